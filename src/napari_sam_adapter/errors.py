@@ -1,0 +1,53 @@
+"""The exceptions of this package.
+
+::
+
+    SamAdapterError
+    ├── ImageError        (ValueError)   an image that cannot be used or read
+    ├── PlaneError        (IndexError)   a plane outside the volume
+    ├── PromptError       (ValueError)   a prompt that makes no sense on its plane
+    ├── SessionError      (ValueError)   an edit that cannot be applied
+    ├── CheckpointError   (ValueError)   a weight file that cannot be used
+    ├── DeviceError       (ValueError)   a device or number format that is not there
+    ├── OutputError       (OSError)      a result that cannot be written
+    └── TrainingError     (RuntimeError) training that cannot start or go on
+
+Every message says what was expected, what came, and what to do. The shell prints it
+on one line, the plugin shows it; anything outside this tree is a bug.
+"""
+
+
+class SamAdapterError(Exception):
+    """Root of all errors that this package raises on purpose."""
+
+
+class ImageError(SamAdapterError, ValueError):
+    """An image that cannot be read or segmented."""
+
+
+class PlaneError(SamAdapterError, IndexError):
+    """A plane that does not lie inside the volume."""
+
+
+class PromptError(SamAdapterError, ValueError):
+    """A prompt that is malformed or lies outside its plane."""
+
+
+class SessionError(SamAdapterError, ValueError):
+    """An edit that cannot be applied to the session."""
+
+
+class CheckpointError(SamAdapterError, ValueError):
+    """A weight file that is broken, unsafe or of another architecture."""
+
+
+class DeviceError(SamAdapterError, ValueError):
+    """A device or number format that this machine does not have."""
+
+
+class OutputError(SamAdapterError, OSError):
+    """A result that cannot be written where it was asked for."""
+
+
+class TrainingError(SamAdapterError, RuntimeError):
+    """Training that cannot start or cannot go on."""

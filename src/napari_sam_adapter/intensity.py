@@ -1,0 +1,125 @@
+"""Map image intensities to the 8-bit range that the networks were made for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5
+MAX_SAMPLES = 1_000_000
+"""Pixels looked at, over all planes, when a range is estimated."""
+
+
+@dataclass(frozen=True)
+class IntensityMapping:
+    """A linear window from image values to 0..255.
+
+    Parameters
+    ----------
+    rule : str
+        Where the window comes from: ``"percentile"``, ``"contrast_limits"`` or
+        ``"as_is"`` (8-bit values are used unchanged).
+    low, high : float
+        Image values that become 0 and 255.
+    """
+
+    rule: str = "as_is"
+    low: float = 0.0
+    high: float = 255.0
+
+    def apply(self, plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Return the plane as 8-bit values; NaN becomes 0.
+
+        Parameters
+        ----------
+        plane : (H, W) or (H, W, 3) array
+            Image values.
+
+        Returns
+        -------
+        uint8 array
+            Same shape.
+        """
+        if self.rule == "as_is" and plane.dtype == np.uint8:
+            return plane
+        span = (self.high - self.low) or 1.0
+        scaled = (plane.astype(np.float32) - self.low) * (255.0 / span)
+        scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
+        mapped: npt.NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(
+            np.uint8
+        )
+        return mapped
+
+
+def check_pixels(plane: npt.NDArray[Any], name: str = "image") -> None:
+    """Raise unless the pixels can be segmented.
+
+    Parameters
+    ----------
+    plane : (H, W) or (H, W, C) array
+        Pixels of one plane.
+    name : str
+        How the message calls it.
+
+    Raises
+    ------
+    ImageError
+        If the plane is empty, one pixel wide, complex, not numeric, without a
+        finite value, or constant.
+    """
+    if plane.dtype.kind not in "buif":
+        raise ImageError(
+            f"Expected an {name} of real numbers, got {plane.dtype}. "
+            "Convert it first, for example to its magnitude."
+        )
+    if plane.size == 0 or min(plane.shape[:2]) < 2:
+        raise ImageError(
+            f"Expected an {name} of at least 2 x 2 pixels, got "
+            f"{plane.shape[0]} x {plane.shape[1]}."
+        )
+    finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
+    if finite.size == 0:
+        raise ImageError(f"Expected an {name} with finite values, got only NaN.")
+    if finite.min() == finite.max():
+        raise ImageError(
+            f"Expected an {name} with structure, but every pixel is {finite.flat[0]}. "
+            "Choose another plane or image."
+        )
+
+
+def estimate_intensity(planes: Iterable[npt.NDArray[Any]]) -> IntensityMapping:
+    """Estimate the percentile window of a volume from some of its planes.
+
+    Parameters
+    ----------
+    planes : iterable of arrays
+        A few planes of one image, of one dtype.
+
+    Returns
+    -------
+    IntensityMapping
+        The window between the 0.5th and the 99.5th percentile.
+    """
+    samples = [_finite_sample(plane) for plane in planes]
+    values = np.concatenate(samples) if samples else np.zeros(0)
+    if values.size == 0:
+        return IntensityMapping("percentile", 0.0, 1.0)
+    low, high = np.percentile(values, [LOW_PERCENTILE, HIGH_PERCENTILE])
+    if low == high:
+        low, high = float(values.min()), float(values.max())
+    return IntensityMapping("percentile", float(low), float(high))
+
+
+def _finite_sample(plane: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    step = max(1, int(np.sqrt(plane.size / (MAX_SAMPLES / 8))))
+    values = plane[::step, ::step].astype(np.float64).ravel()
+    return values[np.isfinite(values)]

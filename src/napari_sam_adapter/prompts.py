@@ -1,0 +1,310 @@
+"""What a user asks on one plane: points, a box, scribbles and a mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam_adapter.errors import PromptError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+SCRIBBLE_POINTS = 8
+"""Points that stand for one scribble at the network."""
+
+
+@dataclass(frozen=True)
+class Scribble:
+    """A free-hand line on one plane.
+
+    Parameters
+    ----------
+    path : (K, 2) float array
+        Vertices in (row, column) pixels, K >= 1.
+    positive : bool
+        True if the line runs over the object, False if over background.
+
+    Raises
+    ------
+    PromptError
+        If the path is empty, has another shape or is not finite.
+    """
+
+    path: npt.NDArray[np.float64]
+    positive: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", _as_points(self.path, "scribble path"))
+        if not len(self.path):
+            raise PromptError("Expected a scribble with at least one vertex, got none.")
+
+    def sample(self, count: int = SCRIBBLE_POINTS) -> npt.NDArray[np.float64]:
+        """Return at most `count` points, evenly spaced along the line.
+
+        Parameters
+        ----------
+        count : int
+            Largest number of points.
+
+        Returns
+        -------
+        (M, 2) float array
+            Points in (row, column) pixels, M <= count.
+        """
+        steps = np.linalg.norm(np.diff(self.path, axis=0), axis=1)
+        along = np.concatenate([[0.0], np.cumsum(steps)])
+        wanted = np.linspace(0, along[-1], min(count, max(1, int(along[-1]))))
+        columns = [np.interp(wanted, along, values) for values in self.path.T]
+        return np.stack(columns, axis=1)
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Everything a user asks about one object on one plane.
+
+    Parameters
+    ----------
+    points : (N, 2) float array
+        Pixel positions as (row, column); pixel centres are whole numbers.
+    polarities : (N,) bool array
+        True where the point belongs to the object; defaults to all True.
+    box : (row_min, column_min, row_max, column_max) or None
+        Corners in pixels; sorted if given the other way round.
+    scribbles : tuple of Scribble
+        Free-hand lines.
+    mask : (H, W) bool array or None
+        A rough mask of the object.
+
+    Raises
+    ------
+    PromptError
+        If a shape is wrong, a number is not finite, or the box has no area.
+    """
+
+    points: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    polarities: npt.NDArray[np.bool_] | None = None
+    box: tuple[float, float, float, float] | None = None
+    scribbles: tuple[Scribble, ...] = ()
+    mask: npt.NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        points = _as_points(self.points, "points")
+        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "polarities", _as_polarities(self.polarities, points))
+        object.__setattr__(self, "scribbles", tuple(self.scribbles))
+        if self.box is not None:
+            object.__setattr__(self, "box", _as_box(self.box))
+        if self.mask is not None:
+            object.__setattr__(self, "mask", _as_mask(self.mask))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all is asked."""
+        return (
+            not len(self.points)
+            and not self.scribbles
+            and self.box is None
+            and self.mask is None
+        )
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether this is one positive point and nothing else."""
+        return (
+            len(self.points) == 1
+            and bool(self.signs[0])
+            and not self.scribbles
+            and self.box is None
+            and self.mask is None
+        )
+
+    @property
+    def signs(self) -> npt.NDArray[np.bool_]:
+        """Polarities as an array, never None."""
+        assert self.polarities is not None  # set by __post_init__
+        return self.polarities
+
+    def all_points(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Return the points together with those that stand for the scribbles.
+
+        Returns
+        -------
+        points : (M, 2) float array
+            (row, column) pixels.
+        polarities : (M,) bool array
+            True for the object.
+        """
+        points, polarities = [self.points], [self.signs]
+        for scribble in self.scribbles:
+            sampled = scribble.sample()
+            points.append(sampled)
+            polarities.append(np.full(len(sampled), scribble.positive))
+        return np.concatenate(points), np.concatenate(polarities)
+
+    def check_inside(self, shape: tuple[int, int]) -> None:
+        """Raise unless every prompt fits a plane of this shape.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Rows and columns of the plane.
+
+        Raises
+        ------
+        PromptError
+            If a point lies outside, the box misses the plane, or the mask has
+            another shape.
+        """
+        limits = np.asarray(shape, dtype=float) - 0.5
+        points, _ = self.all_points()
+        outside = np.any((points < -0.5) | (points > limits), axis=1)
+        if outside.any():
+            row, column = points[outside][0]
+            raise PromptError(
+                f"Expected points inside a plane of {shape[0]} x {shape[1]} pixels, "
+                f"got ({row:g}, {column:g}). Give (row, column) in pixels of the data."
+            )
+        if self.box is not None:
+            _check_box_inside(self.box, shape)
+        if self.mask is not None and self.mask.shape != tuple(shape):
+            raise PromptError(
+                f"Expected a mask prompt of shape {tuple(shape)}, "
+                f"got {self.mask.shape}. Give a mask of the whole plane."
+            )
+
+    def with_point(self, point: tuple[float, float], positive: bool = True) -> Prompts:
+        """Return a copy with one more point.
+
+        Parameters
+        ----------
+        point : (row, column)
+            Position in pixels.
+        positive : bool
+            Whether the point belongs to the object.
+
+        Returns
+        -------
+        Prompts
+            The new prompts; this one is unchanged.
+        """
+        return replace(
+            self,
+            points=np.concatenate([self.points, np.reshape(point, (1, -1))]),
+            polarities=np.append(self.signs, positive),
+        )
+
+    def extends(self, other: Prompts) -> bool:
+        """Whether these prompts are `other` plus more points.
+
+        Parameters
+        ----------
+        other : Prompts
+            The earlier prompts.
+
+        Returns
+        -------
+        bool
+            True if only points or scribbles were appended.
+        """
+        count, lines = len(other.points), len(other.scribbles)
+        return (
+            np.array_equal(self.points[:count], other.points)
+            and np.array_equal(self.signs[:count], other.signs)
+            and _same_scribbles(self.scribbles[:lines], other.scribbles)
+            and self.box == other.box
+            and _same_mask(self.mask, other.mask)
+        )
+
+
+def _same_scribbles(mine: tuple[Scribble, ...], others: tuple[Scribble, ...]) -> bool:
+    return len(mine) == len(others) and all(
+        a.positive == b.positive and np.array_equal(a.path, b.path)
+        for a, b in zip(mine, others, strict=True)
+    )
+
+
+def _same_mask(
+    mine: npt.NDArray[np.bool_] | None, other: npt.NDArray[np.bool_] | None
+) -> bool:
+    if mine is None or other is None:
+        return mine is other
+    return np.array_equal(mine, other)
+
+
+def _as_points(values: object, name: str) -> npt.NDArray[np.float64]:
+    try:
+        points = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise PromptError(f"Expected {name} as numbers, got {values!r}.") from error
+    if points.size == 0:
+        points = points.reshape(0, 2)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise PromptError(
+            f"Expected {name} of shape (N, 2), got {points.shape}. "
+            "Give one (row, column) pair per point."
+        )
+    if not np.isfinite(points).all():
+        raise PromptError(f"Expected finite {name}, got {points.tolist()}.")
+    points.setflags(write=False)
+    return points
+
+
+def _as_polarities(
+    values: object, points: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    if values is None:
+        polarities = np.ones(len(points), dtype=bool)
+    else:
+        polarities = np.array(values, dtype=bool).reshape(-1)
+    if len(polarities) != len(points):
+        raise PromptError(
+            f"Expected one polarity per point, got {len(polarities)} polarities "
+            f"for {len(points)} points."
+        )
+    polarities.setflags(write=False)
+    return polarities
+
+
+def _as_box(values: object) -> tuple[float, float, float, float]:
+    try:
+        corners = np.array(values, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError) as error:
+        raise PromptError(f"Expected a box of four numbers, got {values!r}.") from error
+    if corners.size != 4 or not np.isfinite(corners).all():
+        raise PromptError(
+            "Expected a box as four finite numbers (row_min, column_min, row_max, "
+            f"column_max), got {corners.tolist()}."
+        )
+    (row_a, column_a), (row_b, column_b) = corners.reshape(2, 2)
+    if row_a == row_b or column_a == column_b:
+        raise PromptError(
+            f"Expected a box with an area, got {corners.tolist()}. Draw a larger box."
+        )
+    return (
+        float(min(row_a, row_b)),
+        float(min(column_a, column_b)),
+        float(max(row_a, row_b)),
+        float(max(column_a, column_b)),
+    )
+
+
+def _as_mask(values: object) -> npt.NDArray[np.bool_]:
+    mask = np.array(values, dtype=bool)
+    if mask.ndim != 2:
+        raise PromptError(f"Expected a mask prompt of two axes, got {mask.ndim}.")
+    mask.setflags(write=False)
+    return mask
+
+
+def _check_box_inside(
+    box: tuple[float, float, float, float], shape: tuple[int, int]
+) -> None:
+    row_min, column_min, row_max, column_max = box
+    if row_max < 0 or column_max < 0 or row_min >= shape[0] or column_min >= shape[1]:
+        raise PromptError(
+            f"Expected a box that touches a plane of {shape[0]} x {shape[1]} pixels, "
+            f"got {box}. Draw the box over the image."
+        )

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.intensity import (
+    IntensityMapping,
+    check_pixels,
+    estimate_intensity,
+)
+
+RAMP = np.arange(256, dtype=np.uint16).reshape(16, 16)
+
+
+def test_the_window_becomes_the_full_8_bit_range():
+    mapping = IntensityMapping("contrast_limits", 100, 200)
+    pixels = mapping.apply(np.array([[0, 100], [150, 200], [300, 151]]))
+    assert pixels.tolist() == [[0, 0], [128, 255], [255, 130]]
+    assert pixels.dtype == np.uint8
+
+
+def test_8_bit_pixels_pass_unchanged_as_they_are():
+    pixels = RAMP.astype(np.uint8)
+    assert IntensityMapping().apply(pixels) is pixels
+
+
+def test_values_that_are_not_finite_get_a_defined_brightness():
+    values = np.array([[np.nan, np.inf, -np.inf, 0.5]])
+    mapping = IntensityMapping("percentile", 0, 1)
+    assert mapping.apply(values).tolist() == [[0, 255, 0, 128]]
+
+
+def test_negative_values_keep_their_order():
+    values = np.array([[-1000, 0, 1000]], np.int16)
+    mapping = IntensityMapping("percentile", -1000, 1000)
+    assert mapping.apply(values).tolist() == [[0, 128, 255]]
+
+
+def test_an_empty_window_divides_by_nothing():
+    mapping = IntensityMapping("percentile", 5, 5)
+    assert mapping.apply(np.array([[5.0, 6.0]])).tolist() == [[0, 255]]
+
+
+def test_estimation_ignores_a_few_hot_pixels():
+    plane = np.tile(RAMP, (16, 16)).astype(np.float32)
+    plane[0, 0] = 1e9
+    mapping = estimate_intensity([plane])
+    assert mapping.rule == "percentile"
+    assert (mapping.low, mapping.high) == pytest.approx((1, 254), abs=1)
+
+
+def test_estimation_looks_at_all_planes():
+    mapping = estimate_intensity([np.zeros((9, 9)), np.full((9, 9), 8.0)])
+    assert (mapping.low, mapping.high) == (0, 8)
+
+
+def test_estimation_leaves_nan_out():
+    plane = RAMP.astype(float)
+    plane[:8] = np.nan
+    assert estimate_intensity([plane]).low >= 128
+
+
+def test_rare_structure_still_gets_a_window():
+    plane = np.zeros((100, 100))
+    plane[3, 4] = 7
+    assert (estimate_intensity([plane]).low, estimate_intensity([plane]).high) == (0, 7)
+
+
+@pytest.mark.parametrize("planes", [[], [np.full((3, 3), np.nan)]], ids=["none", "nan"])
+def test_nothing_to_estimate_from_gives_a_usable_window(planes):
+    assert estimate_intensity(planes) == IntensityMapping("percentile", 0.0, 1.0)
+
+
+def test_large_planes_are_sampled():
+    plane = np.zeros((2000, 2000), np.float32)
+    plane[:, 1000:] = 1
+    mapping = estimate_intensity([plane])
+    assert (mapping.low, mapping.high) == (0, 1)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.float32])
+def test_real_planes_with_structure_are_accepted(dtype):
+    check_pixels(np.eye(3).astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("plane", "message"),
+    [
+        (np.eye(3, dtype=complex), "real numbers"),
+        (np.eye(3, dtype=object), "real numbers"),
+        (np.zeros((0, 5)), "at least 2 x 2"),
+        (np.arange(5).reshape(5, 1), "at least 2 x 2"),
+        (np.full((3, 3), np.nan), "only NaN"),
+        (np.full((3, 3), 7), "every pixel is 7"),
+        (np.array([[np.nan, 1.0], [1.0, np.inf]]), "every pixel is 1"),
+    ],
+    ids=["complex", "object", "empty", "narrow", "nan", "constant", "almost-nan"],
+)
+def test_planes_that_cannot_be_segmented_are_named(plane, message):
+    with pytest.raises(ImageError, match=message):
+        check_pixels(plane)
