@@ -1,0 +1,334 @@
+"""SAM's ViT image encoder, and the convolutional stem of the small model.
+
+References
+----------
+Kirillov et al., *Segment Anything*, 2023, section 3 and appendix A.
+Li et al., *Exploring Plain Vision Transformer Backbones for Object Detection*, 2022,
+for windows and decomposed relative positions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_sam_adapter.model.layers import ENCODER_EPS, LayerNorm2d, MLPBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_sam_adapter.model.shape import SamShape
+
+
+class EncodedImage(NamedTuple):
+    """What the encoder gives.
+
+    Attributes
+    ----------
+    embedding : (B, 256, h, w) tensor
+        The image embedding.
+    skips : tuple of tensors
+        Finer maps for the mask decoder, (B, 64, 2h, 2w) and (B, 32, 4h, 4w); empty
+        for the published networks.
+    """
+
+    embedding: Tensor
+    skips: tuple[Tensor, ...] = ()
+
+
+class PatchEmbed(nn.Module):
+    """One convolution from pixels to tokens.
+
+    Parameters
+    ----------
+    width : int
+        Channels of a token.
+    patch : int
+        Side of a patch in pixels.
+    """
+
+    def __init__(self, width: int, patch: int = 16) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, kernel_size=patch, stride=patch)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Turn (B, 3, H, W) into tokens (B, h, w, D) and no skips."""
+        return self.proj(image).permute(0, 2, 3, 1), ()
+
+
+class DepthwiseBlock(nn.Module):
+    """Residual block: depthwise 5 x 5 convolution, norm, two 1 x 1 convolutions.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the map.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.spatial = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.norm = LayerNorm2d(channels)
+        self.expand = nn.Conv2d(channels, 2 * channels, 1)
+        self.reduce = nn.Conv2d(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        hidden = F.gelu(self.expand(self.norm(self.spatial(x))))
+        out: Tensor = x + self.reduce(hidden)
+        return out
+
+
+class ConvStem(nn.Module):
+    """Convolutions from pixels to tokens of 16 x 16 pixels, with two finer maps.
+
+    Parameters
+    ----------
+    width : int
+        Channels of a token.
+    channels : three ints
+        Channels at strides 2, 4 and 8.
+    """
+
+    def __init__(
+        self, width: int, channels: tuple[int, int, int] = (24, 48, 96)
+    ) -> None:
+        super().__init__()
+        half, quarter, eighth = channels
+        self.stride2 = _downsample(3, half)
+        self.stride4 = nn.Sequential(
+            _downsample(half, quarter), DepthwiseBlock(quarter)
+        )
+        self.stride8 = nn.Sequential(
+            _downsample(quarter, eighth), DepthwiseBlock(eighth), DepthwiseBlock(eighth)
+        )
+        self.proj = nn.Conv2d(eighth, width, kernel_size=2, stride=2)
+        self.skip8 = nn.Conv2d(eighth, 64, 1)
+        self.skip4 = nn.Conv2d(quarter, 32, 1)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Turn (B, 3, H, W) into tokens (B, h, w, D) and the two finer maps."""
+        quarter = self.stride4(self.stride2(image))
+        eighth = self.stride8(quarter)
+        skips = (self.skip8(eighth), self.skip4(quarter))
+        return self.proj(eighth).permute(0, 2, 3, 1), skips
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention of a token map, with decomposed relative positions.
+
+    Parameters
+    ----------
+    width, heads : int
+        Token width and number of heads.
+    side : int or None
+        Side of the token map that the relative-position tables serve; None for none.
+    """
+
+    def __init__(self, width: int, heads: int, side: int | None) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.side = side
+        if side is not None:
+            table = (2 * side - 1, width // heads)
+            self.rel_pos_h = nn.Parameter(torch.zeros(table))
+            self.rel_pos_w = nn.Parameter(torch.zeros(table))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend within (B, h, w, D)."""
+        batch, h, w, width = x.shape
+        qkv = self.qkv(x).reshape(batch, h * w, 3, self.heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, h*w, d)
+        if self.side is None:
+            out = F.scaled_dot_product_attention(q, k, v)
+        else:
+            out = self._attend_with_positions(q, k, v, (h, w))
+        out = out.transpose(1, 2).reshape(batch, h, w, width)
+        projected: Tensor = self.proj(out)
+        return projected
+
+    def _attend_with_positions(
+        self, q: Tensor, k: Tensor, v: Tensor, size: tuple[int, int]
+    ) -> Tensor:
+        """Attend head by head, so that one bias matrix is alive at a time."""
+        h, w = size
+        table_h = relative_positions(self.rel_pos_h, h)  # (h, h, d)
+        table_w = relative_positions(self.rel_pos_w, w)  # (w, w, d)
+        heads = []
+        for i in range(self.heads):
+            grid = q[:, i].reshape(-1, h, w, q.shape[-1])
+            rel_h = torch.einsum("bhwc,hkc->bhwk", grid, table_h)
+            rel_w = torch.einsum("bhwc,wkc->bhwk", grid, table_w)
+            bias = rel_h[..., :, None] + rel_w[..., None, :]
+            bias = bias.reshape(-1, h * w, h * w)
+            heads.append(
+                F.scaled_dot_product_attention(q[:, i], k[:, i], v[:, i], bias)
+            )
+        return torch.stack(heads, dim=1)
+
+
+def relative_positions(table: Tensor, side: int) -> Tensor:
+    """Look up the vector of every (query, key) distance along one axis.
+
+    Parameters
+    ----------
+    table : (2S - 1, d) tensor
+        One vector per distance; stretched linearly if made for another side.
+    side : int
+        Tokens along the axis.
+
+    Returns
+    -------
+    (side, side, d) tensor
+        Entry (i, j) belongs to the distance i - j.
+    """
+    if table.shape[0] != 2 * side - 1:
+        columns = table.T[None]
+        table = F.interpolate(columns, size=2 * side - 1, mode="linear")[0].T
+    index = torch.arange(side, device=table.device)
+    return table[index[:, None] - index[None, :] + side - 1]
+
+
+class Block(nn.Module):
+    """Transformer block, global or in windows.
+
+    Parameters
+    ----------
+    width, heads, hidden : int
+        Token width, heads and MLP width.
+    window : int
+        Side of a window in tokens; 0 attends over the whole map.
+    side : int or None
+        See `Attention`.
+    """
+
+    def __init__(
+        self, width: int, heads: int, hidden: int, window: int, side: int | None
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=ENCODER_EPS)
+        self.attn = Attention(width, heads, side)
+        self.norm2 = nn.LayerNorm(width, eps=ENCODER_EPS)
+        self.mlp = MLPBlock(width, hidden)
+        self.window = window
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, h, w, D) to the same shape."""
+        normed = self.norm1(x)
+        if self.window:
+            windows = split_windows(normed, self.window)
+            attended = join_windows(self.attn(windows), self.window, normed.shape)
+        else:
+            attended = self.attn(normed)
+        x = x + attended
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
+
+
+def split_windows(x: Tensor, window: int) -> Tensor:
+    """Cut (B, h, w, D) into windows, padded with zeros right and below.
+
+    Parameters
+    ----------
+    x : (B, h, w, D) tensor
+        Token map.
+    window : int
+        Side of a window.
+
+    Returns
+    -------
+    (B * windows, window, window, D) tensor
+        Padding is not masked in the attention: SAM lets it take part.
+    """
+    batch, h, w, width = x.shape
+    x = F.pad(x, (0, 0, 0, -w % window, 0, -h % window))
+    rows, columns = x.shape[1] // window, x.shape[2] // window
+    x = x.reshape(batch, rows, window, columns, window, width)
+    return x.transpose(2, 3).reshape(-1, window, window, width)
+
+
+def join_windows(windows: Tensor, window: int, shape: Sequence[int]) -> Tensor:
+    """Undo `split_windows`.
+
+    Parameters
+    ----------
+    windows : (B * windows, window, window, D) tensor
+        Windows in the order of `split_windows`.
+    window : int
+        Side of a window.
+    shape : (B, h, w, D)
+        Shape before the cut.
+
+    Returns
+    -------
+    (B, h, w, D) tensor
+        The map without padding.
+    """
+    batch, h, w, width = shape
+    rows, columns = -(-h // window), -(-w // window)
+    x = windows.reshape(batch, rows, columns, window, window, width)
+    x = x.transpose(2, 3).reshape(batch, rows * window, columns * window, width)
+    return x[:, :h, :w]
+
+
+class ImageEncoder(nn.Module):
+    """SAM's image encoder; its shape says which.
+
+    Parameters
+    ----------
+    shape : SamShape
+        Sizes of the network.
+    """
+
+    def __init__(self, shape: SamShape) -> None:
+        super().__init__()
+        width, grid = shape.width, shape.grid
+        self.patch_embed: PatchEmbed | ConvStem = (
+            ConvStem(width) if shape.conv_stem else PatchEmbed(width, shape.patch)
+        )
+        self.pos_embed = nn.Parameter(torch.zeros(1, grid, grid, width))
+        self.blocks = nn.ModuleList(
+            Block(width, shape.heads, shape.mlp_width, window, shape.table_side(window))
+            for window in shape.windows
+        )
+        self.neck = nn.Sequential(
+            nn.Conv2d(width, 256, 1, bias=False),
+            LayerNorm2d(256),
+            nn.Conv2d(256, 256, 3, padding=1, bias=False),
+            LayerNorm2d(256),
+        )
+
+    def forward(self, image: Tensor) -> EncodedImage:
+        """Encode a normalised, padded image (B, 3, H, W)."""
+        tokens, skips = self.patch_embed(image)
+        tokens = self.add_position(tokens)
+        for block in self.blocks:
+            tokens = block(tokens)
+        return EncodedImage(self.to_embedding(tokens), skips)
+
+    def add_position(self, tokens: Tensor) -> Tensor:
+        """Add the position of each token to (B, h, w, D)."""
+        position: Tensor = self.pos_embed
+        if position.shape[1:3] != tokens.shape[1:3]:
+            position = F.interpolate(
+                position.permute(0, 3, 1, 2), size=tokens.shape[1:3], mode="bilinear"
+            ).permute(0, 2, 3, 1)
+        return tokens + position
+
+    def to_embedding(self, tokens: Tensor) -> Tensor:
+        """Turn the last tokens (B, h, w, D) into the embedding (B, 256, h, w)."""
+        embedding: Tensor = self.neck(tokens.permute(0, 3, 1, 2))
+        return embedding
+
+
+def _downsample(inside: int, outside: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inside, outside, 3, stride=2, padding=1),
+        LayerNorm2d(outside),
+        nn.GELU(),
+    )

@@ -1,0 +1,83 @@
+"""Small layers that several networks share."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+ENCODER_EPS = 1e-6
+"""LayerNorm epsilon of the image encoder and of every LayerNorm2d in SAM."""
+
+_VECTOR_FUNCTIONS = (
+    torch.sqrt,
+    torch.rsqrt,
+    torch.sin,
+    torch.cos,
+    torch.exp,
+    torch.log,
+    torch.erf,
+    torch.tanh,
+)
+
+
+class LayerNorm2d(nn.Module):
+    """LayerNorm over the channels of a channels-first map.
+
+    Parameters
+    ----------
+    channels : int
+        Number of channels.
+    eps : float
+        Added to the variance inside the square root.
+    """
+
+    def __init__(self, channels: int, eps: float = ENCODER_EPS) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, H, W) over C."""
+        rows = x.permute(0, 2, 3, 1)
+        rows = F.layer_norm(rows, self.weight.shape, self.weight, self.bias, self.eps)
+        return rows.permute(0, 3, 1, 2)
+
+
+class MLPBlock(nn.Module):
+    """Two linear layers with an activation between them.
+
+    Parameters
+    ----------
+    width, hidden : int
+        Outer and inner width.
+    activation : type of nn.Module
+        GELU in the encoder, ReLU in the decoder.
+    """
+
+    def __init__(
+        self, width: int, hidden: int, activation: type[nn.Module] = nn.GELU
+    ) -> None:
+        super().__init__()
+        self.lin1 = nn.Linear(width, hidden)
+        self.lin2 = nn.Linear(hidden, width)
+        self.act = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., width) to (..., width)."""
+        out: Tensor = self.lin2(self.act(self.lin1(x)))
+        return out
+
+
+def warm_up_vector_math() -> None:
+    """Call each vectorised function once from one thread.
+
+    Notes
+    -----
+    The CPU maths library may pick a low-accuracy kernel when its very first call
+    comes from several threads at once (pytorch/pytorch issue 188792); constants
+    computed then, such as the dense positional encoding, would stay wrong.
+    """
+    for function in _VECTOR_FUNCTIONS:
+        function(torch.ones(1))

@@ -1,0 +1,171 @@
+"""SAM's prompt encoder: points, boxes and masks to embeddings.
+
+References
+----------
+Kirillov et al., *Segment Anything*, 2023, appendix A.
+Tancik et al., *Fourier Features Let Networks Learn High Frequency Functions*, 2020.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from napari_sam_adapter.model.layers import LayerNorm2d
+
+PADDING, BACKGROUND, FOREGROUND = -1, 0, 1
+"""Labels of a point."""
+TOP_LEFT, BOTTOM_RIGHT = 2, 3
+"""The corners of a box, among the point embeddings."""
+
+
+class PositionalEncoding(nn.Module):
+    """Random Fourier features of positions in the unit square.
+
+    Parameters
+    ----------
+    features : int
+        Half of the encoding's width. The matrix is part of the weights.
+    """
+
+    def __init__(self, features: int = 128) -> None:
+        super().__init__()
+        self.positional_encoding_gaussian_matrix: Tensor
+        self.register_buffer(
+            "positional_encoding_gaussian_matrix", torch.randn(2, features)
+        )
+
+    def forward(self, positions_xy: Tensor) -> Tensor:
+        """Encode (..., 2) positions in 0..1, x before y, as (..., 2 * features)."""
+        matrix = self.positional_encoding_gaussian_matrix.float()
+        angles = 2 * math.pi * ((2 * positions_xy.float() - 1) @ matrix)
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+    def grid(self, h: int, w: int) -> Tensor:
+        """Encode the centres of an h x w grid as (1, 2 * features, h, w)."""
+        device = self.positional_encoding_gaussian_matrix.device
+        y = (torch.arange(h, device=device, dtype=torch.float32) + 0.5) / h
+        x = (torch.arange(w, device=device, dtype=torch.float32) + 0.5) / w
+        yy, xx = torch.meshgrid(y, x, indexing="ij")
+        encoded: Tensor = self(torch.stack([xx, yy], dim=-1))
+        return encoded.permute(2, 0, 1)[None]
+
+
+class PromptEncoder(nn.Module):
+    """Points, boxes and low-resolution masks to sparse and dense embeddings.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the padded square image in pixels.
+    grid : int
+        Side of the token grid.
+    width : int
+        Width of an embedding.
+    mask_channels : int
+        Inner channels of the mask branch.
+    """
+
+    def __init__(
+        self, image_size: int, grid: int, width: int = 256, mask_channels: int = 16
+    ) -> None:
+        super().__init__()
+        self.image_size, self.grid = image_size, grid
+        self.pe_layer = PositionalEncoding(width // 2)
+        self.point_embeddings = nn.ModuleList(nn.Embedding(1, width) for _ in range(4))
+        self.not_a_point_embed = nn.Embedding(1, width)
+        self.no_mask_embed = nn.Embedding(1, width)
+        quarter = mask_channels // 4
+        self.mask_downscaling = nn.Sequential(
+            nn.Conv2d(1, quarter, 2, stride=2),
+            LayerNorm2d(quarter),
+            nn.GELU(),
+            nn.Conv2d(quarter, mask_channels, 2, stride=2),
+            LayerNorm2d(mask_channels),
+            nn.GELU(),
+            nn.Conv2d(mask_channels, width, 1),
+        )
+
+    def forward(
+        self,
+        points: tuple[Tensor, Tensor] | None = None,
+        boxes: Tensor | None = None,
+        masks: Tensor | None = None,
+        batch: int = 1,
+    ) -> tuple[Tensor, Tensor]:
+        """Embed the prompts of `batch` objects.
+
+        Parameters
+        ----------
+        points : ((N, K, 2) float tensor, (N, K) int tensor) or None
+            Positions (x, y) in pixels of the padded image, and labels: 1 foreground,
+            0 background, -1 padding.
+        boxes : (N, 4) float tensor or None
+            Corners x, y, x, y in pixels of the padded image.
+        masks : (N, 1, 4h, 4w) float tensor or None
+            Logits of an earlier prediction.
+        batch : int
+            N, where there is no prompt to tell it.
+
+        Returns
+        -------
+        sparse : (N, T, 256) tensor
+            One token per point, then two per box.
+        dense : (N, 256, h, w) tensor
+            To be added to the image embedding.
+        """
+        given = next(
+            (p for p in (points and points[0], boxes, masks) if p is not None), None
+        )
+        count = batch if given is None else given.shape[0]
+        sparse = [self.no_mask_embed.weight.new_zeros(count, 0, self.width)]
+        if points is not None:
+            sparse.append(self._embed_points(*points, pad=boxes is None))
+        if boxes is not None:
+            sparse.append(self._embed_boxes(boxes))
+        return torch.cat(sparse, dim=1), self._embed_masks(masks, count)
+
+    @property
+    def width(self) -> int:
+        """Width of an embedding."""
+        return self.no_mask_embed.embedding_dim
+
+    def dense_positions(self) -> Tensor:
+        """Return the positional encoding of the token grid, (1, 256, h, w)."""
+        return self.pe_layer.grid(self.grid, self.grid)
+
+    def _embed_points(self, points_xy: Tensor, labels: Tensor, pad: bool) -> Tensor:
+        points_xy = points_xy + 0.5  # from pixel index to pixel centre
+        if pad:
+            points_xy = torch.cat([points_xy, torch.zeros_like(points_xy[:, :1])], 1)
+            padding = torch.full_like(labels[:, :1], PADDING)
+            labels = torch.cat([labels, padding], dim=1)
+        encoded = self.pe_layer(points_xy / self.image_size)
+        label = labels[..., None]
+        encoded = torch.where(label == PADDING, torch.zeros_like(encoded), encoded)
+        kinds = (
+            (PADDING, self.not_a_point_embed.weight),
+            (BACKGROUND, self._kind(BACKGROUND)),
+            (FOREGROUND, self._kind(FOREGROUND)),
+        )
+        for value, vector in kinds:
+            encoded = encoded + (label == value) * vector
+        return encoded
+
+    def _kind(self, number: int) -> Tensor:
+        return self.point_embeddings.get_parameter(f"{number}.weight")
+
+    def _embed_boxes(self, boxes_xy: Tensor) -> Tensor:
+        corners = (boxes_xy + 0.5).reshape(-1, 2, 2)
+        kind = torch.cat([self._kind(TOP_LEFT), self._kind(BOTTOM_RIGHT)])
+        encoded: Tensor = self.pe_layer(corners / self.image_size) + kind
+        return encoded
+
+    def _embed_masks(self, masks: Tensor | None, count: int) -> Tensor:
+        if masks is not None:
+            embedded: Tensor = self.mask_downscaling(masks)
+            return embedded
+        none = self.no_mask_embed.weight.reshape(1, -1, 1, 1)
+        return none.expand(count, -1, self.grid, self.grid)

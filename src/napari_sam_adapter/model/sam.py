@@ -1,0 +1,72 @@
+"""The three parts of SAM joined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from napari_sam_adapter.model.image_encoder import ImageEncoder
+from napari_sam_adapter.model.mask_decoder import MaskDecoder
+from napari_sam_adapter.model.prompt_encoder import PromptEncoder
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.model.shape import SamShape
+
+
+class Sam(nn.Module):
+    """Image encoder, prompt encoder and mask decoder under their published names.
+
+    Parameters
+    ----------
+    image_encoder, prompt_encoder, mask_decoder : nn.Module
+        The parts.
+    """
+
+    def __init__(
+        self,
+        image_encoder: ImageEncoder,
+        prompt_encoder: PromptEncoder,
+        mask_decoder: MaskDecoder,
+    ) -> None:
+        super().__init__()
+        self.image_encoder = image_encoder
+        self.prompt_encoder = prompt_encoder
+        self.mask_decoder = mask_decoder
+
+    @property
+    def image_size(self) -> int:
+        """Side of the padded square input in pixels."""
+        return self.prompt_encoder.image_size
+
+    def set_image_size(self, size: int) -> None:
+        """Work at another input size; positions are interpolated.
+
+        Parameters
+        ----------
+        size : int
+            Side in pixels, a multiple of the patch size.
+        """
+        patch = self.prompt_encoder.image_size // self.prompt_encoder.grid
+        self.prompt_encoder.image_size = size
+        self.prompt_encoder.grid = size // patch
+
+
+def build_sam(shape: SamShape) -> Sam:
+    """Make a network with fresh weights.
+
+    Parameters
+    ----------
+    shape : SamShape
+        Its sizes.
+
+    Returns
+    -------
+    Sam
+        In training mode, on the CPU, in float32.
+    """
+    return Sam(
+        ImageEncoder(shape),
+        PromptEncoder(shape.image_size, shape.grid, mask_channels=shape.mask_channels),
+        MaskDecoder(mlp_width=shape.decoder_mlp_width, masks=shape.mask_tokens),
+    )

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from napari_sam_adapter.errors import CheckpointError, OutputError
+from napari_sam_adapter.model.adapter import SamAdapter
+from napari_sam_adapter.model.checkpoints import (
+    load_adapter,
+    load_checkpoint,
+    save_adapter,
+    save_base,
+)
+from napari_sam_adapter.model.sam import Sam, build_sam
+from napari_sam_adapter.model.shape import (
+    TINY,
+    VIT_B,
+    VIT_H,
+    VIT_L,
+    SamShape,
+    infer_shape,
+)
+from napari_sam_adapter.model.weight_files import write_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = SamShape(64, 32, 2, (2, 0), 64)
+
+
+@pytest.fixture
+def sam() -> Sam:
+    torch.manual_seed(0)
+    return build_sam(SMALL).eval()
+
+
+@pytest.fixture
+def base_file(sam: Sam, tmp_path: Path) -> Path:
+    path = tmp_path / "small.pth"
+    torch.save(sam.state_dict(), path)
+    return path
+
+
+def sizes_of(shape: SamShape) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        state = build_sam(shape).state_dict()
+    return {key: tuple(value.shape) for key, value in state.items()}
+
+
+@pytest.mark.parametrize(
+    ("shape", "entries"), [(VIT_B, 314), (VIT_L, 482), (VIT_H, 594)], ids="blh"
+)
+def test_official_files_are_recognised_from_their_shapes(
+    shape: SamShape, entries: int
+) -> None:
+    sizes = sizes_of(shape)
+    assert len(sizes) == entries
+    assert infer_shape(sizes) == shape
+
+
+def test_small_model_is_recognised_from_its_shapes() -> None:
+    assert infer_shape(sizes_of(TINY)) == TINY
+
+
+@pytest.mark.parametrize("wrapper", ["model_state", "model", "state_dict", None])
+@pytest.mark.parametrize("prefix", ["", "sam.", "module."])
+def test_wrapped_and_prefixed_files_load_equally(
+    sam: Sam, tmp_path: Path, wrapper: str | None, prefix: str
+) -> None:
+    state = {prefix + key: value for key, value in sam.state_dict().items()}
+    path = tmp_path / "wrapped.pth"
+    torch.save({wrapper: state} if wrapper else state, path)
+    loaded = load_checkpoint(path).sam.state_dict()
+    assert all(torch.equal(loaded[k], v) for k, v in sam.state_dict().items())
+
+
+def test_base_survives_saving_in_half_precision(sam: Sam, tmp_path: Path) -> None:
+    path = tmp_path / "small.safetensors"
+    save_base(sam.state_dict(), path, {"name": "small"})
+    loaded = load_checkpoint(path).sam.state_dict()
+    expected = sam.state_dict()
+    assert all(torch.equal(loaded[k], v.half().float()) for k, v in expected.items())
+
+
+class Exploit:
+    """Unpickling this would create a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (f"touch {self.path}",)
+
+
+def test_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    sign = tmp_path / "ran"
+    path = tmp_path / "evil.pth"
+    torch.save({"state_dict": Exploit(sign)}, path)
+    with pytest.raises(CheckpointError, match="can run code"):
+        load_checkpoint(path)
+    path.write_bytes(pickle.dumps(Exploit(sign)))
+    with pytest.raises(CheckpointError):
+        load_checkpoint(path)
+    assert not sign.exists()
+
+
+@pytest.mark.parametrize("kept", [0, 1, 10, 1000, 0.5, 0.99])
+@pytest.mark.parametrize("format_", ["pth", "safetensors"])
+def test_truncated_file_gives_one_clear_error(
+    sam: Sam, tmp_path: Path, kept: float, format_: str
+) -> None:
+    path = tmp_path / f"cut.{format_}"
+    if format_ == "pth":
+        torch.save(sam.state_dict(), path)
+    else:
+        save_file(sam.state_dict(), path)
+    content = path.read_bytes()
+    size = int(kept * len(content)) if isinstance(kept, float) else kept
+    path.write_bytes(content[:size])
+    with pytest.raises(CheckpointError, match=r"cut\."):
+        load_checkpoint(path)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="nowhere"):
+        load_checkpoint(tmp_path / "nowhere.pth")
+
+
+def test_missing_tensor_is_named(sam: Sam, base_file: Path) -> None:
+    state = sam.state_dict()
+    del state["mask_decoder.iou_token.weight"]
+    torch.save(state, base_file)
+    with pytest.raises(CheckpointError, match=r"lacks mask_decoder.iou_token.weight"):
+        load_checkpoint(base_file)
+
+
+def test_tensor_of_wrong_shape_is_named(sam: Sam, base_file: Path) -> None:
+    state = sam.state_dict()
+    state["mask_decoder.iou_token.weight"] = torch.zeros(1, 7)
+    torch.save(state, base_file)
+    with pytest.raises(CheckpointError, match=r"iou_token.weight \(1, 7\) instead of"):
+        load_checkpoint(base_file)
+
+
+@pytest.mark.parametrize(
+    ("key", "family"),
+    [
+        ("vision_encoder.patch_embed.projection.weight", "Hugging Face"),
+        ("image_encoder.patch_embed.seq.0.c.weight", "MobileSAM"),
+        ("image_encoder.trunk.patch_embed.proj.weight", "SAM 2"),
+    ],
+)
+def test_other_architectures_are_named(tmp_path: Path, key: str, family: str) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({key: torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match=family):
+        load_checkpoint(path)
+
+
+def test_unrelated_tensors_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "resnet.pth"
+    torch.save({"conv1.weight": torch.zeros(3)}, path)
+    with pytest.raises(CheckpointError, match="sizes cannot be read"):
+        load_checkpoint(path)
+
+
+def test_fresh_adapter_changes_nothing(sam: Sam, base_file: Path) -> None:
+    base = load_checkpoint(base_file)
+    image = torch.randn(1, 3, 64, 64)
+    adapted = load_adapter(saved_adapter(base_file), base, "small")
+    with torch.inference_mode():
+        plain = sam.image_encoder(image).embedding
+        assert torch.equal(adapted.image_encoder(image).embedding, plain)
+
+
+def saved_adapter(base_file: Path, **weights: float) -> Path:
+    base = load_checkpoint(base_file)
+    path = base_file.with_name("my.safetensors")
+    adapter = SamAdapter(32, 2, bottleneck=8, weights=weights)
+    save_adapter(adapter, base.sam, path, "small", base.sha256)
+    return path
+
+
+def test_adapter_brings_its_weights_and_shares_the_encoder(base_file: Path) -> None:
+    base = load_checkpoint(base_file)
+    loaded = load_adapter(saved_adapter(base_file, fft_highpass=0.5), base, "small")
+    assert loaded.adapter is not None
+    assert loaded.adapter.weights == {"patch_embedding": 1.0, "fft_highpass": 0.5}
+    assert loaded.sam.image_encoder is base.sam.image_encoder
+
+
+def test_adapter_for_another_base_is_refused(base_file: Path, tmp_path: Path) -> None:
+    adapter = saved_adapter(base_file)
+    other = tmp_path / "other.pth"
+    torch.save(build_sam(SMALL).state_dict(), other)
+    with pytest.raises(CheckpointError, match="trained for the model 'small'"):
+        load_adapter(adapter, load_checkpoint(other), "other")
+
+
+def test_base_file_is_not_taken_for_an_adapter(base_file: Path) -> None:
+    base = load_checkpoint(base_file)
+    with pytest.raises(CheckpointError, match="Expected an adapter file"):
+        load_adapter(base_file, base, "small")
+
+
+def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "file"
+    folder.touch()
+    with pytest.raises(OutputError):
+        write_weights(folder / "x.safetensors", {"a": torch.zeros(1)}, {})
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_only_adapter_parameters_receive_gradients(base_file: Path) -> None:
+    base = load_checkpoint(base_file)
+    loaded = load_adapter(saved_adapter(base_file), base, "small")
+    assert loaded.adapter is not None
+    loaded.adapter.requires_grad_(True)
+    loaded.image_encoder(torch.randn(1, 3, 64, 64)).embedding.sum().backward()
+    with_gradient = [p for p in loaded.sam.parameters() if p.grad is not None]
+    assert not with_gradient
+    assert loaded.adapter.shared_mlp.weight.grad is not None
+
+
+def test_unreadable_bytes_give_a_checkpoint_error(tmp_path: Path) -> None:
+    path = tmp_path / "noise.pth"
+    buffer = io.BytesIO(b"\x80\x02}q\x00." + b"x" * 50)
+    path.write_bytes(buffer.getvalue())
+    with pytest.raises(CheckpointError):
+        load_checkpoint(path)
