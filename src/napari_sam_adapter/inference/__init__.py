@@ -1,0 +1,1 @@
+"""One 2-D image: pixels and prompts to masks."""

@@ -1,0 +1,310 @@
+"""The predictor: encode a plane once, then ask it for masks as often as you like."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.inference.preprocessing import (
+    Frame,
+    frame_of,
+    to_input,
+    to_rgb,
+)
+from napari_sam_adapter.model.adapter import AdaptedImageEncoder
+from napari_sam_adapter.model.layers import warm_up_vector_math
+from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.model.checkpoints import Checkpoint
+    from napari_sam_adapter.prompts import Prompts
+
+
+@dataclass(frozen=True)
+class ImageEmbedding:
+    """An encoded plane.
+
+    Parameters
+    ----------
+    features : (1, 256, h, w) tensor
+        The image embedding.
+    skips : tuple of tensors
+        Finer maps of the small model; empty for the published ones.
+    frame : Frame
+        How the plane lies in the network's square.
+    """
+
+    features: Tensor
+    skips: tuple[Tensor, ...]
+    frame: Frame
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the tensors in bytes."""
+        return sum(t.numel() * t.element_size() for t in (self.features, *self.skips))
+
+
+class SamPredictor:
+    """Segments single planes. Stateless: nothing of an image is remembered.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The network.
+    description : dict of str to str
+        What the journal records: names and hashes of model and adapter.
+    device : str
+        ``"cpu"``, ``"cuda"``, or another PyTorch device that this machine has.
+    dtype : torch.dtype
+        Number format of the image encoder.
+
+    Notes
+    -----
+    Use `load_predictor` to make one. May be called from any thread, one call at a time.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        description: dict[str, str],
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        warm_up_vector_math()
+        self.device = torch.device(device)
+        self.description = description
+        self._dtype = dtype
+        self._stretch = checkpoint.stretch
+        self._sam = checkpoint.sam.to(self.device)
+        self._encoder: nn.Module = checkpoint.image_encoder.to(self.device)
+        with torch.inference_mode():
+            self._positions = self._sam.prompt_encoder.dense_positions()
+
+    @property
+    def image_size(self) -> int:
+        """Side of the network's square input in pixels."""
+        return self._sam.image_size
+
+    def encode(self, image: npt.NDArray[Any]) -> ImageEmbedding:
+        """Encode one plane; the slow part.
+
+        Parameters
+        ----------
+        image : (H, W) or (H, W, 3) array
+            8-bit pixels are used as they are; others are stretched between
+            percentiles of this plane.
+
+        Returns
+        -------
+        ImageEmbedding
+            To be given to `predict`.
+
+        Raises
+        ------
+        ImageError
+            If the pixels cannot be segmented.
+        """
+        return self.encode_batch([image])[0]
+
+    @torch.inference_mode()
+    def encode_batch(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
+        """Encode several planes of one size in one pass.
+
+        Parameters
+        ----------
+        images : sequence of (H, W) or (H, W, 3) arrays
+            All of one height and width.
+
+        Returns
+        -------
+        list of ImageEmbedding
+            In the same order.
+
+        Raises
+        ------
+        ImageError
+            If the pixels cannot be segmented.
+        """
+        pictures = [to_rgb(image) for image in images]
+        frames = [
+            frame_of((p.shape[0], p.shape[1]), self.image_size, self._stretch)
+            for p in pictures
+        ]
+        batch = torch.stack(
+            [to_input(p, frame) for p, frame in zip(pictures, frames, strict=True)]
+        ).to(self.device)
+        with self._autocast():
+            encoded = self._encode_tensor(batch, frames[0].resized)
+        features = encoded.embedding.float()
+        skips = [skip.float() for skip in encoded.skips]
+        return [
+            ImageEmbedding(
+                features[i : i + 1], tuple(s[i : i + 1] for s in skips), frame
+            )
+            for i, frame in enumerate(frames)
+        ]
+
+    def predict(
+        self,
+        embedding: ImageEmbedding,
+        prompts: Prompts,
+        previous: MaskPrediction | None = None,
+    ) -> MaskPrediction:
+        """Segment one object; the fast part.
+
+        Parameters
+        ----------
+        embedding : ImageEmbedding
+            The encoded plane.
+        prompts : Prompts
+            In (row, column) pixels of the plane.
+        previous : MaskPrediction or None
+            The last answer for this object on this plane; its logits go in again.
+
+        Returns
+        -------
+        MaskPrediction
+            For a single positive point the best of three candidates.
+
+        Raises
+        ------
+        PromptError
+            If there is no prompt, or one lies outside the plane.
+        """
+        logits = None if previous is None else previous.logits
+        return self._predict_alike(embedding, [prompts], [logits])[0]
+
+    def predict_many(
+        self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
+    ) -> list[MaskPrediction]:
+        """Segment many objects of one plane; prompts of one kind share a pass.
+
+        Parameters
+        ----------
+        embedding : ImageEmbedding
+            The encoded plane.
+        prompts_list : sequence of Prompts
+            One per object.
+
+        Returns
+        -------
+        list of MaskPrediction
+            In the same order, equal to what `predict` gives one by one.
+
+        Raises
+        ------
+        PromptError
+            If an object has no prompt, or one lies outside the plane.
+        """
+        alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
+        for i, prompts in enumerate(prompts_list):
+            alike[_kind(prompts)].append(i)
+        answers: dict[int, MaskPrediction] = {}
+        for numbers in alike.values():
+            group = [prompts_list[i] for i in numbers]
+            found = self._predict_alike(embedding, group, [None] * len(group))
+            answers.update(zip(numbers, found, strict=True))
+        return [answers[i] for i in range(len(prompts_list))]
+
+    @torch.inference_mode()
+    def _predict_alike(
+        self,
+        embedding: ImageEmbedding,
+        group: Sequence[Prompts],
+        previous: Sequence[npt.NDArray[np.float32] | None],
+    ) -> list[MaskPrediction]:
+        """Segment objects whose prompts have the same kind."""
+        frame = embedding.frame
+        for prompts in group:
+            if prompts.is_empty:
+                raise PromptError("Expected a point, box or mask to segment, got none.")
+            prompts.check_inside(frame.original)
+        tensors = _to_tensors(group, previous, frame)
+        points, boxes, masks = (_move(t, self.device) for t in tensors)
+        sparse, dense = self._sam.prompt_encoder(points, boxes, masks)
+        logits, scores = self._sam.mask_decoder(
+            embedding.features, self._positions, sparse, dense, embedding.skips
+        )
+        ambiguous = group[0].is_ambiguous and previous[0] is None
+        chosen = slice(1, None) if ambiguous else slice(0, 1)
+        return [
+            _to_prediction(logits[i, chosen], scores[i, chosen], frame)
+            for i in range(len(group))
+        ]
+
+    def _encode_tensor(self, batch: Tensor, valid: tuple[int, int]) -> Any:
+        if isinstance(self._encoder, AdaptedImageEncoder):
+            return self._encoder(batch, valid)
+        return self._encoder(batch)
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self._dtype != torch.float32
+        return torch.autocast(self.device.type, self._dtype, enabled=enabled)
+
+
+def _kind(prompts: Prompts) -> tuple[object, ...]:
+    """Return what prompts must share to be decoded in one pass."""
+    points, _ = prompts.all_points()
+    return (
+        len(points),
+        prompts.box is None,
+        prompts.mask is None,
+        prompts.is_ambiguous,
+    )
+
+
+def _to_tensors(
+    group: Sequence[Prompts],
+    previous: Sequence[npt.NDArray[np.float32] | None],
+    frame: Frame,
+) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None, Tensor | None]:
+    """Return points with labels, boxes and mask logits in the network's frame."""
+    collected = [prompts.all_points() for prompts in group]
+    points = None
+    if len(collected[0][0]):
+        xy = torch.stack([frame.to_xy(p) for p, _ in collected])
+        signs = torch.stack(
+            [torch.from_numpy(s.astype(np.int64)) for _, s in collected]
+        )
+        points = (xy, signs)
+    boxes = None
+    if group[0].box is not None:
+        corners = [np.array(p.box, dtype=np.float64).reshape(2, 2) for p in group]
+        boxes = torch.stack([frame.to_xy(c).flatten() for c in corners])
+    masks = None
+    if previous[0] is not None:
+        masks = torch.stack([torch.as_tensor(p)[None] for p in previous])
+    elif group[0].mask is not None:
+        drawn = [p.mask for p in group if p.mask is not None]
+        masks = torch.stack([frame.to_mask_prompt(mask) for mask in drawn])
+    return points, boxes, masks
+
+
+def _move(value: Any, device: torch.device) -> Any:
+    if isinstance(value, tuple):
+        return tuple(tensor.to(device) for tensor in value)
+    return None if value is None else value.to(device)
+
+
+def _to_prediction(logits: Tensor, scores: Tensor, frame: Frame) -> MaskPrediction:
+    """Turn the masks (M, h, w) of one object into an answer, best score first."""
+    order = scores.argsort(descending=True)
+    masks = (frame.to_masks(logits[order]) > 0).cpu().numpy()
+    low = logits[order].float().cpu().numpy()
+    values = scores[order].float().cpu().tolist()
+    candidates = tuple(
+        MaskCandidate(mask, score, logit)
+        for mask, score, logit in zip(masks, values, low, strict=True)
+    )
+    best = candidates[0]
+    return MaskPrediction(best.mask, best.score, best.logits, candidates)

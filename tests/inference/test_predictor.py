@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from napari_sam_adapter import Prompts, SamPredictor, Scribble, load_predictor
+from napari_sam_adapter.errors import (
+    CheckpointError,
+    DeviceError,
+    ImageError,
+    PromptError,
+)
+from napari_sam_adapter.inference.preprocessing import frame_of
+from napari_sam_adapter.model.sam import build_sam
+from napari_sam_adapter.model.shape import SamShape
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> SamPredictor:
+    path: Path = tmp_path_factory.mktemp("weights") / "small.pth"
+    torch.manual_seed(0)
+    torch.save(build_sam(SamShape(64, 32, 2, (2, 0), 64)).state_dict(), path)
+    return load_predictor(path, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (45, 61), dtype=np.uint8)
+
+
+def test_embedding_has_the_promised_shape(
+    predictor: SamPredictor, image: np.ndarray
+) -> None:
+    embedding = predictor.encode(image)
+    assert embedding.features.shape == (1, 256, 4, 4)
+    assert embedding.nbytes == 256 * 16 * 4
+
+
+def test_one_point_gives_three_candidates_best_first(
+    predictor: SamPredictor, image: np.ndarray
+) -> None:
+    prediction = predictor.predict(predictor.encode(image), Prompts([(20, 30)]))
+    scores = [candidate.score for candidate in prediction.candidates]
+    assert len(scores) == 3
+    assert scores == sorted(scores, reverse=True)
+    assert prediction.mask.shape == image.shape
+    assert np.array_equal(prediction.mask, prediction.candidates[0].mask)
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        Prompts([(20, 30), (5, 5)], [True, False]),
+        Prompts(box=(3, 4, 30, 50)),
+        Prompts(mask=np.eye(45, 61) > 0),
+        Prompts(scribbles=(Scribble([(3, 3), (30, 40)]),)),
+    ],
+    ids=["two points", "box", "mask", "scribble"],
+)
+def test_clear_prompts_give_one_mask(
+    predictor: SamPredictor, image: np.ndarray, prompts: Prompts
+) -> None:
+    prediction = predictor.predict(predictor.encode(image), prompts)
+    assert len(prediction.candidates) == 1
+    assert prediction.logits.shape == (16, 16)
+
+
+def test_previous_answer_changes_the_next(
+    predictor: SamPredictor, image: np.ndarray
+) -> None:
+    embedding = predictor.encode(image)
+    prompts = Prompts([(20, 30), (40, 10)])
+    first = predictor.predict(embedding, prompts)
+    again = predictor.predict(embedding, prompts, first)
+    assert not np.array_equal(first.logits, again.logits)
+
+
+def test_many_objects_equal_one_by_one(
+    predictor: SamPredictor, image: np.ndarray
+) -> None:
+    embedding = predictor.encode(image)
+    asked = [
+        Prompts([(20, 30)]),
+        Prompts(box=(1, 2, 30, 40)),
+        Prompts([(10, 10)]),
+        Prompts(box=(5, 5, 20, 20)),
+    ]
+    together = predictor.predict_many(embedding, asked)
+    for prompts, prediction in zip(asked, together, strict=True):
+        alone = predictor.predict(embedding, prompts)
+        assert prediction.score == pytest.approx(alone.score, abs=1e-5)
+        assert np.allclose(prediction.logits, alone.logits, atol=1e-4)
+
+
+def test_planes_encoded_together_equal_those_encoded_alone(
+    predictor: SamPredictor, image: np.ndarray
+) -> None:
+    both = predictor.encode_batch([image, image[::-1]])
+    alone = predictor.encode(image[::-1])
+    assert torch.allclose(both[1].features, alone.features, atol=1e-5)
+
+
+def test_encoding_remembers_nothing(predictor: SamPredictor, image: np.ndarray) -> None:
+    first = predictor.encode(image)
+    predictor.encode(255 - image)
+    assert torch.equal(predictor.encode(image).features, first.features)
+
+
+def test_wide_range_images_are_stretched(predictor: SamPredictor) -> None:
+    ramp = np.linspace(-5000, 30000, 40 * 50).reshape(40, 50).astype(np.int16)
+    with_nan = ramp.astype(float)
+    with_nan[0, 0] = np.nan
+    plain = predictor.encode(ramp).features
+    assert torch.allclose(predictor.encode(with_nan).features, plain, atol=0.2)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((0, 5)),
+        np.arange(9.0).reshape(1, 9),
+        np.full((8, 8), np.nan),
+        np.full((8, 8), 7),
+        np.ones((8, 8), complex),
+        np.arange(24.0).reshape(2, 3, 4),
+    ],
+    ids=["empty", "one pixel", "only NaN", "constant", "complex", "not a plane"],
+)
+def test_bad_pixels_are_refused(predictor: SamPredictor, pixels: np.ndarray) -> None:
+    with pytest.raises(ImageError, match="Expected an image"):
+        predictor.encode(pixels)
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [Prompts(), Prompts([(45, 3)]), Prompts(mask=np.ones((3, 3)))],
+    ids=["none", "outside", "mask of another shape"],
+)
+def test_bad_prompts_are_refused(
+    predictor: SamPredictor, image: np.ndarray, prompts: Prompts
+) -> None:
+    with pytest.raises(PromptError, match="Expected"):
+        predictor.predict(predictor.encode(image), prompts)
+
+
+def test_rows_and_columns_become_x_and_y() -> None:
+    frame = frame_of((50, 100), 64)
+    assert frame.resized == (32, 64)
+    xy = frame.to_xy(np.array([[25.0, 10.0]]))
+    assert xy.tolist() == [[pytest.approx(6.4), 16.0]]
+
+
+def test_extreme_aspect_ratio_keeps_one_pixel() -> None:
+    assert frame_of((2, 3000), 64).resized == (1, 64)
+
+
+def test_unknown_model_lists_the_known_ones() -> None:
+    with pytest.raises(CheckpointError, match="tiny"):
+        load_predictor("tinny")
+
+
+def test_absent_device_and_number_format_are_refused() -> None:
+    with pytest.raises(DeviceError, match="cuda:99"):
+        load_predictor("tiny", device="cuda:99")
+    with pytest.raises(DeviceError, match="float32"):
+        load_predictor("tiny", dtype="float8")
+
+
+def test_shipped_model_segments_a_bright_disk() -> None:
+    predictor = load_predictor("tiny", device="cpu")
+    rows, columns = np.ogrid[:128, :160]
+    disk = np.hypot(rows - 60, columns - 90) < 25
+    noise = np.random.default_rng(0).normal(0, 8, disk.shape)
+    picture = (40 + 140 * disk + noise).clip(0, 255).astype(np.uint8)
+    mask = predictor.predict(predictor.encode(picture), Prompts([(60, 90)])).mask
+    assert (mask & disk).sum() / (mask | disk).sum() > 0.8
