@@ -1,0 +1,1 @@
+"""nD arrays without torch: planes, session, propagation."""

@@ -1,0 +1,98 @@
+"""Which axis of an image array is space and which is colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_SPATIAL_AXES = 5
+COLOUR_LENGTHS = (3, 4)
+SMALLEST_PLANE_BESIDE_COLOUR = 5
+"""Shorter planes with a last axis of 3 or 4 are taken for volumes, not for colour."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the axes of an array are used.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Spatial shape, without the channel axis.
+    channel : int or None
+        Array axis of the channels.
+    is_rgb : bool
+        Whether the channels are red, green, blue and perhaps alpha; a channel axis
+        of length one is a grey image.
+    """
+
+    shape: tuple[int, ...]
+    channel: int | None = None
+    is_rgb: bool = False
+
+
+def read_layout(shape: Sequence[int], axes: str = "auto") -> Layout:
+    """Return how the axes of an array are used.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Shape of the array.
+    axes : str
+        One letter per axis, ``c`` for the channels and any other letter for space or
+        time, as in ``"zyx"`` or ``"yxc"``; ``"auto"`` takes a last axis of length 3
+        or 4 behind two longer ones for colour.
+
+    Returns
+    -------
+    Layout
+        Spatial shape and channel axis.
+
+    Raises
+    ------
+    ImageError
+        If the letters do not fit the shape, the array is empty, it has less than two
+        or more than five spatial axes, or its channels are not colours.
+    """
+    shape = tuple(int(length) for length in shape)
+    channel = _channel_axis(shape, axes.lower())
+    spatial = tuple(length for axis, length in enumerate(shape) if axis != channel)
+    if not 2 <= len(spatial) <= MOST_SPATIAL_AXES:
+        raise ImageError(
+            f"Expected an image of 2 to {MOST_SPATIAL_AXES} axes besides colour, got "
+            f"shape {shape}. Choose a part of it."
+        )
+    if 0 in shape:
+        raise ImageError(f"Expected an image with pixels, got shape {shape}.")
+    return Layout(spatial, channel, channel is not None and shape[channel] != 1)
+
+
+def _channel_axis(shape: tuple[int, ...], axes: str) -> int | None:
+    if axes == "auto":
+        return len(shape) - 1 if _looks_like_colour(shape) else None
+    if len(axes) != len(shape) or len(set(axes)) != len(axes):
+        raise ImageError(
+            f"Expected one letter for each of the {len(shape)} axes, got {axes!r}. "
+            'Write for example "zyx" or "yxc".'
+        )
+    channel = axes.find("c")
+    if channel < 0:
+        return None
+    if shape[channel] not in (1, *COLOUR_LENGTHS):
+        raise ImageError(
+            f"Expected 1, 3 or 4 channels, got {shape[channel]}. Choose one channel."
+        )
+    return channel
+
+
+def _looks_like_colour(shape: tuple[int, ...]) -> bool:
+    return (
+        len(shape) >= 3
+        and shape[-1] in COLOUR_LENGTHS
+        and min(shape[-3:-1]) >= SMALLEST_PLANE_BESIDE_COLOUR
+    )

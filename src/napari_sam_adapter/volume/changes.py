@@ -1,0 +1,244 @@
+"""What an edit did to the pixels of one plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.volume.packing import PackedArray
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_sam_adapter.volume.plane import Plane
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """The changed part of one plane of the labels.
+
+    Parameters
+    ----------
+    object_id : int
+        Object that was edited; 0 if a hand edit touched several.
+    plane : Plane
+        Where.
+    box : (row_start, column_start, row_stop, column_stop)
+        Half-open, in pixels of the plane; everything outside is as it was.
+    before, after : (h, w) int array
+        Labels inside the box.
+    """
+
+    object_id: int
+    plane: Plane
+    box: Box
+    before: npt.NDArray[np.integer[Any]]
+    after: npt.NDArray[np.integer[Any]]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pixel changed."""
+        return self.before.size == 0
+
+    @property
+    def region(self) -> tuple[slice, ...]:
+        """The box as slices of the whole labels array, one per axis."""
+        return region_of(self.plane, self.box)
+
+    def inverted(self) -> Change:
+        """Return the change that takes this one back.
+
+        Returns
+        -------
+        Change
+            With before and after exchanged.
+        """
+        return replace(self, before=self.after, after=self.before)
+
+    def write(self, labels: npt.NDArray[np.integer[Any]]) -> None:
+        """Write the changed pixels, and only those, into the labels.
+
+        Parameters
+        ----------
+        labels : int array of the spatial shape
+            Changed in place.
+        """
+        row_start, column_start, row_stop, column_stop = self.box
+        part = self.plane.view(labels)[row_start:row_stop, column_start:column_stop]
+        np.copyto(part, self.after, where=self.before != self.after)
+
+
+@dataclass(frozen=True)
+class PackedChange:
+    """A change as the history keeps it: a label plane shrinks a hundredfold.
+
+    Parameters
+    ----------
+    object_id, plane, box
+        As in `Change`.
+    before, after : PackedArray
+        As in `Change`, compressed.
+    """
+
+    object_id: int
+    plane: Plane
+    box: Box
+    before: PackedArray
+    after: PackedArray
+
+    @classmethod
+    def of(cls, change: Change) -> PackedChange:
+        """Compress a change.
+
+        Parameters
+        ----------
+        change : Change
+            What to keep.
+
+        Returns
+        -------
+        PackedChange
+            The same, small.
+        """
+        before, after = PackedArray.of(change.before), PackedArray.of(change.after)
+        return cls(change.object_id, change.plane, change.box, before, after)
+
+    def unpack(self) -> Change:
+        """Return the change.
+
+        Returns
+        -------
+        Change
+            Exactly what was packed.
+        """
+        before, after = self.before.unpack(), self.after.unpack()
+        return Change(self.object_id, self.plane, self.box, before, after)
+
+    def meets(self, other: PackedChange) -> bool:
+        """Whether two changes may touch the same pixel of the volume.
+
+        Parameters
+        ----------
+        other : PackedChange
+            Another change, perhaps on a plane along other axes.
+
+        Returns
+        -------
+        bool
+            False only if their order does not matter.
+        """
+        mine = region_of(self.plane, self.box)
+        theirs = region_of(other.plane, other.box)
+        return all(
+            a.start < b.stop and b.start < a.stop
+            for a, b in zip(mine, theirs, strict=True)
+        )
+
+
+def region_of(plane: Plane, box: Box) -> tuple[slice, ...]:
+    """Return a box on a plane as slices of the whole array.
+
+    Parameters
+    ----------
+    plane : Plane
+        Where the box lies.
+    box : (row_start, column_start, row_stop, column_stop)
+        Half-open, in pixels of the plane.
+
+    Returns
+    -------
+    tuple of slice
+        One per spatial axis.
+    """
+    region = [slice(i, i + 1) if isinstance(i, int) else i for i in plane.index()]
+    region[plane.axes[0]] = slice(box[0], box[2])
+    region[plane.axes[1]] = slice(box[1], box[3])
+    return tuple(region)
+
+
+def change_between(
+    object_id: int,
+    plane: Plane,
+    before: npt.NDArray[np.integer[Any]],
+    after: npt.NDArray[np.integer[Any]],
+) -> Change:
+    """Return the difference between two states of a plane.
+
+    Parameters
+    ----------
+    object_id : int
+        Object that was edited.
+    plane : Plane
+        Where.
+    before, after : (H, W) int array
+        Labels of the whole plane.
+
+    Returns
+    -------
+    Change
+        Cropped to the pixels that differ; empty if none does.
+    """
+    top, left, bottom, right = box = bounding_box(before != after)
+    crop = slice(top, bottom), slice(left, right)
+    return Change(object_id, plane, box, before[crop].copy(), after[crop].copy())
+
+
+def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
+    """Return the smallest box around the true pixels.
+
+    Parameters
+    ----------
+    mask : (H, W) bool array
+        Any mask.
+
+    Returns
+    -------
+    (row_start, column_start, row_stop, column_stop)
+        Half-open; all zero for an empty mask.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return 0, 0, 0, 0
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def merge_mask(
+    current: npt.NDArray[np.integer[Any]],
+    object_id: int,
+    mask: npt.NDArray[np.bool_],
+    kept: npt.NDArray[np.bool_] | None = None,
+    overwrite: bool = False,
+) -> npt.NDArray[np.integer[Any]]:
+    """Return a plane of labels in which one object has a new mask.
+
+    Parameters
+    ----------
+    current : (H, W) int array
+        Labels now.
+    object_id : int
+        Object that gets the mask; its other pixels become 0.
+    mask : (H, W) bool array
+        Where the object shall be.
+    kept : (H, W) bool array or None
+        Pixels that stay as they are, whatever they hold.
+    overwrite : bool
+        Whether the object takes pixels of other objects.
+
+    Returns
+    -------
+    (H, W) int array
+        A new array.
+    """
+    own = current == object_id
+    gained = mask if overwrite else mask & (own | (current == 0))
+    lost = own & ~mask
+    if kept is not None:
+        gained, lost = gained & ~kept, lost & ~kept
+    after = current.copy()
+    after[lost] = 0
+    after[gained] = object_id
+    return after

@@ -1,0 +1,294 @@
+"""The one mutable thing: objects, prompts, masks, labels, and their history."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.changes import Change, PackedChange, change_between
+from napari_sam_adapter.volume.history import History, Key, Step, Transition
+from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.volume.plane import Plane
+
+NO_RECORD = PlaneRecord()
+FEW_LABELS = 1 << 24
+"""Below this, the labels in use are found with one flag per label: no sorting."""
+
+
+class Document:
+    """Objects and labels of one volume; for the main thread only.
+
+    Parameters
+    ----------
+    labels : int array of the spatial shape
+        Written in place.
+    objects : iterable of int
+        Values in it that are objects.
+    overwrite : bool
+        Whether masks take pixels of other objects.
+    """
+
+    def __init__(
+        self,
+        labels: npt.NDArray[np.integer[Any]],
+        objects: Iterable[int] = (),
+        overwrite: bool = False,
+    ) -> None:
+        self.labels = labels
+        self.overwrite = overwrite
+        self.history = History()
+        self.objects = {object_id: ObjectRecord() for object_id in objects}
+        self.records: dict[Key, PlaneRecord] = {}
+        self.open_propagations: set[int] = set()
+        self._clock = itertools.count(1)
+        self._revisions: dict[int | Key, int] = {}
+        self._oldest_revision = 0
+
+    def record(self, object_id: int, plane: Plane) -> PlaneRecord:
+        """Return what is known of an object on a plane.
+
+        Parameters
+        ----------
+        object_id : int
+            An object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        PlaneRecord
+            An empty one if nothing is known.
+        """
+        return self.records.get((object_id, plane), NO_RECORD)
+
+    def require(self, object_id: int) -> ObjectRecord:
+        """Return an object that has to exist.
+
+        Parameters
+        ----------
+        object_id : int
+            An object.
+
+        Returns
+        -------
+        ObjectRecord
+            Its record.
+
+        Raises
+        ------
+        SessionError
+            If there is no such object.
+        """
+        if object_id not in self.objects:
+            raise SessionError(
+                f"Expected an object of this session, got {object_id}. "
+                "Make it with new_object() or NewObject first."
+            )
+        return self.objects[object_id]
+
+    def revision(self, object_id: int, plane: Plane) -> int:
+        """Return a number that grows whenever an object changes on a plane.
+
+        Parameters
+        ----------
+        object_id : int
+            An object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        int
+            Never the same again after an edit, an undo or a redo.
+        """
+        of_object = self._revisions.get(object_id, 0)
+        of_plane = self._revisions.get((object_id, plane), 0)
+        return max(of_object, of_plane, self._oldest_revision)
+
+    def outdate_all(self) -> None:
+        """Make every revision that was ever given out an old one."""
+        self._oldest_revision = next(self._clock)
+
+    def settle(self, step: Step) -> None:
+        """Give everything that a step touched a new revision.
+
+        Parameters
+        ----------
+        step : Step
+            A step that was just done or taken back. Accepting an object outdates
+            nothing: masks on their way still count.
+        """
+        for object_id, (before, after) in step.objects.items():
+            if before is None or after is None:
+                self._revisions[object_id] = next(self._clock)
+        for key in step.records:
+            self._revisions[key] = next(self._clock)
+
+    def undo(self) -> list[Change]:
+        """Take the last step back, which must exist; end all propagations.
+
+        Returns
+        -------
+        list of Change
+            What happened to the pixels.
+        """
+        self.open_propagations.clear()
+        step = self.history.done.pop()
+        self.history.undone.append(step)
+        return self.carry_out(step.inverted())
+
+    def redo(self) -> list[Change]:
+        """Do the last undone step again, which must exist; end all propagations.
+
+        Returns
+        -------
+        list of Change
+            What happened to the pixels.
+        """
+        self.open_propagations.clear()
+        step = self.history.undone.pop()
+        self.history.done.append(step)
+        return self.carry_out(step)
+
+    def carry_out(self, step: Step) -> list[Change]:
+        """Do what a step says, outside of the history.
+
+        Parameters
+        ----------
+        step : Step
+            An undone step, or the inverse of one that was done.
+
+        Returns
+        -------
+        list of Change
+            What happened to the pixels.
+        """
+        changes = [change.unpack() for change in step.changes]
+        for change in changes:
+            change.write(self.labels)
+        _restore(self.objects, step.objects)
+        _restore(self.records, step.records)
+        self.settle(step)
+        return changes
+
+
+class Draft:
+    """A step in the making: writes into the document and remembers what was.
+
+    Parameters
+    ----------
+    document : Document
+        Changed at once.
+    propagation : int
+        Number of the propagation this belongs to, 0 for an edit.
+    """
+
+    def __init__(self, document: Document, propagation: int = 0) -> None:
+        self.document = document
+        self.changes: list[Change] = []
+        self._propagation = propagation
+        self._objects: dict[int, Transition[ObjectRecord]] = {}
+        self._records: dict[Key, Transition[PlaneRecord]] = {}
+
+    def set_object(self, object_id: int, record: ObjectRecord | None) -> None:
+        """Make, change or remove an object.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        record : ObjectRecord or None
+            None removes it.
+        """
+        before = self.document.objects.get(object_id)
+        before, _ = self._objects.get(object_id, (before, None))
+        self._objects[object_id] = before, record
+        _restore(self.document.objects, {object_id: (before, record)})
+
+    def set_record(self, object_id: int, plane: Plane, record: PlaneRecord) -> None:
+        """Change what is known of an object on a plane.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+        record : PlaneRecord
+            An empty one is forgotten.
+        """
+        key = object_id, plane
+        before = self.document.records.get(key)
+        before, _ = self._records.get(key, (before, None))
+        after = None if record.is_blank else record
+        self._records[key] = before, after
+        _restore(self.document.records, {key: (before, after)})
+
+    def write(
+        self, object_id: int, plane: Plane, after: npt.NDArray[np.integer[Any]]
+    ) -> None:
+        """Write new labels on a plane.
+
+        Parameters
+        ----------
+        object_id : int
+            Object that is edited.
+        plane : Plane
+            Where.
+        after : (H, W) int array
+            Labels of the whole plane.
+        """
+        before = plane.view(self.document.labels)
+        change = change_between(object_id, plane, before, after)
+        change.write(self.document.labels)
+        self.changes.append(change)
+
+    def step(self) -> Step:
+        """Return all that was done, for the history.
+
+        Returns
+        -------
+        Step
+            Without empty changes.
+        """
+        packed = [PackedChange.of(c) for c in self.changes if not c.is_empty]
+        return Step(self._objects, self._records, tuple(packed), self._propagation)
+
+
+def labels_in_use(labels: npt.NDArray[np.integer[Any]]) -> list[int]:
+    """Return the values above 0 that occur in a label array.
+
+    Parameters
+    ----------
+    labels : int array
+        Any shape.
+
+    Returns
+    -------
+    list of int
+        In rising order.
+    """
+    largest = int(labels.max())
+    if largest >= FEW_LABELS:
+        return [int(value) for value in np.unique(labels) if value > 0]
+    present = np.zeros(max(largest, 0) + 1, dtype=bool)
+    for part in labels:
+        present[np.maximum(part, 0)] = True
+    return [int(value) for value in np.flatnonzero(present) if value > 0]
+
+
+def _restore(table: dict[Any, Any], transitions: Any) -> None:
+    for name, (_, after) in transitions.items():
+        if after is None:
+            table.pop(name, None)
+        else:
+            table[name] = after

@@ -1,0 +1,230 @@
+"""Objects, prompts and labels of one volume, with undo and a journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.volume.document import Draft
+from napari_sam_adapter.volume.edits import (
+    Accept,
+    AddPoint,
+    Edit,
+    NewObject,
+    SetBox,
+    SetPrompts,
+)
+from napari_sam_adapter.volume.journal_entries import EditGroup, Entry, Redo, Undo
+from napari_sam_adapter.volume.journal_file import Journal
+from napari_sam_adapter.volume.performing import perform
+from napari_sam_adapter.volume.readable_labels import ReadableLabels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.changes import Change
+    from napari_sam_adapter.volume.plane import Plane
+
+
+class EditableLabels(ReadableLabels):
+    """Objects, prompts and labels that a user edits, without any predictor.
+
+    Takes the parameters of `ReadableLabels`; for the main thread.
+    """
+
+    _journal: Journal | None = None
+
+    def apply(self, *edits: Edit) -> list[Change]:
+        """Carry out edits, as one step of the history.
+
+        Parameters
+        ----------
+        *edits : Edit
+            One edit, or several that belong together.
+
+        Returns
+        -------
+        list of Change
+            Pixels that changed at once; a new prompt changes them later, when its
+            mask is committed.
+
+        Raises
+        ------
+        PlaneError
+            If a plane lies outside the volume.
+        PromptError
+            If a prompt is malformed or lies outside its plane.
+        SessionError
+            If an object does not exist, or exists already, or an edit does not fit.
+            In all three cases nothing is changed.
+        OutputError
+            If the journal cannot be written; the edits are done nevertheless.
+        """
+        draft = self._perform(edits)
+        step = draft.step()
+        if step.is_empty:
+            return []
+        self._document.settle(step)
+        self._document.history.push(step)
+        self._write(edits[0] if len(edits) == 1 else EditGroup(edits))
+        return [change for change in draft.changes if not change.is_empty]
+
+    def undo(self) -> list[Change]:
+        """Take the last step back; its masks, and propagations on their way, get stale.
+
+        Returns
+        -------
+        list of Change
+            What happened to the pixels; empty if there was nothing to undo.
+        """
+        return self._travel(Undo()) if self.can_undo else []
+
+    def redo(self) -> list[Change]:
+        """Do the last undone step again.
+
+        Returns
+        -------
+        list of Change
+            What happened to the pixels; empty if there was nothing to redo.
+        """
+        return self._travel(Redo()) if self.can_redo else []
+
+    def new_object(self) -> int:
+        """Make an object.
+
+        Returns
+        -------
+        int
+            Its label: one more than the largest in use.
+
+        Raises
+        ------
+        SessionError
+            If the labels array has no larger value.
+        """
+        object_id = max(self._document.objects, default=0) + 1
+        self.apply(NewObject(object_id))
+        return object_id
+
+    def add_point(
+        self,
+        object_id: int,
+        plane: Plane,
+        point: tuple[float, float],
+        positive: bool = True,
+    ) -> list[Change]:
+        """Add a point prompt; see `AddPoint` and `apply`.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+        point : (row, column)
+            Pixels of the plane.
+        positive : bool
+            Whether the point belongs to the object.
+
+        Returns
+        -------
+        list of Change
+            Pixels that changed at once: none.
+        """
+        return self.apply(AddPoint(object_id, plane, point, positive))
+
+    def set_box(
+        self,
+        object_id: int,
+        plane: Plane,
+        box: tuple[float, float, float, float] | None,
+    ) -> list[Change]:
+        """Set or remove the box prompt; see `SetBox` and `apply`.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+        box : (row_min, column_min, row_max, column_max) or None
+            Pixels of the plane.
+
+        Returns
+        -------
+        list of Change
+            Pixels that changed at once: those of a mask without prompts left.
+        """
+        return self.apply(SetBox(object_id, plane, box))
+
+    def set_prompts(
+        self, object_id: int, plane: Plane, prompts: Prompts
+    ) -> list[Change]:
+        """Replace all prompts of a plane; see `SetPrompts` and `apply`.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+        prompts : Prompts
+            What is asked from now on. If they equal those before, nothing happens.
+
+        Returns
+        -------
+        list of Change
+            Pixels that changed at once: those of a mask without prompts left.
+        """
+        return self.apply(SetPrompts(object_id, plane, prompts))
+
+    def accept(self, object_id: int) -> list[Change]:
+        """Declare an object finished; see `Accept` and `apply`.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+
+        Returns
+        -------
+        list of Change
+            None: pixels stay.
+        """
+        return self.apply(Accept(object_id))
+
+    def continue_journal(self, path: Path) -> None:
+        """Save further edits in a journal that led to the present state.
+
+        Parameters
+        ----------
+        path : Path
+            The journal; a half-written last line is cut off.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be changed.
+        """
+        self._journal = Journal.reopen(path)
+
+    def _perform(self, edits: tuple[Edit, ...]) -> Draft:
+        draft = Draft(self._document)
+        try:
+            for edit in edits:
+                perform(draft, edit)
+        except SamAdapterError:
+            self._document.carry_out(draft.step().inverted())
+            raise
+        return draft
+
+    def _travel(self, entry: Undo | Redo) -> list[Change]:
+        document = self._document
+        changes = document.undo() if isinstance(entry, Undo) else document.redo()
+        self._write(entry)
+        return changes
+
+    def _write(self, entry: Entry) -> None:
+        if self._journal is not None:
+            self._journal.append(entry)

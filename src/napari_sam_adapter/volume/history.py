@@ -1,0 +1,165 @@
+"""Undo and redo over everything the document holds."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_sam_adapter.volume.changes import PackedChange
+    from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
+    from napari_sam_adapter.volume.plane import Plane
+
+MOST_STEPS = 1000
+
+Key = tuple[int, "Plane"]
+"""Object and plane."""
+Name = TypeVar("Name")
+Record = TypeVar("Record")
+Transition = tuple[Record | None, Record | None]
+"""A record before and after; None where there was or is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one undo takes back.
+
+    Parameters
+    ----------
+    objects : mapping
+        Object to its record before and after.
+    records : mapping
+        (object, plane) to its record before and after.
+    changes : tuple of PackedChange
+        Pixels, in the order in which they were written.
+    propagation : int
+        Number of the propagation that made it, 0 for an edit.
+    """
+
+    objects: Mapping[int, Transition[ObjectRecord]] = field(default_factory=dict)
+    records: Mapping[Key, Transition[PlaneRecord]] = field(default_factory=dict)
+    changes: tuple[PackedChange, ...] = ()
+    propagation: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was done."""
+        return not (self.objects or self.records or self.changes)
+
+    def followed_by(self, later: Step) -> Step:
+        """Return both steps as one.
+
+        Parameters
+        ----------
+        later : Step
+            What happened after this one.
+
+        Returns
+        -------
+        Step
+            Before from this step, after from the later one.
+        """
+        return replace(
+            self,
+            objects=_chain(self.objects, later.objects),
+            records=_chain(self.records, later.records),
+            changes=self.changes + later.changes,
+        )
+
+    def inverted(self) -> Step:
+        """Return the step that takes this one back.
+
+        Returns
+        -------
+        Step
+            With before and after exchanged, in reverse order.
+        """
+        return Step(
+            {name: (after, before) for name, (before, after) in self.objects.items()},
+            {key: (after, before) for key, (before, after) in self.records.items()},
+            tuple(
+                replace(change, before=change.after, after=change.before)
+                for change in reversed(self.changes)
+            ),
+            self.propagation,
+        )
+
+    def meets(self, changes: tuple[PackedChange, ...]) -> bool:
+        """Whether this step may have touched the same pixels.
+
+        Parameters
+        ----------
+        changes : tuple of PackedChange
+            Changes of another step.
+
+        Returns
+        -------
+        bool
+            False only if their order does not matter.
+        """
+        return any(mine.meets(other) for mine in self.changes for other in changes)
+
+
+class History:
+    """Steps that can be undone, and undone steps that can be redone."""
+
+    def __init__(self) -> None:
+        self.done: deque[Step] = deque(maxlen=MOST_STEPS)
+        self.undone: list[Step] = []
+
+    def push(self, step: Step) -> None:
+        """Add a step; what was undone is lost.
+
+        Parameters
+        ----------
+        step : Step
+            Joins the step before if both belong to one propagation.
+        """
+        self.undone.clear()
+        if step.propagation and self.done and self._is_open(step.propagation):
+            step = self.done.pop().followed_by(step)
+        self.done.append(step)
+
+    def attach(self, step: Step, key: Key) -> None:
+        """Add a mask to the edit that asked for it.
+
+        Parameters
+        ----------
+        step : Step
+            The committed mask.
+        key : (int, Plane)
+            Object and plane of the mask.
+
+        Notes
+        -----
+        The edit may not be the last one any more: the user went on while the mask
+        was computed. It still joins its edit if no later step touched the same
+        pixels, for then the order does not matter; else it becomes a step of its own.
+        """
+        for number in reversed(range(len(self.done))):
+            if key in self.done[number].records:
+                self.done[number] = self.done[number].followed_by(step)
+                self._forget_undone(step)
+                return
+            if self.done[number].meets(step.changes):
+                break
+        self.push(step)
+
+    def _is_open(self, propagation: int) -> bool:
+        return self.done[-1].propagation == propagation
+
+    def _forget_undone(self, step: Step) -> None:
+        if any(undone.meets(step.changes) for undone in self.undone):
+            self.undone.clear()
+
+
+def _chain(
+    earlier: Mapping[Name, Transition[Record]], later: Mapping[Name, Transition[Record]]
+) -> dict[Name, Transition[Record]]:
+    chained = dict(earlier)
+    for name, (before, after) in later.items():
+        chained[name] = chained.get(name, (before, after))[0], after
+    return chained

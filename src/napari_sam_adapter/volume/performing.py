@@ -1,0 +1,272 @@
+"""Carry out edits on the document."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, assert_never
+
+import numpy as np
+
+from napari_sam_adapter.errors import PromptError, SessionError
+from napari_sam_adapter.prompts import Prompts, Scribble
+from napari_sam_adapter.volume.changes import merge_mask
+from napari_sam_adapter.volume.edits import (
+    Accept,
+    AddPoint,
+    AddScribble,
+    ChooseCandidate,
+    DeleteObject,
+    Edit,
+    MovePoint,
+    NewObject,
+    Paint,
+    PromptEdit,
+    RemovePoint,
+    SetBox,
+    SetMaskPrompt,
+    SetPrompts,
+)
+from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord, same_prompts
+from napari_sam_adapter.volume.plane import planes_of
+from napari_sam_adapter.volume.results import clip_score
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_sam_adapter.volume.document import Draft
+    from napari_sam_adapter.volume.plane import Plane
+
+
+def perform(draft: Draft, edit: Edit) -> None:
+    """Carry out one edit.
+
+    Parameters
+    ----------
+    draft : Draft
+        Where it is carried out; left alone if the edit is refused.
+    edit : Edit
+        What to do.
+
+    Raises
+    ------
+    PlaneError
+        If the plane lies outside the volume.
+    PromptError
+        If a prompt is malformed or lies outside its plane.
+    SessionError
+        If the object does not exist, or exists already, or the edit does not fit.
+    """
+    match edit:
+        case NewObject():
+            _make_object(draft, edit.object_id)
+        case DeleteObject():
+            _delete_object(draft, edit.object_id)
+        case Accept():
+            record = draft.document.require(edit.object_id)
+            draft.set_object(edit.object_id, replace(record, accepted=True))
+        case ChooseCandidate():
+            _choose_candidate(draft, edit)
+        case Paint():
+            _paint(draft, edit)
+        case _:
+            _edit_prompts(draft, edit)
+
+
+def write_mask(
+    draft: Draft, object_id: int, plane: Plane, mask: npt.NDArray[np.bool_]
+) -> None:
+    """Give an object a new mask on a plane, as far as it may have one.
+
+    Parameters
+    ----------
+    draft : Draft
+        Where it is written.
+    object_id : int
+        The object.
+    plane : Plane
+        Where.
+    mask : (H, W) bool array
+        Pixels of other objects, and pixels of this one that were edited by hand,
+        stay as they are.
+    """
+    document = draft.document
+    kept = document.record(object_id, plane).painted_mask()
+    current = plane.view(document.labels)
+    after = merge_mask(current, object_id, mask, kept, document.overwrite)
+    draft.write(object_id, plane, after)
+
+
+def edited_prompts(prompts: Prompts, edit: PromptEdit) -> Prompts:
+    """Return prompts after an edit.
+
+    Parameters
+    ----------
+    prompts : Prompts
+        Before; unchanged.
+    edit : PromptEdit
+        What to change.
+
+    Returns
+    -------
+    Prompts
+        After.
+
+    Raises
+    ------
+    PromptError
+        If the result is malformed or there is no such point.
+    """
+    match edit:
+        case AddPoint():
+            return prompts.with_point(_position(edit.point), edit.positive)
+        case MovePoint():
+            points = np.array(prompts.points)
+            points[_number(edit, prompts)] = _position(edit.point)
+            return replace(prompts, points=points)
+        case RemovePoint():
+            number = _number(edit, prompts)
+            points = np.delete(prompts.points, number, axis=0)
+            signs = np.delete(prompts.signs, number)
+            return replace(prompts, points=points, polarities=signs)
+        case SetBox():
+            return replace(prompts, box=edit.box)
+        case AddScribble():
+            scribble = Scribble(edit.path, edit.positive)
+            return replace(prompts, scribbles=(*prompts.scribbles, scribble))
+        case SetMaskPrompt():
+            return replace(prompts, mask=edit.mask)
+        case SetPrompts():
+            return edit.prompts
+    assert_never(edit)
+
+
+def _position(point: Any) -> tuple[float, float]:
+    values = np.asarray(point, dtype=float)
+    if values.shape != (2,):
+        raise PromptError(f"Expected a point as (row, column), got {point}.")
+    return float(values[0]), float(values[1])
+
+
+def _number(edit: MovePoint | RemovePoint, prompts: Prompts) -> int:
+    if not 0 <= edit.number < len(prompts.points):
+        raise PromptError(
+            f"Expected a point number below {len(prompts.points)}, got {edit.number}. "
+            "Look at Session.prompts for the points of this plane."
+        )
+    return edit.number
+
+
+def _edit_prompts(draft: Draft, edit: PromptEdit) -> None:
+    document, object_id, plane = draft.document, edit.object_id, edit.plane
+    document.require(object_id)
+    plane.check(document.labels.shape)
+    record = document.record(object_id, plane)
+    prompts = edited_prompts(record.prompts, edit)
+    prompts.check_inside(plane.shape(document.labels.shape))
+    if same_prompts(prompts, record.prompts):
+        return
+    if prompts.is_empty:
+        _clear_mask(draft, object_id, plane)
+        record = replace(record, answer=None)
+    draft.set_record(object_id, plane, replace(record, prompts=prompts))
+
+
+def _clear_mask(draft: Draft, object_id: int, plane: Plane) -> None:
+    nothing = np.zeros(plane.shape(draft.document.labels.shape), dtype=bool)
+    write_mask(draft, object_id, plane, nothing)
+
+
+def _make_object(draft: Draft, object_id: int) -> None:
+    limit = int(np.iinfo(draft.document.labels.dtype).max)
+    if not 0 < object_id <= limit:
+        raise SessionError(
+            f"Expected an object from 1 to {limit}, got {object_id}. "
+            "Use labels of a larger integer type for more objects."
+        )
+    if object_id in draft.document.objects:
+        raise SessionError(
+            f"Expected an object that is not in use, got {object_id}. "
+            "Use new_object() for the next free one."
+        )
+    draft.set_object(object_id, ObjectRecord())
+
+
+def _delete_object(draft: Draft, object_id: int) -> None:
+    document = draft.document
+    document.require(object_id)
+    for plane in planes_of(document.labels.shape):
+        current = plane.view(document.labels)
+        own = current == object_id
+        if own.any():
+            draft.write(object_id, plane, np.where(own, 0, current))
+    for number, plane in list(document.records):
+        if number == object_id:
+            draft.set_record(object_id, plane, PlaneRecord())
+    draft.set_object(object_id, None)
+
+
+def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
+    document, object_id, plane = draft.document, edit.object_id, edit.plane
+    document.require(object_id)
+    record = document.record(object_id, plane)
+    answer = record.answer
+    count = len(answer.candidates) if answer and not record.is_pending else 0
+    if answer is None or not 0 <= edit.number < count:
+        raise SessionError(
+            f"Expected one of {count} candidates, got {edit.number}. "
+            "Ask Session.candidates which masks there are."
+        )
+    chosen = answer.candidates[edit.number]
+    write_mask(draft, object_id, plane, chosen.mask.unpack())
+    answer = replace(answer, chosen=chosen, confidence=clip_score(chosen.score))
+    draft.set_record(object_id, plane, replace(record, answer=answer))
+
+
+def _paint(draft: Draft, edit: Paint) -> None:
+    document, plane = draft.document, edit.plane
+    plane.check(document.labels.shape)
+    pixels, values = _strokes(edit, document.labels)
+    before = plane.view(document.labels).copy()
+    after = before.copy()
+    after[pixels[:, 0], pixels[:, 1]] = values
+    painted = np.zeros(before.shape, dtype=bool)
+    painted[pixels[:, 0], pixels[:, 1]] = True
+    touched = np.unique(np.concatenate([before[painted], after[painted]]))
+    objects = [int(value) for value in touched if value]
+    for object_id in objects:
+        if object_id not in document.objects:
+            _make_object(draft, object_id)
+        mine = painted & ((before == object_id) | (after == object_id))
+        record = document.record(object_id, plane).with_painted(mine)
+        draft.set_record(object_id, plane, record)
+    draft.write(objects[0] if len(objects) == 1 else 0, plane, after)
+
+
+def _strokes(
+    edit: Paint, labels: npt.NDArray[np.integer[Any]]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    pixels = np.asarray(edit.pixels)
+    values = np.asarray(edit.values)
+    if pixels.size == 0:
+        pixels = np.zeros((0, 2), dtype=np.int64)
+    fits = (
+        pixels.ndim == 2 and pixels.shape[1] == 2 and values.shape == pixels.shape[:1]
+    )
+    if not fits or pixels.dtype.kind not in "iu" or values.dtype.kind not in "iu":
+        raise SessionError(
+            "Expected (K, 2) whole pixels and (K,) whole values, got "
+            f"{pixels.shape} {pixels.dtype} and {values.shape} {values.dtype}."
+        )
+    if np.any((pixels < 0) | (pixels >= edit.plane.shape(labels.shape))):
+        raise SessionError(
+            "Expected painted pixels inside the plane of "
+            f"{edit.plane.shape(labels.shape)} pixels, got {pixels.max(axis=0)}."
+        )
+    if (
+        values.size
+        and not 0 <= values.min() <= values.max() <= np.iinfo(labels.dtype).max
+    ):
+        raise SessionError(
+            f"Expected labels that fit {labels.dtype}, got {values.max()}."
+        )
+    return pixels.astype(np.int64), values.astype(np.int64)

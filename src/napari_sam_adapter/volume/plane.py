@@ -1,0 +1,254 @@
+"""One two-dimensional cut of an n-dimensional array."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from napari_sam_adapter.errors import PlaneError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A two-dimensional cut of an n-dimensional array along two of its axes.
+
+    Parameters
+    ----------
+    axes : (int, int)
+        Array axes that run along the rows and along the columns of the plane, in
+        this order; ``(2, 1)`` is the transposed view of ``(1, 2)``.
+    position : tuple of int
+        Index on every other spatial axis, in axis order.
+
+    Raises
+    ------
+    PlaneError
+        If the axes are equal or out of range, or a number is not whole.
+    """
+
+    axes: tuple[int, int]
+    position: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        axes = _whole_numbers(self.axes, "axes")
+        position = _whole_numbers(self.position, "position")
+        if len(axes) != 2 or axes[0] == axes[1]:
+            raise PlaneError(f"Expected two different axes, got {axes}.")
+        if min(axes) < 0 or max(axes) >= len(position) + 2:
+            raise PlaneError(
+                f"Expected axes from 0 to {len(position) + 1}, got {axes}. Give one "
+                "position for every axis that is not shown."
+            )
+        object.__setattr__(self, "axes", axes)
+        object.__setattr__(self, "position", position)
+
+    @classmethod
+    def from_index(cls, axes: tuple[int, int], point: Sequence[float]) -> Plane:
+        """Return the plane along `axes` through a point.
+
+        Parameters
+        ----------
+        axes : (int, int)
+            Row axis and column axis.
+        point : sequence of float
+            One index for every spatial axis, rounded; those of the two shown axes
+            are ignored.
+
+        Returns
+        -------
+        Plane
+            The plane that contains the point.
+        """
+        shown = set(axes)
+        others = [value for axis, value in enumerate(point) if axis not in shown]
+        return cls(axes, tuple(round(float(value)) for value in others))
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes of the array."""
+        return len(self.position) + 2
+
+    @property
+    def other_axes(self) -> tuple[int, ...]:
+        """Axes that are not shown, in axis order."""
+        return tuple(axis for axis in range(self.ndim) if axis not in self.axes)
+
+    def index(self) -> tuple[int | slice, ...]:
+        """Return what cuts this plane out of an array of the spatial shape.
+
+        Returns
+        -------
+        tuple of int or slice
+            One entry per axis. The cut has its axes in array order: a transposed
+            plane still has to be transposed, see `view`.
+        """
+        index: list[int | slice] = [slice(None)] * self.ndim
+        for axis, value in zip(self.other_axes, self.position, strict=True):
+            index[axis] = value
+        return tuple(index)
+
+    def shape(self, volume_shape: Sequence[int]) -> tuple[int, int]:
+        """Return rows and columns of this plane in a volume.
+
+        Parameters
+        ----------
+        volume_shape : sequence of int
+            Spatial shape of the volume.
+
+        Returns
+        -------
+        (int, int)
+            Rows, columns.
+        """
+        return int(volume_shape[self.axes[0]]), int(volume_shape[self.axes[1]])
+
+    def at(self, axis: int, index: int) -> Plane:
+        """Return this plane moved along one of the axes that are not shown.
+
+        Parameters
+        ----------
+        axis : int
+            Axis to move along.
+        index : int
+            New position on that axis.
+
+        Returns
+        -------
+        Plane
+            The moved plane.
+
+        Raises
+        ------
+        PlaneError
+            If the axis is shown or does not exist.
+        """
+        place = self._place(axis)
+        position = (*self.position[:place], index, *self.position[place + 1 :])
+        return replace(self, position=position)
+
+    def index_along(self, axis: int) -> int:
+        """Return the position on one of the axes that are not shown.
+
+        Parameters
+        ----------
+        axis : int
+            Axis to look at.
+
+        Returns
+        -------
+        int
+            The position.
+
+        Raises
+        ------
+        PlaneError
+            If the axis is shown or does not exist.
+        """
+        return self.position[self._place(axis)]
+
+    def view(self, array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """Return this plane of a NumPy array, as a view.
+
+        Parameters
+        ----------
+        array : array of the spatial shape
+            Usually the labels.
+
+        Returns
+        -------
+        (H, W) array
+            Writing into it writes into `array`.
+        """
+        cut = array[self.index()]
+        return cut.T if self.axes[0] > self.axes[1] else cut
+
+    def check(self, volume_shape: Sequence[int]) -> None:
+        """Raise unless this plane lies inside a volume.
+
+        Parameters
+        ----------
+        volume_shape : sequence of int
+            Spatial shape of the volume.
+
+        Raises
+        ------
+        PlaneError
+            If the number of axes differs or a position is outside.
+        """
+        if self.ndim != len(volume_shape):
+            raise PlaneError(
+                f"Expected a plane of {len(volume_shape)} axes, got {self.ndim}. "
+                "Give one position for every axis that is not shown."
+            )
+        for axis, value in zip(self.other_axes, self.position, strict=True):
+            if not 0 <= value < volume_shape[axis]:
+                raise PlaneError(
+                    f"Expected 0 to {volume_shape[axis] - 1} on axis {axis}, "
+                    f"got {value}. Choose a plane inside the image."
+                )
+
+    def _place(self, axis: int) -> int:
+        if axis not in self.other_axes:
+            raise PlaneError(
+                f"Expected one of the axes {self.other_axes}, got {axis}. "
+                "The shown axes have no position."
+            )
+        return self.other_axes.index(axis)
+
+
+def planes_of(shape: Sequence[int]) -> Iterator[Plane]:
+    """Yield the planes along the last two axes that make up a volume.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Spatial shape of the volume.
+
+    Yields
+    ------
+    Plane
+        Every plane, in array order.
+    """
+    axes = len(shape) - 2, len(shape) - 1
+    for position in np.ndindex(*shape[:-2]):
+        yield Plane(axes, position)
+
+
+def spread_planes(shape: Sequence[int], count: int) -> list[Plane]:
+    """Return a few planes along the last two axes, evenly spread over a volume.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Spatial shape of the volume.
+    count : int
+        Largest number of planes.
+
+    Returns
+    -------
+    list of Plane
+        First and last plane included if `count` is at least 2.
+    """
+    leading = tuple(shape[:-2])
+    total = int(np.prod(leading))
+    numbers = np.unique(np.linspace(0, total - 1, min(count, total)).round())
+    axes = len(shape) - 2, len(shape) - 1
+    positions = [np.unravel_index(int(n), leading) if leading else () for n in numbers]
+    return [Plane(axes, tuple(int(i) for i in position)) for position in positions]
+
+
+def _whole_numbers(values: Iterable[Any], name: str) -> tuple[Any, ...]:
+    try:
+        return tuple(operator.index(value) for value in values)
+    except TypeError as error:
+        raise PlaneError(f"Expected {name} as whole numbers, got {values}.") from error

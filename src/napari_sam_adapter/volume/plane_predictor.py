@@ -1,0 +1,98 @@
+"""A predictor for the planes of one volume, for any thread."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.predictions import MaskPrediction, Predictor
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.planes import Volume
+
+
+@dataclass(frozen=True, eq=False)
+class PlanePredictor:
+    """Reads, embeds and segments the planes of one volume.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    predictor : Predictor
+        The network.
+    number : int
+        Tells predictors apart in the cache.
+    cache : EmbeddingCache
+        Where embeddings are kept.
+    device : threading.Lock
+        Held while the network runs, so that one job at a time uses the device.
+        Nothing on the main thread but `Session.mask` takes it.
+    """
+
+    volume: Volume
+    predictor: Predictor
+    number: int
+    cache: EmbeddingCache
+    device: threading.Lock = field(default_factory=threading.Lock)
+
+    def embed(self, plane: Plane) -> Any:
+        """Return the embedding of a plane; read and encode it only once.
+
+        Parameters
+        ----------
+        plane : Plane
+            Cut of the volume.
+
+        Returns
+        -------
+        object
+            For the predictor only.
+
+        Raises
+        ------
+        ImageError
+            If the plane cannot be read or segmented.
+        """
+        key = plane, self.number
+        embedding = self.cache.get(key)
+        if embedding is not None:
+            return embedding
+        image = self.volume.read_uint8(plane)
+        with self.device:
+            embedding = self.cache.get(key)
+            if embedding is None:
+                embedding = self.predictor.encode(image)
+                self.cache.put(key, embedding)
+        return embedding
+
+    def predict(
+        self, plane: Plane, prompts: Prompts, previous: MaskPrediction | None = None
+    ) -> MaskPrediction:
+        """Segment one object on one plane.
+
+        Parameters
+        ----------
+        plane : Plane
+            Cut of the volume.
+        prompts : Prompts
+            What is asked, in pixels of the plane.
+        previous : MaskPrediction or None
+            Answer to be refined.
+
+        Returns
+        -------
+        MaskPrediction
+            With an (H, W) mask.
+
+        Raises
+        ------
+        ImageError
+            If the plane cannot be read or segmented.
+        """
+        embedding = self.embed(plane)
+        with self.device:
+            return self.predictor.predict(embedding, prompts, previous)

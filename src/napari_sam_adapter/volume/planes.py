@@ -1,0 +1,213 @@
+"""An image of any size, read one plane at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.intensity import (
+    IntensityMapping,
+    check_pixels,
+    estimate_intensity,
+)
+from napari_sam_adapter.volume.axes import read_layout
+from napari_sam_adapter.volume.plane import Plane, spread_planes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy.typing as npt
+
+__all__ = ["ArraySource", "Plane", "Volume"]
+
+ESTIMATION_PLANES = 5
+"""Planes read at most to estimate the intensity window of a volume."""
+READ_ERRORS = (OSError, ValueError, RuntimeError, LookupError, TypeError)
+"""What array libraries raise when a chunk is missing or broken."""
+
+
+class ArraySource(Protocol):
+    """Any array: NumPy, dask, zarr, a memory map, or a reader of files."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the values."""
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return a part of the array."""
+
+
+class Volume:
+    """An image of 2 to 5 spatial axes, read one plane at a time.
+
+    Parameters
+    ----------
+    data : array-like
+        NumPy, dask or zarr array, memory map, or anything with ``shape``, ``dtype``
+        and basic indexing; only the planes asked for are ever loaded.
+    axes : str
+        One letter per axis, ``c`` for channels, or ``"auto"``; see `read_layout`.
+    intensity : IntensityMapping or None
+        Window to 8 bits; by default estimated from a few planes at first use.
+
+    Raises
+    ------
+    ImageError
+        If the array has no pixels, too few or too many axes, or is not numeric.
+    """
+
+    def __init__(
+        self,
+        data: ArraySource,
+        axes: str = "auto",
+        intensity: IntensityMapping | None = None,
+    ) -> None:
+        if not hasattr(data, "shape") or not hasattr(data, "dtype"):
+            raise ImageError(f"Expected an array, got {type(data).__name__}.")
+        self._data = data
+        self._layout = read_layout(data.shape, axes)
+        self.dtype = np.dtype(data.dtype)
+        if self.dtype.kind not in "buif":
+            raise ImageError(
+                f"Expected an image of real numbers, got {self.dtype}. Convert it "
+                "first, for example to its magnitude."
+            )
+        self._intensity = intensity
+        self._estimating = threading.Lock()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape, without the channels."""
+        return self._layout.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes."""
+        return len(self.shape)
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether planes have three colours."""
+        return self._layout.is_rgb
+
+    @property
+    def intensity(self) -> IntensityMapping:
+        """Window to 8 bits; estimated on first use, then fixed."""
+        with self._estimating:
+            if self._intensity is None:
+                self._intensity = self._estimate_intensity()
+            return self._intensity
+
+    def with_intensity(self, intensity: IntensityMapping) -> Volume:
+        """Return the same image seen through another window.
+
+        Parameters
+        ----------
+        intensity : IntensityMapping
+            Window to 8 bits.
+
+        Returns
+        -------
+        Volume
+            Shares the data with this one.
+        """
+        other = copy.copy(self)
+        other._intensity = intensity
+        return other
+
+    def check(self, plane: Plane) -> None:
+        """Raise unless a plane lies inside this volume.
+
+        Parameters
+        ----------
+        plane : Plane
+            Cut of the volume.
+
+        Raises
+        ------
+        PlaneError
+            If the number of axes differs or a position is outside.
+        """
+        plane.check(self.shape)
+
+    def read(self, plane: Plane) -> npt.NDArray[Any]:
+        """Load one plane, and nothing else.
+
+        Parameters
+        ----------
+        plane : Plane
+            Cut of the volume.
+
+        Returns
+        -------
+        (H, W) or (H, W, 3) array
+            Values of the image; alpha is dropped.
+
+        Raises
+        ------
+        PlaneError
+            If the plane lies outside the volume.
+        ImageError
+            If the array behind the volume cannot deliver it.
+        """
+        self.check(plane)
+        index, channel = list(plane.index()), self._layout.channel
+        if channel is not None:
+            index.insert(channel, slice(None) if self.is_rgb else 0)
+        try:
+            cut = np.asarray(self._data[tuple(index)])
+        except READ_ERRORS as error:
+            raise ImageError(
+                f"Expected to read plane {plane.position}, got: {error}. "
+                "Check the image file."
+            ) from error
+        if self.is_rgb:
+            place = sum(axis < (channel or 0) for axis in plane.axes)
+            cut = np.moveaxis(cut, place, -1)[..., :3]
+        return cut.swapaxes(0, 1) if plane.axes[0] > plane.axes[1] else cut
+
+    def read_uint8(self, plane: Plane) -> npt.NDArray[np.uint8]:
+        """Load one plane as the predictor sees it.
+
+        Parameters
+        ----------
+        plane : Plane
+            Cut of the volume.
+
+        Returns
+        -------
+        (H, W) or (H, W, 3) uint8 array
+            The plane through the intensity window.
+
+        Raises
+        ------
+        PlaneError
+            If the plane lies outside the volume.
+        ImageError
+            If the plane cannot be read, is one pixel wide, constant, or without a
+            finite value.
+        """
+        pixels = self.read(plane)
+        check_pixels(pixels)
+        return self.intensity.apply(pixels)
+
+    def _estimate_intensity(self) -> IntensityMapping:
+        if self.is_rgb and self.dtype == np.uint8:
+            return IntensityMapping()
+        planes = spread_planes(self.shape, ESTIMATION_PLANES)
+        return estimate_intensity(self._readable(planes))
+
+    def _readable(self, planes: Iterable[Plane]) -> Iterator[npt.NDArray[Any]]:
+        # One broken plane must not make the others useless.
+        for plane in planes:
+            with contextlib.suppress(ImageError):
+                yield self.read(plane)

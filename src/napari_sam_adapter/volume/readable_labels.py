@@ -1,0 +1,243 @@
+"""What can be asked of the objects and labels of one volume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.document import Document, labels_in_use
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_sam_adapter.predictions import MaskCandidate
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.plane import Plane
+
+DEFAULT_LABELS = np.int32
+
+
+class ReadableLabels:
+    """Objects, prompts and labels of one volume, to look at.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Spatial shape of the volume.
+    labels : int array of that shape or None
+        Written in place; a new int32 array by default.
+    overwrite : bool
+        Whether masks take pixels of other objects.
+
+    Raises
+    ------
+    SessionError
+        If the labels have another shape, are not whole numbers, or are read-only.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        labels: npt.NDArray[np.integer[Any]] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        objects: list[int] = []
+        if labels is None:
+            labels = np.zeros(shape, DEFAULT_LABELS)
+        else:
+            check_labels(labels, shape)
+            objects = labels_in_use(labels)
+        self._document = Document(labels, objects, overwrite)
+
+    @property
+    def labels(self) -> npt.NDArray[np.integer[Any]]:
+        """The labels; 0 is background. Change them by edits only."""
+        return self._document.labels
+
+    @property
+    def object_ids(self) -> list[int]:
+        """All objects, in rising order."""
+        return sorted(self._document.objects)
+
+    @property
+    def accepted_ids(self) -> list[int]:
+        """Objects that the user declared finished, in rising order."""
+        objects = self._document.objects
+        return [
+            object_id for object_id in self.object_ids if objects[object_id].accepted
+        ]
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return bool(self._document.history.done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to do again."""
+        return bool(self._document.history.undone)
+
+    def prompts(self, object_id: int, plane: Plane) -> Prompts:
+        """Return what is asked of an object on a plane.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        Prompts
+            Empty if nothing is asked.
+        """
+        return self._document.record(object_id, plane).prompts
+
+    def anchors(self, object_id: int) -> list[Plane]:
+        """Return the planes on which the user worked on an object.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+
+        Returns
+        -------
+        list of Plane
+            Those with prompts or hand edits, in the order in which they came.
+        """
+        records = self._document.records.items()
+        return [p for (i, p), record in records if i == object_id and record.is_anchor]
+
+    def needs_mask(self, object_id: int, plane: Plane) -> bool:
+        """Whether the prompts of an object on a plane are newer than its mask.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        bool
+            True until a mask for the present prompts is committed.
+        """
+        return self._document.record(object_id, plane).is_pending
+
+    def score(self, object_id: int, plane: Plane) -> float | None:
+        """Return the network's estimate for the last mask of a plane.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        float or None
+            About 0 to 1; None without a computed mask.
+        """
+        answer = self._document.record(object_id, plane).answer
+        return None if answer is None else answer.chosen.score
+
+    def confidence(self, object_id: int, plane: Plane) -> float | None:
+        """Return how far the last mask of a plane is to be trusted.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        float or None
+            0 to 1, see `PlaneResult`; None without a computed mask.
+        """
+        answer = self._document.record(object_id, plane).answer
+        return None if answer is None else answer.confidence
+
+    def candidates(self, object_id: int, plane: Plane) -> tuple[MaskCandidate, ...]:
+        """Return the masks to choose from after an ambiguous prompt.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        tuple of MaskCandidate
+            Best score first; empty without a mask for the present prompts.
+        """
+        record = self._document.record(object_id, plane)
+        if record.answer is None or record.is_pending:
+            return ()
+        return record.answer.mask_candidates
+
+    def default_seed(self, object_id: int) -> Plane:
+        """Return the plane on which the user began to work on an object last.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+
+        Returns
+        -------
+        Plane
+            Its newest anchor.
+
+        Raises
+        ------
+        SessionError
+            If there is no such object, or no plane with prompts or hand edits.
+        """
+        self._document.require(object_id)
+        anchors = self.anchors(object_id)
+        if not anchors:
+            raise SessionError(
+                f"Expected prompts for object {object_id} on some plane, got none. "
+                "Click it on a plane first, or give the plane to begin with."
+            )
+        return anchors[-1]
+
+
+def check_labels(labels: npt.NDArray[np.integer[Any]], shape: tuple[int, ...]) -> None:
+    """Raise unless masks can be written into an array.
+
+    Parameters
+    ----------
+    labels : array
+        The labels.
+    shape : tuple of int
+        Spatial shape of the volume.
+
+    Raises
+    ------
+    SessionError
+        If the array has another shape, is not of whole numbers, or is read-only.
+    """
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
+        raise SessionError(
+            "Expected labels as a NumPy array of whole numbers, got "
+            f"{getattr(labels, 'dtype', type(labels).__name__)}."
+        )
+    if labels.shape != tuple(shape):
+        raise SessionError(
+            f"Expected labels of the image's shape {tuple(shape)}, got {labels.shape}."
+        )
+    if not labels.flags.writeable:
+        raise SessionError(
+            "Expected labels that can be written, got a read-only array."
+        )

@@ -1,0 +1,350 @@
+"""The session: one image, its objects, and everything the user did to them."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.changes import Change
+from napari_sam_adapter.volume.document import Draft
+from napari_sam_adapter.volume.editable_labels import EditableLabels
+from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
+from napari_sam_adapter.volume.journal_entries import (
+    FinishPropagation,
+    Predict,
+    Propagated,
+    StartPropagation,
+    UsePredictor,
+)
+from napari_sam_adapter.volume.journal_file import (
+    Journal,
+    header_of,
+)
+from napari_sam_adapter.volume.objects import Answer
+from napari_sam_adapter.volume.performing import write_mask
+from napari_sam_adapter.volume.plane_predictor import PlanePredictor
+from napari_sam_adapter.volume.planes import ArraySource, Volume
+from napari_sam_adapter.volume.propagation import (
+    PropagationRequest,
+    PropagationSettings,
+    request_propagation,
+    resolve_range,
+)
+from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam_adapter.intensity import IntensityMapping
+    from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.plane import Plane
+
+__all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
+
+CACHE_BYTES = 512 * 1024**2
+
+
+class Session(EditableLabels):
+    """One image, its objects, and everything the user did to them.
+
+    For the main thread, but `compute` and `encode_plane`, which may run anywhere.
+
+    Parameters
+    ----------
+    image : array-like or Volume
+        2-D to 5-D image, colours included or not; read one plane at a time.
+    predictor : Predictor or None
+        Turns prompts into masks; may be set later.
+    labels : int array of the spatial shape or None
+        Written in place; values above 0 become objects. A new int32 array by default.
+    axes : str
+        Meaning of the axes of `image`, see `Volume`.
+    intensity : IntensityMapping or None
+        Window to 8 bits; by default estimated from a few planes.
+    cache_bytes : int
+        Memory for embeddings.
+    journal : Path or None
+        New file in which every edit is saved at once; reads a few planes.
+    overwrite : bool
+        Whether masks take pixels of other objects.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be segmented.
+    SessionError
+        If the labels do not fit.
+    OutputError
+        If the journal exists or cannot be written.
+    """
+
+    def __init__(
+        self,
+        image: ArraySource | Volume,
+        predictor: Predictor | None = None,
+        labels: npt.NDArray[np.integer[Any]] | None = None,
+        axes: str = "auto",
+        *,
+        intensity: IntensityMapping | None = None,
+        cache_bytes: int = CACHE_BYTES,
+        journal: Path | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        if not isinstance(image, Volume):
+            image = Volume(image, axes, intensity)
+        super().__init__(image.shape, labels, overwrite)
+        self.volume = image
+        self._cache = EmbeddingCache(cache_bytes)
+        self._device = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._plane_predictor: PlanePredictor | None = None
+        if journal is not None:
+            header = header_of(image, self.labels, overwrite)
+            self._journal = Journal.create(journal, header)
+        if predictor is not None:
+            self.predictor = predictor
+
+    @property
+    def predictor(self) -> Predictor | None:
+        """What turns prompts into masks; a new one makes all requests stale."""
+        return (
+            None if self._plane_predictor is None else self._plane_predictor.predictor
+        )
+
+    @predictor.setter
+    def predictor(self, predictor: Predictor) -> None:
+        self._cache.clear()
+        self._document.outdate_all()
+        self._plane_predictor = PlanePredictor(
+            self.volume, predictor, next(self._numbers), self._cache, self._device
+        )
+        self._write(UsePredictor(dict(predictor.description)))
+
+    def request(self, object_id: int, plane: Plane) -> MaskRequest:
+        """Return everything a worker needs to compute a mask.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where; there must be prompts.
+
+        Returns
+        -------
+        MaskRequest
+            For `compute`, in any thread. Later edits make it stale.
+
+        Raises
+        ------
+        SessionError
+            If there is no predictor, no such object, or no prompt.
+        """
+        self._document.require(object_id)
+        record = self._document.record(object_id, plane)
+        if record.prompts.is_empty:
+            raise SessionError(
+                f"Expected prompts for object {object_id} on {plane}, got none. "
+                "Add a point, box, scribble or mask first."
+            )
+        revision = self._document.revision(object_id, plane)
+        predictor = self._require_predictor()
+        return MaskRequest(
+            object_id, plane, record.prompts, record.previous, revision, predictor
+        )
+
+    def is_current(self, request: MaskRequest | PlaneResult) -> bool:
+        """Whether a request or its result is still wanted.
+
+        Parameters
+        ----------
+        request : MaskRequest or PlaneResult
+            From `request`, `compute` or `follow`.
+
+        Returns
+        -------
+        bool
+            False after any edit, undo or redo of this object on this plane, after
+            another predictor was chosen, and after its mask was committed.
+        """
+        document = self._document
+        number = getattr(request, "propagation", 0)
+        if number and number not in document.open_propagations:
+            return False
+        revision = document.revision(request.object_id, request.plane)
+        return request.object_id in document.objects and request.revision == revision
+
+    def compute(self, request: MaskRequest) -> PlaneResult:
+        """Compute a mask; for any thread.
+
+        Parameters
+        ----------
+        request : MaskRequest
+            From `request`.
+
+        Returns
+        -------
+        PlaneResult
+            For `commit`; the document is not touched.
+
+        Raises
+        ------
+        ImageError
+            If the plane cannot be read or segmented.
+        """
+        prediction = request.predictor.predict(
+            request.plane, request.prompts, request.previous
+        )
+        return PlaneResult.of(prediction, request)
+
+    def commit(self, result: PlaneResult) -> list[Change]:
+        """Write a computed mask into the labels.
+
+        Parameters
+        ----------
+        result : PlaneResult
+            From `compute` or `follow`.
+
+        Returns
+        -------
+        list of Change
+            One, empty if the mask was there already; none if the result is stale or
+            says that a propagation stops here.
+
+        Raises
+        ------
+        OutputError
+            If the journal cannot be written; the mask is written nevertheless.
+        """
+        prediction = result.prediction
+        if prediction is None or not result.is_usable or not self.is_current(result):
+            return []
+        object_id, plane = result.object_id, result.plane
+        draft = Draft(self._document, result.propagation)
+        write_mask(draft, object_id, plane, result.mask)
+        record = self._document.record(object_id, plane)
+        answer = Answer.of(prediction, record.prompts, result.confidence)
+        draft.set_record(object_id, plane, replace(record, answer=answer))
+        step = draft.step()
+        self._document.settle(step)
+        if result.propagation:
+            self._document.history.push(step)
+            self._write(Propagated(result.propagation, plane))
+        else:
+            self._document.history.attach(step, (object_id, plane))
+            self._write(Predict(object_id, plane))
+        return draft.changes
+
+    def mask(self, object_id: int, plane: Plane) -> npt.NDArray[np.bool_]:
+        """Return the mask of an object on a plane; compute it if prompts are newer.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        (H, W) bool array
+            Its pixels in the labels, after a new mask was committed.
+
+        Raises
+        ------
+        SessionError
+            If there is no such object, or a mask is to be computed without predictor.
+        PlaneError
+            If the plane lies outside the volume.
+        ImageError
+            If the plane cannot be read or segmented.
+        """
+        self._document.require(object_id)
+        self.volume.check(plane)
+        if self.needs_mask(object_id, plane):
+            self.commit(self.compute(self.request(object_id, plane)))
+        own: npt.NDArray[np.bool_] = plane.view(self.labels) == object_id
+        return own
+
+    def encode_plane(self, plane: Plane) -> None:
+        """Embed a plane ahead of its first prompt; for any thread.
+
+        Parameters
+        ----------
+        plane : Plane
+            Where.
+
+        Raises
+        ------
+        SessionError
+            If there is no predictor.
+        PlaneError
+            If the plane lies outside the volume.
+        ImageError
+            If the plane cannot be read or segmented.
+        """
+        self._require_predictor().embed(plane)
+
+    def propagation(
+        self,
+        object_id: int,
+        start: int | None = None,
+        stop: int | None = None,
+        *,
+        axis: int | None = None,
+        seed: Plane | None = None,
+        settings: PropagationSettings | None = None,
+    ) -> PropagationRequest:
+        """Return everything a worker needs to follow an object.
+
+        Parameters
+        ----------
+        object_id, start, stop, axis, seed, settings
+            As in `propagate`.
+
+        Returns
+        -------
+        PropagationRequest
+            For `follow`; commit each result, then call `finish_propagation`.
+
+        Raises
+        ------
+        SessionError
+            If there is no such object, no predictor, or no mask on the seed plane.
+        PlaneError
+            If the range lies outside the volume.
+        """
+        seed = seed or self.default_seed(object_id)
+        where = resolve_range(self.volume.shape, seed, axis, start, stop)
+        predictor = self._require_predictor()
+        settings = settings or PropagationSettings()
+        number = next(self._numbers)
+        request = request_propagation(
+            self._document, predictor, number, object_id, where, settings
+        )
+        self._document.open_propagations.add(number)
+        self._write(StartPropagation(number, object_id, where, settings))
+        return request
+
+    def finish_propagation(self, request: PropagationRequest) -> None:
+        """Declare that nothing more comes of a propagation.
+
+        Parameters
+        ----------
+        request : PropagationRequest
+            From `propagation`; its results on their way become stale.
+        """
+        if request.number in self._document.open_propagations:
+            self._document.open_propagations.remove(request.number)
+            self._write(FinishPropagation(request.number))
+
+    def _require_predictor(self) -> PlanePredictor:
+        if self._plane_predictor is None:
+            raise SessionError("Expected a model, got none. Load one first.")
+        return self._plane_predictor

@@ -1,0 +1,299 @@
+import json
+
+import numpy as np
+import pytest
+from tests.fakes import DiskPredictor
+from tests.volume.conftest import LEFT, RIGHT, ball
+
+from napari_sam_adapter.errors import OutputError, SessionError
+from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.prompts import Prompts, Scribble
+from napari_sam_adapter.volume.edits import (
+    Accept,
+    AddPoint,
+    AddScribble,
+    ChooseCandidate,
+    DeleteObject,
+    MovePoint,
+    NewObject,
+    Paint,
+    RemovePoint,
+    SetBox,
+    SetMaskPrompt,
+    SetPrompts,
+)
+from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.journal_entries import (
+    EditGroup,
+    FinishPropagation,
+    Predict,
+    Propagated,
+    Redo,
+    StartPropagation,
+    Undo,
+    UsePredictor,
+    edit_from_json,
+    edit_to_json,
+)
+from napari_sam_adapter.volume.planes import Plane, Volume
+from napari_sam_adapter.volume.propagation import (
+    PropagationRange,
+    PropagationSettings,
+    follow,
+    propagate,
+)
+from napari_sam_adapter.volume.session import Session
+
+PLANE = Plane((2, 1), (4,))
+PROMPTS = Prompts(
+    [(0.1, 2)], [False], (1, 2, 3, 4), (Scribble([(1, 2)], False),), np.eye(3) > 0
+)
+ENTRIES = [
+    NewObject(1),
+    DeleteObject(1),
+    Accept(1),
+    AddPoint(1, PLANE, (1 / 3, 2), False),
+    AddPoint(np.int64(1), PLANE, (np.float32(1), np.int8(2))),
+    MovePoint(1, PLANE, 0, (1.5, 2)),
+    RemovePoint(1, PLANE, 0),
+    SetBox(1, PLANE, (1, 2, 3, 4)),
+    SetBox(1, PLANE, None),
+    AddScribble(1, PLANE, np.array([(1.0, 2.0)]), False),
+    SetMaskPrompt(1, PLANE, np.eye(3) > 0),
+    SetMaskPrompt(1, PLANE, None),
+    SetPrompts(1, PLANE, PROMPTS),
+    SetPrompts(1, PLANE, Prompts()),
+    ChooseCandidate(1, PLANE, 2),
+    Paint(PLANE, np.array([(1, 2)]), np.array([3])),
+    EditGroup((NewObject(1), SetPrompts(1, PLANE, PROMPTS))),
+    Predict(1, PLANE),
+    StartPropagation(1, 1, PropagationRange(PLANE, 0, 2, 5), PropagationSettings()),
+    Propagated(1, PLANE),
+    FinishPropagation(1),
+    Undo(),
+    Redo(),
+    UsePredictor({"model": "tiny"}),
+]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: type(entry).__name__)
+def test_every_entry_survives_the_way_through_json(entry):
+    text = json.dumps(edit_to_json(entry))
+    back = edit_from_json(json.loads(text))
+    assert type(back) is type(entry)
+    assert json.dumps(edit_to_json(back)) == text
+
+
+def test_prompts_keep_every_bit_in_json():
+    back = edit_from_json(edit_to_json(SetPrompts(1, PLANE, PROMPTS))).prompts
+    np.testing.assert_array_equal(back.points, PROMPTS.points)
+    np.testing.assert_array_equal(back.signs, PROMPTS.signs)
+    np.testing.assert_array_equal(back.mask, PROMPTS.mask)
+    np.testing.assert_array_equal(back.scribbles[0].path, PROMPTS.scribbles[0].path)
+    assert back.box == PROMPTS.box
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"kind": "Fly"}, {"kind": "NewObject"}, {"kind": "Predict", "plane": 3}],
+)
+def test_entries_of_another_version_are_refused(values):
+    with pytest.raises(SessionError, match="Expected an edit"):
+        edit_from_json(values)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "journal.jsonl"
+
+
+@pytest.fixture
+def saved(volume, predictor, path):
+    return Session(volume, predictor, journal=path)
+
+
+def work(session):
+    """Do something of everything, with late masks, undo and redo in between."""
+    plane = Plane((1, 2), (4,))
+    session.apply(NewObject(1), AddPoint(1, plane, LEFT[1:]))
+    late = session.compute(session.request(1, plane))
+    session.new_object()
+    session.set_box(2, plane, (14, 22, 26, 34))
+    session.mask(2, plane)
+    session.commit(late)
+    session.apply(ChooseCandidate(1, plane, 1))
+    session.apply(Paint(plane, np.array([(10, 10), (0, 0)]), np.array([0, 1])))
+    session.add_point(1, plane, (12, 12), positive=False)
+    session.mask(1, plane)
+    session.undo()
+    session.undo()
+    session.redo()
+    list(propagate(session, 2, 2, 7))
+    session.add_point(2, Plane((0, 2), (20,)), (3, 28), positive=False)
+    session.mask(2, Plane((0, 2), (20,)))
+
+
+def same(session, other):
+    np.testing.assert_array_equal(session.labels, other.labels)
+    assert session.labels.dtype == other.labels.dtype
+    assert session.object_ids == other.object_ids
+    for object_id in session.object_ids:
+        planes = session.anchors(object_id)
+        assert planes == other.anchors(object_id)
+        for plane in planes:
+            assert session.score(object_id, plane) == other.score(object_id, plane)
+
+
+def test_a_session_is_replayed_bit_for_bit(saved, path, volume):
+    work(saved)
+    again = replay(path, volume, DiskPredictor())
+    same(saved, again)
+    while saved.can_undo:
+        saved.undo()
+        again.undo()
+        same(saved, again)
+
+
+def test_a_propagation_with_edits_in_between_is_replayed(saved, path, volume, plane):
+    saved.apply(NewObject(1), AddPoint(1, plane, LEFT[1:]))
+    saved.mask(1, plane)
+    request = saved.propagation(1)
+    for number, result in enumerate(follow(request)):
+        saved.commit(result)
+        if number == 1:
+            saved.apply(Paint(plane.at(0, 3), np.array([(10, 10)]), np.array([2])))
+            saved.add_point(1, plane.at(0, 2), LEFT[1:])
+    saved.finish_propagation(request)
+    assert saved.labels[3, 10, 10] == 2
+    same(saved, replay(path, volume, DiskPredictor()))
+
+
+def test_a_propagation_left_early_is_replayed(saved, path, volume, plane):
+    saved.apply(NewObject(1), AddPoint(1, plane, LEFT[1:]))
+    next(propagate(saved, 1))
+    same(saved, replay(path, volume, DiskPredictor()))
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40])
+def test_a_half_written_last_line_is_dropped(saved, path, volume, plane, cut):
+    saved.apply(NewObject(1), AddPoint(1, plane, LEFT[1:]))
+    saved.mask(1, plane)
+    saved.apply(DeleteObject(1))
+    path.write_bytes(path.read_bytes()[:-cut])
+    again = replay(path, volume, DiskPredictor())
+    np.testing.assert_array_equal(again.labels == 1, again.labels > 0)
+    np.testing.assert_array_equal(again.labels[4] == 1, ball(LEFT)[4])
+
+
+def test_a_replayed_session_goes_on_in_the_same_file(saved, path, volume, plane):
+    saved.apply(NewObject(1), AddPoint(1, plane, LEFT[1:]))
+    path.write_bytes(path.read_bytes() + b'{"kind": "Und')
+    again = replay(path, volume, DiskPredictor(), resume=True)
+    again.mask(1, plane)
+    same(again, replay(path, volume, DiskPredictor()))
+
+
+def test_a_replay_without_resume_leaves_the_file_alone(saved, path, volume):
+    saved.new_object()
+    before = path.read_bytes()
+    replay(path, volume, DiskPredictor()).new_object()
+    assert path.read_bytes() == before
+
+
+def test_labels_at_the_start_are_needed_again(volume, predictor, path, plane):
+    labels = np.zeros(volume.shape, np.uint16)
+    labels[0, :2] = 9
+    start = labels.copy()
+    session = Session(volume, predictor, labels, journal=path)
+    session.apply(DeleteObject(9))
+    same(session, replay(path, volume, DiskPredictor(), labels=start.copy()))
+    with pytest.raises(SessionError, match="Expected the labels"):
+        replay(path, volume, DiskPredictor())
+
+
+def test_overwriting_and_the_intensity_window_are_kept(volume, path):
+    window = IntensityMapping("contrast_limits", 1, 99)
+    image = Volume(volume, intensity=window)
+    Session(image, DiskPredictor(), overwrite=True, journal=path)
+    for again_image in (volume, Volume(volume)):
+        again = replay(path, again_image, DiskPredictor())
+        assert again.volume.intensity == window
+        again.apply(NewObject(1), NewObject(2))
+        for object_id in (1, 2):
+            again.add_point(object_id, PLANE, (28, 20))
+            again.mask(object_id, PLANE)
+        assert not again.mask(1, PLANE).any()
+
+
+def test_another_image_is_refused(saved, path, volume):
+    other = volume.copy()
+    other[4, 3, 3] += 1
+    with pytest.raises(SessionError, match="Expected the image"):
+        replay(path, other, DiskPredictor())
+
+
+def test_another_predictor_is_refused(saved, path, volume):
+    with pytest.raises(SessionError, match="Expected the predictor"):
+        replay(path, volume, DiskPredictor(model="other"))
+
+
+def test_several_predictors_are_found_by_their_description(saved, path, volume, plane):
+    saved.apply(NewObject(1), AddPoint(1, plane, LEFT[1:]))
+    saved.mask(1, plane)
+    saved.predictor = DiskPredictor(score=0.5, model="other")
+    saved.add_point(1, plane, RIGHT[1:])
+    saved.mask(1, plane)
+    scores = {"disk": 0.9, "other": 0.5}
+
+    def load(description):
+        return DiskPredictor(scores[description["model"]], description["model"])
+
+    same(saved, replay(path, volume, load))
+
+
+def test_an_existing_journal_is_never_overwritten(saved, path, volume):
+    with pytest.raises(OutputError, match="exists"):
+        Session(volume, journal=path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no json\n", b"[1]\n", b'{"version": 99}\n', b'{"version": 1}\n'],
+    ids=["empty", "text", "list", "version", "header"],
+)
+def test_files_that_are_no_journal_are_refused(path, volume, content):
+    path.write_bytes(content)
+    with pytest.raises(SessionError, match="Expected"):
+        replay(path, volume, DiskPredictor())
+
+
+def test_a_missing_journal_is_refused(path, volume):
+    with pytest.raises(SessionError, match="Expected a journal"):
+        replay(path, volume, DiskPredictor())
+    with pytest.raises(OutputError, match="Expected to write"):
+        Session(volume, journal=path / "deeper")
+    with pytest.raises(OutputError, match="Expected to write"):
+        Session(volume).continue_journal(path)
+
+
+def test_damage_in_the_middle_is_reported_with_its_line(saved, path, volume):
+    saved.new_object()
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b"\x00\x00\n", *lines[2:]]))
+    with pytest.raises(SessionError, match="line 3"):
+        replay(path, volume, DiskPredictor())
+
+
+def test_a_propagation_that_does_not_get_as_far_is_reported(saved, path, volume, plane):
+    saved.apply(NewObject(1), AddPoint(1, plane, LEFT[1:]))
+    list(propagate(saved, 1))
+    with pytest.raises(SessionError, match="stopped before"):
+        replay(path, volume, DiskPredictor(score=0.1))
+
+
+def test_a_full_disk_is_reported_once_and_work_goes_on(saved, path):
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(OutputError, match="save the labels"):
+        saved.new_object()
+    assert saved.new_object() == 2

@@ -1,0 +1,304 @@
+import numpy as np
+import pytest
+from tests.fakes import DiskPredictor
+from tests.volume.conftest import LEFT, RIGHT, SHAPE, ball, paint_balls
+
+from napari_sam_adapter.errors import PlaneError, SessionError
+from napari_sam_adapter.volume.edits import Paint
+from napari_sam_adapter.volume.following import prompts_from_mask
+from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.propagation import (
+    PropagationSettings,
+    follow,
+    propagate,
+)
+from napari_sam_adapter.volume.session import Session
+
+EVERYWHERE = PropagationSettings(max_area_change=100, min_overlap=0)
+
+
+def indices(results, axis=0):
+    return [result.plane.index_along(axis) for result in results]
+
+
+def reasons(results):
+    return {r.plane.index_along(0): r.reason for r in results if r.reason}
+
+
+def rod(stop=9, width=6, shape=SHAPE):
+    """An object that is the same on every plane up to `stop`."""
+    mask = np.zeros(shape, bool)
+    mask[:stop, 5 : 5 + width, 5 : 5 + width] = True
+    return mask
+
+
+def clicked_session(image, plane, predictor=None):
+    session = Session(image, predictor or DiskPredictor())
+    session.new_object()
+    session.add_point(1, plane, (7, 7))
+    session.mask(1, plane)
+    return session
+
+
+def test_an_object_is_followed_both_ways_and_nothing_else_is_touched(clicked):
+    results = list(propagate(clicked, 1, settings=EVERYWHERE))
+    np.testing.assert_array_equal(clicked.labels == 1, ball(LEFT))
+    assert indices(results) == [5, 6, 7, 8, 3, 2, 1, 0]
+    assert reasons(results) == {8: "empty", 0: "empty"}
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"), [(3, 6), (4, 5), (4, 4), (None, 5), (3, None)]
+)
+def test_exactly_the_range_is_covered(plane, start, stop):
+    session = clicked_session(paint_balls(rod()), plane)
+    results = list(propagate(session, 1, start, stop))
+    covered = range(start or 0, (8 if stop is None else stop) + 1)
+    assert sorted([*indices(results), 4]) == list(covered)
+    assert np.flatnonzero(session.labels.any(axis=(1, 2))).tolist() == list(covered)
+    assert set(reasons(results).values()) <= {"end"}
+
+
+def test_the_last_plane_is_marked_and_committed(plane):
+    session = clicked_session(paint_balls(rod()), plane)
+    results = list(propagate(session, 1, 4, 6))
+    assert reasons(results) == {6: "end"}
+    assert session.labels[6].any()
+
+
+@pytest.mark.parametrize("axes", [(0, 2), (2, 0), (0, 1)])
+def test_any_axis_can_be_followed(session, axes):
+    plane = Plane.from_index(axes, LEFT)
+    session.new_object()
+    session.add_point(1, plane, (LEFT[axes[0]], LEFT[axes[1]]))
+    list(propagate(session, 1, settings=EVERYWHERE))
+    np.testing.assert_array_equal(session.labels == 1, ball(LEFT))
+
+
+@pytest.mark.parametrize(
+    ("axis", "changed"), [(0, (3, 4)), (None, (2, 8)), (1, (2, 8))]
+)
+def test_time_or_depth_is_followed_as_asked(axis, changed, predictor):
+    movie = np.stack([paint_balls(rod())] * 3)
+    session = Session(movie, predictor)
+    plane = Plane((2, 3), (2, 4))
+    session.new_object()
+    session.add_point(1, plane, (7, 7))
+    list(propagate(session, 1, axis=axis))
+    touched = session.labels.any(axis=(2, 3))
+    expected = np.zeros((3, 9), bool)
+    expected[(slice(None), 4) if axis == 0 else (2, slice(None))] = True
+    np.testing.assert_array_equal(touched, expected)
+
+
+def test_following_stops_where_the_object_ends(plane):
+    session = clicked_session(paint_balls(rod(stop=7)), plane)
+    assert reasons(propagate(session, 1)) == {7: "empty", 0: "end"}
+    assert not session.labels[7:].any()
+
+
+def test_following_stops_where_the_area_jumps(plane):
+    image = paint_balls(rod())
+    image[6, :20, :20] = 200
+    session = clicked_session(image, plane)
+    assert reasons(propagate(session, 1))[6] == "jump"
+    assert not session.labels[6:].any()
+
+
+def test_following_stops_where_the_object_moves_away(plane):
+    image = paint_balls(rod(stop=6))
+    image[6, 10:16, 10:16] = 200
+    session = clicked_session(image, plane)
+    results = list(propagate(session, 1))
+    assert reasons(results)[6] == "jump"
+    assert next(r for r in results if r.reason == "jump").mask.any()
+    assert not session.labels[6:].any()
+
+
+def test_following_stops_where_the_network_is_unsure(clicked, predictor):
+    predictor.score = 0.4
+    assert set(reasons(propagate(clicked, 1)).values()) == {"low score"}
+    assert np.flatnonzero(clicked.labels.any(axis=(1, 2))).tolist() == [4]
+
+
+def test_following_stops_before_planes_with_own_prompts(plane):
+    session = clicked_session(paint_balls(rod()), plane)
+    session.add_point(1, plane.at(0, 6), (7, 7))
+    session.apply(Paint(plane.at(0, 2), np.array([(0, 0)]), np.array([1])))
+    assert reasons(propagate(session, 1, seed=plane)) == {6: "anchor", 2: "anchor"}
+    assert session.labels.any(axis=(1, 2)).tolist() == [0, 0, 1, 1, 1, 1, 0, 0, 0]
+
+
+def test_following_stops_at_a_constant_plane(plane):
+    image = paint_balls(rod())
+    image[6] = 3
+    session = clicked_session(image, plane)
+    assert reasons(propagate(session, 1))[6] == "empty"
+
+
+class BrokenArray:
+    """An array of which one plane is missing."""
+
+    def __init__(self, data, missing):
+        self.data, self.missing = data, missing
+        self.shape, self.dtype = data.shape, data.dtype
+
+    def __getitem__(self, index):
+        if index[0] == self.missing:
+            raise OSError("chunk is missing")
+        return self.data[index]
+
+
+def test_following_stops_at_a_plane_that_cannot_be_read(plane):
+    session = clicked_session(BrokenArray(paint_balls(rod()), 6), plane)
+    found = reasons(propagate(session, 1))
+    assert "chunk is missing" in found[6]
+    assert found[0] == "end"
+
+
+def test_confidence_falls_where_the_object_changes(clicked):
+    results = {
+        r.plane.position[0]: r for r in propagate(clicked, 1, settings=EVERYWHERE)
+    }
+    assert results[7].confidence < results[5].confidence < 0.9
+    plane = results[5].plane
+    assert clicked.confidence(1, plane) == results[5].confidence
+    assert clicked.score(1, plane) == 0.9
+
+
+def test_box_and_mask_of_the_last_plane_are_the_next_prompt(clicked, predictor):
+    settings = PropagationSettings(box_margin=0.5)
+    list(propagate(clicked, 1, 4, 5, settings=settings))
+    asked, previous = predictor.predicted[-1]
+    assert previous is None
+    assert asked.box == (-0.5, -0.5, 22.5, 22.5)
+    np.testing.assert_array_equal(asked.mask, ball(LEFT)[4])
+
+
+def test_box_or_mask_can_be_left_out():
+    mask = ball(LEFT)[4]
+    box_only = prompts_from_mask(mask, PropagationSettings(use_mask=False))
+    mask_only = prompts_from_mask(mask, PropagationSettings(use_box=False))
+    assert (box_only.box, box_only.mask) == ((3, 3, 17, 17), None)
+    assert mask_only.box is None
+    assert mask_only.mask is not None
+
+
+def test_the_box_of_a_single_pixel_has_an_area():
+    mask = np.zeros((4, 4), bool)
+    mask[0, 3] = True
+    assert prompts_from_mask(mask, PropagationSettings()).box == (-0.5, 2, 1, 3.5)
+
+
+def test_everything_is_one_step(clicked):
+    before = clicked.labels.copy()
+    list(propagate(clicked, 1))
+    after = clicked.labels.copy()
+    clicked.undo()
+    np.testing.assert_array_equal(clicked.labels, before)
+    clicked.redo()
+    np.testing.assert_array_equal(clicked.labels, after)
+
+
+def test_stopping_early_keeps_what_was_yielded_as_one_step(clicked):
+    before = clicked.labels.copy()
+    results = propagate(clicked, 1)
+    kept = [next(results), next(results)]
+    results.close()
+    planes = np.flatnonzero((clicked.labels != before).any(axis=(1, 2)))
+    assert planes.tolist() == indices(kept)
+    clicked.new_object()
+    clicked.undo()
+    clicked.undo()
+    np.testing.assert_array_equal(clicked.labels, before)
+
+
+def test_an_edit_in_between_splits_the_step(clicked, plane):
+    results = propagate(clicked, 1)
+    next(results)
+    middle = clicked.labels.copy()
+    clicked.new_object()
+    list(results)
+    clicked.undo()
+    np.testing.assert_array_equal(clicked.labels, middle)
+    assert 2 in clicked.object_ids
+
+
+def test_following_writes_nothing_by_itself(clicked):
+    before = clicked.labels.copy()
+    results = list(follow(clicked.propagation(1)))
+    np.testing.assert_array_equal(clicked.labels, before)
+    for result in results:
+        clicked.commit(result)
+    assert (clicked.labels != before).any()
+
+
+def test_other_objects_are_spared(clicked, plane):
+    clicked.apply(Paint(plane.at(0, 5), np.array([LEFT[1:]]), np.array([2])))
+    list(propagate(clicked, 1))
+    assert clicked.labels[5, 10, 10] == 2
+
+
+def test_a_click_on_a_followed_plane_corrects_its_mask(clicked, plane, predictor):
+    list(propagate(clicked, 1))
+    above = plane.at(0, 5)
+    before = clicked.mask(1, above)
+    clicked.add_point(1, above, (10, 13), positive=False)
+    after = clicked.mask(1, above)
+    assert after.any()
+    assert not (after & ~before).any()
+
+
+def test_the_newest_anchor_is_where_following_begins(clicked, plane):
+    other = plane.at(0, 5)
+    clicked.add_point(1, other, LEFT[1:])
+    assert clicked.default_seed(1) == other
+    assert clicked.propagation(1, seed=plane).where.seed == plane
+
+
+def bad_requests():
+    plane = Plane((1, 2), (4,))
+    return {
+        "no-object": ((7,), {}, SessionError),
+        "no-anchor": ((2,), {}, SessionError),
+        "no-mask": ((2,), {"seed": plane}, SessionError),
+        "beyond": ((1, 0, 9), {}, PlaneError),
+        "backwards": ((1, 6, 2), {}, PlaneError),
+        "shown-axis": ((1,), {"axis": 1}, PlaneError),
+        "outside": ((1,), {"seed": plane.at(0, 9)}, PlaneError),
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "error"),
+    bad_requests().values(),
+    ids=bad_requests().keys(),
+)
+def test_requests_that_make_no_sense_are_refused(clicked, arguments, keywords, error):
+    clicked.new_object()
+    with pytest.raises(error, match="Expected"):
+        clicked.propagation(*arguments, **keywords)
+    with pytest.raises(error, match="Expected"):
+        next(propagate(clicked, *arguments, **keywords))
+
+
+def test_a_single_image_cannot_be_followed(volume):
+    session = clicked_session(volume[4], Plane((0, 1)))
+    session.add_point(1, Plane((0, 1)), RIGHT[1:])
+    with pytest.raises(SessionError, match="Expected a volume"):
+        next(propagate(session, 1))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"use_box": False, "use_mask": False},
+        {"max_area_change": 1},
+        {"min_overlap": 1.1},
+        {"box_margin": -1},
+        {"box_margin": float("nan")},
+    ],
+)
+def test_settings_out_of_range_are_refused(settings):
+    with pytest.raises(SessionError, match="Expected"):
+        PropagationSettings(**settings)

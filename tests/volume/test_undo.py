@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+from tests.volume.conftest import LEFT, RIGHT, ball
+
+from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.volume.edits import (
+    ChooseCandidate,
+    DeleteObject,
+    NewObject,
+    Paint,
+    RemovePoint,
+)
+from napari_sam_adapter.volume.propagation import propagate
+
+
+def state(session):
+    """Everything a user can see, as values that can be compared."""
+    shown = [
+        (i, p, session.prompts(i, p).points.tolist(), session.score(i, p))
+        for i in session.object_ids
+        for p in session.anchors(i)
+    ]
+    return session.labels.tobytes(), shown, session.accepted_ids
+
+
+def stroke(plane, rows, value):
+    pixels = [(row, column) for row in rows for column in range(10)]
+    return Paint(plane, np.array(pixels), np.full(len(pixels), value))
+
+
+def test_a_click_and_its_mask_are_one_step(clicked, plane):
+    changes = clicked.undo()
+    assert not clicked.labels.any()
+    assert clicked.prompts(1, plane).is_empty
+    assert (changes[0].before == 1).sum() == ball(LEFT)[4].sum()
+    clicked.redo()
+    np.testing.assert_array_equal(clicked.mask(1, plane), ball(LEFT)[4])
+    assert clicked.score(1, plane) == 0.9
+
+
+def test_nothing_to_undo_or_redo_is_no_error(session):
+    assert (session.undo(), session.redo()) == ([], [])
+    assert not (session.can_undo)
+    assert not (session.can_redo)
+
+
+def test_a_new_edit_forgets_what_was_undone(clicked, plane):
+    clicked.undo()
+    assert clicked.can_redo
+    clicked.add_point(1, plane, RIGHT[1:])
+    assert not clicked.can_redo
+
+
+def many_edits(session, plane):
+    """Make steps of every kind; yield after each."""
+    for number in range(34):
+        index = plane.at(0, 3 + number % 3)
+        yield session.apply(NewObject(number + 2))
+        session.add_point(number + 2, index, (12 + number % 8, 22 + number % 9))
+        yield session.mask(number + 2, index)
+        yield session.apply(stroke(index, range(1 + number % 9), 1 + number % 3))
+        if number % 5 == 4:
+            yield session.apply(DeleteObject(number))
+        if number == 10:
+            yield list(propagate(session, 1, seed=plane))
+        if number == 20:
+            yield session.set_prompts(1, plane, Prompts())
+
+
+def test_more_than_100_steps_of_every_kind_go_back_and_forth(clicked, plane):
+    states = [state(clicked)]
+    for _ in many_edits(clicked, plane):
+        states.append(state(clicked))
+    assert len(states) > 101
+    for expected in reversed(states[:-1]):
+        clicked.undo()
+        assert state(clicked)[0] == expected[0]
+    assert not clicked.anchors(2)
+    for expected in states[1:]:
+        clicked.redo()
+        assert state(clicked)[0] == expected[0]
+    assert sorted(state(clicked)[1], key=repr) == sorted(states[-1][1], key=repr)
+
+
+def test_100_clicks_are_taken_back_one_by_one(session, plane):
+    session.new_object()
+    for number in range(100):
+        session.add_point(1, plane, (number % 32, number % 40), number % 2 == 0)
+        session.mask(1, plane)
+    for number in reversed(range(100)):
+        session.undo()
+        assert len(session.prompts(1, plane).points) == number
+        assert not session.needs_mask(1, plane)
+    assert not session.labels.any()
+
+
+def test_the_chosen_candidate_is_taken_back(clicked, plane):
+    clicked.apply(ChooseCandidate(1, plane, 2))
+    clicked.undo()
+    np.testing.assert_array_equal(clicked.mask(1, plane), ball(LEFT)[4])
+    assert clicked.score(1, plane) == 0.9
+
+
+def test_a_deleted_object_comes_back_whole(clicked, plane):
+    before = state(clicked)
+    clicked.apply(DeleteObject(1))
+    clicked.undo()
+    assert state(clicked) == before
+    assert len(clicked.candidates(1, plane)) == 3
+
+
+def test_removed_prompts_come_back_with_their_mask(clicked, plane):
+    before = state(clicked)
+    clicked.apply(RemovePoint(1, plane, 0))
+    clicked.undo()
+    assert state(clicked) == before
+
+
+def test_several_edits_can_be_one_step(clicked, plane):
+    before = state(clicked)
+    clicked.apply(stroke(plane, [0], 1), stroke(plane.at(0, 0), [0], 1))
+    clicked.undo()
+    assert state(clicked) == before
+
+
+def test_a_late_mask_belongs_to_its_own_click(clicked, plane):
+    other = plane.at(0, 3)
+    clicked.add_point(1, plane, (11, 11))
+    late = clicked.compute(clicked.request(1, plane))
+    clicked.add_point(1, other, LEFT[1:])
+    clicked.mask(1, other)
+    clicked.commit(late)
+    clicked.undo()
+    assert not clicked.mask(1, other).any()
+    assert len(clicked.prompts(1, plane).points) == 2
+    assert not clicked.needs_mask(1, plane)
+    clicked.undo()
+    assert len(clicked.prompts(1, plane).points) == 1
+    assert not clicked.needs_mask(1, plane)
+
+
+def test_a_late_mask_over_newer_pixels_is_a_step_of_its_own(session, plane):
+    session.apply(NewObject(1), NewObject(2))
+    session.add_point(1, plane, LEFT[1:])
+    late = session.compute(session.request(1, plane))
+    session.apply(stroke(plane, range(8, 12), 2))
+    states = [state(session)]
+    session.commit(late)
+    session.undo()
+    assert state(session)[0] == states[0][0]
+    session.undo()
+    assert not session.labels.any()
+
+
+@pytest.mark.parametrize("column", [LEFT[2], RIGHT[2]], ids=["same", "elsewhere"])
+def test_a_late_mask_spares_what_can_be_redone_if_it_may(session, plane, column):
+    session.apply(NewObject(1), NewObject(2))
+    session.add_point(1, plane, LEFT[1:])
+    late = session.compute(session.request(1, plane))
+    session.apply(Paint(plane, np.array([(10, column)]), np.array([2])))
+    session.undo()
+    session.commit(late)
+    assert session.can_redo is (column == RIGHT[2])
