@@ -1,0 +1,1 @@
+"""Fit the base model and adapters."""

@@ -1,0 +1,145 @@
+"""Random views of a sample: crop, scale, flips, turns, contrast, noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from napari_sam_adapter.training.samples import Sample
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+FRAME = 512
+"""Side of the square at which the model will be used, in pixels."""
+SMALLEST_CROP, LARGEST_CROP = 0.4, 1.6
+"""Range of crops, in shares of the image's longer side, at that size."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A sample cut to the network's square, with what is padding.
+
+    Parameters
+    ----------
+    image : (S, S, 3) uint8 array
+        Pixels, zero where padded.
+    layers : tuple of (S, S) int32 arrays
+        Label layers.
+    valid : (rows, columns)
+        Size of the part that is not padding, at the top left.
+    """
+
+    image: npt.NDArray[np.uint8]
+    layers: tuple[npt.NDArray[np.int32], ...]
+    valid: tuple[int, int]
+
+
+def random_view(sample: Sample, size: int, rng: np.random.Generator) -> View:
+    """Cut, turn and expose a sample at random.
+
+    Parameters
+    ----------
+    sample : Sample
+        Image and label layers.
+    size : int
+        Side S of the result in pixels.
+    rng : numpy.random.Generator
+        Source of all randomness.
+
+    Returns
+    -------
+    View
+        The random view.
+
+    Notes
+    -----
+    At a smaller size the crop shrinks with it, so that an object has about as many
+    pixels as it will have in the full frame.
+    """
+    share = rng.uniform(SMALLEST_CROP, LARGEST_CROP) * size / FRAME
+    view = fit_view(_turn(_crop(sample, share, rng), rng), size)
+    return replace(view, image=_expose(view.image, rng))
+
+
+def fit_view(sample: Sample, size: int) -> View:
+    """Scale a whole sample to the network's square as inference does.
+
+    Parameters
+    ----------
+    sample : Sample
+        Image and label layers.
+    size : int
+        Side S of the result in pixels.
+
+    Returns
+    -------
+    View
+        Longest side scaled to S, zeros at the right or below.
+    """
+    height, width = sample.image.shape[:2]
+    scale = size / max(height, width)
+    rows, columns = max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
+    image = np.zeros((size, size, 3), np.uint8)
+    colour = (
+        sample.image if sample.image.ndim == 3 else np.stack([sample.image] * 3, -1)
+    )
+    resized = Image.fromarray(colour).resize((columns, rows), Image.Resampling.BILINEAR)
+    image[:rows, :columns] = np.asarray(resized)
+    layers = tuple(_fit_labels(layer, rows, columns, size) for layer in sample.layers)
+    return View(image, layers, (rows, columns))
+
+
+def _fit_labels(
+    labels: npt.NDArray[Any], rows: int, columns: int, size: int
+) -> npt.NDArray[np.int32]:
+    fitted = np.zeros((size, size), np.int32)
+    picture = Image.fromarray(np.ascontiguousarray(labels, np.int32))
+    resized = picture.resize((columns, rows), Image.Resampling.NEAREST)
+    fitted[:rows, :columns] = np.asarray(resized)
+    return fitted
+
+
+def _crop(sample: Sample, share: float, rng: np.random.Generator) -> Sample:
+    height, width = sample.image.shape[:2]
+    aspect = np.exp(rng.normal(0, 0.2))
+    side = share * max(height, width)
+    rows = int(np.clip(side * aspect, 16, height))
+    columns = int(np.clip(side / aspect, 16, width))
+    top = rng.integers(height - rows + 1)
+    left = rng.integers(width - columns + 1)
+    window = (slice(top, top + rows), slice(left, left + columns))
+    return Sample(sample.image[window], tuple(layer[window] for layer in sample.layers))
+
+
+def _turn(sample: Sample, rng: np.random.Generator) -> Sample:
+    quarter, mirror = int(rng.integers(4)), bool(rng.integers(2))
+
+    def turned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        array = np.rot90(array, quarter)
+        return array[:, ::-1] if mirror else array
+
+    return Sample(
+        np.ascontiguousarray(turned(sample.image)),
+        tuple(turned(layer) for layer in sample.layers),
+    )
+
+
+def _expose(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> Any:
+    levels = np.arange(256, dtype=np.float32) / 255
+    levels = levels ** np.exp(rng.normal(0, 0.25))
+    levels = (levels - 0.5) * np.exp(rng.normal(0, 0.2)) + 0.5 + rng.normal(0, 0.06)
+    if rng.random() < 0.12:
+        levels = 1 - levels
+    table = np.clip(255 * levels, 0, 255).astype(np.uint8)
+    image = table[image]
+    if rng.random() < 0.15:
+        image = ndimage.gaussian_filter(image, (rng.uniform(0.3, 1.2),) * 2 + (0,))
+    if rng.random() < 0.25:
+        grain = rng.normal(0, rng.uniform(2, 18), image.shape[:2])[..., None]
+        image = np.clip(image + grain, 0, 255).astype(np.uint8)
+    return image

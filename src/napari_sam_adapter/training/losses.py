@@ -1,0 +1,119 @@
+"""SAM's training losses.
+
+References
+----------
+Kirillov et al., *Segment Anything*, 2023, appendix A: 20 focal + dice, and the squared
+error of the predicted IoU.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+FOCAL_WEIGHT, DICE_WEIGHT, SCORE_WEIGHT = 20.0, 1.0, 1.0
+
+
+def focal_loss(
+    logits: Tensor, target: Tensor, alpha: float = 0.25, gamma: float = 2.0
+) -> Tensor:
+    """Return the sigmoid focal loss of each mask, averaged over its pixels.
+
+    Parameters
+    ----------
+    logits, target : (..., H, W) tensors
+        Logits, and 0 or 1.
+    alpha, gamma : float
+        Weight of the positives, and focusing strength.
+
+    Returns
+    -------
+    (...) tensor
+        One value per mask.
+    """
+    plain = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    p = logits.sigmoid()
+    miss = p + target - 2 * p * target  # 1 - p of the true class
+    weight = alpha * target + (1 - alpha) * (1 - target)
+    return (weight * miss**gamma * plain).mean(dim=(-2, -1))
+
+
+def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Return one minus the soft Dice coefficient of each mask.
+
+    Parameters
+    ----------
+    logits, target : (..., H, W) tensors
+        Logits, and 0 or 1.
+
+    Returns
+    -------
+    (...) tensor
+        One value per mask; 1 is added above and below the fraction.
+    """
+    p = logits.sigmoid()
+    overlap = (p * target).sum(dim=(-2, -1))
+    total = p.sum(dim=(-2, -1)) + target.sum(dim=(-2, -1))
+    return 1 - (2 * overlap + 1) / (total + 1)
+
+
+def hard_iou(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the IoU of each mask cut at logit 0.
+
+    Parameters
+    ----------
+    logits, target : (..., H, W) tensors
+        Logits, and 0 or 1.
+
+    Returns
+    -------
+    (...) tensor
+        One value per mask; the union counts at least one pixel.
+    """
+    mask, truth = logits > 0, target > 0.5
+    overlap = (mask & truth).sum(dim=(-2, -1)).float()
+    union = (mask | truth).sum(dim=(-2, -1)).clamp(min=1).float()
+    return overlap / union
+
+
+def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Return 20 focal + dice of each mask.
+
+    Parameters
+    ----------
+    logits, target : (..., H, W) tensors
+        Logits, and 0 or 1.
+
+    Returns
+    -------
+    (...) tensor
+        One value per mask.
+    """
+    focal = FOCAL_WEIGHT * focal_loss(logits, target)
+    return focal + DICE_WEIGHT * dice_loss(logits, target)
+
+
+def step_loss(logits: Tensor, scores: Tensor, target: Tensor) -> Tensor:
+    """Return the loss of one prompt step, averaged over the objects.
+
+    Parameters
+    ----------
+    logits : (N, M, H, W) tensor
+        M masks that compete; the best one is trained.
+    scores : (N, M) tensor
+        Predicted IoU; all of them are trained.
+    target : (N, H, W) tensor
+        Reference masks.
+
+    Returns
+    -------
+    scalar tensor
+        The loss.
+    """
+    truth = target[:, None].expand_as(logits)
+    masks = mask_loss(logits, truth).amin(dim=1)
+    with torch.no_grad():
+        actual = hard_iou(logits, truth)
+    quality = ((scores - actual) ** 2).mean(dim=1)
+    return (masks + SCORE_WEIGHT * quality).mean()

@@ -1,0 +1,168 @@
+"""Training batches for prompts: images, and a few reference masks of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from napari_sam_adapter.training.augmentation import FRAME, View, random_view
+from napari_sam_adapter.training.synthetic import draw_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.training.recipe import Phase, Recipe
+    from napari_sam_adapter.training.samples import Sample
+
+TARGET_STRIDE = 2
+"""Input pixels per pixel of a target mask."""
+MIN_OBJECT = 6
+"""Smallest object in target pixels."""
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+
+
+class PromptExample(NamedTuple):
+    """One image with the masks to be asked for.
+
+    Attributes
+    ----------
+    image : (3, S, S) float tensor
+        Normalised, zero where padded.
+    masks : (N, S / 2, S / 2) bool tensor
+        Objects, repeated if the image has fewer.
+    foreground : (S / 2, S / 2) bool tensor
+        All objects of the first layer together.
+    """
+
+    image: Tensor
+    masks: Tensor
+    foreground: Tensor
+
+
+class PromptDataset(Dataset[PromptExample]):
+    """The examples of one phase, each a pure function of seed and number.
+
+    Parameters
+    ----------
+    groups : sequence of (samples, weight)
+        Real samples and how often their group is drawn.
+    recipe : Recipe
+        Seed and synthetic share.
+    phase : Phase
+        Image size, batch size and objects per image.
+    first_step : int
+        Step within all phases at which this data set starts.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[tuple[Sequence[Sample], float]],
+        recipe: Recipe,
+        phase: Phase,
+        first_step: int,
+    ) -> None:
+        self.groups: list[Sequence[Sample]] = [samples for samples, _ in groups]
+        weights = np.array([weight for _, weight in groups], dtype=float)
+        self.weights = weights / weights.sum() if len(weights) else weights
+        self.recipe, self.phase, self.first_step = recipe, phase, first_step
+
+    def __len__(self) -> int:
+        return self.phase.steps * self.phase.batch
+
+    def __getitem__(self, number: int) -> PromptExample:
+        step, within = divmod(number, self.phase.batch)
+        rng = np.random.default_rng((self.recipe.seed, self.first_step + step, within))
+        while True:
+            view = random_view(self._draw(rng), self.phase.image_size, rng)
+            masks = pick_objects(view, self.phase.objects, rng)
+            if masks is not None:
+                foreground = torch.from_numpy(halve(view.layers[0] > 0))
+                return PromptExample(normalise(view), masks, foreground)
+
+    def _draw(self, rng: np.random.Generator) -> Sample:
+        if not self.groups or rng.random() < self.recipe.synthetic_share:
+            return draw_sample(rng, min(FRAME, 2 * self.phase.image_size))
+        group = self.groups[rng.choice(len(self.groups), p=self.weights)]
+        return group[int(rng.integers(len(group)))]
+
+
+def pick_objects(view: View, count: int, rng: np.random.Generator) -> Tensor | None:
+    """Choose objects of a view and return their masks.
+
+    Parameters
+    ----------
+    view : View
+        Image with label layers.
+    count : int
+        Number N of masks wanted.
+    rng : numpy.random.Generator
+        Source of all randomness.
+
+    Returns
+    -------
+    (N, S / 2, S / 2) bool tensor or None
+        None if no object is large enough.
+    """
+    found = [
+        (layer, number)
+        for layer in view.layers
+        for number in np.flatnonzero(np.bincount(layer.ravel())[1:] >= 4 * MIN_OBJECT)
+    ]
+    if not found:
+        return None
+    order = rng.permutation(len(found))[:count]
+    masks = [halve(found[i][0] == found[i][1] + 1) for i in order]
+    masks = [mask for mask in masks if mask.sum() >= MIN_OBJECT]
+    if not masks:
+        return None
+    repeated = [masks[i % len(masks)] for i in range(count)]
+    return torch.from_numpy(np.stack(repeated))
+
+
+def halve(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return a mask at half the resolution, by majority of each 2 x 2 block.
+
+    Parameters
+    ----------
+    mask : (S, S) bool array
+        S must be even.
+
+    Returns
+    -------
+    (S / 2, S / 2) bool array
+        True where at least half of the block is.
+    """
+    side = mask.shape[0] // 2
+    blocks = mask.reshape(side, 2, side, 2).sum(axis=(1, 3))
+    majority: npt.NDArray[np.bool_] = blocks >= 2
+    return majority
+
+
+def normalise(view: View) -> Tensor:
+    """Return the network input of a view.
+
+    Parameters
+    ----------
+    view : View
+        8-bit pixels and the part that is not padding.
+
+    Returns
+    -------
+    (3, S, S) float tensor
+        SAM's normalisation, zero where padded.
+    """
+    rows, columns = view.valid
+    image = torch.zeros(3, *view.image.shape[:2])
+    pixels = torch.from_numpy(view.image[:rows, :columns]).permute(2, 0, 1).float()
+    mean, std = (
+        torch.tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD)
+    )
+    image[:, :rows, :columns] = (pixels - mean) / std
+    return image

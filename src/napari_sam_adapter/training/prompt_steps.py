@@ -1,0 +1,170 @@
+"""SAM's interactive training step: a first prompt, then simulated corrections.
+
+References
+----------
+Kirillov et al., *Segment Anything*, 2023, appendix A. Unlike there, a box is answered
+by the mask for clear prompts, some steps have no prompt at all, and some start from the
+box and rough mask of a neighbouring slice, as propagation does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_sam_adapter.training.losses import hard_iou, step_loss
+from napari_sam_adapter.training.prompt_data import TARGET_STRIDE, PromptExample
+from napari_sam_adapter.training.prompt_sampling import (
+    rough_logits,
+    sample_boxes,
+    sample_corrections,
+    sample_points,
+)
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.model.image_encoder import EncodedImage
+    from napari_sam_adapter.model.sam import Sam
+
+FIRST_PROMPTS = ("point", "box", "box and mask")
+FIRST_SHARES = (0.5, 0.3, 0.2)
+MASK_STRIDE = 4
+"""Input pixels per pixel of a mask prompt."""
+
+
+@dataclass(frozen=True)
+class SimulatedPrompts:
+    """Prompts of N objects, in the prompt encoder's frame.
+
+    Parameters
+    ----------
+    points : (N, K, 2) float tensor or None
+        Points (x, y) in input pixels.
+    labels : (N, K) int tensor or None
+        1 on the object, 0 beside it.
+    boxes : (N, 4) float tensor or None
+        Corners x, y, x, y.
+    logits : (N, 1, h, w) float tensor or None
+        Mask prompt.
+    """
+
+    points: Tensor | None = None
+    labels: Tensor | None = None
+    boxes: Tensor | None = None
+    logits: Tensor | None = None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether these are single points and nothing else."""
+        alone = self.boxes is None and self.logits is None
+        return alone and self.points is not None and self.points.shape[1] == 1
+
+    def with_point(
+        self, point: Tensor, label: Tensor, logits: Tensor
+    ) -> SimulatedPrompts:
+        """Return a copy with one more point each, and the last logits."""
+        point, label = point[:, None], label[:, None]
+        if self.points is not None and self.labels is not None:
+            point = torch.cat([self.points, point], dim=1)
+            label = torch.cat([self.labels, label], dim=1)
+        return replace(self, points=point, labels=label, logits=logits)
+
+
+def interactive_loss(
+    sam: Sam, batch: PromptExample, corrections: int, no_prompt_share: float
+) -> tuple[Tensor, float]:
+    """Return the loss of one batch, summed over its prompt steps.
+
+    Parameters
+    ----------
+    sam : Sam
+        The network, at the batch's image size.
+    batch : PromptExample
+        Stacked examples: (B, 3, S, S), (B, N, S/2, S/2), (B, S/2, S/2).
+    corrections : int
+        Simulated clicks after the first prompt.
+    no_prompt_share : float
+        Probability of a step without prompts.
+
+    Returns
+    -------
+    loss : scalar tensor
+        To be minimised.
+    iou : float
+        Mean IoU after the last step.
+    """
+    encoded = sam.image_encoder(batch.image)
+    if torch.rand(()) < no_prompt_share:
+        targets = batch.foreground
+        loss, logits = _one_step(sam, encoded, SimulatedPrompts(), targets)
+        return loss, _mean_iou(logits, targets)
+    targets = batch.masks.flatten(0, 1)
+    prompts = first_prompts(targets)
+    total, logits = _one_step(sam, encoded, prompts, targets)
+    for _ in range(corrections):
+        masks = _upsampled(logits.detach())[:, 0] > 0
+        point, label = sample_corrections(masks, targets, TARGET_STRIDE)
+        prompts = prompts.with_point(point, label, logits.detach())
+        loss, logits = _one_step(sam, encoded, prompts, targets)
+        total = total + loss
+    return total, _mean_iou(logits, targets)
+
+
+def first_prompts(targets: Tensor) -> SimulatedPrompts:
+    """Draw the first prompt of each object; one kind for the whole batch.
+
+    Parameters
+    ----------
+    targets : (N, H, W) bool tensor
+        Reference masks at `TARGET_STRIDE`.
+
+    Returns
+    -------
+    SimulatedPrompts
+        A point, a box, or a box with the rough mask of a neighbouring slice.
+    """
+    kind = FIRST_PROMPTS[int(torch.multinomial(torch.tensor(FIRST_SHARES), 1))]
+    if kind == "point":
+        inwards = 2.0 * float(torch.rand(()))
+        points = sample_points(targets, TARGET_STRIDE, inwards)[:, None]
+        labels = torch.ones(points.shape[:2], dtype=torch.long, device=points.device)
+        return SimulatedPrompts(points=points, labels=labels)
+    boxes = sample_boxes(targets, TARGET_STRIDE)
+    if kind == "box":
+        return SimulatedPrompts(boxes=boxes)
+    coarse = F.avg_pool2d(targets[:, None].float(), MASK_STRIDE // TARGET_STRIDE)[:, 0]
+    return SimulatedPrompts(boxes=boxes, logits=rough_logits(coarse))
+
+
+def _one_step(
+    sam: Sam, encoded: EncodedImage, prompts: SimulatedPrompts, targets: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Decode once; return the loss and the logits to go on with, (N, 1, h, w)."""
+    points = None
+    if prompts.points is not None and prompts.labels is not None:
+        points = (prompts.points, prompts.labels)
+    sparse, dense = sam.prompt_encoder(
+        points, prompts.boxes, prompts.logits, batch=len(targets)
+    )
+    positions = sam.prompt_encoder.dense_positions()
+    logits, scores = sam.mask_decoder(
+        encoded.embedding, positions, sparse, dense, encoded.skips
+    )
+    chosen = slice(1, None) if prompts.is_ambiguous else slice(0, 1)
+    logits, scores = logits[:, chosen], scores[:, chosen]
+    loss = step_loss(_upsampled(logits), scores, targets.float())
+    best = scores.argmax(dim=1)
+    return loss, logits[torch.arange(len(logits)), best][:, None]
+
+
+def _upsampled(logits: Tensor) -> Tensor:
+    return F.interpolate(
+        logits, scale_factor=MASK_STRIDE / TARGET_STRIDE, mode="bilinear"
+    )
+
+
+def _mean_iou(logits: Tensor, targets: Tensor) -> float:
+    return float(hard_iou(_upsampled(logits.detach())[:, 0], targets).mean())

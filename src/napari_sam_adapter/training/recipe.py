@@ -1,0 +1,153 @@
+"""The recipe of a base model: one frozen, validated value, read from a TOML file."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from napari_sam_adapter.errors import TrainingError
+
+WARM_UP_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training at one image size.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the network input in pixels, a multiple of 64.
+    steps : int
+        Optimiser steps.
+    batch : int
+        Images per step.
+    objects : int
+        Objects per image.
+    corrections : int
+        Simulated clicks after the first prompt.
+    learning_rate : (float, float)
+        At the start and at the end, joined by half a cosine.
+    """
+
+    image_size: int
+    steps: int
+    batch: int
+    objects: int = 4
+    corrections: int = 2
+    learning_rate: tuple[float, float] = (5e-4, 1e-5)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "learning_rate", tuple(self.learning_rate))
+        if self.image_size % 64 or self.image_size <= 0:
+            raise TrainingError(
+                f"Expected an image size that 64 divides, got {self.image_size}."
+            )
+        if min(self.steps, self.batch, self.objects) < 1 or self.corrections < 0:
+            raise TrainingError(
+                f"Expected positive steps, batch and objects, got {self}."
+            )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what the weights become.
+
+    Parameters
+    ----------
+    phases : tuple of Phase
+        Run one after the other.
+    model : str
+        Name of the shape.
+    sets : dict of str to float
+        Data sets and how often each is drawn, relative to the others.
+    synthetic_share : float
+        Share of images that a program draws, 0 to 1.
+    no_prompt_share : float
+        Share of steps without any prompt; the target is then the whole foreground.
+    weight_decay : float
+        Of matrices; vectors have none.
+    ema_decay : float
+        Of the running average of the weights, which is what is saved.
+    seed : int
+        Start of all randomness.
+    """
+
+    phases: tuple[Phase, ...]
+    model: str = "tiny"
+    sets: dict[str, float] = field(default_factory=dict)
+    synthetic_share: float = 0.3
+    no_prompt_share: float = 0.1
+    weight_decay: float = 0.05
+    ema_decay: float = 0.998
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise TrainingError("Expected a recipe with at least one phase, got none.")
+        if not self.sets and self.synthetic_share < 1:
+            raise TrainingError(
+                "Expected data sets or a synthetic share of 1, got neither."
+            )
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    def locate(self, step: int) -> tuple[int, int]:
+        """Return the phase of a step and the step within it."""
+        for number, phase in enumerate(self.phases):
+            if step < phase.steps:
+                return number, step
+            step -= phase.steps
+        raise IndexError("the step lies beyond the last phase")
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted over all phases."""
+        number, within = self.locate(step)
+        phase = self.phases[number]
+        start, end = phase.learning_rate
+        half_cosine = 0.5 * (1 + math.cos(math.pi * within / phase.steps))
+        warm_up = min(1.0, (step + 1) / WARM_UP_STEPS)
+        return warm_up * (end + (start - end) * half_cosine)
+
+
+def read_recipe(name: str | Path) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    name : str or Path
+        A TOML file, or the name of a recipe in the package, such as ``"tiny"``.
+
+    Returns
+    -------
+    Recipe
+        The validated recipe.
+
+    Raises
+    ------
+    TrainingError
+        If there is no such recipe or a key is unknown.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        recipes = resources.files("napari_sam_adapter.training") / "recipes"
+        text_source = recipes / f"{name}.toml"
+    else:
+        text_source = path
+    try:
+        content = tomllib.loads(text_source.read_text())
+        return _to_recipe(content)
+    except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
+        raise TrainingError(f"Cannot read the recipe {name}: {error}.") from error
+
+
+def _to_recipe(content: dict[str, Any]) -> Recipe:
+    phases = tuple(Phase(**phase) for phase in content.pop("phases", []))
+    return Recipe(phases=phases, **content)

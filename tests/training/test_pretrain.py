@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from napari_sam_adapter.errors import DeviceError, OutputError, TrainingError
+from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.shape import TINY
+from napari_sam_adapter.training.augmentation import fit_view, random_view
+from napari_sam_adapter.training.datasets import read_samples, read_volumes
+from napari_sam_adapter.training.pretrain import pretrain
+from napari_sam_adapter.training.prompt_data import PromptDataset, pick_objects
+from napari_sam_adapter.training.prompt_sampling import (
+    sample_boxes,
+    sample_corrections,
+    sample_points,
+)
+from napari_sam_adapter.training.recipe import Phase, Recipe, read_recipe
+from napari_sam_adapter.training.samples import Sample
+from napari_sam_adapter.training.synthetic import FAMILIES, draw_sample
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHORT = Recipe(
+    phases=(
+        Phase(64, 3, 1, 2, 1, (1e-3, 1e-3)),
+        Phase(128, 2, 1, 2, 1, (1e-3, 1e-4)),
+    ),
+    synthetic_share=1.0,
+)
+
+
+@pytest.fixture
+def squares() -> torch.Tensor:
+    masks = torch.zeros(2, 16, 16, dtype=torch.bool)
+    masks[0, 2:6, 3:9] = True
+    masks[1, 10:12, 10:15] = True
+    return masks
+
+
+@pytest.fixture
+def dataset_file(tmp_path: Path) -> Path:
+    path = tmp_path / "cells.zip"
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("index.csv", "id,split\na,train\nb,val\n")
+        for name in "ab":
+            for folder, top in (("images", 255), ("masks", 3)):
+                with archive.open(f"{folder}/{name}.png", "w") as file:
+                    pixels = rng.integers(0, top, (20, 30), dtype=np.uint8)
+                    Image.fromarray(pixels).save(file, "PNG")
+    return path
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
+def test_every_family_draws_objects(family) -> None:
+    image, layers = family(np.random.default_rng(3), 96)
+    assert image.shape == (96, 96)
+    assert all(layer.shape == (96, 96) for layer in layers)
+    assert layers[0].max() >= 1
+
+
+def test_drawn_samples_repeat_under_a_seed() -> None:
+    first, second = (draw_sample(np.random.default_rng(5), 64) for _ in range(2))
+    assert np.array_equal(first.image, second.image)
+    assert first.image.dtype == np.uint8
+
+
+def test_views_keep_image_and_labels_together() -> None:
+    labels = np.zeros((40, 60), np.int32)
+    labels[10:30, 20:50] = 4
+    image = np.where(labels > 0, 200, 20).astype(np.uint8)
+    view = fit_view(Sample(image, (labels,)), 64)
+    bright = view.image[..., 0] > 110
+    assert view.valid == (43, 64)
+    assert (bright == (view.layers[0] == 4)).mean() > 0.98
+
+
+def test_random_views_keep_the_size_and_the_labels() -> None:
+    rng = np.random.default_rng(0)
+    sample = draw_sample(rng, 96)
+    view = random_view(sample, 64, rng)
+    assert view.image.shape == (64, 64, 3)
+    assert set(np.unique(view.layers[0])) <= set(np.unique(sample.layers[0]))
+
+
+def test_images_without_objects_give_no_masks() -> None:
+    empty = fit_view(Sample(np.zeros((8, 8), np.uint8), (np.zeros((8, 8), int),)), 64)
+    assert pick_objects(empty, 2, np.random.default_rng(0)) is None
+
+
+def test_points_are_drawn_inside(squares: torch.Tensor) -> None:
+    points = sample_points(squares, stride=4)
+    x, y = (points / 4).long().T
+    assert squares[torch.arange(2), y, x].all()
+
+
+def test_boxes_enclose_their_masks(squares: torch.Tensor) -> None:
+    boxes = sample_boxes(squares, stride=2, noisy=False)
+    assert boxes.tolist() == [[6, 4, 17, 11], [20, 20, 29, 23]]
+
+
+def test_corrections_point_at_errors_with_the_right_sign(squares: torch.Tensor) -> None:
+    wrong = squares.clone()
+    wrong[0] = False  # everything missed
+    wrong[1, 0, 0] = True  # one pixel too much
+    points, labels = sample_corrections(wrong, squares, stride=1)
+    assert labels.tolist() == [1, 0]
+    assert points[1].tolist() == [0, 0]
+
+
+def test_perfect_masks_are_corrected_inside(squares: torch.Tensor) -> None:
+    _, labels = sample_corrections(squares, squares, stride=1)
+    assert labels.tolist() == [1, 1]
+
+
+def test_only_the_asked_split_is_read(dataset_file: Path) -> None:
+    train, val = (read_samples(dataset_file, split) for split in ("train", "val"))
+    assert len(train) == len(val) == 1
+    assert train[0].image.shape == (20, 30)
+    assert not np.array_equal(train[0].image, val[0].image)
+    assert read_volumes(dataset_file, "train") == []
+
+
+def test_volumes_become_planes_along_each_axis(tmp_path: Path) -> None:
+    path = tmp_path / "volumes.zip"
+    labels = np.zeros((12, 13, 14), np.uint8)
+    labels[3:9, 3:9, 3:9] = 1
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("index.csv", "id,split\nv,train\n")
+        with archive.open("volumes/v.npz", "w") as file:
+            np.savez(file, image=labels * 1000.0, labels=labels)
+    samples = read_samples(path, "train")
+    assert len(samples) == 18
+    assert {s.image.shape for s in samples} == {(13, 14), (12, 14), (12, 13)}
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip"])
+def test_broken_data_set_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.zip"
+    path.write_bytes(content)
+    with pytest.raises(TrainingError, match="broken"):
+        read_samples(path, "train")
+
+
+def test_examples_depend_on_seed_and_number_alone() -> None:
+    data = PromptDataset([], SHORT, SHORT.phases[0], 0)
+    assert torch.equal(data[2].image, data[2].image)
+    assert not torch.equal(data[1].image, data[2].image)
+
+
+def test_recipe_of_the_package_is_valid() -> None:
+    recipe = read_recipe("tiny")
+    assert recipe.total_steps == sum(phase.steps for phase in recipe.phases)
+    last = recipe.learning_rate(recipe.total_steps - 1)
+    assert last < recipe.learning_rate(200)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "model = 3\nphases = 7", "colour = 'red'", "[[phases]]\nimage_size=65"]
+)
+def test_bad_recipes_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(TrainingError):
+        read_recipe(path)
+
+
+def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    assert [p.step for p in pretrain(SHORT, tmp_path, whole)] == [1, 2, 3, 4, 5]
+    first = dataclasses.replace(SHORT, phases=SHORT.phases[:1])
+    assert len(list(pretrain(first, tmp_path, parts))) == 3
+    resumed = list(pretrain(SHORT, tmp_path, parts, resume=True))
+    assert [p.step for p in resumed] == [4, 5]
+    a, b = (load_checkpoint(path).sam.state_dict() for path in (whole, parts))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_trained_file_is_a_base_of_the_small_shape(tmp_path: Path) -> None:
+    path = tmp_path / "base.safetensors"
+    one = dataclasses.replace(SHORT, phases=(Phase(64, 1, 1, 1, 0),))
+    progress = list(pretrain(one, tmp_path, path))
+    assert progress[-1].loss > 0
+    encoder = load_checkpoint(path).sam.image_encoder
+    assert len(encoder.blocks) == len(TINY.windows)
+
+
+def test_bad_requests_are_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="nowhere"):
+        next(pretrain(SHORT, tmp_path, tmp_path / "nowhere" / "x.safetensors"))
+    with pytest.raises(DeviceError, match="cuda:99"):
+        next(pretrain(SHORT, tmp_path, tmp_path / "x.st", device="cuda:99"))
+    with pytest.raises(TrainingError, match="cannot be used"):
+        next(pretrain(SHORT, tmp_path, tmp_path / "x.st", resume=True))
