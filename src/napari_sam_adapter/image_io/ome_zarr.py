@@ -1,0 +1,160 @@
+"""OME-Zarr images (0.1 to 0.5) and plain zarr arrays."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io.lazy_array import LazyArray, unreadable
+from napari_sam_adapter.image_io.opened_image import NO_UNIT, OpenedImage, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+UNNAMED_AXES = "tczyx"
+"""Axes of OME-Zarr 0.1 and 0.2, which do not name them."""
+CHUNK = 512
+"""Largest chunk along y and x, in pixels; along the others it is one."""
+UNIT_WORDS = {
+    "um": "micrometer",
+    "nm": "nanometer",
+    "mm": "millimeter",
+    "cm": "centimeter",
+    "m": "meter",
+    "s": "second",
+    "ms": "millisecond",
+    "min": "minute",
+    "h": "hour",
+}
+"""The spelling that the format asks for."""
+
+
+def open_zarr(path: Path) -> OpenedImage:
+    """Open the full resolution of an OME-Zarr image, or a zarr array.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Returns
+    -------
+    OpenedImage
+        Nothing but the metadata is read.
+
+    Raises
+    ------
+    ImageError
+        If the folder is not an image of this kind.
+    """
+    import zarr
+
+    node = zarr.open(path, mode="r")
+    if isinstance(node, zarr.Array):
+        return _plain(node, path)
+    attributes: dict[str, Any] = dict(node.attrs)
+    images = attributes.get("ome", attributes).get("multiscales")
+    if not images:
+        raise ImageError(
+            f"Expected an OME-Zarr image, but {path} is a group without one. Give the "
+            "folder of one image or array inside it."
+        )
+    return _multiscale(node, images[0], path)
+
+
+def write_zarr(path: Path, image: OpenedImage) -> None:
+    """Write labels as OME-Zarr 0.4 of one resolution.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, which must not exist.
+    image : OpenedImage
+        Labels.
+    """
+    import zarr
+
+    data = np.asarray(image.data)
+    group = zarr.open_group(path, mode="w-", zarr_format=2)
+    group.attrs.update(_metadata(image))
+    chunks = (1,) * (data.ndim - 2) + tuple(min(CHUNK, n) for n in data.shape[-2:])
+    array = group.create_array(
+        "0",
+        shape=data.shape,
+        dtype=data.dtype,
+        chunks=chunks,
+        chunk_key_encoding={"name": "v2", "separator": "/"},
+    )
+    for region in _regions(data.shape, chunks):
+        array[region] = data[region]
+
+
+def _regions(
+    shape: tuple[int, ...], chunks: tuple[int, ...]
+) -> Iterator[tuple[slice, ...]]:
+    # One chunk at a time: zarr writes several in threads that outlive a full disk.
+    starts = [range(0, n, step) for n, step in zip(shape, chunks, strict=True)]
+    for corner in itertools.product(*starts):
+        yield tuple(slice(a, a + step) for a, step in zip(corner, chunks, strict=True))
+
+
+def _plain(array: Any, path: Path) -> OpenedImage:
+    names = getattr(array.metadata, "dimension_names", None) or ()
+    letters = "".join(str(name)[:1] or "q" for name in names)
+    spatial = "q" * (array.ndim - 2) + "yx"
+    axes = letters if set("yx") <= set(letters) else spatial
+    return describe(LazyArray(array, str(path)), axes, {}, path)
+
+
+def _multiscale(group: Any, image: dict[str, Any], path: Path) -> OpenedImage:
+    try:
+        level = image["datasets"][0]
+        array = group[level["path"]]
+        axes, units = _axes(image.get("axes"), array.ndim)
+        factors = _scales(level, array.ndim) * _scales(image, array.ndim)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise ImageError(unreadable(path, error)) from error
+    sizes = {
+        letter: (float(factor), unit)
+        for letter, factor, unit in zip(axes, factors, units, strict=True)
+    }
+    return describe(LazyArray(array, str(path)), axes, sizes, path)
+
+
+def _axes(axes: Any, ndim: int) -> tuple[str, list[str]]:
+    if axes is None:
+        return UNNAMED_AXES[-ndim:], [NO_UNIT] * ndim
+    named = [axis if isinstance(axis, dict) else {"name": axis} for axis in axes]
+    letters = "".join(str(axis["name"])[:1] for axis in named)
+    return letters, [str(axis.get("unit", NO_UNIT)) for axis in named]
+
+
+def _scales(entry: dict[str, Any], ndim: int) -> Any:
+    product = np.ones(ndim)
+    for transformation in entry.get("coordinateTransformations", ()):
+        product *= np.asarray(transformation.get("scale", 1.0), dtype=float)
+    return product
+
+
+def _metadata(image: OpenedImage) -> dict[str, Any]:
+    # Specification: https://ngff.openmicroscopy.org/0.4/
+    kinds = {"t": "time", "c": "channel"}
+    axes = []
+    for letter, unit in zip(image.axes, image.units, strict=True):
+        axis = {"name": letter, "type": kinds.get(letter, "space")}
+        if unit in UNIT_WORDS:
+            axis["unit"] = UNIT_WORDS[unit]
+        axes.append(axis)
+    scale = {"type": "scale", "scale": list(image.scale)}
+    level = {"path": "0", "coordinateTransformations": [scale]}
+    multiscale = {
+        "version": "0.4",
+        "name": image.name,
+        "axes": axes,
+        "datasets": [level],
+    }
+    return {"multiscales": [multiscale], "image-label": {"version": "0.4"}}

@@ -1,0 +1,216 @@
+"""An opened image: its pixels and what its axes mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io.lazy_array import LazyArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+KNOWN_AXES = "tczyx"
+SPARE_AXES = "ztuvw"
+"""Letters for axes that a file does not name, nearest to the plane first."""
+COLOURS = (3, 4)
+"""Lengths of a colour axis: RGB, RGBA."""
+UNIT_NAMES = {
+    "micrometer": "um",
+    "micrometre": "um",
+    "micron": "um",
+    "microns": "um",
+    "\\u00b5m": "um",
+    "\u00b5m": "um",
+    "\u03bcm": "um",
+    "um": "um",
+    "nanometer": "nm",
+    "nm": "nm",
+    "millimeter": "mm",
+    "mm": "mm",
+    "centimeter": "cm",
+    "cm": "cm",
+    "meter": "m",
+    "m": "m",
+    "second": "s",
+    "sec": "s",
+    "s": "s",
+    "millisecond": "ms",
+    "ms": "ms",
+    "minute": "min",
+    "min": "min",
+    "hour": "h",
+    "h": "h",
+}
+NO_UNIT = "pixel"
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedImage:
+    """Pixels of an image or a label volume and the meaning of their axes.
+
+    Parameters
+    ----------
+    data : LazyArray or array
+        The pixels.
+    axes : str
+        One letter per axis of `data`: ``x``, ``y``, ``z``, ``t`` (time), ``c``
+        (channel; as the last axis, of length 3 or 4, a colour). Axes that a file
+        leaves unnamed are called ``z``, then ``t``, counted from the plane outwards.
+    scale : tuple of float
+        Distance between neighbours along every axis but a colour axis, in `units`.
+    units : tuple of str
+        One name per entry of `scale`; ``"pixel"`` where the file says nothing.
+    name : str
+        Name for messages and layers.
+    affine : (4, 4) float array, optional
+        Voxel (x, y, z) to world matrix of a NIfTI file.
+    """
+
+    data: LazyArray | npt.NDArray[Any]
+    axes: str
+    scale: tuple[float, ...]
+    units: tuple[str, ...]
+    name: str = ""
+    affine: npt.NDArray[np.float64] | None = None
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether the last axis holds RGB or RGBA."""
+        return self.axes.endswith("c") and self.data.shape[-1] in COLOURS
+
+    @property
+    def label_axes(self) -> str:
+        """Axes of labels of this image: all but a colour axis."""
+        return self.axes[:-1] if self.is_colour else self.axes
+
+    @property
+    def label_shape(self) -> tuple[int, ...]:
+        """Shape of labels of this image."""
+        return tuple(self.data.shape[: len(self.label_axes)])
+
+    @property
+    def channels(self) -> int:
+        """Number of channels that are not colours; 0 if there is no such axis."""
+        axis = self.label_axes.find("c")
+        return 0 if axis < 0 else int(self.data.shape[axis])
+
+    def channel(self, number: int) -> OpenedImage:
+        """Return one channel, without reading it.
+
+        Parameters
+        ----------
+        number : int
+            Index on the channel or colour axis.
+
+        Returns
+        -------
+        OpenedImage
+            Without the channel axis.
+
+        Raises
+        ------
+        ImageError
+            If there is no such channel.
+        """
+        axis = self.axes.find("c")
+        count = 0 if axis < 0 else int(self.data.shape[axis])
+        if not 0 <= number < count:
+            raise ImageError(
+                f"Expected a channel below {count}, got {number}: {self.name} has the "
+                f"axes {self.axes!r}."
+            )
+        lazy = LazyArray(self.data, self.name)
+        keep = [i for i, letter in enumerate(self.label_axes) if letter != "c"]
+        return replace(
+            self,
+            data=lazy.take(axis, number),
+            axes=self.axes.replace("c", ""),
+            scale=tuple(self.scale[i] for i in keep),
+            units=tuple(self.units[i] for i in keep),
+        )
+
+
+def describe(
+    data: LazyArray,
+    axes: str,
+    sizes: Mapping[str, tuple[float, str]],
+    path: Path,
+    affine: npt.NDArray[np.float64] | None = None,
+) -> OpenedImage:
+    """Put an array from a file into the order and the words of this package.
+
+    Axes of length 1 other than y and x go, a colour axis moves to the end, and every
+    axis gets one of the letters that `OpenedImage` explains.
+
+    Parameters
+    ----------
+    data : LazyArray
+        Pixels as they are in the file.
+    axes : str
+        What the file calls its axes, one letter each; ``s`` for colours.
+    sizes : mapping of str to (float, str)
+        Distance between neighbours and its unit, by axis letter.
+    path : Path
+        The file.
+    affine : (4, 4) float array, optional
+        Voxel to world matrix.
+
+    Returns
+    -------
+    OpenedImage
+        The image; nothing is read.
+
+    Raises
+    ------
+    ImageError
+        If fewer than two axes remain.
+    """
+    letters = axes.lower()
+    for axis in reversed(range(len(letters))):
+        if data.shape[axis] == 1 and letters[axis] not in "yx":
+            data = data.take(axis, 0)
+            letters = letters[:axis] + letters[axis + 1 :]
+    if "s" in letters:
+        colour = letters.index("s")
+        data = data.moved([*(i for i in range(data.ndim) if i != colour), colour])
+        letters = letters.replace("s", "") + "c"
+    letters = _name_axes(letters)
+    if len(letters.removesuffix("c")) < 2 or 0 in data.shape:
+        raise ImageError(
+            f"Expected an image with rows and columns, got the shape {data.shape} "
+            f"from {path}."
+        )
+    return _with_sizes(data, letters, sizes, path, affine)
+
+
+def _with_sizes(
+    data: LazyArray,
+    letters: str,
+    sizes: Mapping[str, tuple[float, str]],
+    path: Path,
+    affine: npt.NDArray[np.float64] | None,
+) -> OpenedImage:
+    image = OpenedImage(data, letters, (), (), path.name, affine)
+    known = [sizes.get(letter, (1.0, NO_UNIT)) for letter in image.label_axes]
+    return replace(
+        image,
+        scale=tuple(size if 0 < size < float("inf") else 1.0 for size, _ in known),
+        units=tuple(UNIT_NAMES.get(unit.strip().lower(), NO_UNIT) for _, unit in known),
+    )
+
+
+def _name_axes(letters: str) -> str:
+    # Unknown and repeated axes are renamed, from the last to the first.
+    named = ""
+    for letter in reversed(letters):
+        if letter not in KNOWN_AXES or letter in named:
+            taken = named + letters
+            letter = next((s for s in SPARE_AXES if s not in taken), letter)
+        named = letter + named
+    return named

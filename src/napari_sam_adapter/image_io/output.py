@@ -1,0 +1,119 @@
+"""Files that appear whole under their name, or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
+"""One of these files makes a folder a zarr store."""
+
+
+def check_output(path: Path, overwrite: bool = False) -> None:
+    """Raise unless a file could be written here.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or the zarr folder, to be written.
+    overwrite : bool
+        Whether one of that name may be replaced. A folder is only replaced if it is
+        a zarr store and the name asks for one.
+
+    Raises
+    ------
+    OutputError
+        If it exists, or its folder is missing or cannot be written.
+    """
+    if path.is_dir() and not _is_replaceable_folder(path):
+        raise OutputError(f"Expected a file name, but {path} is a folder.")
+    if path.exists() and not overwrite:
+        raise OutputError(
+            f"Expected a new file, but {path} exists. Choose another name or allow "
+            "it to be replaced (--overwrite, overwrite=True)."
+        )
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"Expected a folder to write into, got {path.parent}: {_reason(error)}. "
+            "Choose another folder."
+        ) from error
+
+
+@contextmanager
+def whole_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary name, and rename it to `path` if all went well.
+
+    Parameters
+    ----------
+    path : Path
+        Final name.
+    overwrite : bool
+        Whether a file of that name may be replaced.
+
+    Yields
+    ------
+    Path
+        Where to write: in the same folder, with the same suffix.
+
+    Raises
+    ------
+    OutputError
+        If writing or renaming failed; nothing is left behind and what was there
+        before is untouched.
+    """
+    check_output(path, overwrite)
+    temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+    try:
+        yield temporary
+        _replace(temporary, path)
+    except OSError as error:
+        raise OutputError(
+            f"Expected to write {path}, got: {_reason(error)}. Free some space or "
+            "choose another folder."
+        ) from error
+    finally:
+        _remove(temporary)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    # A folder with something in it cannot be renamed over: it steps aside first.
+    if not path.is_dir():
+        os.replace(temporary, path)
+        return
+    old = path.with_name(f".{secrets.token_hex(4)}-old-{path.name}")
+    os.replace(path, old)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        os.replace(old, path)
+        raise
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_replaceable_folder(path: Path) -> bool:
+    marks = [path / mark for mark in ZARR_MARKS]
+    return path.suffix.lower() == ".zarr" and any(mark.exists() for mark in marks)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,460 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from PIL import Image
+
+from napari_sam_adapter.errors import ImageError, OutputError, PlaneError
+from napari_sam_adapter.image_io import OpenedImage, open_image, save_labels
+from napari_sam_adapter.image_io.formats import check_labels_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+nibabel = pytest.importorskip("nibabel")
+
+VOLUME = np.random.default_rng(0).integers(0, 60000, (6, 20, 30)).astype(np.uint16)
+LABELS = (VOLUME > 30000).astype(np.int32) * 7
+OME = {
+    "axes": "ZYX",
+    "PhysicalSizeZ": 2.0,
+    "PhysicalSizeZUnit": "\u00b5m",
+    "PhysicalSizeY": 0.5,
+    "PhysicalSizeYUnit": "\u00b5m",
+    "PhysicalSizeX": 0.25,
+    "PhysicalSizeXUnit": "\u00b5m",
+}
+LABEL_SUFFIXES = [".tif", ".tiff", ".ome.tif", ".zarr", ".nii", ".nii.gz", ".npy"]
+
+
+@pytest.fixture
+def ome_tiff(tmp_path: Path) -> Path:
+    path = tmp_path / "volume.ome.tif"
+    tifffile.imwrite(path, VOLUME, metadata=OME, compression="zlib")
+    return path
+
+
+def write_pages(path: Path) -> None:
+    with tifffile.TiffWriter(path) as tiff:
+        for page in VOLUME:
+            tiff.write(page, contiguous=False, compression="zlib")
+
+
+def write_imagej(path: Path) -> None:
+    metadata = {"axes": "ZYX", "spacing": 2.0, "unit": "um"}
+    tifffile.imwrite(
+        path, VOLUME, imagej=True, metadata=metadata, resolution=(4.0, 2.0)
+    )
+
+
+TIFF_WRITERS = {
+    "in one piece": lambda path: tifffile.imwrite(path, VOLUME),
+    "compressed": lambda path: tifffile.imwrite(path, VOLUME, compression="zlib"),
+    "ome": lambda path: tifffile.imwrite(path, VOLUME, metadata=OME, ome=True),
+    "tiled": lambda path: tifffile.imwrite(
+        path, VOLUME, tile=(16, 16), compression="zlib"
+    ),
+    "big": lambda path: tifffile.imwrite(path, VOLUME, bigtiff=True),
+    "big endian": lambda path: tifffile.imwrite(path, VOLUME, byteorder=">"),
+    "imagej": write_imagej,
+}
+
+
+@pytest.mark.parametrize("kind", TIFF_WRITERS)
+def test_a_tiff_gives_its_pixels(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "volume.tif"
+    TIFF_WRITERS[kind](path)
+    image = open_image(path)
+    assert image.axes == "zyx"
+    np.testing.assert_array_equal(image.data, VOLUME)
+    np.testing.assert_array_equal(image.data[2, :, 5:9], VOLUME[2, :, 5:9])
+
+
+@pytest.mark.parametrize("kept", [0.01, 0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("kind", TIFF_WRITERS)
+def test_a_tiff_that_is_cut_off_is_refused(
+    tmp_path: Path, kind: str, kept: float
+) -> None:
+    path = tmp_path / "volume.tif"
+    TIFF_WRITERS[kind](path)
+    os.truncate(path, int(path.stat().st_size * kept))
+    with pytest.raises(ImageError):
+        np.asarray(open_image(path).data)
+
+
+def test_a_file_of_separate_pages_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "pages.tif"
+    write_pages(path)
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(ImageError, match="cut off"):
+        open_image(path)
+
+
+def test_ome_tiff_tells_scale_and_units(ome_tiff: Path) -> None:
+    image = open_image(ome_tiff)
+    assert image.scale == (2.0, 0.5, 0.25)
+    assert image.units == ("um", "um", "um")
+
+
+def test_imagej_tiff_tells_scale_and_units(tmp_path: Path) -> None:
+    write_imagej(tmp_path / "volume.tif")
+    image = open_image(tmp_path / "volume.tif")
+    assert image.scale == pytest.approx((2.0, 0.5, 0.25))
+    assert image.units == ("um", "um", "um")
+
+
+def test_opening_a_large_tiff_reads_only_what_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "large.tif"
+    tifffile.imwrite(path, shape=(4000, 1024, 1024), dtype=np.uint16, bigtiff=True)
+    image = open_image(path)  # 8 GB, mostly a hole in the file
+    assert image.data.shape == (4000, 1024, 1024)
+    assert image.data[3999].shape == (1024, 1024)
+
+
+def test_pages_are_decoded_only_when_they_are_read(ome_tiff: Path) -> None:
+    pages = tifffile.TiffFile(ome_tiff)
+    offset = pages.pages[3].dataoffsets[0]
+    pages.close()
+    with ome_tiff.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"broken here")
+    image = open_image(ome_tiff)
+    np.testing.assert_array_equal(image.data[2], VOLUME[2])
+    with pytest.raises(ImageError, match=r"volume\.ome\.tif"):
+        image.data[3]
+
+
+def test_colour_tiff_has_its_colours_last(tmp_path: Path) -> None:
+    colours = np.random.default_rng(1).integers(0, 255, (3, 20, 30)).astype(np.uint8)
+    path = tmp_path / "planar.tif"
+    tifffile.imwrite(path, colours, photometric="rgb", planarconfig="separate")
+    image = open_image(path)
+    assert (image.axes, image.label_axes) == ("yxc", "yx")
+    np.testing.assert_array_equal(image.data, np.moveaxis(colours, 0, -1))
+
+
+def test_a_channel_is_taken_without_its_axis(tmp_path: Path) -> None:
+    stack = np.arange(5 * 2 * 8 * 9, dtype=np.uint16).reshape(5, 2, 8, 9)
+    path = tmp_path / "channels.tif"
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZCYX"})
+    image = open_image(path)
+    assert (image.axes, image.channels) == ("zcyx", 2)
+    channel = image.channel(1)
+    assert (channel.axes, channel.scale) == ("zyx", (1.0, 1.0, 1.0))
+    np.testing.assert_array_equal(channel.data[3], stack[3, 1])
+
+
+def test_a_channel_that_is_not_there_is_refused(ome_tiff: Path) -> None:
+    with pytest.raises(ImageError, match="channel"):
+        open_image(ome_tiff).channel(0)
+
+
+def write_ome_zarr(path: Path, version: str) -> None:
+    group = zarr.open_group(path, mode="w", zarr_format=3 if version == "0.5" else 2)
+    data = VOLUME[np.newaxis, np.newaxis]
+    group.create_array("full", shape=data.shape, dtype=data.dtype)[...] = data
+    axes = [{"name": letter, "unit": "micrometer"} for letter in "tczyx"]
+    scale = {"type": "scale", "scale": [1, 1, 2, 0.5, 0.25]}
+    level = {"path": "full", "coordinateTransformations": [scale]}
+    images = [{"version": version, "axes": axes, "datasets": [level]}]
+    metadata = {"multiscales": images}
+    group.attrs.update({"ome": metadata} if version == "0.5" else metadata)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_ome_zarr_gives_its_full_resolution(tmp_path: Path, version: str) -> None:
+    write_ome_zarr(tmp_path / "image.zarr", version)
+    image = open_image(tmp_path / "image.zarr")
+    assert (image.axes, image.scale) == ("zyx", (2.0, 0.5, 0.25))
+    assert image.units == ("um", "um", "um")
+    np.testing.assert_array_equal(image.data, VOLUME)
+
+
+def test_opening_a_zarr_reads_no_chunk(tmp_path: Path) -> None:
+    path = tmp_path / "image.zarr"
+    array = zarr.create_array(path, shape=(4, 8, 9), chunks=(1, 8, 9), dtype="u2")
+    array[...] = 1
+    for chunk in (path / "c").rglob("*"):
+        if chunk.is_file():
+            chunk.write_bytes(b"broken")
+    image = open_image(path)
+    assert (image.data.shape, image.axes) == ((4, 8, 9), "zyx")
+    with pytest.raises(ImageError, match=r"image\.zarr"):
+        image.data[0]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{}, {"multiscales": [{}]}, {"multiscales": [{"datasets": [{"path": "9"}]}]}],
+    ids=["no image", "no levels", "a level that is missing"],
+)
+def test_a_broken_ome_zarr_is_refused(tmp_path: Path, metadata: dict) -> None:
+    zarr.open_group(tmp_path / "image.zarr", mode="w").attrs.update(metadata)
+    with pytest.raises(ImageError, match=r"image\.zarr"):
+        open_image(tmp_path / "image.zarr")
+
+
+def test_an_ordinary_folder_is_not_an_image(tmp_path: Path) -> None:
+    with pytest.raises(ImageError):
+        open_image(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_nifti_axes_come_as_z_y_x(tmp_path: Path, suffix: str) -> None:
+    volume = nibabel.Nifti1Image(VOLUME.T, np.diag([0.25, 0.5, 2.0, 1.0]))
+    volume.header.set_xyzt_units("mm")
+    nibabel.save(volume, tmp_path / f"scan{suffix}")
+    image = open_image(tmp_path / f"scan{suffix}")
+    assert (image.axes, image.scale) == ("zyx", (2.0, 0.5, 0.25))
+    assert image.units == ("mm", "mm", "mm")
+    np.testing.assert_array_equal(image.data[4, :, 3:7], VOLUME[4, :, 3:7])
+
+
+def test_nifti_slope_and_intercept_are_applied(tmp_path: Path) -> None:
+    volume = nibabel.Nifti1Image(VOLUME.T * 0.01 - 3, np.eye(4))
+    volume.header.set_data_dtype(np.int16)
+    nibabel.save(volume, tmp_path / "scan.nii")
+    image = open_image(tmp_path / "scan.nii")
+    assert image.data.dtype == np.float32
+    np.testing.assert_allclose(image.data[2], VOLUME[2] * 0.01 - 3, atol=0.01)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_nifti_that_is_cut_off_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"scan{suffix}"
+    nibabel.save(nibabel.Nifti1Image(VOLUME.T, np.eye(4)), path)
+    os.truncate(path, path.stat().st_size * 2 // 3)
+    with pytest.raises(ImageError):
+        open_image(path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "axes"), [("L", "yx"), ("1", "yx"), ("P", "yxc"), ("RGBA", "yxc")]
+)
+def test_pictures_open_as_grey_or_colour(tmp_path: Path, mode: str, axes: str) -> None:
+    Image.new(mode, (30, 20)).save(tmp_path / "picture.png")
+    image = open_image(tmp_path / "picture.png")
+    assert (image.axes, image.label_shape) == (axes, (20, 30))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_picture_that_is_cut_off_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"picture{suffix}"
+    Image.fromarray((VOLUME[0] >> 8).astype(np.uint8)).save(path)
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(ImageError, match="picture"):
+        open_image(path)
+
+
+def test_numpy_files_are_mapped(tmp_path: Path) -> None:
+    np.save(tmp_path / "volume.npy", VOLUME)
+    image = open_image(tmp_path / "volume.npy")
+    assert image.axes == "zyx"
+    np.testing.assert_array_equal(image.data[1], VOLUME[1])
+
+
+def test_pickled_objects_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "objects.npy", np.array([[{}, {}]], object), allow_pickle=True)
+    with pytest.raises(ImageError):
+        open_image(tmp_path / "objects.npy")
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.zarr", "a.nii", "a.png", "a.npy"])
+def test_a_missing_image_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ImageError, match="does not exist"):
+        open_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.nii", "a.png", "a.npy", "a.jpg"])
+def test_a_text_file_with_the_name_of_an_image_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("this is not an image, whatever its name says")
+    with pytest.raises(ImageError):
+        open_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.nii.gz", "a.png", "a.npy"])
+def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(ImageError):
+        open_image(tmp_path / name)
+
+
+def test_unknown_kinds_are_named_in_the_message(tmp_path: Path) -> None:
+    (tmp_path / "image.xyz").touch()
+    with pytest.raises(ImageError, match=r"\.nii.*image\.xyz"):
+        open_image(tmp_path / "image.xyz")
+
+
+@pytest.mark.parametrize("key", [99, (0, 0, 0, 0), [1, 2], 1.5])
+def test_an_index_that_cannot_be_read_is_refused(ome_tiff: Path, key: object) -> None:
+    with pytest.raises(PlaneError):
+        open_image(ome_tiff).data[key]
+
+
+@pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
+def test_labels_come_back_as_they_were_saved(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"labels{suffix}"
+    save_labels(path, LABELS)
+    image = open_image(path)
+    assert (image.axes, image.data.dtype) == ("zyx", np.uint16)
+    np.testing.assert_array_equal(image.data, LABELS)
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_two_dimensional_labels_fit_a_png(tmp_path: Path) -> None:
+    save_labels(tmp_path / "labels.png", LABELS[0] * 9000)
+    np.testing.assert_array_equal(
+        open_image(tmp_path / "labels.png").data, LABELS[0] * 9000
+    )
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".zarr", ".nii.gz"])
+def test_labels_keep_scale_and_units_of_the_image(
+    ome_tiff: Path, tmp_path: Path, suffix: str
+) -> None:
+    like = open_image(ome_tiff)
+    save_labels(tmp_path / f"labels{suffix}", LABELS, like)
+    labels = open_image(tmp_path / f"labels{suffix}")
+    assert (labels.axes, labels.scale, labels.units) == (
+        like.axes,
+        like.scale,
+        like.units,
+    )
+
+
+def test_nifti_labels_lie_where_the_scan_lies(tmp_path: Path) -> None:
+    affine = np.array([[0, -2, 0, 5], [0.5, 0, 0, 6], [0, 0, 3, 7], [0, 0, 0, 1.0]])
+    nibabel.save(nibabel.Nifti1Image(VOLUME.T, affine), tmp_path / "scan.nii")
+    like = open_image(tmp_path / "scan.nii")
+    save_labels(tmp_path / "labels.nii.gz", LABELS, like)
+    np.testing.assert_allclose(nibabel.load(tmp_path / "labels.nii.gz").affine, affine)
+
+
+def test_large_object_numbers_are_kept(tmp_path: Path) -> None:
+    save_labels(tmp_path / "labels.tif", LABELS * 100_000)
+    np.testing.assert_array_equal(
+        open_image(tmp_path / "labels.tif").data, LABELS * 100_000
+    )
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".zarr", ".nii.gz"])
+def test_labels_of_a_time_series_come_back(tmp_path: Path, suffix: str) -> None:
+    series = np.stack([LABELS, LABELS * 2])
+    save_labels(tmp_path / f"labels{suffix}", series)
+    image = open_image(tmp_path / f"labels{suffix}")
+    assert image.axes == "tzyx"
+    np.testing.assert_array_equal(image.data, series)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".zarr"])
+def test_existing_labels_are_replaced_only_on_request(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"labels{suffix}"
+    save_labels(path, LABELS)
+    with pytest.raises(OutputError, match="exists"):
+        save_labels(path, LABELS * 2)
+    np.testing.assert_array_equal(open_image(path).data, LABELS)
+    save_labels(path, LABELS * 2, overwrite=True)
+    np.testing.assert_array_equal(open_image(path).data, LABELS * 2)
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_folder_that_is_no_zarr_store_is_never_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "precious.zarr"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="is a folder"):
+        save_labels(folder, LABELS, overwrite=True)
+    assert (folder / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["labels.jpg", "labels.xyz", "labels"], ids=["lossy", "unknown", "none"]
+)
+def test_labels_are_not_saved_under_an_unfit_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match="Expected a f"):
+        check_labels_path(tmp_path / name)
+
+
+@pytest.mark.parametrize("folder", ["missing", "file.txt"])
+def test_a_folder_that_cannot_be_written_is_refused(
+    tmp_path: Path, folder: str
+) -> None:
+    (tmp_path / "file.txt").write_text("no folder")
+    with pytest.raises(OutputError, match="Expected a folder to write into"):
+        save_labels(tmp_path / folder / "labels.tif", LABELS)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_read_only_folder_is_refused() -> None:
+    with pytest.raises(OutputError, match="Expected a folder to write into"):
+        save_labels("/proc/labels.tif", LABELS)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (LABELS - 1, "from 0"),
+        (LABELS * 0.5, "whole numbers"),
+        (LABELS.astype(np.int64) << 40, "from 0 to 4294967295"),
+        (np.zeros((2,) * 6, int), "2 to 5 axes"),
+    ],
+    ids=["negative", "fractions", "too large", "too many axes"],
+)
+def test_labels_that_no_file_can_hold_are_refused(
+    tmp_path: Path, labels: np.ndarray, message: str
+) -> None:
+    with pytest.raises(OutputError, match=message):
+        save_labels(tmp_path / "labels.tif", labels)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_volume_does_not_fit_a_png(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="2-D"):
+        save_labels(tmp_path / "labels.png", LABELS)
+    assert not os.listdir(tmp_path)
+
+
+def test_labels_of_another_shape_than_the_image_are_refused(
+    ome_tiff: Path, tmp_path: Path
+) -> None:
+    like: OpenedImage = open_image(ome_tiff)
+    with pytest.raises(OutputError, match="shape"):
+        save_labels(tmp_path / "labels.tif", LABELS[:3], like)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a file size limit")
+@pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
+def test_a_disk_that_fills_up_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"labels{suffix}"
+    save_labels(path, LABELS)
+    script = f"""
+        import resource
+        import numpy as np
+        from napari_sam_adapter.errors import OutputError
+        from napari_sam_adapter.image_io import save_labels
+        noise = np.random.default_rng(0).integers(0, 60000, (4, 512, 512))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+        try:
+            save_labels({str(path)!r}, noise, overwrite=True)
+        except OutputError as error:
+            print("refused:", error)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("refused: Expected to write")
+    assert os.listdir(tmp_path) == [path.name]
+    np.testing.assert_array_equal(open_image(path).data, LABELS)
