@@ -1,0 +1,1 @@
+"""Front door for napari: the only code that knows napari and Qt."""

@@ -1,0 +1,143 @@
+"""Prompts, objects, propagation and history: what is pressed all day."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QGridLayout,
+    QGroupBox,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+)
+
+from napari_sam_adapter.plugin.actions import ACTIONS, Action
+from napari_sam_adapter.plugin.state import Phase, Tool
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
+    from napari_sam_adapter.plugin.state import PluginState
+
+UNKNOWN_SCORE = "-"
+
+
+class AnnotationPanel(QGroupBox):
+    """Buttons for everything in `ACTIONS`, the object number and its score.
+
+    Parameters
+    ----------
+    parent : QWidget or None
+        Qt parent.
+    """
+
+    action_pressed = Signal(str)
+    """Emitted with the name of an action."""
+    polarity_chosen = Signal(bool)
+    """Emitted with True for the object, False for background."""
+    object_chosen = Signal(int)
+    """Emitted with the number of an object."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Objects", parent)
+        self.buttons = {
+            name: self._button(action)
+            for name, action in ACTIONS.items()
+            if action.title
+        }
+        self.positive = self._switch("Object", True)
+        self.negative = self._switch("Background", False)
+        self._polarity = _either(self.positive, self.negative)
+        self._tools = _either(self.buttons["use_points"], self.buttons["use_boxes"])
+        self.object_number = QSpinBox()
+        self.object_number.setRange(0, 0)
+        self.object_number.setKeyboardTracking(False)
+        self.object_number.setToolTip("The object under work; choose one to go back.")
+        self.object_number.valueChanged.connect(self._on_number_changed)
+        self.score = QLabel(UNKNOWN_SCORE)
+        self.score.setToolTip("How sure the network is of this mask, from 0 to 1.")
+        self._lay_out()
+
+    def show_state(self, state: PluginState) -> None:
+        """Show object, score, tool and polarity; enable what can be pressed.
+
+        Parameters
+        ----------
+        state : PluginState
+            What is going on.
+        """
+        self.setEnabled(state.has_image)
+        self.positive.setChecked(state.positive)
+        self.negative.setChecked(not state.positive)
+        self._show_tool(state.tool)
+        self._show_object(state)
+        propagating = state.phase is Phase.PROPAGATING
+        self.buttons["propagate"].setEnabled(not propagating)
+        self.buttons["stop"].setEnabled(propagating)
+        self.buttons["undo"].setEnabled(state.can_undo)
+        self.buttons["redo"].setEnabled(state.can_redo)
+
+    def _show_tool(self, tool: Tool) -> None:
+        self._tools.setExclusive(False)
+        self.buttons["use_points"].setChecked(tool is Tool.POINTS)
+        self.buttons["use_boxes"].setChecked(tool is Tool.BOXES)
+        self._tools.setExclusive(True)
+
+    def _show_object(self, state: PluginState) -> None:
+        self.object_number.blockSignals(True)
+        ids = state.object_ids or (0,)
+        self.object_number.setRange(min(ids), max(ids))
+        self.object_number.setValue(state.object_id)
+        self.object_number.blockSignals(False)
+        score = UNKNOWN_SCORE if state.score is None else f"{state.score:.2f}"
+        self.score.setText(score)
+
+    def _lay_out(self) -> None:
+        grid = QGridLayout(self)
+        pairs = (
+            (QLabel("prompt"), self.buttons["use_points"], self.buttons["use_boxes"]),
+            (QLabel("click marks"), self.positive, self.negative),
+            (QLabel("object"), self.object_number, self.buttons["next_object"]),
+            (QLabel("score"), self.score, self.buttons["accept"]),
+            (QLabel("volume"), self.buttons["propagate"], self.buttons["stop"]),
+            (QLabel("history"), self.buttons["undo"], self.buttons["redo"]),
+        )
+        for row, widgets in enumerate(pairs):
+            for column, widget in enumerate(widgets):
+                grid.addWidget(widget, row, column)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(2, 1)
+
+    def _button(self, action: Action) -> QPushButton:
+        button = QPushButton(action.title)
+        button.setToolTip(action.tooltip)
+        button.clicked.connect(partial(self._on_pressed, action.name))
+        return button
+
+    def _switch(self, title: str, positive: bool) -> QPushButton:
+        button = QPushButton(title)
+        button.setToolTip(ACTIONS["switch_polarity"].tooltip)
+        button.clicked.connect(partial(self._on_polarity, positive))
+        return button
+
+    def _on_polarity(self, positive: bool, checked: bool = True) -> None:
+        self.polarity_chosen.emit(positive)
+
+    def _on_pressed(self, name: str, checked: bool = False) -> None:
+        self.action_pressed.emit(name)
+
+    def _on_number_changed(self, number: int) -> None:
+        self.object_chosen.emit(number)
+
+
+def _either(*buttons: QPushButton) -> QButtonGroup:
+    # Only one of the buttons is down at a time.
+    group = QButtonGroup(buttons[0])
+    for button in buttons:
+        button.setCheckable(True)
+        group.addButton(button)
+    return group

@@ -1,0 +1,348 @@
+"""The one class that connects the viewer, the state, the sessions and the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Image
+from napari.utils.notifications import show_error
+
+from napari_sam_adapter.errors import PlaneError, SamAdapterError, SessionError
+from napari_sam_adapter.plugin.actions import ACTIONS, KeyBindings
+from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.segmenter import Loader, Segmenter, load_from_disk
+from napari_sam_adapter.plugin.state import (
+    Message,
+    ModelChoice,
+    PluginState,
+    Tool,
+)
+from napari_sam_adapter.plugin.viewer_watch import ViewerWatch
+from napari_sam_adapter.plugin.workspace import Workspace
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from napari_sam_adapter.volume.changes import Change
+    from napari_sam_adapter.volume.planes import Plane
+
+
+class Controller:
+    """What buttons, keys and layer events do.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer, or a proxy of it.
+    state : PluginState
+        What the panels show.
+    load : callable
+        Makes a predictor of a `ModelChoice`; called on the worker thread.
+    """
+
+    def __init__(
+        self, viewer: ViewerModel, state: PluginState, load: Loader = load_from_disk
+    ) -> None:
+        self._viewer = viewer
+        self._state = state
+        self._segmenter = Segmenter(state, load, self._on_commit, self.report)
+        self._workspaces: dict[Layer, Workspace] = {}
+        self._current: Workspace | None = None
+        self._keys = KeyBindings({name: getattr(self, name) for name in ACTIONS})
+        self._keys.bind_viewer(viewer)
+        self._watch = ViewerWatch(viewer, self)
+        self._is_closed = False
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """The image in use with its session and layers."""
+        return self._current
+
+    # What the user asks for.
+
+    @reporting
+    def choose_image(self, image: Image | None) -> None:
+        """Work on an image; its session is started or taken up again.
+
+        Parameters
+        ----------
+        image : Image or None
+            A layer of the viewer.
+        """
+        self._state.image = image
+        if self._current is not None:
+            self._current.layers.show_prompts(False)
+        self._current = None
+        self._update()
+        if image is not None:
+            if image not in self._workspaces:
+                self._workspaces[image] = Workspace(self._viewer, image, self)
+            self._current = self._workspaces[image]
+            self._current.layers.show_prompts(True)
+        self._hint()
+        self._update()
+
+    def choose_model(self, choice: ModelChoice) -> None:
+        """Use another network from the next prediction on.
+
+        Parameters
+        ----------
+        choice : ModelChoice
+            Model, adapter and device.
+        """
+        self._state.model = choice
+
+    def load_model(self) -> None:
+        """Load the chosen network now instead of with the first click."""
+        self._segmenter.load()
+
+    @reporting
+    def use_points(self) -> None:
+        """Let the mouse set points."""
+        self._use(Tool.POINTS)
+
+    @reporting
+    def use_boxes(self) -> None:
+        """Let the mouse draw boxes."""
+        self._use(Tool.BOXES)
+
+    @reporting
+    def switch_tool(self) -> None:
+        """Change between points and boxes."""
+        self._use(Tool.BOXES if self._state.tool is Tool.POINTS else Tool.POINTS)
+
+    def set_polarity(self, positive: bool) -> None:
+        """Say what a plain left click means.
+
+        Parameters
+        ----------
+        positive : bool
+            True for the object, False for background.
+        """
+        self._state.positive = positive
+
+    def switch_polarity(self) -> None:
+        """Swap what a plain left click means."""
+        self._state.positive = not self._state.positive
+
+    @reporting
+    def choose_object(self, object_id: int) -> None:
+        """Work on an object that exists already.
+
+        Parameters
+        ----------
+        object_id : int
+            Its number.
+        """
+        workspace = self._in_use()
+        if object_id in workspace.object_ids:
+            workspace.choose_object(object_id)
+        else:
+            expected = f"Expected one of the objects {workspace.object_ids}"
+            tip = "Press Next object for a new one."
+            self.report(SessionError(f"{expected}, got {object_id}. {tip}"))
+        self._update()
+
+    @reporting
+    def accept(self) -> None:
+        """Keep the object as it is and go to the next."""
+        workspace = self._in_use()
+        object_id = workspace.object_id
+        if object_id not in workspace.session.object_ids:
+            raise SessionError(f"Expected a mask of object {object_id}, got none yet.")
+        workspace.session.accept(object_id)
+        workspace.choose_object(workspace.next_id)
+        self._state.message = Message(f"Object {object_id} is kept.")
+        self._update()
+
+    @reporting
+    def next_object(self) -> None:
+        """Go to a new object."""
+        workspace = self._in_use()
+        workspace.choose_object(workspace.next_id)
+        self._state.message = Message(f"Object {workspace.object_id} is new.")
+        self._update()
+
+    @reporting
+    def propagate(self) -> None:
+        """Follow the object through its neighbour planes."""
+        self._segmenter.propagate(self._in_use())
+
+    def stop(self) -> None:
+        """Stop a propagation."""
+        self._segmenter.stop()
+        self._update()
+
+    @reporting
+    def undo(self) -> None:
+        """Take the last step back."""
+        workspace = self._in_use()
+        self._segmenter.stop()
+        self._show_history(workspace, workspace.session.undo())
+
+    @reporting
+    def redo(self) -> None:
+        """Do the step again that was taken back."""
+        workspace = self._in_use()
+        self._segmenter.stop()
+        self._show_history(workspace, workspace.session.redo())
+
+    def close(self) -> None:
+        """Stop all work and let go of the viewer; layers and masks stay."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._state.events.disconnect()
+        self._watch.close()
+        self._segmenter.close()
+        self._keys.release()
+        for workspace in self._workspaces.values():
+            workspace.layers.close()
+        self._workspaces.clear()
+        self._current = None
+
+    # What a workspace tells: see `WorkspaceOwner`.
+
+    def on_layer_added(self, layer: Layer) -> None:
+        """Give a new layer of ours the keys and watch its mode."""
+        self._keys.bind_layer(layer)
+        self._watch.add_layer(layer)
+
+    def on_prompts_changed(self, workspace: Workspace, planes: list[Plane]) -> None:
+        """Predict the planes where prompts changed."""
+        for plane in planes:
+            if workspace.session.prompts(workspace.object_id, plane).is_empty:
+                workspace.repaint()
+            else:
+                self._segmenter.ask(workspace, workspace.object_id, plane)
+        self._update()
+
+    def on_labels_edited(self, workspace: Workspace) -> None:
+        """Show that there is something to undo."""
+        self._update()
+
+    def on_object_picked(self, workspace: Workspace, object_id: int) -> None:
+        """Work on the object that was picked."""
+        if workspace is self._current:
+            self.choose_object(object_id)
+
+    def is_positive(self) -> bool:
+        """Return whether a plain left click marks the object.
+
+        Returns
+        -------
+        bool
+            False in the background mode.
+        """
+        return self._state.positive
+
+    def report(self, error: SamAdapterError) -> None:
+        """Show an error in the status line and as a notification.
+
+        Parameters
+        ----------
+        error : SamAdapterError
+            What cannot be done.
+        """
+        self._state.message = Message(str(error), is_error=True)
+        show_error(str(error))
+
+    # What the viewer tells: see `ViewerListener`.
+
+    def on_layers_changed(self) -> None:
+        """List the images; the chosen one stays if it is still there."""
+        layers = self._viewer.layers
+        images = tuple(layer for layer in layers if isinstance(layer, Image))
+        chosen = self._state.image
+        if chosen is None or chosen not in images:
+            chosen = images[0] if images else None
+        self._state.images = images
+        if chosen != self._state.image:
+            self.choose_image(chosen)
+
+    def on_layer_removed(self, layer: Layer) -> None:
+        """Let go of an image or of one of our layers."""
+        workspace = self._workspaces.pop(layer, None)
+        if workspace is not None:
+            self._segmenter.forget(workspace)
+            workspace.layers.close()
+            if workspace is self._current:
+                self.choose_image(None)
+        for workspace in self._workspaces.values():
+            if workspace.layers.forget(layer):
+                self._keys.forget(layer)
+                self._segmenter.forget(workspace)
+
+    def on_view_changed(self) -> None:
+        """Show the score of the plane that is in view now."""
+        self._update()
+
+    def on_view_still(self) -> None:
+        """Encode the plane in view, if the user is about to click."""
+        if self._current is None or self._state.tool is Tool.NONE:
+            return
+        plane = self._plane_or_none(self._current)
+        if plane is not None:
+            self._segmenter.prefetch(self._current, plane)
+
+    def on_tool_changed(self) -> None:
+        """Show which tool is in use."""
+        self._state.tool = (
+            Tool.NONE if self._current is None else self._current.layers.tool()
+        )
+
+    # Keeping the state up to date.
+
+    def _in_use(self) -> Workspace:
+        if self._current is None:
+            raise SessionError("Expected an image, got none. Open and choose one.")
+        return self._current
+
+    def _use(self, tool: Tool) -> None:
+        self._in_use().use(tool)
+        self.on_tool_changed()
+        self._hint()
+        self._watch.expect_stillness()
+
+    def _hint(self) -> None:
+        if self._current is None:
+            self._state.message = Message("Open an image and choose it above.")
+        else:
+            self._state.message = Message(self._state.tool.hint)
+
+    def _show_history(self, workspace: Workspace, changes: list[Change]) -> None:
+        known = set(workspace.session.object_ids)
+        touched = {change.object_id for change in changes} & known
+        workspace.choose_object(min(touched, default=workspace.object_id))
+        workspace.repaint()
+        self._update()
+
+    def _on_commit(self, workspace: Workspace) -> None:
+        if workspace is self._current:
+            self._update()
+
+    def _update(self) -> None:
+        """Copy what the session says into the state."""
+        state, workspace = self._state, self._current
+        if workspace is None:
+            state.object_id, state.object_ids, state.score = 0, (), None
+            state.can_undo = state.can_redo = False
+            return
+        session = workspace.session
+        state.object_ids = workspace.object_ids
+        state.object_id = workspace.object_id
+        state.score = self._score(workspace)
+        state.can_undo, state.can_redo = session.can_undo, session.can_redo
+
+    def _score(self, workspace: Workspace) -> float | None:
+        plane = self._plane_or_none(workspace)
+        if plane is None or workspace.object_id not in workspace.session.object_ids:
+            return None
+        return workspace.session.score(workspace.object_id, plane)
+
+    def _plane_or_none(self, workspace: Workspace) -> Plane | None:
+        try:
+            return workspace.plane_in_view()
+        except PlaneError:
+            return None

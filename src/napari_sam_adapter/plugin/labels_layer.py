@@ -1,0 +1,140 @@
+"""The Labels layer that shows the masks, and the strokes painted into it by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_sam_adapter.plugin.prompt_layers import transform_of
+from napari_sam_adapter.volume.edits import Paint
+from napari_sam_adapter.volume.planes import Plane
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    from napari.layers import Layer
+
+Region = tuple[slice, ...]
+
+
+def build_labels_layer(image: Layer, labels: npt.NDArray[Any]) -> Labels:
+    """Return a Labels layer that shows an array of a session, without a copy.
+
+    Parameters
+    ----------
+    image : Layer
+        Where it shall lie.
+    labels : int array
+        The labels of the session, written in place by it.
+
+    Returns
+    -------
+    Labels
+        Not yet in a viewer.
+    """
+    return Labels(labels, name=f"{image.name} masks", **transform_of(image))
+
+
+def repaint(layer: Labels) -> None:
+    """Show what was written into the array of a layer.
+
+    Parameters
+    ----------
+    layer : Labels
+        The layer; costs the slice in view, not the volume.
+    """
+    layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+
+def take_stroke(
+    layer: Labels, atoms: Sequence[Any], axes: tuple[int, int]
+) -> list[Paint]:
+    """Take a stroke of napari's tools back and return it as edits.
+
+    Parameters
+    ----------
+    layer : Labels
+        The layer that was painted on.
+    atoms : sequence
+        Value of the event `Labels.events.paint`: the parts of the stroke in order.
+    axes : (int, int)
+        Axes of the plane in view.
+
+    Returns
+    -------
+    list of Paint
+        One edit for every plane that changed.
+
+    Notes
+    -----
+    napari tells of a stroke after it was written, but of a single `Labels.paint` or
+    `data_setitem` before; what the parts say holds in both cases.
+    """
+    parts = [_read_part(atom) for atom in atoms]
+    region = _around(parts)
+    before = np.array(layer.data[region])
+    for part in reversed(parts):
+        part.write(before, region, part.before)
+    after = before.copy()
+    for part in parts:
+        part.write(after, region, part.after)
+    layer.data[region] = before
+    pixels = np.argwhere(after != before)
+    start = [axis.start for axis in region]
+    return _as_edits(pixels + start, after[tuple(pixels.T)], axes)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One part of a stroke: the box it lies in, which pixels, and their values."""
+
+    box: Region
+    where: Any
+    before: Any
+    after: Any
+
+    def write(self, pixels: npt.NDArray[Any], region: Region, values: Any) -> None:
+        """Write values into the pixels of a region around the box."""
+        inside = tuple(
+            slice(own.start - outer.start, own.stop - outer.start)
+            for own, outer in zip(self.box, region, strict=True)
+        )
+        pixels[inside][self.where] = values
+
+
+def _read_part(atom: Any) -> _Part:
+    # napari has two kinds: brush, fill and polygon give a box and a mask in it, or None
+    # for all of it; `data_setitem` gives one array of indices per axis.
+    box = getattr(atom, "slice_key", None)
+    if box is not None:
+        where = ... if atom.mask is None else atom.mask
+        return _Part(tuple(box), where, atom.old_values, atom.new_value)
+    indices, before, after = atom
+    indices = [np.asarray(axis) for axis in indices]
+    box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in indices)
+    where = tuple(i - axis.start for i, axis in zip(indices, box, strict=True))
+    return _Part(box, where, before, after)
+
+
+def _around(parts: Sequence[_Part]) -> Region:
+    return tuple(
+        slice(min(axis.start for axis in axes), max(axis.stop for axis in axes))
+        for axes in zip(*(part.box for part in parts), strict=True)
+    )
+
+
+def _as_edits(
+    indices: npt.NDArray[np.intp], values: npt.NDArray[Any], axes: tuple[int, int]
+) -> list[Paint]:
+    edits = []
+    others = [axis for axis in range(indices.shape[1]) if axis not in axes]
+    positions, groups = np.unique(indices[:, others], axis=0, return_inverse=True)
+    for number, position in enumerate(positions):
+        members = groups.ravel() == number
+        plane = Plane(axes, tuple(position.tolist()))
+        edits.append(Paint(plane, indices[members][:, list(axes)], values[members]))
+    return edits

@@ -1,0 +1,223 @@
+"""The three layers over one image: points, boxes and masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from napari_sam_adapter.plugin import labels_layer, prompt_layers
+from napari_sam_adapter.plugin.state import Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels, Layer, Points, Shapes
+
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.planes import Plane
+
+RIGHT_BUTTON = 2
+
+
+class TrioListener(Protocol):
+    """Whom a `LayerTrio` tells what the user did."""
+
+    def on_layer_added(self, layer: Layer) -> None:
+        """Learn that one of the layers came into the viewer."""
+
+    def on_prompt_coming(self, layer: Points | Shapes, background: bool) -> None:
+        """Learn that a prompt is about to be added, perhaps as background."""
+
+    def on_prompts_edited(self) -> None:
+        """Learn that prompts were added, moved or removed."""
+
+    def on_stroke(self, layer: Labels, atoms: list[Any]) -> None:
+        """Learn that the masks were painted by hand."""
+
+    def on_label_selected(self, label: int) -> None:
+        """Learn that a label was picked."""
+
+
+class LayerTrio:
+    """Points, boxes and masks of one image, as long as they are in the viewer.
+
+    The layers are held by reference: they may be renamed, hidden, locked or removed
+    at any time, and `ensure` makes those again that are gone.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layers live.
+    image : Image
+        What they lie over; its transform is followed.
+    listener : TrioListener
+        Whom to tell.
+    """
+
+    def __init__(
+        self, viewer: ViewerModel, image: Image, listener: TrioListener
+    ) -> None:
+        self.points: Points | None = None
+        self.boxes: Shapes | None = None
+        self.labels: Labels | None = None
+        self._viewer = viewer
+        self._image = image
+        self._listener = listener
+        self._is_redrawing = False
+        self._is_background_click = False
+        for name in prompt_layers.TRANSFORMS:
+            getattr(image.events, name).connect(self._on_transform)
+
+    @property
+    def all(self) -> tuple[Layer, ...]:
+        """The layers that are in the viewer, from bottom to top."""
+        trio = self.labels, self.boxes, self.points
+        return tuple(layer for layer in trio if layer is not None)
+
+    def ensure(self, labels: npt.NDArray[Any]) -> None:
+        """Make the layers that are missing.
+
+        Parameters
+        ----------
+        labels : int array
+            What the Labels layer shows, without a copy.
+        """
+        if self.labels is None:
+            self.labels = labels_layer.build_labels_layer(self._image, labels)
+            self.labels.events.paint.connect(self._on_paint)
+            self.labels.events.selected_label.connect(self._on_label_selected)
+            self._add(self.labels)
+        if self.boxes is None:
+            self.boxes = prompt_layers.build_boxes_layer(self._image)
+            self.boxes.events.data.connect(self._on_prompts)
+            self._add(self.boxes)
+        if self.points is None:
+            self.points = prompt_layers.build_points_layer(self._image)
+            self.points.events.data.connect(self._on_prompts)
+            self.points.mouse_drag_callbacks.append(self._on_press)
+            self._add(self.points)
+
+    def use(self, tool: Tool) -> None:
+        """Select a prompt layer and let the mouse draw in it.
+
+        Parameters
+        ----------
+        tool : Tool
+            Points or boxes.
+        """
+        boxes = tool is Tool.BOXES
+        layer = self.boxes if boxes else self.points
+        if layer is not None:
+            self._viewer.layers.selection.active = layer
+            layer.visible = True
+            layer.mode = "add_rectangle" if boxes else "add"
+
+    def tool(self) -> Tool:
+        """Return which prompt layer the mouse draws in.
+
+        Returns
+        -------
+        Tool
+            `Tool.NONE` if another layer is selected, or in another mode.
+        """
+        active = self._viewer.layers.selection.active
+        if active is None:
+            return Tool.NONE
+        if active == self.points and active.mode == "add":
+            return Tool.POINTS
+        if active == self.boxes and active.mode == "add_rectangle":
+            return Tool.BOXES
+        return Tool.NONE
+
+    def show_prompts(self, visible: bool) -> None:
+        """Show or hide points and boxes.
+
+        Parameters
+        ----------
+        visible : bool
+            False while another image is in use.
+        """
+        for layer in (self.points, self.boxes):
+            if layer is not None:
+                layer.visible = visible
+
+    def redraw(self, known: Mapping[Plane, Prompts]) -> None:
+        """Make points and boxes show these prompts and nothing else.
+
+        Parameters
+        ----------
+        known : mapping of Plane to Prompts
+            Prompts of the object under work.
+        """
+        self._is_redrawing = True
+        try:
+            if self.points is not None:
+                prompt_layers.show_points(self.points, known)
+            if self.boxes is not None:
+                prompt_layers.show_boxes(self.boxes, known)
+        finally:
+            self._is_redrawing = False
+
+    def forget(self, layer: Layer) -> bool:
+        """Let go of a layer.
+
+        Parameters
+        ----------
+        layer : Layer
+            One that left the viewer.
+
+        Returns
+        -------
+        bool
+            Whether it was one of the three.
+        """
+        if layer == self.labels:
+            layer.events.paint.disconnect(self._on_paint)
+            layer.events.selected_label.disconnect(self._on_label_selected)
+            self.labels = None
+        elif layer == self.boxes:
+            layer.events.data.disconnect(self._on_prompts)
+            self.boxes = None
+        elif layer == self.points:
+            layer.events.data.disconnect(self._on_prompts)
+            layer.mouse_drag_callbacks.remove(self._on_press)
+            self.points = None
+        else:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let go of the image and of all layers; they stay in the viewer."""
+        for name in prompt_layers.TRANSFORMS:
+            getattr(self._image.events, name).disconnect(self._on_transform)
+        for layer in self.all:
+            self.forget(layer)
+
+    def _add(self, layer: Layer) -> None:
+        self._viewer.add_layer(layer)
+        self._listener.on_layer_added(layer)
+
+    def _on_transform(self, event: Any) -> None:
+        for layer in self.all:
+            for name, value in prompt_layers.transform_of(self._image).items():
+                setattr(layer, name, value)
+
+    def _on_press(self, layer: Points, event: Any) -> None:
+        right, shift = event.button == RIGHT_BUTTON, "Shift" in event.modifiers
+        self._is_background_click = right or shift
+
+    def _on_prompts(self, event: Any) -> None:
+        if self._is_redrawing:
+            return
+        if event.action == "adding":
+            background, self._is_background_click = self._is_background_click, False
+            self._listener.on_prompt_coming(event.source, background)
+        elif event.action in {"added", "removed", "changed"}:
+            self._listener.on_prompts_edited()
+
+    def _on_paint(self, event: Any) -> None:
+        self._listener.on_stroke(event.source, event.value)
+
+    def _on_label_selected(self, event: Any) -> None:
+        self._listener.on_label_selected(int(event.source.selected_label))

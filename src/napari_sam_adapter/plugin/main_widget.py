@@ -1,0 +1,120 @@
+"""The dock widget: builds panels, state and controller, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+from napari_sam_adapter.plugin.activity_panel import ActivityPanel
+from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
+from napari_sam_adapter.plugin.controller import Controller
+from napari_sam_adapter.plugin.image_panel import ImagePanel
+from napari_sam_adapter.plugin.model_panel import ModelPanel
+from napari_sam_adapter.plugin.segmenter import Loader, load_from_disk
+from napari_sam_adapter.plugin.state import PluginState
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+MINIMUM_WIDTH = 290
+
+
+class SegmentAnythingWidget(QWidget):
+    """Segment an image layer with clicks and boxes.
+
+    Parameters
+    ----------
+    napari_viewer : Viewer
+        The viewer it is docked in; napari gives it by this name.
+    load : callable
+        Makes a predictor of a `ModelChoice`; called on the worker thread.
+    """
+
+    def __init__(
+        self, napari_viewer: ViewerModel, load: Loader = load_from_disk
+    ) -> None:
+        super().__init__()
+        self.setMinimumWidth(MINIMUM_WIDTH)
+        self.state = PluginState()
+        self.controller = Controller(napari_viewer, self.state, load)
+        self.image_panel = ImagePanel()
+        self.model_panel = ModelPanel()
+        self.annotation_panel = AnnotationPanel()
+        self.activity_panel = ActivityPanel()
+        self._is_docked = False
+        self._lay_out()
+        self._connect()
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
+        """Stop when napari takes the widget out of its dock.
+
+        Parameters
+        ----------
+        event : QEvent or None
+            From Qt.
+        """
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            if self._is_docked and self.parent() is None:
+                self.stop()
+            self._is_docked = self.parent() is not None
+
+    def stop(self) -> None:
+        """Stop all work and let go of the viewer; layers and masks stay."""
+        self.controller.close()
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        for panel in (self.image_panel, self.model_panel, self.annotation_panel):
+            column.addWidget(panel)
+        column.addStretch(1)
+        area = _ColumnArea()
+        area.setWidget(content)
+        layout = QVBoxLayout(self)
+        layout.addWidget(area, 1)
+        layout.addWidget(self.activity_panel)
+
+    def _connect(self) -> None:
+        controller = self.controller
+        self.model_panel.model_chosen.connect(controller.choose_model)
+        self.model_panel.load_pressed.connect(controller.load_model)
+        self.annotation_panel.action_pressed.connect(self._on_action)
+        self.annotation_panel.polarity_chosen.connect(controller.set_polarity)
+        self.annotation_panel.object_chosen.connect(controller.choose_object)
+        self.image_panel.image_chosen.connect(controller.choose_image)
+        self.state.events.connect(self._on_state_changed)
+        self.destroyed.connect(controller.close)
+        controller.on_layers_changed()
+        self._on_state_changed()
+
+    def _on_action(self, name: str) -> None:
+        getattr(self.controller, name)()
+
+    def _on_state_changed(self) -> None:
+        self.image_panel.show_state(self.state)
+        self.model_panel.show_state(self.state)
+        self.annotation_panel.show_state(self.state)
+        self.activity_panel.show_state(self.state)
+
+
+class _ColumnArea(QScrollArea):
+    """A scroll area that is never narrower than what it shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
+        """Leave room for the widest panel and the scroll bar."""
+        hint = super().minimumSizeHint()
+        content, bar = self.widget(), self.verticalScrollBar()
+        if content is None or bar is None:
+            return hint
+        width = content.minimumSizeHint().width() + bar.sizeHint().width()
+        return QSize(max(width, hint.width()), hint.height())

@@ -1,0 +1,71 @@
+"""A propagation under way, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.plugin.state import Progress
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.changes import Change
+    from napari_sam_adapter.volume.propagation import PropagationRequest
+    from napari_sam_adapter.volume.results import PlaneResult
+
+STOP_REASONS = {
+    "end": "the image ended",
+    "empty": "the object ended",
+    "jump": "the mask jumped",
+    "low score": "the network was unsure",
+    "anchor": "your own prompts began",
+}
+"""How a reason of a `PlaneResult` is told; other reasons are sentences already."""
+
+
+@dataclass
+class PropagationRun:
+    """Counts what a propagation has done.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Whose object is followed.
+    request : PropagationRequest
+        What was asked for.
+    """
+
+    workspace: Workspace
+    request: PropagationRequest
+    _planes: int = field(default=0, init=False)
+    _written: int = field(default=0, init=False)
+    _reasons: list[str] = field(default_factory=list, init=False)
+
+    def count(self, result: PlaneResult, changes: list[Change]) -> None:
+        """Take note of a plane.
+
+        Parameters
+        ----------
+        result : PlaneResult
+            What the network said.
+        changes : list of Change
+            What was written; nothing if the result was of no use.
+        """
+        self._planes += 1
+        self._written += bool(changes)
+        if result.reason and result.reason not in self._reasons:
+            self._reasons.append(result.reason)
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        where = self.request.where
+        return Progress(self._planes, where.stop - where.start)
+
+    @property
+    def summary(self) -> str:
+        """What came of it, in one sentence."""
+        reasons = " and ".join(STOP_REASONS.get(r, r) for r in self._reasons)
+        ending = f", until {reasons}" if reasons else ""
+        followed = f"Followed object {self.request.object_id} on {self._written} planes"
+        return f"{followed}{ending}."

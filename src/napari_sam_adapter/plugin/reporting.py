@@ -1,0 +1,48 @@
+"""What cannot be done is told to the user, a bug is not swallowed."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from napari_sam_adapter.errors import SamAdapterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Reporter(Protocol):
+    """Whatever can tell the user."""
+
+    def report(self, error: SamAdapterError) -> None:
+        """Tell the user what cannot be done."""
+
+
+Self = TypeVar("Self", bound=Reporter)
+Arguments = ParamSpec("Arguments")
+
+
+def reporting(
+    command: Callable[Concatenate[Self, Arguments], Any],
+) -> Callable[Concatenate[Self, Arguments], None]:
+    """Make a method report the errors of this package instead of raising them.
+
+    Parameters
+    ----------
+    command : method
+        Of a `Reporter`.
+
+    Returns
+    -------
+    method
+        Other exceptions pass: they are bugs, and napari shows their traceback.
+    """
+
+    @wraps(command)
+    def run(self: Self, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            command(self, *args, **kwargs)
+        except SamAdapterError as error:
+            self.report(error)
+
+    return run

@@ -1,0 +1,321 @@
+"""Predictions in the background: load, encode, decode, propagate, and take over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QTimer
+
+from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.propagation_run import PropagationRun
+from napari_sam_adapter.plugin.state import (
+    Message,
+    ModelChoice,
+    Phase,
+    PluginState,
+    Progress,
+)
+from napari_sam_adapter.volume.following import follow
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.planes import Plane
+    from napari_sam_adapter.volume.results import PlaneResult
+
+Loader = Callable[[ModelChoice], "Predictor"]
+
+REPAINT_INTERVAL = 100
+"""Milliseconds between two repaints while a propagation runs."""
+
+
+def load_from_disk(choice: ModelChoice) -> Predictor:
+    """Load the network that the user chose; runs on the worker thread.
+
+    Parameters
+    ----------
+    choice : ModelChoice
+        Model, adapter and device.
+
+    Returns
+    -------
+    Predictor
+        Ready to use.
+    """
+    from napari_sam_adapter.inference.loading import load_predictor
+
+    return load_predictor(choice.model, adapter=choice.adapter, device=choice.device)
+
+
+class Segmenter:
+    """Everything that needs the network, as jobs of one queue.
+
+    Requests are made and results are taken over on the main thread. The network is
+    loaded by the first job that needs it.
+
+    Parameters
+    ----------
+    state : PluginState
+        Receives phase, progress and messages.
+    load : callable
+        Makes a predictor of a `ModelChoice`; called on the worker thread.
+    on_commit : callable
+        Told about a workspace whose masks changed.
+    report : callable
+        Told about an error of this package.
+    """
+
+    def __init__(
+        self,
+        state: PluginState,
+        load: Loader,
+        on_commit: Callable[[Workspace], None],
+        report: Callable[[SamAdapterError], None],
+    ) -> None:
+        self._state = state
+        self._load = load
+        self._on_commit = on_commit
+        self._report = report
+        self._queue = JobQueue(self._on_queue_changed)
+        self._predictor: Predictor | None = None
+        self._wishes: dict[Hashable, tuple[Workspace, Callable[[], None]]] = {}
+        self._propagate_next: Workspace | None = None
+        self._run: PropagationRun | None = None
+        self._unpainted: Workspace | None = None
+        self._repaint_timer = QTimer()
+        self._repaint_timer.setSingleShot(True)
+        self._repaint_timer.setInterval(REPAINT_INTERVAL)
+        self._repaint_timer.timeout.connect(self._repaint)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the network that the user chose is in memory."""
+        return self._predictor is not None and self._state.loaded == self._state.model
+
+    def load(self) -> None:
+        """Load the network that the user chose."""
+        choice = self._state.model
+        self._state.message = Message(f"Loading {choice.model} ...")
+        self._queue.submit(
+            Job(
+                owner=self,
+                key="load",
+                priority=Priority.LOAD,
+                steps=map(self._load, (choice,)),
+                on_result=partial(self._on_loaded, choice),
+                on_error=self._on_load_failed,
+            )
+        )
+
+    def ask(self, workspace: Workspace, object_id: int, plane: Plane) -> None:
+        """Segment an object on a plane with its present prompts.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            Whose session has the prompts.
+        object_id : int
+            The object.
+        plane : Plane
+            The plane.
+        """
+        key = (id(workspace), object_id, plane)
+        self._when_loaded(
+            key, workspace, partial(self._ask, workspace, object_id, plane)
+        )
+
+    def prefetch(self, workspace: Workspace, plane: Plane) -> None:
+        """Encode a plane ahead of the first click, if the network is there.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            Whose image is in view.
+        plane : Plane
+            The plane in view.
+        """
+        if self.is_loaded:
+            self._give_predictor(workspace)
+            self._queue.submit(
+                Job(
+                    owner=workspace,
+                    key="view",
+                    priority=Priority.VIEW,
+                    steps=map(workspace.session.encode_plane, (plane,)),
+                    on_result=_ignore,
+                    on_error=_ignore,
+                )
+            )
+
+    def propagate(self, workspace: Workspace) -> None:
+        """Follow the object under work through its neighbour planes.
+
+        Waits for the answer to a click that is under way.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            Whose object it is.
+        """
+        self.stop()
+        self._propagate_next = workspace
+        self._on_queue_changed()
+
+    def stop(self) -> None:
+        """Stop a propagation; what it has done so far stays and is one undo step."""
+        self._propagate_next = None
+        self._queue.cancel(lambda job: job.priority is Priority.PROPAGATION)
+        self._finish_propagation()
+
+    def forget(self, workspace: Workspace) -> None:
+        """Cancel everything for a workspace.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            Whose layers are gone.
+        """
+        if self._run is not None and self._run.workspace is workspace:
+            self.stop()
+        self._wishes = {
+            key: wish for key, wish in self._wishes.items() if wish[0] is not workspace
+        }
+        self._queue.cancel(lambda job: job.owner is workspace)
+
+    def close(self) -> None:
+        """Cancel everything for good."""
+        self._wishes.clear()
+        self._propagate_next = None
+        self._queue.close()
+        self._finish_propagation()
+        self._unpainted = None
+
+    def _when_loaded(
+        self, key: Hashable, workspace: Workspace, start: Callable[[], None]
+    ) -> None:
+        if self.is_loaded:
+            self._give_predictor(workspace)
+            start()
+            return
+        self._wishes[key] = workspace, start
+        if not self._queue.has(Priority.LOAD):
+            self.load()
+
+    def _give_predictor(self, workspace: Workspace) -> None:
+        predictor = self._predictor
+        if predictor is not None and workspace.session.predictor is not predictor:
+            workspace.session.predictor = predictor
+
+    def _on_loaded(self, choice: ModelChoice, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self._state.loaded = choice
+        self._state.message = Message(f"{choice.model} is ready.")
+        wishes, self._wishes = self._wishes, {}
+        for key, (workspace, start) in wishes.items():
+            self._attempt(partial(self._when_loaded, key, workspace, start))
+
+    def _on_load_failed(self, error: SamAdapterError) -> None:
+        self._wishes.clear()
+        self._propagate_next = None
+        self._report(error)
+
+    def _ask(self, workspace: Workspace, object_id: int, plane: Plane) -> None:
+        request = workspace.session.request(object_id, plane)
+        self._queue.submit(
+            Job(
+                owner=workspace,
+                key=(object_id, plane),
+                priority=Priority.CLICK,
+                steps=map(workspace.session.compute, (request,)),
+                on_result=partial(self._commit, workspace),
+                on_error=self._report,
+            )
+        )
+
+    def _commit(self, workspace: Workspace, result: PlaneResult) -> None:
+        """Take a result over; the session drops it if it is stale."""
+        if workspace.session.commit(result):
+            workspace.repaint()
+            self._state.message = Message(f"Object {result.object_id} is segmented.")
+        self._on_commit(workspace)
+
+    def _start_propagation(self, workspace: Workspace) -> None:
+        session, object_id = workspace.session, workspace.object_id
+        request = session.propagation(object_id, seed=workspace.seed_in_view())
+        self._run = run = PropagationRun(workspace, request)
+        self._state.progress = run.progress
+        self._state.message = Message(f"Following object {object_id} ...")
+        self._queue.submit(
+            Job(
+                owner=workspace,
+                key="propagation",
+                priority=Priority.PROPAGATION,
+                steps=follow(request),
+                on_result=partial(self._on_followed, run),
+                on_error=self._report,
+                on_end=self._finish_propagation,
+            )
+        )
+
+    def _on_followed(self, run: PropagationRun, result: PlaneResult) -> None:
+        changes = run.workspace.session.commit(result)
+        run.count(result, changes)
+        self._state.progress = run.progress
+        if run.workspace.is_seen(changes):
+            self._repaint_soon(run.workspace)
+
+    def _finish_propagation(self) -> None:
+        if self._run is None:
+            return
+        run, self._run = self._run, None
+        run.workspace.session.finish_propagation(run.request)
+        self._state.progress = Progress()
+        if not self._state.message.is_error:
+            self._state.message = Message(run.summary)
+        run.workspace.repaint()
+        self._on_commit(run.workspace)
+
+    def _repaint_soon(self, workspace: Workspace) -> None:
+        self._unpainted = workspace
+        if not self._repaint_timer.isActive():
+            self._repaint_timer.start()
+
+    def _repaint(self) -> None:
+        if self._unpainted is not None:
+            self._unpainted.repaint()
+            self._unpainted = None
+
+    def _on_queue_changed(self) -> None:
+        waiting = self._propagate_next
+        busy = self._queue.has(Priority.LOAD) or self._queue.has(Priority.CLICK)
+        if waiting is not None and not busy:
+            self._propagate_next = None
+            start = partial(self._start_propagation, waiting)
+            key = (id(waiting), "propagation")
+            self._attempt(partial(self._when_loaded, key, waiting, start))
+        self._state.phase = self._phase()
+
+    def _phase(self) -> Phase:
+        for priority, phase in (
+            (Priority.PROPAGATION, Phase.PROPAGATING),
+            (Priority.LOAD, Phase.LOADING),
+            (Priority.CLICK, Phase.SEGMENTING),
+        ):
+            if self._queue.has(priority):
+                return phase
+        return Phase.READY
+
+    def _attempt(self, start: Callable[[], None]) -> None:
+        try:
+            start()
+        except SamAdapterError as error:
+            self._report(error)
+
+
+def _ignore(_: object) -> None:
+    """Prefetching has no result, and its errors come again with the click."""

@@ -1,0 +1,147 @@
+"""What the panels show: one evented dataclass that knows no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar
+
+from psygnal import SignalGroupDescriptor, evented
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+
+class Phase(Enum):
+    """What the plugin is doing; every panel maps it to its own enabled state."""
+
+    READY = "ready"
+    LOADING = "loading"
+    SEGMENTING = "segmenting"
+    PROPAGATING = "propagating"
+
+
+class Tool(Enum):
+    """Which prompt layer the mouse draws in."""
+
+    NONE = "none"
+    POINTS = "points"
+    BOXES = "boxes"
+
+    @property
+    def hint(self) -> str:
+        """What to do with it."""
+        return {
+            Tool.NONE: "Press Points or Box, then mark an object in the image.",
+            Tool.POINTS: "Click on an object. Right click or Shift: background.",
+            Tool.BOXES: "Draw a box around an object.",
+        }[self]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line for the user.
+
+    Parameters
+    ----------
+    text : str
+        The sentence.
+    is_error : bool
+        Whether something went wrong.
+    """
+
+    text: str = ""
+    is_error: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the running work is.
+
+    Parameters
+    ----------
+    done : int
+        Steps that are finished.
+    total : int
+        Steps in all; 0 if nobody knows.
+    """
+
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which network the user wants.
+
+    Parameters
+    ----------
+    model : str
+        Name of a model or path of a checkpoint.
+    adapter : str or None
+        Name or path of an adapter.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    """
+
+    model: str = "tiny"
+    adapter: str | None = None
+    device: str = "auto"
+
+
+@evented
+@dataclass
+class PluginState:
+    """Everything that the panels show.
+
+    Parameters
+    ----------
+    phase : Phase
+        What is going on.
+    images : tuple of Image
+        The image layers of the viewer.
+    image : Image or None
+        The chosen one.
+    tool : Tool
+        Which prompt layer is in use.
+    positive : bool
+        Whether a plain left click marks the object.
+    object_id : int
+        The object under work; 0 if no image is chosen.
+    object_ids : tuple of int
+        All objects of the image.
+    score : float or None
+        The network's own estimate for the object on the plane in view.
+    model : ModelChoice
+        What the pickers say.
+    loaded : ModelChoice or None
+        What is in memory.
+    can_undo, can_redo : bool
+        Whether there is a step to take back or to do again.
+    progress : Progress
+        How far the running work is.
+    message : Message
+        The status line.
+    """
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+    phase: Phase = Phase.READY
+    images: tuple[Image, ...] = ()
+    image: Image | None = None
+    tool: Tool = Tool.NONE
+    positive: bool = True
+    object_id: int = 0
+    object_ids: tuple[int, ...] = ()
+    score: float | None = None
+    model: ModelChoice = ModelChoice()
+    loaded: ModelChoice | None = None
+    can_undo: bool = False
+    can_redo: bool = False
+    progress: Progress = Progress()
+    message: Message = Message()
+
+    @property
+    def has_image(self) -> bool:
+        """Whether there is an image to click on."""
+        return self.object_id > 0

@@ -1,0 +1,268 @@
+"""One image layer with its session and the three layers that show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from qtpy.QtCore import QTimer
+
+from napari_sam_adapter.errors import PlaneError, SamAdapterError
+from napari_sam_adapter.plugin import labels_layer, prompt_layers, prompt_reading
+from napari_sam_adapter.plugin.layer_trio import LayerTrio
+from napari_sam_adapter.plugin.viewer_planes import plane_in_view
+from napari_sam_adapter.volume.edits import Edit, NewObject, SetPrompts
+from napari_sam_adapter.volume.planes import Volume
+from napari_sam_adapter.volume.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels, Layer, Points, Shapes
+
+    from napari_sam_adapter.plugin.state import Tool
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.changes import Change
+    from napari_sam_adapter.volume.planes import Plane
+
+AXIS_LETTERS = "tuzyx"
+
+
+class WorkspaceOwner(Protocol):
+    """Whom a workspace tells what the user did in its layers."""
+
+    def on_layer_added(self, layer: Layer) -> None:
+        """Learn that a layer of a workspace came into the viewer."""
+
+    def on_prompts_changed(self, workspace: Workspace, planes: list[Plane]) -> None:
+        """Learn on which planes the prompts of the object under work changed."""
+
+    def on_labels_edited(self, workspace: Workspace) -> None:
+        """Learn that the masks were painted by hand."""
+
+    def on_object_picked(self, workspace: Workspace, object_id: int) -> None:
+        """Learn that the user picked another object in the Labels layer."""
+
+    def is_positive(self) -> bool:
+        """Return whether a plain left click marks the object."""
+
+    def report(self, error: SamAdapterError) -> None:
+        """Learn that something cannot be done."""
+
+
+class Workspace:
+    """One image layer, its session, and the layers that are the view of it.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layers live.
+    image : Image
+        The image to segment.
+    owner : WorkspaceOwner
+        Whom to tell.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be segmented.
+    """
+
+    def __init__(
+        self, viewer: ViewerModel, image: Image, owner: WorkspaceOwner
+    ) -> None:
+        self.image = image
+        self.session = Session(_as_volume(image))
+        self.object_id = self.next_id
+        self.layers = LayerTrio(viewer, image, self)
+        self._viewer = viewer
+        self._owner = owner
+        self._refused: SamAdapterError | None = None
+
+    @property
+    def next_id(self) -> int:
+        """The number of the next new object; it is made by its first prompt."""
+        return max(self.session.object_ids, default=0) + 1
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """All objects and the one under work, which may have no prompt yet."""
+        return tuple(sorted({*self.session.object_ids, self.object_id}))
+
+    def plane_in_view(self) -> Plane:
+        """Return the plane of the image that the viewer shows.
+
+        Returns
+        -------
+        Plane
+            In data coordinates of the image.
+
+        Raises
+        ------
+        PlaneError
+            If there is none, see `viewer_planes`, or it lies outside the image.
+        """
+        plane = plane_in_view(self._viewer, self.image)
+        plane.check(self.session.labels.shape)
+        return plane
+
+    def seed_in_view(self) -> Plane | None:
+        """Return where a propagation begins: the plane in view, if it has a mask.
+
+        Returns
+        -------
+        Plane or None
+            None leaves the choice to the session.
+        """
+        plane = self.plane_in_view()
+        has_mask = bool((plane.view(self.session.labels) == self.object_id).any())
+        return plane if has_mask else None
+
+    def is_seen(self, changes: Iterable[Change]) -> bool:
+        """Return whether changes lie in the slice that the viewer shows.
+
+        Parameters
+        ----------
+        changes : iterable of Change
+            What the session did.
+
+        Returns
+        -------
+        bool
+            False in the 3-D view, where every repaint costs the whole volume.
+        """
+        try:
+            plane = self.plane_in_view()
+        except PlaneError:
+            return False
+        return any(
+            change.plane == plane or set(change.plane.axes) != set(plane.axes)
+            for change in changes
+        )
+
+    def use(self, tool: Tool) -> None:
+        """Select a prompt layer and let the mouse draw in it.
+
+        Parameters
+        ----------
+        tool : Tool
+            Points or boxes. Layers that are gone are made again.
+        """
+        self.layers.ensure(self.session.labels)
+        self.choose_object(self.object_id)
+        self.layers.use(tool)
+
+    def choose_object(self, object_id: int) -> None:
+        """Make an object the one under work and show its prompts.
+
+        Parameters
+        ----------
+        object_id : int
+            An object of the session, or the next one.
+        """
+        self.object_id = object_id
+        if self.layers.labels is not None:
+            self.layers.labels.selected_label = object_id
+        self.redraw()
+
+    def known_prompts(self) -> dict[Plane, Prompts]:
+        """Return the prompts of the object under work.
+
+        Returns
+        -------
+        dict of Plane to Prompts
+            Without empty ones.
+        """
+        if self.object_id not in self.session.object_ids:
+            return {}
+        planes = self.session.anchors(self.object_id)
+        found = {plane: self.session.prompts(self.object_id, plane) for plane in planes}
+        return {
+            plane: prompts for plane, prompts in found.items() if not prompts.is_empty
+        }
+
+    def redraw(self) -> None:
+        """Make the prompt layers show what the session says."""
+        self.layers.redraw(self.known_prompts())
+
+    def repaint(self) -> None:
+        """Make the Labels layer show what the session wrote."""
+        if self.layers.labels is not None:
+            labels_layer.repaint(self.layers.labels)
+
+    # What the layers tell: see `TrioListener`.
+
+    def on_layer_added(self, layer: Layer) -> None:
+        """Pass it on."""
+        self._owner.on_layer_added(layer)
+
+    def on_prompt_coming(self, layer: Points | Shapes, background: bool) -> None:
+        """Say what it will be and where; refuse it where there is no plane."""
+        positive = self._owner.is_positive() and not background
+        try:
+            axes = self.plane_in_view().axes
+        except PlaneError as error:
+            self._refused = error
+        else:
+            prompt_layers.set_defaults(layer, positive, axes)
+
+    def on_prompts_edited(self) -> None:
+        """Turn what the user did into edits of the session."""
+        error, self._refused = self._refused, None
+        if error is None:
+            try:
+                self._take_prompts()
+            except SamAdapterError as raised:
+                error = raised
+        if error is not None:
+            self._owner.report(error)
+        # Not at once: napari is not done with a shape while it tells of it.
+        QTimer.singleShot(0, self._tidy)
+
+    def on_stroke(self, layer: Labels, atoms: list[Any]) -> None:
+        """Make a stroke of napari's brush an edit, so that undo covers it."""
+        try:
+            axes = self._painted_axes()
+            self.session.apply(*labels_layer.take_stroke(layer, atoms, axes))
+        except SamAdapterError as error:
+            self._owner.report(error)
+        self.repaint()
+        self._owner.on_labels_edited(self)
+
+    def on_label_selected(self, label: int) -> None:
+        """Pass it on if it is another object."""
+        if label != self.object_id and label in self.session.object_ids:
+            self._owner.on_object_picked(self, label)
+
+    def _take_prompts(self) -> None:
+        points, boxes = self.layers.points, self.layers.boxes
+        changed = prompt_reading.merge(points, boxes, self.known_prompts())
+        edits: list[Edit] = [
+            SetPrompts(self.object_id, plane, prompts)
+            for plane, prompts in changed.items()
+        ]
+        if edits and self.object_id not in self.session.object_ids:
+            edits.insert(0, NewObject(self.object_id))
+        if edits:
+            self.session.apply(*edits)
+        if points is not None:
+            prompt_layers.decorate(points)
+        self._owner.on_prompts_changed(self, list(changed))
+
+    def _tidy(self) -> None:
+        """Remove from the layers what does not count: refused, tiny, replaced."""
+        known = self.known_prompts()
+        if prompt_reading.shows_more(self.layers.points, self.layers.boxes, known):
+            self.layers.redraw(known)
+
+    def _painted_axes(self) -> tuple[int, int]:
+        try:
+            return self.plane_in_view().axes
+        except PlaneError:
+            return prompt_layers.last_axes(self.image)
+
+
+def _as_volume(image: Image) -> Volume:
+    data = image.data[0] if image.multiscale else image.data
+    axes = AXIS_LETTERS[-image.ndim :] + ("c" if image.rgb else "")
+    return Volume(data, axes)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from tests.fakes import DiskPredictor
+from tests.plugin import mouse
+
+from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
+from napari_sam_adapter.plugin.state import Phase
+
+LEFT_DISK, RIGHT_DISK = (20, 20), (44, 60)
+BETWEEN = (32, 40)
+
+
+class GatedPredictor(DiskPredictor):
+    """Waits before each prediction, as a slow network does, while the gate is shut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.asked = 0
+
+    def predict(self, embedding, prompts, previous=None):
+        self.asked += 1
+        assert self.gate.wait(10)
+        return super().predict(embedding, prompts, previous)
+
+
+def disks(shape=(64, 80), centres=(LEFT_DISK, RIGHT_DISK), radius=8):
+    """Return bright disks on a dark ground that is not constant."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    image = (rows + columns) % 3
+    for row, column in centres:
+        inside = (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+        image = np.where(inside, 200, image)
+    return image.astype(np.uint8)
+
+
+def stack(length=8, first=1, last=6):
+    """Return a stack with the disks on the planes from `first` to `last`."""
+    empty = disks(centres=())
+    planes = [disks() if first <= z <= last else empty for z in range(length)]
+    return np.stack(planes)
+
+
+@dataclass
+class Scene:
+    """A viewer with an image and the docked widget."""
+
+    viewer: object
+    widget: SegmentAnythingWidget
+    predictor: GatedPredictor
+    qtbot: object
+    loads: list = field(default_factory=list)
+
+    @property
+    def controller(self):
+        return self.widget.controller
+
+    @property
+    def state(self):
+        return self.widget.state
+
+    @property
+    def workspace(self):
+        return self.controller.workspace
+
+    @property
+    def labels(self):
+        return self.workspace.session.labels
+
+    def press(self, name):
+        self.widget.annotation_panel.buttons[name].click()
+
+    def settle(self):
+        """Wait until nothing is running."""
+        self.qtbot.waitUntil(lambda: self.state.phase is Phase.READY, timeout=10_000)
+
+    def click(self, point, **options):
+        mouse.click(self.viewer, point, **options)
+        self.settle()
+
+    def drag_box(self, start, stop):
+        def is_drawn():
+            return np.allclose(
+                self.workspace.layers.boxes.data[-1][2, -2:], stop, atol=1
+            )
+
+        mouse.drag(self.viewer, start, stop, lambda: self.qtbot.waitUntil(is_drawn))
+        self.settle()
+
+    def is_working(self):
+        """Whether a worker thread of the widget is alive."""
+        return self.controller._segmenter._queue._worker is not None
+
+    def value(self, *index):
+        return int(self.labels[index])
+
+
+@pytest.fixture
+def make_scene(make_napari_viewer_proxy, qtbot):
+    """Build scenes: an image in a real window with the widget in a dock."""
+    scenes = []
+
+    def build(image, before=None, **options):
+        viewer = make_napari_viewer_proxy()
+        if before is not None:
+            before(viewer)
+        if image is not None:
+            viewer.add_image(image, **options)
+        predictor = GatedPredictor()
+        loads = []
+
+        def load(choice):
+            loads.append(choice)
+            return predictor
+
+        widget = SegmentAnythingWidget(viewer, load)
+        viewer.window.add_dock_widget(widget, name="Segment Anything")
+        scene = Scene(viewer, widget, predictor, qtbot, loads)
+        scenes.append(scene)
+        return scene
+
+    yield build
+    for scene in scenes:
+        scene.predictor.gate.set()
+        if scene.widget is not None:
+            scene.controller.close()

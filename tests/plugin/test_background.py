@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+
+
+class Recorder:
+    """Collects what jobs deliver on the main thread."""
+
+    def __init__(self) -> None:
+        self.results: list[object] = []
+        self.errors: list[Exception] = []
+        self.threads: set[int] = set()
+        self.changes = 0
+        self.queue = JobQueue(self.count)
+
+    def count(self) -> None:
+        self.changes += 1
+
+    def job(self, steps, key="job", priority=Priority.CLICK, on_end=None) -> Job:
+        return Job(
+            owner=self,
+            key=key,
+            priority=priority,
+            steps=iter(steps),
+            on_result=self.take,
+            on_error=self.errors.append,
+            on_end=on_end or (lambda: None),
+        )
+
+    def take(self, value: object) -> None:
+        self.results.append(value)
+        self.threads.add(threading.get_ident())
+
+
+@pytest.fixture
+def recorder(qtbot):
+    recorder = Recorder()
+    yield recorder
+    recorder.queue.close()
+
+
+def gated(gate: threading.Event, values):
+    """Yield values, the first one only after the gate opens."""
+    for value in values:
+        assert gate.wait(5)
+        yield value
+
+
+def test_results_arrive_on_the_main_thread_in_order(recorder, qtbot):
+    worker_threads = set()
+
+    def steps():
+        for number in range(3):
+            worker_threads.add(threading.get_ident())
+            yield number
+
+    recorder.queue.submit(recorder.job(steps()))
+    qtbot.waitUntil(lambda: not recorder.queue.jobs)
+    assert recorder.results == [0, 1, 2]
+    assert recorder.threads == {threading.get_ident()}
+    assert threading.get_ident() not in worker_threads
+
+
+def test_click_is_served_between_two_steps_of_a_propagation(recorder, qtbot):
+    gate = threading.Event()
+    recorder.queue.submit(
+        recorder.job(gated(gate, [1, 2, 3]), "long", Priority.PROPAGATION)
+    )
+    recorder.queue.submit(recorder.job(["click"], "click", Priority.CLICK))
+    gate.set()
+    qtbot.waitUntil(lambda: not recorder.queue.jobs)
+    assert recorder.results.index("click") <= 1
+    assert [value for value in recorder.results if value != "click"] == [1, 2, 3]
+
+
+def test_newer_job_replaces_the_waiting_one_with_its_key(recorder, qtbot):
+    gate = threading.Event()
+    recorder.queue.submit(recorder.job(gated(gate, ["first"]), "other"))
+    recorder.queue.submit(recorder.job(["old"], "same"))
+    recorder.queue.submit(recorder.job(["new"], "same"))
+    gate.set()
+    qtbot.waitUntil(lambda: not recorder.queue.jobs)
+    assert recorder.results == ["first", "new"]
+
+
+def test_late_result_of_a_cancelled_job_is_dropped(recorder, qtbot):
+    gate, started = threading.Event(), threading.Event()
+
+    def steps():
+        started.set()
+        assert gate.wait(5)
+        yield "late"
+
+    recorder.queue.submit(recorder.job(steps()))
+    qtbot.waitUntil(started.is_set)
+    recorder.queue.cancel(lambda job: True)
+    gate.set()
+    recorder.queue.submit(recorder.job(["next"], "next"))
+    qtbot.waitUntil(lambda: not recorder.queue.jobs)
+    assert recorder.results == ["next"]
+
+
+def test_own_errors_end_the_job_and_are_delivered(recorder, qtbot):
+    ended = []
+
+    def steps():
+        yield 1
+        raise ImageError("Expected an image.")
+
+    recorder.queue.submit(recorder.job(steps(), on_end=lambda: ended.append(True)))
+    qtbot.waitUntil(lambda: not recorder.queue.jobs)
+    assert [str(error) for error in recorder.errors] == ["Expected an image."]
+    assert ended == [True]
+
+
+def test_foreign_error_surfaces_as_a_bug_and_the_queue_goes_on(recorder, qtbot):
+    def steps():
+        raise RuntimeError("a bug")
+        yield
+
+    with qtbot.capture_exceptions() as exceptions:
+        recorder.queue.submit(recorder.job(steps(), "broken"))
+        recorder.queue.submit(recorder.job(["fine"], "fine"))
+        qtbot.waitUntil(lambda: not recorder.queue.jobs)
+    assert [str(value) for _, value, _ in exceptions] == ["a bug"]
+    assert recorder.results == ["fine"]
+
+
+def test_closed_queue_takes_no_more_work_and_delivers_nothing(recorder, qtbot):
+    gate = threading.Event()
+    recorder.queue.submit(recorder.job(gated(gate, ["late"])))
+    recorder.queue.close()
+    gate.set()
+    recorder.queue.submit(recorder.job(["more"]))
+    assert recorder.queue.jobs == ()
+    assert recorder.results == []
+
+
+def test_queue_starts_again_after_it_ran_dry(recorder, qtbot):
+    for number in range(3):
+        recorder.queue.submit(recorder.job([number]))
+        qtbot.waitUntil(lambda: not recorder.queue.jobs)
+    assert recorder.results == [0, 1, 2]

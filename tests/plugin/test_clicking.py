@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.plugin import mouse
+from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
+
+from napari_sam_adapter.plugin.state import Phase, Tool
+from napari_sam_adapter.volume.planes import Plane
+
+
+@pytest.fixture
+def scene(make_scene):
+    scene = make_scene(stack(), name="cells")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    return scene
+
+
+def test_click_paints_the_mask_and_loads_the_network_first(scene):
+    assert scene.loads == []
+    scene.click(LEFT_DISK)
+    assert len(scene.loads) == 1
+    assert np.array_equal(scene.labels[3] == 1, disks(centres=[LEFT_DISK]) == 200)
+    assert not scene.labels[[2, 4]].any()
+    assert scene.workspace.layers.labels.data is scene.labels
+    assert scene.state.score is not None
+
+
+def test_second_click_uses_network_and_embedding_again(scene):
+    scene.click(LEFT_DISK)
+    scene.click((22, 22))
+    assert len(scene.predictor.encoded) == 1
+    assert len(scene.loads) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"button": 2}, {"modifiers": ("Shift",)}],
+    ids=["right button", "shift"],
+)
+def test_other_clicks_mark_background(scene, options):
+    scene.click(LEFT_DISK)
+    scene.click((20, 25), **options)
+    assert scene.value(3, 20, 25) == 0
+    assert scene.value(3, 20, 15) == 1
+    points = scene.workspace.layers.points
+    assert list(points.features["polarity"]) == ["positive", "negative"]
+    assert [symbol.value for symbol in points.symbol] == ["disc", "cross"]
+
+
+def test_negative_mode_makes_plain_clicks_background(scene):
+    scene.click(LEFT_DISK)
+    scene.widget.annotation_panel.negative.click()
+    scene.click((20, 25))
+    assert scene.value(3, 20, 25) == 0
+    mouse.press_key(scene.viewer, "J")
+    assert scene.state.positive
+
+
+def test_box_drag_segments_what_is_inside(scene):
+    scene.press("use_boxes")
+    assert scene.state.tool is Tool.BOXES
+    scene.drag_box((10, 10), (30, 31))
+    plane = Plane((1, 2), (3,))
+    box = scene.workspace.session.prompts(1, plane).box
+    assert box == pytest.approx((10, 10, 30, 31), abs=1)
+    assert scene.value(3, *LEFT_DISK) == 1
+
+
+def test_second_box_on_a_plane_takes_the_place_of_the_first(scene):
+    scene.press("use_boxes")
+    scene.drag_box((10, 10), (30, 31))
+    scene.drag_box((34, 50), (54, 70))
+    scene.qtbot.waitUntil(lambda: scene.workspace.layers.boxes.nshapes == 1)
+    assert scene.value(3, *RIGHT_DISK) == 1
+    assert scene.value(3, *LEFT_DISK) == 0
+
+
+def test_click_without_a_drag_is_no_box(scene):
+    scene.press("use_boxes")
+    mouse.click(scene.viewer, BETWEEN)
+    scene.qtbot.waitUntil(lambda: scene.workspace.layers.boxes.nshapes == 0)
+    assert not scene.labels.any()
+
+
+def test_undo_and_redo_buttons_take_mask_and_point_along(scene):
+    scene.click(LEFT_DISK)
+    scene.press("undo")
+    assert not scene.labels.any()
+    assert len(scene.workspace.layers.points.data) == 0
+    scene.press("redo")
+    assert scene.value(3, *LEFT_DISK) == 1
+    assert scene.workspace.layers.points.data.tolist() == pytest.approx(
+        np.array([[3, *LEFT_DISK]]), abs=0.6
+    )
+
+
+def test_undo_and_redo_keys_work_on_the_layers(scene):
+    scene.click(LEFT_DISK)
+    mouse.press_key(scene.viewer, "Z", "Control")
+    assert not scene.labels.any()
+    mouse.press_key(scene.viewer, "Z", "Control", "Shift")
+    assert scene.value(3, *LEFT_DISK) == 1
+    scene.viewer.layers.selection.active = scene.workspace.layers.labels
+    mouse.press_key(scene.viewer, "Z", "Control")
+    assert not scene.labels.any()
+
+
+def test_removed_point_takes_its_effect_back(scene):
+    scene.click(LEFT_DISK)
+    scene.click((20, 25), button=2)
+    points = scene.workspace.layers.points
+    points.selected_data = {1}
+    points.remove_selected()
+    scene.settle()
+    assert scene.value(3, 20, 25) == 1
+
+
+def test_moved_point_segments_its_new_place(scene):
+    scene.click(LEFT_DISK)
+    scene.workspace.layers.points.data = [[3, *RIGHT_DISK]]
+    scene.settle()
+    assert scene.value(3, *RIGHT_DISK) == 1
+    assert scene.value(3, *LEFT_DISK) == 0
+
+
+def test_next_object_gets_its_own_number_and_points(scene):
+    scene.click(LEFT_DISK)
+    mouse.press_key(scene.viewer, "N")
+    assert len(scene.workspace.layers.points.data) == 0
+    scene.click(RIGHT_DISK)
+    assert scene.value(3, *LEFT_DISK) == 1
+    assert scene.value(3, *RIGHT_DISK) == 2
+    scene.widget.annotation_panel.object_number.setValue(1)
+    assert scene.workspace.layers.points.data[0] == pytest.approx(
+        (3, *LEFT_DISK), abs=0.6
+    )
+
+
+def test_accepted_object_is_kept_and_can_be_picked_again(scene):
+    scene.click(LEFT_DISK)
+    mouse.press_key(scene.viewer, "K")
+    assert scene.workspace.session.accepted_ids == [1]
+    assert scene.state.object_id == 2
+    assert len(scene.workspace.layers.points.data) == 0
+    scene.workspace.layers.labels.selected_label = 1
+    assert scene.state.object_id == 1
+    assert len(scene.workspace.layers.points.data) == 1
+
+
+def test_object_without_a_mask_cannot_be_accepted(scene):
+    scene.press("accept")
+    assert scene.state.message.is_error
+    assert scene.state.object_id == 1
+
+
+def test_stale_result_is_dropped(scene):
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    asked = scene.predictor.asked
+    mouse.click(scene.viewer, RIGHT_DISK)
+    scene.qtbot.waitUntil(lambda: scene.predictor.asked > asked)
+    scene.press("undo")
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.value(3, *RIGHT_DISK) == 0
+    assert scene.value(3, *LEFT_DISK) == 1
+
+
+def test_click_outside_the_image_is_refused_in_plain_words(scene):
+    scene.click((-30, 10))
+    assert scene.state.message.is_error
+    assert "inside a plane" in scene.widget.activity_panel.status.text()
+    scene.qtbot.waitUntil(lambda: len(scene.workspace.layers.points.data) == 0)
+    assert scene.state.phase is Phase.READY
+
+
+def test_brush_stroke_is_an_edit_that_undo_takes_back(scene):
+    scene.click(LEFT_DISK)
+    labels = scene.workspace.layers.labels
+    labels.brush_size = 4
+    labels.paint((3, *BETWEEN), 1)
+    assert scene.value(3, *BETWEEN) == 1
+    scene.press("undo")
+    assert scene.value(3, *BETWEEN) == 0
+    assert scene.value(3, *LEFT_DISK) == 1

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import napari
+import pytest
+from tests.fakes import DiskPredictor
+
+from napari_sam_adapter.plugin.demo import click_on_nucleus, open_sample
+from napari_sam_adapter.plugin.state import Phase
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "segment_in_napari.py"
+
+
+def test_demo_segments_a_nucleus_on_the_plane_in_view(make_napari_viewer, qtbot):
+    widget = open_sample(make_napari_viewer(), lambda choice: DiskPredictor())
+    plane, *_ = click_on_nucleus(widget)
+    qtbot.waitUntil(lambda: widget.state.phase is Phase.READY)
+    labels = widget.controller.workspace.session.labels
+    assert labels[int(plane)].any()
+    assert widget.state.score == pytest.approx(0.9)
+    widget.stop()
+
+
+def test_example_loads_the_shipped_network_and_clicks(
+    make_napari_viewer, monkeypatch, qtbot
+):
+    viewers = []
+
+    def make_viewer(**options):
+        viewers.append(make_napari_viewer(**options))
+        return viewers[0]
+
+    def run():
+        (widget,) = viewers[0].window.dock_widgets.values()
+        qtbot.waitUntil(lambda: widget.state.score is not None, timeout=60_000)
+        widget.stop()
+
+    monkeypatch.setattr(napari, "Viewer", make_viewer)
+    monkeypatch.setattr(napari, "run", run)
+    runpy.run_path(str(EXAMPLE), run_name="__main__")
+    assert len(viewers) == 1

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from napari.utils.notifications import notification_manager
+from tests.plugin import mouse
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
+
+from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.plugin.state import Phase, Tool
+
+
+@pytest.fixture
+def scene(make_scene):
+    scene = make_scene(stack(), name="cells")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    return scene
+
+
+def start_propagation(scene):
+    """Click, and leave a propagation waiting in the middle of a plane."""
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    asked = scene.predictor.asked
+    scene.press("propagate")
+    scene.qtbot.waitUntil(lambda: scene.predictor.asked > asked)
+
+
+def test_image_removed_during_a_propagation_ends_it(scene):
+    start_propagation(scene)
+    labels = scene.workspace.layers.labels
+    scene.viewer.layers.remove("cells")
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.workspace is None
+    assert not scene.widget.annotation_panel.isEnabled()
+    assert labels in scene.viewer.layers
+
+
+def test_widget_closed_during_a_propagation_stops_it(scene):
+    start_propagation(scene)
+    labels = scene.labels
+    scene.viewer.window.remove_dock_widget(scene.widget)
+    before = labels.copy()
+    scene.predictor.gate.set()
+    mouse.press_key(scene.viewer, "N")
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    assert np.array_equal(labels, before)
+    assert not scene.viewer.keymap
+
+
+def test_all_layers_removed_during_a_click_raise_nothing(scene):
+    scene.predictor.gate.clear()
+    mouse.click(scene.viewer, LEFT_DISK)
+    scene.qtbot.waitUntil(lambda: scene.predictor.asked > 0)
+    scene.viewer.layers.clear()
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.workspace is None
+
+
+def test_layers_removed_during_a_propagation_come_back_when_asked_for(scene):
+    start_propagation(scene)
+    gone = scene.workspace.layers.all
+    for layer in gone:
+        scene.viewer.layers.remove(layer)
+    scene.predictor.gate.set()
+    scene.settle()
+    scene.press("use_points")
+    assert not set(gone) & set(scene.viewer.layers)
+    assert scene.value(3, *LEFT_DISK) == 1
+    assert len(scene.workspace.layers.points.data) == 1
+    assert scene.workspace.layers.labels.data is scene.labels
+
+
+def test_renamed_hidden_and_locked_layers_work_on(scene):
+    for number, layer in enumerate(scene.workspace.layers.all):
+        layer.name = f"mine {number}"
+        layer.locked = True
+    scene.workspace.layers.labels.visible = False
+    scene.viewer.layers["cells"].name = "other"
+    scene.click(LEFT_DISK)
+    assert scene.value(3, *LEFT_DISK) == 1
+    assert scene.widget.image_panel.picker.currentText() == "other"
+    assert scene.viewer.layers[0].name == "other"
+
+
+def test_each_image_keeps_objects_of_its_own(scene):
+    scene.click(LEFT_DISK)
+    scene.viewer.add_image(stack(), name="more cells")
+    scene.controller.choose_image(scene.viewer.layers["more cells"])
+    scene.press("use_points")
+    scene.click(RIGHT_DISK)
+    assert scene.value(3, *LEFT_DISK) == 0
+    assert scene.value(3, *RIGHT_DISK) == 1
+    scene.controller.choose_image(scene.viewer.layers["cells"])
+    assert scene.value(3, *LEFT_DISK) == 1
+    assert scene.widget.image_panel.picker.currentText() == "cells"
+
+
+def test_image_that_is_moved_takes_its_layers_along(scene):
+    image = scene.viewer.layers["cells"]
+    image.translate = (0, 5, 7)
+    for layer in scene.workspace.layers.all:
+        assert layer.translate.tolist() == [0, 5, 7]
+
+
+def test_network_that_cannot_be_loaded_is_told_in_plain_words(scene):
+    def fail(choice):
+        raise CheckpointError("Expected a whole file, got half of one.")
+
+    scene.controller._segmenter._load = fail
+    scene.click(LEFT_DISK)
+    assert scene.widget.activity_panel.status.text().startswith("Expected a whole file")
+    assert notification_manager.records[-1].message.startswith("Expected a whole file")
+    assert scene.widget.annotation_panel.isEnabled()
+
+
+def test_another_model_is_loaded_by_the_next_click(scene):
+    scene.click(LEFT_DISK)
+    scene.widget.model_panel.model.setCurrentIndex(1)
+    assert scene.widget.model_panel.load.isEnabled()
+    scene.click((22, 22))
+    assert [choice.model for choice in scene.loads] == ["tiny", "vit_b"]
+
+
+def test_key_switches_between_points_and_boxes(scene):
+    mouse.press_key(scene.viewer, "W")
+    assert scene.state.tool is Tool.BOXES
+    assert scene.widget.annotation_panel.buttons["use_boxes"].isChecked()
+    mouse.press_key(scene.viewer, "W")
+    assert scene.state.tool is Tool.POINTS
+
+
+def test_bindings_of_the_user_come_back_when_the_widget_closes(make_scene):
+    def own(viewer):
+        """Stand for a binding of the user."""
+
+    scene = make_scene(disks(), before=lambda viewer: viewer.bind_key("N", own))
+    assert own not in scene.viewer.keymap.values()
+    scene.controller.close()
+    assert list(scene.viewer.keymap.values()) == [own]
+
+
+def test_closed_widget_is_freed(scene):
+    scene.click(LEFT_DISK)
+    reference = weakref.ref(scene.widget)
+    scene.viewer.window.remove_dock_widget(scene.widget)
+    scene.widget = None
+    scene.qtbot.waitUntil(lambda: gc.collect() >= 0 and reference() is None)
+
+
+def test_widget_without_an_image_waits_for_one(make_scene):
+    scene = make_scene(None)
+    assert scene.state.phase is Phase.READY
+    assert not scene.widget.annotation_panel.isEnabled()
+    mouse.press_key(scene.viewer, "G")
+    assert scene.state.message.is_error
+    scene.viewer.add_image(disks(), name="late")
+    assert scene.widget.annotation_panel.isEnabled()
+
+
+def test_image_that_cannot_be_segmented_is_refused(make_scene):
+    scene = make_scene(np.zeros((2,) * 6 + (4,), np.uint8))
+    assert scene.state.message.is_error
+    assert not scene.widget.annotation_panel.isEnabled()
+
+
+def test_constant_plane_is_refused_at_the_click(make_scene):
+    scene = make_scene(np.full((64, 80), 7, np.uint8))
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    assert "every pixel is 7" in scene.widget.activity_panel.status.text()
+    assert not scene.labels.any()

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+
+from napari_sam_adapter.plugin.actions import ACTIONS
+from napari_sam_adapter.plugin.activity_panel import ActivityPanel
+from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
+from napari_sam_adapter.plugin.model_panel import ModelPanel
+from napari_sam_adapter.plugin.state import (
+    Message,
+    ModelChoice,
+    Phase,
+    PluginState,
+    Progress,
+    Tool,
+)
+
+
+@pytest.fixture
+def annotation(qtbot):
+    panel = AnnotationPanel()
+    qtbot.addWidget(panel)
+    return panel
+
+
+@pytest.fixture
+def model(qtbot):
+    panel = ModelPanel()
+    qtbot.addWidget(panel)
+    return panel
+
+
+@pytest.fixture
+def activity(qtbot):
+    panel = ActivityPanel()
+    qtbot.addWidget(panel)
+    return panel
+
+
+def test_every_button_tells_its_key(annotation):
+    for name, button in annotation.buttons.items():
+        assert button.toolTip() == ACTIONS[name].tooltip
+        if ACTIONS[name].key:
+            assert f"({ACTIONS[name].key.replace('-', '+')}" in button.toolTip()
+
+
+def test_buttons_report_their_action_by_name(annotation):
+    pressed = []
+    annotation.action_pressed.connect(pressed.append)
+    annotation.show_state(PluginState(object_id=1, object_ids=(1,), can_undo=True))
+    annotation.buttons["next_object"].click()
+    annotation.buttons["undo"].click()
+    annotation.buttons["redo"].click()
+    assert pressed == ["next_object", "undo"]
+
+
+def test_annotation_panel_shows_what_the_state_says(annotation):
+    state = PluginState(
+        object_id=2,
+        object_ids=(1, 2, 3),
+        score=0.876,
+        tool=Tool.BOXES,
+        positive=False,
+        phase=Phase.PROPAGATING,
+    )
+    annotation.show_state(state)
+    assert annotation.object_number.value() == 2
+    assert annotation.score.text() == "0.88"
+    assert annotation.buttons["use_boxes"].isChecked()
+    assert annotation.negative.isChecked()
+    assert annotation.buttons["stop"].isEnabled()
+    assert not annotation.buttons["propagate"].isEnabled()
+
+
+def test_showing_an_object_is_not_choosing_it(annotation):
+    chosen = []
+    annotation.object_chosen.connect(chosen.append)
+    annotation.show_state(PluginState(object_id=2, object_ids=(1, 2)))
+    assert chosen == []
+    annotation.object_number.setValue(1)
+    assert chosen == [1]
+
+
+def test_model_panel_says_what_is_chosen(model):
+    choices = []
+    model.model_chosen.connect(choices.append)
+    model.adapter.add_file("/somewhere/mine.safetensors")
+    assert choices == [ModelChoice("tiny", "/somewhere/mine.safetensors", "auto")]
+    model.device.setCurrentText("cpu")
+    assert model.choice().device == "cpu"
+
+
+def test_model_panel_waits_while_something_runs(model):
+    model.show_state(PluginState(phase=Phase.LOADING))
+    assert not model.model.isEnabled()
+    assert not model.load.isEnabled()
+    model.show_state(PluginState(loaded=ModelChoice()))
+    assert model.model.isEnabled()
+    assert model.load.text() == "Loaded"
+
+
+def test_activity_panel_counts_planes_and_shows_errors(activity):
+    activity.show_state(PluginState(phase=Phase.PROPAGATING, progress=Progress(3, 12)))
+    assert (activity.bar.value(), activity.bar.maximum()) == (3, 12)
+    activity.show_state(PluginState(message=Message("No image.", is_error=True)))
+    assert activity.status.text() == "No image."
+    assert "color" in activity.status.styleSheet()
+    assert activity.bar.maximum() == 1
+
+
+def test_activity_panel_moves_while_nobody_knows_how_long(activity):
+    activity.show_state(PluginState(phase=Phase.LOADING))
+    assert activity.bar.maximum() == 0

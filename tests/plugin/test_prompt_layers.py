@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.layers import Image
+
+from napari_sam_adapter.plugin import prompt_layers as layers
+from napari_sam_adapter.plugin import prompt_reading as reading
+from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.volume.planes import Plane
+
+PLANE = Plane((1, 2), (3,))
+
+
+@pytest.fixture
+def image():
+    return Image(
+        np.zeros((6, 20, 30), np.uint8),
+        scale=(2, 0.5, 0.5),
+        translate=(1, 2, 3),
+        rotate=20,
+        shear=(0, 0, 0.1),
+        units=("um",) * 3,
+        axis_labels=("z", "y", "x"),
+    )
+
+
+@pytest.fixture
+def points(image):
+    return layers.build_points_layer(image)
+
+
+@pytest.fixture
+def boxes(image):
+    return layers.build_boxes_layer(image)
+
+
+def test_new_layers_lie_exactly_over_the_image(image, points, boxes):
+    corner = (5, 19, 29)
+    for layer in (points, boxes):
+        assert layer.data_to_world(corner) == pytest.approx(image.data_to_world(corner))
+        assert layer.units == image.units
+        assert layer.axis_labels == image.axis_labels
+
+
+def test_points_are_read_with_their_plane_and_polarity(points):
+    points.add([3, 5, 6])
+    layers.set_defaults(points, positive=False, axes=(0, 2))
+    points.add([2, 7, 8])
+    found = reading.read_points(points)
+    assert found[PLANE][0].tolist() == [[5, 6]]
+    assert found[PLANE][1].tolist() == [True]
+    assert found[Plane((0, 2), (7,))][0].tolist() == [[2, 8]]
+    assert found[Plane((0, 2), (7,))][1].tolist() == [False]
+
+
+def test_last_box_of_a_plane_counts_and_tiny_ones_do_not(boxes):
+    for low, high in (((2, 3), (9, 9)), ((4, 5), (12, 14)), ((1, 1), (1.5, 8))):
+        (top, left), (bottom, right) = low, high
+        ring = (top, left), (top, right), (bottom, right), (bottom, left)
+        boxes.add_rectangles([[3, *corner] for corner in ring])
+    assert reading.read_boxes(boxes) == {PLANE: (4, 5, 12, 14)}
+
+
+def test_what_is_shown_is_read_back(points, boxes):
+    known = {
+        PLANE: Prompts([[5, 6], [7, 8]], [True, False], box=(1, 2, 11, 12)),
+        Plane((0, 2), (7,)): Prompts([[2, 9]]),
+    }
+    layers.show_points(points, known)
+    layers.show_boxes(boxes, known)
+    assert reading.merge(points, boxes, known) == {}
+    assert [symbol.value for symbol in points.symbol] == ["disc", "cross", "disc"]
+
+
+def test_showing_nothing_empties_both_layers(points, boxes):
+    layers.show_points(points, {PLANE: Prompts([[5, 6]])})
+    layers.show_boxes(boxes, {PLANE: Prompts(box=(1, 2, 11, 12))})
+    layers.show_points(points, {})
+    layers.show_boxes(boxes, {})
+    assert len(points.data) == 0
+    assert boxes.nshapes == 0
+
+
+def test_only_planes_that_differ_are_reported(points, boxes):
+    known = {PLANE: Prompts([[5, 6]]), PLANE.at(0, 4): Prompts([[1, 2]])}
+    layers.show_points(points, known)
+    points.add([3, 9, 9])
+    changed = reading.merge(points, boxes, known)
+    assert list(changed) == [PLANE]
+    assert changed[PLANE].points.tolist() == [[5, 6], [9, 9]]
+
+
+def test_prompts_that_were_removed_become_empty(points, boxes):
+    known = {PLANE: Prompts([[5, 6]])}
+    changed = reading.merge(points, boxes, known)
+    assert changed[PLANE].is_empty
+
+
+def test_layer_that_is_gone_leaves_its_prompts_alone(points):
+    known = {PLANE: Prompts([[5, 6]], box=(1, 2, 11, 12))}
+    layers.show_points(points, known)
+    assert reading.merge(points, None, known) == {}
+    assert reading.merge(None, None, known) == {}
+
+
+def test_colour_follows_the_feature_and_not_the_other_way_round(points):
+    layers.show_points(points, {PLANE: Prompts([[5, 6], [7, 8]], [True, False])})
+    green, red = points.face_color
+    assert green[1] > green[0]
+    assert red[0] > red[1]
+    points.face_color = "blue"
+    assert reading.read_points(points)[PLANE][1].tolist() == [True, False]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.plugin import mouse
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
+
+from napari_sam_adapter.plugin.state import Phase
+from napari_sam_adapter.volume.planes import Plane
+
+
+@pytest.fixture
+def scene(make_scene):
+    scene = make_scene(stack(), name="cells")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    return scene
+
+
+def test_propagation_follows_the_object_to_its_ends(scene):
+    scene.click(LEFT_DISK)
+    mouse.press_key(scene.viewer, "G")
+    scene.settle()
+    here = [z for z in range(8) if scene.value(z, *LEFT_DISK)]
+    assert here == [1, 2, 3, 4, 5, 6]
+    assert scene.state.progress.total == 0
+
+
+def test_running_propagation_is_painted_where_it_cuts_the_view(scene):
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    scene.viewer.dims.order = (1, 0, 2)
+    scene.viewer.dims.set_current_step(1, LEFT_DISK[0])
+    repaints = []
+    scene.workspace.layers.labels.events.set_data.connect(repaints.append)
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.value(6, *LEFT_DISK) == 1
+    assert 1 <= len(repaints) < 6
+
+
+def test_propagation_is_one_step_of_undo(scene):
+    scene.click(LEFT_DISK)
+    scene.press("propagate")
+    scene.settle()
+    scene.press("undo")
+    assert [z for z in range(8) if scene.labels[z].any()] == [3]
+
+
+def test_propagation_waits_for_the_click_before_it(scene):
+    scene.predictor.gate.clear()
+    mouse.click(scene.viewer, LEFT_DISK)
+    scene.press("propagate")
+    scene.predictor.gate.set()
+    scene.qtbot.waitUntil(lambda: bool(scene.value(1, *LEFT_DISK)))
+    scene.settle()
+
+
+def test_stop_keeps_what_is_done_and_ends_the_run(scene):
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    asked = scene.predictor.asked
+    scene.press("propagate")
+    scene.qtbot.waitUntil(lambda: scene.predictor.asked > asked)
+    assert scene.state.phase is Phase.PROPAGATING
+    assert scene.widget.activity_panel.bar.maximum() > 0
+    mouse.press_key(scene.viewer, "H")
+    assert scene.state.phase is Phase.READY
+    scene.predictor.gate.set()
+    scene.click(RIGHT_DISK)
+    assert scene.predictor.asked <= asked + 2
+    assert scene.value(3, *LEFT_DISK) == 1
+
+
+def test_click_during_a_propagation_is_served_before_its_end(scene):
+    scene.click(LEFT_DISK)
+    scene.press("next_object")
+    scene.widget.annotation_panel.object_number.setValue(1)
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    scene.press("next_object")
+    mouse.click(scene.viewer, RIGHT_DISK)
+    scene.predictor.gate.set()
+    scene.qtbot.waitUntil(lambda: scene.value(3, *RIGHT_DISK) > 0)
+    scene.settle()
+    assert scene.value(6, *LEFT_DISK) == 1
+
+
+def test_propagation_without_a_mask_says_what_is_missing(scene):
+    scene.press("propagate")
+    scene.settle()
+    assert scene.state.message.is_error
+
+
+def test_transposed_view_paints_where_the_mouse_was(make_scene):
+    scene = make_scene(disks())
+    scene.viewer.dims.transpose()
+    scene.press("use_points")
+    scene.click(RIGHT_DISK[::-1])
+    assert np.array_equal(scene.labels == 1, disks(centres=[RIGHT_DISK]) == 200)
+
+
+def test_rolled_view_segments_a_plane_along_other_axes(make_scene):
+    scene = make_scene(np.moveaxis(stack(), 0, 1))
+    scene.viewer.dims.order = (1, 0, 2)
+    scene.viewer.dims.set_current_step(1, 4)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    assert scene.workspace.plane_in_view() == Plane((0, 2), (4,))
+    assert np.array_equal(scene.labels[:, 4] == 1, disks(centres=[LEFT_DISK]) == 200)
+
+
+def test_scaled_and_moved_image_is_segmented_in_its_own_pixels(make_scene):
+    options = {"scale": (2, 0.5, 0.5), "translate": (10, 3, 4), "units": ("um",) * 3}
+    scene = make_scene(stack(), name="cells", **options)
+    scene.viewer.dims.set_point(0, 16)
+    scene.press("use_points")
+    scene.click((3 + LEFT_DISK[0] * 0.5, 4 + LEFT_DISK[1] * 0.5))
+    assert np.array_equal(scene.labels[3] == 1, disks(centres=[LEFT_DISK]) == 200)
+    image, labels = scene.viewer.layers["cells"], scene.workspace.layers.labels
+    assert labels.extent.world == pytest.approx(image.extent.world)
+    assert labels.units == image.units
+
+
+def test_colour_image_is_segmented(make_scene):
+    scene = make_scene(np.stack([disks()] * 3, axis=-1), rgb=True)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    assert scene.labels.shape == (64, 80)
+    assert scene.value(*LEFT_DISK) == 1
+
+
+def test_3d_view_is_refused_with_a_sentence(scene):
+    scene.viewer.dims.ndisplay = 3
+    scene.workspace.layers.points.add([3, *LEFT_DISK])
+    assert "2-D view" in scene.state.message.text
+    scene.qtbot.waitUntil(lambda: len(scene.workspace.layers.points.data) == 0)
