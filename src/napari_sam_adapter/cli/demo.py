@@ -1,0 +1,49 @@
+"""``demo``: one click on a generated nucleus, in napari or as a picture."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_sam_adapter.cli.loading import loader_of
+
+DEFAULT_PICTURE = Path("napari-sam-adapter-demo.png")
+
+
+def demo(
+    context: typer.Context,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Write a picture, open no window.")
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The picture of --headless, a PNG.")
+    ] = DEFAULT_PICTURE,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing picture.")
+    ] = False,
+) -> None:
+    """Click on a nucleus of a generated volume and see its mask.
+
+    Opens napari; without a display, or with --headless, it writes a picture instead.
+    """
+    if not headless and not _has_display():
+        typer.echo(f"No display found, so the demo goes into a picture: {output}")
+        headless = True
+    if headless:
+        from napari_sam_adapter.cli.headless_demo import write_demo
+
+        typer.echo(write_demo(output, loader_of(context), overwrite))
+    else:
+        from napari_sam_adapter.plugin.demo import run_demo
+
+        run_demo()
+
+
+def _has_display() -> bool:
+    # Windows and macOS always have one; Qt can draw without one if told so.
+    names = "DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"
+    return sys.platform != "linux" or any(os.environ.get(name) for name in names)

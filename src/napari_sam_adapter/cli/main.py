@@ -1,0 +1,90 @@
+"""The command ``napari-sam-adapter``. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from napari_sam_adapter import __version__
+from napari_sam_adapter.cli.demo import demo
+from napari_sam_adapter.cli.loading import Loader, load_from_disk
+from napari_sam_adapter.cli.models import models
+from napari_sam_adapter.cli.pretrain import pretrain
+from napari_sam_adapter.cli.segment import segment
+from napari_sam_adapter.errors import SamAdapterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROGRAM = "napari-sam-adapter"
+BAD_INPUT, INTERRUPTED = 2, 130
+"""Exit codes."""
+UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
+"""Root of the errors about options, which typer does not export by name."""
+
+app = typer.Typer(
+    name=PROGRAM,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(segment)
+app.command()(demo)
+app.command()(models)
+app.command()(pretrain)
+
+
+def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; default those of the process.
+    load : callable
+        Makes the predictor; for scripts and tests that bring their own.
+
+    Returns
+    -------
+    int
+        Exit code: 0, 2 for bad input (one line on stderr says why), 130 if
+        interrupted.
+    """
+    # Without a handler, what tifffile logs about a broken file would go to stderr.
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    command = typer.main.get_command(app)
+    arguments = None if argv is None else list(argv)
+    try:
+        result = command.main(
+            arguments, prog_name=PROGRAM, standalone_mode=False, obj=load
+        )
+    except SamAdapterError as error:
+        return _refuse(str(error))
+    except UsageError as error:
+        message = error.format_message().rstrip(".")
+        return _refuse(f"{message}. Try: {PROGRAM} --help")
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _refuse(message: str) -> int:
+    typer.echo(f"{PROGRAM}: {' '.join(message.split())}", err=True)
+    return BAD_INPUT
+
+
+@app.callback(invoke_without_command=True)
+def _program(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.")
+    ] = False,
+) -> None:
+    """Click, and Segment Anything segments 2-D to 5-D images."""
+    if version:
+        typer.echo(f"{PROGRAM} {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())

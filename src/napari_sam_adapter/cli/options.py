@@ -1,0 +1,89 @@
+"""The arguments and options of the commands, with their help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ImageArgument = Annotated[
+    Path, typer.Argument(help="TIFF, OME-TIFF, OME-Zarr, NIfTI, PNG, JPEG or NPY.")
+]
+LabelsOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Labels to write: .tif, .zarr, .nii, .nii.gz, .png (2-D) or .npy.",
+    ),
+]
+PointOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--point",
+        "-p",
+        metavar="Z,Y,X",
+        help="A point on the object: one index per axis of the image, in array order, "
+        "from 0 (Y,X in 2-D; T,Z,Y,X in 4-D; none for colour). Repeatable.",
+    ),
+]
+NegativeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="Z,Y,X", help="A point beside the object, same form. Repeatable."
+    ),
+]
+BoxOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="Z,Y,X:Z,Y,X",
+        help="A box on one slice: two opposite corners, each like a point. "
+        "Repeatable, once per slice and object.",
+    ),
+]
+SeparateOption = Annotated[
+    bool,
+    typer.Option(
+        "--separate",
+        help="Every point and every box is an object of its own, numbered from 1 in "
+        "the given order, points first. Without it, all belong to one object.",
+    ),
+]
+AxisOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Axis from slice to slice: letter, or number from 0. By default the third "
+        "from the end (z of z, y, x). Slices show the last two of the others."
+    ),
+]
+PropagateOption = Annotated[
+    bool, typer.Option("--propagate", help="Follow the objects from slice to slice.")
+]
+StartOption = Annotated[int | None, typer.Option(help="First slice to propagate to.")]
+StopOption = Annotated[int | None, typer.Option(help="Last slice to propagate to.")]
+ChannelOption = Annotated[int | None, typer.Option(help="Channel to segment, from 0.")]
+ModelOption = Annotated[
+    str, typer.Option(help="Name (see: napari-sam-adapter models) or file.")
+]
+AdapterOption = Annotated[str | None, typer.Option(help="Name or file.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing output files.")
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--json", help="Also write scores and counts to this file."),
+]
+RecipeArgument = Annotated[str, typer.Argument(help="A TOML file, or a name: tiny.")]
+DataOption = Annotated[
+    Path, typer.Option(help="Folder with the data sets that the recipe names.")
+]
+WeightsOption = Annotated[
+    Path, typer.Option("--output", "-o", help="Weight file, NAME.safetensors.")
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on from OUTPUT.state.")
+]
+TrainingDeviceOption = Annotated[str, typer.Option(help="cpu, cuda, ...")]
+WorkersOption = Annotated[int, typer.Option(min=0, help="Processes for data.")]

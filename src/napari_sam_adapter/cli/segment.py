@@ -1,0 +1,135 @@
+"""``segment``: points and boxes in, a label file out."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.loading import loader_of
+from napari_sam_adapter.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_sam_adapter.cli.segmentation import SliceReport
+    from napari_sam_adapter.cli.task import Task
+    from napari_sam_adapter.image_io import OpenedImage
+    from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.session import Session
+
+
+def segment(
+    context: typer.Context,
+    image: options.ImageArgument,
+    output: options.LabelsOption,
+    point: options.PointOption = None,
+    negative: options.NegativeOption = None,
+    box: options.BoxOption = None,
+    separate: options.SeparateOption = False,
+    axis: options.AxisOption = None,
+    propagate: options.PropagateOption = False,
+    start: options.StartOption = None,
+    stop: options.StopOption = None,
+    channel: options.ChannelOption = None,
+    model: options.ModelOption = "tiny",
+    adapter: options.AdapterOption = None,
+    device: options.DeviceOption = "auto",
+    overwrite: options.OverwriteOption = False,
+    report: options.ReportOption = None,
+) -> None:
+    """Segment objects in an image from points and boxes.
+
+    The labels keep axes, scale and position of the image. Where objects would
+    overlap, the pixels stay with the first.
+    """
+    from napari_sam_adapter.cli.task import PromptOptions, Task
+    from napari_sam_adapter.image_io import save_labels
+
+    started = time.monotonic()
+    _check_outputs(image, output, report, overwrite)
+    asked = PromptOptions(
+        point or (), negative or (), box or (), separate, axis, propagate, start, stop
+    )
+    task = Task.of(_open(image, channel), asked)
+    session, reports = _run(task, loader_of(context)(model, adapter, device))
+    save_labels(output, session.labels, task.image, overwrite)
+    summary = _summarise(task, session, reports, time.monotonic() - started)
+    if report is not None:
+        _write_report(report, summary, overwrite)
+    _tell(summary, output)
+
+
+def _check_outputs(
+    image: Path, output: Path, report: Path | None, overwrite: bool
+) -> None:
+    from napari_sam_adapter.image_io.formats import check_labels_path
+    from napari_sam_adapter.image_io.output import check_output
+
+    if output.resolve() == image.resolve():
+        raise OutputError(f"Expected another file than the image, got {output}.")
+    check_labels_path(output, overwrite)
+    if report is not None:
+        check_output(report, overwrite)
+
+
+def _open(path: Path, channel: int | None) -> OpenedImage:
+    from napari_sam_adapter.image_io import open_image
+
+    image = open_image(path)
+    return image if channel is None else image.channel(channel)
+
+
+def _run(task: Task, predictor: Predictor) -> tuple[Session, list[SliceReport]]:
+    from tqdm import tqdm
+
+    from napari_sam_adapter.cli.segmentation import segment_objects
+    from napari_sam_adapter.volume.planes import Volume
+    from napari_sam_adapter.volume.session import Session
+
+    session = Session(Volume(task.image.data, task.image.axes), predictor)
+    steps = segment_objects(session, task.objects, task.plans)
+    bar = tqdm(steps, "segmenting", task.slices, unit="slice", delay=1, disable=None)
+    return session, list(bar)
+
+
+def _summarise(
+    task: Task, session: Session, reports: Sequence[SliceReport], seconds: float
+) -> dict[str, Any]:
+    from napari_sam_adapter.cli.segmentation import summarise_objects
+
+    predictor = session.predictor
+    return {
+        "image": task.image.name,
+        "axes": task.image.label_axes,
+        "shape": task.image.label_shape,
+        "scale": task.image.scale,
+        "units": task.image.units,
+        "predictor": {} if predictor is None else predictor.description,
+        "objects": summarise_objects(session, reports),
+        "seconds": round(seconds, 2),
+    }
+
+
+def _write_report(path: Path, summary: dict[str, Any], overwrite: bool) -> None:
+    from napari_sam_adapter.image_io.output import whole_output
+
+    with whole_output(path, overwrite) as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+
+
+def _tell(summary: dict[str, Any], output: Path) -> None:
+    for found in summary["objects"]:
+        slices = sum(entry["used"] for entry in found["slices"])
+        typer.echo(
+            f"object {found['object']}: {found['voxels']} voxels on {slices} slices, "
+            f"mean score {found['score']:.2f}"
+        )
+    count = len(summary["objects"])
+    typer.echo(
+        f"{output}: {count} object{'s' * (count != 1)} in {summary['seconds']:.1f} s"
+    )

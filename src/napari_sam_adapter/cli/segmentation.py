@@ -1,0 +1,241 @@
+"""The work behind ``segment``: prompts to labels, slice by slice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.errors import PlaneError
+from napari_sam_adapter.volume.propagation import propagate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from napari_sam_adapter.cli.coordinates import Frame, PlanePrompts
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.session import Session
+
+
+@dataclass(frozen=True)
+class SliceReport:
+    """What happened to one object on one slice.
+
+    Parameters
+    ----------
+    object_id : int
+        Number of the object in the labels.
+    position : tuple of int
+        Index of the slice on every axis that it does not show.
+    score : float
+        The network's own estimate of the IoU.
+    confidence : float
+        0 to 1; falls where the object is followed over a doubtful slice.
+    reason : str
+        Empty, or why the object was not followed further.
+    is_used : bool
+        Whether the mask is in the labels.
+    """
+
+    object_id: int
+    position: tuple[int, ...]
+    score: float
+    confidence: float
+    reason: str = ""
+    is_used: bool = True
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A stretch of slices to follow an object through.
+
+    Parameters
+    ----------
+    seed : Plane
+        Slice with prompts.
+    axis : int
+        Axis to follow along.
+    first, last : int
+        Ends of the stretch, both included.
+    """
+
+    seed: Plane
+    axis: int
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+
+def plan_propagation(
+    planes: Iterable[Plane], frame: Frame, start: int | None, stop: int | None
+) -> list[Followed]:
+    """Share the slices out among the prompted ones, each to the nearest.
+
+    Parameters
+    ----------
+    planes : iterable of Plane
+        Slices on which one object has prompts.
+    frame : Frame
+        The image.
+    start, stop : int or None
+        First and last slice to segment; default the ends of the image.
+
+    Returns
+    -------
+    list of Followed
+        One stretch per prompted slice.
+
+    Raises
+    ------
+    PlaneError
+        If the image has no slices, or the range is empty, leaves the image or leaves
+        out a prompted slice.
+    """
+    if frame.sliced is None:
+        raise PlaneError("Expected a volume to propagate through, got a 2-D image.")
+    last = frame.shape[frame.sliced] - 1
+    start, stop = 0 if start is None else start, last if stop is None else stop
+    if not 0 <= start <= stop <= last:
+        raise PlaneError(
+            f"Expected --start and --stop from 0 to {last} in this order, got {start} "
+            f"and {stop}."
+        )
+    rows: dict[Plane, list[int]] = defaultdict(list)
+    for plane in planes:
+        rows[plane.at(frame.sliced, 0)].append(plane.index_along(frame.sliced))
+    return [
+        Followed(row.at(frame.sliced, seed), frame.sliced, first, end)
+        for row, seeds in rows.items()
+        for seed, first, end in _stretches(sorted(seeds), start, stop)
+    ]
+
+
+def segment_objects(
+    session: Session,
+    objects: Sequence[PlanePrompts],
+    plans: Sequence[Sequence[Followed]],
+) -> Iterator[SliceReport]:
+    """Segment objects one after the other.
+
+    Parameters
+    ----------
+    session : Session
+        Takes the masks.
+    objects : sequence of dict
+        Prompts of every object, by slice.
+    plans : sequence of sequences of Followed
+        Where to follow every object to; empty for the prompted slices only.
+
+    Yields
+    ------
+    SliceReport
+        After every slice.
+    """
+    for prompts, plan in zip(objects, plans, strict=True):
+        object_id = session.new_object()
+        found = set()
+        for plane, asked in prompts.items():
+            report = _segment_slice(session, object_id, plane, asked)
+            if report.is_used:
+                found.add(plane)
+            yield report
+        for stretch in plan:
+            if stretch.seed in found:
+                yield from _follow(session, object_id, stretch)
+
+
+def _segment_slice(
+    session: Session, object_id: int, plane: Plane, prompts: Prompts
+) -> SliceReport:
+    session.set_prompts(object_id, plane, prompts)
+    found = bool(session.mask(object_id, plane).any())
+    score = float(session.score(object_id, plane) or 0)
+    reason = "" if found else "empty"
+    return SliceReport(object_id, plane.position, score, score, reason, found)
+
+
+def _follow(
+    session: Session, object_id: int, stretch: Followed
+) -> Iterator[SliceReport]:
+    results = propagate(
+        session,
+        object_id,
+        stretch.first,
+        stretch.last,
+        axis=stretch.axis,
+        seed=stretch.seed,
+    )
+    for result in results:
+        yield SliceReport(
+            object_id,
+            result.plane.position,
+            float(result.score),
+            float(result.confidence),
+            result.reason,
+            result.is_usable,
+        )
+
+
+def _stretches(
+    seeds: Sequence[int], start: int, stop: int
+) -> Iterator[tuple[int, int, int]]:
+    if seeds[0] < start or seeds[-1] > stop:
+        raise PlaneError(
+            f"Expected all prompts between --start {start} and --stop {stop}, got "
+            f"prompts on {', '.join(map(str, seeds))}."
+        )
+    middles = [(a + b) // 2 for a, b in pairwise(seeds)]
+    firsts = [start, *(middle + 1 for middle in middles)]
+    yield from zip(seeds, firsts, [*middles, stop], strict=True)
+
+
+def summarise_objects(
+    session: Session, reports: Sequence[SliceReport]
+) -> list[dict[str, Any]]:
+    """Sum up what became of every object, ready for JSON.
+
+    Parameters
+    ----------
+    session : Session
+        With finished masks.
+    reports : sequence of SliceReport
+        All of them.
+
+    Returns
+    -------
+    list of dict
+        Per object its number, voxels, mean score over its slices, and the slices.
+    """
+    voxels = np.bincount(
+        np.ravel(session.labels), minlength=max(session.object_ids) + 1
+    )
+    summaries = []
+    for object_id in session.object_ids:
+        own = {r.position: r for r in reports if r.object_id == object_id}
+        slices = [_as_json(own[position]) for position in sorted(own)]
+        used = [entry["score"] for entry in slices if entry["used"]] or [0.0]
+        summaries.append(
+            {
+                "object": object_id,
+                "voxels": int(voxels[object_id]),
+                "score": round(float(np.mean(used)), 4),
+                "slices": slices,
+            }
+        )
+    return summaries
+
+
+def _as_json(report: SliceReport) -> dict[str, Any]:
+    return {
+        "position": report.position,
+        "score": round(report.score, 4),
+        "confidence": round(report.confidence, 4),
+        "reason": report.reason,
+        "used": report.is_used,
+    }

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from PIL import Image
+
+from napari_sam_adapter.cli.main import main
+from napari_sam_adapter.image_io import open_image, save_labels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Run = Callable[..., int]
+Refused = Callable[..., str]
+POINT = "5,12,12"
+
+
+def overlap(mask: np.ndarray, other: np.ndarray) -> float:
+    return float((mask & other).sum() / (mask | other).sum())
+
+
+def test_a_point_segments_the_object_on_its_slice(
+    run: Run, volume: Path, tmp_path: Path, balls: list[np.ndarray]
+) -> None:
+    output = tmp_path / "labels.tif"
+    assert run("segment", volume, "--point", POINT, "--output", output) == 0
+    labels = np.asarray(open_image(output).data)
+    assert overlap(labels[5] == 1, balls[0][5]) > 0.95
+    assert not np.delete(labels, 5, axis=0).any()
+
+
+def test_propagation_follows_the_object_through_the_volume(
+    run: Run, volume: Path, tmp_path: Path, balls: list[np.ndarray]
+) -> None:
+    output = tmp_path / "labels.tif"
+    assert run("segment", volume, "-p", POINT, "--propagate", "-o", output) == 0
+    assert overlap(np.asarray(open_image(output).data) == 1, balls[0]) > 0.8
+
+
+def test_separate_points_give_one_object_each(
+    run: Run, volume: Path, tmp_path: Path, balls: list[np.ndarray]
+) -> None:
+    output = tmp_path / "labels.tif"
+    points = "--point", POINT, "--point", "6,26,34", "--separate", "--propagate"
+    assert run("segment", volume, *points, "-o", output) == 0
+    labels = np.asarray(open_image(output).data)
+    assert overlap(labels == 1, balls[0]) > 0.8
+    assert overlap(labels == 2, balls[1]) > 0.8
+
+
+def test_an_object_that_is_not_found_does_not_stop_the_others(
+    run: Run, volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "labels.tif"
+    points = "--point", "0,39,0", "--point", POINT, "--separate", "--propagate"
+    assert run("segment", volume, *points, "-o", output) == 0
+    assert "object 1: 0 voxels on 0 slices" in capsys.readouterr().out
+    assert sorted(np.unique(open_image(output).data)) == [0, 2]
+
+
+def test_points_on_two_slices_are_one_object(
+    run: Run, volume: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "labels.tif"
+    points = "--point", POINT, "--point", "6,12,12"
+    assert run("segment", volume, *points, "-o", output) == 0
+    labels = np.asarray(open_image(output).data)
+    assert sorted(np.unique(labels)) == [0, 1]
+    assert list(np.flatnonzero(labels.any(axis=(1, 2)))) == [5, 6]
+
+
+def test_a_range_of_slices_is_kept(run: Run, volume: Path, tmp_path: Path) -> None:
+    output = tmp_path / "labels.tif"
+    options = "--propagate", "--start", 4, "--stop", 6
+    assert run("segment", volume, "-p", POINT, *options, "-o", output) == 0
+    slices = np.asarray(open_image(output).data).any(axis=(1, 2))
+    assert list(np.flatnonzero(slices)) == [4, 5, 6]
+
+
+def test_a_volume_can_be_sliced_along_another_axis(
+    run: Run, volume: Path, tmp_path: Path, balls: list[np.ndarray]
+) -> None:
+    output = tmp_path / "labels.tif"
+    options = "--axis", "x", "--propagate"
+    assert run("segment", volume, "-p", POINT, *options, "-o", output) == 0
+    assert overlap(np.asarray(open_image(output).data) == 1, balls[0]) > 0.7
+
+
+def test_labels_keep_the_scale_of_the_image(
+    run: Run, volume: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "labels.tif"
+    run("segment", volume, "--point", POINT, "--output", output)
+    assert open_image(output).scale == open_image(volume).scale == (2.0, 1.0, 0.5)
+
+
+def write_zarr(path: Path, pixels: np.ndarray) -> None:
+    zarr.create_array(path, data=pixels, chunks=(1, 40, 50))
+
+
+def write_nifti(path: Path, pixels: np.ndarray) -> None:
+    nibabel.save(nibabel.Nifti1Image(pixels.T, np.eye(4)), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "output"),
+    [
+        ("volume.zarr", write_zarr, "labels.zarr"),
+        ("volume.nii", write_nifti, "labels.nii.gz"),
+        ("volume.nii.gz", write_nifti, "labels.nii"),
+        ("volume.tif", tifffile.imwrite, "labels.npy"),
+        ("volume.npy", np.save, "labels.tif"),
+    ],
+)
+def test_every_format_gives_the_same_labels(
+    run: Run,
+    tmp_path: Path,
+    pixels: np.ndarray,
+    balls: list[np.ndarray],
+    name: str,
+    write: Callable[[Path, np.ndarray], None],
+    output: str,
+) -> None:
+    write(tmp_path / name, pixels)
+    assert run("segment", tmp_path / name, "-p", POINT, "-o", tmp_path / output) == 0
+    labels = np.asarray(open_image(tmp_path / output).data)
+    assert overlap(labels[5] == 1, balls[0][5]) > 0.95
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_picture_is_segmented_by_row_and_column(
+    run: Run, tmp_path: Path, balls: list[np.ndarray], mode: str
+) -> None:
+    picture = Image.fromarray(balls[0][5].astype(np.uint8) * 200 + 10)
+    picture.convert(mode).save(tmp_path / "picture.png")
+    output = tmp_path / "labels.png"
+    box = "--box", "3,3:21,21"
+    assert (
+        run("segment", tmp_path / "picture.png", "-p", "12,12", *box, "-o", output) == 0
+    )
+    assert overlap(np.asarray(open_image(output).data) == 1, balls[0][5]) > 0.95
+
+
+def test_a_channel_is_chosen_by_number(
+    run: Run, refused: Refused, tmp_path: Path, pixels: np.ndarray
+) -> None:
+    path, output = tmp_path / "channels.tif", tmp_path / "labels.tif"
+    stack = np.stack([np.zeros_like(pixels), pixels], axis=1)
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZCYX"})
+    command = "segment", path, "-p", POINT, "-o", output
+    assert "--channel" in refused(*command)
+    assert run(*command, "--channel", 1) == 0
+    assert open_image(output).data.shape == pixels.shape
+
+
+def test_the_report_tells_what_was_done(run: Run, volume: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    options = "--propagate", "--json", report, "-o", tmp_path / "labels.tif"
+    assert run("segment", volume, "-p", POINT, *options) == 0
+    told = json.loads(report.read_text())
+    (found,) = told["objects"]
+    labels = np.asarray(open_image(tmp_path / "labels.tif").data)
+    assert (told["axes"], told["shape"]) == ("zyx", [12, 40, 50])
+    assert found["voxels"] == np.count_nonzero(labels)
+    used = [entry["position"][0] for entry in found["slices"] if entry["used"]]
+    assert used == list(np.flatnonzero(labels.any(axis=(1, 2))))
+
+
+def test_the_result_is_told_in_words(
+    run: Run, volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("segment", volume, "-p", POINT, "-o", tmp_path / "labels.tif")
+    told = capsys.readouterr().out
+    assert "object 1: " in told
+    assert "labels.tif: 1 object in" in told
+
+
+def test_existing_labels_need_overwrite(
+    run: Run, refused: Refused, volume: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "labels.tif"
+    save_labels(output, np.ones((4, 4), int))
+    command = "segment", volume, "-p", POINT, "-o", output
+    assert "--overwrite" in refused(*command)
+    assert open_image(output).data.shape == (4, 4)
+    assert run(*command, "--overwrite") == 0
+    assert open_image(output).data.shape == (12, 40, 50)
+
+
+def test_the_image_is_never_overwritten(refused: Refused, volume: Path) -> None:
+    before = volume.read_bytes()
+    command = "segment", volume, "-p", POINT, "-o", volume, "--overwrite"
+    assert "another file" in refused(*command)
+    assert volume.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--point", "1,2"], "3 finite numbers"),
+        (["--point", "nan,2,3"], "finite"),
+        (["--point", "99,2,3"], "inside the image"),
+        (["--point", POINT, "--box", "1,2,3"], "corners"),
+        ([], "no prompt"),
+        (["--point", POINT, "--start", "3"], "--propagate"),
+        (["--point", POINT, "--axis", "w"], "axis"),
+        (["--point", POINT, "--channel", "0"], "channel"),
+        (["--point"], "requires an argument"),
+        (["--bogus"], "No such option"),
+        (["--point", POINT, "--propagate", "--start", "many"], "valid int"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_in_one_line(
+    refused: Refused, volume: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    output = tmp_path / "labels.tif"
+    assert message in refused("segment", volume, "-o", output, *options)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("fill", "message"),
+    [(np.nan, "NaN"), (7.0, "every pixel"), (1j, "real numbers")],
+    ids=["nan", "constant", "complex"],
+)
+def test_an_image_without_content_is_refused(
+    refused: Refused, tmp_path: Path, fill: complex, message: str
+) -> None:
+    np.save(tmp_path / "image.npy", np.full((4, 9, 9), fill))
+    output = tmp_path / "labels.tif"
+    command = "segment", tmp_path / "image.npy", "-p", "1,2,3", "-o", output
+    assert message in refused(*command)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 9), (0, 9, 9), (9,)])
+def test_an_image_without_planes_is_refused(
+    refused: Refused, tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    np.save(tmp_path / "image.npy", np.ones(shape))
+    point = ",".join("0" * len(shape))
+    refused("segment", tmp_path / "image.npy", "-p", point, "-o", tmp_path / "a.tif")
+    assert not (tmp_path / "a.tif").exists()
+
+
+def test_a_missing_image_is_refused(refused: Refused, tmp_path: Path) -> None:
+    command = "segment", tmp_path / "no.tif", "-p", POINT, "-o", tmp_path / "a.tif"
+    assert "does not exist" in refused(*command)
+
+
+def test_a_truncated_image_is_refused(
+    refused: Refused, volume: Path, tmp_path: Path
+) -> None:
+    volume.write_bytes(volume.read_bytes()[:9000])
+    command = "segment", volume, "-p", POINT, "-o", tmp_path / "a.tif"
+    assert "cut off" in refused(*command)
+
+
+@pytest.mark.parametrize(
+    "name", ["missing/labels.tif", "volume.ome.tif/labels.tif", "labels.jpg"]
+)
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    def load(model: str, adapter: str | None, device: str) -> None:
+        pytest.fail("the network was loaded although the output cannot be written")
+
+    command = ["segment", str(volume), "-p", POINT, "-o", str(tmp_path / name)]
+    assert main(command, load) == 2
+    assert "Expected a f" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_leaves_nothing(volume: Path, tmp_path: Path) -> None:
+    def load(model: str, adapter: str | None, device: str) -> None:
+        raise KeyboardInterrupt
+
+    output = tmp_path / "labels.tif"
+    assert main(["segment", str(volume), "-p", POINT, "-o", str(output)], load) == 130
+    assert not output.exists()
+
+
+def test_an_unknown_model_is_refused_in_one_line(
+    volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["-p", POINT, "-o", str(tmp_path / "a.tif"), "--model", "gigantic"]
+    assert main(["segment", str(volume), *options]) == 2
+    error = capsys.readouterr().err
+    assert "gigantic" in error
+    assert error.count("\n") == 1
