@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
 from napari_sam_adapter.model.sam import Sam, build_sam
-from napari_sam_adapter.model.shape import infer_shape
+from napari_sam_adapter.model.shape import SamShape, infer_shape
 from napari_sam_adapter.model.weight_files import (
     file_hash,
     read_weights,
@@ -103,8 +104,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if adapter_state:
         state = _complete_published(state)
     shape = infer_shape({key: tuple(tensor.shape) for key, tensor in state.items()})
-    with torch.device("meta"):
-        sam = build_sam(shape)
+    sam = _empty_sam(shape)
     _load_strictly(sam, state, path)
     adapter = None
     if adapter_state:
@@ -268,6 +268,24 @@ def _adapter_like(
     return adapter.eval()
 
 
+class _NoFirstValues(TorchFunctionMode):
+    """Leaves out `nn.init`, for which torch would import its compiler: seconds."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == nn.init.__name__:
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return function(*args, **kwargs)
+
+
+def _empty_sam(shape: SamShape) -> Sam:
+    """Return a network whose tensors have a shape and no memory yet."""
+    with torch.device("meta"), _NoFirstValues():
+        return build_sam(shape)
+
+
 def _with_tuned(sam: Sam, tuned: dict[str, Tensor], path: Path) -> Sam:
     """Return a network that shares the encoder and owns the tuned tensors."""
     state = sam.state_dict()
@@ -278,8 +296,7 @@ def _with_tuned(sam: Sam, tuned: dict[str, Tensor], path: Path) -> Sam:
         )
     state.update(tuned)
     shape = infer_shape({key: tuple(tensor.shape) for key, tensor in state.items()})
-    with torch.device("meta"):
-        fresh = build_sam(shape)
+    fresh = _empty_sam(shape)
     _load_strictly(fresh, state, path)
     fresh.image_encoder = sam.image_encoder
     return fresh.eval()
@@ -303,8 +320,7 @@ def _complete_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
         {key: tuple(value.shape) for key, value in renamed.items()}
         | {"prompt_encoder.mask_downscaling.3.weight": (16, 4, 2, 2)}
     )
-    with torch.device("meta"):
-        expected = build_sam(shape).prompt_encoder.state_dict()
+    expected = _empty_sam(shape).prompt_encoder.state_dict()
     for key, value in expected.items():
         full = f"prompt_encoder.{key}"
         renamed.setdefault(full, torch.zeros(value.shape))

@@ -15,7 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_sam_adapter.model.layers import ENCODER_EPS, LayerNorm2d, MLPBlock
+from napari_sam_adapter.model.layers import (
+    ENCODER_EPS,
+    LayerNorm2d,
+    MLPBlock,
+    Window,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -303,21 +308,20 @@ class ImageEncoder(nn.Module):
             LayerNorm2d(256),
         )
 
-    def forward(self, image: Tensor) -> EncodedImage:
-        """Encode a normalised, padded image (B, 3, H, W)."""
+    def forward(self, image: Tensor, window: Window | None = None) -> EncodedImage:
+        """Encode a normalised, padded image (B, 3, H, W), or a window of one."""
         tokens, skips = self.patch_embed(image)
-        tokens = self.add_position(tokens)
+        tokens = self.add_position(tokens, window)
         for block in self.blocks:
             tokens = block(tokens)
         return EncodedImage(self.to_embedding(tokens), skips)
 
-    def add_position(self, tokens: Tensor) -> Tensor:
+    def add_position(self, tokens: Tensor, window: Window | None = None) -> Tensor:
         """Add the position of each token to (B, h, w, D)."""
         position: Tensor = self.pos_embed
-        if position.shape[1:3] != tokens.shape[1:3]:
-            position = F.interpolate(
-                position.permute(0, 3, 1, 2), size=tokens.shape[1:3], mode="bilinear"
-            ).permute(0, 2, 3, 1)
+        if window is not None:
+            rows, columns = window.tokens(window.size // tokens.shape[1])
+            position = position[:, rows, columns]
         return tokens + position
 
     def to_embedding(self, tokens: Tensor) -> Tensor:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 ENCODER_EPS = 1e-6
 """LayerNorm epsilon of the image encoder and of every LayerNorm2d in SAM."""
+
+
+class Window(NamedTuple):
+    """A square part of the network's frame; training looks at such parts.
+
+    Attributes
+    ----------
+    top, left : int
+        Position in the frame in pixels, multiples of the patch size.
+    size : int
+        Side in pixels.
+    """
+
+    top: int
+    left: int
+    size: int
+
+    def tokens(self, patch: int) -> tuple[slice, slice]:
+        """Return the rows and columns of tokens that lie in the window."""
+        top, left, side = (value // patch for value in self)
+        return slice(top, top + side), slice(left, left + side)
+
 
 _VECTOR_FUNCTIONS = (
     torch.sqrt,

@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from napari_sam_adapter.model.layers import LayerNorm2d
+from napari_sam_adapter.model.layers import LayerNorm2d, Window
 
 PADDING, BACKGROUND, FOREGROUND = -1, 0, 1
 """Labels of a point."""
@@ -34,7 +34,8 @@ class PositionalEncoding(nn.Module):
         super().__init__()
         self.positional_encoding_gaussian_matrix: Tensor
         self.register_buffer(
-            "positional_encoding_gaussian_matrix", torch.randn(2, features)
+            "positional_encoding_gaussian_matrix",
+            nn.init.normal_(torch.empty(2, features)),
         )
 
     def forward(self, positions_xy: Tensor) -> Tensor:
@@ -94,6 +95,7 @@ class PromptEncoder(nn.Module):
         boxes: Tensor | None = None,
         masks: Tensor | None = None,
         batch: int = 1,
+        window: Window | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Embed the prompts of `batch` objects.
 
@@ -108,6 +110,8 @@ class PromptEncoder(nn.Module):
             Logits of an earlier prediction.
         batch : int
             N, where there is no prompt to tell it.
+        window : Window or None
+            The part of the frame that coordinates refer to; None for all of it.
 
         Returns
         -------
@@ -120,21 +124,31 @@ class PromptEncoder(nn.Module):
             (p for p in (points and points[0], boxes, masks) if p is not None), None
         )
         count = batch if given is None else given.shape[0]
-        sparse = [self.no_mask_embed.weight.new_zeros(count, 0, self.width)]
+        window = window or Window(0, 0, self.image_size)
+        corner = self.no_mask_embed.weight.new_tensor([window.left, window.top])
+        sparse = [corner.new_zeros(count, 0, self.width)]
         if points is not None:
-            sparse.append(self._embed_points(*points, pad=boxes is None))
+            points_xy, labels = points
+            pad = boxes is None
+            sparse.append(self._embed_points(points_xy + corner, labels, pad))
         if boxes is not None:
-            sparse.append(self._embed_boxes(boxes))
-        return torch.cat(sparse, dim=1), self._embed_masks(masks, count)
+            sparse.append(self._embed_boxes(boxes + corner.repeat(2)))
+        return torch.cat(sparse, dim=1), self._embed_masks(masks, count, window)
 
     @property
     def width(self) -> int:
         """Width of an embedding."""
         return self.no_mask_embed.embedding_dim
 
-    def dense_positions(self) -> Tensor:
-        """Return the positional encoding of the token grid, (1, 256, h, w)."""
-        return self.pe_layer.grid(self.grid, self.grid)
+    @property
+    def patch(self) -> int:
+        """Side of a token in pixels."""
+        return self.image_size // self.grid
+
+    def dense_positions(self, window: Window | None = None) -> Tensor:
+        """Return the positional encoding of the tokens, (1, 256, h, w)."""
+        rows, columns = (window or Window(0, 0, self.image_size)).tokens(self.patch)
+        return self.pe_layer.grid(self.grid, self.grid)[..., rows, columns]
 
     def _embed_points(self, points_xy: Tensor, labels: Tensor, pad: bool) -> Tensor:
         points_xy = points_xy + 0.5  # from pixel index to pixel centre
@@ -163,9 +177,10 @@ class PromptEncoder(nn.Module):
         encoded: Tensor = self.pe_layer(corners / self.image_size) + kind
         return encoded
 
-    def _embed_masks(self, masks: Tensor | None, count: int) -> Tensor:
+    def _embed_masks(self, masks: Tensor | None, count: int, window: Window) -> Tensor:
         if masks is not None:
             embedded: Tensor = self.mask_downscaling(masks)
             return embedded
         none = self.no_mask_embed.weight.reshape(1, -1, 1, 1)
-        return none.expand(count, -1, self.grid, self.grid)
+        side = window.size // self.patch
+        return none.expand(count, -1, side, side)

@@ -39,18 +39,6 @@ class Sam(nn.Module):
         """Side of the padded square input in pixels."""
         return self.prompt_encoder.image_size
 
-    def set_image_size(self, size: int) -> None:
-        """Work at another input size; positions are interpolated.
-
-        Parameters
-        ----------
-        size : int
-            Side in pixels, a multiple of the patch size.
-        """
-        patch = self.prompt_encoder.image_size // self.prompt_encoder.grid
-        self.prompt_encoder.image_size = size
-        self.prompt_encoder.grid = size // patch
-
 
 def build_sam(shape: SamShape) -> Sam:
     """Make a network with fresh weights.

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 SAVE_SECONDS = 180.0
 GRADIENT_CLIP = 1.0
+POSITION_SCALE = 4.0
+"""Standard deviation of the positional frequencies: positions are told apart when they
+are about 10 pixels from each other, in a frame of 512."""
 CROSS_GAIN = 1.6
 """Scale of the shared start of queries and keys."""
 
@@ -184,7 +187,6 @@ def pretrain(
         run.load_state(state_path)
     started = saved = time.monotonic()
     for phase_number, phase, batch in _batches(recipe, groups, run.step, workers):
-        run.sam.set_image_size(phase.image_size)
         run.train_step(batch, phase)
         now = time.monotonic()
         if now - saved > SAVE_SECONDS:
@@ -242,6 +244,7 @@ def initialise(sam: Sam) -> None:
         if isinstance(module, DownsampledAttention) and module.is_cross:
             torch.nn.init.xavier_uniform_(module.q_proj.weight, gain=CROSS_GAIN)
             module.k_proj.weight.data.copy_(module.q_proj.weight)
+    sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix *= POSITION_SCALE
     torch.nn.init.trunc_normal_(sam.image_encoder.pos_embed, std=0.02)
     for module in sam.image_encoder.blocks.modules():
         if isinstance(module, torch.nn.Linear):

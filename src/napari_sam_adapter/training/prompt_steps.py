@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.training.losses import hard_iou, step_loss
 from napari_sam_adapter.training.prompt_data import TARGET_STRIDE, PromptExample
 from napari_sam_adapter.training.prompt_sampling import (
@@ -96,19 +97,20 @@ def interactive_loss(
     iou : float
         Mean IoU after the last step.
     """
-    encoded = sam.image_encoder(batch.image)
+    window = random_window(sam, batch.image.shape[-1])
+    scene = _Scene(sam, sam.image_encoder(batch.image, window), window)
     if torch.rand(()) < no_prompt_share:
         targets = batch.foreground
-        loss, logits = _one_step(sam, encoded, SimulatedPrompts(), targets)
+        loss, logits = scene.one_step(SimulatedPrompts(), targets)
         return loss, _mean_iou(logits, targets)
     targets = batch.masks.flatten(0, 1)
     prompts = first_prompts(targets)
-    total, logits = _one_step(sam, encoded, prompts, targets)
+    total, logits = scene.one_step(prompts, targets)
     for _ in range(corrections):
         masks = _upsampled(logits.detach())[:, 0] > 0
         point, label = sample_corrections(masks, targets, TARGET_STRIDE)
         prompts = prompts.with_point(point, label, logits.detach())
-        loss, logits = _one_step(sam, encoded, prompts, targets)
+        loss, logits = scene.one_step(prompts, targets)
         total = total + loss
     return total, _mean_iou(logits, targets)
 
@@ -139,25 +141,55 @@ def first_prompts(targets: Tensor) -> SimulatedPrompts:
     return SimulatedPrompts(boxes=boxes, logits=rough_logits(coarse))
 
 
-def _one_step(
-    sam: Sam, encoded: EncodedImage, prompts: SimulatedPrompts, targets: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Decode once; return the loss and the logits to go on with, (N, 1, h, w)."""
-    points = None
-    if prompts.points is not None and prompts.labels is not None:
-        points = (prompts.points, prompts.labels)
-    sparse, dense = sam.prompt_encoder(
-        points, prompts.boxes, prompts.logits, batch=len(targets)
-    )
-    positions = sam.prompt_encoder.dense_positions()
-    logits, scores = sam.mask_decoder(
-        encoded.embedding, positions, sparse, dense, encoded.skips
-    )
-    chosen = slice(1, None) if prompts.is_ambiguous else slice(0, 1)
-    logits, scores = logits[:, chosen], scores[:, chosen]
-    loss = step_loss(_upsampled(logits), scores, targets.float())
-    best = scores.argmax(dim=1)
-    return loss, logits[torch.arange(len(logits)), best][:, None]
+def random_window(sam: Sam, size: int) -> Window:
+    """Draw where in the frame an image of this size lies.
+
+    Parameters
+    ----------
+    sam : Sam
+        The network.
+    size : int
+        Side of the image in pixels; the frame's own side leaves no choice.
+
+    Returns
+    -------
+    Window
+        Aligned with the tokens.
+    """
+    patch = sam.prompt_encoder.patch
+    room = (sam.image_size - size) // patch
+    top, left = (patch * int(torch.randint(0, room + 1, ())) for _ in range(2))
+    return Window(top, left, size)
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Encoded images, ready to be asked."""
+
+    sam: Sam
+    encoded: EncodedImage
+    window: Window
+
+    def one_step(
+        self, prompts: SimulatedPrompts, targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Decode once; return the loss and the logits to go on with, (N, 1, h, w)."""
+        points = None
+        if prompts.points is not None and prompts.labels is not None:
+            points = (prompts.points, prompts.labels)
+        encoder = self.sam.prompt_encoder
+        sparse, dense = encoder(
+            points, prompts.boxes, prompts.logits, len(targets), self.window
+        )
+        positions = encoder.dense_positions(self.window)
+        logits, scores = self.sam.mask_decoder(
+            self.encoded.embedding, positions, sparse, dense, self.encoded.skips
+        )
+        chosen = slice(1, None) if prompts.is_ambiguous else slice(0, 1)
+        logits, scores = logits[:, chosen], scores[:, chosen]
+        loss = step_loss(_upsampled(logits), scores, targets.float())
+        best = scores.argmax(dim=1)
+        return loss, logits[torch.arange(len(logits)), best][:, None]
 
 
 def _upsampled(logits: Tensor) -> Tensor:
