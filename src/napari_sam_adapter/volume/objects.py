@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.packing import PackedArray
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
 NO_PROMPTS = Prompts()
