@@ -16,7 +16,7 @@ packages=(libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon-x1
   libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0
   libxcb-shape0 libxcb-xkb1)
 if [ "$purpose" = test ]; then packages+=(xvfb xauth); fi
-"$python" -c "import ensurepip" 2>/dev/null || packages+=(python3-venv)
+"$python" -c "import ensurepip" 2>/dev/null || packages+=("$(basename "$python")-venv")
 if command -v apt-get >/dev/null; then
   missing=()
   for package in "${packages[@]}"; do

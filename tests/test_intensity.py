@@ -66,8 +66,8 @@ def test_rare_structure_still_gets_a_window():
 
 
 @pytest.mark.parametrize("planes", [[], [np.full((3, 3), np.nan)]], ids=["none", "nan"])
-def test_nothing_to_estimate_from_gives_a_usable_window(planes):
-    assert estimate_intensity(planes) == IntensityMapping("percentile", 0.0, 1.0)
+def test_nothing_to_estimate_from_gives_a_flat_window(planes):
+    assert estimate_intensity(planes).is_flat
 
 
 def test_large_planes_are_sampled():
@@ -98,3 +98,14 @@ def test_real_planes_with_structure_are_accepted(dtype):
 def test_planes_that_cannot_be_segmented_are_named(plane, message):
     with pytest.raises(ImageError, match=message):
         check_pixels(plane)
+
+
+def test_large_offsets_keep_their_levels():
+    plane = (2**31 + np.arange(190, dtype=np.uint32)).reshape(10, 19)
+    mapping = estimate_intensity([plane])
+    assert len(np.unique(mapping.apply(plane))) > 150
+
+
+def test_a_sample_that_shows_nothing_is_flat():
+    assert estimate_intensity([np.zeros((8, 8))]).is_flat
+    assert not estimate_intensity([np.arange(64.0).reshape(8, 8)]).is_flat

@@ -36,6 +36,11 @@ class IntensityMapping:
     low: float = 0.0
     high: float = 255.0
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether the window has no width, so that it tells nothing apart."""
+        return self.low == self.high
+
     def apply(self, plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Return the plane as 8-bit values; NaN becomes 0.
 
@@ -52,7 +57,7 @@ class IntensityMapping:
         if self.rule == "as_is" and plane.dtype == np.uint8:
             return plane
         span = (self.high - self.low) or 1.0
-        scaled = (plane.astype(np.float32) - self.low) * (255.0 / span)
+        scaled = (plane.astype(np.float64) - self.low) / span * 255.0
         scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
         mapped: npt.NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(
             np.uint8
@@ -112,7 +117,7 @@ def estimate_intensity(planes: Iterable[npt.NDArray[Any]]) -> IntensityMapping:
     samples = [_finite_sample(plane) for plane in planes]
     values = np.concatenate(samples) if samples else np.zeros(0)
     if values.size == 0:
-        return IntensityMapping("percentile", 0.0, 1.0)
+        return IntensityMapping("percentile", 0.0, 0.0)
     low, high = np.percentile(values, [LOW_PERCENTILE, HIGH_PERCENTILE])
     if low == high:
         low, high = float(values.min()), float(values.max())

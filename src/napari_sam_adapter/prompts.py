@@ -16,7 +16,7 @@ SCRIBBLE_POINTS = 8
 """Points that stand for one scribble at the network."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scribble:
     """A free-hand line on one plane.
 
@@ -61,7 +61,7 @@ class Scribble:
         return np.stack(columns, axis=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prompts:
     """Everything a user asks about one object on one plane.
 

@@ -180,3 +180,29 @@ def test_shipped_model_segments_a_bright_disk() -> None:
     picture = (40 + 140 * disk + noise).clip(0, 255).astype(np.uint8)
     mask = predictor.predict(predictor.encode(picture), Prompts([(60, 90)])).mask
     assert (mask & disk).sum() / (mask | disk).sum() > 0.8
+
+
+def test_small_model_maps_pixel_centres_and_whole_pixels() -> None:
+    frame = frame_of((32, 16), 64, is_centred=True)
+    assert frame.to_xy(np.array([[0.0, 3.0]])).tolist() == [[6.5, 0.5]]
+    assert frame.to_box_xy((1, 2, 3, 5)).tolist() == [4, 2, 11, 7]
+    published = frame_of((32, 16), 64)
+    assert published.to_box_xy((1, 2, 3, 5)).tolist() == [4, 2, 10, 6]
+
+
+def test_unequal_scales_belong_to_their_axes() -> None:
+    frame = frame_of((10, 100), 64, stretch=True)
+    assert frame.to_xy(np.array([[5.0, 50.0]])).tolist() == [[32.0, 32.0]]
+
+
+def test_mask_prompt_keeps_its_orientation() -> None:
+    mask = np.zeros((64, 64), bool)
+    mask[8:16, 40:56] = True
+    logits = frame_of((64, 64), 64).to_mask_prompt(mask)[0]
+    assert (logits > 0).nonzero().amin(dim=0).tolist() == [2, 10]
+    assert (logits > 0).nonzero().amax(dim=0).tolist() == [3, 13]
+
+
+def test_device_without_numbers_is_refused() -> None:
+    with pytest.raises(DeviceError, match="meta"):
+        load_predictor("tiny", device="meta")

@@ -3,11 +3,13 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
 from napari_sam_adapter.model.adapter import SamAdapter
@@ -234,3 +236,54 @@ def test_unreadable_bytes_give_a_checkpoint_error(tmp_path: Path) -> None:
     path.write_bytes(buffer.getvalue())
     with pytest.raises(CheckpointError):
         load_checkpoint(path)
+
+
+def test_loading_does_not_import_the_compiler_of_torch(base_file: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from napari_sam_adapter.model.checkpoints import load_checkpoint\n"
+        f"load_checkpoint(Path({str(base_file)!r}))\n"
+        "assert 'torch._dynamo' not in sys.modules, 'costs seconds'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: state.update({"image_encoder.prompt_generator.x": torch.ones(1)}),
+        lambda state: state.update({7: torch.ones(1)}),
+        lambda state: state.update(model=state),
+        lambda state: state.update({k: v.int() for k, v in state.items()}),
+        lambda state: state["mask_decoder.iou_token.weight"].fill_(torch.nan),
+        lambda state: state.update(
+            {"image_encoder.pos_embed": torch.ones(1, 0, 0, 32)}
+        ),
+        lambda state: state.update({"a": torch.ones(1, dtype=torch.complex64)}),
+    ],
+    ids=["adapter", "number key", "itself", "integers", "nan", "no grid", "complex"],
+)
+def test_strange_tensors_give_one_error(sam: Sam, base_file: Path, spoil) -> None:
+    state = dict(sam.state_dict())
+    spoil(state)
+    torch.save(state, base_file)
+    with pytest.raises(CheckpointError, match="small|SAM network"):
+        load_checkpoint(base_file)
+
+
+@pytest.mark.parametrize("weights", ["5", "[1]", '{"fft_highpass": "x"}', "null", "{"])
+def test_strange_adapter_headers_give_one_error(base_file: Path, weights: str) -> None:
+    base = load_checkpoint(base_file)
+    path = saved_adapter(base_file)
+    header = {"format": "1", "kind": "adapter", "base_sha256": base.sha256}
+    write_weights(path, load_file(path), header | {"weights": weights})
+    with pytest.raises(CheckpointError, match="my"):
+        load_adapter(path, base, "small")
+
+
+def test_adapter_of_a_later_format_is_refused(base_file: Path) -> None:
+    base = load_checkpoint(base_file)
+    path = saved_adapter(base_file)
+    write_weights(path, load_file(path), {"format": "99", "kind": "adapter"})
+    with pytest.raises(CheckpointError, match="Expected format 1"):
+        load_adapter(path, base, "small")

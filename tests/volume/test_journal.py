@@ -297,3 +297,14 @@ def test_a_full_disk_is_reported_once_and_work_goes_on(saved, path):
     with pytest.raises(OutputError, match="save the labels"):
         saved.new_object()
     assert saved.new_object() == 2
+
+
+def test_points_and_boxes_given_as_arrays_are_replayed(path, volume, plane):
+    session = Session(volume, DiskPredictor(), journal=str(path))
+    object_id = session.new_object()
+    session.add_point(object_id, plane, np.array(LEFT[-2:]))
+    session.set_box(object_id, plane, np.array([1, 1, 12, 12]))
+    session.mask(object_id, plane)
+    again = replay(str(path), volume, DiskPredictor())
+    assert again.prompts(object_id, plane).extends(session.prompts(object_id, plane))
+    assert np.array_equal(again.labels, session.labels)

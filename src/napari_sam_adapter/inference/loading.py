@@ -108,7 +108,7 @@ def choose_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # "meta" has no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise DeviceError(
             f"Expected a device of this machine, got {device!r}. "

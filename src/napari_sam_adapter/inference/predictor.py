@@ -85,6 +85,7 @@ class SamPredictor:
         self.description = description
         self._dtype = dtype
         self._stretch = checkpoint.stretch
+        self._centred = checkpoint.is_own
         self._sam = checkpoint.sam.to(self.device)
         self._encoder: nn.Module = checkpoint.image_encoder.to(self.device)
         with torch.inference_mode():
@@ -137,7 +138,9 @@ class SamPredictor:
         """
         pictures = [to_rgb(image) for image in images]
         frames = [
-            frame_of((p.shape[0], p.shape[1]), self.image_size, self._stretch)
+            frame_of(
+                (p.shape[0], p.shape[1]), self.image_size, self._stretch, self._centred
+            )
             for p in pictures
         ]
         batch = torch.stack(
@@ -279,8 +282,7 @@ def _to_tensors(
         points = (xy, signs)
     boxes = None
     if group[0].box is not None:
-        corners = [np.array(p.box, dtype=np.float64).reshape(2, 2) for p in group]
-        boxes = torch.stack([frame.to_xy(c).flatten() for c in corners])
+        boxes = torch.stack([frame.to_box_xy(p.box) for p in group if p.box])
     masks = None
     if previous[0] is not None:
         masks = torch.stack([torch.as_tensor(p)[None] for p in previous])

@@ -41,17 +41,31 @@ class Frame:
         Size after scaling; the rest of the square is padding.
     size : int
         Side of the square in pixels.
+    is_centred : bool
+        Map pixel centres to pixel centres, and boxes to the pixels they enclose, as
+        the small model was trained. The published networks scale numbers as they are.
     """
 
     original: tuple[int, int]
     resized: tuple[int, int]
     size: int
+    is_centred: bool = False
 
     def to_xy(self, points: npt.NDArray[np.float64]) -> Tensor:
         """Turn (N, 2) row, column pixels of the image into x, y of the square."""
-        scale = np.divide(self.resized, self.original)
-        flipped = np.ascontiguousarray((points * scale)[:, ::-1])
-        return torch.from_numpy(flipped).float()
+        shift = 0.5 if self.is_centred else 0.0
+        return _flipped((points + shift) * self._scale - shift)
+
+    def to_box_xy(self, box: tuple[float, float, float, float]) -> Tensor:
+        """Turn a box of pixels, both corners included, into x, y, x, y."""
+        last = 1.0 if self.is_centred else 0.0
+        first_corner = np.array(box[:2]) * self._scale
+        last_corner = (np.array(box[2:]) + last) * self._scale - last
+        return _flipped(np.stack([first_corner, last_corner])).flatten()
+
+    @property
+    def _scale(self) -> npt.NDArray[np.float64]:
+        return np.divide(self.resized, self.original)
 
     def to_mask_prompt(self, mask: npt.NDArray[np.bool_]) -> Tensor:
         """Turn an (H, W) mask into logits (1, S / 4, S / 4) in the square."""
@@ -102,7 +116,9 @@ def to_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
-def frame_of(shape: tuple[int, int], size: int, stretch: bool = False) -> Frame:
+def frame_of(
+    shape: tuple[int, int], size: int, stretch: bool = False, is_centred: bool = False
+) -> Frame:
     """Return how an image of this shape lies in the square.
 
     Parameters
@@ -113,6 +129,8 @@ def frame_of(shape: tuple[int, int], size: int, stretch: bool = False) -> Frame:
         Side of the square in pixels.
     stretch : bool
         Fill the square instead of keeping the aspect ratio.
+    is_centred : bool
+        See `Frame`.
 
     Returns
     -------
@@ -120,10 +138,10 @@ def frame_of(shape: tuple[int, int], size: int, stretch: bool = False) -> Frame:
         The longest side becomes `size`; no side becomes less than one pixel.
     """
     if stretch:
-        return Frame(shape, (size, size), size)
+        return Frame(shape, (size, size), size, is_centred)
     scale = size / max(shape)
     rows, columns = (max(1, int(side * scale + 0.5)) for side in shape)
-    return Frame(shape, (rows, columns), size)
+    return Frame(shape, (rows, columns), size, is_centred)
 
 
 def to_input(rgb: npt.NDArray[np.uint8], frame: Frame) -> Tensor:
@@ -148,3 +166,7 @@ def to_input(rgb: npt.NDArray[np.uint8], frame: Frame) -> Tensor:
     std = torch.tensor(PIXEL_STD)[:, None, None]
     padding = (0, frame.size - columns, 0, frame.size - rows)
     return F.pad((pixels - mean) / std, padding)
+
+
+def _flipped(points: npt.NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(points[:, ::-1])).float()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
+from napari_sam_adapter.model.image_encoder import ConvStem
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import SamShape, infer_shape
 from napari_sam_adapter.model.weight_files import (
@@ -21,7 +24,7 @@ from napari_sam_adapter.model.weight_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 FORMAT_VERSION = "1"
@@ -69,6 +72,11 @@ class Checkpoint:
     stretch: bool = False
 
     @property
+    def is_own(self) -> bool:
+        """Whether this is the small model of this project."""
+        return isinstance(self.sam.image_encoder.patch_embed, ConvStem)
+
+    @property
     def image_encoder(self) -> nn.Module:
         """The encoder to use, with the adapter if there is one."""
         if self.adapter is None:
@@ -95,7 +103,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         If the file is broken, unsafe, or of another architecture.
     """
     content, _ = read_weights(path)
-    state = unwrap(content, path)
+    with _reading(path):
+        sam, adapter = _build(unwrap(content, path), path)
+    return Checkpoint(sam.eval(), adapter, file_hash(path), adapter is not None)
+
+
+def _build(state: dict[str, Tensor], path: Path) -> tuple[Sam, SamAdapter | None]:
     adapter_state = {
         key.removeprefix(_ADAPTER_PREFIX): state.pop(key)
         for key in list(state)
@@ -112,7 +125,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
         depth = len(shape.windows)
         adapter = SamAdapter(shape.width, depth, bottleneck, published_order=True)
         _load_strictly(adapter, adapter_state, path)
-    return Checkpoint(sam.eval(), adapter, file_hash(path), stretch=bool(adapter_state))
+    return sam, adapter
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what strange tensors cause anywhere into one error."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:
+        raise CheckpointError(
+            f"Expected weights of a supported network in {path}, but they cannot be "
+            f"used ({type(error).__name__}: {error}). Choose another file."
+        ) from error
 
 
 def unwrap(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
@@ -145,16 +172,23 @@ def unwrap(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
         if isinstance(content.get(wrapper), dict):
             return unwrap(content[wrapper], path)
     state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+    _check_numbers(state, path)
     for prefix in _PREFIXES:
         if state and all(key.startswith(prefix) for key in state):
             renamed = {key.removeprefix(prefix): value for key, value in state.items()}
             return unwrap(renamed, path)
     dropped = ("pixel_mean", "pixel_std")
-    return {
-        key: value.float() if value.is_floating_point() else value
-        for key, value in state.items()
-        if key not in dropped
-    }
+    return {key: value.float() for key, value in state.items() if key not in dropped}
+
+
+def _check_numbers(state: Mapping[str, Tensor], path: Path) -> None:
+    for key, tensor in state.items():
+        is_plain = tensor.layout == torch.strided and not tensor.is_meta
+        if not (is_plain and tensor.is_floating_point() and tensor.isfinite().all()):
+            raise CheckpointError(
+                f"Expected finite real numbers in {path}, but {key} has others. "
+                "Choose another file."
+            )
 
 
 def save_base(
@@ -233,37 +267,40 @@ def load_adapter(path: Path, base: Checkpoint, base_name: str) -> Checkpoint:
             f"Expected an adapter file at {path}, got something else. "
             "To use a base model, give it as the model."
         )
+    if header.get("format") != FORMAT_VERSION:
+        raise CheckpointError(
+            f"Expected format {FORMAT_VERSION} in {path}, got {header.get('format')}. "
+            "Update napari-sam-adapter, or choose an adapter of this version."
+        )
     if header.get("base_sha256") != base.sha256:
         raise CheckpointError(
             f"Adapter {path} was trained for the model {header.get('base')!r}, but the "
             f"loaded model is {base_name!r} or another version of it. Load that model "
             "or choose another adapter."
         )
-    state = {
-        key.removeprefix("adapter."): value
-        for key, value in content.items()
-        if key.startswith("adapter.")
-    }
-    adapter = _adapter_like(state, base, header, path)
-    tuned = {key: content[key] for key in content if not key.startswith("adapter.")}
-    return Checkpoint(_with_tuned(base.sam, tuned, path), adapter, base.sha256)
+    with _reading(path):
+        _check_numbers(content, path)
+        tuned = {key: tensor.float() for key, tensor in content.items()}
+        state = {
+            key.removeprefix("adapter."): tuned.pop(key)
+            for key in content
+            if key.startswith("adapter.")
+        }
+        adapter = _adapter_like(state, base, header, path)
+        sam = _with_tuned(base.sam, tuned, path)
+    return Checkpoint(sam, adapter, base.sha256, base.stretch)
 
 
 def _adapter_like(
     state: dict[str, Tensor], base: Checkpoint, header: Mapping[str, str], path: Path
 ) -> SamAdapter:
     encoder = base.sam.image_encoder
-    try:
-        bottleneck, weights = (
-            state["shared_mlp.weight"].shape[1],
-            json.loads(header.get("weights", "{}")),
-        )
-    except (KeyError, IndexError, ValueError) as error:
-        raise CheckpointError(
-            f"Expected an adapter at {path}, but it is incomplete ({error})."
-        ) from error
-    width = encoder.pos_embed.shape[-1]
-    adapter = SamAdapter(width, len(encoder.blocks), bottleneck, weights)
+    weights = json.loads(header.get("weights", "{}"))
+    if not all(math.isfinite(weight) for weight in weights.values()):
+        raise CheckpointError(f"Expected finite source weights in {path}.")
+    width, bottleneck = state["shared_mlp.weight"].shape
+    patch = base.sam.prompt_encoder.patch
+    adapter = SamAdapter(width, len(encoder.blocks), bottleneck, weights, patch)
     _load_strictly(adapter, state, path)
     return adapter.eval()
 

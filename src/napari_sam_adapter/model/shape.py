@@ -119,7 +119,9 @@ def infer_shape(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
 def _read_sizes(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
     encoder = "image_encoder."
     conv_stem = f"{encoder}patch_embed.skip4.weight" in sizes
-    _, grid, _, width = sizes[f"{encoder}pos_embed"]
+    _, grid, columns, width = sizes[f"{encoder}pos_embed"]
+    if grid != columns or not grid or not width:
+        raise ValueError(f"positions for {grid} x {columns} tokens of width {width}")
     found = (re.match(r"image_encoder\.blocks\.(\d+)\.", key) for key in sizes)
     depth = 1 + max(int(match[1]) for match in found if match)
     use_rel_pos = f"{encoder}blocks.0.attn.rel_pos_h" in sizes

@@ -81,7 +81,7 @@ def read_samples(path: Path, split: str, plane_step: int = 1) -> list[Sample]:
                     for sample in _planes(volume, plane_step)
                 ]
             return [_picture(archive, row["id"]) for row in _rows(archive, split)]
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
+    except (OSError, zipfile.BadZipFile, KeyError, IndexError) as error:
         raise TrainingError(
             f"Expected a data set at {path}, but it cannot be read ({error})."
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,6 @@ from napari_sam_adapter.volume.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -46,7 +46,7 @@ HARDWARE = {"device", "dtype"}
 
 
 def replay(
-    path: Path,
+    path: str | Path,
     image: ArraySource | Volume,
     predictor: PredictorSource,
     *,
@@ -58,7 +58,7 @@ def replay(
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         Journal of the session; a half-written last line is dropped.
     image : array-like or Volume
         The same image. The intensity window is taken from the journal.
@@ -84,6 +84,7 @@ def replay(
     SessionError
         If the journal is damaged, or image, labels or predictor are others.
     """
+    path = Path(path)
     header, entries = read_journal(path)
     volume = _same_volume(header, image, axes)
     labels = _same_labels(header, labels, volume.shape)

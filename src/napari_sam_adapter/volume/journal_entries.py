@@ -234,13 +234,13 @@ _KINDS: dict[str, Any] = {
     kind.__name__: kind for group in (Edit, Entry) for kind in get_args(group)
 }
 _DECODERS: dict[str, Callable[[Any], Any]] = {
-    "box": tuple,
+    "box": lambda value: tuple(_array(value)),
     "edits": lambda values: tuple(map(edit_from_json, values)),
     "mask": _array,
     "path": _array,
     "pixels": _array,
     "plane": _plane,
-    "point": tuple,
+    "point": lambda value: tuple(_array(value)),
     "points": _array,
     "polarities": _array,
     "prompts": _prompts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import SessionError
@@ -36,8 +37,6 @@ from napari_sam_adapter.volume.propagation import (
 from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     import numpy.typing as npt
 
@@ -69,7 +68,7 @@ class Session(EditableLabels):
         Window to 8 bits; by default estimated from a few planes.
     cache_bytes : int
         Memory for embeddings.
-    journal : Path or None
+    journal : str, Path or None
         New file in which every edit is saved at once; reads a few planes.
     overwrite : bool
         Whether masks take pixels of other objects.
@@ -93,7 +92,7 @@ class Session(EditableLabels):
         *,
         intensity: IntensityMapping | None = None,
         cache_bytes: int = CACHE_BYTES,
-        journal: Path | None = None,
+        journal: str | Path | None = None,
         overwrite: bool = False,
     ) -> None:
         if not isinstance(image, Volume):
@@ -106,7 +105,7 @@ class Session(EditableLabels):
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
             header = header_of(image, self.labels, overwrite)
-            self._journal = Journal.create(journal, header)
+            self._journal = Journal.create(Path(journal), header)
         if predictor is not None:
             self.predictor = predictor
 
