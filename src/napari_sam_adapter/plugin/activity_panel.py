@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
 
-from napari_sam_adapter.plugin.state import Phase
+from napari_sam_adapter.plugin.state import Phase, Progress
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import PluginState
 
 ERROR_STYLE = "color: #ff6b6b; font-weight: bold;"
+IDLE = Progress(0, 1)
+"""An empty bar that stands still; a total of 0 makes it move."""
 
 
 class ActivityPanel(QWidget):
@@ -28,6 +30,8 @@ class ActivityPanel(QWidget):
         super().__init__(parent)
         self.bar = QProgressBar()
         self.bar.setToolTip("How far the running work is.")
+        self.bar.setFormat("%v of %m planes")
+        self._shown: Progress | None = None
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.status.setMinimumHeight(3 * self.status.fontMetrics().lineSpacing())
@@ -50,9 +54,20 @@ class ActivityPanel(QWidget):
             What is going on.
         """
         busy = state.phase is not Phase.READY
-        self.bar.setRange(0, state.progress.total if busy else 1)
-        self.bar.setValue(state.progress.done if busy else 0)
-        self.bar.setTextVisible(busy and state.progress.total > 0)
-        self.bar.setFormat("%v of %m planes")
+        self._show_progress(state.progress if busy else IDLE)
         self.status.setText(state.message.text)
-        self.status.setStyleSheet(ERROR_STYLE if state.message.is_error else "")
+        style = ERROR_STYLE if state.message.is_error else ""
+        if style != self.status.styleSheet():  # Qt lays out again even for the same
+            self.status.setStyleSheet(style)
+
+    def _show_progress(self, progress: Progress) -> None:
+        if progress == self._shown:
+            return
+        self._shown = progress
+        # Left to itself the bar draws at once, at every call, and napari's canvas and
+        # the whole window are put together anew each time.
+        self.bar.setUpdatesEnabled(False)
+        self.bar.setRange(0, progress.total)
+        self.bar.setValue(progress.done)
+        self.bar.setTextVisible(progress != IDLE and progress.total > 0)
+        self.bar.setUpdatesEnabled(True)

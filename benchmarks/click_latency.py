@@ -1,0 +1,173 @@
+"""How long a click takes, and how long the window stands still meanwhile.
+
+    xvfb-run -a python benchmarks/click_latency.py [--model tiny] [--json OUT]
+
+Clicks are real mouse events on the canvas of a real napari window. A click is over when
+its mask is in the Labels layer and a frame with it was shown. A heartbeat in the event
+loop tells how long the window could not answer; the first rows of that table are what
+napari needs for the same layers with no plugin in the window.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import driven_window
+import numpy as np
+from driven_window import click, press_key, show_plane
+from scipy import ndimage
+from stopwatch import Heartbeat, MaskWatch
+
+from napari_sam_adapter.sample_images import nuclei_volume
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+    from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
+
+SHAPE = 24, 512, 512
+REPEATS = 10
+FOLLOWED = 3
+"""Objects that are followed through the volume."""
+NEW, ENCODED = "click on a new plane", "click on an encoded plane"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    image, truth = nuclei_volume(SHAPE)
+    viewer = driven_window.open_window()
+    viewer.add_image(image, name="nuclei")
+    heart = Heartbeat()
+    measure_napari(viewer, heart)
+    widget = driven_window.dock_widget(viewer, options.model)
+    heart.measure("model load", lambda: load(widget))
+    seconds = measure_clicks(viewer, widget, truth, heart)
+    print_results(seconds, heart.longest)
+    if options.json:
+        values = {"machine": machine(), "clicks": seconds, "gaps": heart.longest}
+        options.json.write_text(json.dumps(values, indent=1))
+    viewer.close()
+
+
+def measure_napari(viewer: Viewer, heart: Heartbeat) -> None:
+    """Click points and refresh labels with nothing but napari in the window."""
+    labels = viewer.add_labels(np.zeros(SHAPE, np.int32))
+    points = viewer.add_points(ndim=3, size=10)
+    points.mode = "add"
+
+    def click_and_refresh(z: int) -> None:
+        click(viewer, (100 + 20 * z, 200))
+        labels.data[z, 100:130, 100:130] = 1
+        labels.refresh(thumbnail=False, highlight=False, extent=False)
+
+    for z in range(REPEATS):
+        heart.measure("napari alone: step", lambda z=z: show_plane(viewer, z))
+        heart.measure("napari alone: click", lambda z=z: click_and_refresh(z))
+    viewer.layers.remove(points)
+    viewer.layers.remove(labels)
+
+
+def load(widget: SegmentAnythingWidget) -> None:
+    widget.model_panel.load.click()
+    driven_window.settle(widget)
+
+
+def measure_clicks(
+    viewer: Viewer, widget: SegmentAnythingWidget, truth: np.ndarray, heart: Heartbeat
+) -> dict[str, list[float]]:
+    """Click a new object each time, first on new planes, then on an encoded one."""
+    widget.annotation_panel.buttons["use_points"].click()
+    # Planes in view are encoded ahead; here a click has to come first.
+    widget.controller._watch._timer.setInterval(3_600_000)
+    watch = MaskWatch(viewer, widget)
+    seconds: dict[str, list[float]] = {NEW: [], ENCODED: []}
+    for z in range(REPEATS):
+        show_plane(viewer, z)
+        timed_click(watch, centres(truth[z])[0], heart, NEW, seconds)
+    for spot in centres(truth[REPEATS - 1])[1 : REPEATS + 1]:
+        timed_click(watch, spot, heart, ENCODED, seconds)
+    for number in range(FOLLOWED):
+        z = REPEATS + 2 + 3 * number
+        show_plane(viewer, z)
+        timed_click(watch, centres(truth[z])[0], heart)
+        heart.measure("propagation", lambda: propagate(viewer, widget))
+    return seconds
+
+
+def timed_click(
+    watch: MaskWatch,
+    spot: tuple[int, int],
+    heart: Heartbeat,
+    name: str = "",
+    seconds: dict[str, list[float]] | None = None,
+) -> None:
+    press_key(watch.viewer, "N")
+    taken = heart.measure(name, lambda: watch.click(spot))
+    if seconds is not None and watch.shown:
+        seconds[name].append(taken)
+
+
+def propagate(viewer: Viewer, widget: SegmentAnythingWidget) -> None:
+    press_key(viewer, "G")
+    driven_window.settle(widget)
+
+
+def centres(labels: np.ndarray) -> list[tuple[int, int]]:
+    """Return the middle of every nucleus of a plane, the largest first."""
+    numbers, sizes = np.unique(labels[labels > 0], return_counts=True)
+    spots = []
+    for number in numbers[np.argsort(-sizes)]:
+        depth = ndimage.distance_transform_edt(labels == number)
+        row, column = np.unravel_index(depth.argmax(), labels.shape)
+        spots.append((int(row), int(column)))
+    return spots
+
+
+def print_results(
+    seconds: dict[str, list[float]], gaps: dict[str, list[float]]
+) -> None:
+    print("| from the click to the mask on the screen | clicks | median | longest |")
+    print("|---|--:|--:|--:|")
+    for name, values in seconds.items():
+        print(f"| {name} | {len(values)} | {ms(median(values))} | {ms(max(values))} |")
+    print("\n| the window stood still during | times | median of longest | longest |")
+    print("|---|--:|--:|--:|")
+    for name, values in gaps.items():
+        if name:
+            row = f"{len(values)} | {ms(median(values))} | {ms(max(values))}"
+            print(f"| {name} | {row} |")
+    print("\n" + ", ".join(f"{key} {value}" for key, value in machine().items()))
+
+
+def ms(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms"
+
+
+def machine() -> dict[str, str]:
+    import torch
+
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    affinity = getattr(os, "sched_getaffinity", None)
+    usable = len(affinity(0)) if affinity else os.cpu_count()
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": f"{usable} of {os.cpu_count()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torch threads": str(torch.get_num_threads()),
+    }
+
+
+if __name__ == "__main__":
+    main()

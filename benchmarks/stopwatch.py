@@ -1,0 +1,89 @@
+"""When a mask is on the screen, and how long the event loop stood still."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import driven_window
+from driven_window import canvas_of, click, wait_until
+from qtpy.QtCore import Qt, QTimer
+
+from napari_sam_adapter.plugin.state import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari import Viewer
+
+    from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
+
+BEAT = 5
+"""Milliseconds between two heartbeats."""
+
+
+class Heartbeat:
+    """Longest time between two turns of the event loop, per measured stretch."""
+
+    def __init__(self) -> None:
+        self.longest: dict[str, list[float]] = {}
+        self._name = ""
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(BEAT)
+        self._timer.timeout.connect(self._beat)
+        self._timer.start()
+
+    def measure(self, name: str, action: Callable[[], object]) -> float:
+        """Do something and note the longest gap; return how long it took."""
+        driven_window.rest(0.05)
+        self._name = name
+        self.longest.setdefault(name, []).append(0.0)
+        started = self._last = time.perf_counter()
+        action()
+        seconds = time.perf_counter() - started
+        driven_window.rest(0.05)  # what was put off belongs to it
+        self._name = ""
+        return seconds
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        if self._name:
+            gaps = self.longest[self._name]
+            gaps[-1] = max(gaps[-1], now - self._last)
+        self._last = now
+
+
+class MaskWatch:
+    """Clicks, and waits until the mask of the object was shown on the screen."""
+
+    def __init__(self, viewer: Viewer, widget: SegmentAnythingWidget) -> None:
+        self.viewer = viewer
+        self.shown = False
+        self._widget = widget
+        self._written = self._drawn = False
+        canvas = canvas_of(viewer)
+        widget.controller.workspace.layers.labels.events.set_data.connect(self._on_data)
+        canvas._scene_canvas.events.draw.connect(self._on_draw, position="last")
+        canvas.native.frameSwapped.connect(self._on_frame)
+
+    def click(self, spot: tuple[int, int]) -> None:
+        self._written = self._drawn = self.shown = False
+        click(self.viewer, spot)
+        wait_until(lambda: self.shown or self._is_in_vain())
+
+    def _is_in_vain(self) -> bool:
+        # Another object has all the pixels.
+        return self._widget.state.phase is Phase.READY and not self._written
+
+    def _on_data(self, event: object) -> None:
+        workspace = self._widget.controller.workspace
+        plane = workspace.session.labels[self.viewer.dims.current_step[0]]
+        self._written = bool((plane == workspace.object_id).any())
+
+    def _on_draw(self, event: object) -> None:
+        self._drawn = self._written
+
+    def _on_frame(self) -> None:
+        self.shown = self.shown or self._drawn
