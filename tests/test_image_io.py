@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from PIL import Image
 from napari_sam_adapter.errors import ImageError, OutputError, PlaneError
 from napari_sam_adapter.image_io import OpenedImage, open_image, save_labels
 from napari_sam_adapter.image_io.formats import check_labels_path
+from napari_sam_adapter.image_io.lazy_array import LazyArray
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 nibabel = pytest.importorskip("nibabel")
@@ -202,6 +205,89 @@ def test_a_broken_ome_zarr_is_refused(tmp_path: Path, metadata: dict) -> None:
         open_image(tmp_path / "image.zarr")
 
 
+def npy_header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+def write_png_of_a_broken_chunk(path: Path) -> None:
+    Image.new("L", (30, 20)).save(path)
+    start, _, pixels = path.read_bytes().partition(b"IDAT")
+    cut, end = (4).to_bytes(4, "big") + b"IDAT" + pixels[:4], bytes(4)
+    path.write_bytes(start[:-4] + cut + end + end + b"\x00\x01\x02\x03" + end)
+
+
+def write_nifti_of_unknown_type(path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Image(VOLUME.T, np.eye(4)), path)
+    content = bytearray(path.read_bytes())
+    content[70:72] = (9999).to_bytes(2, "little")
+    path.write_bytes(content)
+
+
+def write_tiff_of_no_rows_per_strip(path: Path) -> None:
+    tifffile.imwrite(path, VOLUME[0], compression="zlib", metadata=None)
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages[0].tags["RowsPerStrip"].overwrite(0)
+
+
+ZARR_OF_A_LIST = '{"zarr_format": 3, "node_type": "group", "attributes": {"ome": [1]}}'
+
+
+def write_zarr_metadata(path: Path, metadata: str) -> None:
+    path.mkdir()
+    (path / "zarr.json").write_text(metadata)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.png", write_png_of_a_broken_chunk),
+        ("a.nii", write_nifti_of_unknown_type),
+        ("a.tif", write_tiff_of_no_rows_per_strip),
+        ("a.npy", lambda path: path.write_bytes(npy_header("{'shape': (6,\n"))),
+        ("a.zarr", lambda path: write_zarr_metadata(path, "[]")),
+        ("b.zarr", lambda path: write_zarr_metadata(path, "5")),
+        ("c.zarr", lambda path: write_zarr_metadata(path, ZARR_OF_A_LIST)),
+    ],
+)
+def test_a_damaged_file_is_refused(
+    tmp_path: Path, name: str, write: Callable[[Path], object]
+) -> None:
+    write(tmp_path / name)
+    with pytest.raises(ImageError, match=name):
+        open_image(tmp_path / name)
+
+
+def test_a_tiff_opens_without_its_broken_ome_metadata(ome_tiff: Path) -> None:
+    ome_tiff.write_bytes(ome_tiff.read_bytes().replace(b"<Pixels ", b"<Pixel< "))
+    assert open_image(ome_tiff).data.shape[-2:] == VOLUME.shape[-2:]
+
+
+def test_any_error_of_a_file_library_names_the_file() -> None:
+    class Broken:
+        shape, dtype = (4, 4), np.dtype(np.uint8)
+
+        def __getitem__(self, key: object) -> np.ndarray:
+            raise ZeroDivisionError
+
+    with pytest.raises(ImageError, match=r"ZeroDivisionError.*a\.tif"):
+        LazyArray(Broken(), "a.tif")[0]
+
+
+def test_a_path_that_cannot_be_looked_at_is_refused(tmp_path: Path) -> None:
+    name = "a" * 300 + ".tif"
+    with pytest.raises(ImageError, match="name too long"):
+        open_image(tmp_path / name)
+    with pytest.raises(OutputError, match="name too long"):
+        save_labels(tmp_path / name, LABELS)
+
+
+def test_a_name_too_long_for_the_temporary_file_is_refused_first(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(OutputError, match="name too long"):
+        check_labels_path(tmp_path / ("a" * 250 + ".tif"))
+
+
 def test_an_ordinary_folder_is_not_an_image(tmp_path: Path) -> None:
     with pytest.raises(ImageError):
         open_image(tmp_path)
@@ -330,6 +416,24 @@ def test_labels_keep_scale_and_units_of_the_image(
         like.scale,
         like.units,
     )
+
+
+@pytest.mark.parametrize("suffix", [".TIF", ".ZARR", ".NII", ".NII.GZ", ".NPY"])
+def test_labels_can_be_saved_under_a_name_in_capitals(
+    tmp_path: Path, suffix: str
+) -> None:
+    save_labels(tmp_path / f"O{suffix}", LABELS)
+    assert os.listdir(tmp_path) == [f"O{suffix}"]
+    np.testing.assert_array_equal(open_image(tmp_path / f"O{suffix}").data, LABELS)
+
+
+def test_ome_tiff_labels_spell_the_unit_as_ome_asks(
+    ome_tiff: Path, tmp_path: Path
+) -> None:
+    save_labels(tmp_path / "labels.tif", LABELS, open_image(ome_tiff))
+    with tifffile.TiffFile(tmp_path / "labels.tif") as tiff:
+        pixels = ElementTree.fromstring(tiff.ome_metadata).find(".//{*}Pixels")
+    assert pixels.get("PhysicalSizeXUnit") == "\u00b5m"
 
 
 def test_nifti_labels_lie_where_the_scan_lies(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from napari_sam_adapter import __version__
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.model.variants import ADAPTERS, MODELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_help_loads_neither_torch_nor_napari_nor_numpy() -> None:
@@ -62,3 +67,33 @@ def test_pretraining_without_data_is_refused(
     assert main(["pretrain", "tiny", "--data", str(folder), "-o", str(output)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not output.exists()
+
+
+def test_the_state_of_a_stopped_training_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "weights.safetensors.state"
+    state.write_text("hours of work")
+    output = str(tmp_path / "weights.safetensors")
+    command = ["pretrain", "tiny", "--data", str(tmp_path), "-o", output]
+    assert main(command) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 2  # there are no data either
+    assert "earlier" not in capsys.readouterr().err
+
+
+def test_a_failed_download_is_one_line(tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9"
+    chosen = {"NAPARI_SAM_ADAPTER_CACHE": str(tmp_path), "HTTPS_PROXY": nowhere}
+    script = (
+        "from napari_sam_adapter.cli.loading import load_from_disk\n"
+        "try:\n    load_from_disk('vit_b', None, 'cpu')\n"
+        "except ValueError as error:\n    print(error)"
+    )
+    command = [sys.executable, "-c", script]
+    environment = {**os.environ, **chosen}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment
+    )
+    assert "Cannot download vit_b" in done.stdout
+    assert not done.stderr

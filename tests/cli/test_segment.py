@@ -202,6 +202,26 @@ def test_the_image_is_never_overwritten(refused: Refused, volume: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("image", "output", "report"),
+    [
+        ("a.tif", "b.tif", "b.tif"),
+        ("a.tif", "b.tif", "a.tif"),
+        ("a.tif", "b.tif", "c/../b.tif"),
+        ("a.zarr", "a.zarr/labels.zarr", "r.json"),
+        ("a.zarr/0", "a.zarr", "r.json"),
+        ("a.zarr", "b.tif", "a.zarr/r.json"),
+        ("a.tif", "b.zarr", "b.zarr/r.json"),
+    ],
+)
+def test_image_labels_and_report_must_lie_apart(
+    refused: Refused, tmp_path: Path, image: str, output: str, report: str
+) -> None:
+    paths = "-o", tmp_path / output, "--json", tmp_path / report
+    told = refused("segment", tmp_path / image, "-p", POINT, *paths, "--overwrite")
+    assert "another file" in told or "one inside the other" in told
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--point", "1,2"], "3 finite numbers"),

@@ -1,4 +1,5 @@
 import dask.array
+import numcodecs
 import numpy as np
 import pytest
 import zarr
@@ -176,3 +177,17 @@ def test_a_broken_chunk_is_an_image_error():
 
     with pytest.raises(ImageError, match="chunk 7 is missing"):
         Volume(Broken(gradient((3, 4, 5)))).read(Plane((1, 2), (0,)))
+
+
+def test_a_broken_chunk_of_a_zarr_is_an_image_error(tmp_path):
+    array = zarr.create_array(
+        tmp_path / "a.zarr",
+        data=gradient((3, 4, 5)),
+        chunks=(1, 4, 5),
+        zarr_format=2,
+        compressors=numcodecs.Zlib(),
+    )
+    for chunk in (tmp_path / "a.zarr").glob("[0-9]*"):
+        chunk.write_bytes(b"broken")
+    with pytest.raises(ImageError, match="plane"):
+        Volume(array).read(Plane((1, 2), (0,)))

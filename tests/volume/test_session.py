@@ -18,6 +18,7 @@ from napari_sam_adapter.volume.edits import (
     SetPrompts,
 )
 from napari_sam_adapter.volume.planes import Plane, Volume
+from napari_sam_adapter.volume.readable_labels import ReadableLabels
 from napari_sam_adapter.volume.session import Session
 
 
@@ -66,6 +67,11 @@ def test_labels_are_written_in_place(volume, predictor, plane):
     session.mask(7, plane)
     assert session.labels is labels
     np.testing.assert_array_equal(labels[4] == 7, ball(LEFT)[4])
+
+
+def test_labels_too_large_for_the_memory_are_refused():
+    with pytest.raises(ImageError, match=r"4,194,304 GiB.*on disk"):
+        ReadableLabels((2**20, 2**20, 2**10))
 
 
 def test_objects_of_given_labels_are_known(volume, predictor):

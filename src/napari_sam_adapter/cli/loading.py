@@ -31,8 +31,11 @@ def load_from_disk(model: str, adapter: str | None, device: str) -> Predictor:
     Predictor
         Ready to use.
     """
+    import pooch
+
     from napari_sam_adapter.inference.loading import load_predictor
 
+    pooch.get_logger().setLevel("WARNING")  # or a failure would take two lines
     return load_predictor(model, adapter=adapter, device=device)
 
 

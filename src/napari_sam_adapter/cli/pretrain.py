@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from napari_sam_adapter.training.pretrain import TrainingProgress
 
@@ -24,11 +26,10 @@ def pretrain(
     workers: options.WorkersOption = 0,
 ) -> None:
     """Train a base model from a recipe; stopped runs can be resumed."""
-    from napari_sam_adapter.image_io.output import check_output
     from napari_sam_adapter.training.pretrain import pretrain as run
     from napari_sam_adapter.training.recipe import read_recipe
 
-    check_output(output, overwrite or resume)
+    _check_outputs(output, resume, overwrite)
     steps = run(
         read_recipe(recipe),
         data,
@@ -39,6 +40,19 @@ def pretrain(
     )
     _show(steps)
     typer.echo(f"{output}: written")
+
+
+def _check_outputs(output: Path, resume: bool, overwrite: bool) -> None:
+    from napari_sam_adapter.image_io.output import check_output
+
+    check_output(output, overwrite or resume)
+    state = output.with_name(output.name + ".state")
+    check_output(state, overwrite=True)
+    if state.exists() and not (resume or overwrite):
+        raise OutputError(
+            f"Expected a new run, but {state} keeps the state of an earlier one. Go on "
+            "from it with --resume, or replace it with --overwrite."
+        )
 
 
 def _show(steps: Iterator[TrainingProgress]) -> None:

@@ -70,11 +70,27 @@ def _check_outputs(
     from napari_sam_adapter.image_io.formats import check_labels_path
     from napari_sam_adapter.image_io.output import check_output
 
-    if output.resolve() == image.resolve():
-        raise OutputError(f"Expected another file than the image, got {output}.")
+    _check_apart("image", image, "labels", output)
+    if report is not None:
+        _check_apart("image", image, "report", report)
+        _check_apart("labels", output, "report", report)
     check_labels_path(output, overwrite)
     if report is not None:
         check_output(report, overwrite)
+
+
+def _check_apart(kind: str, path: Path, other_kind: str, other: Path) -> None:
+    first, second = path.resolve(), other.resolve()
+    if first == second:
+        raise OutputError(
+            f"Expected another file for the {other_kind} than for the {kind}, got "
+            f"{other}. Choose another name."
+        )
+    if first in second.parents or second in first.parents:
+        raise OutputError(
+            f"Expected a file for the {other_kind} apart from the {kind}, got {other} "
+            f"and {path}, one inside the other. Choose another folder."
+        )
 
 
 def _open(path: Path, channel: int | None) -> OpenedImage:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, OutputError
-from napari_sam_adapter.image_io.lazy_array import READ_ERRORS, unreadable
+from napari_sam_adapter.image_io.lazy_array import unreadable
 from napari_sam_adapter.image_io.nifti import open_nifti, write_nifti
 from napari_sam_adapter.image_io.numpy_file import open_numpy, write_numpy
 from napari_sam_adapter.image_io.ome_zarr import open_zarr, write_zarr
@@ -78,14 +78,14 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
         If the file is missing, cut off, broken or of an unknown kind.
     """
     path = Path(path)
-    if not path.exists():
-        raise ImageError(f"Expected an image, but {path} does not exist.")
-    opener = open_zarr if path.is_dir() else _format_of(path, ImageError).open
     try:
+        if not path.exists():
+            raise ImageError(f"Expected an image, but {path} does not exist.")
+        opener = open_zarr if path.is_dir() else _format_of(path, ImageError).open
         return opener(path)
     except ImageError:
         raise
-    except READ_ERRORS as error:
+    except Exception as error:  # file libraries raise anything on damaged files
         raise ImageError(unreadable(path, error)) from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import weakref
-import zlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,17 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
-
-READ_ERRORS = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    LookupError,
-    TypeError,
-    EOFError,
-    zlib.error,
-)
-"""What the file libraries raise on files that are missing, cut off or broken."""
 
 
 class ArrayLike(Protocol):
@@ -173,7 +161,7 @@ class LazyArray:
     def _read(self, index: tuple[int | slice, ...]) -> npt.NDArray[Any]:
         try:
             block = np.asarray(self._source[index])
-        except READ_ERRORS as error:
+        except Exception as error:  # file libraries raise anything on damaged files
             raise ImageError(unreadable(self._name, error)) from error
         block = block.astype(self.dtype, copy=False)
         return block if block.flags.writeable else block.copy()

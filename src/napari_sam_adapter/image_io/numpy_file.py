@@ -45,4 +45,5 @@ def write_numpy(path: Path, image: OpenedImage) -> None:
     image : OpenedImage
         Labels.
     """
-    np.save(path, np.asarray(image.data), allow_pickle=False)
+    with path.open("wb") as file:  # given a path, NumPy adds .npy to a name in capitals
+        np.save(file, np.asarray(image.data), allow_pickle=False)

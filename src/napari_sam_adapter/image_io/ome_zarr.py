@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.lazy_array import LazyArray, unreadable
+from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.opened_image import NO_UNIT, OpenedImage, describe
 
 if TYPE_CHECKING:
@@ -111,13 +111,10 @@ def _plain(array: Any, path: Path) -> OpenedImage:
 
 
 def _multiscale(group: Any, image: dict[str, Any], path: Path) -> OpenedImage:
-    try:
-        level = image["datasets"][0]
-        array = group[level["path"]]
-        axes, units = _axes(image.get("axes"), array.ndim)
-        factors = _scales(level, array.ndim) * _scales(image, array.ndim)
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise ImageError(unreadable(path, error)) from error
+    level = image["datasets"][0]
+    array = group[level["path"]]
+    axes, units = _axes(image.get("axes"), array.ndim)
+    factors = _scales(level, array.ndim) * _scales(image, array.ndim)
     sizes = {
         letter: (float(factor), unit)
         for letter, factor, unit in zip(axes, factors, units, strict=True)

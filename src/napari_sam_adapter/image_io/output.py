@@ -7,7 +7,7 @@ import secrets
 import shutil
 import tempfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from napari_sam_adapter.errors import OutputError
 
@@ -35,21 +35,25 @@ def check_output(path: Path, overwrite: bool = False) -> None:
     OutputError
         If it exists, or its folder is missing or cannot be written.
     """
-    if path.is_dir() and not _is_replaceable_folder(path):
+    try:
+        is_folder = path.is_dir() and not _is_replaceable_folder(path)
+        exists = path.exists()
+    except OSError as error:
+        _refuse(path, error)
+    if is_folder:
         raise OutputError(f"Expected a file name, but {path} is a folder.")
-    if path.exists() and not overwrite:
+    if exists and not overwrite:
         raise OutputError(
             f"Expected a new file, but {path} exists. Choose another name or allow "
             "it to be replaced (--overwrite, overwrite=True)."
         )
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
+        # As long as the longest name of `whole_output`.
+        suffix = f"-old-{path.name}"
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=suffix):
             pass
     except OSError as error:
-        raise OutputError(
-            f"Expected a folder to write into, got {path.parent}: {_reason(error)}. "
-            "Choose another folder."
-        ) from error
+        _refuse(path, error)
 
 
 @contextmanager
@@ -113,6 +117,13 @@ def _remove(path: Path) -> None:
 def _is_replaceable_folder(path: Path) -> bool:
     marks = [path / mark for mark in ZARR_MARKS]
     return path.suffix.lower() == ".zarr" and any(mark.exists() for mark in marks)
+
+
+def _refuse(path: Path, error: OSError) -> NoReturn:
+    raise OutputError(
+        f"Expected a folder to write into and a name it can hold, got {path}: "
+        f"{_reason(error)}. Choose another folder or name."
+    ) from error
 
 
 def _reason(error: OSError) -> str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 LARGEST_CLASSIC_TIFF = 2**32 - 2**25
 """Bytes; beyond it the file needs 64-bit offsets."""
-
-
+OME_UNITS = {"um": "\u00b5m"}
+"""The spelling that the format asks for, where it differs: with a micro sign."""
 TYPE_BYTES = np.array([1, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 1, 1, 8, 8, 8])
 """Size of a value of every TIFF type; unknown types count as 1."""
 
@@ -110,7 +110,7 @@ def write_tiff(path: Path, image: OpenedImage) -> None:
     for letter, size, unit in zip(image.axes, image.scale, image.units, strict=True):
         if letter in "xyz":
             metadata[f"PhysicalSize{letter.upper()}"] = size
-            metadata[f"PhysicalSize{letter.upper()}Unit"] = unit
+            metadata[f"PhysicalSize{letter.upper()}Unit"] = OME_UNITS.get(unit, unit)
         if letter == "t" and unit != NO_UNIT:
             metadata |= {"TimeIncrement": size, "TimeIncrementUnit": unit}
     tifffile.imwrite(
@@ -220,7 +220,10 @@ def _pixel_sizes(tiff: Any) -> dict[str, tuple[float, str]]:
 
 
 def _ome_sizes(xml: str) -> dict[str, tuple[float, str]]:
-    root = ElementTree.fromstring(xml)
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
+        return {}
     pixels = root.find(".//{*}Pixels")
     sizes: dict[str, tuple[float, str]] = {}
     if pixels is None:

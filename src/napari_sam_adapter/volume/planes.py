@@ -27,8 +27,6 @@ __all__ = ["ArraySource", "Plane", "Volume"]
 
 ESTIMATION_PLANES = 5
 """Planes read at most to estimate the intensity window of a volume."""
-READ_ERRORS = (OSError, ValueError, RuntimeError, LookupError, TypeError)
-"""What array libraries raise when a chunk is missing or broken."""
 
 
 class ArraySource(Protocol):
@@ -165,9 +163,10 @@ class Volume:
             index.insert(channel, slice(None) if self.is_rgb else 0)
         try:
             cut = np.asarray(self._data[tuple(index)])
-        except READ_ERRORS as error:
+        except Exception as error:  # array libraries raise anything on broken chunks
             raise ImageError(
-                f"Expected to read plane {plane.position}, got: {error}. "
+                f"Expected to read plane {plane.position}, got: "
+                f"{str(error) or type(error).__name__}. "
                 "Check the image file."
             ) from error
         if self.is_rgb:
@@ -198,7 +197,10 @@ class Volume:
         """
         pixels = self.read(plane)
         check_pixels(pixels)
-        return self.intensity.apply(pixels)
+        mapping = self.intensity
+        if mapping.is_flat:  # the planes that were looked at show nothing
+            mapping = estimate_intensity([pixels])
+        return mapping.apply(pixels)
 
     def _estimate_intensity(self) -> IntensityMapping:
         if self.is_rgb and self.dtype == np.uint8:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.errors import ImageError, SessionError
 from napari_sam_adapter.volume.document import Document, labels_in_use
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class ReadableLabels:
     ------
     SessionError
         If the labels have another shape, are not whole numbers, or are read-only.
+    ImageError
+        If new labels do not fit into memory.
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class ReadableLabels:
     ) -> None:
         objects: list[int] = []
         if labels is None:
-            labels = np.zeros(shape, DEFAULT_LABELS)
+            labels = _new_labels(shape)
         else:
             check_labels(labels, shape)
             objects = labels_in_use(labels)
@@ -211,6 +214,17 @@ class ReadableLabels:
                 "Click it on a plane first, or give the plane to begin with."
             )
         return anchors[-1]
+
+
+def _new_labels(shape: tuple[int, ...]) -> npt.NDArray[np.integer[Any]]:
+    try:
+        return np.zeros(shape, DEFAULT_LABELS)
+    except (MemoryError, ValueError) as error:
+        size = math.prod(shape) * np.dtype(DEFAULT_LABELS).itemsize / 2**30
+        raise ImageError(
+            f"Expected labels that fit into memory, but an image of shape {shape} "
+            f"needs {size:,.0f} GiB for them. Pass labels on disk (np.memmap)."
+        ) from error
 
 
 def check_labels(labels: npt.NDArray[np.integer[Any]], shape: tuple[int, ...]) -> None:
