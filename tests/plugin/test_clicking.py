@@ -27,6 +27,15 @@ def test_click_paints_the_mask_and_loads_the_network_first(scene):
     assert scene.state.score is not None
 
 
+def test_mask_comes_into_view_with_the_click(scene):
+    layer, shown = scene.workspace.layers.labels, []
+    layer.events.set_data.connect(lambda event: shown.append(layer.data[3].copy()))
+    scene.click(LEFT_DISK)
+    assert layer.data is scene.labels
+    assert shown
+    assert np.array_equal(shown[-1] == 1, disks(centres=[LEFT_DISK]) == 200)
+
+
 def test_second_click_uses_network_and_embedding_again(scene):
     scene.click(LEFT_DISK)
     scene.click((22, 22))
@@ -166,6 +175,46 @@ def test_stale_result_is_dropped(scene):
     scene.settle()
     assert scene.value(3, *RIGHT_DISK) == 0
     assert scene.value(3, *LEFT_DISK) == 1
+
+
+@pytest.mark.parametrize("undone", [("undo",), ("undo", "undo", "redo")])
+def test_mask_of_a_click_that_was_overtaken_is_there_after_undo(scene, undone):
+    scene.predictor.gate.clear()
+    mouse.click(scene.viewer, LEFT_DISK)
+    scene.qtbot.waitUntil(lambda: scene.predictor.asked > 0)
+    mouse.click(scene.viewer, RIGHT_DISK)
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.value(3, *RIGHT_DISK) == 1
+    for name in undone:
+        scene.press(name)
+    scene.settle()
+    assert len(scene.workspace.layers.points.data) == 1
+    assert scene.value(3, *LEFT_DISK) == 1
+    assert scene.value(3, *RIGHT_DISK) == 0
+
+
+def test_labels_layer_with_other_data_gets_the_masks_back(scene):
+    labels = scene.workspace.layers.labels
+    scene.click(LEFT_DISK)
+    labels.data = labels.data.astype("u1")
+    assert labels.data is not scene.labels
+    scene.click(RIGHT_DISK)
+    assert labels.data is scene.labels
+    assert scene.value(3, *RIGHT_DISK) == 1
+
+
+def test_point_moved_outside_goes_back_and_the_next_click_counts(scene):
+    scene.click(LEFT_DISK)
+    points = scene.workspace.layers.points
+    place = points.data.copy()
+    points.data = [[3, -30, 10]]
+    assert scene.state.message.is_error
+    scene.qtbot.waitUntil(lambda: np.allclose(points.data, place))
+    scene.click(RIGHT_DISK)
+    assert not scene.state.message.is_error
+    assert scene.value(3, *RIGHT_DISK) == 1
+    assert len(points.data) == 2
 
 
 def test_click_outside_the_image_is_refused_in_plain_words(scene):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -107,6 +108,59 @@ def test_image_that_is_moved_takes_its_layers_along(scene):
     image.translate = (0, 5, 7)
     for layer in scene.workspace.layers.all:
         assert layer.translate.tolist() == [0, 5, 7]
+
+
+def is_busy(scene, phase):
+    bar, stop = scene.widget.activity_panel.bar, scene.widget.annotation_panel.buttons
+    return (
+        scene.state.phase is phase and bar.maximum() == 0 and stop["stop"].isEnabled()
+    )
+
+
+def test_stop_while_loading_drops_the_network_and_the_clicks(scene):
+    gate, load = threading.Event(), scene.controller._segmenter._load
+    scene.controller._segmenter._load = lambda choice: gate.wait(10) and load(choice)
+    mouse.click(scene.viewer, LEFT_DISK)
+    scene.press("propagate")
+    assert is_busy(scene, Phase.LOADING)
+    scene.press("stop")
+    assert scene.state.phase is Phase.READY
+    assert scene.widget.activity_panel.status.text() == "Stopped."
+    gate.set()
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    assert scene.state.loaded is None
+    assert not scene.labels.any()
+    scene.click(RIGHT_DISK)
+    assert scene.value(3, *RIGHT_DISK) == 1
+
+
+def test_stop_while_segmenting_drops_the_mask(scene):
+    scene.predictor.gate.clear()
+    mouse.click(scene.viewer, LEFT_DISK)
+    scene.qtbot.waitUntil(lambda: scene.predictor.asked > 0)
+    scene.qtbot.waitUntil(lambda: is_busy(scene, Phase.SEGMENTING))
+    mouse.press_key(scene.viewer, "H")
+    assert scene.state.phase is Phase.READY
+    assert scene.widget.activity_panel.status.text() == "Stopped."
+    scene.predictor.gate.set()
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    assert not scene.labels.any()
+    mouse.press_key(scene.viewer, "H")
+    scene.click(RIGHT_DISK)
+    assert scene.value(3, *RIGHT_DISK) == 1
+
+
+def test_loading_without_an_image_can_be_stopped(make_scene):
+    scene = make_scene(None)
+    gate = threading.Event()
+    scene.controller._segmenter._load = lambda choice: gate.wait(10)
+    scene.widget.model_panel.load.click()
+    assert is_busy(scene, Phase.LOADING)
+    scene.press("stop")
+    gate.set()
+    assert not scene.widget.annotation_panel.isEnabled()
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    assert scene.state.loaded is None
 
 
 def test_network_that_cannot_be_loaded_is_told_in_plain_words(scene):

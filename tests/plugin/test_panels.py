@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from qtpy.QtCore import QEvent, QObject
 
 from napari_sam_adapter.plugin.actions import ACTIONS
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
@@ -72,6 +73,12 @@ def test_annotation_panel_shows_what_the_state_says(annotation):
     assert not annotation.buttons["propagate"].isEnabled()
 
 
+@pytest.mark.parametrize("phase", Phase)
+def test_stop_can_be_pressed_while_something_runs(annotation, phase):
+    annotation.show_state(PluginState(object_id=1, object_ids=(1,), phase=phase))
+    assert annotation.buttons["stop"].isEnabled() == (phase is not Phase.READY)
+
+
 def test_showing_an_object_is_not_choosing_it(annotation):
     chosen = []
     annotation.object_chosen.connect(chosen.append)
@@ -111,3 +118,24 @@ def test_activity_panel_counts_planes_and_shows_errors(activity):
 def test_activity_panel_moves_while_nobody_knows_how_long(activity):
     activity.show_state(PluginState(phase=Phase.LOADING))
     assert activity.bar.maximum() == 0
+
+
+def test_activity_panel_is_not_drawn_at_every_change(activity, qtbot):
+    with qtbot.waitExposed(activity):
+        activity.show()
+    paints = []
+
+    class Watch(QObject):
+        def eventFilter(self, watched, event):  # noqa: N802  Qt's name
+            if event.type() == QEvent.Type.Paint:
+                paints.append(watched)
+            return False
+
+    watch = Watch()
+    activity.bar.installEventFilter(watch)
+    for done in range(3):
+        progress = Progress(done, 3)
+        activity.show_state(PluginState(phase=Phase.PROPAGATING, progress=progress))
+    activity.show_state(PluginState())
+    assert not paints
+    qtbot.waitUntil(lambda: bool(paints))

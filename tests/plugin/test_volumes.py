@@ -40,6 +40,19 @@ def test_running_propagation_is_painted_where_it_cuts_the_view(scene):
     assert 1 <= len(repaints) < 6
 
 
+def test_progress_is_shown_now_and_then_not_for_every_plane(scene):
+    scene.click(LEFT_DISK)
+    scene.controller._segmenter._repaint_timer.setInterval(3_600_000)
+    seen = []
+    scene.state.events.progress.connect(lambda progress: seen.append(progress.done))
+    scene.press("propagate")
+    run = scene.controller._segmenter._run
+    scene.settle()
+    assert scene.value(6, *LEFT_DISK) == 1
+    assert run.progress.done > 1
+    assert seen == [0, 0]
+
+
 def test_propagation_is_one_step_of_undo(scene):
     scene.click(LEFT_DISK)
     scene.press("propagate")
@@ -85,6 +98,19 @@ def test_click_during_a_propagation_is_served_before_its_end(scene):
     scene.qtbot.waitUntil(lambda: scene.value(3, *RIGHT_DISK) > 0)
     scene.settle()
     assert scene.value(6, *LEFT_DISK) == 1
+
+
+def test_click_outlives_the_stop_of_a_propagation(scene):
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    scene.press("next_object")
+    mouse.click(scene.viewer, RIGHT_DISK)
+    scene.press("stop")
+    assert scene.state.phase is Phase.SEGMENTING
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.value(3, *RIGHT_DISK) == 2
 
 
 def test_propagation_without_a_mask_says_what_is_missing(scene):

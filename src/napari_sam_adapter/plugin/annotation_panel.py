@@ -70,14 +70,15 @@ class AnnotationPanel(QGroupBox):
         state : PluginState
             What is going on.
         """
-        self.setEnabled(state.has_image)
+        busy = state.phase is not Phase.READY
+        self.setEnabled(state.has_image or busy)
         self.positive.setChecked(state.positive)
         self.negative.setChecked(not state.positive)
         self._show_tool(state.tool)
         self._show_object(state)
         propagating = state.phase is Phase.PROPAGATING
         self.buttons["propagate"].setEnabled(not propagating)
-        self.buttons["stop"].setEnabled(propagating)
+        self.buttons["stop"].setEnabled(busy)
         self.buttons["undo"].setEnabled(state.can_undo)
         self.buttons["redo"].setEnabled(state.can_redo)
 

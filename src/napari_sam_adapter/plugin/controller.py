@@ -170,7 +170,7 @@ class Controller:
         self._segmenter.propagate(self._in_use())
 
     def stop(self) -> None:
-        """Stop a propagation."""
+        """Stop what is running: loading, a click, or a propagation."""
         self._segmenter.stop()
         self._update()
 
@@ -178,14 +178,14 @@ class Controller:
     def undo(self) -> None:
         """Take the last step back."""
         workspace = self._in_use()
-        self._segmenter.stop()
+        self._segmenter.stop_propagation()
         self._show_history(workspace, workspace.session.undo())
 
     @reporting
     def redo(self) -> None:
         """Do the step again that was taken back."""
         workspace = self._in_use()
-        self._segmenter.stop()
+        self._segmenter.stop_propagation()
         self._show_history(workspace, workspace.session.redo())
 
     def close(self) -> None:
@@ -316,6 +316,8 @@ class Controller:
         touched = {change.object_id for change in changes} & known
         workspace.choose_object(min(touched, default=workspace.object_id))
         workspace.repaint()
+        for plane in workspace.planes_without_mask():
+            self._segmenter.ask(workspace, workspace.object_id, plane)
         self._update()
 
     def _on_commit(self, workspace: Workspace) -> None:

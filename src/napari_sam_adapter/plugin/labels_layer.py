@@ -39,15 +39,20 @@ def build_labels_layer(image: Layer, labels: npt.NDArray[Any]) -> Labels:
     return Labels(labels, name=f"{image.name} masks", **transform_of(image))
 
 
-def repaint(layer: Labels) -> None:
-    """Show what was written into the array of a layer.
+def repaint(layer: Labels, labels: npt.NDArray[Any]) -> None:
+    """Show what was written into the array of a session.
 
     Parameters
     ----------
     layer : Labels
         The layer; costs the slice in view, not the volume.
+    labels : int array
+        The labels of the session; a layer that was given other data gets them back.
     """
-    layer.refresh(thumbnail=False, highlight=False, extent=False)
+    if layer.data is labels:
+        layer.refresh(thumbnail=False, highlight=False, extent=False)
+    else:
+        layer.data = labels
 
 
 def take_stroke(

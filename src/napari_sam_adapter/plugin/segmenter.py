@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Loader = Callable[[ModelChoice], "Predictor"]
 
 REPAINT_INTERVAL = 100
-"""Milliseconds between two repaints while a propagation runs."""
+"""Milliseconds between two repaints, of bar and masks, while a propagation runs."""
 
 
 def load_from_disk(choice: ModelChoice) -> Predictor:
@@ -162,11 +162,21 @@ class Segmenter:
         workspace : Workspace
             Whose object it is.
         """
-        self.stop()
+        self.stop_propagation()
         self._propagate_next = workspace
         self._on_queue_changed()
 
     def stop(self) -> None:
+        """Stop what the phase says; clicks go on while a propagation is stopped."""
+        if self._state.phase is Phase.PROPAGATING:
+            self.stop_propagation()
+        elif self._state.phase is not Phase.READY:
+            self._wishes.clear()
+            self._propagate_next = None
+            self._queue.cancel(lambda job: True)
+            self._state.message = Message("Stopped.")
+
+    def stop_propagation(self) -> None:
         """Stop a propagation; what it has done so far stays and is one undo step."""
         self._propagate_next = None
         self._queue.cancel(lambda job: job.priority is Priority.PROPAGATION)
@@ -181,7 +191,7 @@ class Segmenter:
             Whose layers are gone.
         """
         if self._run is not None and self._run.workspace is workspace:
-            self.stop()
+            self.stop_propagation()
         self._wishes = {
             key: wish for key, wish in self._wishes.items() if wish[0] is not workspace
         }
@@ -265,9 +275,10 @@ class Segmenter:
     def _on_followed(self, run: PropagationRun, result: PlaneResult) -> None:
         changes = run.workspace.session.commit(result)
         run.count(result, changes)
-        self._state.progress = run.progress
         if run.workspace.is_seen(changes):
-            self._repaint_soon(run.workspace)
+            self._unpainted = run.workspace
+        if not self._repaint_timer.isActive():
+            self._repaint_timer.start()
 
     def _finish_propagation(self) -> None:
         if self._run is None:
@@ -280,12 +291,9 @@ class Segmenter:
         run.workspace.repaint()
         self._on_commit(run.workspace)
 
-    def _repaint_soon(self, workspace: Workspace) -> None:
-        self._unpainted = workspace
-        if not self._repaint_timer.isActive():
-            self._repaint_timer.start()
-
     def _repaint(self) -> None:
+        if self._run is not None:
+            self._state.progress = self._run.progress
         if self._unpainted is not None:
             self._unpainted.repaint()
             self._unpainted = None

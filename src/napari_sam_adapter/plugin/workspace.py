@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qtpy.QtCore import QTimer
@@ -181,6 +182,20 @@ class Workspace:
             plane: prompts for plane, prompts in found.items() if not prompts.is_empty
         }
 
+    def planes_without_mask(self) -> list[Plane]:
+        """Return where the prompts of the object under work are newer than its mask.
+
+        Returns
+        -------
+        list of Plane
+            Those that are to be segmented.
+        """
+        return [
+            plane
+            for plane in self.known_prompts()
+            if self.session.needs_mask(self.object_id, plane)
+        ]
+
     def redraw(self) -> None:
         """Make the prompt layers show what the session says."""
         self.layers.redraw(self.known_prompts())
@@ -188,7 +203,7 @@ class Workspace:
     def repaint(self) -> None:
         """Make the Labels layer show what the session wrote."""
         if self.layers.labels is not None:
-            labels_layer.repaint(self.layers.labels)
+            labels_layer.repaint(self.layers.labels, self.session.labels)
 
     # What the layers tell: see `TrioListener`.
 
@@ -217,7 +232,7 @@ class Workspace:
         if error is not None:
             self._owner.report(error)
         # Not at once: napari is not done with a shape while it tells of it.
-        QTimer.singleShot(0, self._tidy)
+        QTimer.singleShot(0, partial(self._tidy, error is not None))
 
     def on_stroke(self, layer: Labels, atoms: list[Any]) -> None:
         """Make a stroke of napari's brush an edit, so that undo covers it."""
@@ -249,11 +264,11 @@ class Workspace:
             prompt_layers.decorate(points)
         self._owner.on_prompts_changed(self, list(changed))
 
-    def _tidy(self) -> None:
-        """Remove from the layers what does not count: refused, tiny, replaced."""
-        known = self.known_prompts()
-        if prompt_reading.shows_more(self.layers.points, self.layers.boxes, known):
-            self.layers.redraw(known)
+    def _tidy(self, was_refused: bool) -> None:
+        """Take back in the layers what does not count: refused, tiny, replaced."""
+        known, layers = self.known_prompts(), self.layers
+        if was_refused or prompt_reading.shows_more(layers.points, layers.boxes, known):
+            layers.redraw(known)
 
     def _painted_axes(self) -> tuple[int, int]:
         try:
