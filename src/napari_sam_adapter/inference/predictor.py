@@ -85,7 +85,7 @@ class SamPredictor:
         self.description = description
         self._dtype = dtype
         self._stretch = checkpoint.stretch
-        self._centred = checkpoint.is_own
+        self._is_own = checkpoint.is_own
         self._sam = checkpoint.sam.to(self.device)
         self._encoder: nn.Module = checkpoint.image_encoder.to(self.device)
         with torch.inference_mode():
@@ -139,7 +139,7 @@ class SamPredictor:
         pictures = [to_rgb(image) for image in images]
         frames = [
             frame_of(
-                (p.shape[0], p.shape[1]), self.image_size, self._stretch, self._centred
+                (p.shape[0], p.shape[1]), self.image_size, self._stretch, self._is_own
             )
             for p in pictures
         ]
@@ -232,6 +232,8 @@ class SamPredictor:
             if prompts.is_empty:
                 raise PromptError("Expected a point, box or mask to segment, got none.")
             prompts.check_inside(frame.original)
+        if self._is_own:
+            group = [_with_centre(prompts) for prompts in group]
         tensors = _to_tensors(group, previous, frame)
         points, boxes, masks = (_move(t, self.device) for t in tensors)
         sparse, dense = self._sam.prompt_encoder(points, boxes, masks)
@@ -264,6 +266,14 @@ def _kind(prompts: Prompts) -> tuple[object, ...]:
         prompts.mask is None,
         prompts.is_ambiguous,
     )
+
+
+def _with_centre(prompts: Prompts) -> Prompts:
+    """Add a click on the centre of a lone box, as the small model was trained."""
+    if prompts.box is None or len(prompts.all_points()[0]):
+        return prompts
+    top, left, bottom, right = prompts.box
+    return prompts.with_point(((top + bottom) / 2, (left + right) / 2))
 
 
 def _to_tensors(

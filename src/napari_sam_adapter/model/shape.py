@@ -86,7 +86,7 @@ def vit_shape(
 VIT_B = vit_shape(768, 12, 12, (2, 5, 8, 11))
 VIT_L = vit_shape(1024, 24, 16, (5, 11, 17, 23))
 VIT_H = vit_shape(1280, 32, 16, (7, 15, 23, 31))
-TINY = SamShape(512, 192, 3, (0,) * 8, 768, use_rel_pos=False, conv_stem=True)
+TINY = SamShape(256, 192, 3, (0,) * 8, 768, use_rel_pos=False, conv_stem=True)
 
 
 def infer_shape(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:

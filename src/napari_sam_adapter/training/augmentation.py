@@ -9,12 +9,13 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from napari_sam_adapter.model.shape import TINY
 from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-FRAME = 512
+FRAME = TINY.image_size
 """Side of the square at which the model will be used, in pixels."""
 SMALLEST_CROP, LARGEST_CROP = 0.4, 1.6
 """Range of crops, in shares of the image's longer side, at that size."""

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 SAVE_SECONDS = 180.0
 GRADIENT_CLIP = 1.0
-POSITION_SCALE = 4.0
+POSITION_SCALE = 2.0
 """Standard deviation of the positional frequencies: positions are told apart when they
-are about 10 pixels from each other, in a frame of 512."""
+are about 10 pixels from each other, in a frame of 256."""
 CROSS_GAIN = 1.6
 """Scale of the shared start of queries and keys."""
 

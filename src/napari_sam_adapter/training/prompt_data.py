@@ -88,7 +88,7 @@ class PromptDataset(Dataset[PromptExample]):
 
     def _draw(self, rng: np.random.Generator) -> Sample:
         if not self.groups or rng.random() < self.recipe.synthetic_share:
-            return draw_sample(rng, min(FRAME, 2 * self.phase.image_size))
+            return draw_sample(rng, max(FRAME, self.phase.image_size))
         group = self.groups[rng.choice(len(self.groups), p=self.weights)]
         return group[int(rng.integers(len(group)))]
 

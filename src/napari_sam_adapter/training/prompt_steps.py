@@ -126,7 +126,8 @@ def first_prompts(targets: Tensor) -> SimulatedPrompts:
     Returns
     -------
     SimulatedPrompts
-        A point, a box, or a box with the rough mask of a neighbouring slice.
+        A point, a box, or a box with the rough mask of a neighbouring slice. A box
+        comes with a click on its centre.
     """
     kind = FIRST_PROMPTS[int(torch.multinomial(torch.tensor(FIRST_SHARES), 1))]
     if kind == "point":
@@ -135,10 +136,13 @@ def first_prompts(targets: Tensor) -> SimulatedPrompts:
         labels = torch.ones(points.shape[:2], dtype=torch.long, device=points.device)
         return SimulatedPrompts(points=points, labels=labels)
     boxes = sample_boxes(targets, TARGET_STRIDE)
+    centres = boxes.reshape(-1, 2, 2).mean(dim=1, keepdim=True)
+    labels = torch.ones(centres.shape[:2], dtype=torch.long, device=boxes.device)
+    boxed = SimulatedPrompts(points=centres, labels=labels, boxes=boxes)
     if kind == "box":
-        return SimulatedPrompts(boxes=boxes)
+        return boxed
     coarse = F.avg_pool2d(targets[:, None].float(), MASK_STRIDE // TARGET_STRIDE)[:, 0]
-    return SimulatedPrompts(boxes=boxes, logits=rough_logits(coarse))
+    return replace(boxed, logits=rough_logits(coarse))
 
 
 def random_window(sam: Sam, size: int) -> Window:
