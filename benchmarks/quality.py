@@ -27,7 +27,7 @@ from napari_sam_adapter.training.datasets import read_samples
 if TYPE_CHECKING:
     from napari_sam_adapter.training.samples import Sample
 
-OBJECTS_PER_IMAGE = 8
+OBJECTS_PER_IMAGE = 4
 SMALLEST_OBJECT = 30
 CORRECTIONS = 5
 PLANE_STEP = 8
