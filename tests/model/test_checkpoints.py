@@ -267,7 +267,7 @@ def test_strange_tensors_give_one_error(sam: Sam, base_file: Path, spoil) -> Non
     state = dict(sam.state_dict())
     spoil(state)
     torch.save(state, base_file)
-    with pytest.raises(CheckpointError, match="small|SAM network"):
+    with pytest.raises(CheckpointError, match=r"small|SAM network"):
         load_checkpoint(base_file)
 
 
