@@ -13,12 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
 from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.checkpoints import (
-    load_adapter,
-    load_checkpoint,
-    save_adapter,
-    save_base,
-)
+from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
+from napari_sam_adapter.model.checkpoints import load_checkpoint, save_base
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import (
     TINY,

@@ -10,7 +10,8 @@ import torch
 from napari_sam_adapter import __version__
 from napari_sam_adapter.errors import CheckpointError, DeviceError
 from napari_sam_adapter.inference.predictor import SamPredictor
-from napari_sam_adapter.model.checkpoints import load_adapter, load_checkpoint
+from napari_sam_adapter.model.adapter_files import load_adapter
+from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.variants import ADAPTERS, MODELS
 from napari_sam_adapter.model.weight_files import download, file_hash
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +35,6 @@ _PUBLISHED_RENAMES = {
     "no_mask_embed.weight": "prompt_encoder.no_mask_embed.weight",
 }
 _ADAPTER_PREFIX = "image_encoder.prompt_generator."
-_POSITIONS = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 _FOREIGN = {
     "vision_encoder.patch_embed.projection.weight": "a Hugging Face SamModel",
     "image_encoder.patch_embed.seq.0.c.weight": "MobileSAM or LiteMedSAM",
@@ -103,7 +100,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         If the file is broken, unsafe, or of another architecture.
     """
     content, _ = read_weights(path)
-    with _reading(path):
+    with reading(path):
         sam, adapter = _build(unwrap(content, path), path)
     return Checkpoint(sam.eval(), adapter, file_hash(path), adapter is not None)
 
@@ -117,20 +114,31 @@ def _build(state: dict[str, Tensor], path: Path) -> tuple[Sam, SamAdapter | None
     if adapter_state:
         state = _complete_published(state)
     shape = infer_shape({key: tuple(tensor.shape) for key, tensor in state.items()})
-    sam = _empty_sam(shape)
-    _load_strictly(sam, state, path)
+    sam = empty_sam(shape)
+    load_strictly(sam, state, path)
     adapter = None
     if adapter_state:
         bottleneck = adapter_state["shared_mlp.weight"].shape[1]
         depth = len(shape.windows)
         adapter = SamAdapter(shape.width, depth, bottleneck, published_order=True)
-        _load_strictly(adapter, adapter_state, path)
+        load_strictly(adapter, adapter_state, path)
     return sam, adapter
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn what strange tensors cause anywhere into one error."""
+def reading(path: Path) -> Iterator[None]:
+    """Turn what strange tensors cause anywhere into one error.
+
+    Parameters
+    ----------
+    path : Path
+        The file they come from.
+
+    Raises
+    ------
+    CheckpointError
+        For any other error inside the block.
+    """
     try:
         yield
     except CheckpointError:
@@ -172,7 +180,7 @@ def unwrap(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
         if isinstance(content.get(wrapper), dict):
             return unwrap(content[wrapper], path)
     state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
-    _check_numbers(state, path)
+    check_numbers(state, path)
     for prefix in _PREFIXES:
         if state and all(key.startswith(prefix) for key in state):
             renamed = {key.removeprefix(prefix): value for key, value in state.items()}
@@ -181,7 +189,21 @@ def unwrap(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
     return {key: value.float() for key, value in state.items() if key not in dropped}
 
 
-def _check_numbers(state: Mapping[str, Tensor], path: Path) -> None:
+def check_numbers(state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise unless all tensors hold finite real numbers.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Tensors by key.
+    path : Path
+        The file they come from.
+
+    Raises
+    ------
+    CheckpointError
+        If one does not.
+    """
     for key, tensor in state.items():
         is_plain = tensor.layout == torch.strided and not tensor.is_meta
         if not (is_plain and tensor.is_floating_point() and tensor.isfinite().all()):
@@ -209,102 +231,6 @@ def save_base(
     write_weights(path, half, {"format": FORMAT_VERSION, "kind": "base", **about})
 
 
-def save_adapter(
-    adapter: SamAdapter, sam: Sam, path: Path, base: str, base_sha256: str
-) -> None:
-    """Save what adapter training changes: adapter, decoder, no-mask embedding.
-
-    Parameters
-    ----------
-    adapter : SamAdapter
-        The trained adapter.
-    sam : Sam
-        The network it was trained with; its encoder is not saved.
-    path : Path
-        The safetensors file.
-    base : str
-        Name of the base model.
-    base_sha256 : str
-        Hash of the base model's file; loading refuses another base.
-    """
-    tensors = {f"adapter.{key}": value for key, value in adapter.state_dict().items()}
-    tensors |= {key: sam.state_dict()[key] for key in _tuned_keys(sam)}
-    header = {
-        "format": FORMAT_VERSION,
-        "kind": "adapter",
-        "base": base,
-        "base_sha256": base_sha256,
-        "weights": json.dumps(adapter.weights),
-    }
-    write_weights(path, tensors, header)
-
-
-def load_adapter(path: Path, base: Checkpoint, base_name: str) -> Checkpoint:
-    """Put a saved adapter on a base model.
-
-    Parameters
-    ----------
-    path : Path
-        File of `save_adapter`.
-    base : Checkpoint
-        The base; its encoder is shared, its decoder is not changed.
-    base_name : str
-        How messages call the base.
-
-    Returns
-    -------
-    Checkpoint
-        With the adapter, and the decoder that was trained with it.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is no adapter, or was made for another base.
-    """
-    content, header = read_weights(path)
-    if header.get("kind") != "adapter":
-        raise CheckpointError(
-            f"Expected an adapter file at {path}, got something else. "
-            "To use a base model, give it as the model."
-        )
-    if header.get("format") != FORMAT_VERSION:
-        raise CheckpointError(
-            f"Expected format {FORMAT_VERSION} in {path}, got {header.get('format')}. "
-            "Update napari-sam-adapter, or choose an adapter of this version."
-        )
-    if header.get("base_sha256") != base.sha256:
-        raise CheckpointError(
-            f"Adapter {path} was trained for the model {header.get('base')!r}, but the "
-            f"loaded model is {base_name!r} or another version of it. Load that model "
-            "or choose another adapter."
-        )
-    with _reading(path):
-        _check_numbers(content, path)
-        tuned = {key: tensor.float() for key, tensor in content.items()}
-        state = {
-            key.removeprefix("adapter."): tuned.pop(key)
-            for key in content
-            if key.startswith("adapter.")
-        }
-        adapter = _adapter_like(state, base, header, path)
-        sam = _with_tuned(base.sam, tuned, path)
-    return Checkpoint(sam, adapter, base.sha256, base.stretch)
-
-
-def _adapter_like(
-    state: dict[str, Tensor], base: Checkpoint, header: Mapping[str, str], path: Path
-) -> SamAdapter:
-    encoder = base.sam.image_encoder
-    weights = json.loads(header.get("weights", "{}"))
-    if not all(math.isfinite(weight) for weight in weights.values()):
-        raise CheckpointError(f"Expected finite source weights in {path}.")
-    width, bottleneck = state["shared_mlp.weight"].shape
-    patch = base.sam.prompt_encoder.patch
-    adapter = SamAdapter(width, len(encoder.blocks), bottleneck, weights, patch)
-    _load_strictly(adapter, state, path)
-    return adapter.eval()
-
-
 class _NoFirstValues(TorchFunctionMode):
     """Leaves out `nn.init`, for which torch would import its compiler: seconds."""
 
@@ -317,35 +243,21 @@ class _NoFirstValues(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def _empty_sam(shape: SamShape) -> Sam:
-    """Return a network whose tensors have a shape and no memory yet."""
+def empty_sam(shape: SamShape) -> Sam:
+    """Return a network whose tensors have a shape and no memory yet.
+
+    Parameters
+    ----------
+    shape : SamShape
+        Its sizes.
+
+    Returns
+    -------
+    Sam
+        To be filled by `load_strictly`.
+    """
     with torch.device("meta"), _NoFirstValues():
         return build_sam(shape)
-
-
-def _with_tuned(sam: Sam, tuned: dict[str, Tensor], path: Path) -> Sam:
-    """Return a network that shares the encoder and owns the tuned tensors."""
-    state = sam.state_dict()
-    if set(tuned) != set(_tuned_keys(sam)):
-        raise CheckpointError(
-            f"Expected the decoder in {path} to be complete, but tensors are missing "
-            "or unknown. Copy the file again."
-        )
-    state.update(tuned)
-    shape = infer_shape({key: tuple(tensor.shape) for key, tensor in state.items()})
-    fresh = _empty_sam(shape)
-    _load_strictly(fresh, state, path)
-    fresh.image_encoder = sam.image_encoder
-    return fresh.eval()
-
-
-def _tuned_keys(sam: Sam) -> list[str]:
-    return [
-        key
-        for key in sam.state_dict()
-        if key.startswith("mask_decoder.")
-        or key in ("prompt_encoder.no_mask_embed.weight", _POSITIONS)
-    ]
 
 
 def _complete_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -357,14 +269,30 @@ def _complete_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
         {key: tuple(value.shape) for key, value in renamed.items()}
         | {"prompt_encoder.mask_downscaling.3.weight": (16, 4, 2, 2)}
     )
-    expected = _empty_sam(shape).prompt_encoder.state_dict()
+    expected = empty_sam(shape).prompt_encoder.state_dict()
     for key, value in expected.items():
         full = f"prompt_encoder.{key}"
         renamed.setdefault(full, torch.zeros(value.shape))
     return renamed
 
 
-def _load_strictly(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+def load_strictly(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Give a module its tensors, for inference.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The module; its parameters will need no gradients.
+    state : dict of str to Tensor
+        Exactly its tensors; used without a copy.
+    path : Path
+        The file they come from.
+
+    Raises
+    ------
+    CheckpointError
+        If a tensor is missing, unknown or of another shape; the message names it.
+    """
     expected = module.state_dict()
     missing = sorted(set(expected) - set(state))
     unknown = sorted(set(state) - set(expected))

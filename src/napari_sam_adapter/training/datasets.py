@@ -87,25 +87,6 @@ def read_samples(path: Path, split: str, plane_step: int = 1) -> list[Sample]:
         ) from error
 
 
-def read_volumes(path: Path, split: str) -> list[ReferenceVolume]:
-    """Read one split of a set of volumes.
-
-    Parameters
-    ----------
-    path : Path
-        The zip file.
-    split : str
-        ``"train"`` or ``"val"``.
-
-    Returns
-    -------
-    list of ReferenceVolume
-        Empty for a set of 2-D images.
-    """
-    with zipfile.ZipFile(path) as archive:
-        return list(_volumes(archive, split))
-
-
 def _rows(archive: zipfile.ZipFile, split: str) -> list[dict[str, str]]:
     text = archive.read("index.csv").decode()
     return [row for row in csv.DictReader(io.StringIO(text)) if row["split"] == split]

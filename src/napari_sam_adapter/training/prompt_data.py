@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from napari_sam_adapter.inference.preprocessing import PIXEL_MEAN, PIXEL_STD
 from napari_sam_adapter.training.augmentation import FRAME, View, random_view
 from napari_sam_adapter.training.synthetic import draw_sample
 
@@ -24,8 +25,6 @@ TARGET_STRIDE = 2
 """Input pixels per pixel of a target mask."""
 MIN_OBJECT = 6
 """Smallest object in target pixels."""
-PIXEL_MEAN = (123.675, 116.28, 103.53)
-PIXEL_STD = (58.395, 57.12, 57.375)
 
 
 class PromptExample(NamedTuple):

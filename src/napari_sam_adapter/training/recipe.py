@@ -62,7 +62,7 @@ class Recipe:
     phases : tuple of Phase
         Run one after the other.
     model : str
-        Name of the shape.
+        Name of the shape; only ``"tiny"`` is known.
     sets : dict of str to float
         Data sets and how often each is drawn, relative to the others.
     synthetic_share : float
@@ -87,6 +87,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.model != "tiny":
+            raise TrainingError(f'Expected the model "tiny", got {self.model!r}.')
         if not self.phases:
             raise TrainingError("Expected a recipe with at least one phase, got none.")
         if not self.sets and self.synthetic_share < 1:
