@@ -84,7 +84,7 @@ def test_prompt_free_mask_matches(published: Checkpoint, picture: torch.Tensor) 
     sam = published.sam
     with torch.inference_mode():
         embedding = published.image_encoder(picture).embedding
-        sparse, dense = sam.prompt_encoder()
+        sparse, dense, _ = sam.prompt_encoder()
         positions = sam.prompt_encoder.dense_positions()
         logits, _ = sam.mask_decoder(embedding, positions, sparse, dense)
         full = torch.nn.functional.interpolate(

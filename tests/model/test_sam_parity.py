@@ -43,7 +43,7 @@ def tiny_embedding(tiny: Sam, tiny_input: torch.Tensor) -> torch.Tensor:
 
 def decode(sam: Sam, embedding: torch.Tensor, **prompts: torch.Tensor | tuple):
     with torch.inference_mode():
-        sparse, dense = sam.prompt_encoder(**prompts)
+        sparse, dense, _ = sam.prompt_encoder(**prompts)
         positions = sam.prompt_encoder.dense_positions()
         return sam.mask_decoder(embedding, positions, sparse, dense)
 

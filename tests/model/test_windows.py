@@ -38,14 +38,15 @@ def test_token_positions_are_those_of_the_frame(sam: Sam) -> None:
 def test_prompts_in_a_window_equal_those_in_the_frame(sam: Sam) -> None:
     points, labels = torch.tensor([[[5.0, 7.0]]]), torch.tensor([[1]])
     boxes = torch.tensor([[1.0, 2.0, 20.0, 30.0]])
-    inside, _ = sam.prompt_encoder((points, labels), boxes, window=WINDOW)
+    inside, _, maps = sam.prompt_encoder((points, labels), boxes, window=WINDOW)
     moved = (points + CORNER_XY, labels)
-    framed, _ = sam.prompt_encoder(moved, boxes + CORNER_XY.repeat(2))
+    framed, _, whole = sam.prompt_encoder(moved, boxes + CORNER_XY.repeat(2))
     assert torch.allclose(inside, framed)
+    assert torch.allclose(maps, whole[..., 4:12, 12:20])
 
 
 def test_missing_mask_fills_the_window(sam: Sam) -> None:
-    _, dense = sam.prompt_encoder(window=WINDOW)
+    _, dense, _ = sam.prompt_encoder(window=WINDOW)
     assert dense.shape == (1, 256, 2, 2)
 
 

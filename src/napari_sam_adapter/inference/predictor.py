@@ -232,13 +232,11 @@ class SamPredictor:
             if prompts.is_empty:
                 raise PromptError("Expected a point, box or mask to segment, got none.")
             prompts.check_inside(frame.original)
-        if self._is_own:
-            group = [_with_centre(prompts) for prompts in group]
         tensors = _to_tensors(group, previous, frame)
         points, boxes, masks = (_move(t, self.device) for t in tensors)
-        sparse, dense = self._sam.prompt_encoder(points, boxes, masks)
+        sparse, dense, maps = self._sam.prompt_encoder(points, boxes, masks)
         logits, scores = self._sam.mask_decoder(
-            embedding.features, self._positions, sparse, dense, embedding.skips
+            embedding.features, self._positions, sparse, dense, embedding.skips, maps
         )
         ambiguous = group[0].is_ambiguous and previous[0] is None
         chosen = slice(1, None) if ambiguous else slice(0, 1)
@@ -266,14 +264,6 @@ def _kind(prompts: Prompts) -> tuple[object, ...]:
         prompts.mask is None,
         prompts.is_ambiguous,
     )
-
-
-def _with_centre(prompts: Prompts) -> Prompts:
-    """Add a click on the centre of a lone box, as the small model was trained."""
-    if prompts.box is None or len(prompts.all_points()[0]):
-        return prompts
-    top, left, bottom, right = prompts.box
-    return prompts.with_point(((top + bottom) / 2, (left + right) / 2))
 
 
 def _to_tensors(

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.image_encoder import EncodedImage, ImageEncoder
 from napari_sam_adapter.model.task_information import high_frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from napari_sam_adapter.model.image_encoder import EncodedImage, ImageEncoder
 
 SOURCES = ("patch_embedding", "fft_highpass")
 REDUCTION = 32
@@ -172,9 +173,9 @@ class AdaptedImageEncoder(nn.Module):
         self, image: Tensor, valid: tuple[int, int] | None = None
     ) -> EncodedImage:
         """Encode a normalised image (B, 3, H, W); `valid` as in the adapter."""
-        tokens, skips = self.encoder.patch_embed(image)
+        tokens, sides = self.encoder.patch_embed(image)
         prompts = self.adapter(image, tokens, valid)
         tokens = self.encoder.add_position(tokens)
         for block, prompt in zip(self.encoder.blocks, prompts, strict=True):
             tokens = block(tokens + prompt)
-        return EncodedImage(self.encoder.to_embedding(tokens), skips)
+        return self.encoder.finish(tokens, sides)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from napari_sam_adapter.model.layers import (
     ENCODER_EPS,
+    ConvBlock,
     LayerNorm2d,
     MLPBlock,
     Window,
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam_adapter.model.shape import SamShape
+
+STEM_CHANNELS = (32, 48, 96)
+"""Channels of the small model's stem at strides 2, 4 and 8."""
+SKIP_CHANNELS = (64, 32)
+"""Channels of its finer maps at strides 8 and 4."""
 
 
 class EncodedImage(NamedTuple):
@@ -64,31 +70,8 @@ class PatchEmbed(nn.Module):
         return self.proj(image).permute(0, 2, 3, 1), ()
 
 
-class DepthwiseBlock(nn.Module):
-    """Residual block: depthwise 5 x 5 convolution, norm, two 1 x 1 convolutions.
-
-    Parameters
-    ----------
-    channels : int
-        Channels of the map.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.spatial = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
-        self.norm = LayerNorm2d(channels)
-        self.expand = nn.Conv2d(channels, 2 * channels, 1)
-        self.reduce = nn.Conv2d(2 * channels, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to the same shape."""
-        hidden = F.gelu(self.expand(self.norm(self.spatial(x))))
-        out: Tensor = x + self.reduce(hidden)
-        return out
-
-
 class ConvStem(nn.Module):
-    """Convolutions from pixels to tokens of 16 x 16 pixels, with two finer maps.
+    """Convolutions from pixels to tokens of 16 x 16 pixels, keeping two finer maps.
 
     Parameters
     ----------
@@ -99,27 +82,51 @@ class ConvStem(nn.Module):
     """
 
     def __init__(
-        self, width: int, channels: tuple[int, int, int] = (24, 48, 96)
+        self, width: int, channels: tuple[int, int, int] = STEM_CHANNELS
     ) -> None:
         super().__init__()
         half, quarter, eighth = channels
         self.stride2 = _downsample(3, half)
-        self.stride4 = nn.Sequential(
-            _downsample(half, quarter), DepthwiseBlock(quarter)
-        )
+        self.stride4 = nn.Sequential(_downsample(half, quarter), ConvBlock(quarter))
         self.stride8 = nn.Sequential(
-            _downsample(quarter, eighth), DepthwiseBlock(eighth), DepthwiseBlock(eighth)
+            _downsample(quarter, eighth), ConvBlock(eighth), ConvBlock(eighth)
         )
         self.proj = nn.Conv2d(eighth, width, kernel_size=2, stride=2)
-        self.skip8 = nn.Conv2d(eighth, 64, 1)
-        self.skip4 = nn.Conv2d(quarter, 32, 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Turn (B, 3, H, W) into tokens (B, h, w, D) and the two finer maps."""
+        """Turn (B, 3, H, W) into tokens (B, h, w, D) and the maps at strides 8, 4."""
         quarter = self.stride4(self.stride2(image))
         eighth = self.stride8(quarter)
-        skips = (self.skip8(eighth), self.skip4(quarter))
-        return self.proj(eighth).permute(0, 2, 3, 1), skips
+        return self.proj(eighth).permute(0, 2, 3, 1), (eighth, quarter)
+
+
+class FinerMaps(nn.Module):
+    """Join the embedding with the stem's finer maps, coarse to fine.
+
+    Parameters
+    ----------
+    channels : three ints
+        Of the stem.
+    """
+
+    def __init__(self, channels: tuple[int, int, int] = STEM_CHANNELS) -> None:
+        super().__init__()
+        _, quarter, eighth = channels
+        self.up8 = nn.ConvTranspose2d(256, SKIP_CHANNELS[0], 2, stride=2)
+        self.side8 = nn.Conv2d(eighth, SKIP_CHANNELS[0], 1)
+        self.block8 = ConvBlock(SKIP_CHANNELS[0])
+        self.up4 = nn.ConvTranspose2d(*SKIP_CHANNELS, 2, stride=2)
+        self.side4 = nn.Conv2d(quarter, SKIP_CHANNELS[1], 1)
+        self.block4 = ConvBlock(SKIP_CHANNELS[1])
+
+    def forward(
+        self, embedding: Tensor, sides: tuple[Tensor, ...]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the maps (B, 64, 2h, 2w) and (B, 32, 4h, 4w)."""
+        eighth, quarter = sides
+        x8 = self.block8(self.up8(embedding) + self.side8(eighth))
+        x4 = self.block4(self.up4(x8) + self.side4(quarter))
+        return x8, x4
 
 
 class Attention(nn.Module):
@@ -307,14 +314,15 @@ class ImageEncoder(nn.Module):
             nn.Conv2d(256, 256, 3, padding=1, bias=False),
             LayerNorm2d(256),
         )
+        self.finer = FinerMaps() if shape.conv_stem else None
 
     def forward(self, image: Tensor, window: Window | None = None) -> EncodedImage:
         """Encode a normalised, padded image (B, 3, H, W), or a window of one."""
-        tokens, skips = self.patch_embed(image)
+        tokens, sides = self.patch_embed(image)
         tokens = self.add_position(tokens, window)
         for block in self.blocks:
             tokens = block(tokens)
-        return EncodedImage(self.to_embedding(tokens), skips)
+        return self.finish(tokens, sides)
 
     def add_position(self, tokens: Tensor, window: Window | None = None) -> Tensor:
         """Add the position of each token to (B, h, w, D)."""
@@ -324,15 +332,17 @@ class ImageEncoder(nn.Module):
             position = position[:, rows, columns]
         return tokens + position
 
-    def to_embedding(self, tokens: Tensor) -> Tensor:
-        """Turn the last tokens (B, h, w, D) into the embedding (B, 256, h, w)."""
+    def finish(self, tokens: Tensor, sides: tuple[Tensor, ...]) -> EncodedImage:
+        """Turn the last tokens (B, h, w, D) and the stem's maps into the result."""
         embedding: Tensor = self.neck(tokens.permute(0, 3, 1, 2))
-        return embedding
+        if self.finer is None:
+            return EncodedImage(embedding)
+        return EncodedImage(embedding, self.finer(embedding, sides))
 
 
 def _downsample(inside: int, outside: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inside, outside, 3, stride=2, padding=1),
         LayerNorm2d(outside),
-        nn.GELU(),
+        nn.ReLU(),
     )

@@ -69,6 +69,27 @@ class LayerNorm2d(nn.Module):
         return rows.permute(0, 3, 1, 2)
 
 
+class ConvBlock(nn.Module):
+    """Residual block: 3 x 3 convolution, norm, activation, 3 x 3 convolution.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the map.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm = LayerNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        out: Tensor = x + self.second(F.relu(self.norm(self.first(x))))
+        return out
+
+
 class MLPBlock(nn.Module):
     """Two linear layers with an activation between them.
 

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_sam_adapter.model.layers import LayerNorm2d
+from napari_sam_adapter.model.layers import ConvBlock, LayerNorm2d
+from napari_sam_adapter.model.prompt_maps import MAP_CHANNELS
 from napari_sam_adapter.model.two_way_transformer import TwoWayTransformer
 
 
@@ -41,6 +42,33 @@ class HeadMLP(nn.Module):
         return out
 
 
+class MapRefiner(nn.Module):
+    """Convolutions that bring drawn prompts into the upscaling.
+
+    Parameters
+    ----------
+    coarse, fine : int
+        Channels at stride 8 and at stride 4.
+    """
+
+    def __init__(self, coarse: int, fine: int) -> None:
+        super().__init__()
+        self.maps8 = nn.Conv2d(MAP_CHANNELS, coarse, 4, stride=2, padding=1)
+        self.block8 = ConvBlock(coarse)
+        self.maps4 = nn.Conv2d(MAP_CHANNELS, fine, 3, padding=1)
+        self.block4 = ConvBlock(fine)
+
+    def coarse(self, x: Tensor, maps: Tensor) -> Tensor:
+        """Refine (N, C, 2h, 2w) by the maps (N, 8, 4h, 4w)."""
+        refined: Tensor = F.relu(self.block8(x + self.maps8(maps)))
+        return refined
+
+    def fine(self, x: Tensor, maps: Tensor) -> Tensor:
+        """Refine (N, C, 4h, 4w) by the maps (N, 8, 4h, 4w)."""
+        refined: Tensor = F.relu(self.block4(x + self.maps4(maps)))
+        return refined
+
+
 class MaskDecoder(nn.Module):
     """Four masks for each prompt: one for clear prompts, three for ambiguous ones.
 
@@ -52,9 +80,17 @@ class MaskDecoder(nn.Module):
         MLP width of the transformer.
     masks : int
         Number of mask tokens.
+    takes_maps : bool
+        Whether drawn prompts join the upscaling, as in the small model.
     """
 
-    def __init__(self, width: int = 256, mlp_width: int = 2048, masks: int = 4) -> None:
+    def __init__(
+        self,
+        width: int = 256,
+        mlp_width: int = 2048,
+        masks: int = 4,
+        takes_maps: bool = False,
+    ) -> None:
         super().__init__()
         self.transformer = TwoWayTransformer(width=width, hidden=mlp_width)
         self.iou_token = nn.Embedding(1, width)
@@ -70,6 +106,7 @@ class MaskDecoder(nn.Module):
             HeadMLP(width, width, width, width // 8) for _ in range(masks)
         )
         self.iou_prediction_head = HeadMLP(width, width, width, masks)
+        self.refiner = MapRefiner(width // 4, width // 8) if takes_maps else None
 
     def forward(
         self,
@@ -78,6 +115,7 @@ class MaskDecoder(nn.Module):
         sparse: Tensor,
         dense: Tensor,
         skips: tuple[Tensor, ...] = (),
+        maps: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Decode all masks for N prompts.
 
@@ -94,6 +132,8 @@ class MaskDecoder(nn.Module):
             Embedded mask prompts.
         skips : tuple of tensors
             Finer maps of the small model's encoder; may be empty.
+        maps : (N, 8, 4h, 4w) tensor or None
+            Drawn prompts of the small model.
 
         Returns
         -------
@@ -109,16 +149,22 @@ class MaskDecoder(nn.Module):
         image = _per_prompt(image_embedding, per_image) + dense
         tokens, keys = self.transformer(image, image_pe, tokens)
         image = keys.transpose(1, 2).reshape(count, -1, h, w)
-        upscaled = self._upscale(image, [_per_prompt(s, per_image) for s in skips])
+        skips = tuple(_per_prompt(s, per_image) for s in skips)
+        upscaled = self._upscale(image, skips, maps)
         scores: Tensor = self.iou_prediction_head(tokens[:, 0])
         return self._apply_hypernetworks(tokens, upscaled), scores
 
-    def _upscale(self, image: Tensor, skips: list[Tensor]) -> Tensor:
+    def _upscale(
+        self, image: Tensor, skips: tuple[Tensor, ...], maps: Tensor | None
+    ) -> Tensor:
         first, norm, gelu, second, _ = self.output_upscaling
-        coarse, fine = skips or (0.0, 0.0)
-        x = gelu(norm(first(image)) + coarse)
-        upscaled: Tensor = gelu(second(x) + fine)
-        return upscaled
+        x = norm(first(image))
+        if self.refiner is None or maps is None:
+            upscaled: Tensor = gelu(second(gelu(x)))
+            return upscaled
+        coarse, fine = skips
+        x = self.refiner.coarse(gelu(x + coarse), maps)
+        return self.refiner.fine(gelu(second(x) + fine), maps)
 
     def _apply_hypernetworks(self, tokens: Tensor, upscaled: Tensor) -> Tensor:
         weights = [

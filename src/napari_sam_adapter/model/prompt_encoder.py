@@ -9,11 +9,13 @@ Tancik et al., *Fourier Features Let Networks Learn High Frequency Functions*, 2
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.model.layers import LayerNorm2d, Window
+from napari_sam_adapter.model.prompt_maps import DrawnPrompts, MapEmbed, draw_maps
 
 PADDING, BACKGROUND, FOREGROUND = -1, 0, 1
 """Labels of a point."""
@@ -54,6 +56,24 @@ class PositionalEncoding(nn.Module):
         return encoded.permute(2, 0, 1)[None]
 
 
+class EncodedPrompts(NamedTuple):
+    """What the prompt encoder gives.
+
+    Attributes
+    ----------
+    sparse : (N, T, 256) tensor
+        One token per point, then two per box.
+    dense : (N, 256, h, w) tensor
+        To be added to the image embedding.
+    maps : (N, 8, 4h, 4w) tensor or None
+        The prompts drawn, for networks that use them.
+    """
+
+    sparse: Tensor
+    dense: Tensor
+    maps: Tensor | None
+
+
 class PromptEncoder(nn.Module):
     """Points, boxes and low-resolution masks to sparse and dense embeddings.
 
@@ -67,10 +87,17 @@ class PromptEncoder(nn.Module):
         Width of an embedding.
     mask_channels : int
         Inner channels of the mask branch.
+    draws_maps : bool
+        Whether prompts are also drawn as maps, as for the small model.
     """
 
     def __init__(
-        self, image_size: int, grid: int, width: int = 256, mask_channels: int = 16
+        self,
+        image_size: int,
+        grid: int,
+        width: int = 256,
+        mask_channels: int = 16,
+        draws_maps: bool = False,
     ) -> None:
         super().__init__()
         self.image_size, self.grid = image_size, grid
@@ -88,6 +115,7 @@ class PromptEncoder(nn.Module):
             nn.GELU(),
             nn.Conv2d(mask_channels, width, 1),
         )
+        self.map_embed = MapEmbed(width) if draws_maps else None
 
     def forward(
         self,
@@ -96,7 +124,7 @@ class PromptEncoder(nn.Module):
         masks: Tensor | None = None,
         batch: int = 1,
         window: Window | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> EncodedPrompts:
         """Embed the prompts of `batch` objects.
 
         Parameters
@@ -115,10 +143,8 @@ class PromptEncoder(nn.Module):
 
         Returns
         -------
-        sparse : (N, T, 256) tensor
-            One token per point, then two per box.
-        dense : (N, 256, h, w) tensor
-            To be added to the image embedding.
+        EncodedPrompts
+            Of N objects.
         """
         given = next(
             (p for p in (points and points[0], boxes, masks) if p is not None), None
@@ -133,7 +159,12 @@ class PromptEncoder(nn.Module):
             sparse.append(self._embed_points(points_xy + corner, labels, pad))
         if boxes is not None:
             sparse.append(self._embed_boxes(boxes + corner.repeat(2)))
-        return torch.cat(sparse, dim=1), self._embed_masks(masks, count, window)
+        dense, maps = self._embed_masks(masks, count, window), None
+        if self.map_embed is not None:
+            drawn = DrawnPrompts(points, boxes, masks)
+            maps = draw_maps(drawn, count, window, corner.device)
+            dense = dense + self.map_embed(maps)
+        return EncodedPrompts(torch.cat(sparse, dim=1), dense, maps)
 
     @property
     def width(self) -> int:

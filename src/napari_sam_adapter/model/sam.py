@@ -55,6 +55,15 @@ def build_sam(shape: SamShape) -> Sam:
     """
     return Sam(
         ImageEncoder(shape),
-        PromptEncoder(shape.image_size, shape.grid, mask_channels=shape.mask_channels),
-        MaskDecoder(mlp_width=shape.decoder_mlp_width, masks=shape.mask_tokens),
+        PromptEncoder(
+            shape.image_size,
+            shape.grid,
+            mask_channels=shape.mask_channels,
+            draws_maps=shape.conv_stem,
+        ),
+        MaskDecoder(
+            mlp_width=shape.decoder_mlp_width,
+            masks=shape.mask_tokens,
+            takes_maps=shape.conv_stem,
+        ),
     )

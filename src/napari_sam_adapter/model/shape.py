@@ -86,7 +86,40 @@ def vit_shape(
 VIT_B = vit_shape(768, 12, 12, (2, 5, 8, 11))
 VIT_L = vit_shape(1024, 24, 16, (5, 11, 17, 23))
 VIT_H = vit_shape(1280, 32, 16, (7, 15, 23, 31))
-TINY = SamShape(256, 192, 3, (0,) * 8, 768, use_rel_pos=False, conv_stem=True)
+_SMALL_WINDOW = 16
+
+
+def small_shape(width: int, depth: int, size: int, decoder_mlp_width: int) -> SamShape:
+    """Return the shape of a SAM with a convolutional stem, such as ``tiny``.
+
+    Parameters
+    ----------
+    width, depth : int
+        Encoder width and blocks; heads are 64 wide, every third block is global.
+    size : int
+        Side of the input in pixels.
+    decoder_mlp_width : int
+        MLP width of the decoder.
+
+    Returns
+    -------
+    SamShape
+        Without relative positions.
+    """
+    windows = tuple(0 if i % 3 == 2 else _SMALL_WINDOW for i in range(depth))
+    return SamShape(
+        size,
+        width,
+        max(1, width // 64),
+        windows,
+        4 * width,
+        use_rel_pos=False,
+        conv_stem=True,
+        decoder_mlp_width=decoder_mlp_width,
+    )
+
+
+TINY = small_shape(192, 6, 512, 512)
 
 
 def infer_shape(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
@@ -118,7 +151,7 @@ def infer_shape(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
 
 def _read_sizes(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
     encoder = "image_encoder."
-    conv_stem = f"{encoder}patch_embed.skip4.weight" in sizes
+    conv_stem = f"{encoder}patch_embed.stride2.0.weight" in sizes
     _, grid, columns, width = sizes[f"{encoder}pos_embed"]
     if grid != columns or not grid or not width:
         raise ValueError(f"positions for {grid} x {columns} tokens of width {width}")
@@ -139,9 +172,11 @@ def _read_sizes(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
         "mask_tokens": sizes["mask_decoder.mask_tokens.weight"][0],
         "mask_channels": sizes["prompt_encoder.mask_downscaling.3.weight"][0],
     }
+    if conv_stem:
+        decoder_width = shared["decoder_mlp_width"]
+        return small_shape(width, depth, shared["image_size"], decoder_width)
     if not use_rel_pos:
-        # head width cannot be read here: the small model has heads of 64
-        return SamShape(heads=max(1, width // 64), windows=(0,) * depth, **shared)
+        raise ValueError("no relative positions")
     tables = [sizes[f"{encoder}blocks.{i}.attn.rel_pos_h"] for i in range(depth)]
     sides = [(length + 1) // 2 for length, _ in tables]
     windows = tuple(0 if side == grid else side for side in sides)

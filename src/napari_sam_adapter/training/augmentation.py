@@ -10,14 +10,15 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_sam_adapter.model.shape import TINY
-from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_sam_adapter.training.samples import Sample
+
 FRAME = TINY.image_size
 """Side of the square at which the model will be used, in pixels."""
-SMALLEST_CROP, LARGEST_CROP = 0.4, 1.6
+SMALLEST_CROP, LARGEST_CROP = 0.4, 2.0
 """Range of crops, in shares of the image's longer side, at that size."""
 
 
@@ -31,12 +32,15 @@ class View:
         Pixels, zero where padded.
     layers : tuple of (S, S) int32 arrays
         Label layers.
+    prior : (S, S) int32 array or None
+        The first layer on a neighbouring plane.
     valid : (rows, columns)
         Size of the part that is not padding, at the top left.
     """
 
     image: npt.NDArray[np.uint8]
     layers: tuple[npt.NDArray[np.int32], ...]
+    prior: npt.NDArray[np.int32] | None
     valid: tuple[int, int]
 
 
@@ -62,7 +66,9 @@ def random_view(sample: Sample, size: int, rng: np.random.Generator) -> View:
     At a smaller size the crop shrinks with it, so that an object has about as many
     pixels as it will have in the full frame.
     """
-    share = rng.uniform(SMALLEST_CROP, LARGEST_CROP) * size / FRAME
+    share = (
+        SMALLEST_CROP * (LARGEST_CROP / SMALLEST_CROP) ** rng.random() * size / FRAME
+    )
     view = fit_view(_turn(_crop(sample, share, rng), rng), size)
     return replace(view, image=_expose(view.image, rng))
 
@@ -92,7 +98,10 @@ def fit_view(sample: Sample, size: int) -> View:
     resized = Image.fromarray(colour).resize((columns, rows), Image.Resampling.BILINEAR)
     image[:rows, :columns] = np.asarray(resized)
     layers = tuple(_fit_labels(layer, rows, columns, size) for layer in sample.layers)
-    return View(image, layers, (rows, columns))
+    prior = (
+        None if sample.prior is None else _fit_labels(sample.prior, rows, columns, size)
+    )
+    return View(image, layers, prior, (rows, columns))
 
 
 def _fit_labels(
@@ -111,10 +120,21 @@ def _crop(sample: Sample, share: float, rng: np.random.Generator) -> Sample:
     side = share * max(height, width)
     rows = int(np.clip(side * aspect, 16, height))
     columns = int(np.clip(side / aspect, 16, width))
-    top = rng.integers(height - rows + 1)
-    left = rng.integers(width - columns + 1)
-    window = (slice(top, top + rows), slice(left, left + columns))
-    return Sample(sample.image[window], tuple(layer[window] for layer in sample.layers))
+    centre = _interesting(sample, rng)
+    top = int(np.clip(centre[0] - rows * rng.random(), 0, height - rows))
+    left = int(np.clip(centre[1] - columns * rng.random(), 0, width - columns))
+    return sample.transformed(
+        lambda array: array[top : top + rows, left : left + columns]
+    )
+
+
+def _interesting(sample: Sample, rng: np.random.Generator) -> tuple[int, int]:
+    """Return a pixel of an object, or any pixel where there is none."""
+    labels = sample.layers[int(rng.integers(len(sample.layers)))]
+    inside = np.flatnonzero(labels)
+    spot = rng.choice(inside) if len(inside) else rng.integers(labels.size)
+    row, column = np.unravel_index(spot, labels.shape)
+    return int(row), int(column)
 
 
 def _turn(sample: Sample, rng: np.random.Generator) -> Sample:
@@ -122,12 +142,9 @@ def _turn(sample: Sample, rng: np.random.Generator) -> Sample:
 
     def turned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         array = np.rot90(array, quarter)
-        return array[:, ::-1] if mirror else array
+        return np.ascontiguousarray(array[:, ::-1] if mirror else array)
 
-    return Sample(
-        np.ascontiguousarray(turned(sample.image)),
-        tuple(turned(layer) for layer in sample.layers),
-    )
+    return sample.transformed(turned)
 
 
 def _expose(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> Any:

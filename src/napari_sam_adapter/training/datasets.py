@@ -120,4 +120,6 @@ def _planes(volume: ReferenceVolume, step: int) -> Iterator[Sample]:
         for index in range(0, image.shape[axis], step):
             labels = np.take(volume.labels, index, axis).astype(np.int32)
             if np.count_nonzero(labels) >= MIN_FOREGROUND:
-                yield Sample(np.take(image, index, axis), (labels,))
+                before = np.take(volume.labels, max(0, index - 1), axis)
+                prior = before.astype(np.int32)
+                yield Sample(np.take(image, index, axis), (labels,), prior)

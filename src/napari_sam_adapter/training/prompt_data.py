@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from napari_sam_adapter.inference.preprocessing import PIXEL_MEAN, PIXEL_STD
-from napari_sam_adapter.training.augmentation import FRAME, View, random_view
+from napari_sam_adapter.training.augmentation import View, random_view
 from napari_sam_adapter.training.synthetic import draw_sample
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TARGET_STRIDE = 2
 """Input pixels per pixel of a target mask."""
+SYNTHETIC_SIDE = 320
+"""Side of the drawn images in pixels."""
 MIN_OBJECT = 6
 """Smallest object in target pixels."""
 
@@ -36,12 +38,18 @@ class PromptExample(NamedTuple):
         Normalised, zero where padded.
     masks : (N, S / 2, S / 2) bool tensor
         Objects, repeated if the image has fewer.
+    priors : (N, S / 2, S / 2) bool tensor
+        The same objects on a neighbouring plane, or on this one where none is known.
+    has_prior : (N,) bool tensor
+        Whether a neighbouring plane is known.
     foreground : (S / 2, S / 2) bool tensor
         All objects of the first layer together.
     """
 
     image: Tensor
     masks: Tensor
+    priors: Tensor
+    has_prior: Tensor
     foreground: Tensor
 
 
@@ -80,20 +88,22 @@ class PromptDataset(Dataset[PromptExample]):
         rng = np.random.default_rng((self.recipe.seed, self.first_step + step, within))
         while True:
             view = random_view(self._draw(rng), self.phase.image_size, rng)
-            masks = pick_objects(view, self.phase.objects, rng)
-            if masks is not None:
+            picked = pick_objects(view, self.phase.objects, rng)
+            if picked is not None:
                 foreground = torch.from_numpy(halve(view.layers[0] > 0))
-                return PromptExample(normalise(view), masks, foreground)
+                return PromptExample(normalise(view), *picked, foreground)
 
     def _draw(self, rng: np.random.Generator) -> Sample:
         if not self.groups or rng.random() < self.recipe.synthetic_share:
-            return draw_sample(rng, max(FRAME, self.phase.image_size))
+            return draw_sample(rng, SYNTHETIC_SIDE)
         group = self.groups[rng.choice(len(self.groups), p=self.weights)]
         return group[int(rng.integers(len(group)))]
 
 
-def pick_objects(view: View, count: int, rng: np.random.Generator) -> Tensor | None:
-    """Choose objects of a view and return their masks.
+def pick_objects(
+    view: View, count: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Choose objects of a view.
 
     Parameters
     ----------
@@ -106,23 +116,46 @@ def pick_objects(view: View, count: int, rng: np.random.Generator) -> Tensor | N
 
     Returns
     -------
-    (N, S / 2, S / 2) bool tensor or None
-        None if no object is large enough.
+    masks, priors, has_prior : tensors, or None
+        As in `PromptExample`; None if no object is large enough.
     """
     found = [
         (layer, number)
-        for layer in view.layers
-        for number in np.flatnonzero(np.bincount(layer.ravel())[1:] >= 4 * MIN_OBJECT)
+        for layer in range(len(view.layers))
+        for number in _large_objects(view.layers[layer])
     ]
-    if not found:
+    chosen = [
+        (halve(view.layers[layer] == number), *_prior_of(view, layer, number))
+        for layer, number in (found[i] for i in rng.permutation(len(found))[:count])
+    ]
+    chosen = [entry for entry in chosen if entry[0].sum() >= MIN_OBJECT]
+    if not chosen:
         return None
-    order = rng.permutation(len(found))[:count]
-    masks = [halve(found[i][0] == found[i][1] + 1) for i in order]
-    masks = [mask for mask in masks if mask.sum() >= MIN_OBJECT]
-    if not masks:
-        return None
-    repeated = [masks[i % len(masks)] for i in range(count)]
-    return torch.from_numpy(np.stack(repeated))
+    masks, priors, known = zip(
+        *(chosen[i % len(chosen)] for i in range(count)), strict=True
+    )
+    return (
+        torch.from_numpy(np.stack(masks)),
+        torch.from_numpy(np.stack(priors)),
+        torch.tensor(known),
+    )
+
+
+def _large_objects(layer: npt.NDArray[np.int32]) -> list[int]:
+    sizes = np.bincount(layer.ravel())
+    sizes[0] = 0
+    return [int(number) for number in np.flatnonzero(sizes >= 4 * MIN_OBJECT)]
+
+
+def _prior_of(
+    view: View, layer: int, number: int
+) -> tuple[npt.NDArray[np.bool_], bool]:
+    """Return an object on the neighbouring plane, and whether that plane is known."""
+    if view.prior is not None and layer == 0:
+        prior = halve(view.prior == number)
+        if prior.any():
+            return prior, True
+    return halve(view.layers[layer] == number), False
 
 
 def halve(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -98,13 +98,15 @@ def sample_corrections(
     return points, labels
 
 
-def rough_logits(masks: Tensor, strength: float = 8.0) -> Tensor:
-    """Imitate the logits of the same object on a neighbouring slice.
+def rough_logits(masks: Tensor, keep: Tensor, strength: float = 8.0) -> Tensor:
+    """Imitate the logits of an object on a neighbouring slice.
 
     Parameters
     ----------
     masks : (N, h, w) float tensor
-        Reference masks at the resolution of a mask prompt.
+        Masks at the resolution of a mask prompt.
+    keep : (N,) bool tensor
+        Masks that come from a neighbouring slice and need not be moved.
     strength : float
         Logit far from the border.
 
@@ -114,7 +116,8 @@ def rough_logits(masks: Tensor, strength: float = 8.0) -> Tensor:
         Shifted, grown or shrunk, blurred masks as logits.
     """
     shift = [int(s) for s in torch.randint(-2, 3, (2,))]
-    moved = torch.roll(masks, shift, dims=(1, 2))[:, None]
+    moved = torch.roll(masks, shift, dims=(1, 2))
+    moved = torch.where(keep[:, None, None], masks, moved)[:, None]
     soft = F.avg_pool2d(moved, 5, stride=1, padding=2)
     level = torch.empty(len(masks), 1, 1, 1).uniform_(0.25, 0.75).to(masks.device)
     scale = torch.empty(len(masks), 1, 1, 1).uniform_(0.5, 1.5).to(masks.device)

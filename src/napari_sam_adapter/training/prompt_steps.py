@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.model.sam import Sam
 
 FIRST_PROMPTS = ("point", "box", "box and mask")
-FIRST_SHARES = (0.5, 0.3, 0.2)
+FIRST_SHARES = (0.45, 0.35, 0.2)
+LOST_SHARE = 0.2
+"""Share of the steps from a neighbouring plane in which the object is gone."""
 MASK_STRIDE = 4
 """Input pixels per pixel of a mask prompt."""
 
@@ -103,8 +105,7 @@ def interactive_loss(
         targets = batch.foreground
         loss, logits = scene.one_step(SimulatedPrompts(), targets)
         return loss, _mean_iou(logits, targets)
-    targets = batch.masks.flatten(0, 1)
-    prompts = first_prompts(targets)
+    prompts, targets = first_prompts(batch)
     total, logits = scene.one_step(prompts, targets)
     for _ in range(corrections):
         masks = _upsampled(logits.detach())[:, 0] > 0
@@ -115,34 +116,48 @@ def interactive_loss(
     return total, _mean_iou(logits, targets)
 
 
-def first_prompts(targets: Tensor) -> SimulatedPrompts:
+def first_prompts(batch: PromptExample) -> tuple[SimulatedPrompts, Tensor]:
     """Draw the first prompt of each object; one kind for the whole batch.
 
     Parameters
     ----------
-    targets : (N, H, W) bool tensor
-        Reference masks at `TARGET_STRIDE`.
+    batch : PromptExample
+        Stacked examples.
 
     Returns
     -------
-    SimulatedPrompts
-        A point, a box, or a box with the rough mask of a neighbouring slice. A box
-        comes with a click on its centre.
+    prompts : SimulatedPrompts
+        A point, a box, or what propagation gives: box and mask of the object on a
+        neighbouring plane.
+    targets : (B * N, S / 2, S / 2) bool tensor
+        The masks to answer with; empty where propagation arrives after the end of an
+        object.
     """
+    targets = batch.masks.flatten(0, 1)
     kind = FIRST_PROMPTS[int(torch.multinomial(torch.tensor(FIRST_SHARES), 1))]
     if kind == "point":
         inwards = 2.0 * float(torch.rand(()))
         points = sample_points(targets, TARGET_STRIDE, inwards)[:, None]
         labels = torch.ones(points.shape[:2], dtype=torch.long, device=points.device)
-        return SimulatedPrompts(points=points, labels=labels)
-    boxes = sample_boxes(targets, TARGET_STRIDE)
-    centres = boxes.reshape(-1, 2, 2).mean(dim=1, keepdim=True)
-    labels = torch.ones(centres.shape[:2], dtype=torch.long, device=boxes.device)
-    boxed = SimulatedPrompts(points=centres, labels=labels, boxes=boxes)
+        return SimulatedPrompts(points=points, labels=labels), targets
     if kind == "box":
-        return boxed
-    coarse = F.avg_pool2d(targets[:, None].float(), MASK_STRIDE // TARGET_STRIDE)[:, 0]
-    return replace(boxed, logits=rough_logits(coarse))
+        return SimulatedPrompts(boxes=sample_boxes(targets, TARGET_STRIDE)), targets
+    priors, targets = _lose_some(batch.priors.flatten(0, 1), targets)
+    coarse = F.avg_pool2d(priors[:, None].float(), MASK_STRIDE // TARGET_STRIDE)[:, 0]
+    logits = rough_logits(coarse, batch.has_prior.flatten())
+    boxes = sample_boxes(priors, TARGET_STRIDE)
+    return SimulatedPrompts(boxes=boxes, logits=logits), targets
+
+
+def _lose_some(priors: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Move some priors to where no part of the object is, and empty their targets."""
+    side = priors.shape[-1]
+    rows, columns = (int(torch.randint(side // 4, 3 * side // 4, ())) for _ in "yx")
+    moved = priors.roll((rows, columns), dims=(1, 2))
+    apart = ~(moved & targets).flatten(1).any(dim=1)
+    lost = apart & (torch.rand(len(priors), device=priors.device) < LOST_SHARE)
+    lost = lost[:, None, None]
+    return torch.where(lost, moved, priors), targets & ~lost
 
 
 def random_window(sam: Sam, size: int) -> Window:
@@ -182,13 +197,14 @@ class _Scene:
         if prompts.points is not None and prompts.labels is not None:
             points = (prompts.points, prompts.labels)
         encoder = self.sam.prompt_encoder
-        sparse, dense = encoder(
+        sparse, dense, maps = encoder(
             points, prompts.boxes, prompts.logits, len(targets), self.window
         )
         positions = encoder.dense_positions(self.window)
         logits, scores = self.sam.mask_decoder(
-            self.encoded.embedding, positions, sparse, dense, self.encoded.skips
+            self.encoded.embedding, positions, sparse, dense, self.encoded.skips, maps
         )
+        logits, scores = logits.float(), scores.float()
         chosen = slice(1, None) if prompts.is_ambiguous else slice(0, 1)
         logits, scores = logits[:, chosen], scores[:, chosen]
         loss = step_loss(_upsampled(logits), scores, targets.float())

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import numpy.typing as npt
 
@@ -21,7 +23,20 @@ class Sample:
     layers : tuple of (H, W) int arrays
         Label images, 0 for background. Objects of one layer are disjoint; objects of
         two layers may nest, as nuclei do in cells.
+    prior : (H, W) int array or None
+        The first layer on a neighbouring plane of the same volume, same numbers.
     """
 
     image: npt.NDArray[np.uint8]
     layers: tuple[npt.NDArray[Any], ...]
+    prior: npt.NDArray[Any] | None = None
+
+    def transformed(
+        self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+    ) -> Sample:
+        """Return a copy with image, layers and prior changed alike."""
+        return Sample(
+            change(self.image),
+            tuple(change(layer) for layer in self.layers),
+            None if self.prior is None else change(self.prior),
+        )

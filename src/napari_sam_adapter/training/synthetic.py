@@ -86,25 +86,34 @@ def draw_cells(rng: np.random.Generator, size: int) -> Scene:
 def draw_tissue(rng: np.random.Generator, size: int) -> Scene:
     """Draw cells that fill the plane, divided by membranes."""
     count = int(rng.integers(6, 60))
-    seeds = rng.uniform(0, size, (count, 2))
+    seeds = rng.uniform(0, size, (count, 2)).astype(np.float32)
     warp = [
         _texture(rng, size, 0.03 * size, cells=int(rng.integers(3, 9))) for _ in "yx"
     ]
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
-    distance = np.hypot(
-        (rows + warp[0])[..., None] - seeds[:, 0],
-        (columns + warp[1])[..., None] - seeds[:, 1],
-    )
-    nearest = np.argpartition(distance, 1, axis=-1)[..., :2]
-    close = np.take_along_axis(distance, nearest, -1)
-    order = np.argmin(close, axis=-1)[..., None]
-    owner = np.take_along_axis(nearest, order, -1)[..., 0]
-    membrane = np.abs(close[..., 0] - close[..., 1]) < rng.uniform(2, 0.03 * size + 3)
+    owner, first, second = _two_nearest(rows + warp[0], columns + warp[1], seeds)
+    membrane = second - first < rng.uniform(2, 0.03 * size + 3)
     labels = np.where(membrane, 0, owner + 1).astype(np.int32)
     inside = rng.uniform(0.3, 0.7) + rng.uniform(0, 0.15) * rng.normal(size=count + 1)
     image = inside[labels].astype(np.float32)
     image[membrane] = inside.mean() + rng.choice([-1, 1]) * rng.uniform(0.2, 0.6)
     return image + _texture(rng, size, 0.1), (labels,)
+
+
+def _two_nearest(
+    rows: FloatImage, columns: FloatImage, seeds: FloatImage
+) -> tuple[LabelImage, FloatImage, FloatImage]:
+    """Return each pixel's nearest seed, and the distances to it and to the next."""
+    owner = np.zeros(rows.shape, np.int32)
+    first = np.full(rows.shape, np.inf, np.float32)
+    second = first.copy()
+    for number, (row, column) in enumerate(seeds):
+        distance = np.hypot(rows - row, columns - column)
+        nearer = distance < first
+        second = np.where(nearer, first, np.minimum(second, distance))
+        owner[nearer] = number
+        first[nearer] = distance[nearer]
+    return owner, first, second
 
 
 def draw_tubes(rng: np.random.Generator, size: int) -> Scene:
