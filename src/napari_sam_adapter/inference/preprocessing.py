@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
 """SAM's statistics, on the 0..255 scale."""
+FLAT = 2.0
+"""Added to the standard deviation of an image, in 8-bit levels."""
 MASK_STRIDE = 4
 """Input pixels per pixel of a low-resolution mask."""
 CERTAIN = 8.0
@@ -144,6 +146,22 @@ def frame_of(
     return Frame(shape, (rows, columns), size, is_centred)
 
 
+def standardise(pixels: Tensor) -> Tensor:
+    """Give an image mean 0 and standard deviation 1, as the small model expects.
+
+    Parameters
+    ----------
+    pixels : (3, H, W) float tensor
+        Values from 0 to 255.
+
+    Returns
+    -------
+    (3, H, W) float tensor
+        Colours keep their differences; nearly constant images are not blown up.
+    """
+    return (pixels - pixels.mean()) / (pixels.std(correction=0) + FLAT)
+
+
 def to_input(rgb: npt.NDArray[np.uint8], frame: Frame) -> Tensor:
     """Scale, normalise and pad an image.
 
@@ -162,9 +180,11 @@ def to_input(rgb: npt.NDArray[np.uint8], frame: Frame) -> Tensor:
     rows, columns = frame.resized
     picture = Image.fromarray(rgb).resize((columns, rows), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float()
+    padding = (0, frame.size - columns, 0, frame.size - rows)
+    if frame.is_centred:
+        return F.pad(standardise(pixels), padding)
     mean = torch.tensor(PIXEL_MEAN)[:, None, None]
     std = torch.tensor(PIXEL_STD)[:, None, None]
-    padding = (0, frame.size - columns, 0, frame.size - rows)
     return F.pad((pixels - mean) / std, padding)
 
 

@@ -20,6 +20,7 @@ from napari_sam_adapter.model.number_formats import bfloat16_pays
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import TINY
 from napari_sam_adapter.model.two_way_transformer import DownsampledAttention
+from napari_sam_adapter.training.affinities import AffinityHead
 from napari_sam_adapter.training.datasets import read_samples
 from napari_sam_adapter.training.prompt_data import PromptDataset, PromptExample
 from napari_sam_adapter.training.prompt_steps import interactive_loss
@@ -75,9 +76,10 @@ class _Run:
         initialise(self.sam)
         self.sam.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {k: v.clone() for k, v in self.sam.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            parameter_groups(self.sam, recipe.weight_decay), betas=(0.9, 0.98)
-        )
+        self.affinities = AffinityHead().to(device)
+        groups = parameter_groups(self.sam, recipe.weight_decay)
+        head = {"params": list(self.affinities.parameters()), "weight_decay": 0.0}
+        self.optimiser = torch.optim.AdamW([*groups, head], betas=(0.9, 0.98))
         self.use_half = device.type == "cuda" or bfloat16_pays()
         self.step, self.loss, self.iou = 0, 0.0, 0.0
 
@@ -90,7 +92,11 @@ class _Run:
         half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.use_half)
         with half, _fast_backward(self.device):
             loss, iou = interactive_loss(
-                self.sam, batch, phase.corrections, self.recipe.no_prompt_share
+                self.sam,
+                batch,
+                phase.corrections,
+                self.recipe.no_prompt_share,
+                self.affinities,
             )
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -117,6 +123,7 @@ class _Run:
             "iou": self.iou,
             "weights": self.sam.state_dict(),
             "average": self.average,
+            "affinities": self.affinities.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
         partial = path.with_name(path.name + ".part")
@@ -129,6 +136,7 @@ class _Run:
             content = torch.load(path, map_location=self.device, weights_only=True)
             self.sam.load_state_dict(content["weights"])
             self.average = content["average"]
+            self.affinities.load_state_dict(content["affinities"])
             self.optimiser.load_state_dict(content["optimiser"])
         except Exception as error:
             raise TrainingError(

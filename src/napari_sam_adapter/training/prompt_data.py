@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from napari_sam_adapter.inference.preprocessing import PIXEL_MEAN, PIXEL_STD
+from napari_sam_adapter.inference.preprocessing import standardise
+from napari_sam_adapter.training.affinities import region_map
 from napari_sam_adapter.training.augmentation import View, random_view
 from napari_sam_adapter.training.synthetic import draw_sample
 
@@ -44,6 +45,8 @@ class PromptExample(NamedTuple):
         Whether a neighbouring plane is known.
     foreground : (S / 2, S / 2) bool tensor
         All objects of the first layer together.
+    regions : (S / 4, S / 4) int tensor
+        See `region_map`.
     """
 
     image: Tensor
@@ -51,6 +54,7 @@ class PromptExample(NamedTuple):
     priors: Tensor
     has_prior: Tensor
     foreground: Tensor
+    regions: Tensor
 
 
 class PromptDataset(Dataset[PromptExample]):
@@ -91,7 +95,8 @@ class PromptDataset(Dataset[PromptExample]):
             picked = pick_objects(view, self.phase.objects, rng)
             if picked is not None:
                 foreground = torch.from_numpy(halve(view.layers[0] > 0))
-                return PromptExample(normalise(view), *picked, foreground)
+                regions = region_map(view.layers)
+                return PromptExample(normalise(view), *picked, foreground, regions)
 
     def _draw(self, rng: np.random.Generator) -> Sample:
         if not self.groups or rng.random() < self.recipe.synthetic_share:
@@ -188,13 +193,10 @@ def normalise(view: View) -> Tensor:
     Returns
     -------
     (3, S, S) float tensor
-        SAM's normalisation, zero where padded.
+        Standardised as at inference, zero where padded.
     """
     rows, columns = view.valid
     image = torch.zeros(3, *view.image.shape[:2])
     pixels = torch.from_numpy(view.image[:rows, :columns]).permute(2, 0, 1).float()
-    mean, std = (
-        torch.tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD)
-    )
-    image[:, :rows, :columns] = (pixels - mean) / std
+    image[:, :rows, :columns] = standardise(pixels)
     return image

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_sam_adapter.model.layers import Window
+from napari_sam_adapter.training.affinities import affinity_loss
 from napari_sam_adapter.training.losses import hard_iou, step_loss
 from napari_sam_adapter.training.prompt_data import TARGET_STRIDE, PromptExample
 from napari_sam_adapter.training.prompt_sampling import (
@@ -29,9 +30,14 @@ from napari_sam_adapter.training.prompt_sampling import (
 if TYPE_CHECKING:
     from napari_sam_adapter.model.image_encoder import EncodedImage
     from napari_sam_adapter.model.sam import Sam
+    from napari_sam_adapter.training.affinities import AffinityHead
 
-FIRST_PROMPTS = ("point", "box", "box and mask")
-FIRST_SHARES = (0.45, 0.35, 0.2)
+FIRST_PROMPTS = ("point", "points", "box", "box and mask")
+FIRST_SHARES = (0.35, 0.15, 0.3, 0.2)
+MOST_POINTS = 4
+"""Of each sign, where a step starts with several clicks."""
+RING = 15
+"""Clicks beside the object are at most this far away, in target pixels."""
 LOST_SHARE = 0.2
 """Share of the steps from a neighbouring plane in which the object is gone."""
 MASK_STRIDE = 4
@@ -77,7 +83,11 @@ class SimulatedPrompts:
 
 
 def interactive_loss(
-    sam: Sam, batch: PromptExample, corrections: int, no_prompt_share: float
+    sam: Sam,
+    batch: PromptExample,
+    corrections: int,
+    no_prompt_share: float,
+    affinities: AffinityHead | None = None,
 ) -> tuple[Tensor, float]:
     """Return the loss of one batch, summed over its prompt steps.
 
@@ -91,6 +101,8 @@ def interactive_loss(
         Simulated clicks after the first prompt.
     no_prompt_share : float
         Probability of a step without prompts.
+    affinities : AffinityHead or None
+        The second task, if there is one.
 
     Returns
     -------
@@ -101,12 +113,16 @@ def interactive_loss(
     """
     window = random_window(sam, batch.image.shape[-1])
     scene = _Scene(sam, sam.image_encoder(batch.image, window), window)
+    total = torch.zeros((), device=batch.image.device)
+    if affinities is not None:
+        total = affinity_loss(affinities(scene.encoded.skips[-1]), batch.regions)
     if torch.rand(()) < no_prompt_share:
         targets = batch.foreground
         loss, logits = scene.one_step(SimulatedPrompts(), targets)
-        return loss, _mean_iou(logits, targets)
+        return total + loss, _mean_iou(logits, targets)
     prompts, targets = first_prompts(batch)
-    total, logits = scene.one_step(prompts, targets)
+    loss, logits = scene.one_step(prompts, targets)
+    total = total + loss
     for _ in range(corrections):
         masks = _upsampled(logits.detach())[:, 0] > 0
         point, label = sample_corrections(masks, targets, TARGET_STRIDE)
@@ -127,7 +143,7 @@ def first_prompts(batch: PromptExample) -> tuple[SimulatedPrompts, Tensor]:
     Returns
     -------
     prompts : SimulatedPrompts
-        A point, a box, or what propagation gives: box and mask of the object on a
+        Points, a box, or what propagation gives: box and mask of the object on a
         neighbouring plane.
     targets : (B * N, S / 2, S / 2) bool tensor
         The masks to answer with; empty where propagation arrives after the end of an
@@ -140,6 +156,8 @@ def first_prompts(batch: PromptExample) -> tuple[SimulatedPrompts, Tensor]:
         points = sample_points(targets, TARGET_STRIDE, inwards)[:, None]
         labels = torch.ones(points.shape[:2], dtype=torch.long, device=points.device)
         return SimulatedPrompts(points=points, labels=labels), targets
+    if kind == "points":
+        return _several_points(targets), targets
     if kind == "box":
         return SimulatedPrompts(boxes=sample_boxes(targets, TARGET_STRIDE)), targets
     priors, targets = _lose_some(batch.priors.flatten(0, 1), targets)
@@ -147,6 +165,18 @@ def first_prompts(batch: PromptExample) -> tuple[SimulatedPrompts, Tensor]:
     logits = rough_logits(coarse, batch.has_prior.flatten())
     boxes = sample_boxes(priors, TARGET_STRIDE)
     return SimulatedPrompts(boxes=boxes, logits=logits), targets
+
+
+def _several_points(targets: Tensor) -> SimulatedPrompts:
+    """Draw clicks on the objects and beside them, as after some corrections."""
+    grown = F.max_pool2d(targets.float(), 2 * RING + 1, stride=1, padding=RING) > 0
+    inside, beside = (int(torch.randint(low, MOST_POINTS, ())) for low in (1, 0))
+    points = [sample_points(targets, TARGET_STRIDE) for _ in range(inside)]
+    points += [sample_points(grown & ~targets, TARGET_STRIDE) for _ in range(beside)]
+    labels = torch.tensor([1] * inside + [0] * beside, device=targets.device)
+    return SimulatedPrompts(
+        points=torch.stack(points, dim=1), labels=labels.expand(len(targets), -1)
+    )
 
 
 def _lose_some(priors: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
