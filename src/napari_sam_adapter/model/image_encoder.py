@@ -343,6 +343,5 @@ class ImageEncoder(nn.Module):
 def _downsample(inside: int, outside: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inside, outside, 3, stride=2, padding=1),
-        LayerNorm2d(outside),
         nn.ReLU(),
     )

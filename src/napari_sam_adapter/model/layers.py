@@ -70,23 +70,27 @@ class LayerNorm2d(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """Residual block: 3 x 3 convolution, norm, activation, 3 x 3 convolution.
+    """Residual block of two 3 x 3 convolutions, without normalisation.
 
     Parameters
     ----------
     channels : int
         Channels of the map.
+
+    Notes
+    -----
+    A norm over the channels of each pixel would take away how bright a pixel is, and
+    with it the borders in dark images.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.norm = LayerNorm2d(channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape."""
-        out: Tensor = x + self.second(F.relu(self.norm(self.first(x))))
+        out: Tensor = x + self.second(F.relu(self.first(x)))
         return out
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader, Subset
 
 from napari_sam_adapter.errors import OutputError, TrainingError
 from napari_sam_adapter.inference.loading import choose_device
 from napari_sam_adapter.model.checkpoints import save_base
-from napari_sam_adapter.model.layers import warm_up_vector_math
+from napari_sam_adapter.model.layers import ConvBlock, warm_up_vector_math
 from napari_sam_adapter.model.number_formats import bfloat16_pays
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import TINY
@@ -260,16 +261,22 @@ def initialise(sam: Sam) -> None:
     the image from the first step; with independent projections the network answers
     every prompt with an empty mask for thousands of steps.
     """
+    for module in sam.modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    for module in sam.modules():
+        if isinstance(module, ConvBlock):
+            nn.init.zeros_(module.second.weight)
     for module in sam.mask_decoder.transformer.modules():
         if isinstance(module, DownsampledAttention) and module.is_cross:
-            torch.nn.init.xavier_uniform_(module.q_proj.weight, gain=CROSS_GAIN)
+            nn.init.xavier_uniform_(module.q_proj.weight, gain=CROSS_GAIN)
             module.k_proj.weight.data.copy_(module.q_proj.weight)
     sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix *= POSITION_SCALE
-    torch.nn.init.trunc_normal_(sam.image_encoder.pos_embed, std=0.02)
+    nn.init.trunc_normal_(sam.image_encoder.pos_embed, std=0.02)
     for module in sam.image_encoder.blocks.modules():
-        if isinstance(module, torch.nn.Linear):
-            torch.nn.init.trunc_normal_(module.weight, std=0.02)
-            torch.nn.init.zeros_(module.bias)
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
 
 
 def _batches(
