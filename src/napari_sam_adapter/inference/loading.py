@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,13 +12,21 @@ from napari_sam_adapter.errors import CheckpointError, DeviceError
 from napari_sam_adapter.inference.predictor import SamPredictor
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.variants import ADAPTERS, MODELS
-from napari_sam_adapter.model.weight_files import download, file_hash
+from napari_sam_adapter.model.weight_files import file_hash, read_weights
+from napari_sam_adapter.weight_store.downloading import download, offer
+from napari_sam_adapter.weight_store.entries import (
+    Entry,
+    Kind,
+    entries,
+    find_entry,
+)
+from napari_sam_adapter.weight_store.importing import (
+    add_file,
+    checked_path,
+)
 
-if TYPE_CHECKING:
-    from napari_sam_adapter.model.variants import ModelVariant
+_log = logging.getLogger(__name__)
 
-WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -34,6 +42,7 @@ def load_predictor(
     ----------
     model : str or Path
         A name that ``napari-sam-adapter models`` lists, or the path of a checkpoint.
+        What is not here yet is downloaded; its size and licence are logged first.
     adapter : str, Path or None
         A name, or the path of an adapter file that was trained for this model.
     device : str
@@ -49,7 +58,9 @@ def load_predictor(
     Raises
     ------
     CheckpointError
-        If a file cannot be used, or the adapter belongs to another model.
+        If a file cannot be used or fetched, or the adapter belongs to another model.
+    OutputError
+        If a download cannot be written.
     DeviceError
         If the device or number format is not there.
     """
@@ -58,7 +69,7 @@ def load_predictor(
         raise DeviceError(
             f"Expected a number format among {', '.join(DTYPES)}, got {dtype!r}."
         )
-    checkpoint = load_checkpoint(_find(str(model), MODELS, "model"))
+    checkpoint = load_checkpoint(_find(str(model), Kind.MODEL))
     description = {
         "model": str(model),
         "model_sha256": checkpoint.sha256,
@@ -67,25 +78,62 @@ def load_predictor(
         "version": __version__,
     }
     if adapter is not None:
-        path = _find(str(adapter), ADAPTERS, "adapter")
+        path = _find(str(adapter), Kind.ADAPTER)
         checkpoint = load_adapter(path, checkpoint, str(model))
         description |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
     return SamPredictor(checkpoint, description, chosen_device, DTYPES[dtype])
 
 
-def _find(name: str, table: dict[str, ModelVariant], kind: str) -> Path:
+def import_weights(file: str | Path, name: str) -> Entry:
+    """Give a weight file a name, after a look at whether it can be read.
+
+    Parameters
+    ----------
+    file : str or Path
+        A model or one of our adapters; it is copied into the cache folder.
+    name : str
+        To be used as the model or adapter from then on.
+
+    Returns
+    -------
+    Entry
+        What the name stands for.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is broken or unsafe, or the name cannot be used.
+    OutputError
+        If it cannot be copied.
+    """
+    path = Path(file)
+    _, header = read_weights(path)
+    kind = Kind.ADAPTER if header.get("kind") == "adapter" else Kind.MODEL
+    return add_file(path, name, kind)
+
+
+def _find(name: str, kind: Kind) -> Path:
     """Return the file of a named or given set of weights."""
-    variant = table.get(name)
-    if variant is None:
-        path = Path(name)
-        if path.is_file():
-            return path
-        names = ", ".join(table) or "none yet"
-        raise CheckpointError(
-            f"Expected the name of a {kind} ({names}) or a file, got {name!r}. "
-            "Check the spelling or the path."
-        )
-    return WEIGHTS_FOLDER / variant.file if variant.file else download(variant)
+    entry = find_entry(name, kind)
+    if entry is not None:
+        return _fetched(entry)
+    path = Path(name)
+    if path.is_file():
+        return path
+    names = ", ".join(e.name for e in entries() if e.kind is kind) or "none yet"
+    raise CheckpointError(
+        f"Expected a known {kind.value} ({names}) or a file, got {name!r}. "
+        "Check the spelling or the path."
+    )
+
+
+def _fetched(entry: Entry) -> Path:
+    if entry.is_here:
+        return checked_path(entry)
+    _log.warning("Downloading %s", offer(entry))
+    for _ in download(entry):
+        pass
+    return entry.path
 
 
 def choose_device(device: str) -> str:
