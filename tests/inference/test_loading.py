@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.inference.loading import import_weights, load_predictor
+from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.inference.weights import import_weights
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import save_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint

@@ -78,7 +78,7 @@ def test_an_imported_file_gets_a_name_and_stays_as_it_was(
     added = add_file(own_file, "mine", Kind.MODEL)
     assert added == now("mine")
     assert added.state is State.IMPORTED
-    assert added.path == cache / "models" / "mine.pth"
+    assert added.path == cache / "models" / "mine" / "from_a_friend.PTH"
     assert added.path.read_bytes() == own_file.read_bytes()
     assert checked_path(added) == added.path
     added.path.write_bytes(b"something else")
@@ -126,7 +126,7 @@ def test_removing_takes_the_sum_and_the_part_along(
 ) -> None:
     added = add_file(own_file, "mine", Kind.MODEL)
     remove(added)
-    assert list(added.path.parent.iterdir()) == []
+    assert list((cache / "models").iterdir()) == []
     listed.part.write_bytes(b"half")
     assert now("web").can_be_removed
     remove(now("web"))

@@ -10,7 +10,7 @@ import typer
 from napari_sam_adapter.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from napari_sam_adapter.weight_store.entries import Entry
 
@@ -90,7 +90,7 @@ def download_model(name: NameArgument, yes: YesOption = False) -> None:
 @models.command("import")
 def import_file(file: FileArgument, name: NewNameOption) -> None:
     """Copy a weight file into the cache folder and give it a name."""
-    from napari_sam_adapter.inference.loading import import_weights
+    from napari_sam_adapter.inference.weights import import_weights
 
     entry = import_weights(file, name)
     typer.echo(f"{entry.path}: use it with --{entry.kind.value} {entry.name}")
@@ -150,7 +150,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def _table(rows: list[tuple[str, ...]]) -> Iterable[str]:
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]

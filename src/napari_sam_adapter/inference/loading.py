@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from napari_sam_adapter import __version__
-from napari_sam_adapter.errors import CheckpointError, DeviceError
+from napari_sam_adapter.errors import DeviceError
 from napari_sam_adapter.inference.predictor import SamPredictor
+from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.weight_files import file_hash, read_weights
-from napari_sam_adapter.weight_store.downloading import download, offer
-from napari_sam_adapter.weight_store.entries import (
-    Entry,
-    Kind,
-    entries,
-    find_entry,
-)
-from napari_sam_adapter.weight_store.importing import (
-    add_file,
-    checked_path,
-)
+from napari_sam_adapter.model.weight_files import file_hash
+from napari_sam_adapter.weight_store.entries import Kind
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -69,7 +60,7 @@ def load_predictor(
         raise DeviceError(
             f"Expected a number format among {', '.join(DTYPES)}, got {dtype!r}."
         )
-    checkpoint = load_checkpoint(_find(str(model), Kind.MODEL))
+    checkpoint = load_checkpoint(find_weights(str(model), Kind.MODEL))
     description = {
         "model": str(model),
         "model_sha256": checkpoint.sha256,
@@ -78,62 +69,10 @@ def load_predictor(
         "version": __version__,
     }
     if adapter is not None:
-        path = _find(str(adapter), Kind.ADAPTER)
+        path = find_weights(str(adapter), Kind.ADAPTER)
         checkpoint = load_adapter(path, checkpoint, str(model))
         description |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
     return SamPredictor(checkpoint, description, chosen_device, DTYPES[dtype])
-
-
-def import_weights(file: str | Path, name: str) -> Entry:
-    """Give a weight file a name, after a look at whether it can be read.
-
-    Parameters
-    ----------
-    file : str or Path
-        A model or one of our adapters; it is copied into the cache folder.
-    name : str
-        To be used as the model or adapter from then on.
-
-    Returns
-    -------
-    Entry
-        What the name stands for.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is broken or unsafe, or the name cannot be used.
-    OutputError
-        If it cannot be copied.
-    """
-    path = Path(file)
-    _, header = read_weights(path)
-    kind = Kind.ADAPTER if header.get("kind") == "adapter" else Kind.MODEL
-    return add_file(path, name, kind)
-
-
-def _find(name: str, kind: Kind) -> Path:
-    """Return the file of a named or given set of weights."""
-    entry = find_entry(name, kind)
-    if entry is not None:
-        return _fetched(entry)
-    path = Path(name)
-    if path.is_file():
-        return path
-    names = ", ".join(e.name for e in entries() if e.kind is kind) or "none yet"
-    raise CheckpointError(
-        f"Expected a known {kind.value} ({names}) or a file, got {name!r}. "
-        "Check the spelling or the path."
-    )
-
-
-def _fetched(entry: Entry) -> Path:
-    if entry.is_here:
-        return checked_path(entry)
-    _log.warning("Downloading %s", offer(entry))
-    for _ in download(entry):
-        pass
-    return entry.path
 
 
 def choose_device(device: str) -> str:

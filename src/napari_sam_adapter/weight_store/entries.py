@@ -154,25 +154,24 @@ def _named(variant: ModelVariant, kind: Kind) -> Entry:
 
 
 def _imported(kind: Kind) -> list[Entry]:
-    folder = import_folder(kind)
-    if not folder.is_dir():
-        return []
-    files = sorted(path for path in folder.iterdir() if _is_weights(path))
+    # One folder per name; the file keeps its own, which may tell its family.
+    files = sorted(import_folder(kind).glob("[!.]*/*"))
     return [
         Entry(
-            ModelVariant(path.stem, "imported from a file", "its own", "this computer"),
+            ModelVariant(
+                path.parent.name,
+                f"imported from {path.name}",
+                "its own",
+                "this computer",
+            ),
             kind,
             State.IMPORTED,
             path,
             _size(path),
         )
         for path in files
+        if path.is_file() and path.suffix != SUM
     ]
-
-
-def _is_weights(path: Path) -> bool:
-    is_ours = path.suffix in (SUM, PART) or path.name.startswith(".")
-    return path.is_file() and not is_ours
 
 
 def _size(path: Path) -> int:

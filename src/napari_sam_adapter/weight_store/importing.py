@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 
 
 def add_file(source: Path, name: str, kind: Kind) -> Entry:
@@ -62,12 +61,8 @@ def add_file(source: Path, name: str, kind: Kind) -> Entry:
     check_name(name, kind)
     if not source.is_file():
         raise CheckpointError(f"Expected a weight file at {source}, found none.")
-    suffix = source.suffix.lower() if source.suffix.lower() in _SUFFIXES else ".pth"
-    folder = import_folder(kind)
-    make_folder(folder)
-    path = folder / (name + suffix)
-    _copy(source, path)
-    pin_sum(path, file_sum(path))
+    make_folder(import_folder(kind))
+    _copy(source, import_folder(kind) / name)
     entry = find_entry(name, kind)
     assert entry is not None  # it was just put there
     return entry
@@ -126,6 +121,9 @@ def remove(entry: Entry) -> None:
     for path in (entry.path, entry.part, beside):
         with _removing(path):
             path.unlink(missing_ok=True)
+    if entry.state is State.IMPORTED:
+        with _removing(entry.path.parent):
+            entry.path.parent.rmdir()
 
 
 def remove_downloads() -> list[Entry]:
@@ -170,15 +168,19 @@ def checked_path(entry: Entry) -> Path:
     return entry.path
 
 
-def _copy(source: Path, path: Path) -> None:
-    temporary = path.with_name(f".{secrets.token_hex(4)}{path.suffix}")
+def _copy(source: Path, folder: Path) -> None:
+    """Copy a file and its sum into a new folder, which appears whole or not at all."""
+    temporary = folder.with_name(f".{secrets.token_hex(4)}")
+    path = temporary / (source.name.lstrip(".") or "weights")
     try:
-        with writing(path):
-            shutil.copyfile(source, temporary)
-            os.replace(temporary, path)
+        with writing(folder):
+            temporary.mkdir()
+            shutil.copyfile(source, path)
+        pin_sum(path, file_sum(path))
+        with writing(folder):
+            os.replace(temporary, folder)
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -123,7 +123,7 @@ def _check_space(part: Path, start: int, total: int) -> None:
 def _receive(
     response: requests.Response, part: Path, start: int, total: int
 ) -> Iterator[DownloadProgress]:
-    done, reported = start, time.monotonic()
+    done, reported = start, 0.0
     with _open_part(part, start) as file:
         for chunk in response.iter_content(_CHUNK):
             _write(file, chunk, part)
