@@ -29,6 +29,7 @@ class WebServer:
     ranges: bool = True
     content_type: str = "application/octet-stream"
     told_size: int | None = None
+    tells_size: bool = True
     redirects: dict[str, str] = field(default_factory=dict)
     gate: threading.Event = field(default_factory=threading.Event)
     half_sent: threading.Event = field(default_factory=threading.Event)
@@ -83,7 +84,8 @@ def _answer(handler: BaseHTTPRequestHandler, state: WebServer) -> None:
         whole = f"bytes {start}-{len(content) - 1}/{len(content)}"
         handler.send_header("Content-Range", whole)
     size = len(content) - start if state.told_size is None else state.told_size
-    handler.send_header("Content-Length", str(size))
+    if state.tells_size:
+        handler.send_header("Content-Length", str(size))
     handler.send_header("Content-Type", state.content_type)
     handler.end_headers()
     with contextlib.suppress(ConnectionError):  # the client may have gone

@@ -174,7 +174,7 @@ def test_missing_weights_are_offered_in_the_panel(web, make_scene, press, qtbot)
     assert window.chosen().name == "web"
     press(window.download)
     qtbot.waitUntil(web.path.exists)
-    qtbot.waitUntil(lambda: not panel.missing.isVisible())
+    qtbot.waitUntil(panel.missing.isHidden)
     assert scene.loads == []
     press(panel.load)
     scene.settle()

@@ -165,6 +165,18 @@ def test_a_sign_in_page_is_not_taken_for_weights(
     assert visible(wanted.path.parent) == set()
 
 
+def test_a_file_without_size_needs_a_known_sum(
+    entry: MakeEntry, server: WebServer
+) -> None:
+    server.tells_size = False
+    wanted = entry(sha256=None)
+    with pytest.raises(CheckpointError, match="does not tell the size"):
+        list(download(wanted))
+    assert visible(wanted.path.parent) == set()
+    list(download(entry()))
+    assert wanted.path.read_bytes() == CONTENT
+
+
 def test_an_unknown_sum_is_pinned_and_checked_afterwards(entry: MakeEntry) -> None:
     wanted = entry(sha256=None)
     list(download(wanted))

@@ -127,7 +127,7 @@ class WeightsController:
 
     def __init__(self) -> None:
         self.state = WeightsState()
-        self._queue = JobQueue(self._on_queue_changed)
+        self._queue = JobQueue(self._on_queue_changed, mostly_waits=True)
         self.refresh()
 
     def refresh(self) -> None:

@@ -119,9 +119,9 @@ def _fetch(entry: Entry) -> Iterator[DownloadProgress]:
     url = entry.variant.url
     if url is None or entry.state is State.SHIPPED:
         raise CheckpointError(_by_hand(entry))
-    resume = entry.variant.sha256 is not None
+    has_sum = entry.variant.sha256 is not None
     try:
-        yield from transfer(url, entry.part, resume)
+        yield from transfer(url, entry.part, has_sum)
         if entry.variant.is_archive:
             _unpack(entry.part)
         _install(entry, url)

@@ -42,7 +42,7 @@ class DownloadProgress:
     total: int
 
 
-def transfer(url: str, part: Path, resume: bool) -> Iterator[DownloadProgress]:
+def transfer(url: str, part: Path, has_sum: bool) -> Iterator[DownloadProgress]:
     """Fetch a URL into a file.
 
     Parameters
@@ -51,9 +51,9 @@ def transfer(url: str, part: Path, resume: bool) -> Iterator[DownloadProgress]:
         http or https; redirects are followed.
     part : Path
         The file; what came is kept when the connection breaks.
-    resume : bool
-        Whether to go on after what is in the file. Only where a known checksum will
-        tell if the two halves belong together.
+    has_sum : bool
+        Whether a known checksum will tell if all is right. Only then does it go on
+        after what is in the file, and take a file whose size the server does not tell.
 
     Yields
     ------
@@ -69,7 +69,7 @@ def transfer(url: str, part: Path, resume: bool) -> Iterator[DownloadProgress]:
     """
     import requests
 
-    start = part.stat().st_size if resume and part.exists() else 0
+    start = part.stat().st_size if has_sum and part.exists() else 0
     try:
         with _request(url, start) as response:
             if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -77,7 +77,7 @@ def transfer(url: str, part: Path, resume: bool) -> Iterator[DownloadProgress]:
                 return
             response.raise_for_status()
             start, total = _range(response, start)
-            _check_content(response)
+            _check_content(response, total > 0 or has_sum)
             _check_space(part, start, total)
             yield DownloadProgress(start, total)
             yield from _receive(response, part, start, total)
@@ -106,7 +106,10 @@ def _range(response: requests.Response, start: int) -> tuple[int, int]:
     return 0, int(response.headers.get("Content-Length", 0))
 
 
-def _check_content(response: requests.Response) -> None:
+def _check_content(response: requests.Response, end_is_known: bool) -> None:
+    chunked = response.headers.get("Transfer-Encoding") == "chunked"
+    if not (end_is_known or chunked):
+        raise CheckpointError("the server does not tell the size of the file")
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise CheckpointError("the server sent a web page instead of the file")
 
