@@ -202,6 +202,20 @@ def test_a_removed_model_is_no_longer_chosen(cache, make_scene):
     assert scene.state.model.model == "tiny"
 
 
+def test_a_file_from_disk_stays_chosen_when_the_list_changes(cache, make_scene):
+    scene = make_scene(disks())
+    panel = scene.widget.model_panel
+    panel.model.add_file("/somewhere/friend.pth")
+    panel.adapter.add_file("/somewhere/adapter.safetensors")
+    own = cache / "models" / "mine" / "own.pth"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    scene.widget.weights.refresh()
+    expected = ModelChoice("/somewhere/friend.pth", "/somewhere/adapter.safetensors")
+    assert panel.choice() == scene.state.model == expected
+    assert names(panel.model)[-3:] == ["mine", "friend.pth", "from file ..."]
+
+
 def test_clicks_are_answered_while_a_download_waits(web, make_scene, server, press):
     scene = make_scene(disks())
     server.gate.clear()

@@ -13,6 +13,7 @@ from tests.conftest import CONTENT, SHA256, MakeEntry
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
 from napari_sam_adapter.model.variants import ModelVariant
+from napari_sam_adapter.weight_store import transfer
 from napari_sam_adapter.weight_store.downloading import download, offer
 from napari_sam_adapter.weight_store.entries import Entry, Kind, State
 from napari_sam_adapter.weight_store.folder import check_sum, pinned_sum
@@ -106,6 +107,19 @@ def test_a_cut_off_download_goes_on_where_it_stopped(
     assert steps[0].done == came
     assert server.asked[1] == ("/weights.pth", f"bytes={came}-")
     assert wanted.path.read_bytes() == CONTENT
+
+
+def test_a_silent_server_is_given_up_and_what_came_is_kept(
+    entry: MakeEntry, server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "READ_SECONDS", 0.2)
+    wanted = entry()
+    server.gate.clear()
+    with pytest.raises(CheckpointError, match="does not answer"):
+        list(download(wanted))
+    assert not wanted.path.exists()
+    server.gate.set()
+    assert next(download(wanted)).done > 400_000
 
 
 def test_a_server_without_ranges_sends_all_again(

@@ -177,7 +177,8 @@ def _reason(error: requests.RequestException) -> str:
         return "the server's certificate is not trusted"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy does not answer"
-    if isinstance(error, requests.Timeout):
+    # a body that stops coming is a ConnectionError to requests
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "the server does not answer"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection ended too early; start it again"
