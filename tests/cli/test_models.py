@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from tests.conftest import CONTENT, SHA256
+from tests.model.test_exports import base_of, published_state
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.model.sam import build_sam
@@ -42,6 +43,14 @@ def web(entry: MakeEntry, monkeypatch: pytest.MonkeyPatch) -> Entry:
     wanted = entry()
     monkeypatch.setitem(MODELS, "web", wanted.variant)
     return wanted
+
+
+@pytest.fixture
+def own_model(tmp_path: Path) -> Path:
+    """A small network with random weights in a file of its own."""
+    path = tmp_path / "own.pth"
+    torch.save(build_sam(SamShape(64, 32, 2, (2, 0), 64)).state_dict(), path)
+    return path
 
 
 def shell(web: Entry, *arguments: str, stdin: int | None = None) -> subprocess.Popen:
@@ -151,11 +160,9 @@ def test_a_command_does_not_download_without_consent(
 
 
 def test_an_imported_file_is_listed_and_removed(
-    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cache: Path, own_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "own.pth"
-    torch.save(build_sam(SamShape(64, 32, 2, (2, 0), 64)).state_dict(), path)
-    assert main(["models", "import", str(path), "--name", "mine"]) == 0
+    assert main(["models", "import", str(own_model), "--name", "mine"]) == 0
     assert capsys.readouterr().out.endswith("use it with --model mine\n")
     assert main(["models", "show", "mine"]) == 0
     assert "pinned at first use" in capsys.readouterr().out
@@ -182,3 +189,48 @@ def test_what_makes_no_sense_is_one_line(
     cache: Path, refused: Refused, arguments: list[str], told: str
 ) -> None:
     assert told in refused("models", *arguments)
+
+
+def test_a_model_is_exported_for_segment_anything(
+    cache: Path, own_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "import", str(own_model), "--name", "mine"]) == 0
+    output = tmp_path / "plain.pth"
+    command = ["models", "export", "mine", "--layout", "sam", "-o", str(output)]
+    assert main(command) == 0
+    assert capsys.readouterr().out.endswith("plain.pth: written\n")
+    exported, own = torch.load(output), torch.load(own_model)
+    assert exported.keys() == own.keys()
+    assert all(torch.equal(exported[key], own[key]) for key in own)
+    assert main(command) == 2
+
+
+@pytest.mark.parametrize(
+    ("layout", "told"),
+    [("sam-adapter", "Expected a model with a SAM-Adapter"), ("onnx", "got 'onnx'")],
+)
+def test_a_layout_without_place_for_the_model_is_told(
+    refused: Refused, own_model: Path, tmp_path: Path, layout: str, told: str
+) -> None:
+    output = tmp_path / "out.pth"
+    command = ["models", "export", own_model, "--layout", layout, "-o", output]
+    assert told in refused(*command)
+    assert not output.exists()
+
+
+def test_the_adapter_of_a_published_checkpoint_gets_a_name(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published = tmp_path / "model_epoch_best.pth"
+    torch.save(published_state(), published)
+    base_of(published, tmp_path)
+    base = str(tmp_path / "base.pth")
+    command = ["models", "import", str(published), "--name", "mine", "--base", base]
+    assert main(command) == 0
+    assert capsys.readouterr().out.endswith("use it with --adapter mine\n")
+    back = tmp_path / "back.pth"
+    command = ["models", "export", base, "--adapter", "mine", "-o", str(back)]
+    assert main([*command, "--layout", "sam-adapter"]) == 0
+    expected, exported = torch.load(published), torch.load(back)
+    assert exported.keys() == expected.keys()
+    assert all(torch.equal(exported[key], expected[key]) for key in expected)

@@ -1,4 +1,4 @@
-"""``models``: list, show, download, import and remove weights."""
+"""``models``: list, show, download, import, export and remove weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.weight_store.entries import Entry
 
 models = typer.Typer(
-    help="List, show, download, import and remove weights.",
+    help="List, show, download, import, export and remove weights.",
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -27,6 +28,25 @@ YesOption = Annotated[
 FileArgument = Annotated[Path, typer.Argument(help="A model or one of our adapters.")]
 NewNameOption = Annotated[
     str, typer.Option("--name", help="What to call it from now on.")
+]
+BaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        help="Keep only the adapter of a published SAM-Adapter checkpoint, which was "
+        "trained on this model.",
+    ),
+]
+NameOrFileArgument = Annotated[str, typer.Argument(help="Name or file.")]
+ExportOption = Annotated[
+    Path, typer.Option("--output", "-o", help="FILE.pth or FILE.safetensors.")
+]
+LayoutOption = Annotated[
+    str,
+    typer.Option(
+        help="sam: segment-anything's, with LoRA merged. "
+        "sam-adapter: that of the published SAM-Adapter."
+    ),
 ]
 AllOption = Annotated[
     bool, typer.Option("--all", help="All downloads; imported files stay.")
@@ -88,12 +108,34 @@ def download_model(name: NameArgument, yes: YesOption = False) -> None:
 
 
 @models.command("import")
-def import_file(file: FileArgument, name: NewNameOption) -> None:
+def import_file(
+    file: FileArgument, name: NewNameOption, base: BaseOption = None
+) -> None:
     """Copy a weight file into the cache folder and give it a name."""
+    from napari_sam_adapter.cli.downloading import fetch_missing
     from napari_sam_adapter.inference.weights import import_weights
 
-    entry = import_weights(file, name)
+    if base is not None:
+        fetch_missing(base, None)
+    entry = import_weights(file, name, base)
     typer.echo(f"{entry.path}: use it with --{entry.kind.value} {entry.name}")
+
+
+@models.command("export")
+def export(
+    model: NameOrFileArgument,
+    output: ExportOption,
+    layout: LayoutOption,
+    adapter: options.AdapterOption = None,
+    overwrite: options.OverwriteOption = False,
+) -> None:
+    """Write a model, with an adapter or without, in a layout that others read."""
+    from napari_sam_adapter.cli.downloading import fetch_missing
+    from napari_sam_adapter.inference.weights import export_weights
+
+    fetch_missing(model, adapter)
+    export_weights(model, adapter, output, layout, overwrite)
+    typer.echo(f"{output}: written")
 
 
 @models.command("remove")

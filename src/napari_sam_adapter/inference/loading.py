@@ -10,9 +10,7 @@ from napari_sam_adapter import __version__
 from napari_sam_adapter.errors import DeviceError
 from napari_sam_adapter.inference.predictor import SamPredictor
 from napari_sam_adapter.inference.weights import find_weights
-from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.weight_files import file_hash
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
@@ -68,11 +66,8 @@ def load_predictor(
         "dtype": str(DTYPES[dtype]).removeprefix("torch."),
         "version": __version__,
     }
-    if adapter is not None:
-        path = find_weights(str(adapter), Kind.ADAPTER)
-        checkpoint = load_adapter(path, checkpoint, str(model))
-        description |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
-    return SamPredictor(checkpoint, description, chosen_device, DTYPES[dtype])
+    predictor = SamPredictor(checkpoint, description, chosen_device, DTYPES[dtype])
+    return predictor if adapter is None else predictor.with_adapter(adapter)
 
 
 def choose_device(device: str) -> str:

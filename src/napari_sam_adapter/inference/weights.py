@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.image_io.output import check_output
+from napari_sam_adapter.model.adapter_files import load_adapter
+from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.exports import (
+    export_plain_sam,
+    export_published,
+    import_published,
+)
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.weight_store.downloading import download, offer
 from napari_sam_adapter.weight_store.entries import Entry, Kind, entries, find_entry
-from napari_sam_adapter.weight_store.importing import add_file, checked_path
+from napari_sam_adapter.weight_store.importing import (
+    add_file,
+    check_name,
+    checked_path,
+)
 
+EXPORTS = {"sam": export_plain_sam, "sam-adapter": export_published}
+"""Layouts of other programs: segment-anything's, and that of the SAM-Adapter paper."""
 _log = logging.getLogger(__name__)
 
 
-def import_weights(file: str | Path, name: str) -> Entry:
+def import_weights(file: str | Path, name: str, base: str | None = None) -> Entry:
     """Give a weight file a name, after a look at whether it can be read.
 
     Parameters
@@ -23,6 +38,9 @@ def import_weights(file: str | Path, name: str) -> Entry:
         A model or one of our adapters; it is copied into the cache folder.
     name : str
         To be used as the model or adapter from then on.
+    base : str, optional
+        Name or path of the SAM that a published SAM-Adapter checkpoint was trained on.
+        Only the adapter of the checkpoint is kept then.
 
     Returns
     -------
@@ -37,9 +55,57 @@ def import_weights(file: str | Path, name: str) -> Entry:
         If it cannot be copied.
     """
     path = Path(file)
+    if base is not None:
+        return _import_adapter(path, name, base)
     _, header = read_weights(path)
     kind = Kind.ADAPTER if header.get("kind") == "adapter" else Kind.MODEL
     return add_file(path, name, kind)
+
+
+def export_weights(
+    model: str, adapter: str | None, path: Path, layout: str, overwrite: bool = False
+) -> None:
+    """Write a model, with an adapter or without, in a layout that others read.
+
+    Parameters
+    ----------
+    model : str
+        Name or path.
+    adapter : str or None
+        Name or path.
+    path : Path
+        Ends in ``.pth``, ``.pt`` or ``.safetensors``.
+    layout : str
+        Key of `EXPORTS`.
+    overwrite : bool
+        Whether a file of that name may be replaced.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such layout, or it has no place for this model.
+    OutputError
+        If the file cannot be written.
+    """
+    if layout not in EXPORTS:
+        raise CheckpointError(
+            f"Expected a layout among {', '.join(EXPORTS)}, got {layout!r}."
+        )
+    check_output(path, overwrite)
+    checkpoint = load_checkpoint(find_weights(model, Kind.MODEL))
+    if adapter is not None:
+        file = find_weights(adapter, Kind.ADAPTER)
+        checkpoint = load_adapter(file, checkpoint, model)
+    EXPORTS[layout](checkpoint, path, overwrite)
+
+
+def _import_adapter(path: Path, name: str, base: str) -> Entry:
+    check_name(name, Kind.ADAPTER)
+    checkpoint = load_checkpoint(find_weights(base, Kind.MODEL))
+    with TemporaryDirectory() as folder:
+        adapter = Path(folder) / f"{name}.safetensors"
+        import_published(path, checkpoint, base, adapter)
+        return add_file(adapter, name, Kind.ADAPTER)
 
 
 def find_weights(name: str, kind: Kind) -> Path:

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "1"
 _WRAPPERS = ("model_state", "model", "state_dict")
 _PREFIXES = ("module.", "_orig_mod.", "sam.", "model.")
-_PUBLISHED_RENAMES = {
+PUBLISHED_RENAMES = {
     "pe_layer.positional_encoding_gaussian_matrix": (
         "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
     ),
     "no_mask_embed.weight": "prompt_encoder.no_mask_embed.weight",
 }
-_ADAPTER_PREFIX = "image_encoder.prompt_generator."
+ADAPTER_PREFIX = "image_encoder.prompt_generator."
 _FOREIGN = {
     "vision_encoder.patch_embed.projection.weight": "a Hugging Face SamModel",
     "image_encoder.patch_embed.seq.0.c.weight": "MobileSAM or LiteMedSAM",
@@ -61,12 +61,16 @@ class Checkpoint:
         Of the file.
     stretch : bool
         Whether images are stretched to a square instead of padded.
+    score_is_trusted : bool
+        Whether the network's IoU estimate means something. Published SAM-Adapters were
+        trained without it: it is stale, and so are the masks for ambiguous prompts.
     """
 
     sam: Sam
     adapter: SamAdapter | None
     sha256: str
     stretch: bool = False
+    score_is_trusted: bool = True
 
     @property
     def is_own(self) -> bool:
@@ -102,14 +106,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
     content, _ = read_weights(path)
     with reading(path):
         sam, adapter = _build(unwrap(content, path), path)
-    return Checkpoint(sam.eval(), adapter, file_hash(path), adapter is not None)
+    is_plain = adapter is None
+    return Checkpoint(
+        sam.eval(),
+        adapter,
+        file_hash(path),
+        stretch=not is_plain,
+        score_is_trusted=is_plain,
+    )
 
 
 def _build(state: dict[str, Tensor], path: Path) -> tuple[Sam, SamAdapter | None]:
     adapter_state = {
-        key.removeprefix(_ADAPTER_PREFIX): state.pop(key)
+        key.removeprefix(ADAPTER_PREFIX): state.pop(key)
         for key in list(state)
-        if key.startswith(_ADAPTER_PREFIX)
+        if key.startswith(ADAPTER_PREFIX)
     }
     if adapter_state:
         state = _complete_published(state)
@@ -120,7 +131,8 @@ def _build(state: dict[str, Tensor], path: Path) -> tuple[Sam, SamAdapter | None
     if adapter_state:
         bottleneck = adapter_state["shared_mlp.weight"].shape[1]
         depth = len(shape.windows)
-        adapter = SamAdapter(shape.width, depth, bottleneck, published_order=True)
+        with without_memory():
+            adapter = SamAdapter(shape.width, depth, bottleneck, published_order=True)
         load_strictly(adapter, adapter_state, path)
     return sam, adapter
 
@@ -256,15 +268,28 @@ def empty_sam(shape: SamShape) -> Sam:
     Sam
         To be filled by `load_strictly`.
     """
-    with torch.device("meta"), _NoFirstValues():
+    with without_memory():
         return build_sam(shape)
+
+
+@contextlib.contextmanager
+def without_memory() -> Iterator[None]:
+    """Make modules whose tensors have a shape and no memory yet.
+
+    Yields
+    ------
+    None
+        Modules made inside are to be filled by `load_strictly`.
+    """
+    with torch.device("meta"), _NoFirstValues():
+        yield
 
 
 def _complete_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename a published SAM-Adapter's short keys and add what it lacks."""
     # the file has no embeddings for points, boxes and masks: they become zero, so
     # that a click is known by its position alone
-    renamed = {_PUBLISHED_RENAMES.get(key, key): value for key, value in state.items()}
+    renamed = {PUBLISHED_RENAMES.get(key, key): value for key, value in state.items()}
     shape = infer_shape(
         {key: tuple(value.shape) for key, value in renamed.items()}
         | {"prompt_encoder.mask_downscaling.3.weight": (16, 4, 2, 2)}
