@@ -21,6 +21,7 @@ SHAPE = (12, 40, 50)
 CENTRES = (5, 12, 12), (6, 26, 34)
 RADII = 4, 7
 Run = Callable[..., int]
+Refused = Callable[..., str]
 
 
 def _ball(centre: tuple[int, int, int], radii: tuple[int, int]) -> np.ndarray:
@@ -63,7 +64,7 @@ def run() -> Run:
 
 
 @pytest.fixture
-def refused(run: Run, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def refused(run: Run, capsys: pytest.CaptureFixture[str]) -> Refused:
     """Run a command that must fail with one line, and return the line."""
 
     def run_command(*arguments: object) -> str:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -9,7 +8,6 @@ import pytest
 
 from napari_sam_adapter import __version__
 from napari_sam_adapter.cli.main import main
-from napari_sam_adapter.model.variants import ADAPTERS, MODELS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,13 +50,6 @@ def test_a_usage_error_is_one_line(
     assert error.count("\n") == 1
 
 
-def test_models_and_adapters_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["models"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + len(MODELS) + len(ADAPTERS)
-    assert any(" tiny " in line and " shipped " in line for line in lines)
-
-
 def test_pretraining_without_data_is_refused(
     tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,20 +71,3 @@ def test_the_state_of_a_stopped_training_is_not_overwritten(
     assert "--resume" in capsys.readouterr().err
     assert main([*command, "--overwrite"]) == 2  # there are no data either
     assert "earlier" not in capsys.readouterr().err
-
-
-def test_a_failed_download_is_one_line(tmp_path: Path) -> None:
-    nowhere = "http://127.0.0.1:9"
-    chosen = {"NAPARI_SAM_ADAPTER_CACHE": str(tmp_path), "HTTPS_PROXY": nowhere}
-    script = (
-        "from napari_sam_adapter.cli.loading import load_from_disk\n"
-        "try:\n    load_from_disk('vit_b', None, 'cpu')\n"
-        "except ValueError as error:\n    print(error)"
-    )
-    command = [sys.executable, "-c", script]
-    environment = {**os.environ, **chosen}
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env=environment
-    )
-    assert "Cannot download vit_b" in done.stdout
-    assert not done.stderr

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from qtpy.QtCore import QThreadPool
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
@@ -146,3 +147,17 @@ def test_queue_starts_again_after_it_ran_dry(recorder, qtbot):
         recorder.queue.submit(recorder.job([number]))
         qtbot.waitUntil(lambda: not recorder.queue.jobs)
     assert recorder.results == [0, 1, 2]
+
+
+def test_a_queue_that_waits_takes_no_thread_of_the_pool(recorder, qtbot):
+    gate, pool = threading.Event(), QThreadPool.globalInstance()
+    before = pool.maxThreadCount()
+    pool.setMaxThreadCount(1)
+    waiting = JobQueue(recorder.count, mostly_waits=True)
+    waiting.submit(recorder.job(gated(gate, ["slow"])))
+    recorder.queue.submit(recorder.job(["click"]))
+    qtbot.waitUntil(lambda: recorder.results == ["click"])
+    gate.set()
+    qtbot.waitUntil(lambda: recorder.results == ["click", "slow"])
+    qtbot.waitUntil(lambda: pool.activeThreadCount() == 0)
+    pool.setMaxThreadCount(before)

@@ -15,7 +15,7 @@ Loader = Callable[[str, str | None, str], Predictor]
 
 
 def load_from_disk(model: str, adapter: str | None, device: str) -> Predictor:
-    """Load a network from its file.
+    """Load a network from its file; what is missing is downloaded after a question.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ def load_from_disk(model: str, adapter: str | None, device: str) -> Predictor:
     Predictor
         Ready to use.
     """
-    import pooch
+    from napari_sam_adapter.cli.downloading import fetch_missing
 
+    fetch_missing(model, adapter)
     from napari_sam_adapter.inference.loading import load_predictor
 
-    pooch.get_logger().setLevel("WARNING")  # or a failure would take two lines
     return load_predictor(model, adapter=adapter, device=device)
 
 

@@ -33,7 +33,7 @@ app = typer.Typer(
 )
 app.command()(segment)
 app.command()(demo)
-app.command()(models)
+app.add_typer(models, name="models")
 app.command()(pretrain)
 
 

@@ -11,7 +11,7 @@ from napari_sam_adapter.errors import DeviceError
 from napari_sam_adapter.inference.predictor import SamPredictor
 from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.variants import MODELS
+from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,7 @@ def load_predictor(
     ----------
     model : str or Path
         A name that ``napari-sam-adapter models`` lists, or the path of a checkpoint.
+        What is not here yet is downloaded; its size and licence are logged first.
     adapter : str, Path or None
         A name, or the path of an adapter file that was trained for this model.
     device : str
@@ -46,7 +47,9 @@ def load_predictor(
     Raises
     ------
     CheckpointError
-        If a file cannot be used, or the adapter belongs to another model.
+        If a file cannot be used or fetched, or the adapter belongs to another model.
+    OutputError
+        If a download cannot be written.
     DeviceError
         If the device or number format is not there.
     """
@@ -55,7 +58,7 @@ def load_predictor(
         raise DeviceError(
             f"Expected a number format among {', '.join(DTYPES)}, got {dtype!r}."
         )
-    checkpoint = load_checkpoint(find_weights(str(model), MODELS, "model"))
+    checkpoint = load_checkpoint(find_weights(str(model), Kind.MODEL))
     description = {
         "model": str(model),
         "model_sha256": checkpoint.sha256,

@@ -22,9 +22,9 @@ from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.layers import warm_up_vector_math
-from napari_sam_adapter.model.variants import ADAPTERS
 from napari_sam_adapter.model.weight_files import file_hash
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,7 +113,7 @@ class SamPredictor:
         about = {k: v for k, v in self.description.items() if k not in _OF_ADAPTER}
         checkpoint = self._base
         if adapter is not None:
-            path = find_weights(str(adapter), ADAPTERS, "adapter")
+            path = find_weights(str(adapter), Kind.ADAPTER)
             base_name = self.description["model"]
             checkpoint = load_adapter(path, self._base, base_name, functions)
             about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}

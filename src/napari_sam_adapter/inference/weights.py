@@ -1,49 +1,152 @@
-"""From the name of a model or adapter to its file."""
+"""From the name of a model or adapter to its file, and from a file to a name."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.weight_files import download
+from napari_sam_adapter.image_io.output import check_output
+from napari_sam_adapter.model.adapter_files import load_adapter
+from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.exports import (
+    export_plain_sam,
+    export_published,
+    import_published,
+)
+from napari_sam_adapter.model.weight_files import read_weights
+from napari_sam_adapter.weight_store.downloading import download, offer
+from napari_sam_adapter.weight_store.entries import Entry, Kind, entries, find_entry
+from napari_sam_adapter.weight_store.importing import (
+    add_file,
+    check_name,
+    checked_path,
+)
 
-if TYPE_CHECKING:
-    from napari_sam_adapter.model.variants import ModelVariant
+EXPORTS = {"sam": export_plain_sam, "sam-adapter": export_published}
+"""Layouts of other programs: segment-anything's, and that of the SAM-Adapter paper."""
+_log = logging.getLogger(__name__)
 
-WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 
-
-def find_weights(name: str, table: dict[str, ModelVariant], kind: str) -> Path:
-    """Return the file of a named or given set of weights.
+def import_weights(file: str | Path, name: str, base: str | None = None) -> Entry:
+    """Give a weight file a name, after a look at whether it can be read.
 
     Parameters
     ----------
+    file : str or Path
+        A model or one of our adapters; it is copied into the cache folder.
     name : str
-        A name of the table, or a path.
-    table : dict of str to ModelVariant
-        What has a name.
-    kind : str
-        How messages call it: model or adapter.
+        To be used as the model or adapter from then on.
+    base : str, optional
+        Name or path of the SAM that a published SAM-Adapter checkpoint was trained on.
+        Only the adapter of the checkpoint is kept then.
 
     Returns
     -------
-    Path
-        Shipped, in the cache folder, or the given one.
+    Entry
+        What the name stands for.
 
     Raises
     ------
     CheckpointError
-        If there is no such name or file, or it cannot be downloaded.
+        If the file is broken or unsafe, or the name cannot be used.
+    OutputError
+        If it cannot be copied.
     """
-    variant = table.get(name)
-    if variant is None:
-        path = Path(name)
-        if path.is_file():
-            return path
-        names = ", ".join(table) or "none yet"
+    path = Path(file)
+    if base is not None:
+        return _import_adapter(path, name, base)
+    _, header = read_weights(path)
+    kind = Kind.ADAPTER if header.get("kind") == "adapter" else Kind.MODEL
+    return add_file(path, name, kind)
+
+
+def export_weights(
+    model: str, adapter: str | None, path: Path, layout: str, overwrite: bool = False
+) -> None:
+    """Write a model, with an adapter or without, in a layout that others read.
+
+    Parameters
+    ----------
+    model : str
+        Name or path.
+    adapter : str or None
+        Name or path.
+    path : Path
+        Ends in ``.pth``, ``.pt`` or ``.safetensors``.
+    layout : str
+        Key of `EXPORTS`.
+    overwrite : bool
+        Whether a file of that name may be replaced.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such layout, or it has no place for this model.
+    OutputError
+        If the file cannot be written.
+    """
+    if layout not in EXPORTS:
         raise CheckpointError(
-            f"Expected the name of a {kind} ({names}) or a file, got {name!r}. "
-            "Check the spelling or the path."
+            f"Expected a layout among {', '.join(EXPORTS)}, got {layout!r}."
         )
-    return WEIGHTS_FOLDER / variant.file if variant.file else download(variant)
+    check_output(path, overwrite)
+    checkpoint = load_checkpoint(find_weights(model, Kind.MODEL))
+    if adapter is not None:
+        file = find_weights(adapter, Kind.ADAPTER)
+        checkpoint = load_adapter(file, checkpoint, model)
+    EXPORTS[layout](checkpoint, path, overwrite)
+
+
+def _import_adapter(path: Path, name: str, base: str) -> Entry:
+    check_name(name, Kind.ADAPTER)
+    checkpoint = load_checkpoint(find_weights(base, Kind.MODEL))
+    with TemporaryDirectory() as folder:
+        adapter = Path(folder) / f"{name}.safetensors"
+        import_published(path, checkpoint, base, adapter)
+        return add_file(adapter, name, Kind.ADAPTER)
+
+
+def find_weights(name: str, kind: Kind) -> Path:
+    """Return the file of a named or given set of weights; fetch it if need be.
+
+    Parameters
+    ----------
+    name : str
+        A name that ``napari-sam-adapter models`` lists, or a path.
+    kind : Kind
+        Whether it should be a model or an adapter.
+
+    Returns
+    -------
+    Path
+        Shipped, downloaded, imported, or the given one.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such name or file, or it cannot be fetched, or is damaged.
+    OutputError
+        If a download cannot be written.
+    """
+    entry = find_entry(name, kind)
+    if entry is not None:
+        return _fetched(entry)
+    path = Path(name)
+    if path.is_file():
+        return path
+    names = ", ".join(e.name for e in entries() if e.kind is kind) or "none yet"
+    raise CheckpointError(
+        f"Expected a known {kind.value} ({names}) or a file, got {name!r}. "
+        "Check the spelling or the path."
+    )
+
+
+def _fetched(entry: Entry) -> Path:
+    if entry.is_here:
+        return checked_path(entry)
+    _log.warning("Downloading %s", offer(entry))
+    for _ in download(entry):
+        pass
+    return entry.path

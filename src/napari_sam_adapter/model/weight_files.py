@@ -8,12 +8,9 @@ import os
 import pickle
 import warnings
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pooch
 import torch
-from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -21,13 +18,9 @@ from napari_sam_adapter.errors import CheckpointError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from torch import Tensor
-
-    from napari_sam_adapter.model.variants import ModelVariant
-
-CACHE_VARIABLE = "NAPARI_SAM_ADAPTER_CACHE"
-"""Environment variable that moves the folder of downloaded weights."""
 
 _ZIP, _PICKLE = b"PK", b"\x80"
 
@@ -184,49 +177,6 @@ def file_hash(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def download(variant: ModelVariant) -> Path:
-    """Return the path of a named model's file, fetching it at first use.
-
-    Parameters
-    ----------
-    variant : ModelVariant
-        A model with a URL and a checksum.
-
-    Returns
-    -------
-    Path
-        The file in the cache folder, checked against the checksum.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be fetched; the message says where to put it by hand.
-    """
-    folder = cache_folder()
-    assert variant.url is not None  # a row of the table has a file or a URL
-    name = variant.url.rsplit("/", 1)[-1]
-    try:
-        known = None if variant.sha256 is None else f"sha256:{variant.sha256}"
-        return Path(pooch.retrieve(variant.url, known, fname=name, path=folder))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"Cannot download {variant.name} from {variant.url}: "
-            f"{_first_line(error)}. Without a network, put the file at {folder / name}."
-        ) from error
-
-
-def cache_folder() -> Path:
-    """Return the folder of downloaded weights.
-
-    Returns
-    -------
-    Path
-        From ``NAPARI_SAM_ADAPTER_CACHE`` if set, else the user's cache folder.
-    """
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen) if chosen else user_cache_path("napari-sam-adapter") / "weights"
 
 
 def _first_line(error: BaseException) -> str:

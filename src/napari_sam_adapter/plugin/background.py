@@ -1,4 +1,4 @@
-"""The only place that starts a thread: one queue of jobs with priorities.
+"""The only place that starts a thread: a queue of jobs with priorities.
 
 Jobs are iterators. The worker thread runs one step of the most urgent job at a time,
 so a click is served between two planes of a running propagation, and one device is
@@ -7,12 +7,14 @@ never used by two jobs at once. Results are delivered on the main thread.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QThreadPool
 from superqt.utils import create_worker
 
 from napari_sam_adapter.errors import SamAdapterError
@@ -87,10 +89,16 @@ class JobQueue:
     ----------
     on_change : callable
         Called on the main thread whenever `jobs` has changed.
+    mostly_waits : bool
+        Whether its jobs wait for a network. Then its thread does not count among the
+        few of Qt's pool, of which a machine with one core has one.
     """
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, on_change: Callable[[], None], mostly_waits: bool = False
+    ) -> None:
         self._on_change = on_change
+        self._mostly_waits = mostly_waits
         self._lock = threading.Lock()
         self._waiting: list[Job] = []
         self._jobs: list[Job] = []
@@ -197,11 +205,12 @@ class JobQueue:
 
     def _work(self) -> Iterator[_Report]:
         # Runs on the worker thread until no job is left.
-        while (job := self._take()) is not None:
-            report = _advance(job)
-            if not report.ended:
-                self._put_back(job)
-            yield report
+        with _uncounted() if self._mostly_waits else contextlib.nullcontext():
+            while (job := self._take()) is not None:
+                report = _advance(job)
+                if not report.ended:
+                    self._put_back(job)
+                yield report
 
     def _take(self) -> Job | None:
         with self._lock:
@@ -215,6 +224,18 @@ class JobQueue:
         with self._lock:
             if not job.cancelled:
                 self._waiting.append(job)
+
+
+@contextlib.contextmanager
+def _uncounted() -> Iterator[None]:
+    """Let Qt's pool start another thread while this one waits."""
+    pool = QThreadPool.globalInstance()
+    assert pool is not None  # Qt's own; there as long as the application is
+    pool.releaseThread()
+    try:
+        yield
+    finally:
+        pool.reserveThread()
 
 
 def _is_replaced(old: Job, new: Job) -> bool:

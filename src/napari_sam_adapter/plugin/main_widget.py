@@ -14,9 +14,13 @@ from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.segmenter import Loader, load_from_disk
 from napari_sam_adapter.plugin.state import PluginState
+from napari_sam_adapter.plugin.weights_state import WeightsController
+from napari_sam_adapter.plugin.weights_window import WeightsWindow
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+    from napari_sam_adapter.weight_store.entries import Entry
 
 MINIMUM_WIDTH = 290
 
@@ -39,6 +43,8 @@ class SegmentAnythingWidget(QWidget):
         self.setMinimumWidth(MINIMUM_WIDTH)
         self.state = PluginState()
         self.controller = Controller(napari_viewer, self.state, load)
+        self.weights = WeightsController()
+        self.weights_window: WeightsWindow | None = None
         self.image_panel = ImagePanel()
         self.model_panel = ModelPanel()
         self.annotation_panel = AnnotationPanel()
@@ -64,6 +70,25 @@ class SegmentAnythingWidget(QWidget):
     def stop(self) -> None:
         """Stop all work and let go of the viewer; layers and masks stay."""
         self.controller.close()
+        self.weights.close()
+        if self.weights_window is not None:
+            self.weights_window.close()
+
+    def show_weights(self, entry: Entry | None = None) -> None:
+        """Open the window about weights.
+
+        Parameters
+        ----------
+        entry : Entry, optional
+            The row to select.
+        """
+        self.weights.refresh()
+        if self.weights_window is None:
+            self.weights_window = WeightsWindow(self.weights, self)
+        if entry is not None:
+            self.weights_window.choose(entry.name, entry.kind)
+        self.weights_window.show()
+        self.weights_window.raise_()
 
     def _lay_out(self) -> None:
         content = QWidget()
@@ -82,12 +107,15 @@ class SegmentAnythingWidget(QWidget):
         controller = self.controller
         self.model_panel.model_chosen.connect(controller.choose_model)
         self.model_panel.load_pressed.connect(controller.load_model)
+        self.model_panel.weights_pressed.connect(self.show_weights)
         self.annotation_panel.action_pressed.connect(self._on_action)
         self.annotation_panel.polarity_chosen.connect(controller.set_polarity)
         self.annotation_panel.object_chosen.connect(controller.choose_object)
         self.image_panel.image_chosen.connect(controller.choose_image)
         self.state.events.connect(self._on_state_changed)
+        self.weights.state.events.entries.connect(self._on_weights_changed)
         self.destroyed.connect(controller.close)
+        self.destroyed.connect(self.weights.close)
         controller.on_layers_changed()
         self._on_state_changed()
 
@@ -96,9 +124,12 @@ class SegmentAnythingWidget(QWidget):
 
     def _on_state_changed(self) -> None:
         self.image_panel.show_state(self.state)
-        self.model_panel.show_state(self.state)
+        self.model_panel.show_weights(self.state, self.weights.state)
         self.annotation_panel.show_state(self.state)
         self.activity_panel.show_state(self.state)
+
+    def _on_weights_changed(self) -> None:
+        self.model_panel.show_weights(self.state, self.weights.state)
 
 
 class _ColumnArea(QScrollArea):

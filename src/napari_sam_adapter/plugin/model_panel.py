@@ -12,17 +12,25 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QGroupBox,
+    QHBoxLayout,
+    QLabel,
     QPushButton,
 )
+from superqt.utils import signals_blocked
 
-from napari_sam_adapter.model.variants import ADAPTERS, MODELS
 from napari_sam_adapter.plugin.state import ModelChoice, Phase
+from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from qtpy.QtWidgets import QWidget
 
     from napari_sam_adapter.plugin.state import PluginState
+    from napari_sam_adapter.plugin.weights_state import WeightsState
+    from napari_sam_adapter.weight_store.entries import Entry
 
+DEFAULT_MODEL = ModelChoice().model
 DEVICES = ("auto", "cpu", "cuda", "mps")
 NO_ADAPTER = "none"
 FROM_FILE = "from file ..."
@@ -42,25 +50,37 @@ class ModelPanel(QGroupBox):
     """Emitted with a `ModelChoice` when the user chooses."""
     load_pressed = Signal()
     """Emitted when the user wants the network now."""
+    weights_pressed = Signal(object)
+    """Emitted with an `Entry` to get, or None to look at all weights."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Network", parent)
-        self.model = _FileComboBox(tuple(MODELS), "Choose a checkpoint")
-        self.adapter = _FileComboBox((NO_ADAPTER, *ADAPTERS), "Choose an adapter")
+        self.model = _FileComboBox((DEFAULT_MODEL,), "Choose a checkpoint")
+        self.adapter = _FileComboBox((NO_ADAPTER,), "Choose an adapter")
+        self.missing = QLabel()
+        self.missing.setWordWrap(True)
+        self.missing.hide()
+        self._missing: Entry | None = None
         self.device = QComboBox()
         self.device.addItems(DEVICES)
         self.load = QPushButton("Load")
+        self.weights = QPushButton("Weights ...")
         self._add_tooltips()
         form = QFormLayout(self)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("model", self.model)
         form.addRow("adapter", self.adapter)
         form.addRow("device", self.device)
-        form.addRow("", self.load)
+        form.addRow(self.missing)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.load)
+        buttons.addWidget(self.weights)
+        form.addRow("", buttons)
         self.model.value_changed.connect(self._on_chosen)
         self.adapter.value_changed.connect(self._on_chosen)
         self.device.currentIndexChanged.connect(self._on_chosen)
         self.load.clicked.connect(self._on_load_pressed)
+        self.weights.clicked.connect(self._on_weights_pressed)
 
     def choice(self) -> ModelChoice:
         """Return what the pickers say.
@@ -90,22 +110,59 @@ class ModelPanel(QGroupBox):
             picker.setEnabled(idle)
         is_loaded = state.loaded == state.model
         self.load.setEnabled(idle and not is_loaded)
-        self.load.setText("Loaded" if is_loaded else "Load now")
+        if self._missing is not None:
+            self.load.setText("Get it ...")
+        else:
+            self.load.setText("Loaded" if is_loaded else "Load now")
+
+    def show_weights(self, state: PluginState, weights: WeightsState) -> None:
+        """List what has a name, and say if the chosen weights are not here yet.
+
+        Parameters
+        ----------
+        state : PluginState
+            What is chosen.
+        weights : WeightsState
+            What is there.
+        """
+        for picker, kind in ((self.model, Kind.MODEL), (self.adapter, Kind.ADAPTER)):
+            picker.set_names([e for e in weights.entries if e.kind is kind])
+        self._missing = next(iter(_missing(state.model, weights)), None)
+        self.missing.setVisible(self._missing is not None)
+        if self._missing is not None:
+            entry = self._missing
+            self.missing.setText(
+                f"{entry.name} is not here yet: {entry.size_text}, licence "
+                f"{entry.variant.licence}."
+            )
+        self.show_state(state)
 
     def _add_tooltips(self) -> None:
         self.model.setToolTip("The network. The first click loads it.")
-        for number, variant in enumerate(MODELS.values()):
-            role = Qt.ItemDataRole.ToolTipRole
-            self.model.setItemData(number, variant.description, role)
+        self.weights.setToolTip("Download, import and remove models and adapters.")
         self.adapter.setToolTip("What was trained on top of the network.")
         self.device.setToolTip("Where it computes; auto takes a GPU if there is one.")
         self.load.setToolTip("Load the network now, so that the first click is quick.")
 
     def _on_load_pressed(self) -> None:
-        self.load_pressed.emit()
+        if self._missing is not None:
+            self.weights_pressed.emit(self._missing)
+        else:
+            self.load_pressed.emit()
+
+    def _on_weights_pressed(self) -> None:
+        self.weights_pressed.emit(self._missing)
 
     def _on_chosen(self) -> None:
         self.model_chosen.emit(self.choice())
+
+
+def _missing(choice: ModelChoice, weights: WeightsState) -> Iterator[Entry]:
+    # Named weights that would have to be fetched first.
+    for name, kind in ((choice.model, Kind.MODEL), (choice.adapter, Kind.ADAPTER)):
+        entry = weights.find(name, kind) if name else None
+        if entry is not None and not entry.is_here:
+            yield entry
 
 
 class _FileComboBox(QComboBox):
@@ -118,6 +175,8 @@ class _FileComboBox(QComboBox):
         self.setMinimumContentsLength(10)
         self._title = title
         self._last = 0
+        self._fixed = names
+        self._shown: list[Entry] = []
         for name in names:
             self.addItem(name, name)
         self.addItem(FROM_FILE, None)
@@ -127,6 +186,26 @@ class _FileComboBox(QComboBox):
     def value(self) -> str:
         # The chosen name or path.
         return str(self.itemData(self._last))
+
+    def set_names(self, entries: list[Entry]) -> None:
+        """List these after the fixed names; files and the choice stay, if they can."""
+        if entries == self._shown:
+            return
+        chosen, old = self.value(), {entry.name for entry in self._shown}
+        self._shown = entries
+        with signals_blocked(self):
+            for row in reversed(range(self.count())):
+                if self.itemData(row) in old - set(self._fixed):
+                    self.removeItem(row)
+            new = [e for e in entries if e.name not in self._fixed]
+            for row, entry in enumerate(new, len(self._fixed)):
+                self.insertItem(row, entry.name, entry.name)
+                role = Qt.ItemDataRole.ToolTipRole
+                self.setItemData(row, entry.variant.description, role)
+            self._last = max(self.findData(chosen), 0)
+            self.setCurrentIndex(self._last)
+        if self.value() != chosen:
+            self.value_changed.emit()
 
     def add_file(self, path: str) -> None:
         """Add a file to the list and choose it."""

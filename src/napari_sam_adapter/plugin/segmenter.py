@@ -18,6 +18,7 @@ from napari_sam_adapter.plugin.state import (
     PluginState,
     Progress,
 )
+from napari_sam_adapter.plugin.weights_state import check_here
 from napari_sam_adapter.volume.following import follow
 
 if TYPE_CHECKING:
@@ -46,7 +47,13 @@ def load_from_disk(choice: ModelChoice) -> Predictor:
     -------
     Predictor
         Ready to use.
+
+    Raises
+    ------
+    CheckpointError
+        If something has to be downloaded first, or a file cannot be used.
     """
+    check_here(choice)
     from napari_sam_adapter.inference.loading import load_predictor
 
     return load_predictor(choice.model, adapter=choice.adapter, device=choice.device)

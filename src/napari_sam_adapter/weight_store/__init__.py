@@ -1,0 +1,1 @@
+"""Where weight files are: shipped, downloaded, imported. Free of torch."""

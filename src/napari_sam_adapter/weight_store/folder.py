@@ -1,0 +1,203 @@
+"""The cache folder, the sums beside its files, and sizes to read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_cache_path
+
+from napari_sam_adapter.errors import CheckpointError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CACHE_VARIABLE = "NAPARI_SAM_ADAPTER_CACHE"
+"""Environment variable that moves the folder of downloaded weights."""
+SHIPPED_FOLDER = Path(__file__).parents[1] / "weights"
+"""Inside the package."""
+PART, SUM = ".part", ".sha256"
+"""What is added to the name of a file for a download under way, and for its sum."""
+
+
+def cache_folder() -> Path:
+    """Return the folder of downloaded and imported weights.
+
+    Returns
+    -------
+    Path
+        From ``NAPARI_SAM_ADAPTER_CACHE`` if set, else the user's cache folder.
+        Absolute; it need not exist.
+    """
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return user_cache_path("napari-sam-adapter") / "weights"
+
+
+def used_bytes() -> int:
+    """Return how much the cache folder holds, downloads under way included.
+
+    Returns
+    -------
+    int
+        Bytes; 0 if there is no folder.
+    """
+    total = 0
+    for path in cache_folder().rglob("*"):
+        with contextlib.suppress(OSError):  # removed while we look
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Parameters
+    ----------
+    folder : Path
+        May exist.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says about a full or closed disk into our error.
+
+    Parameters
+    ----------
+    path : Path
+        What is written.
+
+    Yields
+    ------
+    None
+        Write inside.
+
+    Raises
+    ------
+    OutputError
+        If writing failed.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"Expected to write {path}, got: {error.strerror or error}. Free some "
+            f"space, or choose another folder with {CACHE_VARIABLE}."
+        ) from error
+
+
+def file_sum(path: Path) -> str:
+    """Return the sha256 of a file as hexadecimal text.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str
+        64 characters.
+    """
+    import pooch
+
+    return str(pooch.file_hash(path))
+
+
+def check_sum(path: Path, known: str | None) -> None:
+    """Compare a file with its sum; without one, the first use decides it.
+
+    Parameters
+    ----------
+    path : Path
+        A file of the cache folder.
+    known : str or None
+        The published sum. If there is none, the one that stands beside the file
+        counts, and is written if it is not there yet.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is not what it was.
+    """
+    expected = known or pinned_sum(path)
+    found = file_sum(path)
+    if expected is None:
+        with contextlib.suppress(OutputError):  # what is read-only does not change
+            pin_sum(path, found)
+    elif found != expected:
+        raise CheckpointError(
+            f"Expected {path} to have the sha256 {expected}, got {found}: it is "
+            "damaged or was replaced. Remove it and get it again."
+        )
+
+
+def pinned_sum(path: Path) -> str | None:
+    """Return the sum that was written beside a file.
+
+    Parameters
+    ----------
+    path : Path
+        A file of the cache folder.
+
+    Returns
+    -------
+    str or None
+        None if none was written.
+    """
+    beside = path.with_name(path.name + SUM)
+    try:
+        words = beside.read_text(encoding="ascii").split()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return words[0] if words else None
+
+
+def pin_sum(path: Path, found: str) -> None:
+    """Write a sum beside a file, in the form that ``sha256sum -c`` reads.
+
+    Parameters
+    ----------
+    path : Path
+        A file of the cache folder.
+    found : str
+        Its sha256.
+    """
+    beside = path.with_name(path.name + SUM)
+    partial = path.with_name(f".{secrets.token_hex(4)}{SUM}")
+    with writing(beside):
+        partial.write_text(f"{found}  {path.name}\n", encoding="ascii")
+        os.replace(partial, beside)
+
+
+def readable_size(n_bytes: int) -> str:
+    """Return a size for people.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Bytes.
+
+    Returns
+    -------
+    str
+        Such as ``"375 MB"``; decimal units.
+    """
+    size = float(n_bytes)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.2f} GB"

@@ -1,0 +1,61 @@
+"""A cache folder of its own and a web server with a file of weights."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.web_server import WebServer, serving
+
+from napari_sam_adapter.model.variants import ModelVariant
+from napari_sam_adapter.weight_store.entries import Entry, Kind, State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTENT = random.Random(0).randbytes(1_000_003)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MakeEntry = Callable[..., Entry]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder, and no proxy on the way to loopback."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_CACHE", str(folder))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return folder
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    with serving({"/weights.pth": CONTENT}) as server:
+        yield server
+
+
+@pytest.fixture
+def entry(cache: Path, server: WebServer) -> MakeEntry:
+    """Describe a download from the server."""
+
+    def make(
+        sha256: str | None = SHA256, path: str = "/weights.pth", **more: object
+    ) -> Entry:
+        variant = ModelVariant(
+            "web",
+            "from the test server",
+            "CC0",
+            "us",
+            url=server.url + path,
+            sha256=sha256,
+            size=len(CONTENT),
+            saved_as="weights.pth",
+            **more,
+        )
+        path = cache / variant.saved_as
+        return Entry(variant, Kind.MODEL, State.TO_DOWNLOAD, path, variant.size)
+
+    return make

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.inference.weights import import_weights
+from napari_sam_adapter.model.adapter import SamAdapter
+from napari_sam_adapter.model.adapter_files import save_adapter
+from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.sam import build_sam
+from napari_sam_adapter.model.shape import SamShape
+from napari_sam_adapter.model.variants import MODELS
+from napari_sam_adapter.weight_store.entries import Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import MakeEntry
+    from tests.web_server import WebServer
+
+SMALL = SamShape(64, 32, 2, (2, 0), 64)
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Path:
+    """A small network with random weights."""
+    path = tmp_path / "own.pth"
+    torch.save(build_sam(SMALL).state_dict(), path)
+    return path
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_an_imported_model_and_its_adapter_are_loaded_by_name(
+    cache: Path, own_file: Path
+) -> None:
+    base = load_checkpoint(own_file)
+    adapter_file = own_file.with_name("own_adapter.safetensors")
+    save_adapter(SamAdapter(32, 2, 1), base.sam, adapter_file, "mine", base.sha256)
+    model = import_weights(own_file, "mine")
+    adapter = import_weights(adapter_file, "mine")
+    assert (model.kind, adapter.kind) == (Kind.MODEL, Kind.ADAPTER)
+    own_file.unlink()
+    predictor = load_predictor("mine", adapter="mine", device="cpu")
+    assert predictor.description["model"] == "mine"
+    assert predictor.description["model_sha256"] == base.sha256
+    assert predictor.description["adapter_sha256"] == sha256(adapter_file)
+
+
+def test_a_file_that_cannot_be_read_is_not_imported(
+    cache: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes.pth"
+    path.write_text("no weights at all")
+    with pytest.raises(CheckpointError, match="another format"):
+        import_weights(path, "mine")
+    assert not cache.exists()
+
+
+def test_a_named_model_is_fetched_at_first_use_and_its_licence_told_before(
+    own_file: Path,
+    entry: MakeEntry,
+    server: WebServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server.files["/weights.pth"] = own_file.read_bytes()
+    wanted = entry(sha256=None)
+    monkeypatch.setitem(MODELS, "web", wanted.variant)
+    with caplog.at_level(logging.WARNING):
+        predictor = load_predictor("web", device="cpu")
+    assert "licence CC0" in caplog.text
+    assert predictor.description["model_sha256"] == sha256(own_file)
+    load_predictor("web", device="cpu")
+    assert len(server.asked) == 1
+    wanted.path.write_bytes(own_file.read_bytes() + b"!")
+    with pytest.raises(CheckpointError, match="damaged or was replaced"):
+        load_predictor("web", device="cpu")
+
+
+def test_an_unknown_name_is_told_with_all_names(cache: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"tiny, vit_b, .* got 'vit_x'"):
+        load_predictor("vit_x")
+    with pytest.raises(CheckpointError, match=r"known adapter \(none yet\)"):
+        load_predictor("tiny", adapter="nowhere")
