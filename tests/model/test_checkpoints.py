@@ -149,8 +149,8 @@ def test_tensor_of_wrong_shape_is_named(sam: Sam, base_file: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "family"),
     [
-        ("vision_encoder.patch_embed.projection.weight", "Hugging Face"),
-        ("image_encoder.patch_embed.seq.0.c.weight", "MobileSAM"),
+        ("image_encoder.blocks.0.MLP_Adapter.D_fc1.weight", "Medical-SAM-Adapter"),
+        ("image_encoder.blocks.0.attn.qkv.qkv_proj.weight", "micro-sam with LoRA"),
         ("image_encoder.trunk.patch_embed.proj.weight", "SAM 2"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import CheckpointError
@@ -11,11 +12,12 @@ from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.checkpoints import (
     FORMAT_VERSION,
     Checkpoint,
-    check_numbers,
     empty_sam,
     load_strictly,
     reading,
 )
+from napari_sam_adapter.model.image_encoder import ImageEncoder
+from napari_sam_adapter.model.layouts import check_numbers
 from napari_sam_adapter.model.shape import infer_shape
 from napari_sam_adapter.model.weight_files import read_weights, write_weights
 
@@ -82,6 +84,11 @@ def load_adapter(path: Path, base: Checkpoint, base_name: str) -> Checkpoint:
     CheckpointError
         If the file is no adapter, or was made for another base.
     """
+    if not isinstance(base.sam.image_encoder, ImageEncoder):
+        raise CheckpointError(
+            f"Expected a model with SAM's ViT encoder, because {path} is for one, got "
+            f"{base_name!r}. Choose another model, or no adapter."
+        )
     content, header = read_weights(path)
     if header.get("kind") != "adapter":
         raise CheckpointError(
@@ -109,7 +116,7 @@ def load_adapter(path: Path, base: Checkpoint, base_name: str) -> Checkpoint:
         }
         adapter = _adapter_like(state, base, header, path)
         sam = _with_tuned(base.sam, tuned, path)
-    return Checkpoint(sam, adapter, base.sha256, base.stretch)
+    return replace(base, sam=sam, adapter=adapter)
 
 
 def _adapter_like(

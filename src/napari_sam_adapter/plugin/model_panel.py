@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QPushButton,
 )
 
+from napari_sam_adapter.model.families import PREPROCESSINGS
 from napari_sam_adapter.model.variants import ADAPTERS, MODELS
 from napari_sam_adapter.plugin.state import ModelChoice, Phase
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 NO_ADAPTER = "none"
+AS_FILE_SAYS = "as its file says"
 FROM_FILE = "from file ..."
 FILE_FILTER = "Weights (*.safetensors *.pth *.pt);;All files (*)"
 
@@ -49,16 +51,22 @@ class ModelPanel(QGroupBox):
         self.adapter = _FileComboBox((NO_ADAPTER, *ADAPTERS), "Choose an adapter")
         self.device = QComboBox()
         self.device.addItems(DEVICES)
+        self.preprocessing = QComboBox()
+        self.preprocessing.addItem(AS_FILE_SAYS, None)
+        for name in PREPROCESSINGS:
+            self.preprocessing.addItem(name, name)
         self.load = QPushButton("Load")
         self._add_tooltips()
         form = QFormLayout(self)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("model", self.model)
         form.addRow("adapter", self.adapter)
+        form.addRow("images", self.preprocessing)
         form.addRow("device", self.device)
         form.addRow("", self.load)
         self.model.value_changed.connect(self._on_chosen)
         self.adapter.value_changed.connect(self._on_chosen)
+        self.preprocessing.currentIndexChanged.connect(self._on_chosen)
         self.device.currentIndexChanged.connect(self._on_chosen)
         self.load.clicked.connect(self._on_load_pressed)
 
@@ -68,13 +76,14 @@ class ModelPanel(QGroupBox):
         Returns
         -------
         ModelChoice
-            Model, adapter and device.
+            Model, adapter, device and preprocessing.
         """
         adapter = self.adapter.value()
         return ModelChoice(
             self.model.value(),
             None if adapter == NO_ADAPTER else adapter,
             self.device.currentText(),
+            self.preprocessing.currentData(),
         )
 
     def show_state(self, state: PluginState) -> None:
@@ -86,7 +95,7 @@ class ModelPanel(QGroupBox):
             What is going on.
         """
         idle = state.phase is Phase.READY
-        for picker in (self.model, self.adapter, self.device):
+        for picker in (self.model, self.adapter, self.preprocessing, self.device):
             picker.setEnabled(idle)
         is_loaded = state.loaded == state.model
         self.load.setEnabled(idle and not is_loaded)
@@ -98,6 +107,10 @@ class ModelPanel(QGroupBox):
             role = Qt.ItemDataRole.ToolTipRole
             self.model.setItemData(number, variant.description, role)
         self.adapter.setToolTip("What was trained on top of the network.")
+        self.preprocessing.setToolTip(
+            "How the network wants its images, for files that do not tell it: SAM, "
+            "MedSAM and micro-sam have the same tensors."
+        )
         self.device.setToolTip("Where it computes; auto takes a GPU if there is one.")
         self.load.setToolTip("Load the network now, so that the first click is quick.")
 
