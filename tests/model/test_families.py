@@ -286,6 +286,35 @@ def test_number_of_answers(
     assert len(clear.candidates) == box
 
 
+def test_medsam_gives_one_answer_of_upscaled_probabilities(
+    folder: Path, image: np.ndarray
+) -> None:
+    predictor = predictor_for(folder, "sam", preprocessing="medsam")
+    prediction = predictor.predict(predictor.encode(image), Prompts([(20, 30)]))
+    probabilities = torch.from_numpy(prediction.logits)[None, None].sigmoid()
+    full = F.interpolate(probabilities, image.shape, mode="bilinear")[0, 0]
+    assert len(prediction.candidates) == 1
+    assert np.array_equal(prediction.mask, full.numpy() > 0.5)
+
+
+def test_efficient_sam_masks_are_upscaled_at_once(
+    folder: Path, image: np.ndarray
+) -> None:
+    predictor = predictor_for(folder, "efficient-sam")
+    prediction = predictor.predict(predictor.encode(image), Prompts([(20, 30)]))
+    logits = torch.from_numpy(prediction.logits)[None, None]
+    full = F.interpolate(logits, image.shape, mode="bicubic")[0, 0]
+    assert np.array_equal(prediction.mask, full.numpy() > 0)
+
+
+@pytest.mark.parametrize("name", ["mobile-sam", "efficient-sam", "sam-med2d"])
+def test_bfloat16_stays_close(name: str, folder: Path, image: np.ndarray) -> None:
+    exact = predictor_for(folder, name).encode(image).features
+    half = predictor_for(folder, name, dtype="bfloat16").encode(image).features
+    assert half.dtype == torch.float32
+    assert (half - exact).abs().mean() < 0.05
+
+
 @pytest.mark.parametrize("name", ["efficient-sam", "sam-med2d"])
 def test_best_of_three_answers_a_clear_prompt(
     name: str, folder: Path, image: np.ndarray

@@ -191,9 +191,10 @@ def reading(path: Path) -> Iterator[None]:
     except CheckpointError:
         raise
     except Exception as error:
+        reason = " ".join([type(error).__name__, *str(error).splitlines()[:1]])
         raise CheckpointError(
             f"Expected weights of a supported network in {path}, but they cannot be "
-            f"used ({type(error).__name__}: {error}). Choose another file."
+            f"used ({reason}). Choose another file."
         ) from error
 
 

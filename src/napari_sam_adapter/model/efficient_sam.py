@@ -259,11 +259,18 @@ def build_efficient_sam(sizes: Mapping[str, tuple[int, ...]]) -> Sam:
     -------
     Sam
         That the tensors fit.
+
+    Raises
+    ------
+    ValueError
+        If the width cannot be shared among heads.
     """
     hidden, width = sizes["image_encoder.blocks.0.mlp.lin1.weight"]
     blocks = re.compile(r"image_encoder\.blocks\.(\d+)\.")
     depth = len({match[1] for match in map(blocks.match, sizes) if match})
     heads = max(1, width // _HEAD_WIDTH)
+    if width % heads:
+        raise ValueError(f"{heads} heads for a width of {width}")
     shape = SamShape(IMAGE_SIZE, width, heads, (0,) * depth, hidden, use_rel_pos=False)
     mlp = sizes["mask_decoder.transformer.layers.0.mlp.fc.weight"][1]
     return Sam(ImageEncoder(shape), PointEncoder(), EfficientDecoder(mlp))

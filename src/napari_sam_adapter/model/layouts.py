@@ -153,9 +153,8 @@ def _adapter_beside_mlp(state: State) -> State:
 
 
 _TINY_VIT = "image_encoder.patch_embed.seq.0.c.weight"
-_HUGGING_FACE = "vision_encoder.patch_embed.projection.weight"
 _MARKERS: dict[str, tuple[str, Callable[[State], State]]] = {
-    _HUGGING_FACE: ("sam", from_hugging_face),
+    "vision_encoder.patch_embed.projection.weight": ("sam", from_hugging_face),
     _TINY_VIT: ("mobile-sam", _without_classifier),
     "prompt_encoder.bbox_top_left_embeddings.weight": (
         "efficient-sam",

@@ -192,4 +192,6 @@ def _stage_shape(sizes: Mapping[str, tuple[int, ...]], number: int) -> StageShap
         return StageShape(width, depth, hidden)
     hidden, width = sizes[f"{prefix}0.mlp.fc1.weight"]
     heads, distances = sizes[f"{prefix}0.attn.attention_biases"]
+    if width % heads:
+        raise ValueError(f"{heads} heads for a width of {width}")
     return StageShape(width, depth, hidden, heads, math.isqrt(distances))

@@ -138,7 +138,7 @@ class BiasedAttention(nn.Module):
         # each head keeps its query, key and value side by side
         split = self.qkv(tokens).reshape(*tokens.shape[:2], self.heads, -1)
         q, k, v = split.transpose(1, 2).chunk(3, dim=-1)
-        out = F.scaled_dot_product_attention(q, k, v, self._bias())
+        out = F.scaled_dot_product_attention(q, k, v, self._bias().to(q.dtype))
         projected: Tensor = self.proj(out.transpose(1, 2).flatten(2))
         return projected.reshape(windows.shape)
 
