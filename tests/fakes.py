@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+from napari_sam_adapter.predictions import (
+    ALL_PROMPTS,
+    Capabilities,
+    MaskCandidate,
+    MaskPrediction,
+)
 
 if TYPE_CHECKING:
     from napari_sam_adapter.prompts import Prompts
@@ -39,6 +44,7 @@ class DiskPredictor:
     encoded: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     predicted: list[tuple[Prompts, MaskPrediction | None]] = field(default_factory=list)
     thread_ids: list[int] = field(default_factory=list)
+    capabilities: Capabilities = ALL_PROMPTS
 
     @property
     def description(self) -> dict[str, str]:

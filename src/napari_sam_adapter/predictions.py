@@ -1,9 +1,11 @@
-"""What a predictor answers, and what the volume code needs of a predictor."""
+"""What a predictor answers and understands, and what the volume code needs of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
+
+from napari_sam_adapter.errors import PromptError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +63,80 @@ class MaskPrediction:
     score_is_trusted: bool = True
 
 
+@dataclass(frozen=True)
+class Capabilities:
+    """Which prompts a network understands, and whether its score means anything.
+
+    Parameters
+    ----------
+    negative_points : bool
+        Whether points and scribbles beside the object are understood.
+    mask_prompts : bool
+        Whether a rough mask is understood; without, earlier answers do not go in again.
+    max_points : int or None
+        Most points of one object, of which a box counts two; None for no limit.
+    score_is_trusted : bool
+        Whether the network was trained to judge its masks.
+    """
+
+    negative_points: bool = True
+    mask_prompts: bool = True
+    max_points: int | None = None
+    score_is_trusted: bool = True
+
+    def check(self, prompts: Prompts) -> None:
+        """Raise unless the network understands these prompts.
+
+        Parameters
+        ----------
+        prompts : Prompts
+            What is asked.
+
+        Raises
+        ------
+        PromptError
+            If a prompt is of a kind that the network was not made for.
+        """
+        points, signs = prompts.all_points()
+        if not self.negative_points and not signs.all():
+            raise PromptError(
+                "Expected only points on the object, because this network does not "
+                "understand points on the background. Remove them, or draw a box."
+            )
+        if not self.mask_prompts and prompts.mask is not None:
+            raise PromptError(
+                "Expected points or a box, because this network does not understand "
+                "mask prompts. Give the box of the mask instead."
+            )
+        count = len(points) + 2 * (prompts.box is not None)
+        if self.max_points is not None and count > self.max_points:
+            raise PromptError(
+                f"Expected at most {self.max_points} points for this network, got "
+                f"{count}. A box counts two, a scribble up to eight. Remove some."
+            )
+
+    def understood(self, prompts: Prompts) -> Prompts:
+        """Return prompts that stand for an earlier mask, as far as they are understood.
+
+        Parameters
+        ----------
+        prompts : Prompts
+            A mask, its box, or both.
+
+        Returns
+        -------
+        Prompts
+            Without the mask if the network does not understand it and has the box.
+        """
+        if self.mask_prompts or prompts.box is None:
+            return prompts
+        return replace(prompts, mask=None)
+
+
+ALL_PROMPTS = Capabilities()
+"""What SAM understands."""
+
+
 class Predictor(Protocol):
     """What the volume code needs: pixels to an embedding, prompts to masks.
 
@@ -71,6 +147,10 @@ class Predictor(Protocol):
     @property
     def description(self) -> dict[str, str]:
         """Model, adapter, their hashes, device and number format."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Which prompts are understood, and whether the score means anything."""
 
     def encode(self, image: npt.NDArray[Any]) -> Any:
         """Embed one plane, (H, W) or (H, W, 3)."""

@@ -290,7 +290,7 @@ def test_a_truncated_image_is_refused(
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    def load(model: str, adapter: str | None, device: str) -> None:
+    def load(model: str, adapter: str | None, device: str, *more: object) -> None:
         pytest.fail("the network was loaded although the output cannot be written")
 
     command = ["segment", str(volume), "-p", POINT, "-o", str(tmp_path / name)]
@@ -299,7 +299,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
 
 
 def test_an_interrupted_run_leaves_nothing(volume: Path, tmp_path: Path) -> None:
-    def load(model: str, adapter: str | None, device: str) -> None:
+    def load(model: str, adapter: str | None, device: str, *more: object) -> None:
         raise KeyboardInterrupt
 
     output = tmp_path / "labels.tif"
@@ -330,3 +330,16 @@ def test_score_that_is_not_trusted_is_not_shown(
     assert found["score"] is None
     assert {entry["score"] for entry in found["slices"]} == {None}
     assert max(entry["confidence"] for entry in found["slices"]) > 0.5
+
+
+def test_preprocessing_reaches_the_loader(volume: Path, tmp_path: Path) -> None:
+    asked = []
+
+    def load(*arguments: str | None) -> DiskPredictor:
+        asked.append(arguments)
+        return DiskPredictor()
+
+    command = ["segment", volume, "-o", tmp_path / "l.tif", "--point", "5,12,12"]
+    command += ["--model", "mine.pth", "--preprocessing", "medsam"]
+    assert main([str(part) for part in command], load) == 0
+    assert asked == [("mine.pth", None, "auto", "medsam")]

@@ -14,12 +14,18 @@ import torch
 
 EMBEDDING_MARKS = (
     "pos_embed",
+    "attention_biases",
     "iou_token.",
     "mask_tokens.",
     "point_embeddings",
     "no_mask_embed",
     "not_a_point_embed",
+    "invalid_points",
+    "bbox_",
 )
+
+
+SCALES = (".weight", "running_var")
 
 
 def mixed_bits(key: str, count: int) -> np.ndarray:
@@ -36,11 +42,13 @@ def uniform(key: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def weight(key: str, shape: tuple[int, ...]) -> torch.Tensor:
+    if key.endswith("num_batches_tracked"):
+        return torch.tensor(0)
     u = uniform(key, shape)
     if key.endswith("positional_encoding_gaussian_matrix"):
         values = 2 * np.sqrt(3) * u
     elif len(shape) == 1:
-        values = 1 + 0.2 * u if key.endswith(".weight") else 0.2 * u
+        values = 1 + 0.2 * u if key.endswith(SCALES) else 0.2 * u
     elif any(mark in key for mark in EMBEDDING_MARKS):
         values = u
     else:

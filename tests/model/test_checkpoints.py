@@ -156,8 +156,8 @@ def test_tensor_of_wrong_shape_is_named(sam: Sam, base_file: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "family"),
     [
-        ("vision_encoder.patch_embed.projection.weight", "Hugging Face"),
-        ("image_encoder.patch_embed.seq.0.c.weight", "MobileSAM"),
+        ("image_encoder.blocks.0.MLP_Adapter.D_fc1.weight", "Medical-SAM-Adapter"),
+        ("image_encoder.blocks.0.attn.qkv.qkv_proj.weight", "micro-sam with LoRA"),
         ("image_encoder.trunk.patch_embed.proj.weight", "SAM 2"),
     ],
 )
@@ -327,7 +327,7 @@ def test_adapter_file_tells_everything_that_was_noted(base_file: Path) -> None:
     loaded = load_adapter(path, base, "small")
     assert loaded.adapter is not None
     assert loaded.adapter.weights == header.weights
-    assert not loaded.score_is_trusted
+    assert not loaded.family.capabilities.score_is_trusted
 
 
 def test_huge_adapter_sizes_take_no_memory(base_file: Path) -> None:

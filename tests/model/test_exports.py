@@ -76,8 +76,8 @@ def test_published_file_comes_back_bit_by_bit(
     exported = tmp_path / f"again.{suffix}"
     export_published(load_checkpoint(published_file), exported)
     again = load_checkpoint(exported)
-    assert again.stretch
-    assert not again.score_is_trusted
+    assert again.family.stretch
+    assert not again.family.capabilities.score_is_trusted
     if suffix == "pth":
         state = torch.load(exported, weights_only=True)
         assert state.keys() == expected.keys()
@@ -94,8 +94,8 @@ def test_published_file_as_an_adapter_of_its_base(
     image = torch.randn(1, 3, 160, 160)
     expected = prompt_free(load_checkpoint(published_file), image)
     assert torch.allclose(prompt_free(loaded, image), expected, atol=1e-4)
-    assert loaded.stretch
-    assert not loaded.score_is_trusted
+    assert loaded.family.stretch
+    assert not loaded.family.capabilities.score_is_trusted
     export_published(loaded, exported)
     state, expected_state = torch.load(exported), published_state()
     assert state.keys() == expected_state.keys()

@@ -7,6 +7,7 @@ from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.plugin.annotation_panel import UNKNOWN_SCORE
 from napari_sam_adapter.plugin.state import Phase, Tool
+from napari_sam_adapter.predictions import Capabilities
 from napari_sam_adapter.volume.planes import Plane
 
 
@@ -243,3 +244,13 @@ def test_brush_stroke_is_an_edit_that_undo_takes_back(scene):
     scene.press("undo")
     assert scene.value(3, *BETWEEN) == 0
     assert scene.value(3, *LEFT_DISK) == 1
+
+
+def test_network_without_negative_points_clicks_on_objects_only(make_scene):
+    scene = make_scene(disks())
+    scene.predictor.capabilities = Capabilities(negative_points=False)
+    scene.controller.set_polarity(False)
+    scene.controller.load_model()
+    scene.settle()
+    assert scene.state.positive
+    assert scene.widget.annotation_panel.negative.isHidden()

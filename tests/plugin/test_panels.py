@@ -15,6 +15,7 @@ from napari_sam_adapter.plugin.state import (
     Progress,
     Tool,
 )
+from napari_sam_adapter.predictions import Capabilities
 
 
 @pytest.fixture
@@ -139,3 +140,19 @@ def test_activity_panel_is_not_drawn_at_every_change(activity, qtbot):
     activity.show_state(PluginState())
     assert not paints
     qtbot.waitUntil(lambda: bool(paints))
+
+
+def test_background_is_hidden_where_the_network_has_no_negative_points(annotation):
+    annotation.show_state(PluginState(object_id=1, object_ids=(1,)))
+    assert not annotation.negative.isHidden()
+    only_positive = Capabilities(negative_points=False)
+    annotation.show_state(PluginState(object_id=1, capabilities=only_positive))
+    assert annotation.negative.isHidden()
+
+
+def test_preprocessing_is_part_of_the_choice(model):
+    chosen = []
+    model.model_chosen.connect(chosen.append)
+    assert model.choice().preprocessing is None
+    model.preprocessing.setCurrentText("medsam")
+    assert [choice.preprocessing for choice in chosen] == ["medsam"]

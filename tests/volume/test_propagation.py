@@ -4,6 +4,7 @@ from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT, SHAPE, ball, paint_balls
 
 from napari_sam_adapter.errors import PlaneError, SessionError
+from napari_sam_adapter.predictions import Capabilities
 from napari_sam_adapter.volume.edits import Paint
 from napari_sam_adapter.volume.following import prompts_from_mask
 from napari_sam_adapter.volume.planes import Plane
@@ -302,3 +303,10 @@ def test_a_single_image_cannot_be_followed(volume):
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(SessionError, match="Expected"):
         PropagationSettings(**settings)
+
+
+def test_a_network_without_mask_prompts_is_followed_by_boxes(clicked, predictor):
+    predictor.capabilities = Capabilities(mask_prompts=False)
+    predictor.predicted.clear()
+    assert list(propagate(clicked, 1, settings=EVERYWHERE))
+    assert all(p.mask is None and p.box for p, _ in predictor.predicted)

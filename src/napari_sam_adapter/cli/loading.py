@@ -10,11 +10,13 @@ from napari_sam_adapter.predictions import Predictor
 if TYPE_CHECKING:
     import typer
 
-Loader = Callable[[str, str | None, str], Predictor]
-"""Model, adapter and device to a predictor."""
+Loader = Callable[..., Predictor]
+"""Model, adapter, device and preprocessing to a predictor; see `load_from_disk`."""
 
 
-def load_from_disk(model: str, adapter: str | None, device: str) -> Predictor:
+def load_from_disk(
+    model: str, adapter: str | None, device: str, preprocessing: str | None = None
+) -> Predictor:
     """Load a network from its file; what is missing is downloaded after a question.
 
     Parameters
@@ -25,18 +27,27 @@ def load_from_disk(model: str, adapter: str | None, device: str) -> Predictor:
         Name or path.
     device : str
         ``"auto"`` or a device of this machine.
+    preprocessing : str or None
+        How the network wants its images; None where its file tells it.
 
     Returns
     -------
     Predictor
         Ready to use.
     """
+    import typer
+
     from napari_sam_adapter.cli.downloading import fetch_missing
 
     fetch_missing(model, adapter)
     from napari_sam_adapter.inference.loading import load_predictor
 
-    return load_predictor(model, adapter=adapter, device=device)
+    predictor = load_predictor(
+        model, adapter=adapter, device=device, preprocessing=preprocessing
+    )
+    if "note" in predictor.description:
+        typer.echo(predictor.description["note"], err=True)
+    return predictor
 
 
 def loader_of(context: typer.Context) -> Loader:

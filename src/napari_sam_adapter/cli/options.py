@@ -68,6 +68,13 @@ ModelOption = Annotated[
 ]
 AdapterOption = Annotated[str | None, typer.Option(help="Name or file.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
+PreprocessingOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How the network wants its images, for files that do not tell: sam, "
+        "medsam or micro-sam."
+    ),
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing output files.")
 ]

@@ -39,6 +39,7 @@ def segment(
     model: options.ModelOption = "tiny",
     adapter: options.AdapterOption = None,
     device: options.DeviceOption = "auto",
+    preprocessing: options.PreprocessingOption = None,
     overwrite: options.OverwriteOption = False,
     report: options.ReportOption = None,
 ) -> None:
@@ -56,7 +57,8 @@ def segment(
         point or (), negative or (), box or (), separate, axis, propagate, start, stop
     )
     task = Task.of(_open(image, channel), asked)
-    session, reports = _run(task, loader_of(context)(model, adapter, device))
+    predictor = loader_of(context)(model, adapter, device, preprocessing)
+    session, reports = _run(task, predictor)
     save_labels(output, session.labels, task.image, overwrite)
     summary = _summarise(task, session, reports, time.monotonic() - started)
     if report is not None:

@@ -24,6 +24,7 @@ def load_predictor(
     adapter: str | Path | None = None,
     device: str = "auto",
     dtype: str = "auto",
+    preprocessing: str | None = None,
 ) -> SamPredictor:
     """Load a model, with or without an adapter.
 
@@ -38,6 +39,9 @@ def load_predictor(
         ``"auto"`` takes a CUDA GPU if there is one, else the CPU.
     dtype : str
         ``"auto"``, ``"float32"`` or ``"bfloat16"``.
+    preprocessing : str or None
+        How the network wants its images, where neither its file nor its name tells:
+        ``"sam"``, ``"medsam"`` or ``"micro-sam"`` for files with SAM's tensors.
 
     Returns
     -------
@@ -47,7 +51,8 @@ def load_predictor(
     Raises
     ------
     CheckpointError
-        If a file cannot be used or fetched, or the adapter belongs to another model.
+        If a file cannot be used or fetched, does not tell its preprocessing, or the
+        adapter belongs to another model.
     OutputError
         If a download cannot be written.
     DeviceError
@@ -58,14 +63,18 @@ def load_predictor(
         raise DeviceError(
             f"Expected a number format among {', '.join(DTYPES)}, got {dtype!r}."
         )
-    checkpoint = load_checkpoint(find_weights(str(model), Kind.MODEL))
+    path = find_weights(str(model), Kind.MODEL)
+    checkpoint = load_checkpoint(path, preprocessing)
     description = {
         "model": str(model),
         "model_sha256": checkpoint.sha256,
         "device": chosen_device,
         "dtype": str(DTYPES[dtype]).removeprefix("torch."),
+        "preprocessing": checkpoint.family.name,
         "version": __version__,
     }
+    if checkpoint.note:
+        description["note"] = checkpoint.note
     predictor = SamPredictor(checkpoint, description, chosen_device, DTYPES[dtype])
     return predictor if adapter is None else predictor.with_adapter(adapter)
 

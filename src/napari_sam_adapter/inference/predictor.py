@@ -14,6 +14,7 @@ from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.preprocessing import (
     frame_of,
+    to_binary,
     to_input,
     to_rgb,
 )
@@ -34,10 +35,14 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.model.checkpoints import Checkpoint
+    from napari_sam_adapter.model.families import Family
     from napari_sam_adapter.model.task_information import ImageFilter
+    from napari_sam_adapter.predictions import Capabilities
     from napari_sam_adapter.prompts import Prompts
 
 
+MASKS_PER_TOKEN = 4
+"""Side of a token in pixels of a low-resolution mask."""
 _OF_ADAPTER = ("adapter", "adapter_sha256")
 
 
@@ -72,9 +77,7 @@ class SamPredictor:
         self.device = torch.device(device)
         self.description = description
         self._dtype = dtype
-        self._stretch = checkpoint.stretch
-        self._is_own = checkpoint.is_own
-        self.score_is_trusted = checkpoint.score_is_trusted
+        self._family = checkpoint.family
         self._sam = checkpoint.sam.to(self.device)
         self._encoder: nn.Module = checkpoint.image_encoder.to(self.device)
         with torch.inference_mode():
@@ -84,6 +87,11 @@ class SamPredictor:
     def image_size(self) -> int:
         """Side of the network's square input in pixels."""
         return self._sam.image_size
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Which prompts the network understands, and whether to trust its score."""
+        return self._family.capabilities
 
     def with_adapter(
         self,
@@ -161,16 +169,14 @@ class SamPredictor:
         ImageError
             If the pixels cannot be segmented.
         """
-        pictures = [to_rgb(image) for image in images]
-        frames = [
-            frame_of(
-                (p.shape[0], p.shape[1]), self.image_size, self._stretch, self._is_own
-            )
-            for p in pictures
+        family = self._family
+        pictures = [to_rgb(image, family.intensity) for image in images]
+        frames = [self._frame_of((p.shape[0], p.shape[1])) for p in pictures]
+        inputs = [
+            to_input(p, frame, family)
+            for p, frame in zip(pictures, frames, strict=True)
         ]
-        batch = torch.stack(
-            [to_input(p, frame) for p, frame in zip(pictures, frames, strict=True)]
-        ).to(self.device)
+        batch = torch.stack(inputs).to(self.device)
         with self._autocast():
             encoded = self._encode_tensor(batch, frames[0].resized)
         features = encoded.embedding.float()
@@ -257,21 +263,38 @@ class SamPredictor:
             if prompts.is_empty:
                 raise PromptError("Expected a point, box or mask to segment, got none.")
             prompts.check_inside(frame.original)
+            self.capabilities.check(prompts)
         tensors = _to_tensors(group, previous, frame)
         points, boxes, masks = (_move(t, self.device) for t in tensors)
+        masks = self._as_mask_prompt(masks)
         sparse, dense, maps = self._sam.prompt_encoder(points, boxes, masks)
         logits, scores = self._sam.mask_decoder(
             embedding.features, self._positions, sparse, dense, embedding.skips, maps
         )
         ambiguous = group[0].is_ambiguous and previous[0] is None
-        if not self.score_is_trusted:
-            ambiguous, scores = False, stability(logits)
-        chosen = slice(1, None) if ambiguous else slice(0, 1)
+        chosen, count = _answers(self._family, ambiguous)
+        trusted = self.capabilities.score_is_trusted
+        if not trusted:
+            scores = stability(logits)
         found = [
-            _to_prediction(logits[i, chosen], scores[i, chosen], frame)
+            _to_prediction(
+                logits[i, chosen], scores[i, chosen], frame, self._family, count
+            )
             for i in range(len(group))
         ]
-        return [replace(p, score_is_trusted=self.score_is_trusted) for p in found]
+        return [replace(p, score_is_trusted=trusted) for p in found]
+
+    def _frame_of(self, shape: tuple[int, int]) -> Frame:
+        family, size = self._family, self.image_size
+        mask_stride = size // (MASKS_PER_TOKEN * self._sam.prompt_encoder.grid)
+        return frame_of(shape, size, family.stretch, family.is_centred, mask_stride)
+
+    def _as_mask_prompt(self, logits: Tensor | None) -> Tensor | None:
+        """Return mask prompts in the form that the network was trained with."""
+        if logits is None or not self.capabilities.mask_prompts:
+            return None
+        as_logits = self._family.mask_prompt == "logits"
+        return logits if as_logits else logits.sigmoid()
 
     def _encode_tensor(self, batch: Tensor, valid: tuple[int, int]) -> Any:
         if isinstance(self._encoder, AdaptedImageEncoder):
@@ -281,6 +304,15 @@ class SamPredictor:
     def _autocast(self) -> torch.autocast:
         enabled = self._dtype != torch.float32
         return torch.autocast(self.device.type, self._dtype, enabled=enabled)
+
+
+def _answers(family: Family, is_ambiguous: bool) -> tuple[slice, int]:
+    """Return which masks of the decoder to look at, and how many to give."""
+    if family.answers == "first":
+        return slice(0, 1), 1
+    if family.answers == "best_of_three":
+        return slice(1, None), 3 if is_ambiguous else 1
+    return (slice(1, None), 3) if is_ambiguous else (slice(0, 1), 1)
 
 
 def _kind(prompts: Prompts) -> tuple[object, ...]:
@@ -326,10 +358,12 @@ def _move(value: Any, device: torch.device) -> Any:
     return None if value is None else value.to(device)
 
 
-def _to_prediction(logits: Tensor, scores: Tensor, frame: Frame) -> MaskPrediction:
-    """Turn the masks (M, h, w) of one object into an answer, best score first."""
-    order = scores.argsort(descending=True)
-    masks = (frame.to_masks(logits[order]) > 0).cpu().numpy()
+def _to_prediction(
+    logits: Tensor, scores: Tensor, frame: Frame, family: Family, count: int
+) -> MaskPrediction:
+    """Turn the best of the masks (M, h, w) of one object into an answer."""
+    order = scores.argsort(descending=True)[:count]
+    masks = to_binary(logits[order], frame, family).cpu().numpy()
     low = logits[order].float().cpu().numpy()
     values = scores[order].float().cpu().tolist()
     candidates = tuple(

@@ -15,13 +15,15 @@ from PIL import Image
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.intensity import check_pixels, estimate_intensity
+from napari_sam_adapter.model.families import SAM
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-PIXEL_MEAN = (123.675, 116.28, 103.53)
-PIXEL_STD = (58.395, 57.12, 57.375)
+    from napari_sam_adapter.model.families import Family
+
+PIXEL_MEAN, PIXEL_STD = SAM.mean, SAM.std
 """SAM's statistics, on the 0..255 scale."""
 FLAT = 2.0
 """Added to the standard deviation of an image, in 8-bit levels."""
@@ -46,12 +48,15 @@ class Frame:
     is_centred : bool
         Map pixel centres to pixel centres, and boxes to the pixels they enclose, as
         the small model was trained. The published networks scale numbers as they are.
+    mask_stride : int
+        Pixels of the square per pixel of a low-resolution mask.
     """
 
     original: tuple[int, int]
     resized: tuple[int, int]
     size: int
     is_centred: bool = False
+    mask_stride: int = MASK_STRIDE
 
     def to_xy(self, points: npt.NDArray[np.float64]) -> Tensor:
         """Turn (N, 2) row, column pixels of the image into x, y of the square."""
@@ -70,12 +75,12 @@ class Frame:
         return np.divide(self.resized, self.original)
 
     def to_mask_prompt(self, mask: npt.NDArray[np.bool_]) -> Tensor:
-        """Turn an (H, W) mask into logits (1, S / 4, S / 4) in the square."""
+        """Turn an (H, W) mask into logits (1, h, w) of the square."""
         soft = torch.from_numpy(mask[None, None].astype(np.float32))
         soft = F.interpolate(soft, self.resized, mode="bilinear", antialias=True)
         rows, columns = self.resized
         soft = F.pad(soft, (0, self.size - columns, 0, self.size - rows))
-        low = F.avg_pool2d(soft, MASK_STRIDE)
+        low = F.avg_pool2d(soft, self.mask_stride)
         return (2 * CERTAIN * (low - 0.5))[0]
 
     def to_masks(self, logits: Tensor) -> Tensor:
@@ -87,7 +92,7 @@ class Frame:
         return F.interpolate(part, self.original, mode="bilinear")[:, 0]
 
 
-def to_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def to_rgb(image: npt.NDArray[Any], intensity: str = "as_is") -> npt.NDArray[np.uint8]:
     """Return an image as 8-bit RGB.
 
     Parameters
@@ -95,6 +100,9 @@ def to_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     image : (H, W) or (H, W, 3) array
         8-bit values are used as they are; others are stretched from the 0.5th to the
         99.5th percentile of this image.
+    intensity : str
+        See `Family`; ``"channel_min_max"`` stretches each channel, of any type, from
+        its smallest to its largest value instead.
 
     Returns
     -------
@@ -113,13 +121,29 @@ def to_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
             "Give one plane at a time."
         )
     check_pixels(image)
-    if image.dtype != np.uint8:
+    if intensity == "channel_min_max":
+        image = _stretch_channels(image)
+    elif image.dtype != np.uint8:
         image = estimate_intensity([image]).apply(image)
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
+def _stretch_channels(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    finite = np.where(np.isfinite(image), image, np.nan).astype(np.float64)
+    low, high = np.nanmin(finite, axis=(0, 1)), np.nanmax(finite, axis=(0, 1))
+    span = np.where(high > low, high - low, 1.0)
+    stretched: npt.NDArray[np.uint8] = (
+        np.nan_to_num((finite - low) / span) * 255
+    ).astype(np.uint8)
+    return stretched
+
+
 def frame_of(
-    shape: tuple[int, int], size: int, stretch: bool = False, is_centred: bool = False
+    shape: tuple[int, int],
+    size: int,
+    stretch: bool = False,
+    is_centred: bool = False,
+    mask_stride: int = MASK_STRIDE,
 ) -> Frame:
     """Return how an image of this shape lies in the square.
 
@@ -133,6 +157,8 @@ def frame_of(
         Fill the square instead of keeping the aspect ratio.
     is_centred : bool
         See `Frame`.
+    mask_stride : int
+        See `Frame`.
 
     Returns
     -------
@@ -140,10 +166,10 @@ def frame_of(
         The longest side becomes `size`; no side becomes less than one pixel.
     """
     if stretch:
-        return Frame(shape, (size, size), size, is_centred)
+        return Frame(shape, (size, size), size, is_centred, mask_stride)
     scale = size / max(shape)
     rows, columns = (max(1, int(side * scale + 0.5)) for side in shape)
-    return Frame(shape, (rows, columns), size, is_centred)
+    return Frame(shape, (rows, columns), size, is_centred, mask_stride)
 
 
 def standardise(pixels: Tensor) -> Tensor:
@@ -162,7 +188,7 @@ def standardise(pixels: Tensor) -> Tensor:
     return (pixels - pixels.mean()) / (pixels.std(correction=0) + FLAT)
 
 
-def to_input(rgb: npt.NDArray[np.uint8], frame: Frame) -> Tensor:
+def to_input(rgb: npt.NDArray[np.uint8], frame: Frame, family: Family = SAM) -> Tensor:
     """Scale, normalise and pad an image.
 
     Parameters
@@ -171,21 +197,90 @@ def to_input(rgb: npt.NDArray[np.uint8], frame: Frame) -> Tensor:
         The image.
     frame : Frame
         Where it goes.
+    family : Family
+        How the network wants it.
 
     Returns
     -------
     (3, S, S) float tensor
         Zero where padded, which is the mean colour.
     """
+    pixels = resize(rgb, frame.resized, family.resampling)
+    if family.intensity == "min_max":
+        low, high = pixels.amin(), pixels.amax()
+        pixels = (pixels - low) / (high - low).clamp(min=1) * 255
     rows, columns = frame.resized
-    picture = Image.fromarray(rgb).resize((columns, rows), Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float()
     padding = (0, frame.size - columns, 0, frame.size - rows)
-    if frame.is_centred:
+    if family.intensity == "standardised":
         return F.pad(standardise(pixels), padding)
-    mean = torch.tensor(PIXEL_MEAN)[:, None, None]
-    std = torch.tensor(PIXEL_STD)[:, None, None]
+    mean = torch.tensor(family.mean)[:, None, None]
+    std = torch.tensor(family.std)[:, None, None]
     return F.pad((pixels - mean) / std, padding)
+
+
+def resize(
+    rgb: npt.NDArray[np.uint8], size: tuple[int, int], resampling: str
+) -> Tensor:
+    """Resize an image by the rule of a family.
+
+    Parameters
+    ----------
+    rgb : (H, W, 3) uint8 array
+        The image.
+    size : (rows, columns)
+        The new size.
+    resampling : str
+        See `Family`.
+
+    Returns
+    -------
+    (3, rows, columns) float tensor
+        Values from 0 to 255.
+    """
+    if resampling in ("nearest", "bilinear"):
+        pixels = torch.from_numpy(rgb).permute(2, 0, 1)[None].float()
+        return F.interpolate(pixels, size, mode=resampling)[0]
+    if resampling == "cubic":
+        resized = _cubic(rgb, size)
+    else:
+        shrinks = max(size) < max(rgb.shape[:2])
+        is_area = resampling == "area" and shrinks
+        rule = Image.Resampling.BOX if is_area else Image.Resampling.BILINEAR
+        resized = np.array(Image.fromarray(rgb).resize(size[::-1], rule))
+    return torch.from_numpy(resized).permute(2, 0, 1).float()
+
+
+def _cubic(rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    from skimage import transform
+
+    rule: dict[str, Any] = {"order": 3, "anti_aliasing": True, "preserve_range": True}
+    spline_resize: Any = transform.resize
+    return np.asarray(spline_resize(rgb, size, **rule)).astype(np.uint8)
+
+
+def to_binary(logits: Tensor, frame: Frame, family: Family = SAM) -> Tensor:
+    """Scale low-resolution logits to the image and threshold them.
+
+    Parameters
+    ----------
+    logits : (N, h, w) tensor
+        Of the square.
+    frame : Frame
+        How the image lies in it.
+    family : Family
+        How the network's authors do it.
+
+    Returns
+    -------
+    (N, H, W) bool tensor
+        The masks.
+    """
+    if family.upscaling == "twice":
+        return frame.to_masks(logits) > 0
+    if family.upscaling == "bicubic":
+        return F.interpolate(logits[:, None], frame.original, mode="bicubic")[:, 0] > 0
+    probabilities = logits.sigmoid()[:, None]
+    return F.interpolate(probabilities, frame.original, mode="bilinear")[:, 0] > 0.5
 
 
 def _flipped(points: npt.NDArray[np.float64]) -> Tensor:

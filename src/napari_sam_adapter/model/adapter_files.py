@@ -10,11 +10,13 @@ from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_header import AdapterHeader, AdapterNotes
 from napari_sam_adapter.model.checkpoints import (
     Checkpoint,
-    check_numbers,
     load_strictly,
     reading,
     without_memory,
 )
+from napari_sam_adapter.model.families import SAM_ADAPTER, Family
+from napari_sam_adapter.model.image_encoder import ImageEncoder
+from napari_sam_adapter.model.layouts import check_numbers
 from napari_sam_adapter.model.lora import is_lora, load_lora, lora_state
 from napari_sam_adapter.model.sam import Sam
 from napari_sam_adapter.model.sharing import shared_copy
@@ -101,6 +103,11 @@ def load_adapter(
         If the file is no adapter, was made for another base, or needs a function that
         is not given.
     """
+    if not isinstance(base.sam.image_encoder, ImageEncoder):
+        raise CheckpointError(
+            f"Expected a model with SAM's ViT encoder, because {path} is for one, got "
+            f"{base_name!r}. Choose another model, or no adapter."
+        )
     content, text = read_weights(path)
     header = AdapterHeader.from_text(text, path)
     if header.base_sha256 != base.sha256:
@@ -121,9 +128,17 @@ def load_adapter(
         base,
         sam=sam,
         adapter=adapter or base.adapter,
-        stretch=base.stretch or header.published_order,
-        score_is_trusted=header.notes.score_is_trusted,
+        family=_family_of(header, base.family),
     )
+
+
+def _family_of(header: AdapterHeader, base: Family) -> Family:
+    """Return how images and prompts are wanted once the adapter is in."""
+    family = SAM_ADAPTER if header.published_order else base
+    # the base's embeddings of points and masks stay in use
+    trusted = header.notes.score_is_trusted
+    capabilities = replace(base.capabilities, score_is_trusted=trusted)
+    return replace(family, capabilities=capabilities)
 
 
 def _adapter_like(

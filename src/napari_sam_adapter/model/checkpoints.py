@@ -12,9 +12,13 @@ from torch.overrides import TorchFunctionMode
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
-from napari_sam_adapter.model.image_encoder import ConvStem
+from napari_sam_adapter.model.efficient_sam import build_efficient_sam
+from napari_sam_adapter.model.families import SAM, Family, choose_family
+from napari_sam_adapter.model.layouts import recognise
 from napari_sam_adapter.model.sam import Sam, build_sam
-from napari_sam_adapter.model.shape import SamShape, infer_shape
+from napari_sam_adapter.model.sam_med2d import build_sam_med2d
+from napari_sam_adapter.model.shape import VIT_B, SamShape, infer_shape
+from napari_sam_adapter.model.tiny_vit import build_tiny_vit_sam, infer_tiny_vit
 from napari_sam_adapter.model.weight_files import (
     file_hash,
     read_weights,
@@ -22,12 +26,12 @@ from napari_sam_adapter.model.weight_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    Sizes = Mapping[str, tuple[int, ...]]
+
 FORMAT_VERSION = "1"
-_WRAPPERS = ("model_state", "model", "state_dict")
-_PREFIXES = ("module.", "_orig_mod.", "sam.", "model.")
 PUBLISHED_RENAMES = {
     "pe_layer.positional_encoding_gaussian_matrix": (
         "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
@@ -35,16 +39,6 @@ PUBLISHED_RENAMES = {
     "no_mask_embed.weight": "prompt_encoder.no_mask_embed.weight",
 }
 ADAPTER_PREFIX = "image_encoder.prompt_generator."
-_FOREIGN = {
-    "vision_encoder.patch_embed.projection.weight": "a Hugging Face SamModel",
-    "image_encoder.patch_embed.seq.0.c.weight": "MobileSAM or LiteMedSAM",
-    "prompt_encoder.bbox_top_left_embeddings.weight": "EfficientSAM",
-    "image_encoder.trunk.patch_embed.proj.weight": "SAM 2",
-    "image_encoder.blocks.0.Adapter.channel.0.weight": "SAM-Med2D",
-    "image_encoder.blocks.0.MLP_Adapter.D_fc1.weight": "Medical-SAM-Adapter",
-    "image_encoder.blocks.0.attn.qkv.qkv_proj.weight": "micro-sam with LoRA",
-    "decode_head": "EVP",
-}
 
 
 @dataclass(frozen=True)
@@ -59,39 +53,37 @@ class Checkpoint:
         For a published SAM-Adapter file, which holds both.
     sha256 : str
         Of the file.
-    stretch : bool
-        Whether images are stretched to a square instead of padded.
-    score_is_trusted : bool
-        Whether the network's IoU estimate means something. Published SAM-Adapters were
-        trained without it: it is stale, and so are the masks for ambiguous prompts.
+    family : Family
+        How it wants its images and prompts.
+    note : str
+        What of the file is not used; empty for nothing.
     """
 
     sam: Sam
     adapter: SamAdapter | None
     sha256: str
-    stretch: bool = False
-    score_is_trusted: bool = True
-
-    @property
-    def is_own(self) -> bool:
-        """Whether this is the small model of this project."""
-        return isinstance(self.sam.image_encoder.patch_embed, ConvStem)
+    family: Family = SAM
+    note: str = ""
 
     @property
     def image_encoder(self) -> nn.Module:
         """The encoder to use, with the adapter if there is one."""
         if self.adapter is None:
-            return self.sam.image_encoder
+            encoder: nn.Module = self.sam.image_encoder
+            return encoder
         return AdaptedImageEncoder(self.sam.image_encoder, self.adapter).eval()
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Load a plain SAM file, the small model, or a published SAM-Adapter file.
+def load_checkpoint(path: Path, preprocessing: str | None = None) -> Checkpoint:
+    """Load any network of the SAM family.
 
     Parameters
     ----------
     path : Path
         The weight file; its tensors tell which network it is.
+    preprocessing : str or None
+        Name of the family, where the file does not tell it; see
+        `families.PREPROCESSINGS`.
 
     Returns
     -------
@@ -101,40 +93,84 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        If the file is broken, unsafe, or of another architecture.
+        If the file is broken, unsafe, of another architecture, or does not tell how
+        the network wants its images.
     """
-    content, _ = read_weights(path)
+    content, header = read_weights(path)
     with reading(path):
-        sam, adapter = _build(unwrap(content, path), path)
-    is_plain = adapter is None
-    return Checkpoint(
-        sam.eval(),
-        adapter,
-        file_hash(path),
-        stretch=not is_plain,
-        score_is_trusted=is_plain,
-    )
+        found = recognise(content, path)
+        is_vit_b = _is_vit_b(found.state)
+        told = header.get("preprocessing", found.told)
+        family = choose_family(found.layout, preprocessing, told, path.name, is_vit_b)
+        sam, adapter = _build(found.state, found.layout, path)
+    return Checkpoint(sam.eval(), adapter, file_hash(path), family, found.note)
 
 
-def _build(state: dict[str, Tensor], path: Path) -> tuple[Sam, SamAdapter | None]:
+def _is_vit_b(state: Mapping[str, Tensor]) -> bool:
+    positions = state.get("image_encoder.pos_embed")
+    side, width = VIT_B.grid, VIT_B.width
+    return positions is not None and positions.shape == (1, side, side, width)
+
+
+def _build(
+    state: dict[str, Tensor], layout: str, path: Path
+) -> tuple[Sam, SamAdapter | None]:
+    if layout == "sam-adapter":
+        return _build_published(state, path)
+    try:
+        with without_memory():
+            sam = _BUILDERS[layout](sizes_of(state))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    load_strictly(sam, state, path)
+    return sam, None
+
+
+_BUILDERS: dict[str, Callable[[Sizes], Sam]] = {
+    "sam": lambda sizes: build_sam(infer_shape(sizes)),
+    "small": lambda sizes: build_sam(infer_shape(sizes)),
+    "mobile-sam": lambda sizes: build_tiny_vit_sam(infer_tiny_vit(sizes)),
+    "lite-medsam": lambda sizes: build_tiny_vit_sam(infer_tiny_vit(sizes)),
+    "efficient-sam": build_efficient_sam,
+    "sam-med2d": build_sam_med2d,
+}
+
+
+def _build_published(
+    state: dict[str, Tensor], path: Path
+) -> tuple[Sam, SamAdapter | None]:
     adapter_state = {
         key.removeprefix(ADAPTER_PREFIX): state.pop(key)
         for key in list(state)
         if key.startswith(ADAPTER_PREFIX)
     }
-    if adapter_state:
-        state = _complete_published(state)
-    shape = infer_shape({key: tuple(tensor.shape) for key, tensor in state.items()})
+    state = _complete_published(state)
+    shape = infer_shape(sizes_of(state))
     sam = empty_sam(shape)
     load_strictly(sam, state, path)
-    adapter = None
-    if adapter_state:
-        bottleneck = adapter_state["shared_mlp.weight"].shape[1]
-        depth = len(shape.windows)
-        with without_memory():
-            adapter = SamAdapter(shape.width, depth, bottleneck, published_order=True)
-        load_strictly(adapter, adapter_state, path)
+    bottleneck = adapter_state["shared_mlp.weight"].shape[1]
+    with without_memory():
+        adapter = SamAdapter(
+            shape.width, len(shape.windows), bottleneck, published_order=True
+        )
+    load_strictly(adapter, adapter_state, path)
     return sam, adapter
+
+
+def sizes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Tensors by key.
+
+    Returns
+    -------
+    dict of str to tuple of int
+        Shapes by key.
+    """
+    return {key: tuple(tensor.shape) for key, tensor in state.items()}
 
 
 @contextlib.contextmanager
@@ -156,73 +192,11 @@ def reading(path: Path) -> Iterator[None]:
     except CheckpointError:
         raise
     except Exception as error:
+        reason = " ".join([type(error).__name__, *str(error).splitlines()[:1]])
         raise CheckpointError(
             f"Expected weights of a supported network in {path}, but they cannot be "
-            f"used ({type(error).__name__}: {error}). Choose another file."
+            f"used ({reason}). Choose another file."
         ) from error
-
-
-def unwrap(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
-    """Find the tensors in a checkpoint and give them SAM's published names.
-
-    Parameters
-    ----------
-    content : mapping
-        What the file holds.
-    path : Path
-        For the messages.
-
-    Returns
-    -------
-    dict of str to Tensor
-        Float32 tensors by published key.
-
-    Raises
-    ------
-    CheckpointError
-        If the tensors belong to another network.
-    """
-    for marker, family in _FOREIGN.items():
-        if marker in content:
-            raise CheckpointError(
-                f"Expected SAM vit_b, vit_l, vit_h or a SAM-Adapter, but {path} holds "
-                f"{family}, which cannot be loaded."
-            )
-    for wrapper in _WRAPPERS:
-        if isinstance(content.get(wrapper), dict):
-            return unwrap(content[wrapper], path)
-    state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
-    check_numbers(state, path)
-    for prefix in _PREFIXES:
-        if state and all(key.startswith(prefix) for key in state):
-            renamed = {key.removeprefix(prefix): value for key, value in state.items()}
-            return unwrap(renamed, path)
-    dropped = ("pixel_mean", "pixel_std")
-    return {key: value.float() for key, value in state.items() if key not in dropped}
-
-
-def check_numbers(state: Mapping[str, Tensor], path: Path) -> None:
-    """Raise unless all tensors hold finite real numbers.
-
-    Parameters
-    ----------
-    state : mapping of str to Tensor
-        Tensors by key.
-    path : Path
-        The file they come from.
-
-    Raises
-    ------
-    CheckpointError
-        If one does not.
-    """
-    for key, tensor in state.items():
-        is_plain = tensor.layout == torch.strided and not tensor.is_meta
-        if not (is_plain and tensor.is_floating_point() and tensor.isfinite().all()):
-            raise CheckpointError(
-                f"Expected finite real numbers in {path}, but {key} has others. "
-                "Choose another file."
-            )
 
 
 def save_base(

@@ -17,6 +17,7 @@ from napari_sam_adapter.model.checkpoints import (
     PUBLISHED_RENAMES,
     load_checkpoint,
 )
+from napari_sam_adapter.model.families import SMALL
 from napari_sam_adapter.model.lora import merge_lora
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def import_published(
 
 
 def _require_published_vit(checkpoint: Checkpoint) -> None:
-    if checkpoint.is_own:
+    if checkpoint.family == SMALL:
         raise CheckpointError(
             "Expected SAM vit_b, vit_l or vit_h, got the small model of this project, "
             "which other programs cannot read."

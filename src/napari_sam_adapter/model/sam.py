@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -20,14 +20,19 @@ class Sam(nn.Module):
     Parameters
     ----------
     image_encoder, prompt_encoder, mask_decoder : nn.Module
-        The parts.
+        The parts: `ImageEncoder`, `PromptEncoder` and `MaskDecoder`, or those of
+        another family with the same inputs and outputs.
     """
+
+    image_encoder: Any
+    prompt_encoder: Any
+    mask_decoder: Any
 
     def __init__(
         self,
-        image_encoder: ImageEncoder,
-        prompt_encoder: PromptEncoder,
-        mask_decoder: MaskDecoder,
+        image_encoder: nn.Module,
+        prompt_encoder: nn.Module,
+        mask_decoder: nn.Module,
     ) -> None:
         super().__init__()
         self.image_encoder = image_encoder
@@ -37,7 +42,7 @@ class Sam(nn.Module):
     @property
     def image_size(self) -> int:
         """Side of the padded square input in pixels."""
-        return self.prompt_encoder.image_size
+        return int(self.prompt_encoder.image_size)
 
 
 def build_sam(shape: SamShape) -> Sam:

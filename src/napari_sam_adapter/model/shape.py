@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _WINDOW = 14
+_MOST_MASKS = 16
 
 
 @dataclass(frozen=True)
@@ -156,9 +157,12 @@ def _read_sizes(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
     if grid != columns or not grid or not width:
         raise ValueError(f"positions for {grid} x {columns} tokens of width {width}")
     found = (re.match(r"image_encoder\.blocks\.(\d+)\.", key) for key in sizes)
-    depth = 1 + max(int(match[1]) for match in found if match)
+    depth = len({match[1] for match in found if match})
     use_rel_pos = f"{encoder}blocks.0.attn.rel_pos_h" in sizes
     patch = 16 if conv_stem else sizes[f"{encoder}patch_embed.proj.weight"][-1]
+    masks = sizes["mask_decoder.mask_tokens.weight"][0]
+    if masks > _MOST_MASKS:
+        raise ValueError(f"{masks} mask tokens")
     shared: dict[str, Any] = {
         "image_size": grid * patch,
         "width": width,
@@ -169,7 +173,7 @@ def _read_sizes(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
         "decoder_mlp_width": sizes["mask_decoder.transformer.layers.0.mlp.lin1.weight"][
             0
         ],
-        "mask_tokens": sizes["mask_decoder.mask_tokens.weight"][0],
+        "mask_tokens": masks,
         "mask_channels": sizes["prompt_encoder.mask_downscaling.3.weight"][0],
     }
     if conv_stem:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import pickle
+import struct
 import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
+from napari_sam_adapter.model.tensor_archive import read_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _ZIP, _PICKLE = b"PK", b"\x80"
+_LENGTH_BYTES = 8
+"""At the start of a safetensors file: the length of its header."""
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read a safetensors file, or a PyTorch file that holds nothing but tensors.
+    """Read a safetensors file, or the tensors of a PyTorch file.
 
     Parameters
     ----------
@@ -47,15 +51,12 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """
     with _reading(path):
         with path.open("rb") as file:
-            head = file.read(2)
-        if head[:2] == _ZIP or head[:1] == _PICKLE:
-            content = _load_tensors(path)
-            if not isinstance(content, dict):
-                raise CheckpointError(
-                    f"Expected a dictionary of tensors in {path}, got "
-                    f"{type(content).__name__}. Choose a file of model weights."
-                )
-            return content, {}
+            head = file.read(8)
+        if head[:2] == _ZIP:
+            return read_archive(path), {}
+        if head[:1] == _PICKLE:
+            return _load_old_file(path), {}
+        _check_header(head, path)
         with safe_open(path, framework="pt") as opened:
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
             return tensors, dict(opened.metadata() or {})
@@ -118,15 +119,32 @@ _UNREADABLE = (
     IndexError,
     KeyError,
     UnicodeDecodeError,
+    MemoryError,
+    OverflowError,
+    struct.error,
     zipfile.BadZipFile,
 )
 
 
-def _load_tensors(path: Path) -> Any:
+def _load_old_file(path: Path) -> dict[str, Any]:
+    """Read a file of PyTorch before 1.6, which was no archive yet."""
     with warnings.catch_warnings():
         # the reader warns of files it then refuses
         warnings.simplefilter("ignore")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, dict):
+        raise CheckpointError(
+            f"Expected a dictionary of tensors in {path}, got "
+            f"{type(content).__name__}. Choose a file of model weights."
+        )
+    return content
+
+
+def _check_header(head: bytes, path: Path) -> None:
+    """Refuse a safetensors header that is longer than the file."""
+    length = int.from_bytes(head, "little")
+    if len(head) < _LENGTH_BYTES or length > path.stat().st_size:
+        raise ValueError("no header of a safetensors file")
 
 
 def write_weights(

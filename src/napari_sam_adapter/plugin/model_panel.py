@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
+from napari_sam_adapter.model.families import PREPROCESSINGS
 from napari_sam_adapter.plugin.state import ModelChoice, Phase
 from napari_sam_adapter.weight_store.entries import Kind
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = ModelChoice().model
 DEVICES = ("auto", "cpu", "cuda", "mps")
 NO_ADAPTER = "none"
+AS_FILE_SAYS = "as its file says"
 FROM_FILE = "from file ..."
 FILE_FILTER = "Weights (*.safetensors *.pth *.pt);;All files (*)"
 
@@ -63,6 +65,10 @@ class ModelPanel(QGroupBox):
         self._missing: Entry | None = None
         self.device = QComboBox()
         self.device.addItems(DEVICES)
+        self.preprocessing = QComboBox()
+        self.preprocessing.addItem(AS_FILE_SAYS, None)
+        for name in PREPROCESSINGS:
+            self.preprocessing.addItem(name, name)
         self.load = QPushButton("Load")
         self.weights = QPushButton("Weights ...")
         self._add_tooltips()
@@ -70,6 +76,7 @@ class ModelPanel(QGroupBox):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("model", self.model)
         form.addRow("adapter", self.adapter)
+        form.addRow("images", self.preprocessing)
         form.addRow("device", self.device)
         form.addRow(self.missing)
         buttons = QHBoxLayout()
@@ -78,6 +85,7 @@ class ModelPanel(QGroupBox):
         form.addRow("", buttons)
         self.model.value_changed.connect(self._on_chosen)
         self.adapter.value_changed.connect(self._on_chosen)
+        self.preprocessing.currentIndexChanged.connect(self._on_chosen)
         self.device.currentIndexChanged.connect(self._on_chosen)
         self.load.clicked.connect(self._on_load_pressed)
         self.weights.clicked.connect(self._on_weights_pressed)
@@ -88,13 +96,14 @@ class ModelPanel(QGroupBox):
         Returns
         -------
         ModelChoice
-            Model, adapter and device.
+            Model, adapter, device and preprocessing.
         """
         adapter = self.adapter.value()
         return ModelChoice(
             self.model.value(),
             None if adapter == NO_ADAPTER else adapter,
             self.device.currentText(),
+            self.preprocessing.currentData(),
         )
 
     def show_state(self, state: PluginState) -> None:
@@ -106,7 +115,7 @@ class ModelPanel(QGroupBox):
             What is going on.
         """
         idle = state.phase is Phase.READY
-        for picker in (self.model, self.adapter, self.device):
+        for picker in (self.model, self.adapter, self.preprocessing, self.device):
             picker.setEnabled(idle)
         is_loaded = state.loaded == state.model
         self.load.setEnabled(idle and not is_loaded)
@@ -141,6 +150,10 @@ class ModelPanel(QGroupBox):
         self.model.setToolTip("The network. The first click loads it.")
         self.weights.setToolTip("Download, import and remove models and adapters.")
         self.adapter.setToolTip("What was trained on top of the network.")
+        self.preprocessing.setToolTip(
+            "How the network wants its images, for files that do not tell it: SAM, "
+            "MedSAM and micro-sam have the same tensors."
+        )
         self.device.setToolTip("Where it computes; auto takes a GPU if there is one.")
         self.load.setToolTip("Load the network now, so that the first click is quick.")
 

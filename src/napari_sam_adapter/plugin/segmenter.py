@@ -41,7 +41,7 @@ def load_from_disk(choice: ModelChoice) -> Predictor:
     Parameters
     ----------
     choice : ModelChoice
-        Model, adapter and device.
+        Model, adapter, device and preprocessing.
 
     Returns
     -------
@@ -56,7 +56,12 @@ def load_from_disk(choice: ModelChoice) -> Predictor:
     check_here(choice)
     from napari_sam_adapter.inference.loading import load_predictor
 
-    return load_predictor(choice.model, adapter=choice.adapter, device=choice.device)
+    return load_predictor(
+        choice.model,
+        adapter=choice.adapter,
+        device=choice.device,
+        preprocessing=choice.preprocessing,
+    )
 
 
 class Segmenter:
@@ -231,7 +236,10 @@ class Segmenter:
     def _on_loaded(self, choice: ModelChoice, predictor: Predictor) -> None:
         self._predictor = predictor
         self._state.loaded = choice
-        self._state.message = Message(f"{choice.model} is ready.")
+        self._state.capabilities = predictor.capabilities
+        self._state.positive |= not predictor.capabilities.negative_points
+        note = predictor.description.get("note", "")
+        self._state.message = Message(f"{choice.model} is ready. {note}".strip())
         wishes, self._wishes = self._wishes, {}
         for key, (workspace, start) in wishes.items():
             self._attempt(partial(self._when_loaded, key, workspace, start))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from psygnal import SignalGroupDescriptor, evented
 
+from napari_sam_adapter.predictions import ALL_PROMPTS, Capabilities
+
 if TYPE_CHECKING:
     from napari.layers import Image
 
@@ -82,11 +84,14 @@ class ModelChoice:
         Name or path of an adapter.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    preprocessing : str or None
+        How the network wants its images; None where its file tells it.
     """
 
     model: str = "tiny"
     adapter: str | None = None
     device: str = "auto"
+    preprocessing: str | None = None
 
 
 @evented
@@ -116,6 +121,8 @@ class PluginState:
         What the pickers say.
     loaded : ModelChoice or None
         What is in memory.
+    capabilities : Capabilities
+        What the network in memory understands.
     can_undo, can_redo : bool
         Whether there is a step to take back or to do again.
     progress : Progress
@@ -136,6 +143,7 @@ class PluginState:
     score: float | None = None
     model: ModelChoice = ModelChoice()
     loaded: ModelChoice | None = None
+    capabilities: Capabilities = ALL_PROMPTS
     can_undo: bool = False
     can_redo: bool = False
     progress: Progress = Progress()

@@ -68,7 +68,8 @@ def _segment_next(
     if index in request.anchors:
         return _stop(request, index, "anchor")
     plane = request.where.plane(index)
-    prompts = prompts_from_mask(last_mask, request.settings)
+    capabilities = request.predictor.predictor.capabilities
+    prompts = capabilities.understood(prompts_from_mask(last_mask, request.settings))
     try:
         prediction = request.predictor.predict(plane, prompts)
     except ImageError as error:

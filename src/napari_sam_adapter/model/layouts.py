@@ -1,0 +1,182 @@
+"""Which network a file holds, and its tensors under SAM's published names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.model import efficient_sam
+from napari_sam_adapter.model.hugging_face import from_hugging_face
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    State = dict[str, Tensor]
+
+WRAPPERS = ("model_state", "model", "state_dict")
+"""Keys under which files keep their tensors."""
+_PREFIXES = ("module.", "_orig_mod.", "sam.", "model.")
+_COUNTER = "num_batches_tracked"
+_DROPPED = ("pixel_mean", "pixel_std")
+_FOREIGN = {
+    "image_encoder.trunk.patch_embed.proj.weight": "SAM 2",
+    "image_encoder.blocks.0.MLP_Adapter.D_fc1.weight": "Medical-SAM-Adapter",
+    "image_encoder.blocks.0.attn.qkv.qkv_proj.weight": "micro-sam with LoRA",
+    "decode_head": "EVP",
+}
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """The tensors of a file and what they are.
+
+    Parameters
+    ----------
+    state : dict of str to Tensor
+        Float32 tensors under SAM's published names.
+    layout : str
+        Key of `families.LAYOUTS`.
+    told : str or None
+        Name of the family, where the file itself tells it.
+    note : str
+        What of the file is not used; empty for nothing.
+    """
+
+    state: State
+    layout: str
+    told: str | None = None
+    note: str = ""
+
+
+def recognise(content: Mapping[str, Any], path: Path) -> Recognised:
+    """Find the tensors in a file, name them as SAM does, and tell the network.
+
+    Parameters
+    ----------
+    content : mapping
+        What the file holds.
+    path : Path
+        For the messages.
+
+    Returns
+    -------
+    Recognised
+        One of the layouts that can be built.
+
+    Raises
+    ------
+    CheckpointError
+        If the tensors belong to another network, or are no plain numbers.
+    """
+    for marker, family in _FOREIGN.items():
+        if marker in content:
+            raise CheckpointError(
+                f"Expected a network of the SAM family, but {path} holds {family}, "
+                "which cannot be loaded. Choose another file."
+            )
+    for wrapper in WRAPPERS:
+        if isinstance(content.get(wrapper), dict):
+            return _describe(recognise(content[wrapper], path), content, wrapper, path)
+    state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+    for prefix in _PREFIXES:
+        if state and all(key.startswith(prefix) for key in state):
+            renamed = {key.removeprefix(prefix): value for key, value in state.items()}
+            return recognise(renamed, path)
+    check_numbers(state, path)
+    state = {key: value for key, value in state.items() if key not in _DROPPED}
+    return _name_as_published(state)
+
+
+def _describe(
+    found: Recognised, content: Mapping[str, Any], wrapper: str, path: Path
+) -> Recognised:
+    """Add what the dictionary around the tensors tells."""
+    if wrapper == "model_state" and found.layout in ("sam", "mobile-sam"):
+        found = replace(found, told="micro-sam")
+    if "decoder_state" in content:
+        note = f"The instance decoder in {path.name} is not used."
+        found = replace(found, note=note)
+    return found
+
+
+def check_numbers(state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise unless all tensors hold finite real numbers.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Tensors by key; counters of batches may be whole numbers.
+    path : Path
+        The file they come from.
+
+    Raises
+    ------
+    CheckpointError
+        If one does not, or has no numbers at all.
+    """
+    for key, tensor in state.items():
+        if not tensor.numel():
+            raise CheckpointError(
+                f"Expected numbers in {path}, but {key} is empty. Choose another file."
+            )
+        is_plain = tensor.layout == torch.strided and not tensor.is_meta
+        is_real = tensor.is_floating_point() or str(key).endswith(_COUNTER)
+        if not (is_plain and is_real and tensor.isfinite().all()):
+            raise CheckpointError(
+                f"Expected finite real numbers in {path}, but {key} has others. "
+                "Choose another file."
+            )
+
+
+def _without_classifier(state: State) -> State:
+    """Leave out what MobileSAM stores of its pretraining and never uses."""
+    unused = ("image_encoder.head.", "image_encoder.norm_head.")
+    return {key: value for key, value in state.items() if not key.startswith(unused)}
+
+
+def _same(state: State) -> State:
+    return state
+
+
+_ADAPTER_IN_BLOCK = re.compile(r"(image_encoder\.blocks\.\d+\.)(Adapter\.)")
+
+
+def _adapter_beside_mlp(state: State) -> State:
+    """SAM-Med2D: the adapter stands in the block's MLP, whose input it shares."""
+    return {_ADAPTER_IN_BLOCK.sub(r"\1mlp.\2", key): v for key, v in state.items()}
+
+
+_TINY_VIT = "image_encoder.patch_embed.seq.0.c.weight"
+_MARKERS: dict[str, tuple[str, Callable[[State], State]]] = {
+    "vision_encoder.patch_embed.projection.weight": ("sam", from_hugging_face),
+    _TINY_VIT: ("mobile-sam", _without_classifier),
+    "prompt_encoder.bbox_top_left_embeddings.weight": (
+        "efficient-sam",
+        efficient_sam.from_published,
+    ),
+    "image_encoder.prompt_generator.shared_mlp.weight": ("sam-adapter", _same),
+    "image_encoder.blocks.0.Adapter.channel.0.weight": (
+        "sam-med2d",
+        _adapter_beside_mlp,
+    ),
+    "image_encoder.patch_embed.stride2.0.weight": ("small", _same),
+}
+"""A tensor that only one layout has, the layout, and how to name its tensors."""
+
+
+def _name_as_published(state: State) -> Recognised:
+    state = {
+        key: value if str(key).endswith(_COUNTER) else value.float()
+        for key, value in state.items()
+    }
+    for marker, (layout, rename) in _MARKERS.items():
+        if marker in state:
+            is_lite = marker == _TINY_VIT and state[marker].shape[-1] == 1
+            return Recognised(rename(state), "lite-medsam" if is_lite else layout)
+    return Recognised(state, "sam")

@@ -1,0 +1,175 @@
+"""Tensors out of a PyTorch file, each checked against the bytes that are there.
+
+A PyTorch file is an uncompressed zip archive: `data.pkl` describes the tensors, one
+record holds the numbers of each. Declared sizes are believed only where the archive
+really has as many bytes, so that reading needs no more memory than the file has.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.model.pickled_tensors import (
+    PickleError,
+    StorageReference,
+    TensorReference,
+    read_pickle,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_PICKLED_BYTES = 1 << 24
+_UNREAD = ("optimizer", "scheduler", "scaler")
+"""Beginnings of keys that only matter to whoever goes on training."""
+_DTYPES = {
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "DoubleStorage": torch.float64,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+
+
+def read_archive(path: Path) -> dict[Any, Any]:
+    """Read the dictionaries of tensors in a PyTorch file.
+
+    Parameters
+    ----------
+    path : Path
+        A zip archive.
+
+    Returns
+    -------
+    dict
+        Tensors and dictionaries of tensors by key; None for anything else, such as
+        the state of an optimiser.
+
+    Raises
+    ------
+    CheckpointError
+        If the archive is compressed, damaged, or declares more than it has, or if
+        its pickle holds anything that could run code.
+    """
+    with zipfile.ZipFile(path) as archive:
+        _check_sizes(archive, path)
+        pickled = _find_pickle(archive, path)
+        folder = pickled.filename.removesuffix("data.pkl")
+        try:
+            content = read_pickle(archive.read(pickled))
+        except PickleError as error:
+            raise CheckpointError(
+                f"Expected only tensors in {path}, but its pickle {error}. It was not "
+                "opened, because such files can run code. Ask for a safetensors file, "
+                "or for a state dict saved on its own."
+            ) from error
+        if not isinstance(content, dict):
+            raise CheckpointError(
+                f"Expected a dictionary of tensors in {path}, got something else. "
+                "Choose a file of model weights."
+            )
+        return _Records(archive, folder).read(content)
+
+
+def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuse archives that grow when they are read."""
+    entries = archive.infolist()
+    stored = all(e.compress_type == zipfile.ZIP_STORED for e in entries)
+    honest = all(e.file_size == e.compress_size for e in entries)
+    total = sum(entry.file_size for entry in entries)
+    if not (stored and honest) or total > path.stat().st_size:
+        raise CheckpointError(
+            f"Expected an archive as PyTorch writes it at {path}, but it is compressed "
+            "or declares more than it holds. Unpack it, or download it again."
+        )
+
+
+def _find_pickle(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
+    for entry in archive.infolist():
+        if entry.filename.endswith("/data.pkl"):
+            if entry.file_size <= MOST_PICKLED_BYTES:
+                return entry
+            raise CheckpointError(
+                f"Expected weights in {path}, but its pickle has {entry.file_size:,} "
+                "bytes. Choose a file of model weights."
+            )
+    raise CheckpointError(
+        f"Expected a PyTorch file at {path}, got another zip archive. If it holds a "
+        "weight file, unpack it first."
+    )
+
+
+class _Records:
+    """The numbers in an archive."""
+
+    def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
+        self._archive, self._folder = archive, folder
+        self._left = sum(entry.file_size for entry in archive.infolist())
+        self._storages: dict[str, Tensor] = {}
+        if f"{folder}byteorder" in archive.namelist():
+            order = archive.read(f"{folder}byteorder").decode("ascii", "replace")
+            if order != sys.byteorder:
+                raise ValueError(f"numbers of {order} byte order")
+
+    def read(self, content: dict[Any, Any]) -> dict[Any, Any]:
+        """Replace descriptions by tensors, and what is no tensor by None."""
+        return {
+            key: None if str(key).startswith(_UNREAD) else self._value(value)
+            for key, value in content.items()
+        }
+
+    def _value(self, value: object) -> Any:
+        if isinstance(value, TensorReference):
+            return self._tensor(value)
+        if isinstance(value, dict) and _holds_tensors(value):
+            return self.read(value)
+        return None
+
+    def _tensor(self, found: TensorReference) -> Tensor:
+        storage = self._storage(found.storage)
+        sizes = [*found.shape, *found.strides, found.offset]
+        if any(type(n) is not int or n < 0 for n in sizes):
+            raise ValueError("a tensor of impossible shape")
+        steps = zip(found.shape, found.strides, strict=True)
+        last = found.offset + sum((n - 1) * step for n, step in steps)
+        count = math.prod(found.shape)
+        if count > len(storage) or (count and last >= len(storage)):
+            raise ValueError("a tensor larger than its numbers")
+        self._left -= count * storage.itemsize
+        if self._left < 0:
+            raise ValueError("tensors larger than the file")
+        return storage.as_strided(found.shape, found.strides, found.offset)
+
+    def _storage(self, found: StorageReference) -> Tensor:
+        dtype = _DTYPES[found.kind]
+        if found.key not in self._storages:
+            entry = self._archive.getinfo(f"{self._folder}data/{found.key}")
+            if entry.file_size != found.count * dtype.itemsize:
+                raise ValueError(f"{entry.file_size} bytes for {found.count} numbers")
+            self._storages[found.key] = self._numbers(entry, dtype)
+        storage = self._storages[found.key]
+        if storage.dtype != dtype:
+            raise ValueError("the same numbers in two formats")
+        return storage
+
+    def _numbers(self, entry: zipfile.ZipInfo, dtype: torch.dtype) -> Tensor:
+        if not entry.file_size:
+            return torch.empty(0, dtype=dtype)
+        buffer = bytearray(self._archive.read(entry))
+        return torch.frombuffer(buffer, dtype=dtype)
+
+
+def _holds_tensors(value: dict[Any, Any]) -> bool:
+    return any(isinstance(v, TensorReference | dict) for v in value.values())

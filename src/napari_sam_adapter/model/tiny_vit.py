@@ -1,0 +1,197 @@
+"""TinyViT, the image encoder of MobileSAM and LiteMedSAM.
+
+References
+----------
+Wu et al., *TinyViT: Fast Pretraining Distillation for Small Vision Transformers*, 2022.
+Zhang et al., *Faster Segment Anything: Towards Lightweight SAM for Mobile
+Applications*, 2023.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from napari_sam_adapter.model.image_encoder import EncodedImage
+from napari_sam_adapter.model.layers import LayerNorm2d
+from napari_sam_adapter.model.mask_decoder import MaskDecoder
+from napari_sam_adapter.model.prompt_encoder import PromptEncoder
+from napari_sam_adapter.model.sam import Sam
+from napari_sam_adapter.model.tiny_vit_blocks import (
+    ConvStageBlock,
+    Merging,
+    Stem,
+    WindowBlock,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GRID = 64
+"""Tokens along a side of the last map."""
+MOBILE_SIZE, LITE_SIZE = 1024, 256
+"""Side of the input in pixels, for a stem that halves twice and one that does not."""
+_STRIDES = 2, 2, 1
+"""Of the mergings between the four stages."""
+
+
+class Stage(nn.Module):
+    """Blocks of one width, and the merging after them.
+
+    Parameters
+    ----------
+    blocks : list of nn.Module
+        At least one.
+    downsample : Merging or None
+        None after the last stage.
+    """
+
+    def __init__(self, blocks: list[nn.Module], downsample: Merging | None) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.downsample = downsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C', H', W')."""
+        for block in self.blocks:
+            x = block(x)
+        if self.downsample is not None:
+            x = self.downsample(x)
+        return x
+
+
+@dataclass(frozen=True)
+class StageShape:
+    """Sizes of one stage.
+
+    Parameters
+    ----------
+    width, depth, hidden : int
+        Channels, blocks, and inner width of the blocks.
+    heads, window : int
+        Of the attention; 0 in the first stage, which has none.
+    """
+
+    width: int
+    depth: int
+    hidden: int
+    heads: int = 0
+    window: int = 0
+
+    def blocks(self) -> list[nn.Module]:
+        """Return the blocks with fresh weights."""
+        if not self.heads:
+            return [ConvStageBlock(self.width, self.hidden) for _ in range(self.depth)]
+        sizes = self.width, self.heads, self.window, self.hidden
+        return [WindowBlock(*sizes) for _ in range(self.depth)]
+
+
+@dataclass(frozen=True)
+class TinyVitShape:
+    """Everything that fixes the tensors of a TinyViT.
+
+    Parameters
+    ----------
+    stem_width, stem_kernel : int
+        Channels and kernel of the stem's first convolution.
+    stages : tuple of StageShape
+        The first is convolutional.
+    """
+
+    stem_width: int
+    stem_kernel: int
+    stages: tuple[StageShape, ...]
+
+    @property
+    def image_size(self) -> int:
+        """Side of the input in pixels."""
+        return MOBILE_SIZE if self.stem_kernel > 1 else LITE_SIZE
+
+
+class TinyVit(nn.Module):
+    """The image encoder.
+
+    Parameters
+    ----------
+    shape : TinyVitShape
+        Its sizes.
+    """
+
+    def __init__(self, shape: TinyVitShape) -> None:
+        super().__init__()
+        widths = [stage.width for stage in shape.stages]
+        self.patch_embed = Stem(shape.stem_width, widths[0], shape.stem_kernel)
+        mergings = [
+            Merging(*sizes)
+            for sizes in zip(widths[:-1], widths[1:], _STRIDES, strict=True)
+        ]
+        self.layers = nn.ModuleList(
+            Stage(stage.blocks(), merging)
+            for stage, merging in zip(shape.stages, [*mergings, None], strict=True)
+        )
+        self.neck = nn.Sequential(
+            nn.Conv2d(widths[-1], 256, 1, bias=False),
+            LayerNorm2d(256),
+            nn.Conv2d(256, 256, 3, padding=1, bias=False),
+            LayerNorm2d(256),
+        )
+
+    def forward(self, image: Tensor) -> EncodedImage:
+        """Encode a normalised, padded image (B, 3, S, S)."""
+        x = self.patch_embed(image)
+        for stage in self.layers:
+            x = stage(x)
+        return EncodedImage(self.neck(x))
+
+
+def build_tiny_vit_sam(shape: TinyVitShape) -> Sam:
+    """Make a MobileSAM or LiteMedSAM with fresh weights.
+
+    Parameters
+    ----------
+    shape : TinyVitShape
+        Sizes of the encoder.
+
+    Returns
+    -------
+    Sam
+        With SAM's prompt encoder and mask decoder.
+    """
+    prompt_encoder = PromptEncoder(shape.image_size, GRID)
+    return Sam(TinyVit(shape), prompt_encoder, MaskDecoder())
+
+
+def infer_tiny_vit(sizes: Mapping[str, tuple[int, ...]]) -> TinyVitShape:
+    """Read the shape of a TinyViT off its tensors.
+
+    Parameters
+    ----------
+    sizes : mapping of str to tuple of int
+        Shape of every tensor by its published key.
+
+    Returns
+    -------
+    TinyVitShape
+        Errors of strange sizes are left to the caller.
+    """
+    stem = sizes["image_encoder.patch_embed.seq.0.c.weight"]
+    stages = tuple(_stage_shape(sizes, number) for number in range(len(_STRIDES) + 1))
+    return TinyVitShape(stem[0], stem[-1], stages)
+
+
+def _stage_shape(sizes: Mapping[str, tuple[int, ...]], number: int) -> StageShape:
+    prefix = f"image_encoder.layers.{number}.blocks."
+    pattern = re.compile(re.escape(prefix) + r"(\d+)\.")
+    depth = len({match[1] for match in map(pattern.match, sizes) if match})
+    if number == 0:
+        hidden, width = sizes[f"{prefix}0.conv1.c.weight"][:2]
+        return StageShape(width, depth, hidden)
+    hidden, width = sizes[f"{prefix}0.mlp.fc1.weight"]
+    heads, distances = sizes[f"{prefix}0.attn.attention_biases"]
+    if width % heads:
+        raise ValueError(f"{heads} heads for a width of {width}")
+    return StageShape(width, depth, hidden, heads, math.isqrt(distances))
