@@ -214,6 +214,8 @@ def test_a_file_from_disk_stays_chosen_when_the_list_changes(cache, make_scene):
     expected = ModelChoice("/somewhere/friend.pth", "/somewhere/adapter.safetensors")
     assert panel.choice() == scene.state.model == expected
     assert names(panel.model)[-3:] == ["mine", "friend.pth", "from file ..."]
+    assert names(panel.model)[0] == "tiny"
+    assert "works offline" in panel.model.itemData(0, Qt.ItemDataRole.ToolTipRole)
 
 
 def test_clicks_are_answered_while_a_download_waits(web, make_scene, server, press):

@@ -204,21 +204,29 @@ class _FileComboBox(QComboBox):
         """List these after the fixed names; files and the choice stay, if they can."""
         if entries == self._shown:
             return
-        chosen, old = self.value(), {entry.name for entry in self._shown}
+        chosen, gone = self.value(), {entry.name for entry in self._shown}
         self._shown = entries
         with signals_blocked(self):
-            for row in reversed(range(self.count())):
-                if self.itemData(row) in old - set(self._fixed):
-                    self.removeItem(row)
-            new = [e for e in entries if e.name not in self._fixed]
-            for row, entry in enumerate(new, len(self._fixed)):
-                self.insertItem(row, entry.name, entry.name)
-                role = Qt.ItemDataRole.ToolTipRole
-                self.setItemData(row, entry.variant.description, role)
+            self._remove(gone - set(self._fixed))
+            self._insert(entries)
             self._last = max(self.findData(chosen), 0)
             self.setCurrentIndex(self._last)
         if self.value() != chosen:
             self.value_changed.emit()
+
+    def _remove(self, names: set[str]) -> None:
+        for row in reversed(range(self.count())):
+            if self.itemData(row) in names:
+                self.removeItem(row)
+
+    def _insert(self, entries: list[Entry]) -> None:
+        row = len(self._fixed)
+        for entry in entries:
+            if entry.name not in self._fixed:
+                self.insertItem(row, entry.name, entry.name)
+                row += 1
+            place, role = self.findData(entry.name), Qt.ItemDataRole.ToolTipRole
+            self.setItemData(place, entry.variant.description, role)
 
     def add_file(self, path: str) -> None:
         """Add a file to the list and choose it."""
