@@ -9,6 +9,7 @@ import typer
 
 from napari_sam_adapter import __version__
 from napari_sam_adapter.cli.demo import demo
+from napari_sam_adapter.cli.evaluation import evaluate
 from napari_sam_adapter.cli.loading import Loader, load_from_disk
 from napari_sam_adapter.cli.models import models
 from napari_sam_adapter.cli.pretrain import pretrain
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command()(segment)
 app.command()(demo)
 app.command()(models)
+app.command()(evaluate)
 app.command()(pretrain)
 
 
