@@ -11,6 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "EverythingSettings": "inference.everything",
     "Interactive": "evaluation.protocols",
     "Plane": "volume.planes",
     "PromptFree": "evaluation.protocols",
@@ -28,6 +29,7 @@ _ROOMS = {
     "propagate": "volume.propagation",
     "replay": "volume.journal",
     "save_labels": "image_io",
+    "segment_everything": "inference.everything",
     "segment_semantic": "inference.semantic",
 }
 

@@ -50,8 +50,9 @@ def write_contact_sheet(
     OutputError
         If it cannot be written.
     """
+    columns = min(COLUMNS, max(1, len(cases)))
     rows = max(1, -(-len(cases) // COLUMNS))
-    size = (COLUMNS * TILE, rows * (TILE + CAPTION))
+    size = (columns * TILE, rows * (TILE + CAPTION))
     sheet = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
     for number, case in enumerate(cases):
