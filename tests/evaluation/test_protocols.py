@@ -74,12 +74,13 @@ def test_the_choice_of_objects_depends_on_seed_and_image_alone(pictures) -> None
 
 
 def test_accuracy_is_shown_for_numbered_objects_only(pictures, volumes) -> None:
-    def columns(dataset, instances=None):
-        protocol = Interactive(corrections=0, instances=instances)
+    def columns(dataset, **settings):
+        protocol = Interactive(corrections=0, **settings)
         found = evaluate(dataset, DiskPredictor(), protocol)
         return {summary.column for summary in found.summarise()}
 
     assert {"msa_1", "sa50_1"} <= columns(pictures)
+    assert "msa_1" in columns(pictures, objects_per_image=1)
     assert "msa_1" not in columns(volumes)
     assert "msa_1" in columns(volumes, instances=True)
 

@@ -18,6 +18,10 @@ def test_the_first_click_is_in_the_middle(square: np.ndarray) -> None:
     assert centre_of(square) == (7, 9)
 
 
+def test_objects_in_the_corner_have_a_middle_too(square: np.ndarray) -> None:
+    assert centre_of(np.roll(square, (-3, -5), (0, 1))) == (4, 4)
+
+
 def test_the_border_of_the_image_is_the_border_of_the_object() -> None:
     assert centre_of(np.ones((9, 21), bool))[0] == 4
 

@@ -144,9 +144,12 @@ def _image_row(
         )
         for i in range(len(protocol.rounds))
     ]
-    means = mean_row(plane.source, plane.place, rows)
-    kept = means.values[: 1 + 2 * len(protocol.rounds)]  # objects, IoU, Dice
-    return Row(
-        plane.source, plane.place, None,
-        (*kept, *(a.mean for a in accuracies), *(a.at_50 for a in accuracies)),
-    )  # fmt: skip
+    rounds = len(protocol.rounds)
+    _, *means = mean_row(plane.source, plane.place, rows).values
+    values = (
+        float(np.count_nonzero(np.unique(plane.labels))),
+        *means[: 2 * rounds],  # IoU, Dice
+        *(accuracy.mean for accuracy in accuracies),
+        *(accuracy.at_50 for accuracy in accuracies),
+    )
+    return Row(plane.source, plane.place, None, values)

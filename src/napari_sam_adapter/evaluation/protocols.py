@@ -76,7 +76,7 @@ class Interactive:
 
     @property
     def image_columns(self) -> tuple[str, ...]:
-        """What is known of every picture or plane."""
+        """What is known of every picture or plane; `objects` counts its labels."""
         return ("objects", *self._after("iou"), *self._after("dice"),
                 *self._after("msa"), *self._after("sa50"))  # fmt: skip
 

@@ -41,9 +41,12 @@ def centre_of(mask: Mask) -> tuple[int, int]:
     (row, column)
         The first such pixel.
     """
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    row, column = np.unravel_index(int(np.argmax(depth)), mask.shape)
-    return int(row), int(column)
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    top, left = int(rows[0]), int(columns[0])
+    part = mask[top : rows[-1] + 1, left : columns[-1] + 1]
+    depth = ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(np.argmax(depth)), part.shape)
+    return top + int(row), left + int(column)
 
 
 def box_of(mask: Mask) -> tuple[float, float, float, float]:
