@@ -123,6 +123,47 @@ def test_a_zip_file_is_read_by_split(tmp_path: Path, image, labels) -> None:
         open_dataset(path, split="test")
 
 
+def test_volumes_in_a_zip_file(tmp_path: Path) -> None:
+    path = tmp_path / "volumes.zip"
+    labels = np.zeros((4, 20, 22), np.uint8)
+    labels[1:3, 5:15, 5:15] = 3
+    colour = np.stack([66 * labels, 0 * labels, 0 * labels], axis=-1)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("index.csv", "id,split\ngrey,val\ncolour,val\nold,val\n")
+        for name, image in (("grey", 9.5 * labels), ("colour", colour)):
+            with archive.open(f"volumes/{name}.npz", "w") as file:
+                np.savez(file, image=image, labels=labels, spacing_zyx=(2, 1, 0.5))
+        archive.writestr("volumes/old.npz", b"cut off")
+    grey, rgb, broken = open_dataset(path).read()
+    assert grey.spacing == (2, 1, 0.5)
+    assert broken.name == "old"
+    (first, second) = planes_of(rgb)
+    assert first.image.shape == (20, 22, 3)
+    assert np.array_equal(second.image, colour[2])
+    assert np.array_equal(next(planes_of(grey)).image > 127, labels[1] > 0)
+
+
+def test_channels_and_coloured_labels_are_refused(tmp_path: Path, labels) -> None:
+    metadata = {"axes": "CYX"}
+    for name, pixels in (("a", np.stack([labels] * 2)), ("b", labels)):
+        path = tmp_path / f"{name}_image.ome.tif"
+        axes = metadata if pixels.ndim == 3 else {"axes": "YX"}
+        tifffile.imwrite(path, pixels, metadata=axes)
+    tifffile.imwrite(tmp_path / "a_mask.tif", labels)
+    painted = np.stack([labels, 0 * labels, labels], axis=-1)
+    Image.fromarray(painted).save(tmp_path / "b_mask.png")
+    channels, coloured = open_dataset(tmp_path).read()
+    assert "2 channels" in channels.reason
+    assert "colour picture" in coloured.reason
+
+
+def test_grey_labels_saved_in_colour_are_read(tmp_path: Path, save, labels) -> None:
+    save(tmp_path / "images" / "a.png", tmp_path / "masks" / "a.png")
+    grey = np.stack([labels] * 3, axis=-1)
+    Image.fromarray(grey).save(tmp_path / "masks" / "a.png")
+    assert np.array_equal(next(open_dataset(tmp_path).read()).labels, labels)
+
+
 @pytest.mark.parametrize("name", ["nothing", "text.txt", "half.zip", "alone"])
 def test_what_is_no_data_set_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.txt").write_text("hello")

@@ -131,6 +131,21 @@ def test_a_perfect_map_gets_full_marks() -> None:
     assert min(s, e, f) > 0.99
 
 
+def test_planes_without_structure_are_listed(network, pictures) -> None:
+    flat = Reference("flat", np.full((20, 20), 3), labels_of(disk((9, 9), 6, (20, 20))))
+    both = type(pictures)("all", (*dataset_of("", [flat]).pairs, *pictures.pairs))
+    found = evaluate(both, network, PromptFree(stretch=False))
+    assert [broken.name for broken in found.broken] == ["flat"]
+    assert len(found.images.rows) == 2
+
+
+def test_colour_volumes_are_followed(volumes) -> None:
+    (grey,) = volumes.read()
+    colour = Reference("rgb", np.stack([grey.image] * 3, axis=-1), grey.labels)
+    found = evaluate(dataset_of("rgb", [colour]), DiskPredictor(), Propagation("box"))
+    assert found.mean("seed_iou") == 1
+
+
 def test_prompt_free_needs_a_network(pictures) -> None:
     with pytest.raises(EvaluationError, match="load_predictor"):
         evaluate(pictures, DiskPredictor(), PromptFree())
