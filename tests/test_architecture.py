@@ -32,6 +32,7 @@ def modules_after(statement: str) -> set[str]:
         "import napari_sam_adapter.volume.session",
         "from napari_sam_adapter import Session, Prompts, propagate, open_image",
         "import napari_sam_adapter.model.variants",
+        "from napari_sam_adapter import open_dataset",
     ],
 )
 def test_light_imports_load_neither_torch_nor_qt(statement: str) -> None:

@@ -11,18 +11,26 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "EverythingSettings": "inference.everything",
+    "Interactive": "evaluation.protocols",
     "Plane": "volume.planes",
+    "PromptFree": "evaluation.protocols",
+    "Propagation": "evaluation.protocols",
     "PropagationSettings": "volume.propagation",
     "Prompts": "prompts",
     "SamPredictor": "inference.predictor",
     "Scribble": "prompts",
     "Session": "volume.session",
     "Volume": "volume.planes",
+    "evaluate": "evaluation.evaluating",
     "load_predictor": "inference.loading",
+    "open_dataset": "datasets",
     "open_image": "image_io",
     "propagate": "volume.propagation",
     "replay": "volume.journal",
     "save_labels": "image_io",
+    "segment_everything": "inference.everything",
+    "segment_semantic": "inference.semantic",
 }
 
 __all__ = ["__version__", *sorted(_ROOMS)]

@@ -10,6 +10,8 @@
     ├── CheckpointError   (ValueError)   a weight file that cannot be used
     ├── DeviceError       (ValueError)   a device or number format that is not there
     ├── OutputError       (OSError)      a result that cannot be written
+    ├── DatasetError      (ValueError)   a data set that cannot be read
+    ├── EvaluationError   (ValueError)   an evaluation that cannot be made
     └── TrainingError     (RuntimeError) training that cannot start or go on
 
 Every message says what was expected, what came, and what to do. The shell prints it
@@ -47,6 +49,14 @@ class DeviceError(SamAdapterError, ValueError):
 
 class OutputError(SamAdapterError, OSError):
     """A result that cannot be written where it was asked for."""
+
+
+class DatasetError(SamAdapterError, ValueError):
+    """A data set that cannot be read, or a pair of it that cannot be used."""
+
+
+class EvaluationError(SamAdapterError, ValueError):
+    """An evaluation that was asked for in a way that cannot be."""
 
 
 class TrainingError(SamAdapterError, RuntimeError):

@@ -11,6 +11,7 @@ from napari_sam_adapter.errors import CheckpointError, OutputError
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
 from napari_sam_adapter.model.checkpoints import Checkpoint, load_checkpoint
+from napari_sam_adapter.model.families import SAM_ADAPTER
 from napari_sam_adapter.model.exports import (
     export_plain_sam,
     export_published,
@@ -56,7 +57,9 @@ def base_of(published: Path, folder: Path) -> Checkpoint:
 def adapted(base: Checkpoint, **options) -> Checkpoint:
     adapter = SamAdapter(32, 2, **options)
     torch.nn.init.normal_(adapter.shared_mlp.weight)
-    return replace(base, adapter=adapter.eval().requires_grad_(False), stretch=True)
+    return replace(
+        base, adapter=adapter.eval().requires_grad_(False), family=SAM_ADAPTER
+    )
 
 
 def prompt_free(checkpoint: Checkpoint, image: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from napari_sam_adapter.errors import DeviceError, OutputError, TrainingError
+from napari_sam_adapter.errors import (
+    DatasetError,
+    DeviceError,
+    OutputError,
+    TrainingError,
+)
 from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.shape import TINY
 from napari_sam_adapter.training.augmentation import fit_view, random_view
@@ -145,7 +150,7 @@ def test_volumes_become_planes_along_each_axis(tmp_path: Path) -> None:
 def test_broken_data_set_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.zip"
     path.write_bytes(content)
-    with pytest.raises(TrainingError, match="broken"):
+    with pytest.raises(DatasetError, match="broken"):
         read_samples(path, "train")
 
 

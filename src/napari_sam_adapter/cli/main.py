@@ -9,6 +9,7 @@ import typer
 
 from napari_sam_adapter import __version__
 from napari_sam_adapter.cli.demo import demo
+from napari_sam_adapter.cli.evaluation import evaluate
 from napari_sam_adapter.cli.loading import Loader, load_from_disk
 from napari_sam_adapter.cli.models import models
 from napari_sam_adapter.cli.pretrain import pretrain
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command()(segment)
 app.command()(demo)
+app.command()(evaluate)
 app.add_typer(models, name="models")
 app.command()(pretrain)
 

@@ -94,3 +94,59 @@ ResumeOption = Annotated[
 ]
 TrainingDeviceOption = Annotated[str, typer.Option(help="cpu, cuda, ...")]
 WorkersOption = Annotated[int, typer.Option(min=0, help="Processes for data.")]
+DatasetArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="Zip file with index.csv; folder with images and masks in it; CSV list of "
+        "pairs; or, with --labels, a folder of images or one image."
+    ),
+]
+DatasetLabelsOption = Annotated[
+    Path | None, typer.Option("--labels", help="Folder of labels, or one file.")
+]
+ProtocolOption = Annotated[
+    str, typer.Option(help="interactive, prompt-free or propagation.")
+]
+SplitOption = Annotated[
+    str, typer.Option(help="Part of a zip file: val, train, ... or all.")
+]
+StartPromptOption = Annotated[str, typer.Option(help="First prompt: point or box.")]
+CorrectionsOption = Annotated[int, typer.Option(help="Clicks after the first prompt.")]
+ObjectsOption = Annotated[
+    int | None, typer.Option(help="At most so many objects of an image. Default all.")
+]
+SmallestOption = Annotated[
+    int, typer.Option(help="Smallest object, in pixels or voxels.")
+]
+PlaneStepOption = Annotated[
+    int, typer.Option(help="Of volumes, look at every so many planes.")
+]
+InstancesOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--instances/--classes",
+        help="Whether labels number objects or classes. Default: read off the labels.",
+    ),
+]
+SeedOption = Annotated[int, typer.Option(help="Same seed, same numbers.")]
+CompareOption = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        metavar="A B",
+        help="Two adapters side by side: names or files, none for the model alone, or "
+        "the name of another model.",
+    ),
+]
+EvaluationJsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Write settings, means and all rows.")
+]
+CsvOption = Annotated[
+    Path | None, typer.Option("--csv", help="Write one line per object and image.")
+]
+SheetOption = Annotated[
+    Path | None,
+    typer.Option(help="Write a PNG of the worst cases: truth green, answer magenta."),
+]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Refuse a set with broken pairs.")
+]

@@ -251,6 +251,27 @@ class SamPredictor:
         return [answers[i] for i in range(len(prompts_list))]
 
     @torch.inference_mode()
+    def foreground(self, embedding: ImageEmbedding) -> npt.NDArray[np.float32]:
+        """Ask the decoder without a prompt.
+
+        Parameters
+        ----------
+        embedding : ImageEmbedding
+            The encoded plane.
+
+        Returns
+        -------
+        (H, W) float32 array
+            Probability of each pixel to belong to an object.
+        """
+        sparse, dense, maps = self._sam.prompt_encoder()
+        logits, _ = self._sam.mask_decoder(
+            embedding.features, self._positions, sparse, dense, embedding.skips, maps
+        )
+        masks = embedding.frame.to_masks(logits[:, 0].float())
+        return torch.sigmoid(masks[0]).cpu().numpy()
+
+    @torch.inference_mode()
     def _predict_alike(
         self,
         embedding: ImageEmbedding,

@@ -1,0 +1,179 @@
+"""``evaluate``: how good a model or an adapter is on images with labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.loading import Loader, loader_of
+from napari_sam_adapter.errors import DatasetError, EvaluationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_sam_adapter.datasets import BrokenPair, Dataset
+    from napari_sam_adapter.evaluation.protocols import EvaluationProtocol
+    from napari_sam_adapter.evaluation.results import Evaluation
+    from napari_sam_adapter.predictions import Predictor
+
+PLAIN = "none"
+"""What --compare calls the model without adapter."""
+ALL = "all"
+"""What --split calls all parts of a set."""
+
+
+def evaluate(
+    context: typer.Context,
+    data: options.DatasetArgument,
+    protocol: options.ProtocolOption = "interactive",
+    labels: options.DatasetLabelsOption = None,
+    split: options.SplitOption = "val",
+    start: options.StartPromptOption = "point",
+    corrections: options.CorrectionsOption = 7,
+    objects: options.ObjectsOption = None,
+    smallest: options.SmallestOption = 30,
+    plane_step: options.PlaneStepOption = 8,
+    instances: options.InstancesOption = None,
+    seed: options.SeedOption = 0,
+    model: options.ModelOption = "tiny",
+    adapter: options.AdapterOption = None,
+    compare: options.CompareOption = None,
+    device: options.DeviceOption = "auto",
+    report: options.EvaluationJsonOption = None,
+    table: options.CsvOption = None,
+    sheet: options.SheetOption = None,
+    strict: options.StrictOption = False,
+    overwrite: options.OverwriteOption = False,
+) -> None:
+    """Measure a model or an adapter on images with reference labels."""
+    from napari_sam_adapter.datasets import open_dataset
+
+    asked = _protocol(
+        protocol, start, corrections, objects, smallest, plane_step, instances, seed
+    )
+    _check_outputs((report, table, sheet), overwrite)
+    dataset = open_dataset(data, labels, None if split == ALL else split)
+    if strict:
+        _refuse_broken(dataset.find_broken())
+    load = loader_of(context)
+    predictors = _load(load, model, adapter, compare, device)
+    found = [_run(dataset, predictor, asked) for predictor in predictors]
+    _write(found, report, table, sheet, overwrite)
+    _tell(found)
+
+
+def _protocol(
+    name: str,
+    start: str,
+    corrections: int,
+    objects: int | None,
+    smallest: int,
+    plane_step: int,
+    instances: bool | None,
+    seed: int,
+) -> EvaluationProtocol:
+    from napari_sam_adapter.evaluation import protocols
+
+    first: protocols.Start = "box" if start == "box" else "point"
+    if start not in ("point", "box"):
+        raise EvaluationError(f"Expected --start point or box, got {start!r}.")
+    if name == "interactive":
+        return protocols.Interactive(
+            first, corrections, objects, smallest, plane_step, instances, seed
+        )
+    if name == "prompt-free":
+        return protocols.PromptFree(plane_step, seed=seed)
+    if name == "propagation":
+        return protocols.Propagation(first, objects, smallest, seed)
+    raise EvaluationError(
+        f"Expected --protocol interactive, prompt-free or propagation, got {name!r}."
+    )
+
+
+def _check_outputs(paths: Sequence[Path | None], overwrite: bool) -> None:
+    from napari_sam_adapter.image_io.output import check_output
+
+    asked = [path for path in paths if path is not None]
+    for path in asked:
+        check_output(path, overwrite)
+    if len({path.resolve() for path in asked}) < len(asked):
+        raise EvaluationError("Expected different files for --json, --csv and --sheet.")
+
+
+def _refuse_broken(broken: Sequence[BrokenPair]) -> None:
+    if broken:
+        names = "; ".join(f"{b.name}: {b.reason}" for b in broken)
+        raise DatasetError(
+            f"Expected only usable pairs with --strict, got {len(broken)} broken: "
+            f"{names}"
+        )
+
+
+def _load(
+    load: Loader,
+    model: str,
+    adapter: str | None,
+    compare: tuple[str, str] | None,
+    device: str,
+) -> list[Predictor]:
+    if compare is None:
+        return [load(model, adapter, device)]
+    if adapter is not None:
+        raise EvaluationError("Expected --adapter or --compare, got both.")
+    return [_load_one(load, model, name, device) for name in compare]
+
+
+def _load_one(load: Loader, model: str, name: str, device: str) -> Predictor:
+    """Load a model by its name, or put an adapter on the given model."""
+    from napari_sam_adapter.model.variants import MODELS
+
+    if name in MODELS:
+        return load(name, None, device)
+    return load(model, None if name == PLAIN else name, device)
+
+
+def _run(
+    dataset: Dataset, predictor: Predictor, protocol: EvaluationProtocol
+) -> Evaluation:
+    from tqdm import tqdm
+
+    from napari_sam_adapter.evaluation.evaluating import evaluation_steps
+
+    with tqdm(
+        desc="evaluating", total=len(dataset), unit="image", delay=1, disable=None
+    ) as bar:
+        for progress in evaluation_steps(dataset, predictor, protocol):
+            bar.set_postfix_str(f"{progress.judged} judged", refresh=False)
+            bar.update(progress.done - bar.n)
+            result = progress.result
+    assert result is not None  # the last progress has it
+    return result
+
+
+def _write(
+    found: Sequence[Evaluation],
+    report: Path | None,
+    table: Path | None,
+    sheet: Path | None,
+    overwrite: bool,
+) -> None:
+    from napari_sam_adapter.evaluation.contact_sheet import write_contact_sheet
+    from napari_sam_adapter.evaluation.reports import write_csv, write_json
+
+    if report is not None:
+        write_json(report, found, overwrite)
+    if table is not None:
+        write_csv(table, found, overwrite)
+    if sheet is not None:
+        write_contact_sheet(sheet, found[-1].worst, overwrite)
+
+
+def _tell(found: Sequence[Evaluation]) -> None:
+    from napari_sam_adapter.evaluation.reports import as_text, comparison_as_text
+
+    typer.echo(as_text(found[0]) if len(found) == 1 else comparison_as_text(*found))
+    for broken in found[0].broken:
+        typer.echo(f"left out {broken.name}: {broken.reason}", err=True)

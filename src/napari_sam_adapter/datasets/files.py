@@ -1,0 +1,205 @@
+"""Data sets of image and label files: two folders, or a list."""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.datasets.reference import BrokenPair, Dataset, Pair, Reference
+from napari_sam_adapter.errors import DatasetError
+from napari_sam_adapter.image_io import OpenedImage, open_image
+from napari_sam_adapter.image_io.formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+LABEL_FOLDERS = ("masks", "labels")
+ROLES = re.compile(r"[-_. ](image|img|raw|labels?|masks?|seg|gt)$", re.IGNORECASE)
+"""What a file name may add to the stem that image and labels share."""
+SUFFIXES = (
+    *(".ome.tif", ".ome.tiff", ".ome.zarr"),
+    *(suffix for kind in FORMATS for suffix in reversed(kind.suffixes)),
+)
+"""Longer ones first, where one ends in another."""
+
+
+def open_folders(images: Path, labels: Path) -> Dataset:
+    """Pair the files of two folders by their stems.
+
+    Parameters
+    ----------
+    images, labels : Path
+        Folders, which may be the same one; ``cell_image.tif`` and ``cell_mask.png``
+        belong together, as do ``cell.tif`` and ``cell.png``.
+
+    Returns
+    -------
+    Dataset
+        In alphabetical order.
+
+    Raises
+    ------
+    DatasetError
+        If a folder is missing, or two files of one folder have one stem.
+    """
+    pictures = _by_stem(_files_in(images, is_labels=False, shared=images == labels))
+    masks = _by_stem(_files_in(labels, is_labels=True, shared=images == labels))
+    lonely = [
+        *(BrokenPair(pictures[s].name, "Expected labels, found none.")
+          for s in sorted(pictures.keys() - masks.keys())),
+        *(BrokenPair(masks[s].name, "Expected an image, found none.")
+          for s in sorted(masks.keys() - pictures.keys())),
+    ]  # fmt: skip
+    both = sorted(pictures.keys() & masks.keys())
+    pairs = [pair_of(stem, pictures[stem], masks[stem]) for stem in both]
+    return Dataset(images.name, tuple(pairs), tuple(lonely))
+
+
+def open_list(path: Path) -> Dataset:
+    """Open the pairs that a CSV file lists.
+
+    Parameters
+    ----------
+    path : Path
+        One line for each pair: image and labels, relative to the folder of the list.
+        A first line ``image,labels`` is skipped.
+
+    Returns
+    -------
+    Dataset
+        In the order of the list.
+
+    Raises
+    ------
+    DatasetError
+        If the list cannot be read, or a line does not have two entries.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(
+            f"Expected a list of images and labels at {path}, but it cannot be read "
+            f"({error})."
+        ) from error
+    if rows and rows[0][0].strip().lower() == "image":
+        rows = rows[1:]
+    pairs = [_listed(path, row) for row in rows]
+    return Dataset(path.stem, tuple(pairs))
+
+
+def pair_of(name: str, image: Path, labels: Path) -> Pair:
+    """Return the pair of two files, which are read later.
+
+    Parameters
+    ----------
+    name : str
+        Of the pair.
+    image, labels : Path
+        Any format that `open_image` reads.
+
+    Returns
+    -------
+    Pair
+        A picture or a volume.
+    """
+    return Pair(name, partial(_load, name, image, labels))
+
+
+def stem_of(path: Path) -> str:
+    """Return what the names of an image and its labels have in common.
+
+    Parameters
+    ----------
+    path : Path
+        ``cell_image.ome.tif`` or ``cell_mask.png``.
+
+    Returns
+    -------
+    str
+        ``cell``.
+    """
+    name = path.name
+    ending = next((s for s in SUFFIXES if name.lower().endswith(s)), "")
+    return ROLES.sub("", name[: len(name) - len(ending)])
+
+
+def _listed(path: Path, row: Sequence[str]) -> Pair:
+    if len(row) != 2:
+        raise DatasetError(
+            f"Expected an image and its labels on every line of {path}, got "
+            f"{','.join(row)!r}. Write: image.tif,labels.tif"
+        )
+    image, labels = (path.parent / entry.strip() for entry in row)
+    return pair_of(stem_of(image), image, labels)
+
+
+def _files_in(folder: Path, is_labels: bool, shared: bool) -> list[Path]:
+    """Return the images of a folder; of a shared one, those of one role."""
+    try:
+        names = sorted(folder.iterdir())
+    except OSError as error:
+        raise DatasetError(
+            f"Expected a folder of images at {folder}, but it cannot be read "
+            f"({error.strerror}). Check the path."
+        ) from error
+    known = [
+        path
+        for path in names
+        if path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
+    ]
+    return [p for p in known if _is_labels(p) == is_labels] if shared else known
+
+
+def _is_labels(path: Path) -> bool:
+    ending = next(s for s in SUFFIXES if path.name.lower().endswith(s))
+    role = ROLES.search(path.name[: -len(ending)])
+    return role is not None and role[1].lower() not in ("image", "img", "raw")
+
+
+def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in paths:
+        stem = stem_of(path)
+        if stem in found:
+            raise DatasetError(
+                f"Expected one file for {stem!r}, got {found[stem].name} and "
+                f"{path.name}. Move one of them away."
+            )
+        found[stem] = path
+    return found
+
+
+def _load(name: str, image: Path, labels: Path) -> Reference:
+    opened, reference = open_image(image), open_image(labels)
+    return Reference(name, _pixels(opened), _labels(reference), opened.scale)
+
+
+def _pixels(opened: OpenedImage) -> npt.NDArray[Any]:
+    if opened.channels:
+        raise DatasetError(
+            f"Expected one channel or colour, got {opened.channels} channels in "
+            f"{opened.name}. Save the channel to be segmented."
+        )
+    pixels = np.asarray(opened.data)
+    return pixels[..., :3] if opened.is_colour else pixels
+
+
+def _labels(opened: OpenedImage) -> npt.NDArray[Any]:
+    pixels = np.asarray(opened.data)
+    if not opened.is_colour:
+        return pixels
+    colours = pixels[..., :3]
+    if (colours != colours[..., :1]).any():
+        raise DatasetError(
+            f"Expected labels as numbers, got a colour picture in {opened.name}. "
+            "Save the numbers, not their colours."
+        )
+    return colours[..., 0]

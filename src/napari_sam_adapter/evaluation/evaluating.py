@@ -1,0 +1,165 @@
+"""Run a protocol over a data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.datasets.reference import BrokenPair, Reference
+from napari_sam_adapter.errors import EvaluationError
+from napari_sam_adapter.evaluation.interactive import judge_interactive
+from napari_sam_adapter.evaluation.judging import Judgement
+from napari_sam_adapter.evaluation.prompt_free import judge_prompt_free
+from napari_sam_adapter.evaluation.propagation import judge_propagation
+from napari_sam_adapter.evaluation.protocols import Interactive, PromptFree
+from napari_sam_adapter.evaluation.results import Evaluation
+from napari_sam_adapter.evaluation.tables import Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_sam_adapter.datasets.reference import Dataset
+    from napari_sam_adapter.evaluation.judging import Case, Step
+    from napari_sam_adapter.evaluation.protocols import EvaluationProtocol
+    from napari_sam_adapter.predictions import Predictor
+
+WORST_CASES = 20
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationProgress:
+    """Where an evaluation stands.
+
+    Parameters
+    ----------
+    done, total : int
+        Images finished, and all.
+    source : str
+        Image that is looked at.
+    judged : int
+        Objects, or images without prompts, judged so far.
+    result : Evaluation or None
+        With the last one.
+    """
+
+    done: int
+    total: int
+    source: str
+    judged: int
+    result: Evaluation | None = None
+
+
+def evaluate(
+    dataset: Dataset, predictor: Predictor, protocol: EvaluationProtocol
+) -> Evaluation:
+    """Measure how good a predictor is on a data set.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        From `open_dataset`.
+    predictor : Predictor
+        From `load_predictor`; for `Interactive` and `Propagation` any other, too.
+    protocol : Interactive, PromptFree or Propagation
+        What to measure.
+
+    Returns
+    -------
+    Evaluation
+        Rows per object and per image, and their means; the same for the same seed.
+
+    Raises
+    ------
+    EvaluationError
+        If nothing of the set can be used, or the predictor does not do this.
+    """
+    *_, last = evaluation_steps(dataset, predictor, protocol)
+    assert last.result is not None  # as evaluation_steps promises
+    return last.result
+
+
+def evaluation_steps(
+    dataset: Dataset, predictor: Predictor, protocol: EvaluationProtocol
+) -> Iterator[EvaluationProgress]:
+    """Do the same step by step.
+
+    Parameters
+    ----------
+    dataset, predictor, protocol
+        As in `evaluate`.
+
+    Yields
+    ------
+    EvaluationProgress
+        After every answer; the last one has the result.
+
+    Raises
+    ------
+    EvaluationError
+        If nothing of the set can be used, or the predictor does not do this.
+    """
+    found, total = _Found(broken=list(dataset.broken)), len(dataset)
+    for done, (pair, reference) in enumerate(
+        zip(dataset.pairs, dataset.read(), strict=True)
+    ):
+        yield EvaluationProgress(done, total, pair.name, found.judged)
+        if isinstance(reference, BrokenPair):
+            found.broken.append(reference)
+            continue
+        for step in _judge(reference, predictor, protocol):
+            found.take(step)
+            yield EvaluationProgress(done, total, pair.name, found.judged)
+    result = found.result(dataset, predictor, protocol)
+    yield EvaluationProgress(total, total, "", found.judged, result)
+
+
+def _judge(
+    reference: Reference, predictor: Predictor, protocol: EvaluationProtocol
+) -> Iterator[Step]:
+    if isinstance(protocol, Interactive):
+        return judge_interactive(reference, predictor, protocol)
+    if isinstance(protocol, PromptFree):
+        return judge_prompt_free(reference, predictor, protocol)
+    return judge_propagation(reference, predictor, protocol)
+
+
+@dataclass
+class _Found:
+    """What has come in so far."""
+
+    broken: list[BrokenPair]
+    objects: list[Row] = field(default_factory=list)
+    images: list[Row] = field(default_factory=list)
+    worst: list[Case] = field(default_factory=list)
+    judged: int = 0
+
+    def take(self, step: Step) -> None:
+        if isinstance(step, BrokenPair):
+            self.broken.append(step)
+        elif isinstance(step, Judgement):
+            rows = self.images if step.row.object_id is None else self.objects
+            rows.append(step.row)
+            if step.case is not None:
+                self.judged += 1
+                self.worst.append(step.case)
+                self.worst.sort(key=lambda case: case.score)
+                del self.worst[WORST_CASES:]
+
+    def result(
+        self, dataset: Dataset, predictor: Predictor, protocol: EvaluationProtocol
+    ) -> Evaluation:
+        if not self.judged:
+            reasons = "; ".join(f"{b.name}: {b.reason}" for b in self.broken[:3])
+            raise EvaluationError(
+                f"Expected an object to ask for in {dataset.name}, found none. "
+                f"{reasons or 'Allow smaller objects.'}"
+            )
+        return Evaluation(
+            dataset.name,
+            protocol,
+            dict(predictor.description),
+            Table(protocol.object_columns, tuple(self.objects)),
+            Table(protocol.image_columns, tuple(self.images)),
+            tuple(self.broken),
+            tuple(self.worst),
+        )

@@ -1,0 +1,226 @@
+"""Evaluations as text for the shell, and as JSON and CSV on disk."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam_adapter.evaluation.results import compare
+from napari_sam_adapter.image_io.output import whole_output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_sam_adapter.evaluation.results import Evaluation
+    from napari_sam_adapter.evaluation.tables import Row, Table
+
+DIGITS = 5
+ROW_HEAD = ("level", "source", "place", "object")
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """Return the means as a Markdown table.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        One predictor on one set.
+
+    Returns
+    -------
+    str
+        Several lines, the last one without a line break.
+    """
+    rows = [
+        (s.column, f"{s.mean:.3f}", f"{s.low:.3f} to {s.high:.3f}", str(s.count))
+        for s in evaluation.summarise()
+    ]
+    head = ("measure", "mean", "95 % interval", "rows")
+    return f"{_title(evaluation)}\n\n{markdown(head, rows)}"
+
+
+def comparison_as_text(first: Evaluation, second: Evaluation) -> str:
+    """Return two predictors side by side as a Markdown table.
+
+    Parameters
+    ----------
+    first, second : Evaluation
+        Of one data set and one protocol.
+
+    Returns
+    -------
+    str
+        Several lines, the last one without a line break.
+    """
+    rows = [
+        (
+            d.column, f"{d.first:.3f}", f"{d.second:.3f}", f"{d.change.mean:+.3f}",
+            f"{d.change.low:+.3f} to {d.change.high:+.3f}", f"{100 * d.wins:.0f} %",
+        )
+        for d in compare(first, second)
+    ]  # fmt: skip
+    names = [name_of(evaluation) for evaluation in (first, second)]
+    head = ("measure", *names, "difference", "95 % interval", "second better")
+    return f"{_title(first)}\n\n{markdown(head, rows)}"
+
+
+def name_of(evaluation: Evaluation) -> str:
+    """Return how tables call a predictor.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of that predictor.
+
+    Returns
+    -------
+    str
+        Model, and adapter if there is one.
+    """
+    given = (evaluation.predictor.get(key) for key in ("model", "adapter"))
+    return " + ".join(Path(name).name for name in given if name) or "model"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table with columns of even width.
+
+    Parameters
+    ----------
+    head : sequence of str
+        Names of the columns; the first is set left, the others right.
+    rows : sequence of sequences of str
+        Cells.
+
+    Returns
+    -------
+    str
+        One line per row, and two for the head.
+    """
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(
+        "| " + " | ".join(_aligned(cells, widths)) + " |"
+        for cells in (head, lines, *rows)
+    )
+
+
+def write_json(
+    path: Path, evaluations: Sequence[Evaluation], overwrite: bool = False
+) -> None:
+    """Write settings, means and all rows.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    evaluations : sequence of Evaluation
+        One, or two to be compared.
+    overwrite : bool
+        Whether the file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    content: dict[str, Any] = {"evaluations": [_as_json(e) for e in evaluations]}
+    if len(evaluations) == 2:
+        first, second = evaluations
+        content["comparison"] = [asdict(d) for d in compare(first, second)]
+    text = json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
+    with whole_output(path, overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_csv(
+    path: Path, evaluations: Sequence[Evaluation], overwrite: bool = False
+) -> None:
+    """Write one line per object and one per image.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    evaluations : sequence of Evaluation
+        One, or two to be compared.
+    overwrite : bool
+        Whether the file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    tables = [
+        (name_of(evaluation), level, table)
+        for evaluation in evaluations
+        for level, table in (
+            ("object", evaluation.objects),
+            ("image", evaluation.images),
+        )
+    ]
+    columns = list(dict.fromkeys(c for _, _, table in tables for c in table.columns))
+    with (
+        whole_output(path, overwrite) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(["predictor", *ROW_HEAD, *columns])
+        for name, level, table in tables:
+            for row in table.rows:
+                known = dict(zip(table.columns, _plain(row.values), strict=True))
+                cells = [known.get(column, "") for column in columns]
+                number = "" if row.object_id is None else row.object_id
+                writer.writerow([name, level, row.source, row.place, number, *cells])
+
+
+def _title(evaluation: Evaluation) -> str:
+    protocol = evaluation.protocol
+    start = f" from a {protocol.start}" if hasattr(protocol, "start") else ""
+    images = len({row.source for row in evaluation.images.rows})
+    objects = len(evaluation.objects.rows)
+    counted = f"{objects} objects in {images} images" if objects else f"{images} images"
+    return f"{evaluation.dataset}: {protocol.name}{start}, {counted}"
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    first = cells[0].ljust(widths[0])
+    others = zip(cells[1:], widths[1:], strict=True)
+    return [first, *(cell.rjust(width) for cell, width in others)]
+
+
+def _as_json(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "dataset": evaluation.dataset,
+        "predictor": dict(evaluation.predictor),
+        "protocol": {"name": evaluation.protocol.name, **asdict(evaluation.protocol)},
+        "means": [asdict(summary) for summary in evaluation.summarise()],
+        "objects": _rows_as_json(evaluation.objects),
+        "images": _rows_as_json(evaluation.images),
+        "broken": [asdict(broken) for broken in evaluation.broken],
+    }
+
+
+def _rows_as_json(table: Table) -> list[dict[str, Any]]:
+    return [_row_as_json(row, table.columns) for row in table.rows]
+
+
+def _row_as_json(row: Row, columns: Sequence[str]) -> dict[str, Any]:
+    numbers = {} if row.object_id is None else {"object": row.object_id}
+    values = dict(zip(columns, row.values, strict=True))
+    return {"source": row.source, "place": row.place, **numbers, **values}
+
+
+def _plain(value: Any) -> Any:
+    """Round numbers, and turn NaN into None, which JSON and CSV can hold."""
+    if isinstance(value, float):
+        return round(value, DIGITS) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value

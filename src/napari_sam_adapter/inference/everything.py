@@ -1,0 +1,276 @@
+"""Automatic masks: ask at every point of a grid, keep the answers that hold.
+
+References
+----------
+Kirillov et al., *Segment Anything*, 2023, appendix B (automatic mask generation).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+
+from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.prompts import Prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.inference.predictor import ImageEmbedding, SamPredictor
+
+STABILITY_OFFSET = 1.0
+"""A mask is stable if moving its threshold by this much hardly changes it."""
+
+
+@dataclass(frozen=True)
+class EverythingSettings:
+    """Where to ask, and which answers to keep.
+
+    Parameters
+    ----------
+    points_per_side : int
+        Points of the grid along each side.
+    min_score : float
+        Masks whose score is not higher are dropped.
+    min_stability : float
+        Masks that change more when the threshold moves are dropped; 0 to 1.
+    max_overlap : float
+        Of two masks whose boxes have a higher IoU, the one with the lower score is
+        dropped; 0 to 1.
+    min_area : int
+        Smallest mask in pixels.
+    max_share : float
+        Largest part of the plane that a mask may cover; larger ones are background.
+    batch : int
+        Points in one pass of the decoder.
+
+    Raises
+    ------
+    PromptError
+        If a number is out of range.
+    """
+
+    points_per_side: int = 32
+    min_score: float = 0.88
+    min_stability: float = 0.95
+    max_overlap: float = 0.7
+    min_area: int = 1
+    max_share: float = 0.5
+    batch: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("points_per_side", "min_area", "batch"):
+            if getattr(self, name) < 1:
+                raise PromptError(f"Expected {name} from 1, got {getattr(self, name)}.")
+        for name in ("min_stability", "max_overlap", "max_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise PromptError(
+                    f"Expected {name} from 0 to 1, got {getattr(self, name)}."
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class EverythingProgress:
+    """Where the search stands.
+
+    Parameters
+    ----------
+    done, total : int
+        Points asked, and all.
+    labels : (H, W) int32 array or None
+        With the last one.
+    """
+
+    done: int
+    total: int
+    labels: npt.NDArray[np.int32] | None = None
+
+
+class _Found(NamedTuple):
+    mask: npt.NDArray[np.bool_]
+    score: float
+
+
+def segment_everything(
+    image: npt.NDArray[Any],
+    predictor: SamPredictor,
+    settings: EverythingSettings | None = None,
+) -> npt.NDArray[np.int32]:
+    """Segment all objects of a plane without a prompt from the user.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, 3) array
+        One plane; pixels as for `SamPredictor.encode`.
+    predictor : SamPredictor
+        The network.
+    settings : EverythingSettings or None
+        Grid and filters.
+
+    Returns
+    -------
+    (H, W) int32 array
+        0 for background, 1 to N for objects; small ones lie on top of large ones.
+
+    Raises
+    ------
+    ImageError
+        If the pixels cannot be segmented.
+    """
+    *_, last = everything_steps(image, predictor, settings)
+    assert last.labels is not None  # as everything_steps promises
+    return last.labels
+
+
+def everything_steps(
+    image: npt.NDArray[Any],
+    predictor: SamPredictor,
+    settings: EverythingSettings | None = None,
+) -> Iterator[EverythingProgress]:
+    """Do the same step by step.
+
+    Parameters
+    ----------
+    image, predictor, settings
+        As in `segment_everything`.
+
+    Yields
+    ------
+    EverythingProgress
+        After every pass of the decoder; the last one has the labels.
+
+    Raises
+    ------
+    ImageError
+        If the pixels cannot be segmented.
+    """
+    settings = settings or EverythingSettings()
+    embedding = predictor.encode(image)
+    shape = embedding.frame.original
+    points = grid_points(shape, settings.points_per_side)
+    found: list[_Found] = []
+    for start in range(0, len(points), settings.batch):
+        part = points[start : start + settings.batch]
+        found += _ask(predictor, embedding, part, settings)
+        yield EverythingProgress(start + len(part), len(points))
+    labels = _paint(_without_duplicates(found, settings.max_overlap), shape)
+    yield EverythingProgress(len(points), len(points), labels)
+
+
+def grid_points(shape: tuple[int, int], per_side: int) -> npt.NDArray[np.float64]:
+    """Return evenly spread points.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the plane.
+    per_side : int
+        Points along each side.
+
+    Returns
+    -------
+    (per_side ** 2, 2) float array
+        (row, column) in pixels, the middles of equal parts of the plane.
+    """
+    steps = (np.arange(per_side) + 0.5) / per_side
+    rows, columns = (steps * length - 0.5 for length in shape)
+    return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _ask(
+    predictor: SamPredictor,
+    embedding: ImageEmbedding,
+    points: npt.NDArray[np.float64],
+    settings: EverythingSettings,
+) -> list[_Found]:
+    """Return the masks at some points that pass all filters for single masks."""
+    asked = [Prompts(point[None]) for point in points]
+    good = [
+        candidate
+        for prediction in predictor.predict_many(embedding, asked)
+        for candidate in prediction.candidates
+        if candidate.score > settings.min_score
+    ]
+    if not good:
+        return []
+    low = torch.from_numpy(np.stack([candidate.logits for candidate in good]))
+    stabilities = stability(embedding.frame.to_masks(low))
+    sizes = np.array([np.count_nonzero(candidate.mask) for candidate in good])
+    largest = settings.max_share * good[0].mask.size
+    kept = (
+        (stabilities >= settings.min_stability)
+        & (sizes >= settings.min_area)
+        & (sizes <= largest)
+    )
+    return [_Found(good[i].mask, good[i].score) for i in np.flatnonzero(kept)]
+
+
+def stability(logits: torch.Tensor) -> npt.NDArray[np.float64]:
+    """Return how little masks change when their threshold moves.
+
+    Parameters
+    ----------
+    logits : (N, H, W) float tensor
+        At the size of the image.
+
+    Returns
+    -------
+    (N,) float array
+        Pixels above the raised threshold per pixel above the lowered one; 0 if there
+        is none.
+    """
+    high, low = (
+        (logits > offset).flatten(1).sum(dim=1).double()
+        for offset in (STABILITY_OFFSET, -STABILITY_OFFSET)
+    )
+    ratio: npt.NDArray[np.float64] = (high / low.clamp(min=1)).cpu().numpy()
+    return ratio
+
+
+def _without_duplicates(
+    found: Sequence[_Found], max_overlap: float
+) -> list[npt.NDArray[np.bool_]]:
+    """Drop masks whose box is almost that of a mask with a better score."""
+    order = sorted(range(len(found)), key=lambda i: -found[i].score)
+    boxes = np.array([_box(entry.mask) for entry in found]).reshape(-1, 4)
+    kept: list[int] = []
+    for i in order:
+        if not kept or _box_ious(boxes[i], boxes[kept]).max() <= max_overlap:
+            kept.append(i)
+    return [found[i].mask for i in kept]
+
+
+def _box(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Return top, left, bottom, right, half-open."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def _box_ious(
+    box: npt.NDArray[np.int64], others: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    shared = sides.clip(min=0).prod(axis=1)
+    areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
+    union = (box[2:] - box[:2]).prod() + areas - shared
+    overlaps: npt.NDArray[np.float64] = shared / union
+    return overlaps
+
+
+def _paint(
+    masks: Sequence[npt.NDArray[np.bool_]], shape: tuple[int, int]
+) -> npt.NDArray[np.int32]:
+    """Paint large masks first, and number what can still be seen."""
+    labels = np.zeros(shape, np.int32)
+    ordered = sorted(masks, key=np.count_nonzero, reverse=True)
+    for number, mask in enumerate(ordered, start=1):
+        labels[mask] = number
+    seen = np.unique(labels[labels > 0])
+    numbers = np.zeros(len(masks) + 1, np.int32)
+    numbers[seen] = np.arange(1, len(seen) + 1)
+    return numbers[labels]

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from tests.fakes import DiskPredictor
+
+from napari_sam_adapter.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "cells"
+    labels = np.zeros((40, 50), np.uint8)
+    labels[4:14, 5:20], labels[20:34, 22:40] = 1, 2
+    for name in ("images", "masks"):
+        (path / name).mkdir(parents=True)
+    for name in ("a", "b"):
+        Image.fromarray(labels).save(path / "masks" / f"{name}.png")
+        Image.fromarray(200 * (labels > 0).astype(np.uint8)).save(
+            path / "images" / f"{name}.png"
+        )
+    return path
+
+
+@pytest.fixture
+def broken_folder(folder: Path) -> Path:
+    (folder / "images" / "b.png").write_bytes(b"no picture")
+    return folder
+
+
+def test_the_table_goes_to_the_shell_and_rows_to_files(
+    run, folder: Path, tmp_path: Path, capsys
+) -> None:
+    report, table, sheet = (tmp_path / f"out.{end}" for end in ("json", "csv", "png"))
+    outputs = ("--json", report, "--csv", table, "--sheet", sheet)
+    assert run("evaluate", folder, "--corrections", 1, *outputs) == 0
+    told = capsys.readouterr().out
+    assert "cells: interactive from a point, 4 objects in 2 images" in told
+    assert "| iou_2 " in told
+    (evaluation,) = json.loads(report.read_text())["evaluations"]
+    assert evaluation["protocol"]["corrections"] == 1
+    assert len(table.read_text().splitlines()) == 1 + 4 + 2
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_broken_pairs_are_named_and_refused_when_strict(
+    run, refused, broken_folder: Path, capsys
+) -> None:
+    assert run("evaluate", broken_folder) == 0
+    assert "left out b: " in capsys.readouterr().err
+    assert "b: " in refused("evaluate", broken_folder, "--strict")
+
+
+def test_a_volume_is_followed(run, tmp_path: Path, pixels, balls, capsys) -> None:
+    labels = (balls[0] + 2 * balls[1]).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    tifffile.imwrite(tmp_path / "b.tif", labels)
+    asked = ("--labels", tmp_path / "b.tif", "--protocol", "propagation")
+    assert run("evaluate", tmp_path / "a.tif", *asked) == 0
+    assert "| surface_dice " in capsys.readouterr().out
+
+
+def test_two_adapters_are_compared(folder: Path, capsys) -> None:
+    loaded = []
+
+    def load(model: str, adapter: str | None, device: str) -> DiskPredictor:
+        loaded.append((model, adapter))
+        return DiskPredictor(model=adapter or model)
+
+    command = ["evaluate", str(folder), "--corrections", "0", "--compare"]
+    assert main([*command, "none", "mine.safetensors"], load) == 0
+    assert loaded == [("tiny", None), ("tiny", "mine.safetensors")]
+    assert "| second better |" in capsys.readouterr().out
+    assert main([*command, "tiny", "vit_b"], load) == 0
+    assert loaded[2:] == [("tiny", None), ("vit_b", None)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--protocol", "guess"], "prompt-free"),
+        (["--start", "line"], "--start"),
+        (["--corrections", "-1"], "corrections"),
+        (["--compare", "a", "b", "--adapter", "c"], "both"),
+        (["--json", "same.x", "--csv", "same.x"], "different files"),
+        (["--json", "nowhere/out.json"], "nowhere"),
+        (["--smallest", "100000"], "smaller objects"),
+    ],
+)
+def test_bad_requests_are_one_line(
+    refused, folder: Path, arguments: list[str], message: str, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in refused("evaluate", folder, *arguments)
+
+
+def test_an_empty_folder_is_refused(refused, tmp_path: Path) -> None:
+    assert "at least one image" in refused("evaluate", tmp_path)

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_sam_adapter import open_dataset
+from napari_sam_adapter.datasets import Reference
+from napari_sam_adapter.datasets.files import stem_of
+from napari_sam_adapter.datasets.planes import planes_of
+from napari_sam_adapter.errors import DatasetError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    mask = np.zeros((20, 30), np.uint8)
+    mask[4:12, 5:15] = 7
+    return mask
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (20, 30), dtype=np.uint8)
+
+
+@pytest.fixture
+def save(labels: np.ndarray, image: np.ndarray):
+    def save_pair(image_path: Path, labels_path: Path) -> None:
+        for path, pixels in ((image_path, image), (labels_path, labels)):
+            path.parent.mkdir(exist_ok=True, parents=True)
+            Image.fromarray(pixels).save(path)
+
+    return save_pair
+
+
+def test_folders_are_paired_by_stem(tmp_path: Path, save, labels) -> None:
+    for name in "ba":
+        save(tmp_path / "images" / f"{name}.png", tmp_path / "masks" / f"{name}.png")
+    dataset = open_dataset(tmp_path)
+    assert [pair.name for pair in dataset.pairs] == ["a", "b"]
+    reference = next(dataset.read())
+    assert np.array_equal(reference.labels, labels)
+    assert reference.spacing == (1, 1)
+
+
+def test_files_side_by_side_are_told_apart_by_their_ends(tmp_path: Path, save) -> None:
+    save(tmp_path / "cell_1_image.png", tmp_path / "cell_1_mask.tif")
+    save(tmp_path / "cell_2.png", tmp_path / "cell_2_labels.png")
+    names = [pair.name for pair in open_dataset(tmp_path).pairs]
+    assert names == ["cell_1", "cell_2"]
+
+
+def test_two_folders_may_be_anywhere(tmp_path: Path, save) -> None:
+    save(tmp_path / "raw" / "a.png", tmp_path / "truth" / "a_gt.png")
+    assert len(open_dataset(tmp_path / "raw", tmp_path / "truth")) == 1
+
+
+def test_one_image_with_its_labels_is_a_set(tmp_path: Path, save) -> None:
+    save(tmp_path / "a.png", tmp_path / "b.png")
+    assert len(open_dataset(tmp_path / "a.png", tmp_path / "b.png")) == 1
+
+
+def test_a_list_names_pairs_relative_to_itself(tmp_path: Path, save) -> None:
+    save(tmp_path / "x" / "a.png", tmp_path / "y" / "b.png")
+    path = tmp_path / "pairs.csv"
+    path.write_text("image,labels\nx/a.png, y/b.png\n")
+    assert isinstance(next(open_dataset(path).read()), Reference)
+    path.write_text("x/a.png\n")
+    with pytest.raises(DatasetError, match="every line"):
+        open_dataset(path)
+
+
+def test_broken_pairs_are_listed_by_name(tmp_path: Path, save, labels) -> None:
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    for name in ("good", "unreadable", "empty", "small", "lonely"):
+        save(images / f"{name}.png", masks / f"{name}.png")
+    (images / "unreadable.png").write_bytes(b"no picture")
+    Image.fromarray(0 * labels).save(masks / "empty.png")
+    Image.fromarray(labels[:5]).save(masks / "small.png")
+    (masks / "lonely.png").unlink()
+    dataset = open_dataset(tmp_path)
+    broken = {entry.name: entry.reason for entry in dataset.find_broken()}
+    assert set(broken) == {"unreadable", "empty", "small", "lonely.png"}
+    assert "only background" in broken["empty"]
+    assert "(20, 30) and (5, 30)" in broken["small"]
+
+
+def test_volumes_keep_their_spacing(tmp_path: Path) -> None:
+    pixels = np.zeros((6, 20, 20), np.uint16)
+    pixels[2:4, 5:15, 5:15] = 900
+    metadata = {"axes": "ZYX", "PhysicalSizeZ": 2.0, "PhysicalSizeX": 0.5}
+    tifffile.imwrite(tmp_path / "v_image.ome.tif", pixels, metadata=metadata)
+    tifffile.imwrite(tmp_path / "v_labels.ome.tif", pixels // 900)
+    reference = next(open_dataset(tmp_path).read())
+    assert reference.is_volume
+    assert reference.spacing == (2.0, 1.0, 0.5)
+    planes = list(planes_of(reference))
+    assert [p.place for p in planes if p.place.startswith("z")] == ["z=2", "z=3"]
+    assert planes[0].image.dtype == np.uint8
+    assert planes[0].name == "v z=2"
+
+
+def test_a_zip_file_is_read_by_split(tmp_path: Path, image, labels) -> None:
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("index.csv", "id,split\na,train\nb,val\nc,val\n")
+        for name in "ab":
+            for folder, pixels in (("images", image), ("masks", labels)):
+                with archive.open(f"{folder}/{name}.png", "w") as file:
+                    Image.fromarray(pixels).save(file, "PNG")
+    dataset = open_dataset(path, split="val")
+    assert [pair.name for pair in dataset.pairs] == ["b"]
+    assert [broken.name for broken in dataset.broken] == ["c"]
+    assert len(open_dataset(path)) == 2
+    with pytest.raises(DatasetError, match="'test'"):
+        open_dataset(path, split="test")
+
+
+def test_volumes_in_a_zip_file(tmp_path: Path) -> None:
+    path = tmp_path / "volumes.zip"
+    labels = np.zeros((4, 20, 22), np.uint8)
+    labels[1:3, 5:15, 5:15] = 3
+    colour = np.stack([66 * labels, 0 * labels, 0 * labels], axis=-1)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("index.csv", "id,split\ngrey,val\ncolour,val\nold,val\n")
+        for name, image in (("grey", 9.5 * labels), ("colour", colour)):
+            with archive.open(f"volumes/{name}.npz", "w") as file:
+                np.savez(file, image=image, labels=labels, spacing_zyx=(2, 1, 0.5))
+        archive.writestr("volumes/old.npz", b"cut off")
+    grey, rgb, broken = open_dataset(path).read()
+    assert grey.spacing == (2, 1, 0.5)
+    assert broken.name == "old"
+    (first, second) = planes_of(rgb)
+    assert first.image.shape == (20, 22, 3)
+    assert np.array_equal(second.image, colour[2])
+    assert np.array_equal(next(planes_of(grey)).image > 127, labels[1] > 0)
+
+
+def test_channels_and_coloured_labels_are_refused(tmp_path: Path, labels) -> None:
+    metadata = {"axes": "CYX"}
+    for name, pixels in (("a", np.stack([labels] * 2)), ("b", labels)):
+        path = tmp_path / f"{name}_image.ome.tif"
+        axes = metadata if pixels.ndim == 3 else {"axes": "YX"}
+        tifffile.imwrite(path, pixels, metadata=axes)
+    tifffile.imwrite(tmp_path / "a_mask.tif", labels)
+    painted = np.stack([labels, 0 * labels, labels], axis=-1)
+    Image.fromarray(painted).save(tmp_path / "b_mask.png")
+    channels, coloured = open_dataset(tmp_path).read()
+    assert "2 channels" in channels.reason
+    assert "colour picture" in coloured.reason
+
+
+def test_grey_labels_saved_in_colour_are_read(tmp_path: Path, save, labels) -> None:
+    save(tmp_path / "images" / "a.png", tmp_path / "masks" / "a.png")
+    grey = np.stack([labels] * 3, axis=-1)
+    Image.fromarray(grey).save(tmp_path / "masks" / "a.png")
+    assert np.array_equal(next(open_dataset(tmp_path).read()).labels, labels)
+
+
+@pytest.mark.parametrize("name", ["nothing", "text.txt", "half.zip", "alone"])
+def test_what_is_no_data_set_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "text.txt").write_text("hello")
+    (tmp_path / "half.zip").write_bytes(b"PK")
+    (tmp_path / "alone" / "images").mkdir(parents=True)
+    with pytest.raises(DatasetError, match=name):
+        open_dataset(tmp_path / name)
+
+
+def test_two_images_of_one_stem_are_refused(tmp_path: Path, save) -> None:
+    save(tmp_path / "images" / "a.png", tmp_path / "masks" / "a.png")
+    save(tmp_path / "images" / "a.tif", tmp_path / "masks" / "b.png")
+    with pytest.raises(DatasetError, match="one file for 'a'"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("a.ome.tif", "a"),
+        ("a_image.nii.gz", "a"),
+        ("mask.png", "mask"),
+        ("a.b-labels.TIF", "a.b"),
+    ],
+)
+def test_stems(tmp_path: Path, name: str, stem: str) -> None:
+    assert stem_of(tmp_path / name) == stem
+
+
+def test_labels_must_be_whole_numbers(image, labels) -> None:
+    with pytest.raises(DatasetError, match="float64"):
+        Reference("a", image, labels / 2)
