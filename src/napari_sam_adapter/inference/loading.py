@@ -58,7 +58,7 @@ def load_predictor(
         raise DeviceError(
             f"Expected a number format among {', '.join(DTYPES)}, got {dtype!r}."
         )
-    checkpoint = load_checkpoint(_find(str(model), MODELS, "model"))
+    checkpoint = load_checkpoint(find_model(str(model)))
     description = {
         "model": str(model),
         "model_sha256": checkpoint.sha256,
@@ -71,6 +71,27 @@ def load_predictor(
         checkpoint = load_adapter(path, checkpoint, str(model))
         description |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
     return SamPredictor(checkpoint, description, chosen_device, DTYPES[dtype])
+
+
+def find_model(model: str) -> Path:
+    """Return the file of a model, fetched if need be.
+
+    Parameters
+    ----------
+    model : str
+        Name or path.
+
+    Returns
+    -------
+    Path
+        An existing file.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such model, or it cannot be fetched.
+    """
+    return _find(model, MODELS, "model")
 
 
 def _find(name: str, table: dict[str, ModelVariant], kind: str) -> Path:
