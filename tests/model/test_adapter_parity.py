@@ -23,7 +23,7 @@ def published_state() -> dict[str, torch.Tensor]:
     """The tensors of a published SAM-Adapter file, under its own names."""
     sam = build_sam(TINY).state_dict()
     shapes = {k: v.shape for k, v in sam.items() if not k.startswith("prompt_encoder.")}
-    adapter = SamAdapter(128, 4).state_dict()
+    adapter = SamAdapter(128, 4, bottleneck=4).state_dict()
     shapes |= {
         f"image_encoder.prompt_generator.{k}": v.shape for k, v in adapter.items()
     }

@@ -7,25 +7,32 @@ Chen et al., *SAM Fails to Segment Anything? SAM-Adapter*, 2023, equations 1 and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.task_information import high_frequencies
+from napari_sam_adapter.model.task_information import FILTERS, filtered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from napari_sam_adapter.model.image_encoder import EncodedImage, ImageEncoder
+    from napari_sam_adapter.model.task_information import ImageFilter, Valid
 
-SOURCES = ("patch_embedding", "fft_highpass")
-REDUCTION = 32
-"""Token width divided by bottleneck width, as published."""
+TOKENS = "patch_embedding"
+PUBLISHED_FILTER = "fft_highpass"
+SOURCES = (TOKENS, PUBLISHED_FILTER)
+"""The published pair; `task_information.FILTERS` has more."""
+REDUCTION, MIN_BOTTLENECK = 32, 24
+"""Token width divided by bottleneck width, as published; the least bottleneck."""
+LearnedWeights = Literal["none", "shared", "per_block"]
 
 
-class _HighPassEmbed(nn.Module):
-    """One convolution from the high-frequency image to tokens."""
+class _FilterEmbed(nn.Module):
+    """One convolution from a filtered image to tokens."""
 
     def __init__(self, bottleneck: int, patch: int) -> None:
         super().__init__()
@@ -47,18 +54,27 @@ class SamAdapter(nn.Module):
     width, depth : int
         Token width and number of blocks of the encoder.
     bottleneck : int or None
-        Inner width; None takes the published ``width // 32``.
+        Inner width; None takes the published ``width // 32``, but at least 24.
     weights : mapping of str to float, optional
-        Weight w_j of each source; absent means 1.
+        Weight w_j of each source; absent means 1. Where they are learned, the first
+        value, which must be positive.
     patch : int
         Side of a token in pixels.
     published_order : bool
         Read the patch embedding as the published code does, see Notes.
+    sources : sequence of str
+        ``"patch_embedding"``, names in `task_information.FILTERS` and in `functions`.
+    functions : mapping of str to callable, optional
+        More sources: each turns a normalised image without padding, (B, 3, H, W)
+        float32, into the same shape. Adapter files keep the name, not the function.
+    learned_weights : str
+        ``"none"``, ``"shared"`` (one w_j for all blocks) or ``"per_block"``. Learned
+        weights stay positive.
 
     Raises
     ------
     CheckpointError
-        If a source is unknown.
+        If a source is unknown or a weight cannot be used.
 
     Notes
     -----
@@ -75,30 +91,38 @@ class SamAdapter(nn.Module):
         weights: Mapping[str, float] | None = None,
         patch: int = 16,
         published_order: bool = False,
+        *,
+        sources: Sequence[str] = SOURCES,
+        functions: Mapping[str, ImageFilter] | None = None,
+        learned_weights: LearnedWeights = "none",
     ) -> None:
         super().__init__()
-        inner = bottleneck or width // REDUCTION
-        unknown = set(weights or {}) - set(SOURCES)
-        if unknown:
-            raise CheckpointError(
-                f"Expected task information among {', '.join(SOURCES)}, "
-                f"got {', '.join(sorted(unknown))}."
-            )
-        self.weights = dict.fromkeys(SOURCES, 1.0) | dict(weights or {})
-        self.prompt_generator = _HighPassEmbed(inner, patch)
-        self.embedding_generator = nn.Linear(width, inner)
-        for i in range(depth):
-            self.add_module(
-                f"lightweight_mlp_{i}",
-                nn.Sequential(nn.Linear(inner, inner), nn.GELU()),
-            )
-        self.shared_mlp = nn.Linear(inner, width)
-        self.depth = depth
-        self.published_order = published_order
+        inner = bottleneck or max(MIN_BOTTLENECK, width // REDUCTION)
+        self.functions = dict(functions or {})
+        self.sources = _checked_sources(sources, self.functions)
+        first = _checked_weights(weights or {}, self.sources, learned_weights)
+        self.depth, self.published_order = depth, published_order
+        self.learned_weights = learned_weights
+        self._fixed_weights = first
+        if learned_weights != "none":
+            rows = depth if learned_weights == "per_block" else 1
+            logarithms = torch.tensor(list(first.values())).log().repeat(rows, 1)
+            self.log_weights = nn.Parameter(logarithms)
+        self._add_layers(width, inner, patch)
         self._initialise()
 
+    @property
+    def weights(self) -> dict[str, float | list[float]]:
+        """Weight w_j of each source, or one per block, as they are now."""
+        if self.learned_weights == "none":
+            return dict(self._fixed_weights)
+        columns = self.log_weights.detach().exp().T.tolist()
+        if self.learned_weights == "shared":
+            columns = [column[0] for column in columns]
+        return dict(zip(self.sources, columns, strict=True))
+
     def forward(
-        self, image: Tensor, tokens: Tensor, valid: tuple[int, int] | None = None
+        self, image: Tensor, tokens: Tensor, valid: Valid = None
     ) -> Iterator[Tensor]:
         """Give the prompt of each block, one after the other.
 
@@ -116,23 +140,63 @@ class SamAdapter(nn.Module):
         (B, h, w, D) tensor
             To be added to the tokens before the block.
         """
-        features = self.task_information(image, tokens, valid)
+        embedded = self._embed_sources(image, tokens, valid)
+        features = self._weighted_sum(embedded, 0)
         for i in range(self.depth):
+            if i and self.learned_weights == "per_block":
+                features = self._weighted_sum(embedded, i)
             tuned = self.get_submodule(f"lightweight_mlp_{i}")(features)
             yield self.shared_mlp(tuned)
 
-    def task_information(
-        self, image: Tensor, tokens: Tensor, valid: tuple[int, int] | None = None
-    ) -> Tensor:
-        """Return the weighted sum of the sources, (B, h, w, bottleneck)."""
+    def _embed_sources(
+        self, image: Tensor, tokens: Tensor, valid: Valid
+    ) -> list[Tensor]:
+        """Return F_j of each source, (B, h, w, bottleneck)."""
+        return [
+            self._embed_tokens(tokens)
+            if source == TOKENS
+            else self._embed_filtered(source, image, valid)
+            for source in self.sources
+        ]
+
+    def _embed_tokens(self, tokens: Tensor) -> Tensor:
         if self.published_order:
             batch, h, w, width = tokens.shape
             mixed = tokens.reshape(batch, width, h * w).transpose(1, 2)
             tokens = mixed.reshape(batch, h, w, width)
-        embedded = self.weights["patch_embedding"] * self.embedding_generator(tokens)
-        details = self.prompt_generator(high_frequencies(image, valid).to(image.dtype))
-        total: Tensor = embedded + self.weights["fft_highpass"] * details
+        embedded: Tensor = self.embedding_generator(tokens)
+        return embedded
+
+    def _embed_filtered(self, source: str, image: Tensor, valid: Valid) -> Tensor:
+        if source in self.functions:
+            result = filtered(image, self.functions[source], valid)
+        else:
+            result = FILTERS[source](image, valid)
+        embed = self.get_submodule(_embed_name(source))
+        embedded: Tensor = embed(result.to(image.dtype))
+        return embedded
+
+    def _weighted_sum(self, embedded: list[Tensor], block: int) -> Tensor:
+        """Return sum of w_j F_j for a block, (B, h, w, bottleneck)."""
+        weights: Sequence[float] | Tensor = list(self._fixed_weights.values())
+        if self.learned_weights != "none":
+            weights = self.log_weights[block % len(self.log_weights)].exp()
+        first, *others = (w * f for w, f in zip(weights, embedded, strict=True))
+        total: Tensor = sum(others, start=first)
         return total
+
+    def _add_layers(self, width: int, inner: int, patch: int) -> None:
+        for source in self.sources:
+            if source == TOKENS:
+                self.embedding_generator = nn.Linear(width, inner)
+            else:
+                self.add_module(_embed_name(source), _FilterEmbed(inner, patch))
+        for i in range(self.depth):
+            self.add_module(
+                f"lightweight_mlp_{i}",
+                nn.Sequential(nn.Linear(inner, inner), nn.GELU()),
+            )
+        self.shared_mlp = nn.Linear(inner, width)
 
     def _initialise(self) -> None:
         for module in self.modules():
@@ -141,6 +205,55 @@ class SamAdapter(nn.Module):
                 nn.init.zeros_(module.bias)
         # a fresh adapter changes nothing: its last projection starts at zero
         nn.init.zeros_(self.shared_mlp.weight)
+
+
+def _embed_name(source: str) -> str:
+    """Return the name of the layer of a filtered image; one is the published name."""
+    return "prompt_generator" if source == PUBLISHED_FILTER else f"embed_{source}"
+
+
+def _checked_sources(
+    sources: Sequence[str], functions: Mapping[str, ImageFilter]
+) -> tuple[str, ...]:
+    known = (TOKENS, *FILTERS, *functions)
+    unknown = sorted(set(sources) - set(known))
+    if unknown or not sources or len(set(sources)) < len(sources):
+        raise CheckpointError(
+            f"Expected different sources of task information among {', '.join(known)}, "
+            f"got {', '.join(unknown or sources) or 'none'}. For a source of your own "
+            "give its function, too."
+        )
+    if not all(name.isidentifier() for name in sources):
+        raise CheckpointError(
+            "Expected sources of task information with names of letters, digits and "
+            f"underscores, got {', '.join(sources)}."
+        )
+    return tuple(sources)
+
+
+def _checked_weights(
+    weights: Mapping[str, float], sources: tuple[str, ...], learned: str
+) -> dict[str, float]:
+    """Return a weight for each source, 1 where none is given."""
+    unknown = sorted(set(weights) - set(sources))
+    if unknown:
+        raise CheckpointError(
+            f"Expected weights for task information among {', '.join(sources)}, "
+            f"got {', '.join(unknown)}."
+        )
+    if learned not in get_args(LearnedWeights):
+        raise CheckpointError(
+            "Expected learned weights to be one of "
+            f"{', '.join(get_args(LearnedWeights))}, got {learned}."
+        )
+    complete = dict.fromkeys(sources, 1.0) | dict(weights)
+    for source, weight in complete.items():
+        if not math.isfinite(weight) or (learned != "none" and weight <= 0):
+            kind = "finite" if learned == "none" else "positive"
+            raise CheckpointError(
+                f"Expected a {kind} weight for {source}, got {weight}."
+            )
+    return complete
 
 
 class AdaptedImageEncoder(nn.Module):
@@ -169,9 +282,7 @@ class AdaptedImageEncoder(nn.Module):
         self.encoder = encoder
         self.adapter = adapter
 
-    def forward(
-        self, image: Tensor, valid: tuple[int, int] | None = None
-    ) -> EncodedImage:
+    def forward(self, image: Tensor, valid: Valid = None) -> EncodedImage:
         """Encode a normalised image (B, 3, H, W); `valid` as in the adapter."""
         tokens, sides = self.encoder.patch_embed(image)
         prompts = self.adapter(image, tokens, valid)

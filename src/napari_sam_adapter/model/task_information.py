@@ -3,23 +3,48 @@
 References
 ----------
 Chen et al., *SAM Fails to Segment Anything? SAM-Adapter*, 2023, section 3.
-Liu et al., *Explicit Visual Prompting for Low-Level Structure Segmentations*, 2023.
+Liu et al., *Explicit Visual Prompting for Low-Level Structure Segmentations*, 2023,
+for the other sources.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_sam_adapter.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Valid = tuple[int, int] | None
+    ImageFilter = Callable[[Tensor], Tensor]
+    Filter = Callable[[Tensor, Valid], Tensor]
+
 REMOVED_AREA = 0.25
 """Share of the spectrum's area that the high-pass filter removes."""
+_BINOMIAL = (1, 4, 6, 4, 1)
+_RESIDUALS = (
+    ((0, 0, 0), (1, -2, 1), (0, 0, 0)),
+    ((-1, 2, -1), (2, -4, 2), (-1, 2, -1)),
+    (
+        (-1, 2, -2, 2, -1),
+        (2, -6, 8, -6, 2),
+        (-2, 8, -12, 8, -2),
+        (2, -6, 8, -6, 2),
+        (-1, 2, -2, 2, -1),
+    ),
+)
+_RESIDUAL_UNITS = (2, 4, 12)
+"""Largest weight of each, by which it is divided."""
 
 
 def high_frequencies(
-    image: Tensor, valid: tuple[int, int] | None = None, rate: float = REMOVED_AREA
+    image: Tensor, valid: Valid = None, rate: float = REMOVED_AREA
 ) -> Tensor:
     """Return the magnitude of an image's high-frequency part.
 
@@ -43,16 +68,147 @@ def high_frequencies(
     The removed square is half-open, from -L to L - 1 around frequency 0, so it is not
     symmetric and the filtered image has a small imaginary part, which is dropped. That
     equals filtering with the mean of the square and its mirror image.
+
+    L is ``sqrt(rows * columns * rate) / 2`` bins on both axes. An oblong image so keeps
+    what varies by more than ``sqrt(rate * columns / rows) / 2`` cycles a pixel from row
+    to row, or by more than ``sqrt(rate * rows / columns) / 2`` from column to column.
+    The published code stretches every image to a square first; it keeps what varies by
+    more than ``sqrt(rate) / 2`` cycles a stretched pixel along either axis.
+    """
+    return _magnitude(image, valid, rate, is_low=False)
+
+
+def low_frequencies(
+    image: Tensor, valid: Valid = None, rate: float = REMOVED_AREA
+) -> Tensor:
+    """Return the magnitude of what `high_frequencies` removes.
+
+    Parameters
+    ----------
+    image, valid, rate
+        As there.
+
+    Returns
+    -------
+    (B, C, H, W) float tensor
+        Zero where padded.
+    """
+    return _magnitude(image, valid, rate, is_low=True)
+
+
+def blurred(image: Tensor, valid: Valid = None) -> Tensor:
+    """Return the image after a binomial filter of 5 x 5 pixels.
+
+    Parameters
+    ----------
+    image, valid
+        As in `high_frequencies`.
+
+    Returns
+    -------
+    (B, C, H, W) float tensor
+        Zero where padded.
+    """
+    return filtered(image, _blur, valid)
+
+
+def noise_residuals(image: Tensor, valid: Valid = None) -> Tensor:
+    """Return three residuals of the spatial rich model.
+
+    Parameters
+    ----------
+    image, valid
+        As in `high_frequencies`.
+
+    Returns
+    -------
+    (B, 3, H, W) float tensor
+        Second difference along rows, along both axes, and of a wider reach, each of
+        the sum of the channels. Zero where padded.
+
+    References
+    ----------
+    Zhou et al., *Learning Rich Features for Image Manipulation Detection*, 2018,
+    section 3.2.
+    """
+    return filtered(image, _residuals, valid)
+
+
+FILTERS: dict[str, Filter] = {
+    "fft_highpass": high_frequencies,
+    "fft_lowpass": low_frequencies,
+    "gaussian": blurred,
+    "srm": noise_residuals,
+}
+"""Sources that are computed from the image, by name."""
+
+
+def filtered(image: Tensor, image_filter: ImageFilter, valid: Valid = None) -> Tensor:
+    """Filter the part of an image that is not padding.
+
+    Parameters
+    ----------
+    image : (B, 3, H, W) float tensor
+        Normalised pixels.
+    image_filter : callable
+        Turns (B, 3, rows, columns) float32 into the same shape.
+    valid : (rows, columns) or None
+        The part at the top left that is not padding; None takes all.
+
+    Returns
+    -------
+    (B, 3, H, W) float32 tensor
+        Zero where padded.
+
+    Raises
+    ------
+    ImageError
+        If the filter returns another shape.
     """
     rows, columns = valid or (image.shape[-2], image.shape[-1])
     part = image[..., :rows, :columns].float()
-    keep = 1 - _low_square(rows, columns, rate, part.device)
+    result = image_filter(part)
+    if result.shape != part.shape:
+        raise ImageError(
+            f"Expected task information of shape {tuple(part.shape)}, got "
+            f"{tuple(result.shape)}. Correct the function that computes it."
+        )
+    return _padded(result.float(), image)
+
+
+def _magnitude(image: Tensor, valid: Valid, rate: float, is_low: bool) -> Tensor:
+    rows, columns = valid or (image.shape[-2], image.shape[-1])
+    part = image[..., :rows, :columns].float()
+    keep = _low_square(rows, columns, rate, part.device)
+    if not is_low:
+        keep = 1 - keep
     mirrored = torch.roll(keep.flip(0, 1), (1, 1), (0, 1))
     symmetric = (keep + mirrored) / 2
     spectrum = torch.fft.rfft2(part) * symmetric[:, : columns // 2 + 1]
-    filtered = torch.fft.irfft2(spectrum, s=(rows, columns)).abs()
-    padding = (0, image.shape[-1] - columns, 0, image.shape[-2] - rows)
-    return F.pad(filtered, padding)
+    magnitude = torch.fft.irfft2(spectrum, s=(rows, columns)).abs()
+    return _padded(magnitude, image)
+
+
+def _padded(part: Tensor, image: Tensor) -> Tensor:
+    below = image.shape[-2] - part.shape[-2]
+    return F.pad(part, (0, image.shape[-1] - part.shape[-1], 0, below))
+
+
+def _blur(part: Tensor) -> Tensor:
+    line = part.new_tensor(_BINOMIAL) / sum(_BINOMIAL)
+    kernel = (line[:, None] * line).expand(part.shape[1], 1, -1, -1)
+    bordered = F.pad(part, (2, 2, 2, 2), mode="replicate")
+    return F.conv2d(bordered, kernel, groups=part.shape[1])
+
+
+def _residuals(part: Tensor) -> Tensor:
+    total = F.pad(part.sum(1, keepdim=True), (2, 2, 2, 2), mode="replicate")
+    kernel = part.new_zeros(3, 1, 5, 5)
+    for i, (weights, unit) in enumerate(zip(_RESIDUALS, _RESIDUAL_UNITS, strict=True)):
+        margin = (5 - len(weights)) // 2
+        centre = slice(margin, 5 - margin)
+        kernel[i, 0, centre, centre] = part.new_tensor(weights) / unit
+    return F.conv2d(total, kernel)
 
 
 def _low_square(rows: int, columns: int, rate: float, device: torch.device) -> Tensor:
