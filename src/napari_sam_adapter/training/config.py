@@ -151,9 +151,7 @@ class TrainingConfig:
     )
     precision: str = field(default="auto", metadata=_about("Number format", PRECISIONS))
     device: str = field(default="auto", metadata=_about("auto, cpu, cuda, ..."))
-    workers: int = field(
-        default=0, metadata=_about("Processes that prepare images.")
-    )
+    workers: int = field(default=0, metadata=_about("Processes that prepare images."))
     seed: int = field(default=0, metadata=_about("Start of all randomness."))
 
     def __post_init__(self) -> None:

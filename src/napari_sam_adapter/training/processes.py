@@ -16,14 +16,14 @@ from napari_sam_adapter.inference.loading import choose_device
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of a training.
+    """Where a process stands among those of a training.
 
     Parameters
     ----------
     rank, world : int
-        Number of this process, and of all.
+        Number of the process, and of all.
     device : torch.device
-        Where this one computes.
+        Where it computes.
     """
 
     rank: int
@@ -32,7 +32,7 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this one validates and writes."""
+        """Whether it validates and writes."""
         return self.rank == 0
 
     def wrap(self, module: nn.Module) -> nn.Module:

@@ -47,7 +47,7 @@ class Trainee(nn.Module):
     Parameters
     ----------
     base : Checkpoint
-        The base; changed in place.
+        The base with what is put on it; changed in place.
     config : TrainingConfig
         What is trained.
     """
@@ -55,15 +55,11 @@ class Trainee(nn.Module):
     def __init__(self, base: Checkpoint, config: TrainingConfig) -> None:
         super().__init__()
         self.config = config
-        self.sam = base.sam
-        self.has_encoder_part = config.trains == "adapter" or base.adapter is not None
-        self.adapter = base.adapter or _fresh_adapter(base, config)
-        self.encoder = AdaptedImageEncoder(self.sam.image_encoder, self.adapter)
+        self.sam, self.adapter = base.sam, base.adapter
+        self.encoder = base.image_encoder
         self._memory: dict[int, EncodedImage] = {}
         self._room = MEMORY_BUDGET
         self._choose_trained()
-        if config.checkpointing:
-            _checkpoint_blocks(self.sam.image_encoder.blocks)
 
     @property
     def window(self) -> Window:
@@ -90,15 +86,13 @@ class Trainee(nn.Module):
         EncodedImage
             Of all images.
         """
-        if not self.has_encoder_part:
-            return self.sam.image_encoder(image)  # type: ignore[no-any-return]
+        if self.adapter is None:
+            return self.encoder(image)  # type: ignore[no-any-return]
         sizes = [(int(rows), int(columns)) for rows, columns in valid.tolist()]
         if len(set(sizes)) == 1:
             return self.encoder(image, sizes[0])  # type: ignore[no-any-return]
-        singles = image.split(1)
-        return _stacked(
-            [self.encoder(*pair) for pair in zip(singles, sizes, strict=True)]
-        )
+        parts = [self.encoder(image[i : i + 1], size) for i, size in enumerate(sizes)]
+        return _stacked(parts)
 
     def recall(self, batch: AdapterExample) -> EncodedImage:
         """Encode images of a frozen encoder, each of them once.
@@ -192,7 +186,7 @@ class Trainee(nn.Module):
         """
         named = self.trained_state().items()
         decays = {
-            name: name.startswith("adapter.") or ".lora_" in name for name, _ in named
+            name: name.startswith("adapter.") or name in self._lora for name, _ in named
         }
         return [
             {
@@ -227,6 +221,7 @@ class Trainee(nn.Module):
             save_adapter(self.adapter, self.sam, path, base, base_sha256)
 
     def _choose_trained(self) -> None:
+        self._lora = {f"sam.{key}" for key in lora_state(self.sam)}
         self.requires_grad_(False)
         trains = self.config.trains
         if trains == "everything":
@@ -234,84 +229,17 @@ class Trainee(nn.Module):
             return
         self.sam.mask_decoder.requires_grad_()
         self.sam.prompt_encoder.no_mask_embed.requires_grad_()
-        if trains == "adapter":
-            self.adapter.requires_grad_()
+        for name, parameter in self.named_parameters():
+            is_adapter = trains == "adapter" and name.startswith("adapter.")
+            parameter.requires_grad_(parameter.requires_grad or is_adapter)
+        for name in self._lora:
+            self.get_parameter(name).requires_grad_()
 
     def _keep(self, key: int, encoded: EncodedImage) -> None:
         size = sum(t.nbytes for t in (encoded.embedding, *encoded.skips))
         if key != NEW_VIEW and size <= self._room:
             self._memory[key] = _moved(encoded, torch.device("cpu"))
             self._room -= size
-
-
-def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
-    """Load the base of a training and put on it what is trained.
-
-    Parameters
-    ----------
-    config : TrainingConfig
-        Names base and start.
-
-    Returns
-    -------
-    trainee : Trainee
-        On the CPU.
-    sha256 : str
-        Hash of the base model's file.
-
-    Raises
-    ------
-    CheckpointError
-        If a file cannot be used, or the start belongs to another base.
-    TrainingError
-        If that base cannot be trained in that way.
-    """
-    base = load_checkpoint(find_model(config.base))
-    if base.stretch or base.adapter is not None:
-        raise TrainingError(
-            f"Expected a plain model as the base, but {config.base} is a published "
-            "SAM-Adapter. Train on the model that it was made for."
-        )
-    if config.start is not None:
-        _check_start(config)
-        base = load_adapter(Path(config.start), base, config.base)
-    torch.manual_seed(config.seed)
-    return Trainee(base, config), base.sha256
-
-
-def _check_start(config: TrainingConfig) -> None:
-    if config.trains not in ("adapter", "decoder"):
-        raise TrainingError(
-            f"Expected to train adapter or decoder from {config.start}, got "
-            f"{config.trains!r}. Leave out the start."
-        )
-
-
-def _fresh_adapter(base: Checkpoint, config: TrainingConfig) -> SamAdapter:
-    encoder = base.sam.image_encoder
-    return SamAdapter(
-        encoder.pos_embed.shape[-1],
-        len(encoder.blocks),
-        config.bottleneck or None,
-        patch=base.sam.prompt_encoder.patch,
-    )
-
-
-def _checkpoint_blocks(blocks: nn.ModuleList) -> None:
-    """Make blocks compute their activations again in the backward pass."""
-    for block in blocks:
-        block.forward = _twice(block.forward)
-
-
-def _twice(forward: Any) -> Any:
-    def run(x: Tensor) -> Tensor:
-        if not torch.is_grad_enabled():
-            out: Tensor = forward(x)
-        else:
-            out = checkpoint(forward, x, use_reentrant=False)
-        return out
-
-    return run
 
 
 def valid_mask(valid: Tensor, side: int) -> Tensor:
