@@ -22,7 +22,7 @@ from napari_sam_adapter.training.progress import (
 )
 from napari_sam_adapter.training.prompt_data import PromptExample
 from napari_sam_adapter.training.stepping import Stepper
-from napari_sam_adapter.training.trainee import load_trainee
+from napari_sam_adapter.training.trainee_loading import load_trainee
 from napari_sam_adapter.training.training_state import load_state, save_state
 from napari_sam_adapter.training.validation import Answer, answer, divide
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam_adapter.errors import TrainingError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PARTS = ("adapter", "decoder", "lora", "everything")
 PROMPT_FREE_LOSSES = ("iou", "balanced")
 LABEL_KINDS = ("auto", "instance", "semantic")
+LEARNED_WEIGHTS = ("none", "shared", "per_block")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -41,7 +42,13 @@ class TrainingConfig:
         (images are encoded once: quick), ``"lora"`` (on q and v, with the decoder),
         or ``"everything"`` (the result is then a model, not an adapter).
     bottleneck : int
-        Inner width of the adapter; 0 takes the published token width / 32.
+        Inner width of the adapter; 0 takes token width / 32, at least 24.
+    sources : str
+        What a new adapter is told of the image, names with commas between; see
+        `SamAdapter`.
+    learned_weights : str
+        Whether the weights w_j of the sources are learned: ``"none"``, ``"shared"``
+        or ``"per_block"``.
     lora_rank : int
         Inner width of LoRA.
     prompted_share : float
@@ -103,6 +110,13 @@ class TrainingConfig:
     trains: str = field(default="adapter", metadata=_about("What is trained", PARTS))
     bottleneck: int = field(
         default=0, metadata=_about("Inner width of the adapter; 0: as published.")
+    )
+    sources: str = field(
+        default="patch_embedding,fft_highpass",
+        metadata=_about("What the adapter is told, names with commas between."),
+    )
+    learned_weights: Literal["none", "shared", "per_block"] = field(
+        default="none", metadata=_about("Learn the weights w_j", LEARNED_WEIGHTS)
     )
     lora_rank: int = field(default=4, metadata=_about("Inner width of LoRA."))
     prompted_share: float = field(
@@ -186,6 +200,11 @@ class TrainingConfig:
                 raise TrainingError(
                     f"Expected {name} from 0 to 1, got {getattr(self, name)}."
                 )
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The sources one by one."""
+        return tuple(name.strip() for name in self.sources.split(","))
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -29,8 +29,8 @@ GRADIENT_CLIP = 1.0
 WARM_UP_SHARE, LAST_RATE = 0.05, 0.02
 """Share of the steps in which the rate rises, and its last value."""
 OUT_OF_MEMORY = (
-    "Expected memory for {} image(s) at once, but it ran out. Use a smaller micro-batch, "
-    "checkpointing, a smaller base, or train the decoder alone."
+    "Expected memory for {} image(s) at once, but it ran out. Use a smaller "
+    "micro-batch, checkpointing, a smaller base, or train the decoder alone."
 )
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.inference.loading import find_model
-from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
-from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
-from napari_sam_adapter.model.checkpoints import load_checkpoint, save_base
+from napari_sam_adapter.model.adapter_files import save_adapter
+from napari_sam_adapter.model.checkpoints import save_base
 from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.layers import Window
+from napari_sam_adapter.model.lora import lora_state
 from napari_sam_adapter.training.adapter_data import NEW_VIEW
 from napari_sam_adapter.training.losses import (
     SCORE_WEIGHT,
@@ -33,6 +29,8 @@ from napari_sam_adapter.training.prompt_steps import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_sam_adapter.model.checkpoints import Checkpoint
     from napari_sam_adapter.training.adapter_data import AdapterExample
     from napari_sam_adapter.training.config import TrainingConfig

@@ -1,0 +1,98 @@
+"""Base, start and config to the network that is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.inference.loading import find_model
+from napari_sam_adapter.model.adapter import SamAdapter
+from napari_sam_adapter.model.adapter_files import load_adapter
+from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.lora import add_lora, lora_state
+from napari_sam_adapter.training.trainee import Trainee
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.model.checkpoints import Checkpoint
+    from napari_sam_adapter.training.config import TrainingConfig
+
+
+def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
+    """Load the base of a training and put on it what is trained.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Names base and start.
+
+    Returns
+    -------
+    trainee : Trainee
+        On the CPU.
+    sha256 : str
+        Hash of the base model's file.
+
+    Raises
+    ------
+    CheckpointError
+        If a file cannot be used, or the start belongs to another base.
+    TrainingError
+        If that base cannot be trained in that way.
+    """
+    base = load_checkpoint(find_model(config.base))
+    if base.stretch or base.adapter is not None:
+        raise TrainingError(
+            f"Expected a plain model as the base, but {config.base} is a published "
+            "SAM-Adapter. Train on the model that it was made for."
+        )
+    if config.start is not None:
+        if config.trains == "everything":
+            raise TrainingError(
+                f"Expected a part to train from {config.start}, got everything. "
+                "Leave out the start, or train adapter, decoder or lora."
+            )
+        base = load_adapter(Path(config.start), base, config.base)
+    torch.manual_seed(config.seed)
+    trainee = Trainee(_with_part(base, config), config)
+    if config.checkpointing:
+        for block in base.sam.image_encoder.blocks:
+            _checkpoint(block)
+    return trainee, base.sha256
+
+
+def _with_part(base: Checkpoint, config: TrainingConfig) -> Checkpoint:
+    """Return the base with a fresh adapter or LoRA, if that is wanted and not there."""
+    encoder = base.sam.image_encoder
+    if config.trains == "adapter" and base.adapter is None:
+        adapter = SamAdapter(
+            encoder.pos_embed.shape[-1],
+            len(encoder.blocks),
+            config.bottleneck or None,
+            patch=base.sam.prompt_encoder.patch,
+            sources=config.source_names,
+            learned_weights=config.learned_weights,
+        )
+        return replace(base, adapter=adapter)
+    if config.trains == "lora" and not lora_state(base.sam):
+        return replace(base, sam=add_lora(base.sam, config.lora_rank))
+    return base
+
+
+def _checkpoint(block: nn.Module) -> None:
+    """Make a block compute its activations again in the backward pass."""
+    forward: Any = block.forward
+
+    def run(x: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            out: Tensor = checkpoint(forward, x, use_reentrant=False)
+        else:
+            out = forward(x)
+        return out
+
+    block.forward = run  # type: ignore[method-assign]
