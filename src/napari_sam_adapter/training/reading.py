@@ -1,0 +1,369 @@
+"""Files and arrays to training samples; what cannot be used is told by name."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.errors import ImageError, SamAdapterError, TrainingError
+from napari_sam_adapter.image_io import open_image
+from napari_sam_adapter.intensity import (
+    IntensityMapping,
+    check_pixels,
+    estimate_intensity,
+)
+from napari_sam_adapter.training.datasets import MIN_FOREGROUND, read_samples
+from napari_sam_adapter.training.samples import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    Index = tuple[int, ...]
+
+MASK_FOLDERS = ("masks", "labels")
+VALIDATION_NAMES = ("val", "valid", "validation")
+ESTIMATION_PLANES = 5
+"""Planes looked at for the intensity window of a volume."""
+BINARY_LEVEL = 127
+"""JPEG masks have grey borders; above this they count as object."""
+
+
+@dataclass(frozen=True)
+class FoundSamples:
+    """What data hold for training.
+
+    Parameters
+    ----------
+    training, validation : tuples of Sample
+        Validation is empty where the data do not name any.
+    refused : tuple of str
+        One line for each pair that cannot be used, with its name and the reason.
+    """
+
+    training: tuple[Sample, ...] = ()
+    validation: tuple[Sample, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """An image file with its labels, or one file with both."""
+
+    image: Path
+    labels: Path | None
+    is_validation: bool = False
+
+
+def find_samples(data: Path, labels: Path | None = None) -> FoundSamples:
+    """Read all pairs of images and labels, and leave out those that are broken.
+
+    Parameters
+    ----------
+    data : Path
+        A folder with ``images`` and ``masks`` (or ``labels``), perhaps within ``train``
+        and ``val``; a data set as zip file or folder with ``index.csv``; a list, NAME.csv,
+        of image, labels and perhaps ``val`` on each line; an image or volume; or a
+        folder of images.
+    labels : Path or None
+        Labels of the image, or the folder with labels of the same names.
+
+    Returns
+    -------
+    FoundSamples
+        At least one sample for training.
+
+    Raises
+    ------
+    TrainingError
+        If there are no pairs, or none can be used.
+    """
+    if not data.exists():
+        raise TrainingError(f"Expected training data at {data}, found none.")
+    if data.suffix == ".zip":
+        sets = (tuple(read_samples(data, split)) for split in ("train", "val"))
+        found = FoundSamples(*sets)
+    else:
+        found = _read_all(_pairs(data, labels))
+    if not found.training:
+        reasons = "; ".join(found.refused[:3]) or "it holds no pairs"
+        raise TrainingError(
+            f"Expected images with labels in {data}, got nothing to learn from: "
+            f"{reasons}."
+        )
+    return found
+
+
+def find_sets(folder: Path, weights: Mapping[str, float]) -> FoundSamples:
+    """Read several data sets, each as often drawn as its weight says.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``NAME.zip`` or the folder ``NAME`` of each set.
+    weights : mapping of str to float
+        Relative share of each set; its images share it.
+
+    Returns
+    -------
+    FoundSamples
+        All sets together.
+
+    Raises
+    ------
+    TrainingError
+        If a set is missing or has nothing to learn from.
+    """
+    every = FoundSamples()
+    for name, weight in weights.items():
+        archive = folder / f"{name}.zip"
+        found = find_samples(archive if archive.exists() else folder / name)
+        share = weight / len(found.training)
+        every = FoundSamples(
+            (*every.training, *(replace(s, weight=share) for s in found.training)),
+            every.validation + found.validation,
+            every.refused + found.refused,
+        )
+    return every
+
+
+def samples_from_arrays(
+    image: Any,
+    labels: Any,
+    planes: Sequence[int | Index] | None = None,
+    *,
+    name: str = "image",
+    intensity: IntensityMapping | None = None,
+) -> list[Sample]:
+    """Make samples of planes of an image and its labels.
+
+    Parameters
+    ----------
+    image : (..., H, W) or (..., H, W, 3) array
+        Of two to five axes, or colour; only the planes needed are loaded.
+    labels : (..., H, W) array
+        Whole numbers, 0 for background.
+    planes : sequence of int or tuple of int, or None
+        Positions on the axes before the last two of those that are finished; None
+        takes all with some labelled pixels.
+    name : str
+        For messages.
+    intensity : IntensityMapping or None
+        Window to 8 bits; None estimates it from a few planes, as the widget does.
+
+    Returns
+    -------
+    list of Sample
+        Planes without any label are left out.
+
+    Raises
+    ------
+    TrainingError
+        If the shapes differ, labels are no whole numbers, or no plane is left.
+    ImageError
+        If a plane cannot be segmented.
+    """
+    _check_shapes(image, labels, name)
+    if planes is None:
+        wanted = list(np.ndindex(*labels.shape[:-2]))
+        lowest = MIN_FOREGROUND if labels.ndim > 2 else 1
+    else:
+        wanted = [(p,) if isinstance(p, int) else tuple(p) for p in planes]
+        lowest = 1
+    found = {index: _whole_numbers(labels[index], name) for index in wanted}
+    used = {i: plane for i, plane in found.items() if np.count_nonzero(plane) >= lowest}
+    if not used:
+        raise TrainingError(f"Expected labelled pixels in {name}, got none.")
+    if intensity is None:
+        intensity = _estimate(image, labels.ndim, list(used))
+    numbers = np.unique(np.concatenate([np.unique(p) for p in used.values()]))
+    return [
+        _sample(image, index, used, numbers, name, intensity) for index in sorted(used)
+    ]
+
+
+def _sample(
+    image: Any,
+    index: Index,
+    planes: Mapping[Index, npt.NDArray[Any]],
+    numbers: npt.NDArray[Any],
+    name: str,
+    intensity: IntensityMapping,
+) -> Sample:
+    title = " ".join([name, ",".join(map(str, index))]).strip()
+    pixels = np.asarray(image[index])[..., :3] if index else _plane(image)
+    check_pixels(pixels, title)
+    plane = planes[index]
+    if plane.min() == plane.max():
+        raise TrainingError(
+            f"Expected object and background in {title}, got only {plane.max()}."
+        )
+    before = planes.get((*index[:-1], index[-1] - 1)) if index else None
+    return Sample(
+        intensity.apply(pixels),
+        (_renumbered(plane, numbers),),
+        None if before is None else _renumbered(before, numbers),
+        title,
+        name if index else "",
+    )
+
+
+def _plane(image: Any) -> npt.NDArray[Any]:
+    pixels = np.asarray(image)
+    return pixels[..., :3] if pixels.ndim == 3 else pixels
+
+
+def _renumbered(
+    plane: npt.NDArray[Any], numbers: npt.NDArray[Any]
+) -> npt.NDArray[np.int32]:
+    """Return the plane with numbers without gaps; background stays 0."""
+    shift = 0 if numbers[0] == 0 else 1
+    place = np.searchsorted(numbers, plane) + shift
+    renumbered: npt.NDArray[np.int32] = np.where(plane > 0, place, 0).astype(np.int32)
+    return renumbered
+
+
+def _check_shapes(image: Any, labels: Any, name: str) -> None:
+    shape, expected = tuple(image.shape), tuple(labels.shape)
+    is_colour = len(shape) == len(expected) + 1 and shape[-1] in (3, 4)
+    if len(expected) < 2 or (shape[:-1] if is_colour else shape) != expected:
+        raise TrainingError(
+            f"Expected labels of the shape of {name}, {shape}, got {expected}."
+        )
+
+
+def _whole_numbers(plane: Any, name: str) -> npt.NDArray[np.int64]:
+    plane = np.asarray(plane)
+    if plane.dtype.kind not in "buif":
+        raise TrainingError(f"Expected whole numbers as labels of {name}.")
+    if plane.dtype.kind == "f" and not np.array_equal(plane, np.rint(plane)):
+        raise TrainingError(
+            f"Expected whole numbers as labels of {name}, got fractions."
+        )
+    numbers = plane.astype(np.int64)
+    if numbers.min(initial=0) < 0:
+        raise TrainingError(
+            f"Expected labels from 0 in {name}, got {int(numbers.min())}."
+        )
+    return numbers
+
+
+def _estimate(image: Any, ndim: int, planes: list[Index]) -> IntensityMapping:
+    is_colour = len(image.shape) > ndim
+    if is_colour and np.dtype(image.dtype) == np.uint8:
+        return IntensityMapping()
+    step = max(1, len(planes) // ESTIMATION_PLANES)
+    return estimate_intensity(np.asarray(image[i]) for i in planes[::step])
+
+
+def _read_all(pairs: Sequence[_Pair]) -> FoundSamples:
+    training: list[Sample] = []
+    validation: list[Sample] = []
+    refused = []
+    for pair in pairs:
+        try:
+            samples = _read_pair(pair)
+        except SamAdapterError as error:
+            refused.append(f"{pair.image.name}: {error}")
+        else:
+            (validation if pair.is_validation else training).extend(samples)
+    return FoundSamples(tuple(training), tuple(validation), tuple(refused))
+
+
+def _read_pair(pair: _Pair) -> list[Sample]:
+    name = pair.image.name
+    if pair.labels is None:
+        try:
+            arrays = np.load(pair.image, allow_pickle=False)
+            return samples_from_arrays(arrays["image"], arrays["labels"], name=name)
+        except (OSError, ValueError, KeyError) as error:
+            raise TrainingError(f"Expected image and labels, got: {error}.") from error
+    if not pair.labels.exists():
+        raise TrainingError(f"Expected labels at {pair.labels}, found none.")
+    image, labels = open_image(pair.image), open_image(pair.labels)
+    try:
+        pixels, numbers = image.data[...], labels.data[...]
+    except ImageError:
+        raise
+    except Exception as error:  # readers raise anything on broken files
+        raise ImageError(f"Expected to read it, got: {error}.") from error
+    return samples_from_arrays(pixels, _to_numbers(numbers, pair.labels), name=name)
+
+
+def _to_numbers(labels: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
+    """Return labels of a file without colours, and binary where it is a JPEG."""
+    if labels.ndim == 3 and labels.shape[-1] in (3, 4):
+        if np.any(labels[..., :3] != labels[..., :1]):
+            raise TrainingError("Expected labels of one channel, got colours.")
+        labels = labels[..., 0]
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        return labels > BINARY_LEVEL
+    return labels
+
+
+def _pairs(data: Path, labels: Path | None) -> list[_Pair]:
+    if labels is not None and data.is_dir():
+        return _matching(data, labels)
+    if labels is not None:
+        return [_Pair(data, labels)]
+    if data.suffix in (".csv", ".txt"):
+        return list(_listed(data))
+    if data.suffix == ".npz":
+        return [_Pair(data, None)]
+    if not data.is_dir():
+        raise TrainingError(f"Expected labels for {data}, got none. Use --labels.")
+    if (data / "index.csv").exists():
+        return list(_indexed(data))
+    return _in_folders(data)
+
+
+def _in_folders(folder: Path) -> list[_Pair]:
+    parts = [folder, folder / "train", *(folder / name for name in VALIDATION_NAMES)]
+    pairs = []
+    for part in parts:
+        for masks in MASK_FOLDERS:
+            if (part / "images").is_dir() and (part / masks).is_dir():
+                is_validation = part.name in VALIDATION_NAMES and part != folder
+                found = _matching(part / "images", part / masks)
+                pairs += [replace(p, is_validation=is_validation) for p in found]
+    return pairs
+
+
+def _matching(images: Path, labels: Path) -> list[_Pair]:
+    """Pair the files of two folders by their names without endings."""
+    known = {_stem(path): path for path in sorted(labels.iterdir())}
+    files = sorted(p for p in images.iterdir() if not p.name.startswith("."))
+    return [_Pair(p, known.get(_stem(p), labels / p.name)) for p in files]
+
+
+def _stem(path: Path) -> str:
+    return path.name.split(".")[0]
+
+
+def _listed(path: Path) -> Iterator[_Pair]:
+    with path.open(newline="") as file:
+        for row in csv.reader(file):
+            if len(row) < 2 or row[0].strip().lower() == "image":
+                continue
+            image, labels, *rest = (cell.strip() for cell in row)
+            is_validation = bool(rest) and rest[0].lower() in VALIDATION_NAMES
+            yield _Pair(path.parent / image, path.parent / labels, is_validation)
+
+
+def _indexed(folder: Path) -> Iterator[_Pair]:
+    with (folder / "index.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            is_validation = row.get("split", "") in VALIDATION_NAMES
+            volume = folder / "volumes" / f"{row['id']}.npz"
+            if volume.exists():
+                yield _Pair(volume, None, is_validation)
+                continue
+            endings = (".png", ".jpg", ".tif")
+            paths = [folder / "images" / f"{row['id']}{e}" for e in endings]
+            image = next((p for p in paths if p.exists()), paths[0])
+            yield _Pair(image, folder / "masks" / f"{row['id']}.png", is_validation)
