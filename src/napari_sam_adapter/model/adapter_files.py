@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.adapter import SamAdapter
+from napari_sam_adapter.model.adapter_header import AdapterHeader, AdapterNotes
 from napari_sam_adapter.model.checkpoints import (
-    FORMAT_VERSION,
     Checkpoint,
     check_numbers,
-    empty_sam,
     load_strictly,
     reading,
+    without_memory,
 )
-from napari_sam_adapter.model.shape import infer_shape
+from napari_sam_adapter.model.lora import is_lora, load_lora, lora_state
+from napari_sam_adapter.model.sam import Sam
+from napari_sam_adapter.model.sharing import shared_copy
 from napari_sam_adapter.model.weight_files import read_weights, write_weights
 
 if TYPE_CHECKING:
@@ -25,42 +26,56 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_sam_adapter.model.sam import Sam
+    from napari_sam_adapter.model.task_information import ImageFilter
 
+_PREFIX = "adapter."
 _POSITIONS = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
+_NO_MASK = "prompt_encoder.no_mask_embed.weight"
 
 
 def save_adapter(
-    adapter: SamAdapter, sam: Sam, path: Path, base: str, base_sha256: str
+    adapter: SamAdapter | None,
+    sam: Sam,
+    path: Path,
+    base: str,
+    base_sha256: str,
+    notes: AdapterNotes | None = None,
 ) -> None:
-    """Save what adapter training changes: adapter, decoder, no-mask embedding.
+    """Save what adapter training changes: adapter, LoRA, decoder, no-mask embedding.
 
     Parameters
     ----------
-    adapter : SamAdapter
-        The trained adapter.
+    adapter : SamAdapter or None
+        The trained adapter; None for LoRA or the decoder alone.
     sam : Sam
-        The network it was trained with; its encoder is not saved.
+        The network it was trained with; of its encoder only LoRA is saved.
     path : Path
         The safetensors file.
     base : str
         Name of the base model.
     base_sha256 : str
         Hash of the base model's file; loading refuses another base.
+    notes : AdapterNotes or None
+        Intensity mapping, configuration, data, metrics and licence.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; nothing is left behind.
     """
-    tensors = {f"adapter.{key}": value for key, value in adapter.state_dict().items()}
-    tensors |= {key: sam.state_dict()[key] for key in _tuned_keys(sam)}
-    header = {
-        "format": FORMAT_VERSION,
-        "kind": "adapter",
-        "base": base,
-        "base_sha256": base_sha256,
-        "weights": json.dumps(adapter.weights),
-    }
-    write_weights(path, tensors, header)
+    state = {} if adapter is None else adapter.state_dict()
+    tensors = {_PREFIX + key: value for key, value in state.items()}
+    tensors |= lora_state(sam) | _tuned_state(sam)
+    header = AdapterHeader.of(adapter, base, base_sha256, notes or AdapterNotes())
+    write_weights(path, tensors, header.to_text())
 
 
-def load_adapter(path: Path, base: Checkpoint, base_name: str) -> Checkpoint:
+def load_adapter(
+    path: Path,
+    base: Checkpoint,
+    base_name: str,
+    functions: Mapping[str, ImageFilter] | None = None,
+) -> Checkpoint:
     """Put a saved adapter on a base model.
 
     Parameters
@@ -68,9 +83,12 @@ def load_adapter(path: Path, base: Checkpoint, base_name: str) -> Checkpoint:
     path : Path
         File of `save_adapter`.
     base : Checkpoint
-        The base; its encoder is shared, its decoder is not changed.
+        The base. All it has is shared and nothing of it is changed, so that any number
+        of adapters can be used on one base at once.
     base_name : str
         How messages call the base.
+    functions : mapping of str to callable, optional
+        Sources of task information that are not built in, by name.
 
     Returns
     -------
@@ -80,72 +98,85 @@ def load_adapter(path: Path, base: Checkpoint, base_name: str) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        If the file is no adapter, or was made for another base.
+        If the file is no adapter, was made for another base, or needs a function that
+        is not given.
     """
-    content, header = read_weights(path)
-    if header.get("kind") != "adapter":
+    content, text = read_weights(path)
+    header = AdapterHeader.from_text(text, path)
+    if header.base_sha256 != base.sha256:
         raise CheckpointError(
-            f"Expected an adapter file at {path}, got something else. "
-            "To use a base model, give it as the model."
-        )
-    if header.get("format") != FORMAT_VERSION:
-        raise CheckpointError(
-            f"Expected format {FORMAT_VERSION} in {path}, got {header.get('format')}. "
-            "Update napari-sam-adapter, or choose an adapter of this version."
-        )
-    if header.get("base_sha256") != base.sha256:
-        raise CheckpointError(
-            f"Adapter {path} was trained for the model {header.get('base')!r}, but the "
+            f"Adapter {path} was trained for the model {header.base!r}, but the "
             f"loaded model is {base_name!r} or another version of it. Load that model "
             "or choose another adapter."
         )
     with reading(path):
         check_numbers(content, path)
         tuned = {key: tensor.float() for key, tensor in content.items()}
-        state = {
-            key.removeprefix("adapter."): tuned.pop(key)
-            for key in content
-            if key.startswith("adapter.")
-        }
-        adapter = _adapter_like(state, base, header, path)
-        sam = _with_tuned(base.sam, tuned, path)
-    return Checkpoint(sam, adapter, base.sha256, base.stretch)
+        parts = {key: tuned.pop(key) for key in content if key.startswith(_PREFIX)}
+        additions = {key: tuned.pop(key) for key in list(tuned) if is_lora(key)}
+        adapter = _adapter_like(parts, base.sam, header, path, functions)
+        sam = load_lora(base.sam, additions) if additions else base.sam
+        sam = _with_tuned(sam, tuned, path)
+    return replace(
+        base,
+        sam=sam,
+        adapter=adapter or base.adapter,
+        stretch=base.stretch or header.published_order,
+        score_is_trusted=header.notes.score_is_trusted,
+    )
 
 
 def _adapter_like(
-    state: dict[str, Tensor], base: Checkpoint, header: Mapping[str, str], path: Path
-) -> SamAdapter:
-    encoder = base.sam.image_encoder
-    weights = json.loads(header.get("weights", "{}"))
-    if not all(math.isfinite(weight) for weight in weights.values()):
-        raise CheckpointError(f"Expected finite source weights in {path}.")
+    parts: dict[str, Tensor],
+    sam: Sam,
+    header: AdapterHeader,
+    path: Path,
+    functions: Mapping[str, ImageFilter] | None,
+) -> SamAdapter | None:
+    if not parts and not header.sources:
+        return None
+    state = {key.removeprefix(_PREFIX): value for key, value in parts.items()}
     width, bottleneck = state["shared_mlp.weight"].shape
-    patch = base.sam.prompt_encoder.patch
-    adapter = SamAdapter(width, len(encoder.blocks), bottleneck, weights, patch)
+    learned = header.learned_weights
+    fixed = {} if learned != "none" else cast("dict[str, float]", header.weights)
+    with without_memory():
+        adapter = SamAdapter(
+            width,
+            len(sam.image_encoder.blocks),
+            bottleneck,
+            fixed,
+            sam.prompt_encoder.patch,
+            header.published_order,
+            sources=header.sources,
+            functions=functions,
+            learned_weights=learned,
+        )
     load_strictly(adapter, state, path)
     return adapter.eval()
 
 
 def _with_tuned(sam: Sam, tuned: dict[str, Tensor], path: Path) -> Sam:
-    """Return a network that shares the encoder and owns the tuned tensors."""
-    state = sam.state_dict()
-    if set(tuned) != set(_tuned_keys(sam)):
+    """Return a network that shares what was not tuned and owns what was."""
+    own = Sam(
+        sam.image_encoder,
+        shared_copy(sam.prompt_encoder),
+        shared_copy(sam.mask_decoder),
+    )
+    if set(tuned) != set(_tuned_state(sam)):
         raise CheckpointError(
             f"Expected the decoder in {path} to be complete, but tensors are missing "
             "or unknown. Copy the file again."
         )
-    state.update(tuned)
-    shape = infer_shape({key: tuple(tensor.shape) for key, tensor in state.items()})
-    fresh = empty_sam(shape)
-    load_strictly(fresh, state, path)
-    fresh.image_encoder = sam.image_encoder
-    return fresh.eval()
+    for part in ("prompt_encoder", "mask_decoder"):
+        module = own.get_submodule(part)
+        named = {k.removeprefix(f"{part}."): tuned[k] for k in tuned if part in k}
+        load_strictly(module, module.state_dict() | named, path)
+    return own.eval()
 
 
-def _tuned_keys(sam: Sam) -> list[str]:
-    return [
-        key
-        for key in sam.state_dict()
-        if key.startswith("mask_decoder.")
-        or key in ("prompt_encoder.no_mask_embed.weight", _POSITIONS)
-    ]
+def _tuned_state(sam: Sam) -> dict[str, Tensor]:
+    return {
+        key: value
+        for key, value in sam.state_dict().items()
+        if key.startswith("mask_decoder.") or key in (_NO_MASK, _POSITIONS)
+    }

@@ -61,12 +61,16 @@ class Checkpoint:
         Of the file.
     stretch : bool
         Whether images are stretched to a square instead of padded.
+    score_is_trusted : bool
+        Whether the network's IoU estimate means something. Published SAM-Adapters were
+        trained without it: it is stale, and so are the masks for ambiguous prompts.
     """
 
     sam: Sam
     adapter: SamAdapter | None
     sha256: str
     stretch: bool = False
+    score_is_trusted: bool = True
 
     @property
     def is_own(self) -> bool:
@@ -102,7 +106,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     content, _ = read_weights(path)
     with reading(path):
         sam, adapter = _build(unwrap(content, path), path)
-    return Checkpoint(sam.eval(), adapter, file_hash(path), adapter is not None)
+    is_plain = adapter is None
+    return Checkpoint(
+        sam.eval(),
+        adapter,
+        file_hash(path),
+        stretch=not is_plain,
+        score_is_trusted=is_plain,
+    )
 
 
 def _build(state: dict[str, Tensor], path: Path) -> tuple[Sam, SamAdapter | None]:
@@ -120,7 +131,8 @@ def _build(state: dict[str, Tensor], path: Path) -> tuple[Sam, SamAdapter | None
     if adapter_state:
         bottleneck = adapter_state["shared_mlp.weight"].shape[1]
         depth = len(shape.windows)
-        adapter = SamAdapter(shape.width, depth, bottleneck, published_order=True)
+        with without_memory():
+            adapter = SamAdapter(shape.width, depth, bottleneck, published_order=True)
         load_strictly(adapter, adapter_state, path)
     return sam, adapter
 
@@ -256,8 +268,21 @@ def empty_sam(shape: SamShape) -> Sam:
     Sam
         To be filled by `load_strictly`.
     """
-    with torch.device("meta"), _NoFirstValues():
+    with without_memory():
         return build_sam(shape)
+
+
+@contextlib.contextmanager
+def without_memory() -> Iterator[None]:
+    """Make modules whose tensors have a shape and no memory yet.
+
+    Yields
+    ------
+    None
+        Modules made inside are to be filled by `load_strictly`.
+    """
+    with torch.device("meta"), _NoFirstValues():
+        yield
 
 
 def _complete_published(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -125,8 +125,12 @@ def lora_state(sam: Sam) -> dict[str, Tensor]:
     dict of str to Tensor
         By key of the network's state dict; empty without additions.
     """
-    state = sam.state_dict()
-    return {k: v for k, v in state.items() if k.rpartition(".")[2] in _PARTS}
+    return {key: value for key, value in sam.state_dict().items() if is_lora(key)}
+
+
+def is_lora(key: str) -> bool:
+    """Tell whether a key of a state dict names a tensor of the additions."""
+    return key.rpartition(".")[2] in _PARTS
 
 
 def load_lora(sam: Sam, state: Mapping[str, Tensor]) -> Sam:

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from napari_sam_adapter.errors import CheckpointError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
@@ -52,7 +52,7 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     CheckpointError
         If the file is missing, truncated, or would run code when unpickled.
     """
-    try:
+    with _reading(path):
         with path.open("rb") as file:
             head = file.read(2)
         if head[:2] == _ZIP or head[:1] == _PICKLE:
@@ -66,6 +66,37 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         with safe_open(path, framework="pt") as opened:
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
             return tensors, dict(opened.metadata() or {})
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """Read the header of a safetensors file, without its tensors.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict of str to str
+        What the file says of itself.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing or no safetensors file.
+    """
+    with _reading(path), safe_open(path, framework="pt") as opened:
+        return dict(opened.metadata() or {})
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn everything that can go wrong with a file into one error."""
+    try:
+        yield
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"Expected only tensors in {path}, but it holds Python objects or is "
