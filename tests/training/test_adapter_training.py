@@ -171,7 +171,10 @@ def test_micro_batches_add_up_to_the_batch(
         list(train_adapter(asked, disks))
         results.append(tensors(asked.output))
     one, four = results
-    assert all(torch.allclose(one[key], four[key], atol=1e-5) for key in one)
+    # the first step of AdamW looks at signs alone: where a gradient is nearly zero,
+    # rounding decides
+    moved = torch.cat([(one[key] - four[key]).abs().flatten() for key in one])
+    assert (moved > 1e-5).float().mean() < 0.01
 
 
 def test_checkpointing_changes_memory_and_not_the_result(
@@ -251,7 +254,7 @@ def test_bad_requests_are_refused_before_training(
         {"prompted_share": 1.5},
         {"steps": 0},
         {"learning_rate": float("nan")},
-        {"labels": "panoptic"},
+        {"label_kind": "panoptic"},
         {"validation_share": 1},
     ],
     ids=str,

@@ -84,6 +84,11 @@ class AdapterExamples(Dataset[AdapterExample]):
     def __len__(self) -> int:
         return self._config.steps * self.batch
 
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return len(self._samples)
+
     def __getitem__(self, number: int) -> AdapterExample:
         step, within = divmod(number, self.batch)
         rng = np.random.default_rng((self._config.seed, step, self.first + within))

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Subset
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.image_io.output import check_output
+from napari_sam_adapter.model.adapter_header import AdapterNotes
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.training.adapter_data import AdapterExample, AdapterExamples
 from napari_sam_adapter.training.labels import separate_objects
@@ -86,7 +87,7 @@ def train_adapter(
         )
     check_output(config.output, overwrite=True)
     check_output(config.state_path, overwrite=True)
-    separated = separate_objects([*samples, *(validation or ())], config.labels)
+    separated = separate_objects([*samples, *(validation or ())], config.label_kind)
     training, held_out = separated[: len(samples)], separated[len(samples) :]
     if validation is None:
         training, held_out = divide(training, config)
@@ -184,9 +185,19 @@ class _Run:
             self._show(answers)
         best = max(self._history, key=lambda v: v.score, default=None)
         if best is None or best is self._history[-1]:
-            self._trainee.save(self._config.output, self._base_sha256)
+            path, sha256 = self._config.output, self._base_sha256
+            self._trainee.save(path, sha256, self._notes(best))
         self._save()
         yield self._progress()
+
+    def _notes(self, best: Validation | None) -> AdapterNotes:
+        training = self._config.identity
+        for path in ("base", "start"):
+            del training[path]
+        names = ("step", "prompted", "prompt_free", "score")
+        metrics = {} if best is None else {n: float(getattr(best, n)) for n in names}
+        data = {"images": self._examples.count, "validated": len(self._held_out)}
+        return AdapterNotes(training=training, data=data, metrics=metrics)
 
     def _judge(self, answers: list[Answer]) -> Validation:
         prompted = [a.prompted for a in answers if a.prompted is not None]

@@ -74,7 +74,7 @@ class TrainingConfig:
         Share of images that a program draws.
     augment : bool
         Whether to crop, turn and expose images at random.
-    labels : str
+    label_kind : str
         ``"instance"``: a number is an object; ``"semantic"``: it is a class, and its
         pieces are the objects; ``"auto"`` looks at the labels.
     validation_share : float
@@ -144,7 +144,7 @@ class TrainingConfig:
     augment: bool = field(
         default=True, metadata=_about("Crop, turn and expose images at random.")
     )
-    labels: str = field(
+    label_kind: str = field(
         default="auto", metadata=_about("What a label number is", LABEL_KINDS)
     )
     validation_share: float = field(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -66,10 +66,10 @@ def find_samples(data: Path, labels: Path | None = None) -> FoundSamples:
     Parameters
     ----------
     data : Path
-        A folder with ``images`` and ``masks`` (or ``labels``), perhaps within ``train``
-        and ``val``; a data set as zip file or folder with ``index.csv``; a list, NAME.csv,
-        of image, labels and perhaps ``val`` on each line; an image or volume; or a
-        folder of images.
+        A folder with ``images`` and ``masks`` (or ``labels``), perhaps within
+        ``train`` and ``val``; a data set as zip file or folder with ``index.csv``; a
+        list, NAME.csv, of image, labels and perhaps ``val`` on each line; an image or
+        volume; or a folder of images.
     labels : Path or None
         Labels of the image, or the folder with labels of the same names.
 

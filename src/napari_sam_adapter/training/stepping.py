@@ -127,7 +127,8 @@ class Stepper:
             _seed(self._config.seed, 0, 0)
             with self.arithmetic():
                 loss, _ = self._trainee(part, False)
-            loss.backward()
+            with fast_backward(self.device):
+                loss.backward()
 
         try:
             cost = StepCost(self._trainee, step)
@@ -162,7 +163,8 @@ class Stepper:
                 frozen = self._trainee.is_encoder_frozen
                 encoded = self._trainee.recall(part) if frozen else None
                 loss, iou = self._model(part, prompt_free, encoded)
-            (loss * count / self._batch).backward()
+            with fast_backward(self.device):  # for what is computed again
+                (loss * count / self._batch).backward()
         return count * float(loss.detach()), count * float(iou)
 
     def _move(self, step: int, loss: float) -> None:

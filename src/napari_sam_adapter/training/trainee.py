@@ -31,6 +31,7 @@ from napari_sam_adapter.training.prompt_steps import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_sam_adapter.model.adapter_header import AdapterNotes
     from napari_sam_adapter.model.checkpoints import Checkpoint
     from napari_sam_adapter.training.adapter_data import AdapterExample
     from napari_sam_adapter.training.config import TrainingConfig
@@ -197,7 +198,7 @@ class Trainee(nn.Module):
             },
         ]
 
-    def save(self, path: Path, base_sha256: str) -> None:
+    def save(self, path: Path, base_sha256: str, notes: AdapterNotes) -> None:
         """Write what was trained, whole or not at all.
 
         Parameters
@@ -206,6 +207,8 @@ class Trainee(nn.Module):
             The file; replaced if it exists.
         base_sha256 : str
             Hash of the base model's file.
+        notes : AdapterNotes
+            What the file says of its training.
 
         Raises
         ------
@@ -216,7 +219,7 @@ class Trainee(nn.Module):
             save_base(self.sam.state_dict(), path, {"base": self.config.base})
         else:
             base = self.config.base
-            save_adapter(self.adapter, self.sam, path, base, base_sha256)
+            save_adapter(self.adapter, self.sam, path, base, base_sha256, notes)
 
     def _choose_trained(self) -> None:
         self._lora = {f"sam.{key}" for key in lora_state(self.sam)}
