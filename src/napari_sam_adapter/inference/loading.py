@@ -67,7 +67,7 @@ def load_predictor(
         "version": __version__,
     }
     if adapter is not None:
-        path = _find(str(adapter), ADAPTERS, "adapter")
+        path = find_adapter(str(adapter))
         checkpoint = load_adapter(path, checkpoint, str(model))
         description |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
     return SamPredictor(checkpoint, description, chosen_device, DTYPES[dtype])
@@ -92,6 +92,27 @@ def find_model(model: str) -> Path:
         If there is no such model, or it cannot be fetched.
     """
     return _find(model, MODELS, "model")
+
+
+def find_adapter(adapter: str) -> Path:
+    """Return the file of an adapter, fetched if need be.
+
+    Parameters
+    ----------
+    adapter : str
+        Name or path.
+
+    Returns
+    -------
+    Path
+        An existing file.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such adapter, or it cannot be fetched.
+    """
+    return _find(adapter, ADAPTERS, "adapter")
 
 
 def _find(name: str, table: dict[str, ModelVariant], kind: str) -> Path:

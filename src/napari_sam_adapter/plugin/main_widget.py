@@ -14,8 +14,17 @@ from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.segmenter import Loader, load_from_disk
 from napari_sam_adapter.plugin.state import PluginState
+from napari_sam_adapter.plugin.training_panel import TrainingPanel
+from napari_sam_adapter.plugin.training_run import (
+    Trainer,
+    TrainingRun,
+    train_on_layers,
+)
+from napari_sam_adapter.plugin.training_state import TrainingState
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.components import ViewerModel
 
 MINIMUM_WIDTH = 290
@@ -30,10 +39,15 @@ class SegmentAnythingWidget(QWidget):
         The viewer it is docked in; napari gives it by this name.
     load : callable
         Makes a predictor of a `ModelChoice`; called on the worker thread.
+    train : callable
+        Trains an adapter; called on the worker thread.
     """
 
     def __init__(
-        self, napari_viewer: ViewerModel, load: Loader = load_from_disk
+        self,
+        napari_viewer: ViewerModel,
+        load: Loader = load_from_disk,
+        train: Trainer = train_on_layers,
     ) -> None:
         super().__init__()
         self.setMinimumWidth(MINIMUM_WIDTH)
@@ -43,6 +57,11 @@ class SegmentAnythingWidget(QWidget):
         self.model_panel = ModelPanel()
         self.annotation_panel = AnnotationPanel()
         self.activity_panel = ActivityPanel()
+        self.training_state = TrainingState()
+        self.training = TrainingRun(
+            self.controller, self.state, self.training_state, train
+        )
+        self.training_panel = TrainingPanel()
         self._is_docked = False
         self._lay_out()
         self._connect()
@@ -69,7 +88,13 @@ class SegmentAnythingWidget(QWidget):
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
-        for panel in (self.image_panel, self.model_panel, self.annotation_panel):
+        panels = (
+            self.image_panel,
+            self.model_panel,
+            self.annotation_panel,
+            self.training_panel,
+        )
+        for panel in panels:
             column.addWidget(panel)
         column.addStretch(1)
         area = _ColumnArea()
@@ -86,6 +111,11 @@ class SegmentAnythingWidget(QWidget):
         self.annotation_panel.polarity_chosen.connect(controller.set_polarity)
         self.annotation_panel.object_chosen.connect(controller.choose_object)
         self.image_panel.image_chosen.connect(controller.choose_image)
+        self.training_panel.finished_pressed.connect(self.training.switch_finished)
+        self.training_panel.start_pressed.connect(self.training.start)
+        self.training_panel.stop_pressed.connect(self.training.stop)
+        self.training_panel.use_pressed.connect(self._on_use)
+        self.training_state.events.connect(self._on_state_changed)
         self.state.events.connect(self._on_state_changed)
         self.destroyed.connect(controller.close)
         controller.on_layers_changed()
@@ -94,11 +124,16 @@ class SegmentAnythingWidget(QWidget):
     def _on_action(self, name: str) -> None:
         getattr(self.controller, name)()
 
+    def _on_use(self, adapter: Path) -> None:
+        self.model_panel.adapter.add_file(str(adapter))
+        self.training.predict_again()
+
     def _on_state_changed(self) -> None:
         self.image_panel.show_state(self.state)
         self.model_panel.show_state(self.state)
         self.annotation_panel.show_state(self.state)
         self.activity_panel.show_state(self.state)
+        self.training_panel.show_state(self.training_state, self.state)
 
 
 class _ColumnArea(QScrollArea):

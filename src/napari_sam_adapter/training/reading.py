@@ -86,8 +86,8 @@ def find_samples(data: Path, labels: Path | None = None) -> FoundSamples:
     if not data.exists():
         raise TrainingError(f"Expected training data at {data}, found none.")
     if data.suffix == ".zip":
-        sets = (tuple(read_samples(data, split)) for split in ("train", "val"))
-        found = FoundSamples(*sets)
+        training, validation = (read_samples(data, s) for s in ("train", "val"))
+        found = FoundSamples(tuple(training), tuple(validation))
     else:
         found = _read_all(_pairs(data, labels))
     if not found.training:
@@ -245,7 +245,7 @@ def _whole_numbers(plane: Any, name: str) -> npt.NDArray[np.int64]:
         raise TrainingError(
             f"Expected whole numbers as labels of {name}, got fractions."
         )
-    numbers = plane.astype(np.int64)
+    numbers: npt.NDArray[np.int64] = plane.astype(np.int64)
     if numbers.min(initial=0) < 0:
         raise TrainingError(
             f"Expected labels from 0 in {name}, got {int(numbers.min())}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.inference.loading import find_model
+from napari_sam_adapter.inference.loading import find_adapter, find_model
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
@@ -57,7 +56,7 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
                 f"Expected a part to train from {config.start}, got everything. "
                 "Leave out the start, or train adapter, decoder or lora."
             )
-        base = load_adapter(Path(config.start), base, config.base)
+        base = load_adapter(find_adapter(config.start), base, config.base)
     torch.manual_seed(config.seed)
     trainee = Trainee(_with_part(base, config), config)
     if config.checkpointing:
@@ -95,4 +94,4 @@ def _checkpoint(block: nn.Module) -> None:
             out = forward(x)
         return out
 
-    block.forward = run  # type: ignore[method-assign]
+    block.forward = run
