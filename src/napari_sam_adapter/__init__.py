@@ -17,12 +17,15 @@ _ROOMS = {
     "SamPredictor": "inference.predictor",
     "Scribble": "prompts",
     "Session": "volume.session",
+    "TrainingConfig": "training.config",
     "Volume": "volume.planes",
     "load_predictor": "inference.loading",
     "open_image": "image_io",
     "propagate": "volume.propagation",
     "replay": "volume.journal",
+    "samples_from_arrays": "training.reading",
     "save_labels": "image_io",
+    "train_adapter": "training.adapter_training",
 }
 
 __all__ = ["__version__", *sorted(_ROOMS)]

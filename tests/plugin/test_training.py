@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from napari.utils.notifications import notification_manager
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, stack
 
 from napari_sam_adapter.model.checkpoints import save_base
@@ -95,7 +96,7 @@ def test_stopping_leaves_annotation_alone_and_says_what_came_of_it(scene):
 
 def test_training_without_masks_is_refused_with_a_sentence(make_scene):
     scene = make_scene(stack())
-    with pytest.warns(UserWarning, match="labelled objects"):
-        scene.widget.training_panel.start.click()
-    assert scene.widget.training_state.message.is_error
+    scene.widget.training_panel.start.click()
+    assert "labelled objects" in scene.widget.training_panel.status.text()
+    assert notification_manager.records[-1].message.startswith("Expected labelled")
     assert not scene.widget.training_state.is_running

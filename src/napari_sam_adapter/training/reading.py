@@ -15,7 +15,7 @@ from napari_sam_adapter.intensity import (
     check_pixels,
     estimate_intensity,
 )
-from napari_sam_adapter.training.datasets import MIN_FOREGROUND, read_samples
+from napari_sam_adapter.training.datasets import read_samples
 from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Index = tuple[int, ...]
 
+MIN_FOREGROUND = 20
+"""Planes of a volume with fewer labelled pixels are left out, unless asked for."""
 MASK_FOLDERS = ("masks", "labels")
 VALIDATION_NAMES = ("val", "valid", "validation")
 ESTIMATION_PLANES = 5
