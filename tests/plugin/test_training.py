@@ -100,3 +100,24 @@ def test_training_without_masks_is_refused_with_a_sentence(make_scene):
     assert "labelled objects" in scene.widget.training_panel.status.text()
     assert notification_manager.records[-1].message.startswith("Expected labelled")
     assert not scene.widget.training_state.is_running
+
+
+def test_another_labels_layer_can_be_learned_from(make_scene):
+    tasks = []
+    scene = make_scene(stack(), name="cells")
+    scene.widget.training._train = lambda task: iter(tasks.append(task) or ())
+    painted = np.zeros((8, 64, 80), np.uint16)
+    painted[5, 10:20, 10:20] = 3
+    scene.viewer.add_labels(painted, name="painted elsewhere")
+    scene.viewer.add_labels(painted[:4], name="of another image")
+    panel = scene.widget.training_panel
+    panel.layers_wanted.emit()
+    names = [panel.masks.itemText(i) for i in range(panel.masks.count())]
+    assert names[1:] == ["painted elsewhere"]
+    panel.masks.activated.emit(1)
+    panel.start.click()
+    finish(scene)
+    assert [plane.position for plane in tasks[0].labels] == [(5,)]
+    scene.viewer.layers.remove("painted elsewhere")
+    panel.start.click()
+    assert "is gone" in panel.status.text()

@@ -59,11 +59,12 @@ class SegmentAnythingWidget(QWidget):
         self.activity_panel = ActivityPanel()
         self.training_state = TrainingState()
         self.training = TrainingRun(
-            self.controller, self.state, self.training_state, train
+            napari_viewer, self.controller, self.state, self.training_state, train
         )
         self.training_panel = TrainingPanel()
         self._is_docked = False
         self._lay_out()
+        self._connect_training()
         self._connect()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
@@ -111,15 +112,20 @@ class SegmentAnythingWidget(QWidget):
         self.annotation_panel.polarity_chosen.connect(controller.set_polarity)
         self.annotation_panel.object_chosen.connect(controller.choose_object)
         self.image_panel.image_chosen.connect(controller.choose_image)
-        self.training_panel.finished_pressed.connect(self.training.switch_finished)
-        self.training_panel.start_pressed.connect(self.training.start)
-        self.training_panel.stop_pressed.connect(self.training.stop)
-        self.training_panel.use_pressed.connect(self._on_use)
-        self.training_state.events.connect(self._on_state_changed)
         self.state.events.connect(self._on_state_changed)
         self.destroyed.connect(controller.close)
         controller.on_layers_changed()
         self._on_state_changed()
+
+    def _connect_training(self) -> None:
+        panel, training = self.training_panel, self.training
+        panel.finished_pressed.connect(training.switch_finished)
+        panel.layers_wanted.connect(training.list_layers)
+        panel.layer_chosen.connect(training.choose_layer)
+        panel.start_pressed.connect(training.start)
+        panel.stop_pressed.connect(training.stop)
+        panel.use_pressed.connect(self._on_use)
+        self.training_state.events.connect(self._on_state_changed)
 
     def _on_action(self, name: str) -> None:
         getattr(self.controller, name)()

@@ -27,6 +27,7 @@ from napari_sam_adapter.plugin.training_curve import TrainingCurve
 if TYPE_CHECKING:
     from dataclasses import Field
 
+    from napari.layers import Labels
     from qtpy.QtWidgets import QWidget
 
     from napari_sam_adapter.plugin.state import PluginState
@@ -35,10 +36,21 @@ if TYPE_CHECKING:
 
 FORM_FIELDS = ("trains", "steps", "prompted_share", "learning_rate", "augment")
 """Options that the form shows; the others keep their defaults."""
+OWN_MASKS = "masks of this widget"
 NO_ADAPTER = "everything"
 """Not offered: its result is a model of its own."""
 PICTURE_SIDE = 120
 LARGEST = 1_000_000
+
+
+class _AskedComboBox(QComboBox):
+    """Tells before its list is shown."""
+
+    opened = Signal()
+
+    def showPopup(self) -> None:  # noqa: N802  Qt's name
+        self.opened.emit()
+        super().showPopup()
 
 
 class TrainingPanel(QGroupBox):
@@ -56,6 +68,10 @@ class TrainingPanel(QGroupBox):
     """Emitted when training is to stop."""
     finished_pressed = Signal()
     """Emitted when the slice in view is finished, or not any longer."""
+    layers_wanted = Signal()
+    """Emitted when the list of Labels layers is to be made anew."""
+    layer_chosen = Signal(object)
+    """Emitted with a Labels layer, or None for the masks of the widget."""
     use_pressed = Signal(object)
     """Emitted with the path of an adapter to use."""
 
@@ -65,6 +81,8 @@ class TrainingPanel(QGroupBox):
 
         known = {entry.name: entry for entry in fields(TrainingConfig)}
         self.form = {name: _editor(known[name]) for name in FORM_FIELDS}
+        self.masks = _AskedComboBox()
+        self.masks.addItem(OWN_MASKS)
         self.finished = QPushButton("Slice is finished")
         self.start, self.stop = QPushButton("Train"), QPushButton("Stop")
         self.use = QPushButton("Use it")
@@ -74,8 +92,11 @@ class TrainingPanel(QGroupBox):
         self.status.setWordWrap(True)
         self._result: Any = None
         self._shown: Any = None
+        self._layers: tuple[Labels | None, ...] = (None,)
         self._add_tooltips()
         self._lay_out()
+        self.masks.opened.connect(self.layers_wanted.emit)
+        self.masks.activated.connect(self._on_masks_chosen)
         self.finished.clicked.connect(lambda: self.finished_pressed.emit())
         self.start.clicked.connect(self._on_start)
         self.stop.clicked.connect(lambda: self.stop_pressed.emit())
@@ -102,6 +123,7 @@ class TrainingPanel(QGroupBox):
             Whether there is an image.
         """
         self._result = state.result
+        self._show_layers(state)
         has_image = plugin_state.has_image
         self.finished.setEnabled(has_image)
         self.start.setEnabled(has_image and not state.is_running)
@@ -110,6 +132,18 @@ class TrainingPanel(QGroupBox):
         self.status.setText(state.message.text)
         self.status.setStyleSheet(ERROR_STYLE if state.message.is_error else "")
         self._show_progress(state)
+
+    def _show_layers(self, state: TrainingState) -> None:
+        self._layers = (None, *state.label_layers)
+        names = [OWN_MASKS, *(layer.name for layer in state.label_layers)]
+        if names != [self.masks.itemText(i) for i in range(self.masks.count())]:
+            self.masks.clear()
+            self.masks.addItems(names)
+        known = state.labels in self._layers
+        self.masks.setCurrentIndex(self._layers.index(state.labels) if known else 0)
+
+    def _on_masks_chosen(self, number: int) -> None:
+        self.layer_chosen.emit(self._layers[number])
 
     def _show_progress(self, state: TrainingState) -> None:
         progress = state.progress
@@ -145,6 +179,7 @@ class TrainingPanel(QGroupBox):
         self.start_pressed.emit(self.options())
 
     def _add_tooltips(self) -> None:
+        self.masks.setToolTip("What to learn: these masks, or another Labels layer.")
         self.finished.setToolTip(
             "Mark the slice in view as finished, or take the mark back. Training uses "
             "marked slices; without marks, all with labels."
@@ -158,6 +193,7 @@ class TrainingPanel(QGroupBox):
 
     def _lay_out(self) -> None:
         form = QFormLayout()
+        form.addRow("masks", self.masks)
         for name, editor in self.form.items():
             form.addRow(name.replace("_", " "), editor)
         column = QVBoxLayout(self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from napari.layers import Labels
 from platformdirs import user_data_path
 
 from napari_sam_adapter.errors import SamAdapterError, SessionError, TrainingError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    from napari.components import ViewerModel
 
     from napari_sam_adapter.plugin.segmenter import Segmenter
     from napari_sam_adapter.plugin.state import PluginState
@@ -120,6 +122,8 @@ class TrainingRun:
 
     Parameters
     ----------
+    viewer : ViewerModel
+        Holds Labels layers to choose from.
     owner : Owner
         The controller.
     plugin_state : PluginState
@@ -132,13 +136,14 @@ class TrainingRun:
 
     def __init__(
         self,
+        viewer: ViewerModel,
         owner: Owner,
         plugin_state: PluginState,
         state: TrainingState,
         train: Trainer = train_on_layers,
     ) -> None:
         self._owner, self._plugin_state, self._state = owner, plugin_state, state
-        self._train = train
+        self._viewer, self._train = viewer, train
         self._output: Path | None = None
         plugin_state.events.image.connect(self._forget_marks)
 
@@ -156,6 +161,29 @@ class TrainingRun:
         """
         self._state.message = Message(str(error), is_error=True)
         self._owner.report(error)
+
+    @reporting
+    def list_layers(self) -> None:
+        """List the Labels layers that fit the image in use."""
+        workspace = self._in_use()
+        shape, own = workspace.session.labels.shape, workspace.layers.labels
+        self._state.label_layers = tuple(
+            layer
+            for layer in self._viewer.layers
+            if isinstance(layer, Labels)
+            and layer is not own
+            and tuple(layer.data.shape) == shape
+        )
+
+    def choose_layer(self, layer: Labels | None) -> None:
+        """Learn from a Labels layer.
+
+        Parameters
+        ----------
+        layer : Labels or None
+            None takes the masks of the widget.
+        """
+        self._state.labels = layer
 
     @reporting
     def switch_finished(self) -> None:
@@ -225,7 +253,7 @@ class TrainingRun:
 
     def _labels_to_learn(self, workspace: Workspace) -> LabelPlanes:
         """Copy the slices marked as finished, or all with labels."""
-        labels = workspace.session.labels
+        labels = self._labels(workspace)
         marked = self._state.finished
         planes = marked or _along(workspace.plane_in_view(), labels.shape)
         found = {plane: np.array(plane.view(labels)) for plane in planes}
@@ -237,6 +265,18 @@ class TrainingRun:
                 "some first."
             )
         return found
+
+    def _labels(self, workspace: Workspace) -> npt.NDArray[Any]:
+        layer = self._state.labels
+        if layer is None:
+            return workspace.session.labels
+        expected = workspace.session.labels.shape
+        if layer not in self._viewer.layers or tuple(layer.data.shape) != expected:
+            raise TrainingError(
+                f"Expected a Labels layer of the shape {expected} in the viewer, but "
+                f"{layer.name!r} is gone or other. Choose another."
+            )
+        return np.asarray(layer.data)
 
     def _on_progress(self, progress: TrainingProgress) -> None:
         known = self._state.progress
@@ -271,7 +311,8 @@ class TrainingRun:
         )
 
     def _forget_marks(self) -> None:
-        self._state.finished = ()
+        self._state.finished, self._state.labels = (), None
+        self._state.label_layers = ()
 
 
 def _along(plane: Plane, shape: tuple[int, ...]) -> list[Plane]:

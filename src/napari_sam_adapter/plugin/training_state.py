@@ -12,6 +12,8 @@ from napari_sam_adapter.plugin.state import Message
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari.layers import Labels
+
     from napari_sam_adapter.training.progress import TrainingProgress
     from napari_sam_adapter.volume.planes import Plane
 
@@ -27,6 +29,10 @@ class TrainingState:
     ----------
     is_running : bool
         Whether a training is in the queue.
+    label_layers : tuple of Labels
+        Layers that could be learned from, beside the masks of the widget.
+    labels : Labels or None
+        The chosen one; None takes the masks of the widget.
     finished : tuple of Plane
         Slices of the image in use that the user marked as finished.
     progress : TrainingProgress or None
@@ -40,6 +46,8 @@ class TrainingState:
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
     is_running: bool = False
+    label_layers: tuple[Labels, ...] = ()
+    labels: Labels | None = None
     finished: tuple[Plane, ...] = ()
     progress: TrainingProgress | None = None
     result: Path | None = None

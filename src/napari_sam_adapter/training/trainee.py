@@ -31,6 +31,7 @@ from napari_sam_adapter.training.prompt_steps import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_sam_adapter.model.adapter import SamAdapter
     from napari_sam_adapter.model.adapter_header import AdapterNotes
     from napari_sam_adapter.model.checkpoints import Checkpoint
     from napari_sam_adapter.training.adapter_data import AdapterExample
@@ -90,8 +91,25 @@ class Trainee(nn.Module):
         sizes = [(int(rows), int(columns)) for rows, columns in valid.tolist()]
         if len(set(sizes)) == 1:
             return self.encoder(image, sizes[0])  # type: ignore[no-any-return]
-        parts = [self.encoder(image[i : i + 1], size) for i, size in enumerate(sizes)]
-        return _stacked(parts)
+        return self._encode_mixed(self.adapter, image, sizes)
+
+    def _encode_mixed(
+        self, adapter: SamAdapter, image: Tensor, sizes: list[tuple[int, int]]
+    ) -> EncodedImage:
+        """Encode images that end at different places, which only the adapter sees."""
+        encoder = self.sam.image_encoder
+        tokens, sides = encoder.patch_embed(image)
+        prompts = zip(
+            *(
+                adapter(image[i : i + 1], tokens[i : i + 1], size)
+                for i, size in enumerate(sizes)
+            ),
+            strict=True,
+        )
+        tokens = encoder.add_position(tokens)
+        for block, parts in zip(encoder.blocks, prompts, strict=True):
+            tokens = block(tokens + torch.cat(parts))
+        return encoder.finish(tokens, sides)
 
     def recall(self, batch: AdapterExample) -> EncodedImage:
         """Encode images of a frozen encoder, each of them once.

@@ -14,6 +14,7 @@ from napari_sam_adapter.inference.loading import find_adapter, find_model
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.lora import add_lora, lora_state
 from napari_sam_adapter.training.trainee import Trainee
 
@@ -68,6 +69,11 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
 def _with_part(base: Checkpoint, config: TrainingConfig) -> Checkpoint:
     """Return the base with a fresh adapter or LoRA, if that is wanted and not there."""
     encoder = base.sam.image_encoder
+    if config.trains == "adapter" and not isinstance(encoder, ImageEncoder):
+        raise TrainingError(
+            f"Expected a base with a ViT encoder for an adapter, got {config.base}. "
+            "Train its decoder, or choose tiny, vit_b, vit_l or vit_h."
+        )
     if config.trains == "adapter" and base.adapter is None:
         adapter = SamAdapter(
             encoder.pos_embed.shape[-1],
