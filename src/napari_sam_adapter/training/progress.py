@@ -54,7 +54,7 @@ class Validation:
     score: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Example:
     """A validation image without prompts, before training and now.
 
