@@ -77,11 +77,19 @@ def test_everything_gives_a_model(config: Configure, disks: list[Sample]) -> Non
     assert load_predictor(asked.output, device="cpu").image_size == SIDE
 
 
-@pytest.mark.parametrize("trains", ["adapter", "decoder"])
+@pytest.mark.parametrize(
+    ("trains", "held_out"),
+    [("adapter", 0.2), ("adapter", 0.0), ("decoder", 0.0)],
+    ids=["best state", "last state", "decoder"],
+)
 def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(
-    config: Configure, disks: list[Sample], tmp_path: Path, trains: str
+    config: Configure,
+    disks: list[Sample],
+    tmp_path: Path,
+    trains: str,
+    held_out: float,
 ) -> None:
-    options = {"trains": trains, "steps": 5, "corrections": 0}
+    options = {"trains": trains, "steps": 5, "validation_share": held_out}
     whole = config(**options, output=tmp_path / "whole.safetensors")
     parts = config(**options, output=tmp_path / "parts.safetensors")
     *_, expected = train_adapter(whole, disks)

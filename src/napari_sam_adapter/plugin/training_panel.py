@@ -215,7 +215,8 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
 
 def _editor(entry: Field[Any]) -> QWidget:
     """Return a widget for an option, with its default and help."""
-    choices, default = entry.metadata["choices"], entry.default
+    choices = entry.metadata["choices"]
+    default: Any = entry.default
     editor: Any
     if choices:
         editor = QComboBox()
