@@ -35,6 +35,7 @@ class DiskPredictor:
 
     score: float = 0.9
     model: str = "disk"
+    score_is_trusted: bool = True
     encoded: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     predicted: list[tuple[Prompts, MaskPrediction | None]] = field(default_factory=list)
     thread_ids: list[int] = field(default_factory=list)
@@ -78,7 +79,9 @@ class DiskPredictor:
             MaskCandidate(m, self.score - 0.1 * number, _logits(m))
             for number, m in enumerate(masks)
         ]
-        return MaskPrediction(mask, self.score, _logits(mask), tuple(candidates))
+        return MaskPrediction(
+            mask, self.score, _logits(mask), tuple(candidates), self.score_is_trusted
+        )
 
 
 def _regions_asked_for(

@@ -42,17 +42,23 @@ class MaskPrediction:
     mask : (H, W) bool array
         The object on the plane.
     score : float
-        The network's own estimate of the IoU, about 0 to 1.
+        The network's own estimate of the IoU, about 0 to 1. Where that is not trusted,
+        the stability of the mask: its area at a higher threshold, divided by its area
+        at a lower one.
     logits : (h, w) float32 array
         Low-resolution logits of this mask.
     candidates : tuple of MaskCandidate
         All masks for an ambiguous prompt, best score first; else one.
+    score_is_trusted : bool
+        Whether the score may be shown as a quality. It may not for networks that were
+        tuned without it, such as published SAM-Adapters.
     """
 
     mask: npt.NDArray[np.bool_]
     score: float
     logits: npt.NDArray[np.float32]
     candidates: tuple[MaskCandidate, ...] = ()
+    score_is_trusted: bool = True
 
 
 class Predictor(Protocol):

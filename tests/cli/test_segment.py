@@ -10,6 +10,7 @@ import pytest
 import tifffile
 import zarr
 from PIL import Image
+from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.image_io import open_image, save_labels
@@ -314,3 +315,18 @@ def test_an_unknown_model_is_refused_in_one_line(
     error = capsys.readouterr().err
     assert "gigantic" in error
     assert error.count("\n") == 1
+
+
+def test_score_that_is_not_trusted_is_not_shown(
+    volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, report = tmp_path / "labels.tif", tmp_path / "report.json"
+    arguments = ["segment", volume, "-p", POINT, "--propagate", "-o", output]
+    command = [str(argument) for argument in (*arguments, "--json", report)]
+    predictor = DiskPredictor(score_is_trusted=False)
+    assert main(command, lambda *_: predictor) == 0
+    assert "mean score" not in capsys.readouterr().out
+    (found,) = json.loads(report.read_text())["objects"]
+    assert found["score"] is None
+    assert {entry["score"] for entry in found["slices"]} == {None}
+    assert max(entry["confidence"] for entry in found["slices"]) > 0.5

@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.adapter import SamAdapter
+from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
+from napari_sam_adapter.model.layers import Window
+from napari_sam_adapter.model.sam import build_sam
+from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.model.task_information import FILTERS
 
 WIDTH, DEPTH = 32, 3
@@ -128,3 +131,14 @@ def test_learned_weights_receive_gradients() -> None:
 def test_senseless_options_are_refused(options: dict, message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         make(**options)
+
+
+def test_fresh_adapter_changes_nothing_of_the_small_model_and_its_windows() -> None:
+    encoder = build_sam(small_shape(32, 2, 128, 64)).image_encoder.eval()
+    torch.nn.init.normal_(encoder.pos_embed)
+    adapted = AdaptedImageEncoder(encoder, SamAdapter(32, 2))
+    image, window = torch.randn(1, 3, 64, 64), Window(0, 64, 64)
+    with torch.no_grad():
+        found, expected = adapted(image, window=window), encoder(image, window)
+    assert torch.equal(found.embedding, expected.embedding)
+    assert len(found.skips) == len(expected.skips) == 2

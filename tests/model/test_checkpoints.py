@@ -11,9 +11,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from napari_sam_adapter import __version__
 from napari_sam_adapter.errors import CheckpointError, OutputError
+from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
+from napari_sam_adapter.model.adapter_header import (
+    AdapterNotes,
+    read_adapter_header,
+)
 from napari_sam_adapter.model.checkpoints import load_checkpoint, save_base
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import (
@@ -24,7 +30,7 @@ from napari_sam_adapter.model.shape import (
     SamShape,
     infer_shape,
 )
-from napari_sam_adapter.model.weight_files import write_weights
+from napari_sam_adapter.model.weight_files import read_header, write_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -267,14 +273,68 @@ def test_strange_tensors_give_one_error(sam: Sam, base_file: Path, spoil) -> Non
         load_checkpoint(base_file)
 
 
-@pytest.mark.parametrize("weights", ["5", "[1]", '{"fft_highpass": "x"}', "null", "{"])
-def test_strange_adapter_headers_give_one_error(base_file: Path, weights: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("weights", "5"),
+        ("weights", "[1]"),
+        ("weights", '{"fft_highpass": "x"}'),
+        ("weights", '{"fft_highpass": [1, 1]}'),
+        ("weights", "null"),
+        ("weights", "{"),
+        ("weights", "[" * 100_000),
+        ("sources", "[]"),
+        ("sources", "[1]"),
+        ("sources", '["srm"]'),
+        ("learned_weights", "shared"),
+        ("learned_weights", "perhaps"),
+        ("intensity", '{"colour": 1}'),
+        ("metrics", "[]"),
+        ("published_order", "0"),
+    ],
+)
+def test_strange_adapter_headers_give_one_error(
+    base_file: Path, key: str, text: str
+) -> None:
     base = load_checkpoint(base_file)
     path = saved_adapter(base_file)
     header = {"format": "1", "kind": "adapter", "base_sha256": base.sha256}
-    write_weights(path, load_file(path), header | {"weights": weights})
-    with pytest.raises(CheckpointError, match="my"):
+    write_weights(path, load_file(path), header | {key: text})
+    with pytest.raises(CheckpointError):
         load_adapter(path, base, "small")
+
+
+def test_adapter_file_tells_everything_that_was_noted(base_file: Path) -> None:
+    base = load_checkpoint(base_file)
+    path = base_file.with_name("my.safetensors")
+    adapter = SamAdapter(32, 2, sources=["srm"], learned_weights="per_block")
+    notes = AdapterNotes(
+        IntensityMapping("percentile", -3.5, 700.0),
+        training={"steps": 200, "losses": ["focal", "dice"]},
+        data={"images": 12},
+        metrics={"iou": 0.91},
+        licence="CC-BY-4.0",
+        score_is_trusted=False,
+    )
+    save_adapter(adapter, base.sam, path, "small", base.sha256, notes)
+    header = read_adapter_header(path)
+    assert header.notes == notes
+    assert (header.base, header.base_sha256) == ("small", base.sha256)
+    assert header.sources == ("srm",)
+    assert header.weights == {"srm": [1.0, 1.0]}
+    assert header.version == __version__
+    loaded = load_adapter(path, base, "small")
+    assert loaded.adapter is not None
+    assert loaded.adapter.weights == header.weights
+    assert not loaded.score_is_trusted
+
+
+def test_huge_adapter_sizes_take_no_memory(base_file: Path) -> None:
+    path = saved_adapter(base_file)
+    state = load_file(path) | {"adapter.shared_mlp.weight": torch.zeros(1, 1_000_000)}
+    write_weights(path, state, read_header(path))
+    with pytest.raises(CheckpointError, match="instead of"):
+        load_adapter(path, load_checkpoint(base_file), "small")
 
 
 def test_adapter_of_a_later_format_is_refused(base_file: Path) -> None:

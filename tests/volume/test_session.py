@@ -325,3 +325,12 @@ def test_a_constant_plane_is_refused_with_a_sentence(predictor, plane):
     with pytest.raises(ImageError, match="every pixel is 7"):
         session.mask(1, plane)
     assert session.needs_mask(1, plane)
+
+
+def test_score_that_is_not_trusted_is_not_told(session, predictor, plane):
+    predictor.score_is_trusted = False
+    session.new_object()
+    session.add_point(1, plane, LEFT[1:])
+    assert session.mask(1, plane).any()
+    assert session.score(1, plane) is None
+    assert session.confidence(1, plane) == 0.9

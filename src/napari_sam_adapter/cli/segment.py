@@ -141,10 +141,10 @@ def _write_report(path: Path, summary: dict[str, Any], overwrite: bool) -> None:
 def _tell(summary: dict[str, Any], output: Path) -> None:
     for found in summary["objects"]:
         slices = sum(entry["used"] for entry in found["slices"])
-        typer.echo(
-            f"object {found['object']}: {found['voxels']} voxels on {slices} slices, "
-            f"mean score {found['score']:.2f}"
-        )
+        line = f"object {found['object']}: {found['voxels']} voxels on {slices} slices"
+        if found["score"] is not None:
+            line += f", mean score {found['score']:.2f}"
+        typer.echo(line)
     count = len(summary["objects"])
     typer.echo(
         f"{output}: {count} object{'s' * (count != 1)} in {summary['seconds']:.1f} s"

@@ -31,8 +31,8 @@ class SliceReport:
         Number of the object in the labels.
     position : tuple of int
         Index of the slice on every axis that it does not show.
-    score : float
-        The network's own estimate of the IoU.
+    score : float or None
+        The network's own estimate of the IoU; None where it is not to be trusted.
     confidence : float
         0 to 1; falls where the object is followed over a doubtful slice.
     reason : str
@@ -43,7 +43,7 @@ class SliceReport:
 
     object_id: int
     position: tuple[int, ...]
-    score: float
+    score: float | None
     confidence: float
     reason: str = ""
     is_used: bool = True
@@ -155,9 +155,10 @@ def _segment_slice(
 ) -> SliceReport:
     session.set_prompts(object_id, plane, prompts)
     found = bool(session.mask(object_id, plane).any())
-    score = float(session.score(object_id, plane) or 0)
+    score = session.score(object_id, plane)
+    confidence = float(session.confidence(object_id, plane) or 0)
     reason = "" if found else "empty"
-    return SliceReport(object_id, plane.position, score, score, reason, found)
+    return SliceReport(object_id, plane.position, score, confidence, reason, found)
 
 
 def _follow(
@@ -175,7 +176,7 @@ def _follow(
         yield SliceReport(
             object_id,
             result.plane.position,
-            float(result.score),
+            result.trusted_score,
             float(result.confidence),
             result.reason,
             result.is_usable,
@@ -210,7 +211,8 @@ def summarise_objects(
     Returns
     -------
     list of dict
-        Per object its number, voxels, mean score over its slices, and the slices.
+        Per object its number, voxels, mean score over its slices, and the slices. The
+        score is None where it is not to be trusted.
     """
     voxels = np.bincount(
         np.ravel(session.labels), minlength=max(session.object_ids) + 1
@@ -219,22 +221,29 @@ def summarise_objects(
     for object_id in session.object_ids:
         own = {r.position: r for r in reports if r.object_id == object_id}
         slices = [_as_json(own[position]) for position in sorted(own)]
-        used = [entry["score"] for entry in slices if entry["used"]] or [0.0]
+        used = [entry["score"] for entry in slices if entry["used"]]
         summaries.append(
             {
                 "object": object_id,
                 "voxels": int(voxels[object_id]),
-                "score": round(float(np.mean(used)), 4),
+                "score": _mean(used),
                 "slices": slices,
             }
         )
     return summaries
 
 
+def _mean(scores: Sequence[float | None]) -> float | None:
+    known = [score for score in scores if score is not None]
+    if len(known) < len(scores):
+        return None
+    return round(float(np.mean(known or [0.0])), 4)
+
+
 def _as_json(report: SliceReport) -> dict[str, Any]:
     return {
         "position": report.position,
-        "score": round(report.score, 4),
+        "score": None if report.score is None else round(report.score, 4),
         "confidence": round(report.confidence, 4),
         "reason": report.reason,
         "used": report.is_used,

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from napari_sam_adapter import __version__
-from napari_sam_adapter.errors import CheckpointError, DeviceError
+from napari_sam_adapter.errors import DeviceError
 from napari_sam_adapter.inference.predictor import SamPredictor
-from napari_sam_adapter.model.adapter_files import load_adapter
+from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.variants import ADAPTERS, MODELS
-from napari_sam_adapter.model.weight_files import download, file_hash
+from napari_sam_adapter.model.variants import MODELS
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.model.variants import ModelVariant
+    from pathlib import Path
 
-WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -58,7 +55,7 @@ def load_predictor(
         raise DeviceError(
             f"Expected a number format among {', '.join(DTYPES)}, got {dtype!r}."
         )
-    checkpoint = load_checkpoint(find_model(str(model)))
+    checkpoint = load_checkpoint(find_weights(str(model), MODELS, "model"))
     description = {
         "model": str(model),
         "model_sha256": checkpoint.sha256,
@@ -66,68 +63,8 @@ def load_predictor(
         "dtype": str(DTYPES[dtype]).removeprefix("torch."),
         "version": __version__,
     }
-    if adapter is not None:
-        path = find_adapter(str(adapter))
-        checkpoint = load_adapter(path, checkpoint, str(model))
-        description |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
-    return SamPredictor(checkpoint, description, chosen_device, DTYPES[dtype])
-
-
-def find_model(model: str) -> Path:
-    """Return the file of a model, fetched if need be.
-
-    Parameters
-    ----------
-    model : str
-        Name or path.
-
-    Returns
-    -------
-    Path
-        An existing file.
-
-    Raises
-    ------
-    CheckpointError
-        If there is no such model, or it cannot be fetched.
-    """
-    return _find(model, MODELS, "model")
-
-
-def find_adapter(adapter: str) -> Path:
-    """Return the file of an adapter, fetched if need be.
-
-    Parameters
-    ----------
-    adapter : str
-        Name or path.
-
-    Returns
-    -------
-    Path
-        An existing file.
-
-    Raises
-    ------
-    CheckpointError
-        If there is no such adapter, or it cannot be fetched.
-    """
-    return _find(adapter, ADAPTERS, "adapter")
-
-
-def _find(name: str, table: dict[str, ModelVariant], kind: str) -> Path:
-    """Return the file of a named or given set of weights."""
-    variant = table.get(name)
-    if variant is None:
-        path = Path(name)
-        if path.is_file():
-            return path
-        names = ", ".join(table) or "none yet"
-        raise CheckpointError(
-            f"Expected the name of a {kind} ({names}) or a file, got {name!r}. "
-            "Check the spelling or the path."
-        )
-    return WEIGHTS_FOLDER / variant.file if variant.file else download(variant)
+    predictor = SamPredictor(checkpoint, description, chosen_device, DTYPES[dtype])
+    return predictor if adapter is None else predictor.with_adapter(adapter)
 
 
 def choose_device(device: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,47 +11,34 @@ import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.preprocessing import (
-    Frame,
     frame_of,
     to_input,
     to_rgb,
 )
+from napari_sam_adapter.inference.stability import stability
+from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder
+from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.layers import warm_up_vector_math
+from napari_sam_adapter.model.variants import ADAPTERS
+from napari_sam_adapter.model.weight_files import file_hash
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.model.checkpoints import Checkpoint
+    from napari_sam_adapter.model.task_information import ImageFilter
     from napari_sam_adapter.prompts import Prompts
 
 
-@dataclass(frozen=True)
-class ImageEmbedding:
-    """An encoded plane.
-
-    Parameters
-    ----------
-    features : (1, 256, h, w) tensor
-        The image embedding.
-    skips : tuple of tensors
-        Finer maps of the small model; empty for the published ones.
-    frame : Frame
-        How the plane lies in the network's square.
-    """
-
-    features: Tensor
-    skips: tuple[Tensor, ...]
-    frame: Frame
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the tensors in bytes."""
-        return sum(t.numel() * t.element_size() for t in (self.features, *self.skips))
+_OF_ADAPTER = ("adapter", "adapter_sha256")
 
 
 class SamPredictor:
@@ -81,11 +68,13 @@ class SamPredictor:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         warm_up_vector_math()
+        self._base = checkpoint
         self.device = torch.device(device)
         self.description = description
         self._dtype = dtype
         self._stretch = checkpoint.stretch
         self._is_own = checkpoint.is_own
+        self.score_is_trusted = checkpoint.score_is_trusted
         self._sam = checkpoint.sam.to(self.device)
         self._encoder: nn.Module = checkpoint.image_encoder.to(self.device)
         with torch.inference_mode():
@@ -95,6 +84,42 @@ class SamPredictor:
     def image_size(self) -> int:
         """Side of the network's square input in pixels."""
         return self._sam.image_size
+
+    def with_adapter(
+        self,
+        adapter: str | Path | None,
+        functions: Mapping[str, ImageFilter] | None = None,
+    ) -> SamPredictor:
+        """Return a predictor with another adapter on the same base model.
+
+        Parameters
+        ----------
+        adapter : str, Path or None
+            A name, the path of an adapter file, or None for the model as it was loaded.
+        functions : mapping of str to callable, optional
+            Sources of task information of your own, by name; see `SamAdapter`.
+
+        Returns
+        -------
+        SamPredictor
+            Shares the base weights with this one, costs the memory of the adapter
+            file, and takes well under a second. Both can be used in turn.
+
+        Raises
+        ------
+        CheckpointError
+            If the adapter cannot be used, or belongs to another model.
+        """
+        about = {k: v for k, v in self.description.items() if k not in _OF_ADAPTER}
+        checkpoint = self._base
+        if adapter is not None:
+            path = find_weights(str(adapter), ADAPTERS, "adapter")
+            base_name = self.description["model"]
+            checkpoint = load_adapter(path, self._base, base_name, functions)
+            about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
+        changed = SamPredictor(checkpoint, about, str(self.device), self._dtype)
+        changed._base = self._base
+        return changed
 
     def encode(self, image: npt.NDArray[Any]) -> ImageEmbedding:
         """Encode one plane; the slow part.
@@ -239,11 +264,14 @@ class SamPredictor:
             embedding.features, self._positions, sparse, dense, embedding.skips, maps
         )
         ambiguous = group[0].is_ambiguous and previous[0] is None
+        if not self.score_is_trusted:
+            ambiguous, scores = False, stability(logits)
         chosen = slice(1, None) if ambiguous else slice(0, 1)
-        return [
+        found = [
             _to_prediction(logits[i, chosen], scores[i, chosen], frame)
             for i in range(len(group))
         ]
+        return [replace(p, score_is_trusted=self.score_is_trusted) for p in found]
 
     def _encode_tensor(self, batch: Tensor, valid: tuple[int, int]) -> Any:
         if isinstance(self._encoder, AdaptedImageEncoder):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from napari_sam_adapter.model.image_encoder import EncodedImage, ImageEncoder
+    from napari_sam_adapter.model.layers import Window
     from napari_sam_adapter.model.task_information import ImageFilter, Valid
 
 TOKENS = "patch_embedding"
@@ -282,11 +283,28 @@ class AdaptedImageEncoder(nn.Module):
         self.encoder = encoder
         self.adapter = adapter
 
-    def forward(self, image: Tensor, valid: Valid = None) -> EncodedImage:
-        """Encode a normalised image (B, 3, H, W); `valid` as in the adapter."""
+    def forward(
+        self, image: Tensor, valid: Valid = None, window: Window | None = None
+    ) -> EncodedImage:
+        """Encode a normalised image (B, 3, H, W), or a window of one.
+
+        Parameters
+        ----------
+        image : (B, 3, H, W) tensor
+            The network input.
+        valid : (rows, columns) or None
+            The part of the input that is not padding.
+        window : Window or None
+            Where the input lies in the network's frame; None for all of it.
+
+        Returns
+        -------
+        EncodedImage
+            As of the encoder.
+        """
         tokens, sides = self.encoder.patch_embed(image)
         prompts = self.adapter(image, tokens, valid)
-        tokens = self.encoder.add_position(tokens)
+        tokens = self.encoder.add_position(tokens, window)
         for block, prompt in zip(self.encoder.blocks, prompts, strict=True):
             tokens = block(tokens + prompt)
         return self.encoder.finish(tokens, sides)

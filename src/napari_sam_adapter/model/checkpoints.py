@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "1"
 _WRAPPERS = ("model_state", "model", "state_dict")
 _PREFIXES = ("module.", "_orig_mod.", "sam.", "model.")
-_PUBLISHED_RENAMES = {
+PUBLISHED_RENAMES = {
     "pe_layer.positional_encoding_gaussian_matrix": (
         "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
     ),
     "no_mask_embed.weight": "prompt_encoder.no_mask_embed.weight",
 }
-_ADAPTER_PREFIX = "image_encoder.prompt_generator."
+ADAPTER_PREFIX = "image_encoder.prompt_generator."
 _FOREIGN = {
     "vision_encoder.patch_embed.projection.weight": "a Hugging Face SamModel",
     "image_encoder.patch_embed.seq.0.c.weight": "MobileSAM or LiteMedSAM",
@@ -118,9 +118,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def _build(state: dict[str, Tensor], path: Path) -> tuple[Sam, SamAdapter | None]:
     adapter_state = {
-        key.removeprefix(_ADAPTER_PREFIX): state.pop(key)
+        key.removeprefix(ADAPTER_PREFIX): state.pop(key)
         for key in list(state)
-        if key.startswith(_ADAPTER_PREFIX)
+        if key.startswith(ADAPTER_PREFIX)
     }
     if adapter_state:
         state = _complete_published(state)
@@ -289,7 +289,7 @@ def _complete_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename a published SAM-Adapter's short keys and add what it lacks."""
     # the file has no embeddings for points, boxes and masks: they become zero, so
     # that a click is known by its position alone
-    renamed = {_PUBLISHED_RENAMES.get(key, key): value for key, value in state.items()}
+    renamed = {PUBLISHED_RENAMES.get(key, key): value for key, value in state.items()}
     shape = infer_shape(
         {key: tuple(value.shape) for key, value in renamed.items()}
         | {"prompt_encoder.mask_downscaling.3.weight": (16, 4, 2, 2)}

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.inference.loading import find_adapter, find_model
+from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.lora import add_lora, lora_state
+from napari_sam_adapter.model.variants import ADAPTERS, MODELS
 from napari_sam_adapter.training.trainee import Trainee
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
     TrainingError
         If that base cannot be trained in that way.
     """
-    base = load_checkpoint(find_model(config.base))
+    base = load_checkpoint(find_weights(config.base, MODELS, "model"))
     if base.stretch or base.adapter is not None:
         raise TrainingError(
             f"Expected a plain model as the base, but {config.base} is a published "
@@ -57,7 +58,8 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
                 f"Expected a part to train from {config.start}, got everything. "
                 "Leave out the start, or train adapter, decoder or lora."
             )
-        base = load_adapter(find_adapter(config.start), base, config.base)
+        start = find_weights(config.start, ADAPTERS, "adapter")
+        base = load_adapter(start, base, config.base)
     torch.manual_seed(config.seed)
     trainee = Trainee(_with_part(base, config), config)
     if config.checkpointing:

@@ -88,12 +88,15 @@ class Answer:
         All masks to choose from.
     confidence : float
         0 to 1; the score, lowered by propagation where the object changes fast.
+    score_is_trusted : bool
+        Whether the score may be shown.
     """
 
     prompts: Prompts
     chosen: PackedCandidate
     candidates: tuple[PackedCandidate, ...]
     confidence: float
+    score_is_trusted: bool = True
 
     @classmethod
     def of(
@@ -116,14 +119,19 @@ class Answer:
             The same, small.
         """
         candidates = tuple(PackedCandidate.of(c) for c in prediction.candidates)
-        return cls(prompts, PackedCandidate.of(prediction), candidates, confidence)
+        chosen, trusted = PackedCandidate.of(prediction), prediction.score_is_trusted
+        return cls(prompts, chosen, candidates, confidence, trusted)
 
     @property
     def prediction(self) -> MaskPrediction:
         """The answer as the predictor takes it back with the next prompt."""
         chosen = self.chosen.unpack()
         return MaskPrediction(
-            chosen.mask, chosen.score, chosen.logits, self.mask_candidates
+            chosen.mask,
+            chosen.score,
+            chosen.logits,
+            self.mask_candidates,
+            self.score_is_trusted,
         )
 
     @property

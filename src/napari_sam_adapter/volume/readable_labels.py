@@ -145,10 +145,13 @@ class ReadableLabels:
         Returns
         -------
         float or None
-            About 0 to 1; None without a computed mask.
+            About 0 to 1; None without a computed mask, and where the network's
+            estimate is not to be trusted.
         """
         answer = self._document.record(object_id, plane).answer
-        return None if answer is None else answer.chosen.score
+        if answer is None or not answer.score_is_trusted:
+            return None
+        return answer.chosen.score
 
     def confidence(self, object_id: int, plane: Plane) -> float | None:
         """Return how far the last mask of a plane is to be trusted.

@@ -113,6 +113,13 @@ class PlaneResult:
         )
 
     @property
+    def trusted_score(self) -> float | None:
+        """The score; None where the predictor says that it is not to be trusted."""
+        if self.prediction is not None and not self.prediction.score_is_trusted:
+            return None
+        return float(self.score)
+
+    @property
     def is_usable(self) -> bool:
         """Whether the mask may be written into the labels."""
         return self.reason in {"", END} and self.prediction is not None
