@@ -21,6 +21,7 @@ from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.training.adapter_training import train_adapter
 from napari_sam_adapter.training.config import PARTS
+from napari_sam_adapter.training.trainee_loading import load_trainee
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -194,6 +195,22 @@ def test_checkpointing_changes_memory_and_not_the_result(
     )
     assert saving.estimate.memory_bytes < plain.estimate.memory_bytes
     assert saving.history[-1].score == pytest.approx(plain.history[-1].score, abs=1e-3)
+
+
+def test_images_that_end_at_different_places_are_encoded_as_alone(
+    config: Configure,
+) -> None:
+    trainee, _ = load_trainee(config())
+    assert trainee.adapter is not None
+    torch.nn.init.normal_(trainee.adapter.shared_mlp.weight, std=0.1)
+    image, valid = torch.randn(2, 3, SIDE, SIDE), torch.tensor([[64, 40], [48, 64]])
+    with torch.no_grad():
+        together = trainee.encode(image, valid).embedding
+        alone = [
+            trainee.encode(image[i : i + 1], valid[i : i + 1]).embedding for i in (0, 1)
+        ]
+    assert torch.allclose(together, torch.cat(alone), atol=1e-4)
+    assert not torch.allclose(together[:1], trainee.encode(image[:1], valid[1:])[0])
 
 
 def test_a_loss_that_is_no_number_ends_training_with_a_sentence(

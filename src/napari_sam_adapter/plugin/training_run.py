@@ -97,7 +97,6 @@ def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress]:
         **{"micro_batch": 1, **task.options},
     )
     yield from train_adapter(config, samples)
-    config.state_path.unlink(missing_ok=True)
 
 
 class Owner(Protocol):
@@ -291,8 +290,10 @@ class TrainingRun:
         if not self._state.is_running:
             return
         self._state.is_running = False
-        if self._output is not None and self._output.exists():
-            self._state.result = self._output
+        output = self._output
+        if output is not None:
+            output.with_name(output.name + ".state").unlink(missing_ok=True)
+            self._state.result = output if output.exists() else None
         if not self._state.message.is_error:
             self._state.message = Message(self._summary())
 
