@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.training.progress import Validation
 
 HEIGHT, MARGIN = 70, 4
+LOSS_COLOUR = "#999999"
 COLOURS = {"prompted": "#4c9be8", "prompt_free": "#5fbf5f", "score": "#ff6b6b"}
 
 
@@ -34,9 +35,10 @@ class TrainingCurve(QWidget):
         self.setFixedHeight(HEIGHT)
         self.setToolTip(
             "IoU on slices kept for validation, from 0 to 1. Blue: point and box, "
-            "green: no prompt, red: both, which decides."
+            "green: no prompt, red: both, which decides. Grey: loss, relative."
         )
         self.history: Sequence[Validation] = ()
+        self._losses: list[tuple[int, float]] = []
 
     def show_history(self, history: Sequence[Validation]) -> None:
         """Draw these validations.
@@ -47,7 +49,9 @@ class TrainingCurve(QWidget):
             In the order of their steps.
         """
         if history != self.history:
-            self.history = history
+            from napari_sam_adapter.training.progress import relative_losses
+
+            self.history, self._losses = history, relative_losses(history)
             self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802  Qt's name
@@ -61,16 +65,21 @@ class TrainingCurve(QWidget):
         painter = QPainter(self)
         painter.setPen(QColor("#888888"))
         painter.drawRect(0, 0, self.width() - 1, HEIGHT - 1)
-        last = max(1, self.history[-1].step) if self.history else 1
         for name, colour in COLOURS.items():
-            painter.setPen(QPen(QColor(colour), 2))
-            points = [
-                QPointF(
-                    MARGIN + entry.step / last * (self.width() - 2 * MARGIN),
-                    HEIGHT - MARGIN - getattr(entry, name) * (HEIGHT - 2 * MARGIN),
-                )
-                for entry in self.history
-            ]
-            for start, stop in itertools.pairwise(points):
-                painter.drawLine(start, stop)
+            values = [(entry.step, getattr(entry, name)) for entry in self.history]
+            self._draw_line(painter, values, colour)
+        self._draw_line(painter, self._losses, LOSS_COLOUR)
         painter.end()
+
+    def _draw_line(
+        self, painter: QPainter, values: Sequence[tuple[int, float]], colour: str
+    ) -> None:
+        painter.setPen(QPen(QColor(colour), 2))
+        last = max(1, self.history[-1].step) if self.history else 1
+        width, height = self.width() - 2 * MARGIN, HEIGHT - 2 * MARGIN
+        points = [
+            QPointF(MARGIN + step / last * width, HEIGHT - MARGIN - value * height)
+            for step, value in values
+        ]
+        for start, stop in itertools.pairwise(points):
+            painter.drawLine(start, stop)

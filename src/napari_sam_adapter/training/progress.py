@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
@@ -52,6 +54,24 @@ class Validation:
     prompted: float
     prompt_free: float
     score: float
+
+
+def relative_losses(history: Sequence[Validation]) -> list[tuple[int, float]]:
+    """Return the loss along the validations, to be drawn beside the IoU.
+
+    Parameters
+    ----------
+    history : sequence of Validation
+        In the order of their steps.
+
+    Returns
+    -------
+    list of (int, float)
+        Step, and loss as a share of the highest; before training there is none.
+    """
+    known = [entry for entry in history if entry.step]
+    highest = max((entry.loss for entry in known), default=0.0) or 1.0
+    return [(entry.step, entry.loss / highest) for entry in known]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_sam_adapter.image_io.output import whole_output
+from napari_sam_adapter.training.progress import relative_losses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     )
 
 WIDTH, HEIGHT, MARGIN = 640, 240, 40
-COLOURS = {"score": "#d62728", "prompted": "#1f77b4", "prompt_free": "#2ca02c"}
+COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#999999")
 TITLES = {"score": "both", "prompted": "point and box", "prompt_free": "no prompt"}
 OUTLINE = (255, 210, 0)
 STYLE = (
@@ -124,21 +125,25 @@ def _table(history: Sequence[Validation]) -> str:
 
 
 def _curves(history: Sequence[Validation]) -> str:
-    """Return the IoU over the steps as SVG."""
+    """Return IoU and loss over the steps as SVG."""
     if not history:
         return "<p>There were no images to validate on.</p>"
     last = max(1, history[-1].step)
+    curves = {
+        title: [(entry.step, getattr(entry, name)) for entry in history]
+        for name, title in TITLES.items()
+    }
+    curves["loss (relative)"] = relative_losses(history)
     lines = []
-    for number, (name, colour) in enumerate(COLOURS.items()):
+    for number, (title, values) in enumerate(curves.items()):
         points = " ".join(
-            f"{MARGIN + entry.step / last * (WIDTH - 2 * MARGIN):.1f},"
-            f"{_height(getattr(entry, name)):.1f}"
-            for entry in history
+            f"{MARGIN + step / last * (WIDTH - 2 * MARGIN):.1f},{_height(value):.1f}"
+            for step, value in values
         )
         lines.append(
-            f"<polyline fill='none' stroke='{colour}' points='{points}'/>"
-            f"<text x='{MARGIN + 130 * number}' y='14' fill='{colour}'>"
-            f"{TITLES[name]}</text>"
+            f"<polyline fill='none' stroke='{COLOURS[number]}' points='{points}'/>"
+            f"<text x='{MARGIN + 130 * number}' y='14' fill='{COLOURS[number]}'>"
+            f"{title}</text>"
         )
     grid = "".join(
         f"<line x1='{MARGIN}' x2='{WIDTH - MARGIN}' y1='{_height(v)}' y2='{_height(v)}'"
