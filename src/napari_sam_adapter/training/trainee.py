@@ -252,7 +252,7 @@ class Trainee(nn.Module):
             is_adapter = trains == "adapter" and name.startswith("adapter.")
             parameter.requires_grad_(parameter.requires_grad or is_adapter)
         for name in self._lora:
-            self.get_parameter(name).requires_grad_()
+            self.get_parameter(name).requires_grad_(trains == "lora")
 
     def _keep(self, key: int, encoded: EncodedImage) -> None:
         size = sum(t.nbytes for t in (encoded.embedding, *encoded.skips))

@@ -47,25 +47,29 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
         If that base cannot be trained in that way.
     """
     base = load_checkpoint(find_weights(config.base, MODELS, "model"))
-    if base.stretch or base.adapter is not None:
-        raise TrainingError(
-            f"Expected a plain model as the base, but {config.base} is a published "
-            "SAM-Adapter. Train on the model that it was made for."
-        )
     if config.start is not None:
-        if config.trains == "everything":
-            raise TrainingError(
-                f"Expected a part to train from {config.start}, got everything. "
-                "Leave out the start, or train adapter, decoder or lora."
-            )
-        start = find_weights(config.start, ADAPTERS, "adapter")
-        base = load_adapter(start, base, config.base)
+        base = _with_start(base, config.start, config)
+    if base.stretch:
+        raise TrainingError(
+            f"Expected a plain model and an adapter of our own, but {config.base} or "
+            "what to start from is a published SAM-Adapter. Train on the model that it "
+            "was made for."
+        )
     torch.manual_seed(config.seed)
     trainee = Trainee(_with_part(base, config), config)
     if config.checkpointing:
         for block in base.sam.image_encoder.blocks:
             _checkpoint(block)
     return trainee, base.sha256
+
+
+def _with_start(base: Checkpoint, name: str, config: TrainingConfig) -> Checkpoint:
+    if config.trains == "everything":
+        raise TrainingError(
+            f"Expected a part to train from {name}, got everything. Leave out the "
+            "start, or train adapter, decoder or lora."
+        )
+    return load_adapter(find_weights(name, ADAPTERS, "adapter"), base, config.base)
 
 
 def _with_part(base: Checkpoint, config: TrainingConfig) -> Checkpoint:
