@@ -57,8 +57,9 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
         )
     torch.manual_seed(config.seed)
     trainee = Trainee(_with_part(base, config), config)
-    if config.checkpointing:
-        for block in base.sam.image_encoder.blocks:
+    encoder = trainee.sam.image_encoder
+    if config.checkpointing and isinstance(encoder, ImageEncoder):
+        for block in encoder.blocks:
             _checkpoint(block)
     return trainee, base.sha256
 
