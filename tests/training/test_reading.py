@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,6 +100,18 @@ def test_a_volume_and_its_labels_become_planes(
     found = find_samples(tmp_path / "image.npy", tmp_path / "labels.npy")
     assert len(found.training) == 4
     assert {sample.group for sample in found.training} == {"image.npy"}
+
+
+def test_a_zipped_set_keeps_its_split(tmp_path: Path) -> None:
+    pair(tmp_path, "a")
+    pair(tmp_path, "b")
+    with zipfile.ZipFile(tmp_path / "cells.zip", "w") as archive:
+        archive.writestr("index.csv", "id,split\na,train\nb,val\n")
+        for path in sorted(tmp_path.glob("*/*.png")):
+            archive.write(path, path.relative_to(tmp_path))
+    found = find_samples(tmp_path / "cells.zip")
+    assert [s.name for s in found.training] == ["cells train 0"]
+    assert [s.name for s in found.validation] == ["cells val 0"]
 
 
 def test_sets_share_the_weights_of_a_recipe(tmp_path: Path) -> None:

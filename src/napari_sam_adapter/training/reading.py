@@ -88,8 +88,8 @@ def find_samples(data: Path, labels: Path | None = None) -> FoundSamples:
     if not data.exists():
         raise TrainingError(f"Expected training data at {data}, found none.")
     if data.suffix == ".zip":
-        training, validation = (read_samples(data, s) for s in ("train", "val"))
-        found = FoundSamples(tuple(training), tuple(validation))
+        training, validation = (_read_set(data, split) for split in ("train", "val"))
+        found = FoundSamples(training, validation)
     else:
         found = _read_all(_pairs(data, labels))
     if not found.training:
@@ -261,6 +261,11 @@ def _estimate(image: Any, ndim: int, planes: list[Index]) -> IntensityMapping:
         return IntensityMapping()
     step = max(1, len(planes) // ESTIMATION_PLANES)
     return estimate_intensity(np.asarray(image[i]) for i in planes[::step])
+
+
+def _read_set(path: Path, split: str) -> tuple[Sample, ...]:
+    samples = enumerate(read_samples(path, split))
+    return tuple(replace(s, name=f"{path.stem} {split} {i}") for i, s in samples)
 
 
 def _read_all(pairs: Sequence[_Pair]) -> FoundSamples:
