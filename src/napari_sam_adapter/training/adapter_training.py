@@ -197,7 +197,9 @@ class _Run:
         names = ("step", "prompted", "prompt_free", "score")
         metrics = {} if best is None else {n: float(getattr(best, n)) for n in names}
         data = {"images": self._examples.count, "validated": len(self._held_out)}
-        return AdapterNotes(training=training, data=data, metrics=metrics)
+        # without prompts the masks for ambiguous clicks go stale
+        trusted = self._config.prompted_share > 0
+        return AdapterNotes(None, training, data, metrics, score_is_trusted=trusted)
 
     def _judge(self, answers: list[Answer]) -> Validation:
         prompted = [a.prompted for a in answers if a.prompted is not None]
