@@ -168,3 +168,22 @@ def test_published_file_stretches_and_uses_its_own_positions(
     other = load_predictor(path, device="cpu")
     moved = other.predict(other.encode(image), POINT)
     assert not np.allclose(moved.logits, prediction.logits, atol=1e-3)
+
+
+@pytest.mark.parametrize("learned", ["none", "per_block"])
+def test_half_precision_gives_nearly_the_same(
+    base_file: Path, image: np.ndarray, learned: str
+) -> None:
+    path = write_adapter(base_file, "half.safetensors", 1, learned_weights=learned)
+    full = load_predictor(base_file, path, device="cpu").encode(image).features
+    half = load_predictor(base_file, path, device="cpu", dtype="bfloat16")
+    assert (half.encode(image).features - full).abs().mean() < 0.05 * full.std()
+
+
+def test_planes_of_one_size_share_a_pass(
+    base: SamPredictor, first: Path, image: np.ndarray
+) -> None:
+    adapted = base.with_adapter(first)
+    _, together = adapted.encode_batch([image, image[::-1]])
+    alone = adapted.encode(image[::-1])
+    assert torch.allclose(together.features, alone.features, atol=1e-4)

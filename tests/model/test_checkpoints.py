@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -343,3 +344,29 @@ def test_adapter_of_a_later_format_is_refused(base_file: Path) -> None:
     write_weights(path, load_file(path), {"format": "99", "kind": "adapter"})
     with pytest.raises(CheckpointError, match="Expected format 1"):
         load_adapter(path, base, "small")
+
+
+def test_spoilt_adapter_files_give_one_error_or_load(base_file: Path) -> None:
+    base = load_checkpoint(base_file)
+    path = saved_adapter(base_file)
+    content = path.read_bytes()
+    header_end = 8 + int.from_bytes(content[:8], "little")
+    numbers = np.random.default_rng(0)
+    refused = 0
+    for trial in range(120):
+        spoilt = bytearray(content)
+        if trial % 3 == 0:
+            spoilt = spoilt[: numbers.integers(0, len(content))]
+        else:
+            spoilt[numbers.integers(0, header_end)] ^= 1 << numbers.integers(0, 8)
+        path.write_bytes(spoilt)
+        try:
+            load_adapter(path, base, "small")
+        except CheckpointError:
+            refused += 1
+    assert refused > 60
+
+
+def test_header_of_other_files_is_refused(base_file: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"small\.pth"):
+        read_adapter_header(base_file)

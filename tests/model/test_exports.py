@@ -175,3 +175,20 @@ def test_plain_layout_refuses_adapters_and_unknown_file_types(
     export_plain_sam(base, tmp_path / "out.pth")
     with pytest.raises(OutputError, match="exists"):
         export_plain_sam(base, tmp_path / "out.pth")
+
+
+def test_lora_and_adapter_together_survive_their_file_and_the_published_layout(
+    base: Checkpoint, tmp_path: Path
+) -> None:
+    adapter = adapted(base, published_order=True).adapter
+    sam = add_lora(base.sam, rank=2)
+    for value in lora_state(sam).values():
+        value.normal_(std=0.3)
+    own = tmp_path / "both.safetensors"
+    save_adapter(adapter, sam, own, "small", base.sha256)
+    loaded = load_adapter(own, base, "small")
+    export_published(loaded, tmp_path / "out.pth")
+    image = torch.randn(1, 3, 64, 64)
+    expected = prompt_free(replace(base, sam=sam, adapter=adapter), image)
+    for found in (loaded, load_checkpoint(tmp_path / "out.pth")):
+        assert torch.allclose(prompt_free(found, image), expected, atol=1e-4)

@@ -5,6 +5,7 @@ import pytest
 from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 
+from napari_sam_adapter.plugin.annotation_panel import UNKNOWN_SCORE
 from napari_sam_adapter.plugin.state import Phase, Tool
 from napari_sam_adapter.volume.planes import Plane
 
@@ -25,6 +26,14 @@ def test_click_paints_the_mask_and_loads_the_network_first(scene):
     assert not scene.labels[[2, 4]].any()
     assert scene.workspace.layers.labels.data is scene.labels
     assert scene.state.score is not None
+
+
+def test_score_that_is_not_trusted_is_not_shown(scene):
+    scene.predictor.score_is_trusted = False
+    scene.click(LEFT_DISK)
+    assert scene.labels[3].any()
+    assert scene.state.score is None
+    assert scene.widget.annotation_panel.score.text() == UNKNOWN_SCORE
 
 
 def test_mask_comes_into_view_with_the_click(scene):

@@ -186,7 +186,7 @@ def _check_format(header: Mapping[str, str], path: Path) -> None:
     if header.get("kind") != KIND:
         raise CheckpointError(
             f"Expected an adapter file at {path}, got something else. "
-            "To use a base model, give it as the model."
+            "To use a base model or a published SAM-Adapter, give it as the model."
         )
     if header.get("format") != FORMAT_VERSION:
         raise CheckpointError(
