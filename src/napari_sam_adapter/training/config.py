@@ -136,7 +136,7 @@ class TrainingConfig:
     micro_batch: int = field(
         default=0, metadata=_about("Images in memory at once; 0: as many as fit.")
     )
-    learning_rate: float = field(default=5e-4, metadata=_about("Highest rate."))
+    learning_rate: float = field(default=2e-4, metadata=_about("Highest rate."))
     weight_decay: float = field(default=0.01, metadata=_about("Of adapter and LoRA."))
     synthetic_share: float = field(
         default=0.0, metadata=_about("Share of generated images.")
