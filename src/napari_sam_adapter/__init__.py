@@ -23,7 +23,7 @@ _ROOMS = {
     "open_image": "image_io",
     "propagate": "volume.propagation",
     "replay": "volume.journal",
-    "samples_from_arrays": "training.reading",
+    "samples_from_arrays": "training.array_samples",
     "save_labels": "image_io",
     "train_adapter": "training.adapter_training",
 }

@@ -8,12 +8,9 @@ import pytest
 from PIL import Image
 
 from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.training.array_samples import samples_from_arrays
 from napari_sam_adapter.training.labels import separate_objects
-from napari_sam_adapter.training.reading import (
-    find_samples,
-    find_sets,
-    samples_from_arrays,
-)
+from napari_sam_adapter.training.reading import find_samples, find_sets
 from napari_sam_adapter.training.samples import Sample
 from napari_sam_adapter.training.validation import divide
 

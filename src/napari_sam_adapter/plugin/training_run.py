@@ -80,8 +80,8 @@ def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress]:
         If it cannot be trained.
     """
     from napari_sam_adapter.training.adapter_training import train_adapter
+    from napari_sam_adapter.training.array_samples import samples_from_arrays
     from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.reading import samples_from_arrays
 
     samples = []
     for plane, labels in task.labels.items():
