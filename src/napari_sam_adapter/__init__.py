@@ -21,6 +21,7 @@ _ROOMS = {
     "SamPredictor": "inference.predictor",
     "Scribble": "prompts",
     "Session": "volume.session",
+    "TrainingConfig": "training.config",
     "Volume": "volume.planes",
     "evaluate": "evaluation.evaluating",
     "load_predictor": "inference.loading",
@@ -28,9 +29,11 @@ _ROOMS = {
     "open_image": "image_io",
     "propagate": "volume.propagation",
     "replay": "volume.journal",
+    "samples_from_arrays": "training.array_samples",
     "save_labels": "image_io",
     "segment_everything": "inference.everything",
     "segment_semantic": "inference.semantic",
+    "train_adapter": "training.adapter_training",
 }
 
 __all__ = ["__version__", *sorted(_ROOMS)]

@@ -11,12 +11,12 @@ from napari_sam_adapter.errors import CheckpointError, OutputError
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
 from napari_sam_adapter.model.checkpoints import Checkpoint, load_checkpoint
-from napari_sam_adapter.model.families import SAM_ADAPTER
 from napari_sam_adapter.model.exports import (
     export_plain_sam,
     export_published,
     import_published,
 )
+from napari_sam_adapter.model.families import SAM_ADAPTER
 from napari_sam_adapter.model.lora import add_lora, lora_state
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape

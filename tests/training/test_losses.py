@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
 from tests.model import reference_numbers as ref
+from tests.model.test_adapter_parity import published_state
 
+from napari_sam_adapter.inference.preprocessing import frame_of, to_input
+from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.training.losses import (
+    balanced_bce_loss,
+    bce_loss,
     dice_loss,
     focal_loss,
     hard_iou,
     mask_loss,
+    soft_iou_loss,
     step_loss,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOCAL = [[0.589155, 0.556226, 0.625119], [0.591847, 0.539184, 0.66184]]
 DICE = [[0.689823, 0.666986, 0.707421], [0.743597, 0.775695, 0.816789]]
@@ -56,3 +67,35 @@ def test_the_best_of_three_masks_is_trained(
     assert logits.grad is not None
     reached = logits.grad.abs().sum(dim=(2, 3)) > 0
     assert reached.tolist() == [[False, True, False]] * 2
+
+
+def test_prompt_free_losses_match(tmp_path: Path) -> None:
+    torch.save(published_state(), tmp_path / "published.pth")
+    network = load_checkpoint(tmp_path / "published.pth")
+    frame = frame_of((160, 160), 160, stretch=True)
+    picture = to_input(ref.image(160, 160), frame)[None]
+    with torch.inference_mode():
+        embedding = network.image_encoder(picture).embedding
+        sparse, dense, _ = network.sam.prompt_encoder()
+        positions = network.sam.prompt_encoder.dense_positions()
+        low, _ = network.sam.mask_decoder(embedding, positions, sparse, dense)
+        logits = torch.nn.functional.interpolate(
+            low[:, :1], (160, 160), mode="bilinear"
+        )
+    truth = torch.zeros(1, 160, 160)
+    truth[:, 40:120, 30:100] = 1
+    everywhere = torch.ones_like(truth)
+    assert float(bce_loss(logits[0], truth, everywhere)) == pytest.approx(0.88081163)
+    assert float(soft_iou_loss(logits[0], truth)) == pytest.approx(0.80705065)
+    balanced = balanced_bce_loss(logits[0], truth, everywhere)
+    assert float(balanced) == pytest.approx(0.25660664, abs=1e-6)
+
+
+def test_padding_does_not_count() -> None:
+    logits, truth = torch.zeros(1, 4, 4), torch.zeros(1, 4, 4)
+    truth[:, :2, :2] = 1
+    valid = torch.zeros_like(truth)
+    valid[:, :, :2] = 1
+    outside = torch.where(valid > 0, logits, 50.0)
+    for loss in (bce_loss, balanced_bce_loss):
+        assert torch.equal(loss(logits, truth, valid), loss(outside, truth, valid))

@@ -14,6 +14,7 @@ from napari_sam_adapter.cli.loading import Loader, load_from_disk
 from napari_sam_adapter.cli.models import models
 from napari_sam_adapter.cli.pretrain import pretrain
 from napari_sam_adapter.cli.segment import segment
+from napari_sam_adapter.cli.train import train
 from napari_sam_adapter.errors import SamAdapterError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ app.command()(demo)
 app.command()(evaluate)
 app.add_typer(models, name="models")
 app.command()(pretrain)
+app.command()(train)
 
 
 def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> int:

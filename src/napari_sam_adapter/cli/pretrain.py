@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from napari_sam_adapter.training.pretrain import TrainingProgress
+    from napari_sam_adapter.training.pretrain import PretrainProgress
 
 
 def pretrain(
@@ -55,7 +55,7 @@ def _check_outputs(output: Path, resume: bool, overwrite: bool) -> None:
         )
 
 
-def _show(steps: Iterator[TrainingProgress]) -> None:
+def _show(steps: Iterator[PretrainProgress]) -> None:
     from tqdm import tqdm
 
     with tqdm(desc="training", unit="step", delay=1, disable=None) as bar:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.inference.predictor import ImageEmbedding, SamPredictor
+    from napari_sam_adapter.inference.embedding import ImageEmbedding
+    from napari_sam_adapter.inference.predictor import SamPredictor
 
 STABILITY_OFFSET = 1.0
 """A mask is stable if moving its threshold by this much hardly changes it."""

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.model.families import Family
 
-PIXEL_MEAN, PIXEL_STD = SAM.mean, SAM.std
-"""SAM's statistics, on the 0..255 scale."""
 FLAT = 2.0
 """Added to the standard deviation of an image, in 8-bit levels."""
 MASK_STRIDE = 4
@@ -172,20 +170,30 @@ def frame_of(
     return Frame(shape, (rows, columns), size, is_centred, mask_stride)
 
 
-def standardise(pixels: Tensor) -> Tensor:
-    """Give an image mean 0 and standard deviation 1, as the small model expects.
+def normalise(pixels: Tensor, family: Family = SAM) -> Tensor:
+    """Give pixels the values that a family of networks expects.
 
     Parameters
     ----------
     pixels : (3, H, W) float tensor
-        Values from 0 to 255.
+        Values from 0 to 255, without padding.
+    family : Family
+        How the network wants them.
 
     Returns
     -------
     (3, H, W) float tensor
-        Colours keep their differences; nearly constant images are not blown up.
+        About zero on average.
     """
-    return (pixels - pixels.mean()) / (pixels.std(correction=0) + FLAT)
+    if family.intensity == "standardised":
+        # colours keep their differences; nearly constant images are not blown up
+        return (pixels - pixels.mean()) / (pixels.std(correction=0) + FLAT)
+    if family.intensity == "min_max":
+        low, high = pixels.amin(), pixels.amax()
+        pixels = (pixels - low) / (high - low).clamp(min=1) * 255
+    mean = torch.tensor(family.mean)[:, None, None]
+    std = torch.tensor(family.std)[:, None, None]
+    return (pixels - mean) / std
 
 
 def to_input(rgb: npt.NDArray[np.uint8], frame: Frame, family: Family = SAM) -> Tensor:
@@ -205,17 +213,9 @@ def to_input(rgb: npt.NDArray[np.uint8], frame: Frame, family: Family = SAM) -> 
     (3, S, S) float tensor
         Zero where padded, which is the mean colour.
     """
-    pixels = resize(rgb, frame.resized, family.resampling)
-    if family.intensity == "min_max":
-        low, high = pixels.amin(), pixels.amax()
-        pixels = (pixels - low) / (high - low).clamp(min=1) * 255
+    pixels = normalise(resize(rgb, frame.resized, family.resampling), family)
     rows, columns = frame.resized
-    padding = (0, frame.size - columns, 0, frame.size - rows)
-    if family.intensity == "standardised":
-        return F.pad(standardise(pixels), padding)
-    mean = torch.tensor(family.mean)[:, None, None]
-    std = torch.tensor(family.std)[:, None, None]
-    return F.pad((pixels - mean) / std, padding)
+    return F.pad(pixels, (0, frame.size - columns, 0, frame.size - rows))
 
 
 def resize(

@@ -30,6 +30,7 @@ class Priority(IntEnum):
     CLICK = 1
     VIEW = 2
     PROPAGATION = 3
+    TRAINING = 4
 
 
 def _nothing() -> None:

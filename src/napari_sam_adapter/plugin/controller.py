@@ -59,6 +59,11 @@ class Controller:
         """The image in use with its session and layers."""
         return self._current
 
+    @property
+    def segmenter(self) -> Segmenter:
+        """The network and the queue of its work."""
+        return self._segmenter
+
     # What the user asks for.
 
     @reporting
@@ -228,13 +233,7 @@ class Controller:
             self.choose_object(object_id)
 
     def is_positive(self) -> bool:
-        """Return whether a plain left click marks the object.
-
-        Returns
-        -------
-        bool
-            False in the background mode.
-        """
+        """Return whether a plain left click marks the object."""
         return self._state.positive
 
     def report(self, error: SamAdapterError) -> None:

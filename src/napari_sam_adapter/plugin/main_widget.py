@@ -14,10 +14,19 @@ from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.segmenter import Loader, load_from_disk
 from napari_sam_adapter.plugin.state import PluginState
+from napari_sam_adapter.plugin.training_panel import TrainingPanel
+from napari_sam_adapter.plugin.training_run import (
+    Trainer,
+    TrainingRun,
+    train_on_layers,
+)
+from napari_sam_adapter.plugin.training_state import TrainingState
 from napari_sam_adapter.plugin.weights_state import WeightsController
 from napari_sam_adapter.plugin.weights_window import WeightsWindow
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.components import ViewerModel
 
     from napari_sam_adapter.weight_store.entries import Entry
@@ -34,10 +43,15 @@ class SegmentAnythingWidget(QWidget):
         The viewer it is docked in; napari gives it by this name.
     load : callable
         Makes a predictor of a `ModelChoice`; called on the worker thread.
+    train : callable
+        Trains an adapter; called on the worker thread.
     """
 
     def __init__(
-        self, napari_viewer: ViewerModel, load: Loader = load_from_disk
+        self,
+        napari_viewer: ViewerModel,
+        load: Loader = load_from_disk,
+        train: Trainer = train_on_layers,
     ) -> None:
         super().__init__()
         self.setMinimumWidth(MINIMUM_WIDTH)
@@ -49,8 +63,14 @@ class SegmentAnythingWidget(QWidget):
         self.model_panel = ModelPanel()
         self.annotation_panel = AnnotationPanel()
         self.activity_panel = ActivityPanel()
+        self.training_state = TrainingState()
+        self.training = TrainingRun(
+            napari_viewer, self.controller, self.state, self.training_state, train
+        )
+        self.training_panel = TrainingPanel()
         self._is_docked = False
         self._lay_out()
+        self._connect_training()
         self._connect()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
@@ -94,7 +114,13 @@ class SegmentAnythingWidget(QWidget):
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
-        for panel in (self.image_panel, self.model_panel, self.annotation_panel):
+        panels = (
+            self.image_panel,
+            self.model_panel,
+            self.annotation_panel,
+            self.training_panel,
+        )
+        for panel in panels:
             column.addWidget(panel)
         column.addStretch(1)
         area = _ColumnArea()
@@ -119,14 +145,29 @@ class SegmentAnythingWidget(QWidget):
         controller.on_layers_changed()
         self._on_state_changed()
 
+    def _connect_training(self) -> None:
+        panel, training = self.training_panel, self.training
+        panel.finished_pressed.connect(training.switch_finished)
+        panel.layers_wanted.connect(training.list_layers)
+        panel.layer_chosen.connect(training.choose_layer)
+        panel.start_pressed.connect(training.start)
+        panel.stop_pressed.connect(training.stop)
+        panel.use_pressed.connect(self._on_use)
+        self.training_state.events.connect(self._on_state_changed)
+
     def _on_action(self, name: str) -> None:
         getattr(self.controller, name)()
+
+    def _on_use(self, adapter: Path) -> None:
+        self.model_panel.adapter.add_file(str(adapter))
+        self.training.predict_again()
 
     def _on_state_changed(self) -> None:
         self.image_panel.show_state(self.state)
         self.model_panel.show_weights(self.state, self.weights.state)
         self.annotation_panel.show_state(self.state)
         self.activity_panel.show_state(self.state)
+        self.training_panel.show_state(self.training_state, self.state)
 
     def _on_weights_changed(self) -> None:
         self.model_panel.show_weights(self.state, self.weights.state)

@@ -105,6 +105,11 @@ class Segmenter:
         self._repaint_timer.timeout.connect(self._repaint)
 
     @property
+    def queue(self) -> JobQueue:
+        """The queue of all work."""
+        return self._queue
+
+    @property
     def is_loaded(self) -> bool:
         """Whether the network that the user chose is in memory."""
         return self._predictor is not None and self._state.loaded == self._state.model
@@ -185,7 +190,7 @@ class Segmenter:
         elif self._state.phase is not Phase.READY:
             self._wishes.clear()
             self._propagate_next = None
-            self._queue.cancel(lambda job: True)
+            self._queue.cancel(lambda job: job.priority is not Priority.TRAINING)
             self._state.message = Message("Stopped.")
 
     def stop_propagation(self) -> None:

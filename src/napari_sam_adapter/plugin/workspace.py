@@ -73,7 +73,8 @@ class Workspace:
         self, viewer: ViewerModel, image: Image, owner: WorkspaceOwner
     ) -> None:
         self.image = image
-        self.session = Session(_as_volume(image))
+        self.volume = _as_volume(image)
+        self.session = Session(self.volume)
         self.object_id = self.next_id
         self.layers = LayerTrio(viewer, image, self)
         self._viewer = viewer

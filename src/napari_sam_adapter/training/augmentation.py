@@ -44,7 +44,9 @@ class View:
     valid: tuple[int, int]
 
 
-def random_view(sample: Sample, size: int, rng: np.random.Generator) -> View:
+def random_view(
+    sample: Sample, size: int, rng: np.random.Generator, frame: int = FRAME
+) -> View:
     """Cut, turn and expose a sample at random.
 
     Parameters
@@ -55,6 +57,8 @@ def random_view(sample: Sample, size: int, rng: np.random.Generator) -> View:
         Side S of the result in pixels.
     rng : numpy.random.Generator
         Source of all randomness.
+    frame : int
+        Side of the square at which the model will be used.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def random_view(sample: Sample, size: int, rng: np.random.Generator) -> View:
     pixels as it will have in the full frame.
     """
     share = (
-        SMALLEST_CROP * (LARGEST_CROP / SMALLEST_CROP) ** rng.random() * size / FRAME
+        SMALLEST_CROP * (LARGEST_CROP / SMALLEST_CROP) ** rng.random() * size / frame
     )
     view = fit_view(_turn(_crop(sample, share, rng), rng), size)
     return replace(view, image=_expose(view.image, rng))

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+TINY_AREA = 1e-6
+"""Keeps the soft IoU of two empty masks defined."""
 FOCAL_WEIGHT, DICE_WEIGHT, SCORE_WEIGHT = 20.0, 1.0, 1.0
 
 
@@ -92,6 +94,62 @@ def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
     """
     focal = FOCAL_WEIGHT * focal_loss(logits, target)
     return focal + DICE_WEIGHT * dice_loss(logits, target)
+
+
+def soft_iou_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Return one minus the soft IoU of each mask.
+
+    Parameters
+    ----------
+    logits, target : (..., H, W) tensors
+        Logits, and 0 or 1. Pixels that do not count have a logit of minus infinity.
+
+    Returns
+    -------
+    (...) tensor
+        One value per mask; 0 where both are empty.
+    """
+    p = logits.sigmoid()
+    overlap = (p * target).sum(dim=(-2, -1))
+    total = p.sum(dim=(-2, -1)) + target.sum(dim=(-2, -1))
+    return 1 - (overlap + TINY_AREA) / (total - overlap + TINY_AREA)
+
+
+def bce_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Return the binary cross-entropy of each mask, averaged over what counts.
+
+    Parameters
+    ----------
+    logits, target, valid : (N, H, W) tensors
+        Logits, 0 or 1, and 1 where a pixel counts.
+
+    Returns
+    -------
+    (N,) tensor
+        One value per mask.
+    """
+    plain = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (plain * valid).sum(dim=(-2, -1)) / valid.sum(dim=(-2, -1))
+
+
+def balanced_bce_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Return the cross-entropy in which object and background weigh alike.
+
+    Parameters
+    ----------
+    logits, target, valid : (N, H, W) tensors
+        Logits, 0 or 1, and 1 where a pixel counts.
+
+    Returns
+    -------
+    (N,) tensor
+        One value per mask; each has its own balance.
+    """
+    plain = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    count = valid.sum(dim=(-2, -1), keepdim=True)
+    inside = (target * valid).sum(dim=(-2, -1), keepdim=True) / count
+    weight = target * (1 - inside) + (1 - target) * inside
+    return (weight * plain * valid).sum(dim=(-2, -1)) / count[..., 0, 0]
 
 
 def step_loss(logits: Tensor, scores: Tensor, target: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ CROSS_GAIN = 1.6
 
 
 @dataclass(frozen=True)
-class TrainingProgress:
+class PretrainProgress:
     """What is known after a step.
 
     Parameters
@@ -91,7 +91,7 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate(self.step)
         half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.use_half)
-        with half, _fast_backward(self.device):
+        with half, fast_backward(self.device):
             loss, iou = interactive_loss(
                 self.sam,
                 batch,
@@ -155,7 +155,7 @@ def pretrain(
     resume: bool = False,
     device: str = "cpu",
     workers: int = 0,
-) -> Iterator[TrainingProgress]:
+) -> Iterator[PretrainProgress]:
     """Train a base model.
 
     Parameters
@@ -176,7 +176,7 @@ def pretrain(
 
     Yields
     ------
-    TrainingProgress
+    PretrainProgress
         After every step.
 
     Raises
@@ -206,15 +206,26 @@ def pretrain(
         if now - saved > SAVE_SECONDS:
             run.save_state(state_path)
             saved = now
-        yield TrainingProgress(
+        yield PretrainProgress(
             run.step, recipe.total_steps, phase_number, run.loss, run.iou, now - started
         )
     run.save_state(state_path)
     save_base(run.average, output, {"recipe": recipe.model, "steps": str(run.step)})
 
 
-def _fast_backward(device: torch.device) -> AbstractContextManager[None]:
-    """Avoid the fused attention on the CPU, whose backward pass is slow."""
+def fast_backward(device: torch.device) -> AbstractContextManager[None]:
+    """Avoid the fused attention on the CPU, whose backward pass is slow.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network computes.
+
+    Returns
+    -------
+    context manager
+        For the forward pass.
+    """
     if device.type == "cpu":
         return sdpa_kernel(SDPBackend.MATH)
     return nullcontext()

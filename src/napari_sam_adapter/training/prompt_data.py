@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from napari_sam_adapter.inference.preprocessing import standardise
+from napari_sam_adapter.inference.preprocessing import normalise
+from napari_sam_adapter.model.families import SMALL
 from napari_sam_adapter.training.affinities import region_map
 from napari_sam_adapter.training.augmentation import View, random_view
 from napari_sam_adapter.training.synthetic import draw_sample
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.model.families import Family
     from napari_sam_adapter.training.recipe import Phase, Recipe
     from napari_sam_adapter.training.samples import Sample
 
@@ -96,7 +98,7 @@ class PromptDataset(Dataset[PromptExample]):
             if picked is not None:
                 foreground = torch.from_numpy(halve(view.layers[0] > 0))
                 regions = region_map(view.layers)
-                return PromptExample(normalise(view), *picked, foreground, regions)
+                return PromptExample(network_input(view), *picked, foreground, regions)
 
     def _draw(self, rng: np.random.Generator) -> Sample:
         if not self.groups or rng.random() < self.recipe.synthetic_share:
@@ -182,21 +184,23 @@ def halve(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return majority
 
 
-def normalise(view: View) -> Tensor:
+def network_input(view: View, family: Family = SMALL) -> Tensor:
     """Return the network input of a view.
 
     Parameters
     ----------
     view : View
         8-bit pixels and the part that is not padding.
+    family : Family
+        How the network wants them.
 
     Returns
     -------
     (3, S, S) float tensor
-        Standardised as at inference, zero where padded.
+        As at inference, zero where padded.
     """
     rows, columns = view.valid
     image = torch.zeros(3, *view.image.shape[:2])
     pixels = torch.from_numpy(view.image[:rows, :columns]).permute(2, 0, 1).float()
-    image[:, :rows, :columns] = standardise(pixels)
+    image[:, :rows, :columns] = normalise(pixels, family)
     return image

@@ -112,24 +112,48 @@ def interactive_loss(
         Mean IoU after the last step.
     """
     window = random_window(sam, batch.image.shape[-1])
-    scene = _Scene(sam, sam.image_encoder(batch.image, window), window)
-    total = torch.zeros((), device=batch.image.device)
+    scene = Scene(sam, sam.image_encoder(batch.image, window), window)
+    extra = torch.zeros((), device=batch.image.device)
     if affinities is not None:
-        total = affinity_loss(affinities(scene.encoded.skips[-1]), batch.regions)
+        extra = affinity_loss(affinities(scene.encoded.skips[-1]), batch.regions)
     if torch.rand(()) < no_prompt_share:
         targets = batch.foreground
         loss, logits = scene.one_step(SimulatedPrompts(), targets)
-        return total + loss, _mean_iou(logits, targets)
+        return extra + loss, mean_iou(logits, targets)
+    loss, iou = prompted_loss(scene, batch, corrections)
+    return extra + loss, iou
+
+
+def prompted_loss(
+    scene: Scene, batch: PromptExample, corrections: int
+) -> tuple[Tensor, float]:
+    """Return the loss of a first prompt and some corrections, summed.
+
+    Parameters
+    ----------
+    scene : Scene
+        The encoded images of the batch.
+    batch : PromptExample
+        Stacked examples.
+    corrections : int
+        Simulated clicks after the first prompt.
+
+    Returns
+    -------
+    loss : scalar tensor
+        To be minimised.
+    iou : float
+        Mean IoU after the last step.
+    """
     prompts, targets = first_prompts(batch)
-    loss, logits = scene.one_step(prompts, targets)
-    total = total + loss
+    total, logits = scene.one_step(prompts, targets)
     for _ in range(corrections):
-        masks = _upsampled(logits.detach())[:, 0] > 0
+        masks = upsampled(logits.detach())[:, 0] > 0
         point, label = sample_corrections(masks, targets, TARGET_STRIDE)
         prompts = prompts.with_point(point, label, logits.detach())
         loss, logits = scene.one_step(prompts, targets)
         total = total + loss
-    return total, _mean_iou(logits, targets)
+    return total, mean_iou(logits, targets)
 
 
 def first_prompts(batch: PromptExample) -> tuple[SimulatedPrompts, Tensor]:
@@ -212,41 +236,76 @@ def random_window(sam: Sam, size: int) -> Window:
 
 
 @dataclass(frozen=True)
-class _Scene:
-    """Encoded images, ready to be asked."""
+class Scene:
+    """Encoded images, ready to be asked.
+
+    Parameters
+    ----------
+    sam : Sam
+        Its prompt encoder and decoder answer.
+    encoded : EncodedImage
+        Of B images.
+    window : Window
+        The part of the frame that the images fill.
+    """
 
     sam: Sam
     encoded: EncodedImage
     window: Window
 
-    def one_step(
-        self, prompts: SimulatedPrompts, targets: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Decode once; return the loss and the logits to go on with, (N, 1, h, w)."""
+    def decode(self, prompts: SimulatedPrompts, count: int) -> tuple[Tensor, Tensor]:
+        """Ask for masks.
+
+        Parameters
+        ----------
+        prompts : SimulatedPrompts
+            Of N objects, those of one image together.
+        count : int
+            N.
+
+        Returns
+        -------
+        logits : (N, M, h, w) float tensor
+            Three masks for lone points, else one.
+        scores : (N, M) float tensor
+            Predicted IoU.
+        """
         points = None
         if prompts.points is not None and prompts.labels is not None:
             points = (prompts.points, prompts.labels)
         encoder = self.sam.prompt_encoder
         sparse, dense, maps = encoder(
-            points, prompts.boxes, prompts.logits, len(targets), self.window
+            points, prompts.boxes, prompts.logits, count, self.window
         )
         positions = encoder.dense_positions(self.window)
         logits, scores = self.sam.mask_decoder(
             self.encoded.embedding, positions, sparse, dense, self.encoded.skips, maps
         )
-        logits, scores = logits.float(), scores.float()
         chosen = slice(1, None) if prompts.is_ambiguous else slice(0, 1)
-        logits, scores = logits[:, chosen], scores[:, chosen]
-        loss = step_loss(_upsampled(logits), scores, targets.float())
-        best = scores.argmax(dim=1)
-        return loss, logits[torch.arange(len(logits)), best][:, None]
+        return logits[:, chosen].float(), scores[:, chosen].float()
+
+    def one_step(
+        self, prompts: SimulatedPrompts, targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Decode once; return the loss and the logits to go on with, (N, 1, h, w)."""
+        logits, scores = self.decode(prompts, len(targets))
+        loss = step_loss(upsampled(logits), scores, targets.float())
+        return loss, best_masks(logits, scores)
 
 
-def _upsampled(logits: Tensor) -> Tensor:
+def best_masks(logits: Tensor, scores: Tensor) -> Tensor:
+    """Return the mask with the best score of each object, (N, 1, h, w)."""
+    best = scores.argmax(dim=1)
+    return logits[torch.arange(len(logits)), best][:, None]
+
+
+def upsampled(logits: Tensor) -> Tensor:
+    """Scale masks of the decoder to the resolution of the targets."""
     return F.interpolate(
         logits, scale_factor=MASK_STRIDE / TARGET_STRIDE, mode="bilinear"
     )
 
 
-def _mean_iou(logits: Tensor, targets: Tensor) -> float:
-    return float(hard_iou(_upsampled(logits.detach())[:, 0], targets).mean())
+def mean_iou(logits: Tensor, targets: Tensor) -> float:
+    """Return the mean IoU of masks (N, 1, h, w) of the decoder with the targets."""
+    return float(hard_iou(upsampled(logits.detach())[:, 0], targets).mean())

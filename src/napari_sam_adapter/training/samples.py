@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,18 +25,29 @@ class Sample:
         two layers may nest, as nuclei do in cells.
     prior : (H, W) int array or None
         The first layer on a neighbouring plane of the same volume, same numbers.
+    name : str
+        For messages and reports.
+    group : str
+        Samples of one group are alike, as planes of a volume are, and are not divided
+        between training and validation.
+    weight : float
+        How often it is drawn, relative to the others.
     """
 
     image: npt.NDArray[np.uint8]
     layers: tuple[npt.NDArray[Any], ...]
     prior: npt.NDArray[Any] | None = None
+    name: str = ""
+    group: str = ""
+    weight: float = 1.0
 
     def transformed(
         self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
     ) -> Sample:
         """Return a copy with image, layers and prior changed alike."""
-        return Sample(
-            change(self.image),
-            tuple(change(layer) for layer in self.layers),
-            None if self.prior is None else change(self.prior),
+        return replace(
+            self,
+            image=change(self.image),
+            layers=tuple(change(layer) for layer in self.layers),
+            prior=None if self.prior is None else change(self.prior),
         )

@@ -1,0 +1,166 @@
+"""``train``: fit an adapter to images with labels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_sam_adapter.cli.config_options import with_config_options
+from napari_sam_adapter.errors import OutputError, TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.progress import (
+        TrainingEstimate,
+        TrainingProgress,
+    )
+    from napari_sam_adapter.training.reading import FoundSamples
+
+SHOWN_REFUSALS = 10
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder with images and masks, data set (zip or folder with index.csv), "
+        "list (CSV), or one image with --labels."
+    ),
+]
+Labels = Annotated[
+    Path | None, typer.Option("--labels", help="Labels of the image, or their folder.")
+]
+RecipeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="microscopy, medical, or a TOML file; DATA is the folder of its sets."
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse data with broken pairs.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from OUTPUT.state.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing output files.")
+]
+Report = Annotated[
+    Path | None, typer.Option(help="HTML page of the training; default OUTPUT.html.")
+]
+
+
+@with_config_options
+def train(
+    options: dict[str, Any],
+    data: Data,
+    labels: Labels = None,
+    recipe: RecipeOption = None,
+    strict: Strict = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    report: Report = None,
+) -> None:
+    """Train an adapter on images with labels; stopped runs can be resumed."""
+    from napari_sam_adapter.training.adapter_recipe import (
+        AdapterRecipe,
+        read_adapter_recipe,
+    )
+    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.reading import find_samples, find_sets
+
+    chosen = AdapterRecipe() if recipe is None else read_adapter_recipe(recipe)
+    config = TrainingConfig(**chosen.options | options)
+    report = report or config.output.with_name(config.output.name + ".html")
+    _check_outputs(config, report, resume, overwrite)
+    found = find_sets(data, chosen.sets) if chosen.sets else find_samples(data, labels)
+    _tell_refused(found, strict)
+    _train(config, found, resume, report)
+
+
+def _check_outputs(
+    config: TrainingConfig, report: Path, resume: bool, overwrite: bool
+) -> None:
+    from napari_sam_adapter.image_io.output import check_output
+
+    for path in (config.output, report):
+        check_output(path, overwrite or resume)
+    if config.state_path.exists() and not (resume or overwrite):
+        raise OutputError(
+            f"Expected a new run, but {config.state_path} keeps the state of an "
+            "earlier one. Go on from it with --resume, or replace it with --overwrite."
+        )
+
+
+def _tell_refused(found: FoundSamples, strict: bool) -> None:
+    if not found.refused:
+        return
+    shown = list(found.refused[:SHOWN_REFUSALS])
+    more = len(found.refused) - len(shown)
+    if more:
+        shown.append(f"and {more} more")
+    if strict:
+        raise TrainingError(
+            f"Expected {len(found.refused)} other pair(s) to be usable: "
+            f"{'; '.join(shown)}. Repair them, or leave out --strict."
+        )
+    for line in shown:
+        typer.echo(f"left out: {line}", err=True)
+
+
+def _train(
+    config: TrainingConfig, found: FoundSamples, resume: bool, report: Path
+) -> None:
+    from napari_sam_adapter.training.adapter_training import train_adapter
+    from napari_sam_adapter.training.report import write_report
+
+    is_first = os.environ.get("RANK", "0") == "0"
+    steps = train_adapter(
+        config, found.training, found.validation or None, resume=resume
+    )
+    if is_first:
+        held = f", {len(found.validation)} for validation" if found.validation else ""
+        typer.echo(f"{len(found.training)} images to learn from{held}")
+    try:
+        last = _show(steps, quiet=not is_first)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; {config.output} has the best state so far", err=True)
+        raise
+    if is_first:
+        write_report(report, config, last, overwrite=True)
+        typer.echo(_summary(config, last))
+
+
+def _show(steps: Iterator[TrainingProgress], quiet: bool) -> TrainingProgress:
+    from tqdm import tqdm
+
+    last = next(steps)
+    if not quiet:
+        typer.echo(_costs(last.estimate))
+    hidden = True if quiet else None  # None: only in a terminal
+    with tqdm(total=last.total_steps, unit="step", disable=hidden) as bar:
+        for last in steps:
+            best = last.best.score if last.best else 0.0
+            bar.set_postfix(loss=last.loss, iou=last.iou, best=best, refresh=False)
+            bar.update(last.step - bar.n)
+    return last
+
+
+def _costs(estimate: TrainingEstimate) -> str:
+    return (
+        f"{estimate.trained_parameters:,} numbers to train, about "
+        f"{estimate.memory_bytes / 1e6:,.0f} MB and {estimate.seconds / 60:.1f} min "
+        "at most, without validation"
+    )
+
+
+def _summary(config: TrainingConfig, last: TrainingProgress) -> str:
+    written = f"{config.output}: written after {last.step} steps ({last.ending})"
+    if last.best is None:
+        return f"{written}; too few images to validate"
+    before = last.history[0].score
+    told = f"{written}; validation IoU {before:.3f} before, {last.best.score:.3f} now"
+    if last.best.step == 0:
+        return f"{told}: nothing was better than no training"
+    return told

@@ -1,0 +1,332 @@
+"""Training on the open layers, in the background, behind everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from napari.layers import Labels
+from platformdirs import user_data_path
+
+from napari_sam_adapter.errors import SamAdapterError, SessionError, TrainingError
+from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.volume.planes import Plane, Volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+    from napari.components import ViewerModel
+
+    from napari_sam_adapter.plugin.segmenter import Segmenter
+    from napari_sam_adapter.plugin.state import PluginState
+    from napari_sam_adapter.plugin.training_state import TrainingState
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.training.progress import TrainingProgress
+
+LabelPlanes = dict[Plane, "npt.NDArray[Any]"]
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """What a training works on; independent of all layers.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    labels : dict of Plane to (H, W) int array
+        Copies of the slices to learn from.
+    output : Path
+        Where the adapter goes.
+    base, device : str
+        Which model, and where it computes.
+    options : dict
+        More values of `TrainingConfig`.
+    """
+
+    volume: Volume
+    labels: LabelPlanes
+    output: Path
+    base: str
+    device: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+Trainer = Callable[[TrainingTask], Iterator["TrainingProgress"]]
+
+
+def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress]:
+    """Train an adapter; runs on the worker thread.
+
+    Parameters
+    ----------
+    task : TrainingTask
+        What to learn from.
+
+    Yields
+    ------
+    TrainingProgress
+        Often, so that clicks are served in between.
+
+    Raises
+    ------
+    SamAdapterError
+        If it cannot be trained.
+    """
+    from napari_sam_adapter.training.adapter_training import train_adapter
+    from napari_sam_adapter.training.array_samples import samples_from_arrays
+    from napari_sam_adapter.training.config import TrainingConfig
+
+    samples = []
+    for plane, labels in task.labels.items():
+        name = f"slice {','.join(map(str, plane.position))}"
+        pixels = task.volume.read_uint8(plane)
+        as_seen = IntensityMapping()
+        found = samples_from_arrays(pixels, labels, name=name, intensity=as_seen)
+        samples += [replace(sample, group="image") for sample in found]
+    config = TrainingConfig(
+        task.output,
+        base=task.base,
+        device=task.device,
+        **{"micro_batch": 1, **task.options},
+    )
+    yield from train_adapter(config, samples)
+
+
+class Owner(Protocol):
+    """What training needs of the controller."""
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """The image in use."""
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """The queue and the network."""
+
+    def report(self, error: SamAdapterError) -> None:
+        """Tell the user what cannot be done."""
+
+
+class TrainingRun:
+    """Start, watch and stop a training, and use what came of it.
+
+    All methods belong to the main thread.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Holds Labels layers to choose from.
+    owner : Owner
+        The controller.
+    plugin_state : PluginState
+        Says which model and device are chosen.
+    state : TrainingState
+        Receives progress and messages.
+    train : callable
+        Trains; for tests that bring their own.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        owner: Owner,
+        plugin_state: PluginState,
+        state: TrainingState,
+        train: Trainer = train_on_layers,
+    ) -> None:
+        self._owner, self._plugin_state, self._state = owner, plugin_state, state
+        self._viewer, self._train = viewer, train
+        self._output: Path | None = None
+        plugin_state.events.image.connect(self._forget_marks)
+
+    @property
+    def _queue(self) -> JobQueue:
+        return self._owner.segmenter.queue
+
+    def report(self, error: SamAdapterError) -> None:
+        """Show an error in the panel and as a notification.
+
+        Parameters
+        ----------
+        error : SamAdapterError
+            What cannot be done.
+        """
+        self._state.message = Message(str(error), is_error=True)
+        self._owner.report(error)
+
+    @reporting
+    def list_layers(self) -> None:
+        """List the Labels layers that fit the image in use."""
+        workspace = self._in_use()
+        shape, own = workspace.session.labels.shape, workspace.layers.labels
+        self._state.label_layers = tuple(
+            layer
+            for layer in self._viewer.layers
+            if isinstance(layer, Labels)
+            and layer is not own
+            and tuple(layer.data.shape) == shape
+        )
+
+    def choose_layer(self, layer: Labels | None) -> None:
+        """Learn from a Labels layer.
+
+        Parameters
+        ----------
+        layer : Labels or None
+            None takes the masks of the widget.
+        """
+        self._state.labels = layer
+
+    @reporting
+    def switch_finished(self) -> None:
+        """Mark the slice in view as finished, or take the mark back."""
+        plane = self._in_use().plane_in_view()
+        marked = [p for p in self._state.finished if p != plane]
+        if len(marked) == len(self._state.finished):
+            marked.append(plane)
+        self._state.finished = tuple(marked)
+        self._state.message = Message(f"{len(marked)} slices are marked as finished.")
+
+    @reporting
+    def start(self, options: dict[str, Any]) -> None:
+        """Train on the image in use and its labels.
+
+        Parameters
+        ----------
+        options : dict
+            Values of `TrainingConfig`.
+        """
+        workspace = self._in_use()
+        labels = self._labels_to_learn(workspace)
+        self._output = _new_output()
+        choice = self._plugin_state.model
+        task = TrainingTask(
+            workspace.volume,
+            labels,
+            self._output,
+            choice.model,
+            choice.device,
+            dict(options, start=choice.adapter),
+        )
+        self._state.progress, self._state.result = None, None
+        self._state.is_running = True
+        self._state.message = Message(f"Training on {len(labels)} slices ...")
+        self._queue.submit(
+            Job(
+                owner=self,
+                key="training",
+                priority=Priority.TRAINING,
+                steps=self._train(task),
+                on_result=self._on_progress,
+                on_error=self.report,
+                on_end=self._on_end,
+            )
+        )
+
+    def stop(self) -> None:
+        """Stop; the best state so far can be used."""
+        self._queue.cancel(lambda job: job.owner is self)
+        self._on_end()
+
+    def predict_again(self) -> None:
+        """Predict the object on the plane in view with the network chosen now."""
+        workspace = self._owner.workspace
+        if workspace is None:
+            return
+        for plane in workspace.known_prompts():
+            if plane == workspace.plane_in_view():
+                self._owner.segmenter.ask(workspace, workspace.object_id, plane)
+
+    def _in_use(self) -> Workspace:
+        workspace = self._owner.workspace
+        if workspace is None:
+            raise SessionError("Expected an image, got none. Open and choose one.")
+        return workspace
+
+    def _labels_to_learn(self, workspace: Workspace) -> LabelPlanes:
+        """Copy the slices marked as finished, or all with labels."""
+        labels = self._labels(workspace)
+        marked = self._state.finished
+        planes = marked or _along(workspace.plane_in_view(), labels.shape)
+        found = {plane: np.array(plane.view(labels)) for plane in planes}
+        found = {plane: part for plane, part in found.items() if part.any()}
+        if not found:
+            where = "the slices marked as finished" if marked else "any slice"
+            raise TrainingError(
+                f"Expected labelled objects on {where}, got none. Segment or paint "
+                "some first."
+            )
+        return found
+
+    def _labels(self, workspace: Workspace) -> npt.NDArray[Any]:
+        layer = self._state.labels
+        if layer is None:
+            return workspace.session.labels
+        expected = workspace.session.labels.shape
+        if layer not in self._viewer.layers or tuple(layer.data.shape) != expected:
+            raise TrainingError(
+                f"Expected a Labels layer of the shape {expected} in the viewer, but "
+                f"{layer.name!r} is gone or other. Choose another."
+            )
+        return np.asarray(layer.data)
+
+    def _on_progress(self, progress: TrainingProgress) -> None:
+        known = self._state.progress
+        if known is None or (known.step, known.history, known.ending) != (
+            progress.step,
+            progress.history,
+            progress.ending,
+        ):
+            self._state.progress = progress
+
+    def _on_end(self) -> None:
+        if not self._state.is_running:
+            return
+        self._state.is_running = False
+        output = self._output
+        if output is not None:
+            output.with_name(output.name + ".state").unlink(missing_ok=True)
+            self._state.result = output if output.exists() else None
+        if not self._state.message.is_error:
+            self._state.message = Message(self._summary())
+
+    def _summary(self) -> str:
+        progress = self._state.progress
+        if self._state.result is None or progress is None:
+            return "Stopped before there was anything to keep."
+        if progress.best is None:
+            return f"Trained {progress.step} steps; one slice is too few to validate."
+        before, best = progress.history[0].score, progress.best
+        if not best.step:
+            return f"Nothing was better than before (IoU {before:.2f})."
+        return (
+            f"IoU {before:.2f} before, {best.score:.2f} now (step {best.step} of "
+            f"{progress.step}). Press Use it."
+        )
+
+    def _forget_marks(self) -> None:
+        self._state.finished, self._state.labels = (), None
+        self._state.label_layers = ()
+
+
+def _along(plane: Plane, shape: tuple[int, ...]) -> list[Plane]:
+    """Return all planes of these axes."""
+    sizes = [shape[axis] for axis in plane.other_axes]
+    return [Plane(plane.axes, position) for position in np.ndindex(*sizes)]
+
+
+def _new_output() -> Path:
+    """Return a name for an adapter that is not taken."""
+    folder = user_data_path("napari-sam-adapter") / "adapters"
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while (path := folder / f"mine-{number}.safetensors").exists():
+        number += 1
+    return path

@@ -1,0 +1,54 @@
+"""What the training panel shows: one evented dataclass that knows no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from psygnal import SignalGroupDescriptor, evented
+
+from napari_sam_adapter.plugin.state import Message
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.layers import Labels
+
+    from napari_sam_adapter.training.progress import TrainingProgress
+    from napari_sam_adapter.volume.planes import Plane
+
+HINT = Message("Paint or click some objects, then train on them.")
+
+
+@evented
+@dataclass
+class TrainingState:
+    """Everything that the training panel shows.
+
+    Parameters
+    ----------
+    is_running : bool
+        Whether a training is in the queue.
+    label_layers : tuple of Labels
+        Layers that could be learned from, beside the masks of the widget.
+    labels : Labels or None
+        The chosen one; None takes the masks of the widget.
+    finished : tuple of Plane
+        Slices of the image in use that the user marked as finished.
+    progress : TrainingProgress or None
+        The last that was told.
+    result : Path or None
+        An adapter that can be used.
+    message : Message
+        One line for the user.
+    """
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+    is_running: bool = False
+    label_layers: tuple[Labels, ...] = ()
+    labels: Labels | None = None
+    finished: tuple[Plane, ...] = ()
+    progress: TrainingProgress | None = None
+    result: Path | None = None
+    message: Message = HINT

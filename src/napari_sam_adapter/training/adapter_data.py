@@ -1,0 +1,152 @@
+"""The examples that an adapter learns from, each a function of seed and number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.training.affinities import region_map
+from napari_sam_adapter.training.augmentation import View, fit_view, random_view
+from napari_sam_adapter.training.prompt_data import (
+    SYNTHETIC_SIDE,
+    PromptExample,
+    halve,
+    network_input,
+    pick_objects,
+)
+from napari_sam_adapter.training.synthetic import draw_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.samples import Sample
+
+FIXED_VIEWS = 4
+"""Random views of a sample when images are encoded only once."""
+TRIES = 100
+"""Views looked at until one shows an object."""
+NEW_VIEW = -1
+"""Key of a view that will not come again."""
+
+
+class AdapterExample(NamedTuple):
+    """A prompt example, where its image ends, and whether it comes again.
+
+    Attributes
+    ----------
+    prompt : PromptExample
+        Image and masks.
+    valid : (2,) int tensor
+        Rows and columns of the image that are not padding.
+    key : () int tensor
+        Equal for equal images, `NEW_VIEW` for those that come once.
+    """
+
+    prompt: PromptExample
+    valid: Tensor
+    key: Tensor
+
+
+class AdapterExamples(Dataset[AdapterExample]):
+    """All examples of a training for one of several processes.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        What to learn from.
+    config : TrainingConfig
+        Seed, steps, batch, objects and augmentation.
+    size : int
+        Side of the network's input in pixels.
+    family : Family
+        How the network wants its images.
+    rank, world : int
+        Number of this process, and of all.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        config: TrainingConfig,
+        size: int,
+        family: Family,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self._samples, self._config, self._size = samples, config, size
+        self._family = family
+        self.batch = config.batch // world
+        self.first = rank * self.batch
+        weights = np.array([sample.weight for sample in samples], dtype=float)
+        self._weights = weights / weights.sum()
+
+    def __len__(self) -> int:
+        return self._config.steps * self.batch
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return len(self._samples)
+
+    def __getitem__(self, number: int) -> AdapterExample:
+        step, within = divmod(number, self.batch)
+        rng = np.random.default_rng((self._config.seed, step, self.first + within))
+        for _ in range(TRIES):
+            view, key = self._draw(rng)
+            picked = pick_objects(view, self._config.objects, rng)
+            if picked is not None:
+                return _example(view, picked, key, self._family)
+        raise TrainingError(
+            f"Expected objects of some size, but {TRIES} views showed none. "
+            "Leave out images with tiny objects, or cut them into smaller ones."
+        )
+
+    def _draw(self, rng: np.random.Generator) -> tuple[View, int]:
+        config = self._config
+        if rng.random() < config.synthetic_share:
+            drawn = draw_sample(rng, SYNTHETIC_SIDE)
+            return random_view(drawn, self._size, rng, self._size), NEW_VIEW
+        index = int(rng.choice(len(self._samples), p=self._weights))
+        sample = self._samples[index]
+        if not config.augment:
+            return fit_view(sample, self._size), index
+        if config.trains != "decoder":
+            return random_view(sample, self._size, rng, self._size), NEW_VIEW
+        key = FIXED_VIEWS * index + int(rng.integers(FIXED_VIEWS))
+        fixed = np.random.default_rng((config.seed, key))
+        return random_view(sample, self._size, fixed, self._size), key
+
+
+def _example(
+    view: View, picked: tuple[Tensor, Tensor, Tensor], key: int, family: Family
+) -> AdapterExample:
+    foreground = torch.from_numpy(halve(view.layers[0] > 0))
+    image, regions = network_input(view, family), region_map(view.layers)
+    prompt = PromptExample(image, *picked, foreground, regions)
+    return AdapterExample(prompt, torch.tensor(view.valid), torch.tensor(key))
+
+
+def cut(batch: AdapterExample, start: int, stop: int) -> AdapterExample:
+    """Return some examples of a batch.
+
+    Parameters
+    ----------
+    batch : AdapterExample
+        Stacked examples.
+    start, stop : int
+        The first, and the first that is left out.
+
+    Returns
+    -------
+    AdapterExample
+        Stacked.
+    """
+    prompt = PromptExample(*(tensor[start:stop] for tensor in batch.prompt))
+    return AdapterExample(prompt, batch.valid[start:stop], batch.key[start:stop])

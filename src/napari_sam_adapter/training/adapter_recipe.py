@@ -1,0 +1,63 @@
+"""Recipes of adapters: data sets and options in a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class AdapterRecipe:
+    """What remakes an adapter.
+
+    Parameters
+    ----------
+    options : dict
+        Values of `TrainingConfig`, by name.
+    sets : dict of str to float
+        Data sets and how often each is drawn, relative to the others.
+    """
+
+    options: dict[str, Any] = field(default_factory=dict)
+    sets: dict[str, float] = field(default_factory=dict)
+
+
+def read_adapter_recipe(name: str) -> AdapterRecipe:
+    """Read the recipe of an adapter.
+
+    Parameters
+    ----------
+    name : str
+        A TOML file, or a recipe of the package: ``"microscopy"``, ``"medical"``.
+
+    Returns
+    -------
+    AdapterRecipe
+        With known options only.
+
+    Raises
+    ------
+    TrainingError
+        If there is no such recipe or an option is unknown.
+    """
+    path = Path(name)
+    package = resources.files("napari_sam_adapter.training") / "recipes"
+    source = path if path.suffix == ".toml" else package / f"{name}.toml"
+    try:
+        content = tomllib.loads(source.read_text())
+        sets = {key: float(value) for key, value in content.pop("sets", {}).items()}
+    except (OSError, tomllib.TOMLDecodeError, AttributeError, ValueError) as error:
+        raise TrainingError(f"Cannot read the recipe {name}: {error}.") from error
+    known = {entry.name for entry in fields(TrainingConfig)} - {"output"}
+    unknown = sorted(set(content) - known)
+    if unknown:
+        raise TrainingError(
+            f"Expected options of an adapter training in {name}, got {unknown[0]!r}."
+        )
+    return AdapterRecipe(content, sets)

@@ -1,0 +1,293 @@
+"""Train an adapter: the loop, as a generator of progress."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Subset
+
+from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.image_io.output import check_output
+from napari_sam_adapter.model.adapter_header import AdapterNotes
+from napari_sam_adapter.model.layers import warm_up_vector_math
+from napari_sam_adapter.training.adapter_data import AdapterExample, AdapterExamples
+from napari_sam_adapter.training.labels import separate_objects
+from napari_sam_adapter.training.processes import join_processes
+from napari_sam_adapter.training.progress import (
+    Example,
+    TrainingProgress,
+    Validation,
+)
+from napari_sam_adapter.training.prompt_data import PromptExample
+from napari_sam_adapter.training.stepping import Stepper
+from napari_sam_adapter.training.trainee_loading import load_trainee
+from napari_sam_adapter.training.training_state import load_state, save_state
+from napari_sam_adapter.training.validation import Answer, answer, divide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.samples import Sample
+
+SAVE_SECONDS = 120.0
+SHOWN_EXAMPLES = 4
+SMOOTHING = 0.95
+
+
+def train_adapter(
+    config: TrainingConfig,
+    samples: Sequence[Sample],
+    validation: Sequence[Sample] | None = None,
+    *,
+    resume: bool = False,
+) -> Iterator[TrainingProgress]:
+    """Fit an adapter to samples.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        What to train, and where it goes.
+    samples : sequence of Sample
+        Images with labels.
+    validation : sequence of Sample or None
+        To choose the best state by; None takes some of the samples away.
+    resume : bool
+        Go on from ``OUTPUT.state``; the result is the same as without a stop.
+
+    Yields
+    ------
+    TrainingProgress
+        First with an estimate before any step, then after every micro-batch and
+        validation image. The file of the best state so far is whole at every moment,
+        so the generator may be left at any time.
+
+    Raises
+    ------
+    TrainingError
+        If there are no samples, the loss is not finite, or memory does not suffice.
+    CheckpointError
+        If base or start cannot be used.
+    OutputError
+        If a file cannot be written.
+    DeviceError
+        If the device is not there.
+
+    Notes
+    -----
+    Started by torchrun on several processes, each takes a part of every batch.
+    """
+    if not samples:
+        raise TrainingError(
+            "Expected labelled images to learn from, got none. Mark a slice as "
+            "finished, or give images with masks."
+        )
+    check_output(config.output, overwrite=True)
+    check_output(config.state_path, overwrite=True)
+    separated = separate_objects([*samples, *(validation or ())], config.label_kind)
+    training, held_out = separated[: len(samples)], separated[len(samples) :]
+    if validation is None:
+        training, held_out = divide(training, config)
+    yield from _Run(config, training, held_out).steps(resume)
+
+
+class _Run:
+    """One training: its network, and what is known so far."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        training: Sequence[Sample],
+        held_out: Sequence[Sample],
+    ) -> None:
+        warm_up_vector_math()
+        self._config = config
+        self._processes = join_processes(config.device)
+        rank, world = self._processes.rank, self._processes.world
+        if config.batch % world:
+            raise TrainingError(
+                f"Expected a batch that {world} processes can share evenly, got "
+                f"{config.batch}."
+            )
+        self._trainee, self._base_sha256 = load_trainee(config)
+        self._trainee.to(self._processes.device)
+        self._stepper = Stepper(self._trainee, config, self._processes)
+        size = self._trainee.window.size
+        self._examples = AdapterExamples(
+            training, config, size, self._trainee.family, rank, world
+        )
+        self._held_out = _some(held_out, config)
+        self._step, self._loss, self._iou = 0, 0.0, 0.0
+        self._history: list[Validation] = []
+        self._before: list[torch.Tensor] = []
+        self._shown: tuple[Example, ...] = ()
+        self._ending = ""
+        cost = self._stepper.measure(self._examples)
+        self._estimate = cost.estimate(config, self._stepper.micro_batch, world)
+        self._first_step = 0
+        self._started = self._saved = time.monotonic()
+
+    def steps(self, resume: bool) -> Iterator[TrainingProgress]:
+        """Train to the end."""
+        if resume:
+            self._restore()
+        yield self._progress()
+        if not resume:
+            yield from self._validate()
+        for batch in self._batches():
+            yield from self._take_step(batch)
+            is_last = self._step == self._config.steps
+            if is_last or self._step % self._config.validate_every == 0:
+                yield from self._validate()
+            if self._processes.agree(self._is_stuck()):
+                self._ending = "no better validation"
+                break
+        self._finish()
+        yield self._progress()
+
+    def _batches(self) -> Iterator[AdapterExample]:
+        """Give the batches of this process from the present step on."""
+        size, done = self._examples.batch, self._step * self._examples.batch
+        rest = Subset(self._examples, range(done, len(self._examples)))
+        workers = self._config.workers
+        for prompt, valid, key in DataLoader(rest, size, num_workers=workers):
+            yield AdapterExample(PromptExample(*prompt), valid, key)
+
+    def _take_step(self, batch: AdapterExample) -> Iterator[TrainingProgress]:
+        parts = self._stepper.take(batch, self._step)
+        while True:
+            try:
+                next(parts)
+            except StopIteration as end:
+                loss, iou = end.value
+                break
+            yield self._progress()
+        keep = min(SMOOTHING, self._step / (self._step + 1))
+        self._loss = keep * self._loss + (1 - keep) * loss
+        self._iou = keep * self._iou + (1 - keep) * iou
+        self._step += 1
+        if time.monotonic() - self._saved > SAVE_SECONDS:
+            self._save()
+
+    def _validate(self) -> Iterator[TrainingProgress]:
+        """Ask about the validation samples; keep the state if it is the best."""
+        if not self._processes.is_first:
+            return
+        answers: list[Answer] = []
+        for number, sample in enumerate(self._held_out):
+            with self._stepper.arithmetic():
+                found = answer(self._trainee, sample, number, self._processes.device)
+            answers.append(found)
+            yield self._progress()
+        if answers:
+            self._history.append(self._judge(answers))
+            self._show(answers)
+        best = max(self._history, key=lambda v: v.score, default=None)
+        if best is None or best is self._history[-1]:
+            path, sha256 = self._config.output, self._base_sha256
+            self._trainee.save(path, sha256, self._notes(best))
+        self._save()
+        yield self._progress()
+
+    def _notes(self, best: Validation | None) -> AdapterNotes:
+        training = self._config.identity
+        for path in ("base", "start"):
+            del training[path]
+        names = ("step", "prompted", "prompt_free", "score")
+        metrics = {} if best is None else {n: float(getattr(best, n)) for n in names}
+        data = {"images": self._examples.count, "validated": len(self._held_out)}
+        # without prompts the masks for ambiguous clicks go stale
+        trusted = self._config.prompted_share > 0
+        return AdapterNotes(None, training, data, metrics, score_is_trusted=trusted)
+
+    def _judge(self, answers: list[Answer]) -> Validation:
+        prompted = [a.prompted for a in answers if a.prompted is not None]
+        clicks = float(np.mean(prompted)) if prompted else 0.0
+        free = float(np.mean([a.prompt_free for a in answers]))
+        share = self._config.prompted_share if prompted else 0.0
+        score = share * clicks + (1 - share) * free
+        return Validation(self._step, self._loss, clicks, free, score)
+
+    def _show(self, answers: list[Answer]) -> None:
+        shown = answers[:SHOWN_EXAMPLES]
+        if not self._before:
+            self._before = [torch.from_numpy(found.mask) for found in shown]
+        self._shown = tuple(
+            Example(sample.name, found.image, found.truth, mask.numpy(), found.mask)
+            for sample, found, mask in zip(self._held_out, shown, self._before)  # noqa: B905  the shortest counts
+        )
+
+    def _is_stuck(self) -> bool:
+        if not self._history or not self._config.patience:
+            return False
+        scores = [entry.score for entry in self._history]
+        since = len(scores) - 1 - scores.index(max(scores))
+        return since >= self._config.patience
+
+    def _finish(self) -> None:
+        self._ending = self._ending or "all steps"
+        if self._processes.is_first:
+            self._config.state_path.unlink(missing_ok=True)
+        self._processes.leave()
+
+    def _save(self) -> None:
+        self._saved = time.monotonic()
+        if not self._processes.is_first:
+            return
+        content = {
+            "step": self._step,
+            "loss": self._loss,
+            "iou": self._iou,
+            "use_half": self._stepper.use_half,
+            "micro_batch": self._stepper.micro_batch,
+            "history": self._history,
+            "before": self._before,
+            "trained": self._trainee.trained_state(),
+            "optimiser": self._stepper.optimiser.state_dict(),
+        }
+        save_state(self._config.state_path, content, self._config)
+
+    def _restore(self) -> None:
+        path, device = self._config.state_path, self._processes.device
+        content = load_state(path, self._config, device)
+        trained = self._trainee.trained_state()
+        with torch.no_grad():
+            for name, tensor in content["trained"].items():
+                trained[name].copy_(tensor)
+        self._stepper.optimiser.load_state_dict(content["optimiser"])
+        self._stepper.use_half = content["use_half"]
+        self._stepper.micro_batch = content["micro_batch"]
+        self._step, self._loss = content["step"], content["loss"]
+        self._iou, self._history = content["iou"], content["history"]
+        self._before = [mask.cpu() for mask in content["before"]]
+        self._first_step = self._step
+
+    def _progress(self) -> TrainingProgress:
+        seconds = time.monotonic() - self._started
+        done, left = self._step - self._first_step, self._config.steps - self._step
+        per_step = self._estimate.seconds / self._config.steps
+        if done:
+            per_step = seconds / done
+        return TrainingProgress(
+            step=self._step,
+            total_steps=self._config.steps,
+            loss=self._loss,
+            iou=self._iou,
+            seconds=seconds,
+            seconds_left=0.0 if self._ending else per_step * left,
+            micro_batch=self._stepper.micro_batch,
+            estimate=self._estimate,
+            history=tuple(self._history),
+            examples=self._shown,
+            ending=self._ending,
+        )
+
+
+def _some(samples: Sequence[Sample], config: TrainingConfig) -> list[Sample]:
+    """Return at most as many validation samples as wanted, chosen by the seed."""
+    count = min(len(samples), config.validation_images)
+    order = np.random.default_rng(config.seed).permutation(len(samples))[:count]
+    return [samples[i] for i in sorted(order)]

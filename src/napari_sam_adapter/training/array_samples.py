@@ -1,0 +1,156 @@
+"""Arrays to training samples, plane by plane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.intensity import (
+    IntensityMapping,
+    check_pixels,
+    estimate_intensity,
+)
+from napari_sam_adapter.training.samples import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    Index = tuple[int, ...]
+
+MIN_FOREGROUND = 20
+"""Planes of a volume with fewer labelled pixels are left out, unless asked for."""
+ESTIMATION_PLANES = 5
+"""Planes looked at for the intensity window of a volume."""
+
+
+def samples_from_arrays(
+    image: Any,
+    labels: Any,
+    planes: Sequence[int | Index] | None = None,
+    *,
+    name: str = "image",
+    intensity: IntensityMapping | None = None,
+) -> list[Sample]:
+    """Make samples of planes of an image and its labels.
+
+    Parameters
+    ----------
+    image : (..., H, W) or (..., H, W, 3) array
+        Of two to five axes, or colour; only the planes needed are loaded.
+    labels : (..., H, W) array
+        Whole numbers, 0 for background.
+    planes : sequence of int or tuple of int, or None
+        Positions on the axes before the last two of those that are finished; None
+        takes all with some labelled pixels.
+    name : str
+        For messages.
+    intensity : IntensityMapping or None
+        Window to 8 bits; None estimates it from a few planes, as the widget does.
+
+    Returns
+    -------
+    list of Sample
+        Planes without any label are left out.
+
+    Raises
+    ------
+    TrainingError
+        If the shapes differ, labels are no whole numbers, or no plane is left.
+    ImageError
+        If a plane cannot be segmented.
+    """
+    _check_shapes(image, labels, name)
+    if planes is None:
+        wanted = list(np.ndindex(*labels.shape[:-2]))
+        lowest = MIN_FOREGROUND if labels.ndim > 2 else 1
+    else:
+        wanted = [(p,) if isinstance(p, int) else tuple(p) for p in planes]
+        lowest = 1
+    found = {index: _whole_numbers(labels[index], name) for index in wanted}
+    used = {i: plane for i, plane in found.items() if np.count_nonzero(plane) >= lowest}
+    if not used:
+        raise TrainingError(f"Expected labelled pixels in {name}, got none.")
+    if intensity is None:
+        intensity = _estimate(image, labels.ndim, list(used))
+    numbers = np.unique(np.concatenate([np.unique(p) for p in used.values()]))
+    return [
+        _sample(image, index, used, numbers, name, intensity) for index in sorted(used)
+    ]
+
+
+def _sample(
+    image: Any,
+    index: Index,
+    planes: Mapping[Index, npt.NDArray[Any]],
+    numbers: npt.NDArray[Any],
+    name: str,
+    intensity: IntensityMapping,
+) -> Sample:
+    title = " ".join([name, ",".join(map(str, index))]).strip()
+    pixels = np.asarray(image[index])[..., :3] if index else _plane(image)
+    check_pixels(pixels, title)
+    plane = planes[index]
+    if plane.min() == plane.max():
+        raise TrainingError(
+            f"Expected object and background in {title}, got only {plane.max()}."
+        )
+    before = planes.get((*index[:-1], index[-1] - 1)) if index else None
+    return Sample(
+        intensity.apply(pixels),
+        (_renumbered(plane, numbers),),
+        None if before is None else _renumbered(before, numbers),
+        title,
+        name if index else "",
+    )
+
+
+def _plane(image: Any) -> npt.NDArray[Any]:
+    pixels = np.asarray(image)
+    return pixels[..., :3] if pixels.ndim == 3 else pixels
+
+
+def _renumbered(
+    plane: npt.NDArray[Any], numbers: npt.NDArray[Any]
+) -> npt.NDArray[np.int32]:
+    """Return the plane with numbers without gaps; background stays 0."""
+    shift = 0 if numbers[0] == 0 else 1
+    place = np.searchsorted(numbers, plane) + shift
+    renumbered: npt.NDArray[np.int32] = np.where(plane > 0, place, 0).astype(np.int32)
+    return renumbered
+
+
+def _check_shapes(image: Any, labels: Any, name: str) -> None:
+    shape, expected = tuple(image.shape), tuple(labels.shape)
+    is_colour = len(shape) == len(expected) + 1 and shape[-1] in (3, 4)
+    if len(expected) < 2 or (shape[:-1] if is_colour else shape) != expected:
+        raise TrainingError(
+            f"Expected labels of the shape of {name}, {shape}, got {expected}."
+        )
+
+
+def _whole_numbers(plane: Any, name: str) -> npt.NDArray[np.int64]:
+    plane = np.asarray(plane)
+    if plane.dtype.kind not in "buif":
+        raise TrainingError(f"Expected whole numbers as labels of {name}.")
+    if plane.dtype.kind == "f" and not np.array_equal(plane, np.rint(plane)):
+        raise TrainingError(
+            f"Expected whole numbers as labels of {name}, got fractions."
+        )
+    numbers: npt.NDArray[np.int64] = plane.astype(np.int64)
+    if numbers.min(initial=0) < 0:
+        raise TrainingError(
+            f"Expected labels from 0 in {name}, got {int(numbers.min())}."
+        )
+    return numbers
+
+
+def _estimate(image: Any, ndim: int, planes: list[Index]) -> IntensityMapping:
+    is_colour = len(image.shape) > ndim
+    if is_colour and np.dtype(image.dtype) == np.uint8:
+        return IntensityMapping()
+    step = max(1, len(planes) // ESTIMATION_PLANES)
+    return estimate_intensity(np.asarray(image[i]) for i in planes[::step])

@@ -1,0 +1,220 @@
+"""What to train and how: one frozen, validated value. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_sam_adapter.errors import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PARTS = ("adapter", "decoder", "lora", "everything")
+PROMPT_FREE_LOSSES = ("iou", "balanced")
+LABEL_KINDS = ("auto", "instance", "semantic")
+LEARNED_WEIGHTS = ("none", "shared", "per_block")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def _about(text: str, choices: Sequence[str] = ()) -> dict[str, Any]:
+    return {"help": text, "choices": tuple(choices)}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides what an adapter becomes, and where it goes.
+
+    Command line and form are made from the fields; their help stands in the metadata.
+
+    Parameters
+    ----------
+    output : Path
+        The adapter, NAME.safetensors. The state to resume from stands beside it as
+        ``OUTPUT.state``.
+    base : str
+        Name or file of the model to train for.
+    start : str or None
+        Adapter file to start from.
+    trains : str
+        ``"adapter"`` (with the decoder, encoder frozen: the paper), ``"decoder"``
+        (images are encoded once: quick), ``"lora"`` (on q and v, with the decoder),
+        or ``"everything"`` (the result is then a model, not an adapter).
+    bottleneck : int
+        Inner width of the adapter; 0 takes token width / 32, at least 24.
+    sources : str
+        What a new adapter is told of the image, names with commas between; see
+        `SamAdapter`.
+    learned_weights : str
+        Whether the weights w_j of the sources are learned: ``"none"``, ``"shared"``
+        or ``"per_block"``.
+    lora_rank : int
+        Inner width of LoRA.
+    prompted_share : float
+        Share of steps with simulated clicks and boxes; the others have no prompt, and
+        the target is everything that is labelled.
+    prompt_free_loss : str
+        ``"iou"`` is BCE + soft IoU, ``"balanced"`` the balanced BCE for thin or rare
+        structures.
+    corrections : int
+        Simulated clicks after the first prompt.
+    objects : int
+        Objects asked for in an image.
+    steps : int
+        Optimiser steps at most.
+    batch : int
+        Images per step, over all processes.
+    micro_batch : int
+        Images in memory at once; 0 tries all, and fewer if memory runs out.
+    learning_rate, weight_decay : float
+        Of AdamW. The rate warms up and falls by a cosine; only adapter and LoRA
+        matrices decay.
+    synthetic_share : float
+        Share of images that a program draws.
+    augment : bool
+        Whether to crop, turn and expose images at random.
+    label_kind : str
+        ``"instance"``: a number is an object; ``"semantic"``: it is a class, and its
+        pieces are the objects; ``"auto"`` looks at the labels.
+    validation_share : float
+        Share of the samples kept for validation where none are given.
+    validation_images : int
+        Samples looked at in each validation, at most.
+    validate_every : int
+        Steps between two validations.
+    patience : int
+        Validations without a better one before training ends; 0 never ends early.
+    checkpointing : bool
+        Whether to compute activations twice, to save memory.
+    precision : str
+        ``"auto"`` takes bfloat16 on a GPU, and on a CPU where it is faster.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ...
+    workers : int
+        Processes that prepare images.
+    seed : int
+        Start of all randomness.
+
+    Raises
+    ------
+    TrainingError
+        If a value makes no sense.
+    """
+
+    output: Path
+    base: str = field(default="tiny", metadata=_about("Name or file of the model."))
+    start: str | None = field(
+        default=None, metadata=_about("Adapter to start from, a file.")
+    )
+    trains: str = field(default="adapter", metadata=_about("What is trained", PARTS))
+    bottleneck: int = field(
+        default=0, metadata=_about("Inner width of the adapter; 0: as published.")
+    )
+    sources: str = field(
+        default="patch_embedding,fft_highpass",
+        metadata=_about("What the adapter is told, names with commas between."),
+    )
+    learned_weights: Literal["none", "shared", "per_block"] = field(
+        default="none", metadata=_about("Learn the weights w_j", LEARNED_WEIGHTS)
+    )
+    lora_rank: int = field(default=4, metadata=_about("Inner width of LoRA."))
+    prompted_share: float = field(
+        default=0.5,
+        metadata=_about("Share of steps with simulated prompts; others have none."),
+    )
+    prompt_free_loss: str = field(
+        default="iou",
+        metadata=_about("Loss of steps without prompts", PROMPT_FREE_LOSSES),
+    )
+    corrections: int = field(
+        default=1, metadata=_about("Simulated clicks after the first prompt.")
+    )
+    objects: int = field(default=4, metadata=_about("Objects asked for in an image."))
+    steps: int = field(default=300, metadata=_about("Steps at most."))
+    batch: int = field(default=4, metadata=_about("Images per step."))
+    micro_batch: int = field(
+        default=0, metadata=_about("Images in memory at once; 0: as many as fit.")
+    )
+    learning_rate: float = field(default=2e-4, metadata=_about("Highest rate."))
+    weight_decay: float = field(default=0.01, metadata=_about("Of adapter and LoRA."))
+    synthetic_share: float = field(
+        default=0.0, metadata=_about("Share of generated images.")
+    )
+    augment: bool = field(
+        default=True, metadata=_about("Crop, turn and expose images at random.")
+    )
+    label_kind: str = field(
+        default="auto", metadata=_about("What a label number is", LABEL_KINDS)
+    )
+    validation_share: float = field(
+        default=0.2, metadata=_about("Share of samples to validate on.")
+    )
+    validation_images: int = field(
+        default=24, metadata=_about("Images per validation, at most.")
+    )
+    validate_every: int = field(
+        default=25, metadata=_about("Steps between two validations.")
+    )
+    patience: int = field(
+        default=8,
+        metadata=_about("Validations without gain before the end; 0: never."),
+    )
+    checkpointing: bool = field(
+        default=False, metadata=_about("Less memory, more time.")
+    )
+    precision: str = field(default="auto", metadata=_about("Number format", PRECISIONS))
+    device: str = field(default="auto", metadata=_about("auto, cpu, cuda, ..."))
+    workers: int = field(default=0, metadata=_about("Processes that prepare images."))
+    seed: int = field(default=0, metadata=_about("Start of all randomness."))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", Path(self.output))
+        for entry in fields(self):
+            choices = entry.metadata.get("choices")
+            value = getattr(self, entry.name)
+            if choices and value not in choices:
+                raise TrainingError(
+                    f"Expected {entry.name} among {', '.join(choices)}, got {value!r}."
+                )
+        positive = ("lora_rank", "objects", "steps", "batch", "validation_images")
+        self._check_at_least(1, *positive, "validate_every")
+        self._check_at_least(
+            0, "bottleneck", "corrections", "micro_batch", "patience", "workers", "seed"
+        )
+        self._check_at_least(0, "weight_decay", "learning_rate")
+        self._check_shares("prompted_share", "synthetic_share", "validation_share")
+        if self.validation_share == 1:
+            raise TrainingError("Expected a validation share below 1, got 1.")
+
+    def _check_at_least(self, lowest: int, *names: str) -> None:
+        for name in names:
+            if not lowest <= getattr(self, name) < float("inf"):
+                raise TrainingError(
+                    f"Expected {name} of at least {lowest}, got {getattr(self, name)}."
+                )
+
+    def _check_shares(self, *names: str) -> None:
+        for name in names:
+            if not 0 <= getattr(self, name) <= 1:
+                raise TrainingError(
+                    f"Expected {name} from 0 to 1, got {getattr(self, name)}."
+                )
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The sources one by one."""
+        return tuple(name.strip() for name in self.sources.split(","))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What has to stay the same when a stopped training is resumed."""
+        content = asdict(self)
+        for name in ("output", "device", "workers", "micro_batch", "precision"):
+            del content[name]
+        return content
+
+    @property
+    def state_path(self) -> Path:
+        """Where the state to resume from stands."""
+        return self.output.with_name(self.output.name + ".state")

@@ -1,0 +1,145 @@
+"""What adapter training tells while it runs. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class TrainingEstimate:
+    """What the training will cost, from one measured step.
+
+    Parameters
+    ----------
+    trained_parameters : int
+        Numbers that change.
+    memory_bytes : int
+        Weights, gradients, optimiser and activations of one micro-batch.
+    seconds : float
+        For all steps, without validation.
+    """
+
+    trained_parameters: int
+    memory_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Quality on the validation samples.
+
+    Parameters
+    ----------
+    step : int
+        Steps that were done; 0 is before training.
+    loss : float
+        Running average of the training loss.
+    prompted : float
+        Mean IoU of objects asked for by one point and by one box.
+    prompt_free : float
+        Mean IoU of all that is labelled, without prompts.
+    score : float
+        Both, in the shares of the training steps; decides which state is kept.
+    """
+
+    step: int
+    loss: float
+    prompted: float
+    prompt_free: float
+    score: float
+
+
+def relative_losses(history: Sequence[Validation]) -> list[tuple[int, float]]:
+    """Return the loss along the validations, to be drawn beside the IoU.
+
+    Parameters
+    ----------
+    history : sequence of Validation
+        In the order of their steps.
+
+    Returns
+    -------
+    list of (int, float)
+        Step, and loss as a share of the highest; before training there is none.
+    """
+    known = [entry for entry in history if entry.step]
+    highest = max((entry.loss for entry in known), default=0.0) or 1.0
+    return [(entry.step, entry.loss / highest) for entry in known]
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A validation image without prompts, before training and now.
+
+    Parameters
+    ----------
+    name : str
+        Of the sample.
+    image : (S, S, 3) uint8 array
+        What the network sees, at half its resolution.
+    truth, before, now : (S, S) bool arrays
+        Reference, and the masks of the network.
+    """
+
+    name: str
+    image: npt.NDArray[np.uint8]
+    truth: npt.NDArray[np.bool_]
+    before: npt.NDArray[np.bool_]
+    now: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """What is known at one moment.
+
+    Parameters
+    ----------
+    step, total_steps : int
+        Steps done, and steps at most. Several values come for a step, so that other
+        work can go in between.
+    loss, iou : float
+        Running averages over training steps.
+    seconds, seconds_left : float
+        Since the start, and until the end by what was measured so far.
+    micro_batch : int
+        Images in memory at once.
+    estimate : TrainingEstimate
+        Made before the first step.
+    history : tuple of Validation
+        Every validation so far, the first before training; empty without validation
+        samples.
+    examples : tuple of Example
+        A few validation images as of the last validation.
+    ending : str
+        Empty while it runs; then why it ended.
+    """
+
+    step: int
+    total_steps: int
+    loss: float
+    iou: float
+    seconds: float
+    seconds_left: float
+    micro_batch: int
+    estimate: TrainingEstimate
+    history: tuple[Validation, ...] = ()
+    examples: tuple[Example, ...] = ()
+    ending: str = ""
+
+    @property
+    def best(self) -> Validation | None:
+        """The validation whose state is kept; the first of equal ones."""
+        return max(self.history, key=lambda v: v.score, default=None)
+
+    @property
+    def gain(self) -> float:
+        """How much better than before training the kept state is."""
+        best = self.best
+        return 0.0 if best is None else best.score - self.history[0].score

@@ -1,0 +1,213 @@
+"""Optimiser steps: micro-batches, number formats, memory, and several processes."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.utils.data import default_collate
+
+from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.model.number_formats import bfloat16_pays
+from napari_sam_adapter.training.adapter_data import AdapterExample, cut
+from napari_sam_adapter.training.cost import StepCost
+from napari_sam_adapter.training.pretrain import fast_backward
+from napari_sam_adapter.training.prompt_data import PromptExample
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from napari_sam_adapter.training.adapter_data import AdapterExamples
+    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.processes import Processes
+    from napari_sam_adapter.training.trainee import Trainee
+
+GRADIENT_CLIP = 1.0
+WARM_UP_SHARE, LAST_RATE = 0.05, 0.02
+"""Share of the steps in which the rate rises, and its last value."""
+OUT_OF_MEMORY = (
+    "Expected memory for {} image(s) at once, but it ran out. Use a smaller "
+    "micro-batch, checkpointing, a smaller base, or train the decoder alone."
+)
+
+
+class Stepper:
+    """Takes optimiser steps, each in as many parts as memory asks for.
+
+    Parameters
+    ----------
+    trainee : Trainee
+        On the device of this process.
+    config : TrainingConfig
+        Rates, shares and number format.
+    processes : Processes
+        This process among others.
+    """
+
+    def __init__(
+        self, trainee: Trainee, config: TrainingConfig, processes: Processes
+    ) -> None:
+        self._trainee, self._config, self._processes = trainee, config, processes
+        self._model = processes.wrap(trainee)
+        self._batch = config.batch // processes.world
+        self._first = processes.rank * self._batch
+        self.device = processes.device
+        self.optimiser = torch.optim.AdamW(trainee.parameter_groups())
+        self.use_half = _uses_half(config, self.device)
+        self.micro_batch = config.micro_batch or self._batch
+
+    def take(
+        self, batch: AdapterExample, step: int
+    ) -> Generator[None, None, tuple[float, float]]:
+        """Take a step; the images of a step share one kind of prompt.
+
+        Parameters
+        ----------
+        batch : AdapterExample
+            The part of this process, stacked.
+        step : int
+            Steps that were taken before.
+
+        Yields
+        ------
+        None
+            After each micro-batch.
+
+        Returns
+        -------
+        loss, iou : float
+            Means over the batch.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is not finite, or memory does not suffice for one image.
+        """
+        loss, iou, start = 0.0, 0.0, 0
+        self.optimiser.zero_grad()
+        while start < self._batch:
+            stop = min(start + self.micro_batch, self._batch)
+            try:
+                part_loss, part_iou = self._add_gradient(batch, step, start, stop)
+            except torch.OutOfMemoryError as error:
+                self._shrink(error)
+                self.optimiser.zero_grad()
+                loss, iou, start = 0.0, 0.0, 0
+                continue
+            loss, iou, start = loss + part_loss, iou + part_iou, stop
+            yield
+        self._move(step, loss)
+        return loss / self._batch, iou / self._batch
+
+    def measure(self, examples: AdapterExamples) -> StepCost:
+        """Take one step with one image and forget it; fit the micro-batch to memory.
+
+        Parameters
+        ----------
+        examples : AdapterExamples
+            The first is taken.
+
+        Returns
+        -------
+        StepCost
+            What it cost.
+
+        Raises
+        ------
+        TrainingError
+            If memory does not suffice for one image.
+        """
+        prompt, valid, key = default_collate([examples[0]])
+        part = _moved(AdapterExample(PromptExample(*prompt), valid, key), self.device)
+
+        def step() -> None:
+            _seed(self._config.seed, 0, 0)
+            with self.arithmetic():
+                loss, _ = self._trainee(part, False)
+            with fast_backward(self.device):
+                loss.backward()
+
+        try:
+            cost = StepCost(self._trainee, step)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(OUT_OF_MEMORY.format(1)) from error
+        self.micro_batch = cost.fitting(self.micro_batch, self.device)
+        return cost
+
+    @contextmanager
+    def arithmetic(self) -> Iterator[None]:
+        """Compute in the number format of this training."""
+        with ExitStack() as stack:
+            stack.enter_context(
+                torch.autocast(self.device.type, torch.bfloat16, enabled=self.use_half)
+            )
+            stack.enter_context(fast_backward(self.device))
+            yield
+
+    def _add_gradient(
+        self, batch: AdapterExample, step: int, start: int, stop: int
+    ) -> tuple[float, float]:
+        """Add the gradient of some images; return the sums of their loss and IoU."""
+        part = _moved(cut(batch, start, stop), self.device)
+        rng = np.random.default_rng((self._config.seed, step))
+        prompt_free = bool(rng.random() >= self._config.prompted_share)
+        _seed(self._config.seed, step, self._first + start)
+        count = stop - start
+        with ExitStack() as stack:
+            if stop < self._batch:
+                stack.enter_context(self._processes.without_sync(self._model))
+            with self.arithmetic():
+                frozen = self._trainee.is_encoder_frozen
+                encoded = self._trainee.recall(part) if frozen else None
+                loss, iou = self._model(part, prompt_free, encoded)
+            with fast_backward(self.device):  # for what is computed again
+                (loss * count / self._batch).backward()
+        return count * float(loss.detach()), count * float(iou)
+
+    def _move(self, step: int, loss: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate(step)
+        length = torch.nn.utils.clip_grad_norm_(
+            self._trainee.parameters(), GRADIENT_CLIP
+        )
+        if not (math.isfinite(loss) and math.isfinite(float(length))):
+            raise TrainingError(
+                f"Expected a finite loss and gradient, got {loss} and {float(length)} "
+                f"in step {step + 1}. The best state so far is kept; use a lower "
+                "learning rate."
+            )
+        self.optimiser.step()
+
+    def _learning_rate(self, step: int) -> float:
+        steps, highest = self._config.steps, self._config.learning_rate
+        warm_up = min(1.0, (step + 1) / max(1.0, WARM_UP_SHARE * steps))
+        fall = 0.5 * (1 + math.cos(math.pi * step / steps))
+        return highest * warm_up * (LAST_RATE + (1 - LAST_RATE) * fall)
+
+    def _shrink(self, error: torch.OutOfMemoryError) -> None:
+        if self.micro_batch == 1 or self._processes.world > 1:
+            raise TrainingError(OUT_OF_MEMORY.format(self.micro_batch)) from error
+        self.micro_batch = (self.micro_batch + 1) // 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _uses_half(config: TrainingConfig, device: torch.device) -> bool:
+    if config.precision != "auto":
+        return config.precision == "bfloat16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return device.type == "cpu" and bfloat16_pays()
+
+
+def _seed(seed: int, step: int, place: int) -> None:
+    sequence = np.random.SeedSequence((seed, step, place))
+    torch.manual_seed(int(sequence.generate_state(1)[0]))
+
+
+def _moved(batch: AdapterExample, device: torch.device) -> AdapterExample:
+    prompt = PromptExample(*(tensor.to(device) for tensor in batch.prompt))
+    return batch._replace(prompt=prompt)

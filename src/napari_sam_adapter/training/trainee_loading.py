@@ -1,0 +1,110 @@
+"""Base, start and config to the network that is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.inference.weights import find_weights
+from napari_sam_adapter.model.adapter import SamAdapter
+from napari_sam_adapter.model.adapter_files import load_adapter
+from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.image_encoder import ImageEncoder
+from napari_sam_adapter.model.lora import add_lora, lora_state
+from napari_sam_adapter.training.trainee import Trainee
+from napari_sam_adapter.weight_store.entries import Kind
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.model.checkpoints import Checkpoint
+    from napari_sam_adapter.training.config import TrainingConfig
+
+
+def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
+    """Load the base of a training and put on it what is trained.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Names base and start.
+
+    Returns
+    -------
+    trainee : Trainee
+        On the CPU.
+    sha256 : str
+        Hash of the base model's file.
+
+    Raises
+    ------
+    CheckpointError
+        If a file cannot be used, or the start belongs to another base.
+    TrainingError
+        If that base cannot be trained in that way.
+    """
+    base = load_checkpoint(find_weights(config.base, Kind.MODEL))
+    if config.start is not None:
+        base = _with_start(base, config.start, config)
+    if base.family.stretch:
+        raise TrainingError(
+            f"Expected a model that keeps the sides of an image in proportion, but "
+            f"{config.base} or what to start from stretches it ({base.family.name}). "
+            "Train on the SAM that it was made from."
+        )
+    torch.manual_seed(config.seed)
+    trainee = Trainee(_with_part(base, config), config)
+    encoder = trainee.sam.image_encoder
+    if config.checkpointing and isinstance(encoder, ImageEncoder):
+        for block in encoder.blocks:
+            _checkpoint(block)
+    return trainee, base.sha256
+
+
+def _with_start(base: Checkpoint, name: str, config: TrainingConfig) -> Checkpoint:
+    if config.trains == "everything":
+        raise TrainingError(
+            f"Expected a part to train from {name}, got everything. Leave out the "
+            "start, or train adapter, decoder or lora."
+        )
+    return load_adapter(find_weights(name, Kind.ADAPTER), base, config.base)
+
+
+def _with_part(base: Checkpoint, config: TrainingConfig) -> Checkpoint:
+    """Return the base with a fresh adapter or LoRA, if that is wanted and not there."""
+    encoder = base.sam.image_encoder
+    if config.trains == "adapter" and not isinstance(encoder, ImageEncoder):
+        raise TrainingError(
+            f"Expected a base with a ViT encoder for an adapter, got {config.base}. "
+            "Train its decoder, or choose tiny, vit_b, vit_l or vit_h."
+        )
+    if config.trains == "adapter" and base.adapter is None:
+        adapter = SamAdapter(
+            encoder.pos_embed.shape[-1],
+            len(encoder.blocks),
+            config.bottleneck or None,
+            patch=base.sam.prompt_encoder.patch,
+            sources=config.source_names,
+            learned_weights=config.learned_weights,
+        )
+        return replace(base, adapter=adapter)
+    if config.trains == "lora" and not lora_state(base.sam):
+        return replace(base, sam=add_lora(base.sam, config.lora_rank))
+    return base
+
+
+def _checkpoint(block: nn.Module) -> None:
+    """Make a block compute its activations again in the backward pass."""
+    forward: Any = block.forward
+
+    def run(x: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            out: Tensor = checkpoint(forward, x, use_reentrant=False)
+        else:
+            out = forward(x)
+        return out
+
+    block.forward = run

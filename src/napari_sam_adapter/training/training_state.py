@@ -1,0 +1,102 @@
+"""The file from which a stopped training goes on, whole or not there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_sam_adapter.errors import OutputError, TrainingError
+from napari_sam_adapter.training.progress import Validation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_sam_adapter.training.config import TrainingConfig
+
+
+def save_state(path: Path, content: dict[str, Any], config: TrainingConfig) -> None:
+    """Write the state of a training.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced if it exists.
+    content : dict
+        Tensors, numbers and text, and the list of `Validation` as ``"history"``.
+    config : TrainingConfig
+        Written along, so that only the same training goes on.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; the file that was there stays.
+    """
+    plain = content | {
+        "history": [astuple(entry) for entry in content["history"]],
+        "config": config.identity,
+    }
+    partial = path.with_name(path.name + ".part")
+    try:
+        torch.save(plain, partial)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        reason = str(error).strip().splitlines()[0]
+        raise OutputError(
+            f"Expected to write {path}, got: {reason}. The last good files are kept; "
+            "free some space and resume."
+        ) from error
+
+
+def load_state(
+    path: Path, config: TrainingConfig, device: torch.device
+) -> dict[str, Any]:
+    """Read the state of a training.
+
+    Parameters
+    ----------
+    path : Path
+        File of `save_state`.
+    config : TrainingConfig
+        Has to be the one of the stopped training.
+    device : torch.device
+        Where the tensors go.
+
+    Returns
+    -------
+    dict
+        As it was given to `save_state`.
+
+    Raises
+    ------
+    TrainingError
+        If the file cannot be used, or belongs to a training with other options.
+    """
+    if not (path.is_file() and config.output.is_file()):
+        raise TrainingError(
+            f"Expected a stopped training at {path} and its adapter beside it, found "
+            "none. Start without resume."
+        )
+    try:
+        content: dict[str, Any] = torch.load(
+            path, map_location=device, weights_only=True
+        )
+        other = content["config"]
+        content["history"] = [Validation(*entry) for entry in content["history"]]
+    except Exception as error:
+        raise TrainingError(
+            f"Expected a training state at {path}, but it cannot be used "
+            f"({type(error).__name__}). Start without resume."
+        ) from error
+    identity = config.identity
+    changed = [name for name in identity if identity[name] != other.get(name)]
+    if changed:
+        name = changed[0]
+        raise TrainingError(
+            f"Expected to resume with {name} = {other.get(name)}, as it was started, "
+            f"got {identity[name]}. Use that, or start without resume."
+        )
+    return content

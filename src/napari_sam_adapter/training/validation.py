@@ -1,0 +1,197 @@
+"""Quality of a network under training, on samples that it does not learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from napari_sam_adapter.training.adapter_data import NEW_VIEW, AdapterExample
+from napari_sam_adapter.training.augmentation import fit_view
+from napari_sam_adapter.training.losses import hard_iou
+from napari_sam_adapter.training.prompt_data import (
+    TARGET_STRIDE,
+    PromptExample,
+    halve,
+    network_input,
+)
+from napari_sam_adapter.training.prompt_sampling import sample_boxes
+from napari_sam_adapter.training.prompt_steps import (
+    Scene,
+    SimulatedPrompts,
+    best_masks,
+    upsampled,
+)
+from napari_sam_adapter.training.trainee import valid_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.model.image_encoder import EncodedImage
+    from napari_sam_adapter.training.augmentation import View
+    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.trainee import Trainee
+
+FIRST_KEY = NEW_VIEW - 1
+"""Keys of validation images go down from here."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network made of one validation sample.
+
+    Parameters
+    ----------
+    prompted : float or None
+        Mean IoU of its objects by a point and by a box; None if all are too small.
+    prompt_free : float
+        IoU of all that is labelled.
+    image : (S, S, 3) uint8 array
+        What the network saw, at half its resolution.
+    truth, mask : (S, S) bool arrays
+        All that is labelled, and the answer without prompts.
+    """
+
+    prompted: float | None
+    prompt_free: float
+    image: npt.NDArray[np.uint8]
+    truth: npt.NDArray[np.bool_]
+    mask: npt.NDArray[np.bool_]
+
+
+@torch.no_grad()
+def answer(
+    trainee: Trainee, sample: Sample, number: int, device: torch.device
+) -> Answer:
+    """Ask the network about one sample: its largest objects, and all of them.
+
+    Parameters
+    ----------
+    trainee : Trainee
+        The network.
+    sample : Sample
+        Image and labels; seen whole, as in use.
+    number : int
+        Of the sample among those for validation.
+    device : torch.device
+        Where the network is.
+
+    Returns
+    -------
+    Answer
+        No randomness is in it.
+    """
+    view = fit_view(sample, trainee.sam.image_size)
+    foreground = torch.from_numpy(halve(view.layers[0] > 0))
+    masks = _largest(view, trainee.config.objects)
+    scene = Scene(trainee.sam, _encode(trainee, view, number, device), trainee.window)
+    low, _ = scene.decode(SimulatedPrompts(), 1)
+    valid = valid_mask(torch.tensor([view.valid]), foreground.shape[-1])
+    mask = (upsampled(low)[0, 0].cpu() > 0) & valid[0]
+    prompt_free = hard_iou(mask.float() - 0.5, foreground.float())
+    return Answer(
+        _prompted(scene, masks.to(device)) if len(masks) else None,
+        float(prompt_free),
+        np.ascontiguousarray(view.image[::TARGET_STRIDE, ::TARGET_STRIDE]),
+        foreground.numpy(),
+        mask.numpy(),
+    )
+
+
+def _encode(
+    trainee: Trainee, view: View, number: int, device: torch.device
+) -> EncodedImage:
+    image = network_input(view, trainee.family)[None].to(device)
+    valid = torch.tensor([view.valid])
+    if not trainee.is_encoder_frozen:
+        return trainee.encode(image, valid)
+    nothing = torch.empty(0)
+    prompt = PromptExample(image, *[nothing] * 5)
+    key = torch.tensor([FIRST_KEY - number])
+    return trainee.recall(AdapterExample(prompt, valid, key))
+
+
+def _prompted(scene: Scene, masks: Tensor) -> float:
+    points = _centres(masks)[:, None]
+    labels = torch.ones(points.shape[:2], dtype=torch.long, device=points.device)
+    boxes = sample_boxes(masks, TARGET_STRIDE, noisy=False)
+    ious = []
+    for prompts in (SimulatedPrompts(points, labels), SimulatedPrompts(boxes=boxes)):
+        logits, scores = scene.decode(prompts, len(masks))
+        found = upsampled(best_masks(logits, scores))[:, 0]
+        ious.append(float(hard_iou(found, masks.float()).mean()))
+    return sum(ious) / 2
+
+
+def _largest(view: View, count: int) -> Tensor:
+    """Return the largest objects (N, S / 2, S / 2) of the first layer."""
+    labels = view.layers[0]
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    numbers = np.argsort(-sizes, kind="stable")[:count]
+    masks = [halve(labels == number) for number in numbers if sizes[number]]
+    large = [torch.from_numpy(mask) for mask in masks if mask.any()]
+    return torch.stack(large) if large else torch.zeros(0, 1, 1, dtype=torch.bool)
+
+
+def _centres(masks: Tensor) -> Tensor:
+    """Return the pixel of each mask that is farthest from its border, x and y."""
+    points = []
+    for mask in masks.cpu().numpy():
+        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+        row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+        points.append([float(column), float(row)])
+    return torch.tensor(points, device=masks.device) * TARGET_STRIDE
+
+
+def divide(
+    samples: Sequence[Sample], config: TrainingConfig
+) -> tuple[list[Sample], list[Sample]]:
+    """Divide samples into those to learn from and those to validate on.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        In their order; planes of a volume stand one after the other.
+    config : TrainingConfig
+        Share and seed.
+
+    Returns
+    -------
+    training, validation : lists of Sample
+        At least one is for validation if there are two; whole groups where there are
+        three or more, else a run of neighbours.
+
+    Notes
+    -----
+    Neighbouring planes are nearly the same image: dividing them one by one would make
+    the validation look better than it is.
+    """
+    samples = list(samples)
+    wanted = max(1, round(config.validation_share * len(samples)))
+    if len(samples) < 2 or config.validation_share == 0:
+        return samples, []
+    rng = np.random.default_rng(config.seed)
+    groups: dict[str, list[int]] = {}
+    for index, sample in enumerate(samples):
+        groups.setdefault(sample.group or f"/{index}", []).append(index)
+    chosen: list[int] = []
+    if len(groups) >= 3:
+        order = rng.permutation(len(groups))
+        members = list(groups.values())
+        for number in order[:-1]:
+            if len(chosen) < wanted:
+                chosen += members[number]
+    else:
+        start = int(rng.integers(len(samples) - wanted + 1))
+        chosen = list(range(start, start + wanted))
+    held = set(chosen)
+    training = [sample for i, sample in enumerate(samples) if i not in held]
+    return training, [samples[i] for i in sorted(held)]

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from napari_sam_adapter.cli.main import main
+from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.model.checkpoints import save_base
+from napari_sam_adapter.model.sam import build_sam
+from napari_sam_adapter.model.shape import small_shape
+from napari_sam_adapter.model.weight_files import read_weights
+from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
+from napari_sam_adapter.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "base.safetensors"
+    save_base(build_sam(small_shape(64, 2, 64, 64)).state_dict(), path, {})
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    rng = np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for name in "abcd":
+        image = rng.integers(0, 90, (64, 64), dtype=np.uint8)
+        mask = np.zeros_like(image)
+        mask[20:40, 10:30] = 255
+        Image.fromarray(image + mask // 2).save(folder / "images" / f"{name}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
+    return folder
+
+
+@pytest.fixture
+def command(base: Path, data: Path, tmp_path: Path) -> list[str]:
+    output = str(tmp_path / "mine.safetensors")
+    options = ["--base", str(base), "--steps", "4", "--batch", "2", "-o", output]
+    return ["train", str(data), *options, "--validate-every", "2", "--device", "cpu"]
+
+
+def test_train_writes_an_adapter_and_a_report(
+    command: list[str], base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert "4 images" in told
+    assert "numbers to train" in told
+    assert "validation IoU" in told
+    load_predictor(base, adapter=tmp_path / "mine.safetensors", device="cpu")
+    page = (tmp_path / "mine.safetensors.html").read_text()
+    assert "<polyline" in page
+    assert page.count("data:image/png;base64,") == 3
+    assert main(command) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_broken_pairs_are_told_and_refused_if_strict(
+    command: list[str], data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "images" / "b.png").write_bytes(b"nothing")
+    assert main([*command, "--strict"]) == 2
+    assert "b.png" in capsys.readouterr().err
+    assert main(command) == 0
+    assert "left out: b.png" in capsys.readouterr().err
+
+
+def test_a_killed_training_resumes_to_the_same_adapter(
+    command: list[str], base: Path, tmp_path: Path
+) -> None:
+    command = [*command, "--validation-share", "0"]  # so that the last state is kept
+    script = (
+        "import os, sys, signal\n"
+        "import napari_sam_adapter.training.adapter_training as room\n"
+        "from napari_sam_adapter.cli.main import main\n"
+        "plain = room.train_adapter\n"
+        "def train(*args, **kwargs):\n"
+        "    for progress in plain(*args, **kwargs):\n"
+        "        if progress.step == 3:\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        yield progress\n"
+        "room.train_adapter = train\n"
+        "main(sys.argv[1:])"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
+    )
+    output = tmp_path / "mine.safetensors"
+    assert killed.returncode == -signal.SIGKILL
+    load_predictor(base, adapter=output, device="cpu")
+    assert main([*command, "--resume"]) == 0
+    resumed, _ = read_weights(output)
+    assert main([*command, "--overwrite"]) == 0
+    whole, _ = read_weights(output)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--trains", "half"], "trains"),
+        (["--recipe", "nothing"], "recipe"),
+        (["--from", "nothing.safetensors"], "nothing.safetensors"),
+        (["--resume"], "resume"),
+    ],
+    ids=["part", "recipe", "start", "resume"],
+)
+def test_bad_requests_are_one_line(
+    command: list[str],
+    options: list[str],
+    reason: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([*command, *options]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["microscopy", "medical"])
+def test_recipes_of_the_package_are_valid(name: str, tmp_path: Path) -> None:
+    recipe = read_adapter_recipe(name)
+    assert recipe.sets
+    assert TrainingConfig(tmp_path / "x.safetensors", **recipe.options).steps > 100

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from napari.utils.notifications import notification_manager
+from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, stack
+
+from napari_sam_adapter.model.checkpoints import save_base
+from napari_sam_adapter.model.sam import build_sam
+from napari_sam_adapter.model.shape import small_shape
+from napari_sam_adapter.plugin.state import ModelChoice, Phase
+from napari_sam_adapter.volume.planes import Plane
+
+QUICK = {"steps": 3, "batch": 2, "validate_every": 2, "precision": "float32"}
+
+
+@pytest.fixture
+def scene(make_scene, tmp_path, monkeypatch):
+    """A volume with masks on three slices, and a small random network."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    torch.manual_seed(0)
+    path = tmp_path / "base.safetensors"
+    save_base(build_sam(small_shape(64, 2, 64, 64)).state_dict(), path, {})
+    scene = make_scene(stack(), name="cells")
+    scene.state.model = ModelChoice(str(path), device="cpu")
+    scene.press("use_points")
+    for z in (2, 3, 4):
+        scene.viewer.dims.set_current_step(0, z)
+        scene.click(LEFT_DISK)
+    return scene
+
+
+def finish(scene):
+    def is_over():
+        return not scene.widget.training_state.is_running
+
+    scene.qtbot.waitUntil(is_over, timeout=60_000)
+
+
+def test_training_goes_on_while_clicks_are_answered_and_is_swapped_in(scene):
+    panel, state = scene.widget.training_panel, scene.widget.training_state
+    scene.widget.training.start(QUICK)
+    assert state.is_running
+    assert not panel.start.isEnabled()
+    scene.press("next_object")
+    scene.click(RIGHT_DISK)
+    assert scene.value(4, *RIGHT_DISK) == 2
+    assert state.is_running
+    finish(scene)
+    assert not state.message.is_error, state.message.text
+    assert state.progress.step == 3
+    assert len(panel.curve.history) == 3
+    assert not panel.now.pixmap().isNull()
+    loads, asked = len(scene.loads), scene.predictor.asked
+    panel.use.click()
+    scene.qtbot.waitUntil(lambda: scene.predictor.asked > asked)
+    scene.settle()
+    assert scene.loads[loads:] == [scene.state.model]
+    assert scene.state.loaded.adapter == str(state.result)
+    assert scene.value(4, *RIGHT_DISK) == 2
+
+
+def test_only_finished_slices_are_learned_if_some_are_marked(make_scene):
+    tasks = []
+    scene = make_scene(stack(), name="cells")
+    scene.widget.training._train = lambda task: iter(tasks.append(task) or ())
+    for z in (2, 3):
+        scene.viewer.dims.set_current_step(0, z)
+        scene.press("use_points")
+        scene.click(LEFT_DISK)
+    scene.widget.training_panel.start.click()
+    finish(scene)
+    scene.widget.training_panel.finished.click()
+    scene.widget.training_panel.start.click()
+    finish(scene)
+    assert [sorted(p.position for p in task.labels) for task in tasks] == [
+        [(2,), (3,)],
+        [(3,)],
+    ]
+    labels = tasks[1].labels[Plane((1, 2), (3,))]
+    assert np.array_equal(labels, scene.labels[3])
+    assert labels is not scene.labels
+
+
+def test_stopping_leaves_annotation_alone_and_says_what_came_of_it(scene):
+    scene.widget.training.start({**QUICK, "steps": 500})
+    state = scene.widget.training_state
+    scene.qtbot.waitUntil(lambda: state.progress is not None, timeout=30_000)
+    scene.widget.training_panel.stop.click()
+    assert not state.is_running
+    assert "Stopped" in state.message.text or "before" in state.message.text
+    scene.click(BETWEEN)
+    assert scene.state.phase is Phase.READY
+
+
+def test_training_without_masks_is_refused_with_a_sentence(make_scene):
+    scene = make_scene(stack())
+    scene.widget.training_panel.start.click()
+    assert "labelled objects" in scene.widget.training_panel.status.text()
+    assert notification_manager.records[-1].message.startswith("Expected labelled")
+    assert not scene.widget.training_state.is_running
+
+
+def test_another_labels_layer_can_be_learned_from(make_scene):
+    tasks = []
+    scene = make_scene(stack(), name="cells")
+    scene.widget.training._train = lambda task: iter(tasks.append(task) or ())
+    painted = np.zeros((8, 64, 80), np.uint16)
+    painted[5, 10:20, 10:20] = 3
+    scene.viewer.add_labels(painted, name="painted elsewhere")
+    scene.viewer.add_labels(painted[:4], name="of another image")
+    panel = scene.widget.training_panel
+    panel.layers_wanted.emit()
+    names = [panel.masks.itemText(i) for i in range(panel.masks.count())]
+    assert names[1:] == ["painted elsewhere"]
+    panel.masks.activated.emit(1)
+    panel.start.click()
+    finish(scene)
+    assert [plane.position for plane in tasks[0].labels] == [(5,)]
+    scene.viewer.layers.remove("painted elsewhere")
+    panel.start.click()
+    assert "is gone" in panel.status.text()

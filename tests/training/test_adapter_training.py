@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import itertools
+import resource
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from tests.training.conftest import SIDE
+
+from napari_sam_adapter.errors import (
+    CheckpointError,
+    DeviceError,
+    OutputError,
+    TrainingError,
+)
+from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.model.image_encoder import ImageEncoder
+from napari_sam_adapter.model.weight_files import read_weights
+from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.training.adapter_training import train_adapter
+from napari_sam_adapter.training.config import PARTS
+from napari_sam_adapter.training.trainee_loading import load_trainee
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.samples import Sample
+
+    Configure = Callable[..., TrainingConfig]
+
+
+def tensors(path: Path) -> dict[str, torch.Tensor]:
+    return read_weights(path)[0]
+
+
+def are_equal(first: Path, second: Path) -> bool:
+    one, two = tensors(first), tensors(second)
+    return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+
+
+@pytest.mark.parametrize("trains", ["adapter", "decoder"])
+def test_training_beats_the_untrained_base_on_other_images(
+    config: Configure, disks: list[Sample], trains: str
+) -> None:
+    asked = config(trains=trains, steps=40, validate_every=20, learning_rate=2e-3)
+    *_, last = train_adapter(asked, disks)
+    assert last.ending == "all steps"
+    assert last.gain > 0.2
+    assert last.best is not None
+    assert last.best.prompt_free > 2 * last.history[0].prompt_free
+    assert last.examples[0].now.shape == (SIDE // 2, SIDE // 2)
+
+
+@pytest.mark.parametrize("trains", [part for part in PARTS if part != "everything"])
+def test_the_file_is_small_and_can_be_used_at_once(
+    config: Configure, disks: list[Sample], base: Path, trains: str
+) -> None:
+    asked = config(trains=trains, steps=2)
+    before = tensors(base)
+    *_, last = train_adapter(asked, disks)
+    saved = tensors(asked.output)
+    assert not any(key.startswith("image_encoder.neck") for key in saved)
+    assert all(torch.equal(before[key], value) for key, value in tensors(base).items())
+    assert 0 < last.estimate.trained_parameters < 3e6
+    predictor = load_predictor(base, adapter=asked.output, device="cpu")
+    embedding = predictor.encode(disks[0].image)
+    found = predictor.predict(embedding, Prompts(points=[(16, 16)], polarities=[True]))
+    assert found.mask.shape == (SIDE, SIDE)
+
+
+def test_everything_gives_a_model(config: Configure, disks: list[Sample]) -> None:
+    asked = config(trains="everything", steps=2)
+    list(train_adapter(asked, disks))
+    assert load_predictor(asked.output, device="cpu").image_size == SIDE
+
+
+@pytest.mark.parametrize(
+    ("trains", "held_out"),
+    [("adapter", 0.2), ("adapter", 0.0), ("decoder", 0.0)],
+    ids=["best state", "last state", "decoder"],
+)
+def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(
+    config: Configure,
+    disks: list[Sample],
+    tmp_path: Path,
+    trains: str,
+    held_out: float,
+) -> None:
+    options = {"trains": trains, "steps": 5, "validation_share": held_out}
+    whole = config(**options, output=tmp_path / "whole.safetensors")
+    parts = config(**options, output=tmp_path / "parts.safetensors")
+    *_, expected = train_adapter(whole, disks)
+    stopped = train_adapter(parts, disks)
+    next(p for p in stopped if p.step == 3)
+    stopped.close()
+    first, *_, last = train_adapter(parts, disks, resume=True)
+    assert first.step == 2
+    assert last.history == expected.history
+    assert are_equal(whole.output, parts.output)
+    assert not parts.state_path.exists()
+
+
+def test_resuming_with_other_options_is_refused(
+    config: Configure, disks: list[Sample]
+) -> None:
+    stopped = train_adapter(config(), disks)
+    next(p for p in stopped if p.step == 2)
+    stopped.close()
+    with pytest.raises(TrainingError, match="batch = 2"):
+        next(train_adapter(config(batch=4), disks, resume=True))
+
+
+def test_leaving_at_any_moment_keeps_the_best_state(
+    config: Configure, disks: list[Sample], base: Path
+) -> None:
+    for count in (20, 30):
+        steps = train_adapter(config(), disks)
+        list(itertools.islice(steps, count))
+        steps.close()
+        load_predictor(base, adapter=config().output, device="cpu")
+
+
+def test_training_goes_on_from_an_adapter(
+    config: Configure, disks: list[Sample], tmp_path: Path
+) -> None:
+    first = config(output=tmp_path / "first.safetensors", learning_rate=2e-3, steps=20)
+    *_, before = train_adapter(first, disks)
+    *_, after = train_adapter(config(start=str(first.output), steps=1), disks)
+    assert before.best is not None
+    assert after.history[0].score == pytest.approx(before.best.score, abs=1e-3)
+
+
+def test_an_adapter_for_another_base_is_refused(
+    config: Configure, disks: list[Sample], tmp_path: Path
+) -> None:
+    first = config(output=tmp_path / "first.safetensors", steps=1)
+    list(train_adapter(first, disks))
+    with pytest.raises(CheckpointError, match="was trained for"):
+        next(train_adapter(config(start=str(first.output), base="tiny"), disks))
+
+
+@pytest.fixture
+def small_memory() -> Iterator[list[int]]:
+    """A device that holds two images at once; gives the batches it was asked for."""
+    asked = []
+
+    def look(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(module, ImageEncoder):
+            asked.append(len(inputs[0]))
+            if len(inputs[0]) > 2:
+                raise torch.OutOfMemoryError("no room")
+
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(look)
+    yield asked
+    handle.remove()
+
+
+def test_out_of_memory_leads_to_a_smaller_micro_batch(
+    config: Configure, disks: list[Sample], small_memory: list[int]
+) -> None:
+    asked = config(trains="everything", batch=6, steps=2, augment=False)
+    *_, last = train_adapter(asked, disks)
+    assert last.step == 2
+    assert last.micro_batch == 2
+    assert {6, 3, 2} <= set(small_memory)
+
+
+def test_micro_batches_add_up_to_the_batch(
+    config: Configure, disks: list[Sample], tmp_path: Path
+) -> None:
+    results = []
+    for size in (1, 4):
+        asked = config(
+            micro_batch=size, batch=4, steps=1, prompted_share=0.0, validation_share=0
+        )
+        list(train_adapter(asked, disks))
+        results.append(tensors(asked.output))
+    one, four = results
+    # the first step of AdamW looks at signs alone: where a gradient is nearly zero,
+    # rounding decides
+    moved = torch.cat([(one[key] - four[key]).abs().flatten() for key in one])
+    assert (moved > 1e-5).float().mean() < 0.01
+
+
+def test_checkpointing_changes_memory_and_not_the_result(
+    config: Configure, disks: list[Sample]
+) -> None:
+    plain, saving = (
+        list(train_adapter(config(checkpointing=saves, steps=2), disks))[-1]
+        for saves in (False, True)
+    )
+    assert saving.estimate.memory_bytes < plain.estimate.memory_bytes
+    assert saving.history[-1].score == pytest.approx(plain.history[-1].score, abs=1e-3)
+
+
+def test_images_that_end_at_different_places_are_encoded_as_alone(
+    config: Configure,
+) -> None:
+    trainee, _ = load_trainee(config())
+    assert trainee.adapter is not None
+    torch.nn.init.normal_(trainee.adapter.shared_mlp.weight, std=0.1)
+    image, valid = torch.randn(2, 3, SIDE, SIDE), torch.tensor([[64, 40], [48, 64]])
+    with torch.no_grad():
+        together = trainee.encode(image, valid).embedding
+        alone = [
+            trainee.encode(image[i : i + 1], valid[i : i + 1]).embedding for i in (0, 1)
+        ]
+    assert torch.allclose(together, torch.cat(alone), atol=1e-4)
+    assert not torch.allclose(together[:1], trainee.encode(image[:1], valid[1:])[0])
+
+
+def test_a_loss_that_is_no_number_ends_training_with_a_sentence(
+    config: Configure, disks: list[Sample], base: Path
+) -> None:
+    asked = config(learning_rate=1e25)
+    with pytest.raises(TrainingError, match="finite loss"):
+        list(train_adapter(asked, disks))
+    load_predictor(base, adapter=asked.output, device="cpu")
+
+
+def test_a_full_disk_leaves_the_last_good_files(
+    config: Configure, disks: list[Sample], base: Path
+) -> None:
+    steps = train_adapter(config(), disks)
+    next(p for p in steps if p.step == 1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="mine"):
+            list(steps)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    load_predictor(base, adapter=config().output, device="cpu")
+    assert not list(config().output.parent.glob("*.part"))
+    *_, last = train_adapter(config(), disks, resume=True)
+    assert last.step == 4
+
+
+def test_training_ends_early_when_nothing_gets_better(
+    config: Configure, disks: list[Sample]
+) -> None:
+    asked = config(learning_rate=0.0, steps=20, validate_every=1, patience=2)
+    *_, last = train_adapter(asked, disks)
+    assert last.step == 2
+    assert last.ending == "no better validation"
+    assert last.seconds_left == 0
+
+
+def test_the_estimate_comes_before_the_first_step(
+    config: Configure, disks: list[Sample]
+) -> None:
+    first = next(train_adapter(config(), disks))
+    assert first.step == 0
+    assert first.estimate.seconds > 0
+    assert first.estimate.memory_bytes > 4 * first.estimate.trained_parameters
+
+
+def test_bad_requests_are_refused_before_training(
+    config: Configure, disks: list[Sample], tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="labelled images"):
+        next(train_adapter(config(), []))
+    with pytest.raises(OutputError, match="nowhere"):
+        next(train_adapter(config(output=tmp_path / "nowhere" / "x.st"), disks))
+    with pytest.raises(DeviceError, match="cuda:99"):
+        next(train_adapter(config(device="cuda:99"), disks))
+    with pytest.raises(TrainingError, match="Start without resume"):
+        next(train_adapter(config(), disks, resume=True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trains": "half"},
+        {"prompted_share": 1.5},
+        {"steps": 0},
+        {"learning_rate": float("nan")},
+        {"label_kind": "panoptic"},
+        {"validation_share": 1},
+    ],
+    ids=str,
+)
+def test_senseless_configurations_are_refused(
+    config: Configure, change: dict[str, object]
+) -> None:
+    with pytest.raises(TrainingError, match=next(iter(change)).split("_")[0]):
+        config(**change)
+
+
+def test_one_sample_trains_without_validation(
+    config: Configure, disks: list[Sample]
+) -> None:
+    *_, last = train_adapter(config(), disks[:1])
+    assert last.best is None
+    assert last.gain == 0
+    assert config().output.exists()
+
+
+def test_synthetic_images_can_be_mixed_in(
+    config: Configure, disks: list[Sample]
+) -> None:
+    *_, last = train_adapter(config(synthetic_share=1.0, steps=1), disks)
+    assert np.isfinite(last.loss)

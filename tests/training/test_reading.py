@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.training.array_samples import samples_from_arrays
+from napari_sam_adapter.training.labels import separate_objects
+from napari_sam_adapter.training.reading import find_samples, find_sets
+from napari_sam_adapter.training.samples import Sample
+from napari_sam_adapter.training.validation import divide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_sam_adapter.training.config import TrainingConfig
+
+
+def picture(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def pair(folder: Path, name: str, shape: tuple[int, int] = (20, 30)) -> None:
+    pixels = np.random.default_rng(len(name)).integers(0, 255, shape, dtype=np.uint8)
+    labels = np.zeros(shape, np.uint8)
+    labels[5:9, 5:12], labels[12:15, 3:8] = 1, 7
+    picture(folder / "images" / f"{name}.png", pixels)
+    picture(folder / "masks" / f"{name}.png", labels)
+
+
+@pytest.fixture
+def volume() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = np.zeros((6, 20, 24), np.int64)
+    labels[1:4, 4:12, 4:12] = 1000
+    labels[3:5, 13:19, 13:20] = 2**40
+    return rng.normal(size=labels.shape) + labels.clip(0, 5), labels
+
+
+def test_folders_of_images_and_masks_are_paired_by_name(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        pair(tmp_path, name)
+    found = find_samples(tmp_path)
+    assert [sample.name for sample in found.training] == ["a.png", "b.png"]
+    assert set(np.unique(found.training[0].layers[0])) == {0, 1, 2}
+    assert not found.validation
+    assert not found.refused
+
+
+def test_broken_pairs_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
+    for name in ("good", "empty", "small", "full", "flat", "torn", "alone"):
+        pair(tmp_path, name)
+    blank = np.zeros((20, 30), np.uint8)
+    picture(tmp_path / "masks" / "empty.png", blank)
+    picture(tmp_path / "masks" / "small.png", blank[:10] + 1)
+    picture(tmp_path / "masks" / "full.png", blank + 1)
+    picture(tmp_path / "images" / "flat.png", blank)
+    (tmp_path / "images" / "torn.png").write_bytes(b"\x89PNG nothing")
+    (tmp_path / "masks" / "alone.png").unlink()
+    found = find_samples(tmp_path)
+    assert [sample.name for sample in found.training] == ["good.png"]
+    named = {line.split(":")[0] for line in found.refused}
+    assert named == {f"{n}.png" for n in ("empty", "small", "full", "flat", "torn")} | {
+        "alone.png"
+    }
+
+
+def test_given_parts_are_kept_apart(tmp_path: Path) -> None:
+    pair(tmp_path / "train", "a")
+    pair(tmp_path / "val", "b")
+    found = find_samples(tmp_path)
+    assert [s.name for s in found.training] == ["a.png"]
+    assert [s.name for s in found.validation] == ["b.png"]
+
+
+def test_lists_name_image_mask_and_part(tmp_path: Path) -> None:
+    pair(tmp_path, "a")
+    pair(tmp_path, "b")
+    lines = "image,mask,split\nimages/a.png,masks/a.png\nimages/b.png,masks/b.png,val\n"
+    (tmp_path / "list.csv").write_text(lines)
+    found = find_samples(tmp_path / "list.csv")
+    assert len(found.training) == len(found.validation) == 1
+
+
+def test_a_volume_and_its_labels_become_planes(
+    tmp_path: Path, volume: tuple[np.ndarray, np.ndarray]
+) -> None:
+    image, labels = volume
+    np.save(tmp_path / "image.npy", image.astype(np.float32))
+    np.save(tmp_path / "labels.npy", (labels > 0).astype(np.uint8))
+    found = find_samples(tmp_path / "image.npy", tmp_path / "labels.npy")
+    assert len(found.training) == 4
+    assert {sample.group for sample in found.training} == {"image.npy"}
+
+
+def test_a_zipped_set_keeps_its_split(tmp_path: Path) -> None:
+    pair(tmp_path, "a")
+    pair(tmp_path, "b")
+    with zipfile.ZipFile(tmp_path / "cells.zip", "w") as archive:
+        archive.writestr("index.csv", "id,split\na,train\nb,val\n")
+        for path in sorted(tmp_path.glob("*/*.png")):
+            archive.write(path, path.relative_to(tmp_path))
+    found = find_samples(tmp_path / "cells.zip")
+    assert [s.name for s in found.training] == ["cells train 0"]
+    assert [s.name for s in found.validation] == ["cells val 0"]
+
+
+def test_sets_share_the_weights_of_a_recipe(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        pair(tmp_path / "one", name)
+    pair(tmp_path / "two", "d")
+    found = find_sets(tmp_path, {"one": 3.0, "two": 1.0})
+    assert [sample.weight for sample in found.training] == [1.0] * 4
+
+
+@pytest.mark.parametrize("content", ["nothing", "empty folder"])
+def test_data_without_pairs_are_refused(tmp_path: Path, content: str) -> None:
+    data = tmp_path if content == "empty folder" else tmp_path / "nothing"
+    with pytest.raises(TrainingError, match="Expected"):
+        find_samples(data)
+
+
+def test_arrays_become_samples_with_small_numbers_and_their_neighbour(
+    volume: tuple[np.ndarray, np.ndarray],
+) -> None:
+    samples = samples_from_arrays(*volume)
+    assert [sample.name for sample in samples] == [f"image {z}" for z in (1, 2, 3, 4)]
+    assert np.unique(samples[2].layers[0]).tolist() == [0, 1, 2]
+    assert np.array_equal(samples[2].prior, samples[1].layers[0])
+    assert samples[0].prior is None
+    assert samples[0].image.dtype == np.uint8
+
+
+def test_only_finished_planes_are_taken(
+    volume: tuple[np.ndarray, np.ndarray],
+) -> None:
+    samples = samples_from_arrays(*volume, planes=[2, (4,), 0])
+    assert [sample.name for sample in samples] == ["image 2", "image 4"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda labels: labels[:, :-1], "shape"),
+        (lambda labels: labels * 0, "labelled pixels"),
+        (lambda labels: labels * 0 + 1, "background"),
+        (lambda labels: labels - 1, "from 0"),
+        (lambda labels: labels + 0.5, "fractions"),
+    ],
+    ids=["other shape", "empty", "one class", "negative", "fractions"],
+)
+def test_bad_labels_are_refused(
+    volume: tuple[np.ndarray, np.ndarray],
+    change: Callable[[np.ndarray], np.ndarray],
+    reason: str,
+) -> None:
+    image, labels = volume
+    with pytest.raises(TrainingError, match=reason):
+        samples_from_arrays(image, change(labels))
+
+
+def test_scattered_numbers_are_classes_and_their_pieces_objects() -> None:
+    labels = np.zeros((40, 40), np.int32)
+    labels[2:10, 2:10] = labels[20:30, 20:30] = labels[2:10, 30:38] = 1
+    sample = Sample(np.zeros((40, 40), np.uint8), (labels,))
+    (semantic,) = separate_objects([sample], "auto")
+    assert np.unique(semantic.layers[0]).tolist() == [0, 1, 2, 3]
+    (instance,) = separate_objects([sample], "instance")
+    assert instance is sample
+
+
+def test_groups_are_not_divided(config: Callable[..., TrainingConfig]) -> None:
+    image = np.zeros((4, 4), np.uint8)
+    samples = [Sample(image, (image,), group=f"volume {i // 5}") for i in range(20)]
+    training, validation = divide(samples, config())
+    assert len(training) + len(validation) == 20
+    assert not {s.group for s in training} & {s.group for s in validation}
+
+
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_few_samples_give_at_least_one_for_validation(
+    config: Callable[..., TrainingConfig], count: int
+) -> None:
+    image = np.zeros((4, 4), np.uint8)
+    samples = [Sample(image, (image,), group="one volume") for _ in range(count)]
+    training, validation = divide(samples, config())
+    assert training
+    assert validation
