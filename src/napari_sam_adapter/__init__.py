@@ -11,12 +11,14 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "FollowRule": "volume.follow_rule",
     "Plane": "volume.planes",
-    "PropagationSettings": "volume.propagation",
+    "PropagationSettings": "volume.propagation_request",
     "Prompts": "prompts",
     "SamPredictor": "inference.predictor",
     "Scribble": "prompts",
     "Session": "volume.session",
+    "StopRule": "volume.stop_rule",
     "Volume": "volume.planes",
     "load_predictor": "inference.loading",
     "open_image": "image_io",

@@ -107,7 +107,8 @@ def _run(task: Task, predictor: Predictor) -> tuple[Session, list[SliceReport]]:
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
-    session = Session(Volume(task.image.data, task.image.axes), predictor)
+    volume = Volume(task.image.data, task.image.axes)
+    session = Session(volume, predictor, spacing=task.spacing)
     steps = segment_objects(session, task.objects, task.plans)
     bar = tqdm(steps, "segmenting", task.slices, unit="slice", delay=1, disable=None)
     return session, list(bar)

@@ -13,7 +13,7 @@ from napari_sam_adapter.volume.history import History, Key, Step, Transition
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import numpy.typing as npt
 
@@ -48,7 +48,8 @@ class Document:
         self.history = History()
         self.objects = {object_id: ObjectRecord() for object_id in objects}
         self.records: dict[Key, PlaneRecord] = {}
-        self.open_propagations: set[int] = set()
+        self.kept: set[Key] = set()
+        self.open_propagations: dict[int, frozenset[int]] = {}
         self._clock = itertools.count(1)
         self._revisions: dict[int | Key, int] = {}
         self._oldest_revision = 0
@@ -114,6 +115,46 @@ class Document:
         of_plane = self._revisions.get((object_id, plane), 0)
         return max(of_object, of_plane, self._oldest_revision)
 
+    def is_current(
+        self, object_id: int, plane: Plane, revision: int, propagation: int = 0
+    ) -> bool:
+        """Whether a mask that was asked for is still wanted.
+
+        Parameters
+        ----------
+        object_id : int
+            An object.
+        plane : Plane
+            Where.
+        revision : int
+            State of the object there when it was asked for.
+        propagation : int
+            Number of the propagation it belongs to, 0 for none.
+
+        Returns
+        -------
+        bool
+            False if the state is another, or the propagation was ended.
+        """
+        if propagation and propagation not in self.open_propagations:
+            return False
+        exists = object_id in self.objects
+        return exists and self.revision(object_id, plane) == revision
+
+    def end_disturbed(self, changes: Iterable[Change]) -> None:
+        """End propagations that rely on pixels which were just changed.
+
+        Parameters
+        ----------
+        changes : iterable of Change
+            By anything but a propagation, which spares finished objects. A run that
+            saw a finished object move could not be repeated from the journal.
+        """
+        pixels = [part for change in changes for part in (change.before, change.after)]
+        for number, finished in list(self.open_propagations.items()):
+            if any(np.isin(part, list(finished)).any() for part in pixels):
+                del self.open_propagations[number]
+
     def outdate_all(self) -> None:
         """Make every revision that was ever given out an old one."""
         self._oldest_revision = next(self._clock)
@@ -176,9 +217,26 @@ class Document:
         for change in changes:
             change.write(self.labels)
         _restore(self.objects, step.objects)
-        _restore(self.records, step.records)
+        self.restore_records(step.records)
         self.settle(step)
         return changes
+
+    def restore_records(
+        self, transitions: Mapping[Key, Transition[PlaneRecord]]
+    ) -> None:
+        """Put records where a step says, and note which hold pixels to be kept.
+
+        Parameters
+        ----------
+        transitions : mapping
+            (object, plane) to its record before and after.
+        """
+        _restore(self.records, transitions)
+        for key, (_, after) in transitions.items():
+            if after is not None and after.is_kept:
+                self.kept.add(key)
+            else:
+                self.kept.discard(key)
 
 
 class Draft:
@@ -231,7 +289,7 @@ class Draft:
         before, _ = self._records.get(key, (before, None))
         after = None if record.is_blank else record
         self._records[key] = before, after
-        _restore(self.document.records, {key: (before, after)})
+        self.document.restore_records({key: (before, after)})
 
     def write(
         self, object_id: int, plane: Plane, after: npt.NDArray[np.integer[Any]]

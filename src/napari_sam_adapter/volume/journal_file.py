@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.volume.planes import Volume
 
-JOURNAL_VERSION = 1
+JOURNAL_VERSION = 2
 IDENTITY_PLANES = 3
 """Planes whose pixels tell one image from another."""
 
@@ -46,6 +46,8 @@ class JournalHeader:
         Fields of the `IntensityMapping`.
     overwrite : bool
         Whether masks take pixels of other objects.
+    spacing : list of float
+        Distance between neighbours on every spatial axis.
     """
 
     version: int
@@ -53,6 +55,7 @@ class JournalHeader:
     labels: dict[str, Any]
     intensity: dict[str, Any]
     overwrite: bool
+    spacing: list[float]
 
 
 class Journal:
@@ -246,7 +249,10 @@ def labels_identity(labels: npt.NDArray[np.integer[Any]]) -> dict[str, Any]:
 
 
 def header_of(
-    volume: Volume, labels: npt.NDArray[np.integer[Any]], overwrite: bool
+    volume: Volume,
+    labels: npt.NDArray[np.integer[Any]],
+    overwrite: bool,
+    spacing: tuple[float, ...],
 ) -> JournalHeader:
     """Return the first line of the journal of a new session.
 
@@ -258,6 +264,8 @@ def header_of(
         Before the first edit.
     overwrite : bool
         Whether masks take pixels of other objects.
+    spacing : tuple of float
+        Distance between neighbours on every spatial axis.
 
     Returns
     -------
@@ -270,4 +278,5 @@ def header_of(
         labels_identity(labels),
         asdict(volume.intensity),
         overwrite,
+        list(spacing),
     )

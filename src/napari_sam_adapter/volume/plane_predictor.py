@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
     from napari_sam_adapter.predictions import MaskPrediction, Predictor
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
@@ -39,13 +44,15 @@ class PlanePredictor:
     cache: EmbeddingCache
     device: threading.Lock = field(default_factory=threading.Lock)
 
-    def embed(self, plane: Plane) -> Any:
+    def embed(self, plane: Plane, image: npt.NDArray[np.uint8] | None = None) -> Any:
         """Return the embedding of a plane; read and encode it only once.
 
         Parameters
         ----------
         plane : Plane
             Cut of the volume.
+        image : (H, W) or (H, W, 3) uint8 array or None
+            Its pixels, if they were read already.
 
         Returns
         -------
@@ -61,7 +68,8 @@ class PlanePredictor:
         embedding = self.cache.get(key)
         if embedding is not None:
             return embedding
-        image = self.volume.read_uint8(plane)
+        if image is None:
+            image = self.volume.read_uint8(plane)
         with self.device:
             embedding = self.cache.get(key)
             if embedding is None:
@@ -96,3 +104,34 @@ class PlanePredictor:
         embedding = self.embed(plane)
         with self.device:
             return self.predictor.predict(embedding, prompts, previous)
+
+    def predict_many(
+        self,
+        plane: Plane,
+        prompts_list: Sequence[Prompts],
+        image: npt.NDArray[np.uint8] | None = None,
+    ) -> list[MaskPrediction]:
+        """Segment several objects on one plane together.
+
+        Parameters
+        ----------
+        plane : Plane
+            Cut of the volume.
+        prompts_list : sequence of Prompts
+            One per object, in pixels of the plane.
+        image : (H, W) or (H, W, 3) uint8 array or None
+            The pixels of the plane, if they were read already.
+
+        Returns
+        -------
+        list of MaskPrediction
+            In the same order.
+
+        Raises
+        ------
+        ImageError
+            If the plane cannot be read or segmented.
+        """
+        embedding = self.embed(plane, image)
+        with self.device:
+            return self.predictor.predict_many(embedding, prompts_list)
