@@ -11,6 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "EmbeddingStore": "volume.embedding_store",
     "FollowRule": "volume.follow_rule",
     "Plane": "volume.planes",
     "PropagationSettings": "volume.propagation_request",

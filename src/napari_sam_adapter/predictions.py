@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -78,3 +78,19 @@ class Predictor(Protocol):
         self, embedding: Any, prompts_list: Sequence[Prompts]
     ) -> list[MaskPrediction]:
         """Segment several objects in one pass."""
+
+
+@runtime_checkable
+class PackingPredictor(Predictor, Protocol):
+    """A predictor whose embeddings can be kept: as plain arrays, and back."""
+
+    def encode_batch(self, images: Sequence[npt.NDArray[Any]]) -> list[Any]:
+        """Embed several planes of one size."""
+
+    def pack(self, embedding: Any) -> dict[str, npt.NDArray[np.float16]]:
+        """Return an embedding as arrays in half precision."""
+
+    def unpack(
+        self, arrays: Mapping[str, npt.NDArray[np.float16]], shape: tuple[int, int]
+    ) -> Any:
+        """Return the embedding of a plane of some shape from its arrays."""

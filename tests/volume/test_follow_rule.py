@@ -126,3 +126,4 @@ def test_likeness_tells_an_object_from_where_it_is_gone():
     assert there.likeness(Look(50, 50)) == 0
     assert there.likeness(Look(50, 150)) == 0
     assert Look(50, 51).likeness(Look(50, 150)) == 1
+    assert Look(90, 50, spread=100).likeness(Look(50, 50)) == 1

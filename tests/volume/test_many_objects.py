@@ -130,3 +130,13 @@ def test_two_ways_outvote_one_that_lost_the_object():
     list(propagate(session, 1, settings=settings))
     assert not plain.labels[13:].any()
     assert session.labels[10:13].any()
+
+
+def test_anchors_of_other_time_points_wait_for_their_turn(volume):
+    session = Session(np.stack([volume, volume]), DiskPredictor())
+    session.new_object()
+    for time in (1, 0):
+        session.add_point(1, Plane((2, 3), (time, 4)), LEFT[1:])
+    list(propagate(session, 1))
+    np.testing.assert_array_equal(session.labels[0] == 1, ball(LEFT))
+    assert session.needs_mask(1, Plane((2, 3), (1, 4)))

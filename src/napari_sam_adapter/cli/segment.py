@@ -41,6 +41,7 @@ def segment(
     device: options.DeviceOption = "auto",
     overwrite: options.OverwriteOption = False,
     report: options.ReportOption = None,
+    embeddings: options.KnownEmbeddingsOption = None,
 ) -> None:
     """Segment objects in an image from points and boxes.
 
@@ -56,7 +57,8 @@ def segment(
         point or (), negative or (), box or (), separate, axis, propagate, start, stop
     )
     task = Task.of(_open(image, channel), asked)
-    session, reports = _run(task, loader_of(context)(model, adapter, device))
+    predictor = loader_of(context)(model, adapter, device)
+    session, reports = _run(task, predictor, embeddings)
     save_labels(output, session.labels, task.image, overwrite)
     summary = _summarise(task, session, reports, time.monotonic() - started)
     if report is not None:
@@ -100,15 +102,19 @@ def _open(path: Path, channel: int | None) -> OpenedImage:
     return image if channel is None else image.channel(channel)
 
 
-def _run(task: Task, predictor: Predictor) -> tuple[Session, list[SliceReport]]:
+def _run(
+    task: Task, predictor: Predictor, embeddings: Path | None
+) -> tuple[Session, list[SliceReport]]:
     from tqdm import tqdm
 
     from napari_sam_adapter.cli.segmentation import segment_objects
+    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
     volume = Volume(task.image.data, task.image.axes)
-    session = Session(volume, predictor, spacing=task.spacing)
+    store = None if embeddings is None else EmbeddingStore(embeddings)
+    session = Session(volume, predictor, spacing=task.spacing, store=store)
     steps = segment_objects(session, task.objects, task.plans)
     bar = tqdm(steps, "segmenting", task.slices, unit="slice", delay=1, disable=None)
     return session, list(bar)

@@ -22,7 +22,7 @@ from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -156,6 +156,23 @@ class SamPredictor:
             )
             for i, frame in enumerate(frames)
         ]
+
+    def pack(self, embedding: ImageEmbedding) -> dict[str, npt.NDArray[np.float16]]:
+        """Return an embedding as arrays in half precision, for `unpack`."""
+        tensors = {"features": embedding.features}
+        tensors |= {f"skip {i}": skip for i, skip in enumerate(embedding.skips)}
+        return {name: t.half().cpu().numpy() for name, t in tensors.items()}
+
+    def unpack(
+        self, arrays: Mapping[str, npt.NDArray[np.float16]], shape: tuple[int, int]
+    ) -> ImageEmbedding:
+        """Return the embedding of a plane of some rows and columns from its arrays."""
+        tensors = [
+            torch.from_numpy(np.array(array, np.float32)).to(self.device)
+            for array in arrays.values()
+        ]
+        frame = frame_of(shape, self.image_size, self._stretch, self._is_own)
+        return ImageEmbedding(tensors[0], tuple(tensors[1:]), frame)
 
     def predict(
         self,

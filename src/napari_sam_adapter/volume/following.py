@@ -101,11 +101,9 @@ def follow_without_model(request: PropagationRequest) -> Iterator[PlaneResult]:
         yield from finish_plane(request, index, found)
 
 
-def _between(
-    stretch: Stretch, index: int, request: PropagationRequest
-) -> Sighting | None:
-    if stretch.below is None or stretch.above is None:
-        return None
+def _between(stretch: Stretch, index: int, request: PropagationRequest) -> Sighting:
+    assert stretch.below is not None  # without a model only these are asked for
+    assert stretch.above is not None
     weight = _weight(stretch, index)
     first, second = stretch.below.mask, stretch.above.mask
     mask = interpolate(first, second, weight, request.pixel)

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.volume.embedding_store import EmbeddingStore
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.journal_entries import (
     EditGroup,
@@ -89,7 +90,11 @@ def replay(
     volume = _same_volume(header, image, axes)
     labels = _same_labels(header, labels, volume.shape)
     session = Session(
-        volume, labels=labels, overwrite=header.overwrite, spacing=header.spacing
+        volume,
+        labels=labels,
+        overwrite=header.overwrite,
+        spacing=header.spacing,
+        store=EmbeddingStore(None) if header.rounded else None,
     )
     replayer = _Replayer(session, predictor)
     for entry in entries:

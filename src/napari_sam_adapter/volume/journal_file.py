@@ -48,6 +48,8 @@ class JournalHeader:
         Whether masks take pixels of other objects.
     spacing : list of float
         Distance between neighbours on every spatial axis.
+    rounded : bool
+        Whether embeddings were rounded to half precision, as a store does.
     """
 
     version: int
@@ -56,6 +58,7 @@ class JournalHeader:
     intensity: dict[str, Any]
     overwrite: bool
     spacing: list[float]
+    rounded: bool
 
 
 class Journal:
@@ -253,6 +256,7 @@ def header_of(
     labels: npt.NDArray[np.integer[Any]],
     overwrite: bool,
     spacing: tuple[float, ...],
+    rounded: bool,
 ) -> JournalHeader:
     """Return the first line of the journal of a new session.
 
@@ -266,6 +270,8 @@ def header_of(
         Whether masks take pixels of other objects.
     spacing : tuple of float
         Distance between neighbours on every spatial axis.
+    rounded : bool
+        Whether embeddings are rounded to half precision.
 
     Returns
     -------
@@ -279,4 +285,5 @@ def header_of(
         asdict(volume.intensity),
         overwrite,
         list(spacing),
+        rounded,
     )

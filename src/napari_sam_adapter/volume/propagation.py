@@ -99,10 +99,11 @@ def propagate(
     yielded is in the labels and in the journal, and nothing else.
     """
     several = [object_ids] if isinstance(object_ids, int) else list(object_ids)
-    if seed is None and several:
-        seed = session.default_seed(several[0])
-    if seed is not None:
-        _compute_anchors(session, several, seed)
+    if several:
+        seed = seed or session.default_seed(several[0])
+        session.mask(several[0], seed)
+        where = resolve_range(session.volume.shape, seed, axis, start, stop)
+        _compute_anchors(session, several, where)
     request = session.propagation(
         several, start, stop, axis=axis, seed=seed, settings=settings, again=again
     )
@@ -113,12 +114,13 @@ def propagate(
     session.finish_propagation(request)
 
 
-def _compute_anchors(session: Session, object_ids: list[int], seed: Plane) -> None:
-    session.mask(object_ids[0], seed)
+def _compute_anchors(
+    session: Session, object_ids: list[int], where: PropagationRange
+) -> None:
     for object_id in object_ids:
         for plane in session.anchors(object_id):
-            if session.needs_mask(object_id, plane):
-                with suppress(ImageError):
+            if where.has_beside(plane) and session.needs_mask(object_id, plane):
+                with suppress(ImageError):  # then it is no anchor to follow from
                     session.mask(object_id, plane)
 
 

@@ -99,6 +99,22 @@ class PropagationRange:
         """
         return self.seed.at(self.axis, index)
 
+    def has_beside(self, plane: Plane) -> bool:
+        """Whether a plane is one of those along the axis, inside the range or not.
+
+        Parameters
+        ----------
+        plane : Plane
+            Any plane of the volume.
+
+        Returns
+        -------
+        bool
+            False for planes along other axes, and for those of another time point.
+        """
+        index = self.seed.index_along(self.axis)
+        return plane.axes == self.seed.axes and plane.at(self.axis, index) == self.seed
+
 
 @dataclass(frozen=True, eq=False)
 class PropagationRequest:

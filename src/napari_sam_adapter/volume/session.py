@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
 
 __all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
@@ -78,6 +79,8 @@ class Session(EditableLabels):
     spacing : sequence of float or None
         Distance between neighbours on every spatial axis, in any unit; by default 1
         on all. On a time axis: how far objects may move in one step.
+    store : EmbeddingStore or None
+        Keeps embeddings on disk, in half precision, beyond this session.
 
     Raises
     ------
@@ -101,6 +104,7 @@ class Session(EditableLabels):
         journal: str | Path | None = None,
         overwrite: bool = False,
         spacing: Sequence[float] | None = None,
+        store: EmbeddingStore | None = None,
     ) -> None:
         if not isinstance(image, Volume):
             image = Volume(image, axes, intensity)
@@ -108,11 +112,14 @@ class Session(EditableLabels):
         self.volume = image
         self.spacing = check_spacing(spacing, image.ndim)
         self._cache = EmbeddingCache(cache_bytes)
+        self._store = store
         self._device = threading.Lock()
         self._numbers = itertools.count(1)
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
-            header = header_of(image, self.labels, overwrite, self.spacing)
+            header = header_of(
+                image, self.labels, overwrite, self.spacing, store is not None
+            )
             self._journal = Journal.create(Path(journal), header)
         if predictor is not None:
             self.predictor = predictor
@@ -129,8 +136,9 @@ class Session(EditableLabels):
         self._cache.clear()
         self._document.outdate_all()
         self._plane_predictor = PlanePredictor(
-            self.volume, predictor, next(self._numbers), self._cache, self._device
-        )
+            self.volume, predictor, next(self._numbers), self._cache, self._device,
+            self._store,
+        )  # fmt: skip
         self._write(UsePredictor(dict(predictor.description)))
 
     def request(self, object_id: int, plane: Plane) -> MaskRequest:
@@ -274,22 +282,7 @@ class Session(EditableLabels):
         return own
 
     def encode_plane(self, plane: Plane) -> None:
-        """Embed a plane ahead of its first prompt; for any thread.
-
-        Parameters
-        ----------
-        plane : Plane
-            Where.
-
-        Raises
-        ------
-        SessionError
-            If there is no predictor.
-        PlaneError
-            If the plane lies outside the volume.
-        ImageError
-            If the plane cannot be read or segmented.
-        """
+        """Embed a plane ahead of its prompts, for any thread; raises as `mask`."""
         self._require_predictor().embed(plane)
 
     def propagation(

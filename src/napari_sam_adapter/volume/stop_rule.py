@@ -19,6 +19,8 @@ AROUND = 3
 """Width in pixels of what counts as the surroundings of a mask."""
 FAINT = 8.0
 """Grey values: weaker contrast between inside and surroundings tells nothing."""
+FAINT_IN_NOISE = 0.5
+"""Nor does contrast below this part of the spread of the surroundings."""
 
 
 @dataclass(frozen=True)
@@ -186,10 +188,13 @@ class Look:
     ----------
     inside, around : float
         Mean inside the mask and in a narrow belt around it.
+    spread : float
+        Standard deviation in the belt.
     """
 
     inside: float
     around: float
+    spread: float = 0.0
 
     @classmethod
     def of(cls, image: npt.NDArray[np.uint8], mask: BoxedMask) -> Look:
@@ -214,7 +219,9 @@ class Look:
         inside = mask.window(box)
         belt = ndimage.binary_dilation(inside, iterations=AROUND) & ~inside
         mean = float(grey[inside].mean())
-        return cls(mean, float(grey[belt].mean()) if belt.any() else mean)
+        if not belt.any():
+            return cls(mean, mean)
+        return cls(mean, float(grey[belt].mean()), float(grey[belt].std()))
 
     def likeness(self, later: Look) -> float:
         """Return whether an object stands out on a later plane as it does here.
@@ -231,6 +238,6 @@ class Look:
             whole do not count.
         """
         contrast = self.inside - self.around
-        if abs(contrast) < FAINT:
+        if abs(contrast) < max(FAINT, FAINT_IN_NOISE * self.spread):
             return 1.0
         return min(max((later.inside - later.around) / contrast, 0.0), 1.0)
