@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -217,3 +219,30 @@ def test_planes_that_cannot_be_embedded_are_named_and_the_rest_goes_on(volume, s
     done = list(embed_ahead(Volume(image), PackingDiskPredictor(), store, planes))
     assert [step.plane.position[0] for step in done if step.problem] == [3]
     assert len(list(store.folder.iterdir())) == 8
+
+
+WRITER = """
+import itertools, sys
+import numpy as np
+from napari_sam_adapter.volume.embedding_store import EmbeddingStore
+
+store = EmbeddingStore(sys.argv[1])
+for number in itertools.count():
+    store.save(str(number), {"features": np.full((1, 256, 32, 32), 3, np.float16)})
+    print(number, flush=True)
+"""
+
+
+def test_killed_processes_on_one_folder_leave_only_whole_entries(store):
+    command = [sys.executable, "-c", WRITER, str(store.folder)]
+    writers = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    for writer in writers:
+        with writer:
+            assert [writer.stdout.readline() for _ in range(8)][-1] == "7\n"
+            writer.kill()
+    entries = [path for path in store.folder.iterdir() if path.suffix == ".zarr"]
+    assert len(entries) >= 8
+    for path in entries:
+        assert (store.load(path.stem)["features"] == 3).all()

@@ -70,5 +70,7 @@ class PropagationRun:
         reasons = " and ".join(STOP_REASONS.get(r, r) for r in self._reasons)
         ending = f", until {reasons}" if reasons else ""
         objects = ", ".join(map(str, self.request.object_ids))
+        if not (self.request.stretches or self.request.outdated):
+            return f"Object {objects} is up to date: nothing changed where you worked."
         followed = f"Followed object {objects} on {self._written} planes"
         return f"{followed}{ending}."

@@ -11,7 +11,7 @@ from napari_sam_adapter.volume.objects import Answer, Derivation
 from napari_sam_adapter.volume.performing import write_mask
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.volume.document import Draft
+    from napari_sam_adapter.volume.draft import Draft
     from napari_sam_adapter.volume.results import PlaneResult
 
 

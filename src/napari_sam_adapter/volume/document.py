@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.changes import Change, PackedChange, change_between
 from napari_sam_adapter.volume.history import History, Key, Step, Transition
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.plane import Plane
 
 NO_RECORD = PlaneRecord()
@@ -216,7 +216,7 @@ class Document:
         changes = [change.unpack() for change in step.changes]
         for change in changes:
             change.write(self.labels)
-        _restore(self.objects, step.objects)
+        restore(self.objects, step.objects)
         self.restore_records(step.records)
         self.settle(step)
         return changes
@@ -231,95 +231,12 @@ class Document:
         transitions : mapping
             (object, plane) to its record before and after.
         """
-        _restore(self.records, transitions)
+        restore(self.records, transitions)
         for key, (_, after) in transitions.items():
             if after is not None and after.is_kept:
                 self.kept.add(key)
             else:
                 self.kept.discard(key)
-
-
-class Draft:
-    """A step in the making: writes into the document and remembers what was.
-
-    Parameters
-    ----------
-    document : Document
-        Changed at once.
-    propagation : int
-        Number of the propagation this belongs to, 0 for an edit.
-    """
-
-    def __init__(self, document: Document, propagation: int = 0) -> None:
-        self.document = document
-        self.changes: list[Change] = []
-        self._propagation = propagation
-        self._objects: dict[int, Transition[ObjectRecord]] = {}
-        self._records: dict[Key, Transition[PlaneRecord]] = {}
-
-    def set_object(self, object_id: int, record: ObjectRecord | None) -> None:
-        """Make, change or remove an object.
-
-        Parameters
-        ----------
-        object_id : int
-            The object.
-        record : ObjectRecord or None
-            None removes it.
-        """
-        before = self.document.objects.get(object_id)
-        before, _ = self._objects.get(object_id, (before, None))
-        self._objects[object_id] = before, record
-        _restore(self.document.objects, {object_id: (before, record)})
-
-    def set_record(self, object_id: int, plane: Plane, record: PlaneRecord) -> None:
-        """Change what is known of an object on a plane.
-
-        Parameters
-        ----------
-        object_id : int
-            The object.
-        plane : Plane
-            Where.
-        record : PlaneRecord
-            An empty one is forgotten.
-        """
-        key = object_id, plane
-        before = self.document.records.get(key)
-        before, _ = self._records.get(key, (before, None))
-        after = None if record.is_blank else record
-        self._records[key] = before, after
-        self.document.restore_records({key: (before, after)})
-
-    def write(
-        self, object_id: int, plane: Plane, after: npt.NDArray[np.integer[Any]]
-    ) -> None:
-        """Write new labels on a plane.
-
-        Parameters
-        ----------
-        object_id : int
-            Object that is edited.
-        plane : Plane
-            Where.
-        after : (H, W) int array
-            Labels of the whole plane.
-        """
-        before = plane.view(self.document.labels)
-        change = change_between(object_id, plane, before, after)
-        change.write(self.document.labels)
-        self.changes.append(change)
-
-    def step(self) -> Step:
-        """Return all that was done, for the history.
-
-        Returns
-        -------
-        Step
-            Without empty changes.
-        """
-        packed = [PackedChange.of(c) for c in self.changes if not c.is_empty]
-        return Step(self._objects, self._records, tuple(packed), self._propagation)
 
 
 def labels_in_use(labels: npt.NDArray[np.integer[Any]]) -> list[int]:
@@ -344,7 +261,8 @@ def labels_in_use(labels: npt.NDArray[np.integer[Any]]) -> list[int]:
     return [int(value) for value in np.flatnonzero(present) if value > 0]
 
 
-def _restore(table: dict[Any, Any], transitions: Any) -> None:
+def restore(table: dict[Any, Any], transitions: Any) -> None:
+    """Put records of objects or planes where the second part of transitions says."""
     for name, (_, after) in transitions.items():
         if after is None:
             table.pop(name, None)

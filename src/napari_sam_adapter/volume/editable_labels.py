@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import SamAdapterError
-from napari_sam_adapter.volume.document import Draft
+from napari_sam_adapter.volume.draft import Draft
 from napari_sam_adapter.volume.edits import (
     Accept,
     AddPoint,

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import PromptError, SessionError
 from napari_sam_adapter.prompts import Prompts, Scribble
-from napari_sam_adapter.volume.changes import merge_mask
+from napari_sam_adapter.volume.changes import bounding_box, merge_mask
 from napari_sam_adapter.volume.edits import (
     Accept,
     AddPoint,
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.volume.document import Document, Draft
+    from napari_sam_adapter.volume.document import Document
+    from napari_sam_adapter.volume.draft import Draft
     from napari_sam_adapter.volume.plane import Plane
 
 
@@ -106,11 +107,16 @@ def write_mask(
     document = draft.document
     kept = protected_pixels(document, object_id, plane)
     current = plane.view(document.labels)
+    # Everything else happens in the box around the old and the new mask.
+    top, left, bottom, right = bounding_box((current == object_id) | mask)
+    part = slice(top, bottom), slice(left, right)
+    current, mask = current[part], mask[part]
+    kept = None if kept is None else kept[part]
     if document.overwrite and spared:
         others = np.isin(current, list(spared)) & (current != object_id)
         kept = others if kept is None else kept | others
     after = merge_mask(current, object_id, mask, kept, document.overwrite)
-    draft.write(object_id, plane, after)
+    draft.write(object_id, plane, after, (top, left))
 
 
 def edited_prompts(prompts: Prompts, edit: PromptEdit) -> Prompts:

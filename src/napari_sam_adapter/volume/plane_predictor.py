@@ -79,7 +79,8 @@ class PlanePredictor:
             image = self.volume.read_uint8(plane)
         key_on_disk, embedding = self._from_disk(image)
         with self.device:
-            embedding = embedding or self.cache.get(key)
+            if embedding is None:
+                embedding = self.cache.get(key)
             if embedding is None:
                 embedding = self.predictor.encode(image)
                 embedding = self._to_disk(key_on_disk, embedding, image)

@@ -11,7 +11,7 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.changes import Change
 from napari_sam_adapter.volume.committing import commit_result
-from napari_sam_adapter.volume.document import Draft
+from napari_sam_adapter.volume.draft import Draft
 from napari_sam_adapter.volume.editable_labels import EditableLabels
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
 from napari_sam_adapter.volume.journal_entries import (
