@@ -4,6 +4,7 @@ from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT, SHAPE, ball, paint_balls
 
 from napari_sam_adapter.errors import PlaneError, SessionError
+from napari_sam_adapter.predictions import MaskPrediction
 from napari_sam_adapter.volume.edits import Paint
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.propagation import follow, propagate
@@ -139,6 +140,34 @@ def test_following_ends_after_as_many_failures_as_asked_for(plane):
     found = reasons(propagate(session, 1, settings=patient))
     assert found == {6: "blank", 7: "blank", 8: "end", 0: "end"}
     np.testing.assert_array_equal(session.labels == 1, rod())
+
+
+class EchoPredictor(DiskPredictor):
+    """Sees the mask that it is prompted with everywhere."""
+
+    def predict(self, embedding, prompts, previous=None):
+        if prompts.mask is None:
+            return super().predict(embedding, prompts, previous)
+        return MaskPrediction(prompts.mask, self.score, np.zeros((4, 4), np.float32))
+
+
+def test_following_ends_where_an_object_fades_away(plane):
+    image = paint_balls(rod()).astype(float)
+    image *= np.array([1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0])[:, None, None]
+    image += np.indices(image.shape).sum(axis=0) % 3
+    session = clicked_session(image.astype(np.uint8), plane, EchoPredictor())
+    results = {r.plane.position[0]: r for r in propagate(session, 1)}
+    assert not results[8].is_usable
+    assert results[5].confidence > results[6].confidence > results[7].confidence
+
+
+def test_slow_fading_over_many_planes_does_not_end_an_object(plane):
+    image = np.stack([disk * 0.97**z for z, disk in enumerate([rod()[0] * 200.0] * 60)])
+    image += np.indices(image.shape).sum(axis=0) % 3
+    session = clicked_session(image.astype(np.uint8), plane, EchoPredictor())
+    results = list(propagate(session, 1))
+    assert all(result.is_usable for result in results)
+    assert min(result.confidence for result in results) > 0.6
 
 
 class BrokenArray:

@@ -101,7 +101,8 @@ class Run:
         if seen.is_usable:
             self._bridge_failures(index, seen)
             self.sightings[index] = seen
-            self.last, self.index, self.look = seen.mask, index, look
+            self.last, self.index = seen.mask, index
+            self.look = self.look.adapted(look) if self.look and look else look
             return
         self._failed[index] = seen
         # A plane that cannot be read says nothing about the object.

@@ -21,6 +21,9 @@ FAINT = 8.0
 """Grey values: weaker contrast between inside and surroundings tells nothing."""
 FAINT_IN_NOISE = 0.5
 """Nor does contrast below this part of the spread of the surroundings."""
+ADAPTATION = 0.1
+"""Share of the newest plane in how an object is expected to look: brightness may fade
+over many planes, but an object that fades away within a few is noticed."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ class Cues:
     change : float
         Larger of both areas divided by the smaller; infinite for an empty mask.
     likeness : float
-        1 if the mask stands out from its surroundings as before, 0 if it does not.
+        1 if the mask stands out from its surroundings as on the planes before, 0 if it
+        does not.
     steadiness : float
         IoU that an object of this size still has if its outline moves as far as the
         rule allows on this way; 0 to 1.
@@ -222,6 +226,26 @@ class Look:
         if not belt.any():
             return cls(mean, mean)
         return cls(mean, float(grey[belt].mean()), float(grey[belt].std()))
+
+    def adapted(self, later: Look) -> Look:
+        """Return how an object is expected to look after one more plane.
+
+        Parameters
+        ----------
+        later : Look
+            The object on that plane.
+
+        Returns
+        -------
+        Look
+            Mostly as before.
+        """
+        old, new = 1 - ADAPTATION, ADAPTATION
+        return Look(
+            old * self.inside + new * later.inside,
+            old * self.around + new * later.around,
+            old * self.spread + new * later.spread,
+        )
 
     def likeness(self, later: Look) -> float:
         """Return whether an object stands out on a later plane as it does here.
