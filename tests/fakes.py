@@ -90,6 +90,22 @@ class DiskPredictor:
         )
 
 
+class PackingDiskPredictor(DiskPredictor):
+    """A disk predictor whose embeddings can be kept on disk."""
+
+    def encode_batch(self, images: list[npt.NDArray[np.uint8]]) -> list[DiskEmbedding]:
+        return [self.encode(image) for image in images]
+
+    def pack(self, embedding: DiskEmbedding) -> dict[str, npt.NDArray[np.float16]]:
+        return {"features": embedding.features.astype(np.float16)}
+
+    def unpack(
+        self, arrays: dict[str, npt.NDArray[np.float16]], shape: tuple[int, int]
+    ) -> DiskEmbedding:
+        assert arrays["features"].shape == shape
+        return DiskEmbedding(arrays["features"].astype(np.float32))
+
+
 def _regions_asked_for(
     grey: npt.NDArray[np.float32], prompts: Prompts
 ) -> npt.NDArray[np.bool_]:

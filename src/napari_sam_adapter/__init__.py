@@ -11,16 +11,19 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "EmbeddingStore": "volume.embedding_store",
     "EverythingSettings": "inference.everything",
+    "FollowRule": "volume.follow_rule",
     "Interactive": "evaluation.protocols",
     "Plane": "volume.planes",
     "PromptFree": "evaluation.protocols",
     "Propagation": "evaluation.protocols",
-    "PropagationSettings": "volume.propagation",
+    "PropagationSettings": "volume.propagation_request",
     "Prompts": "prompts",
     "SamPredictor": "inference.predictor",
     "Scribble": "prompts",
     "Session": "volume.session",
+    "StopRule": "volume.stop_rule",
     "TrainingConfig": "training.config",
     "Volume": "volume.planes",
     "evaluate": "evaluation.evaluating",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from napari_sam_adapter.errors import PromptError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -121,16 +121,25 @@ class Capabilities:
         Parameters
         ----------
         prompts : Prompts
-            A mask, its box, or both.
+            A mask, its box, points in it and beside it.
 
         Returns
         -------
         Prompts
-            Without the mask if the network does not understand it and has the box.
+            With a box, without the mask, the points beside the object, and the points
+            that are too many; without a box, unchanged.
         """
-        if self.mask_prompts or prompts.box is None:
+        if prompts.box is None or self == ALL_PROMPTS:
             return prompts
-        return replace(prompts, mask=None)
+        points, signs = prompts.points, prompts.signs
+        kept = signs | self.negative_points
+        room = None if self.max_points is None else self.max_points - 2
+        return replace(
+            prompts,
+            points=points[kept][:room],
+            polarities=signs[kept][:room],
+            mask=prompts.mask if self.mask_prompts else None,
+        )
 
 
 ALL_PROMPTS = Capabilities()
@@ -164,3 +173,19 @@ class Predictor(Protocol):
         self, embedding: Any, prompts_list: Sequence[Prompts]
     ) -> list[MaskPrediction]:
         """Segment several objects in one pass."""
+
+
+@runtime_checkable
+class PackingPredictor(Predictor, Protocol):
+    """A predictor whose embeddings can be kept: as plain arrays, and back."""
+
+    def encode_batch(self, images: Sequence[npt.NDArray[Any]]) -> list[Any]:
+        """Embed several planes of one size."""
+
+    def pack(self, embedding: Any) -> dict[str, npt.NDArray[np.float16]]:
+        """Return an embedding as arrays in half precision."""
+
+    def unpack(
+        self, arrays: Mapping[str, npt.NDArray[np.float16]], shape: tuple[int, int]
+    ) -> Any:
+        """Return the embedding of a plane of some shape from its arrays."""

@@ -42,6 +42,20 @@ def test_embedding_has_the_promised_shape(
     assert embedding.nbytes == 256 * 16 * 4
 
 
+def test_a_packed_embedding_gives_the_same_masks(
+    predictor: SamPredictor, image: np.ndarray
+) -> None:
+    embedding = predictor.encode(image)
+    arrays = predictor.pack(embedding)
+    back = predictor.unpack(arrays, (45, 61))
+    assert arrays["features"].dtype == np.float16
+    assert back.frame == embedding.frame
+    assert torch.allclose(back.features, embedding.features, atol=1e-2)
+    again = predictor.pack(back)
+    assert all(np.array_equal(again[name], arrays[name]) for name in arrays)
+    assert predictor.predict(back, Prompts([(20, 30)])).mask.shape == image.shape
+
+
 def test_one_point_gives_three_candidates_best_first(
     predictor: SamPredictor, image: np.ndarray
 ) -> None:

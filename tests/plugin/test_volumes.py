@@ -61,6 +61,29 @@ def test_propagation_is_one_step_of_undo(scene):
     assert [z for z in range(8) if scene.labels[z].any()] == [3]
 
 
+def test_propagation_without_news_says_so(scene):
+    scene.click(LEFT_DISK)
+    for _ in range(2):
+        scene.press("propagate")
+        scene.settle()
+    assert "up to date" in scene.state.message.text
+
+
+def test_a_correction_recomputes_up_to_the_next_slice_worked_on(scene):
+    for z in (2, 4):
+        scene.viewer.dims.set_current_step(0, z)
+        scene.click(LEFT_DISK)
+    scene.press("propagate")
+    scene.settle()
+    asked = scene.predictor.asked
+    scene.viewer.dims.set_current_step(0, 4)
+    scene.click((LEFT_DISK[0] + 4, LEFT_DISK[1]), button=2)
+    scene.press("propagate")
+    scene.settle()
+    assert scene.predictor.asked > asked
+    assert scene.value(1, *LEFT_DISK) == 1
+
+
 def test_propagation_waits_for_the_click_before_it(scene):
     scene.predictor.gate.clear()
     mouse.click(scene.viewer, LEFT_DISK)

@@ -14,6 +14,8 @@ from napari_sam_adapter.volume.edits import (
     AddScribble,
     ChooseCandidate,
     DeleteObject,
+    EndHere,
+    LockPlane,
     MovePoint,
     NewObject,
     Paint,
@@ -21,6 +23,7 @@ from napari_sam_adapter.volume.edits import (
     SetBox,
     SetMaskPrompt,
     SetPrompts,
+    UnlockPlane,
 )
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.journal_entries import (
@@ -36,11 +39,10 @@ from napari_sam_adapter.volume.journal_entries import (
     edit_to_json,
 )
 from napari_sam_adapter.volume.planes import Plane, Volume
-from napari_sam_adapter.volume.propagation import (
+from napari_sam_adapter.volume.propagation import follow, propagate
+from napari_sam_adapter.volume.propagation_request import (
     PropagationRange,
     PropagationSettings,
-    follow,
-    propagate,
 )
 from napari_sam_adapter.volume.session import Session
 
@@ -67,8 +69,13 @@ ENTRIES = [
     Paint(PLANE, np.array([(1, 2)]), np.array([3])),
     EditGroup((NewObject(1), SetPrompts(1, PLANE, PROMPTS))),
     Predict(1, PLANE),
-    StartPropagation(1, 1, PropagationRange(PLANE, 0, 2, 5), PropagationSettings()),
-    Propagated(1, PLANE),
+    StartPropagation(
+        1, (1, 2), PropagationRange(PLANE, 0, 2, 5), PropagationSettings(), True
+    ),
+    Propagated(1, 2, PLANE),
+    LockPlane(1, PLANE),
+    UnlockPlane(1, PLANE),
+    EndHere(1, PLANE),
     FinishPropagation(1),
     Undo(),
     Redo(),
@@ -110,6 +117,23 @@ def path(tmp_path):
 @pytest.fixture
 def saved(volume, predictor, path):
     return Session(volume, predictor, journal=path)
+
+
+def work_through_planes(session):
+    """Follow two objects at once, correct, lock, end, and follow again."""
+    plane = Plane((1, 2), (4,))
+    for object_id, centre in ((1, LEFT), (2, RIGHT)):
+        session.apply(NewObject(object_id), AddPoint(object_id, plane, centre[1:]))
+    session.mask(1, plane)
+    session.mask(2, plane)
+    session.accept(session.new_object())
+    list(propagate(session, [1, 2]))
+    session.add_point(1, plane.at(0, 6), (10, 12), positive=False)
+    session.lock(2, plane.at(0, 5))
+    session.apply(EndHere(2, plane.at(0, 2)))
+    list(propagate(session, [1, 2], settings=PropagationSettings(method="three-way")))
+    next(propagate(session, [2, 1], 1, 7, again=True))
+    session.undo()
 
 
 def work(session):
@@ -154,11 +178,28 @@ def test_a_session_is_replayed_bit_for_bit(saved, path, volume):
         same(saved, again)
 
 
+def test_propagations_of_many_objects_are_replayed_bit_for_bit(saved, path, volume):
+    work_through_planes(saved)
+    again = replay(path, volume, DiskPredictor())
+    same(saved, again)
+    assert saved.doubts(below=1) == again.doubts(below=1)
+    while saved.can_undo:
+        saved.undo()
+        again.undo()
+        same(saved, again)
+
+
+def test_the_spacing_is_kept(volume, path):
+    Session(volume, DiskPredictor(), journal=path, spacing=(5, 1, 0.5))
+    assert replay(path, volume, DiskPredictor()).spacing == (5, 1, 0.5)
+
+
 def test_a_propagation_with_edits_in_between_is_replayed(saved, path, volume, plane):
     saved.apply(NewObject(1), AddPoint(1, plane, LEFT[1:]))
     saved.mask(1, plane)
     request = saved.propagation(1)
-    for number, result in enumerate(follow(request)):
+    found = (result for result in follow(request) if result is not None)
+    for number, result in enumerate(found):
         saved.commit(result)
         if number == 1:
             saved.apply(Paint(plane.at(0, 3), np.array([(10, 10)]), np.array([2])))

@@ -4,18 +4,15 @@ from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT, SHAPE, ball, paint_balls
 
 from napari_sam_adapter.errors import PlaneError, SessionError
-from napari_sam_adapter.predictions import Capabilities
+from napari_sam_adapter.predictions import Capabilities, MaskPrediction
 from napari_sam_adapter.volume.edits import Paint
-from napari_sam_adapter.volume.following import prompts_from_mask
 from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import (
-    PropagationSettings,
-    follow,
-    propagate,
-)
+from napari_sam_adapter.volume.propagation import follow, propagate
+from napari_sam_adapter.volume.propagation_request import PropagationSettings
 from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.stop_rule import StopRule
 
-EVERYWHERE = PropagationSettings(max_area_change=100, min_overlap=0)
+LENIENT = PropagationSettings(stop=StopRule(max_slope=10))
 
 
 def indices(results, axis=0):
@@ -42,7 +39,7 @@ def clicked_session(image, plane, predictor=None):
 
 
 def test_an_object_is_followed_both_ways_and_nothing_else_is_touched(clicked):
-    results = list(propagate(clicked, 1, settings=EVERYWHERE))
+    results = list(propagate(clicked, 1))
     np.testing.assert_array_equal(clicked.labels == 1, ball(LEFT))
     assert indices(results) == [5, 6, 7, 8, 3, 2, 1, 0]
     assert reasons(results) == {8: "empty", 0: "empty"}
@@ -72,7 +69,7 @@ def test_any_axis_can_be_followed(session, axes):
     plane = Plane.from_index(axes, LEFT)
     session.new_object()
     session.add_point(1, plane, (LEFT[axes[0]], LEFT[axes[1]]))
-    list(propagate(session, 1, settings=EVERYWHERE))
+    list(propagate(session, 1, settings=LENIENT))
     np.testing.assert_array_equal(session.labels == 1, ball(LEFT))
 
 
@@ -100,19 +97,20 @@ def test_following_stops_where_the_object_ends(plane):
 
 def test_following_stops_where_the_area_jumps(plane):
     image = paint_balls(rod())
-    image[6, :20, :20] = 200
+    image[6:, :20, :20] = 200
     session = clicked_session(image, plane)
-    assert reasons(propagate(session, 1))[6] == "jump"
+    assert reasons(propagate(session, 1, stop=7)) == {6: "jump", 7: "jump", 0: "end"}
     assert not session.labels[6:].any()
 
 
 def test_following_stops_where_the_object_moves_away(plane):
     image = paint_balls(rod(stop=6))
-    image[6, 10:16, 10:16] = 200
+    image[6:, 9:15, 9:15] = 200
     session = clicked_session(image, plane)
     results = list(propagate(session, 1))
     assert reasons(results)[6] == "jump"
     assert next(r for r in results if r.reason == "jump").mask.any()
+    assert all(r.confidence == 0 for r in results if r.reason == "jump")
     assert not session.labels[6:].any()
 
 
@@ -122,73 +120,105 @@ def test_following_stops_where_the_network_is_unsure(clicked, predictor):
     assert np.flatnonzero(clicked.labels.any(axis=(1, 2))).tolist() == [4]
 
 
-def test_following_stops_before_planes_with_own_prompts(plane):
-    session = clicked_session(paint_balls(rod()), plane)
-    session.add_point(1, plane.at(0, 6), (7, 7))
-    session.apply(Paint(plane.at(0, 2), np.array([(0, 0)]), np.array([1])))
-    assert reasons(propagate(session, 1, seed=plane)) == {6: "anchor", 2: "anchor"}
-    assert session.labels.any(axis=(1, 2)).tolist() == [0, 0, 1, 1, 1, 1, 0, 0, 0]
-
-
-def test_following_stops_at_a_constant_plane(plane):
+def test_one_bad_plane_in_between_is_interpolated(plane):
     image = paint_balls(rod())
     image[6] = 3
     session = clicked_session(image, plane)
-    assert reasons(propagate(session, 1))[6] == "empty"
+    results = {r.plane.position[0]: r for r in propagate(session, 1)}
+    assert (results[6].reason, results[6].is_usable) == ("blank", True)
+    assert results[6].confidence < 0.5 < results[7].confidence
+    np.testing.assert_array_equal(session.labels == 1, rod())
+
+
+def test_following_ends_after_as_many_failures_as_asked_for(plane):
+    image = paint_balls(rod())
+    image[6:8] = 3
+    session = clicked_session(image, plane)
+    patient = PropagationSettings(stop=StopRule(patience=3))
+    assert reasons(propagate(session, 1)) == {6: "blank", 7: "blank", 0: "end"}
+    assert not session.labels[6:].any()
+    found = reasons(propagate(session, 1, settings=patient))
+    assert found == {6: "blank", 7: "blank", 8: "end", 0: "end"}
+    np.testing.assert_array_equal(session.labels == 1, rod())
+
+
+class EchoPredictor(DiskPredictor):
+    """Sees the mask that it is prompted with everywhere."""
+
+    def predict(self, embedding, prompts, previous=None):
+        if prompts.mask is None:
+            return super().predict(embedding, prompts, previous)
+        return MaskPrediction(prompts.mask, self.score, np.zeros((4, 4), np.float32))
+
+
+def test_following_ends_where_an_object_fades_away(plane):
+    image = paint_balls(rod()).astype(float)
+    image *= np.array([1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0])[:, None, None]
+    image += np.indices(image.shape).sum(axis=0) % 3
+    session = clicked_session(image.astype(np.uint8), plane, EchoPredictor())
+    results = {r.plane.position[0]: r for r in propagate(session, 1)}
+    assert not results[8].is_usable
+    assert results[5].confidence > results[6].confidence > results[7].confidence
+
+
+def test_slow_fading_over_many_planes_does_not_end_an_object(plane):
+    image = np.stack([disk * 0.97**z for z, disk in enumerate([rod()[0] * 200.0] * 60)])
+    image += np.indices(image.shape).sum(axis=0) % 3
+    session = clicked_session(image.astype(np.uint8), plane, EchoPredictor())
+    results = list(propagate(session, 1))
+    assert all(result.is_usable for result in results)
+    assert min(result.confidence for result in results) > 0.6
 
 
 class BrokenArray:
-    """An array of which one plane is missing."""
+    """An array of which some planes are missing."""
 
     def __init__(self, data, missing):
-        self.data, self.missing = data, missing
+        self.data, self.missing = data, set(missing)
         self.shape, self.dtype = data.shape, data.dtype
+        self.reads = []
 
     def __getitem__(self, index):
-        if index[0] == self.missing:
+        self.reads.append(index[0])
+        if index[0] in self.missing:
             raise OSError("chunk is missing")
         return self.data[index]
 
 
-def test_following_stops_at_a_plane_that_cannot_be_read(plane):
-    session = clicked_session(BrokenArray(paint_balls(rod()), 6), plane)
+def test_planes_that_cannot_be_read_are_marked_and_the_rest_goes_on(plane):
+    image = BrokenArray(paint_balls(rod()), [5, 6, 7])
+    session = clicked_session(image, plane)
     found = reasons(propagate(session, 1))
-    assert "chunk is missing" in found[6]
-    assert found[0] == "end"
+    assert all("chunk is missing" in found[index] for index in (5, 6, 7))
+    assert (found[8], found[0]) == ("end", "end")
+    np.testing.assert_array_equal(session.labels == 1, rod())
+    assert [doubt.plane.position[0] for doubt in session.doubts()] == [5, 6, 7]
+
+
+def test_planes_that_can_be_read_later_are_filled_in(plane):
+    image = BrokenArray(paint_balls(rod()), [7, 8])
+    session = clicked_session(image, plane)
+    list(propagate(session, 1))
+    assert not session.labels[7:].any()
+    image.missing.clear()
+    assert indices(propagate(session, 1)) == [5, 6, 7, 8]
+    np.testing.assert_array_equal(session.labels == 1, rod())
+
+
+def test_every_plane_is_read_once_on_the_way(plane):
+    image = BrokenArray(paint_balls(rod()), [])
+    session = clicked_session(image, plane)
+    image.reads.clear()
+    list(propagate(session, 1))
+    assert sorted(image.reads) == [0, 1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def test_confidence_falls_where_the_object_changes(clicked):
-    results = {
-        r.plane.position[0]: r for r in propagate(clicked, 1, settings=EVERYWHERE)
-    }
-    assert results[7].confidence < results[5].confidence < 0.9
+    results = {r.plane.position[0]: r for r in propagate(clicked, 1)}
+    assert results[7].confidence < results[5].confidence <= 0.9
     plane = results[5].plane
     assert clicked.confidence(1, plane) == results[5].confidence
     assert clicked.score(1, plane) == 0.9
-
-
-def test_box_and_mask_of_the_last_plane_are_the_next_prompt(clicked, predictor):
-    settings = PropagationSettings(box_margin=0.5)
-    list(propagate(clicked, 1, 4, 5, settings=settings))
-    asked, previous = predictor.predicted[-1]
-    assert previous is None
-    assert asked.box == (-0.5, -0.5, 22.5, 22.5)
-    np.testing.assert_array_equal(asked.mask, ball(LEFT)[4])
-
-
-def test_box_or_mask_can_be_left_out():
-    mask = ball(LEFT)[4]
-    box_only = prompts_from_mask(mask, PropagationSettings(use_mask=False))
-    mask_only = prompts_from_mask(mask, PropagationSettings(use_box=False))
-    assert (box_only.box, box_only.mask) == ((3, 3, 17, 17), None)
-    assert mask_only.box is None
-    assert mask_only.mask is not None
-
-
-def test_the_box_of_a_single_pixel_has_an_area():
-    mask = np.zeros((4, 4), bool)
-    mask[0, 3] = True
-    assert prompts_from_mask(mask, PropagationSettings()).box == (-0.5, 2, 1, 3.5)
 
 
 def test_everything_is_one_step(clicked):
@@ -227,7 +257,7 @@ def test_an_edit_in_between_splits_the_step(clicked, plane):
 
 def test_following_writes_nothing_by_itself(clicked):
     before = clicked.labels.copy()
-    results = list(follow(clicked.propagation(1)))
+    results = [r for r in follow(clicked.propagation(1)) if r is not None]
     np.testing.assert_array_equal(clicked.labels, before)
     for result in results:
         clicked.commit(result)
@@ -261,6 +291,7 @@ def bad_requests():
     plane = Plane((1, 2), (4,))
     return {
         "no-object": ((7,), {}, SessionError),
+        "none": (((),), {}, SessionError),
         "no-anchor": ((2,), {}, SessionError),
         "no-mask": ((2,), {"seed": plane}, SessionError),
         "beyond": ((1, 0, 9), {}, PlaneError),
@@ -290,23 +321,13 @@ def test_a_single_image_cannot_be_followed(volume):
         next(propagate(session, 1))
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"use_box": False, "use_mask": False},
-        {"max_area_change": 1},
-        {"min_overlap": 1.1},
-        {"box_margin": -1},
-        {"box_margin": float("nan")},
-    ],
-)
-def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(SessionError, match="Expected"):
-        PropagationSettings(**settings)
+def test_an_unknown_method_is_refused():
+    with pytest.raises(SessionError, match="Expected a method"):
+        PropagationSettings(method="magic")
 
 
 def test_a_network_without_mask_prompts_is_followed_by_boxes(clicked, predictor):
     predictor.capabilities = Capabilities(mask_prompts=False)
     predictor.predicted.clear()
-    assert list(propagate(clicked, 1, settings=EVERYWHERE))
+    assert list(propagate(clicked, 1))
     assert all(p.mask is None and p.box for p, _ in predictor.predicted)

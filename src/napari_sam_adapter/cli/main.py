@@ -9,6 +9,7 @@ import typer
 
 from napari_sam_adapter import __version__
 from napari_sam_adapter.cli.demo import demo
+from napari_sam_adapter.cli.embed import embed
 from napari_sam_adapter.cli.evaluation import evaluate
 from napari_sam_adapter.cli.loading import Loader, load_from_disk
 from napari_sam_adapter.cli.models import models
@@ -34,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(segment)
+app.command()(embed)
 app.command()(demo)
 app.command()(evaluate)
 app.add_typer(models, name="models")

@@ -82,6 +82,20 @@ ReportOption = Annotated[
     Path | None,
     typer.Option("--json", help="Also write scores and counts to this file."),
 ]
+EmbeddingsOption = Annotated[
+    Path, typer.Option(help="Folder of embeddings, shared by all images and models.")
+]
+KnownEmbeddingsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--embeddings",
+        help="Take embeddings from this folder, and keep new ones there.",
+    ),
+]
+BatchOption = Annotated[int, typer.Option(min=1, help="Slices in one pass.")]
+BudgetOption = Annotated[
+    float, typer.Option(min=0, help="GiB that the folder may take; the oldest go.")
+]
 RecipeArgument = Annotated[str, typer.Argument(help="A TOML file, or a name: tiny.")]
 DataOption = Annotated[
     Path, typer.Option(help="Folder with the data sets that the recipe names.")

@@ -42,6 +42,7 @@ def segment(
     preprocessing: options.PreprocessingOption = None,
     overwrite: options.OverwriteOption = False,
     report: options.ReportOption = None,
+    embeddings: options.KnownEmbeddingsOption = None,
 ) -> None:
     """Segment objects in an image from points and boxes.
 
@@ -58,7 +59,7 @@ def segment(
     )
     task = Task.of(_open(image, channel), asked)
     predictor = loader_of(context)(model, adapter, device, preprocessing)
-    session, reports = _run(task, predictor)
+    session, reports = _run(task, predictor, embeddings)
     save_labels(output, session.labels, task.image, overwrite)
     summary = _summarise(task, session, reports, time.monotonic() - started)
     if report is not None:
@@ -102,14 +103,19 @@ def _open(path: Path, channel: int | None) -> OpenedImage:
     return image if channel is None else image.channel(channel)
 
 
-def _run(task: Task, predictor: Predictor) -> tuple[Session, list[SliceReport]]:
+def _run(
+    task: Task, predictor: Predictor, embeddings: Path | None
+) -> tuple[Session, list[SliceReport]]:
     from tqdm import tqdm
 
     from napari_sam_adapter.cli.segmentation import segment_objects
+    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
-    session = Session(Volume(task.image.data, task.image.axes), predictor)
+    volume = Volume(task.image.data, task.image.axes)
+    store = None if embeddings is None else EmbeddingStore(embeddings)
+    session = Session(volume, predictor, spacing=task.spacing, store=store)
     steps = segment_objects(session, task.objects, task.plans)
     bar = tqdm(steps, "segmenting", task.slices, unit="slice", delay=1, disable=None)
     return session, list(bar)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,15 +54,15 @@ class Followed:
 
     Parameters
     ----------
-    seed : Plane
-        Slice with prompts.
+    seeds : tuple of Plane
+        Slices with prompts.
     axis : int
         Axis to follow along.
     first, last : int
         Ends of the stretch, both included.
     """
 
-    seed: Plane
+    seeds: tuple[Plane, ...]
     axis: int
     first: int
     last: int
@@ -75,7 +74,7 @@ class Followed:
 def plan_propagation(
     planes: Iterable[Plane], frame: Frame, start: int | None, stop: int | None
 ) -> list[Followed]:
-    """Share the slices out among the prompted ones, each to the nearest.
+    """Say which slices follow from the prompted ones.
 
     Parameters
     ----------
@@ -89,7 +88,7 @@ def plan_propagation(
     Returns
     -------
     list of Followed
-        One stretch per prompted slice.
+        One stretch per row of slices along the axis; several in a time series.
 
     Raises
     ------
@@ -110,9 +109,8 @@ def plan_propagation(
     for plane in planes:
         rows[plane.at(frame.sliced, 0)].append(plane.index_along(frame.sliced))
     return [
-        Followed(row.at(frame.sliced, seed), frame.sliced, first, end)
+        _stretch(row, frame.sliced, sorted(seeds), start, stop)
         for row, seeds in rows.items()
-        for seed, first, end in _stretches(sorted(seeds), start, stop)
     ]
 
 
@@ -146,8 +144,9 @@ def segment_objects(
                 found.add(plane)
             yield report
         for stretch in plan:
-            if stretch.seed in found:
-                yield from _follow(session, object_id, stretch)
+            seeds = [seed for seed in stretch.seeds if seed in found]
+            if seeds:
+                yield from _follow(session, object_id, stretch, seeds[0])
 
 
 def _segment_slice(
@@ -162,7 +161,7 @@ def _segment_slice(
 
 
 def _follow(
-    session: Session, object_id: int, stretch: Followed
+    session: Session, object_id: int, stretch: Followed, seed: Plane
 ) -> Iterator[SliceReport]:
     results = propagate(
         session,
@@ -170,7 +169,7 @@ def _follow(
         stretch.first,
         stretch.last,
         axis=stretch.axis,
-        seed=stretch.seed,
+        seed=seed,
     )
     for result in results:
         yield SliceReport(
@@ -183,17 +182,15 @@ def _follow(
         )
 
 
-def _stretches(
-    seeds: Sequence[int], start: int, stop: int
-) -> Iterator[tuple[int, int, int]]:
+def _stretch(
+    row: Plane, axis: int, seeds: Sequence[int], start: int, stop: int
+) -> Followed:
     if seeds[0] < start or seeds[-1] > stop:
         raise PlaneError(
             f"Expected all prompts between --start {start} and --stop {stop}, got "
             f"prompts on {', '.join(map(str, seeds))}."
         )
-    middles = [(a + b) // 2 for a, b in pairwise(seeds)]
-    firsts = [start, *(middle + 1 for middle in middles)]
-    yield from zip(seeds, firsts, [*middles, stop], strict=True)
+    return Followed(tuple(row.at(axis, seed) for seed in seeds), axis, start, stop)
 
 
 def summarise_objects(

@@ -110,3 +110,11 @@ class Task:
         """Largest number of slices to be segmented."""
         followed = sum(len(stretch) for plan in self.plans for stretch in plan)
         return followed + sum(len(prompts) for prompts in self.objects)
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance between neighbours on every axis; a step in time is one pixel."""
+        axes, scale = self.image.label_axes, self.image.scale
+        pixel = scale[-1]
+        pairs = zip(axes, scale, strict=True)
+        return tuple(pixel if axis == "t" else size for axis, size in pairs)

@@ -188,6 +188,22 @@ class SamPredictor:
             for i, frame in enumerate(frames)
         ]
 
+    def pack(self, embedding: ImageEmbedding) -> dict[str, npt.NDArray[np.float16]]:
+        """Return an embedding as arrays in half precision, for `unpack`."""
+        tensors = {"features": embedding.features}
+        tensors |= {f"skip {i}": skip for i, skip in enumerate(embedding.skips)}
+        return {name: t.half().cpu().numpy() for name, t in tensors.items()}
+
+    def unpack(
+        self, arrays: Mapping[str, npt.NDArray[np.float16]], shape: tuple[int, int]
+    ) -> ImageEmbedding:
+        """Return the embedding of a plane of some rows and columns from its arrays."""
+        tensors = [
+            torch.from_numpy(np.array(array, np.float32)).to(self.device)
+            for array in arrays.values()
+        ]
+        return ImageEmbedding(tensors[0], tuple(tensors[1:]), self._frame_of(shape))
+
     def predict(
         self,
         embedding: ImageEmbedding,

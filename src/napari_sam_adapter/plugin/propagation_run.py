@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.plugin.state import Progress
+from napari_sam_adapter.volume.results import BEYOND, END
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.changes import Change
-    from napari_sam_adapter.volume.propagation import PropagationRequest
+    from napari_sam_adapter.volume.propagation_request import PropagationRequest
     from napari_sam_adapter.volume.results import PlaneResult
 
 STOP_REASONS = {
@@ -18,7 +19,8 @@ STOP_REASONS = {
     "empty": "the object ended",
     "jump": "the mask jumped",
     "low score": "the network was unsure",
-    "anchor": "your own prompts began",
+    "other image": "the image changed",
+    "blank": "nothing was shown",
 }
 """How a reason of a `PlaneResult` is told; other reasons are sentences already."""
 
@@ -53,19 +55,22 @@ class PropagationRun:
         """
         self._planes += 1
         self._written += bool(changes)
-        if result.reason and result.reason not in self._reasons:
+        is_end = not result.is_usable or result.reason == END
+        if is_end and result.reason not in (BEYOND, *self._reasons):
             self._reasons.append(result.reason)
 
     @property
     def progress(self) -> Progress:
         """How far it is."""
-        where = self.request.where
-        return Progress(self._planes, where.stop - where.start)
+        return Progress(self._planes, self.request.total)
 
     @property
     def summary(self) -> str:
         """What came of it, in one sentence."""
         reasons = " and ".join(STOP_REASONS.get(r, r) for r in self._reasons)
         ending = f", until {reasons}" if reasons else ""
-        followed = f"Followed object {self.request.object_id} on {self._written} planes"
+        objects = ", ".join(map(str, self.request.object_ids))
+        if not (self.request.stretches or self.request.outdated):
+            return f"Object {objects} is up to date: nothing changed where you worked."
+        followed = f"Followed object {objects} on {self._written} planes"
         return f"{followed}{ending}."

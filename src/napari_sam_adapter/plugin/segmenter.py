@@ -292,7 +292,9 @@ class Segmenter:
             )
         )
 
-    def _on_followed(self, run: PropagationRun, result: PlaneResult) -> None:
+    def _on_followed(self, run: PropagationRun, result: PlaneResult | None) -> None:
+        if result is None:
+            return
         changes = run.workspace.session.commit(result)
         run.count(result, changes)
         if run.workspace.is_seen(changes):

@@ -74,7 +74,7 @@ class Workspace:
     ) -> None:
         self.image = image
         self.volume = _as_volume(image)
-        self.session = Session(self.volume)
+        self.session = Session(self.volume, spacing=_spacing(image))
         self.object_id = self.next_id
         self.layers = LayerTrio(viewer, image, self)
         self._viewer = viewer
@@ -282,3 +282,10 @@ def _as_volume(image: Image) -> Volume:
     data = image.data[0] if image.multiscale else image.data
     axes = AXIS_LETTERS[-image.ndim :] + ("c" if image.rgb else "")
     return Volume(data, axes)
+
+
+def _spacing(image: Image) -> tuple[float, ...]:
+    """Return the distance between neighbours; axes before z are steps of one pixel."""
+    sizes = [abs(float(size)) for size in image.scale]
+    first_of_space = max(len(sizes) - 3, 0)
+    return (*[sizes[-1]] * first_of_space, *sizes[first_of_space:])

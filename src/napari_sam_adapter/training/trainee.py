@@ -109,7 +109,8 @@ class Trainee(nn.Module):
         tokens = encoder.add_position(tokens)
         for block, parts in zip(encoder.blocks, prompts, strict=True):
             tokens = block(tokens + torch.cat(parts))
-        return encoder.finish(tokens, sides)
+        finished: EncodedImage = encoder.finish(tokens, sides)
+        return finished
 
     def recall(self, batch: AdapterExample) -> EncodedImage:
         """Encode images of a frozen encoder, each of them once.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.errors import ImageError, SessionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,36 @@ def read_layout(shape: Sequence[int], axes: str = "auto") -> Layout:
     if 0 in shape:
         raise ImageError(f"Expected an image with pixels, got shape {shape}.")
     return Layout(spatial, channel, channel is not None and shape[channel] != 1)
+
+
+def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
+    """Return the distance between neighbours on every spatial axis.
+
+    Parameters
+    ----------
+    spacing : sequence of float or None
+        One distance per axis; None for 1 on all.
+    ndim : int
+        Number of spatial axes.
+
+    Returns
+    -------
+    tuple of float
+        Above 0.
+
+    Raises
+    ------
+    SessionError
+        If there is not one finite distance above 0 per axis.
+    """
+    if spacing is None:
+        return (1.0,) * ndim
+    distances = tuple(float(distance) for distance in spacing)
+    if len(distances) != ndim or not all(0 < d < math.inf for d in distances):
+        raise SessionError(
+            f"Expected {ndim} distances above 0, one per spatial axis, got {distances}."
+        )
+    return distances
 
 
 def _channel_axis(shape: tuple[int, ...], axes: str) -> int | None:

@@ -165,8 +165,9 @@ def change_between(
     plane: Plane,
     before: npt.NDArray[np.integer[Any]],
     after: npt.NDArray[np.integer[Any]],
+    corner: tuple[int, int] = (0, 0),
 ) -> Change:
-    """Return the difference between two states of a plane.
+    """Return the difference between two states of a plane, or of a part of it.
 
     Parameters
     ----------
@@ -174,17 +175,21 @@ def change_between(
         Object that was edited.
     plane : Plane
         Where.
-    before, after : (H, W) int array
-        Labels of the whole plane.
+    before, after : (h, w) int array
+        Labels of the plane or part.
+    corner : (row, column)
+        Where the part begins.
 
     Returns
     -------
     Change
         Cropped to the pixels that differ; empty if none does.
     """
-    top, left, bottom, right = box = bounding_box(before != after)
+    top, left, bottom, right = bounding_box(before != after)
     crop = slice(top, bottom), slice(left, right)
-    return Change(object_id, plane, box, before[crop].copy(), after[crop].copy())
+    row, column = corner
+    moved = top + row, left + column, bottom + row, right + column
+    return Change(object_id, plane, moved, before[crop].copy(), after[crop].copy())
 
 
 def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:

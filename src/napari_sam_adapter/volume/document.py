@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.changes import Change, PackedChange, change_between
 from napari_sam_adapter.volume.history import History, Key, Step, Transition
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.plane import Plane
 
 NO_RECORD = PlaneRecord()
@@ -48,7 +48,8 @@ class Document:
         self.history = History()
         self.objects = {object_id: ObjectRecord() for object_id in objects}
         self.records: dict[Key, PlaneRecord] = {}
-        self.open_propagations: set[int] = set()
+        self.kept: set[Key] = set()
+        self.open_propagations: dict[int, frozenset[int]] = {}
         self._clock = itertools.count(1)
         self._revisions: dict[int | Key, int] = {}
         self._oldest_revision = 0
@@ -114,6 +115,46 @@ class Document:
         of_plane = self._revisions.get((object_id, plane), 0)
         return max(of_object, of_plane, self._oldest_revision)
 
+    def is_current(
+        self, object_id: int, plane: Plane, revision: int, propagation: int = 0
+    ) -> bool:
+        """Whether a mask that was asked for is still wanted.
+
+        Parameters
+        ----------
+        object_id : int
+            An object.
+        plane : Plane
+            Where.
+        revision : int
+            State of the object there when it was asked for.
+        propagation : int
+            Number of the propagation it belongs to, 0 for none.
+
+        Returns
+        -------
+        bool
+            False if the state is another, or the propagation was ended.
+        """
+        if propagation and propagation not in self.open_propagations:
+            return False
+        exists = object_id in self.objects
+        return exists and self.revision(object_id, plane) == revision
+
+    def end_disturbed(self, changes: Iterable[Change]) -> None:
+        """End propagations that rely on pixels which were just changed.
+
+        Parameters
+        ----------
+        changes : iterable of Change
+            By anything but a propagation, which spares finished objects. A run that
+            saw a finished object move could not be repeated from the journal.
+        """
+        pixels = [part for change in changes for part in (change.before, change.after)]
+        for number, finished in list(self.open_propagations.items()):
+            if any(np.isin(part, list(finished)).any() for part in pixels):
+                del self.open_propagations[number]
+
     def outdate_all(self) -> None:
         """Make every revision that was ever given out an old one."""
         self._oldest_revision = next(self._clock)
@@ -175,93 +216,27 @@ class Document:
         changes = [change.unpack() for change in step.changes]
         for change in changes:
             change.write(self.labels)
-        _restore(self.objects, step.objects)
-        _restore(self.records, step.records)
+        restore(self.objects, step.objects)
+        self.restore_records(step.records)
         self.settle(step)
         return changes
 
-
-class Draft:
-    """A step in the making: writes into the document and remembers what was.
-
-    Parameters
-    ----------
-    document : Document
-        Changed at once.
-    propagation : int
-        Number of the propagation this belongs to, 0 for an edit.
-    """
-
-    def __init__(self, document: Document, propagation: int = 0) -> None:
-        self.document = document
-        self.changes: list[Change] = []
-        self._propagation = propagation
-        self._objects: dict[int, Transition[ObjectRecord]] = {}
-        self._records: dict[Key, Transition[PlaneRecord]] = {}
-
-    def set_object(self, object_id: int, record: ObjectRecord | None) -> None:
-        """Make, change or remove an object.
-
-        Parameters
-        ----------
-        object_id : int
-            The object.
-        record : ObjectRecord or None
-            None removes it.
-        """
-        before = self.document.objects.get(object_id)
-        before, _ = self._objects.get(object_id, (before, None))
-        self._objects[object_id] = before, record
-        _restore(self.document.objects, {object_id: (before, record)})
-
-    def set_record(self, object_id: int, plane: Plane, record: PlaneRecord) -> None:
-        """Change what is known of an object on a plane.
-
-        Parameters
-        ----------
-        object_id : int
-            The object.
-        plane : Plane
-            Where.
-        record : PlaneRecord
-            An empty one is forgotten.
-        """
-        key = object_id, plane
-        before = self.document.records.get(key)
-        before, _ = self._records.get(key, (before, None))
-        after = None if record.is_blank else record
-        self._records[key] = before, after
-        _restore(self.document.records, {key: (before, after)})
-
-    def write(
-        self, object_id: int, plane: Plane, after: npt.NDArray[np.integer[Any]]
+    def restore_records(
+        self, transitions: Mapping[Key, Transition[PlaneRecord]]
     ) -> None:
-        """Write new labels on a plane.
+        """Put records where a step says, and note which hold pixels to be kept.
 
         Parameters
         ----------
-        object_id : int
-            Object that is edited.
-        plane : Plane
-            Where.
-        after : (H, W) int array
-            Labels of the whole plane.
+        transitions : mapping
+            (object, plane) to its record before and after.
         """
-        before = plane.view(self.document.labels)
-        change = change_between(object_id, plane, before, after)
-        change.write(self.document.labels)
-        self.changes.append(change)
-
-    def step(self) -> Step:
-        """Return all that was done, for the history.
-
-        Returns
-        -------
-        Step
-            Without empty changes.
-        """
-        packed = [PackedChange.of(c) for c in self.changes if not c.is_empty]
-        return Step(self._objects, self._records, tuple(packed), self._propagation)
+        restore(self.records, transitions)
+        for key, (_, after) in transitions.items():
+            if after is not None and after.is_kept:
+                self.kept.add(key)
+            else:
+                self.kept.discard(key)
 
 
 def labels_in_use(labels: npt.NDArray[np.integer[Any]]) -> list[int]:
@@ -286,7 +261,8 @@ def labels_in_use(labels: npt.NDArray[np.integer[Any]]) -> list[int]:
     return [int(value) for value in np.flatnonzero(present) if value > 0]
 
 
-def _restore(table: dict[Any, Any], transitions: Any) -> None:
+def restore(table: dict[Any, Any], transitions: Any) -> None:
+    """Put records of objects or planes where the second part of transitions says."""
     for name, (_, after) in transitions.items():
         if after is None:
             table.pop(name, None)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import SamAdapterError
-from napari_sam_adapter.volume.document import Draft
+from napari_sam_adapter.volume.draft import Draft
 from napari_sam_adapter.volume.edits import (
     Accept,
     AddPoint,
     Edit,
+    EndHere,
+    LockPlane,
     NewObject,
     SetBox,
     SetPrompts,
+    UnlockPlane,
 )
 from napari_sam_adapter.volume.journal_entries import EditGroup, Entry, Redo, Undo
 from napari_sam_adapter.volume.journal_file import Journal
@@ -67,6 +70,7 @@ class EditableLabels(ReadableLabels):
             return []
         self._document.settle(step)
         self._document.history.push(step)
+        self._document.end_disturbed(draft.changes)
         self._write(edits[0] if len(edits) == 1 else EditGroup(edits))
         return [change for change in draft.changes if not change.is_empty]
 
@@ -193,6 +197,57 @@ class EditableLabels(ReadableLabels):
             None: pixels stay.
         """
         return self.apply(Accept(object_id))
+
+    def lock(self, object_id: int, plane: Plane) -> list[Change]:
+        """Forbid to change an object on a plane; see `LockPlane` and `apply`.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        list of Change
+            None: pixels stay.
+        """
+        return self.apply(LockPlane(object_id, plane))
+
+    def unlock(self, object_id: int, plane: Plane) -> list[Change]:
+        """Allow again to change an object on a plane; see `UnlockPlane`.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        list of Change
+            None: pixels stay.
+        """
+        return self.apply(UnlockPlane(object_id, plane))
+
+    def end_here(self, object_id: int, plane: Plane) -> list[Change]:
+        """Declare that an object is not on a plane; see `EndHere` and `apply`.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        list of Change
+            Its pixels there, if it had any.
+        """
+        return self.apply(EndHere(object_id, plane))
 
     def continue_journal(self, path: Path) -> None:
         """Save further edits in a journal that led to the present state.

@@ -232,6 +232,56 @@ class Paint:
     values: npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class LockPlane:
+    """Forbid to change an object on a plane, by clicks or propagation.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    plane : Plane
+        Where. If the object is not there, it ends here for propagation.
+    """
+
+    object_id: int
+    plane: Plane
+
+
+@dataclass(frozen=True)
+class UnlockPlane:
+    """Allow again to change an object on a plane.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    plane : Plane
+        Where.
+    """
+
+    object_id: int
+    plane: Plane
+
+
+@dataclass(frozen=True)
+class EndHere:
+    """Declare that an object is not on a plane: propagation ends before.
+
+    Its pixels, also hand-painted ones, and its prompts there go; the plane is locked.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    plane : Plane
+        Where.
+    """
+
+    object_id: int
+    plane: Plane
+
+
 PromptEdit: TypeAlias = (
     AddPoint
     | MovePoint
@@ -242,5 +292,13 @@ PromptEdit: TypeAlias = (
     | SetPrompts
 )
 Edit: TypeAlias = (
-    PromptEdit | NewObject | DeleteObject | Accept | ChooseCandidate | Paint
+    PromptEdit
+    | NewObject
+    | DeleteObject
+    | Accept
+    | ChooseCandidate
+    | Paint
+    | LockPlane
+    | UnlockPlane
+    | EndHere
 )

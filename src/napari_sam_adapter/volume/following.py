@@ -1,36 +1,42 @@
-"""The pure part of propagation: one mask after the other, nothing is written."""
+"""The pure part of propagation: planes in order, all objects at once, nothing written.
+
+Two sweeps go through the planes, upwards and downwards. On each plane all objects that
+are on their way in this direction are decoded together. What a plane shows is given out
+in the last sweep that visits it, when no later plane can change it.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.changes import bounding_box
-from napari_sam_adapter.volume.results import END, PlaneResult, clip_score
+from napari_sam_adapter.volume.interpolation import interpolate
+from napari_sam_adapter.volume.looking import PlaneLooker
+from napari_sam_adapter.volume.results import END
+from napari_sam_adapter.volume.runs import Run
+from napari_sam_adapter.volume.sightings import (
+    Sighting,
+    bridge,
+    cleared,
+    finish_plane,
+    fuse,
+    take_alone,
+)
+from napari_sam_adapter.volume.three_way import follow_three_ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy.typing as npt
+    from napari_sam_adapter.volume.propagation_request import PropagationRequest
+    from napari_sam_adapter.volume.results import PlaneResult
+    from napari_sam_adapter.volume.stretches import Stretch
 
-    from napari_sam_adapter.predictions import MaskPrediction
-    from napari_sam_adapter.volume.plane import Plane
-    from napari_sam_adapter.volume.plane_predictor import PlanePredictor
-    from napari_sam_adapter.volume.propagation import (
-        PropagationRequest,
-        PropagationSettings,
-    )
-
-SMALLEST_MARGIN = 1.0
-"""Pixels by which the box of the next plane is larger at least."""
+UP, DOWN = 1, -1
 
 
-def follow(request: PropagationRequest) -> Iterator[PlaneResult]:
-    """Follow an object without writing anything; for any thread.
+def follow(request: PropagationRequest) -> Iterator[PlaneResult | None]:
+    """Follow objects without writing anything; for any thread.
 
     Parameters
     ----------
@@ -39,160 +45,184 @@ def follow(request: PropagationRequest) -> Iterator[PlaneResult]:
 
     Yields
     ------
+    PlaneResult or None
+        To be committed on the main thread, at most one per object and plane; None
+        after work that has no result yet.
+    """
+    yield from _clear_orphans(request)
+    match request.settings.method:
+        case "model":
+            yield from follow_with_model(request)
+        case "three-way":
+            yield from follow_three_ways(request, follow_with_model)
+        case "interpolation":
+            yield from follow_without_model(request)
+
+
+def follow_with_model(request: PropagationRequest) -> Iterator[PlaneResult | None]:
+    """Follow objects plane by plane; see `follow`.
+
+    Parameters
+    ----------
+    request : PropagationRequest
+        With a predictor.
+
+    Yields
+    ------
+    PlaneResult or None
+        As `follow` does.
+    """
+    sweeps = _Sweeps(request)
+    yield from sweeps.go(UP)
+    yield from sweeps.go(DOWN)
+
+
+def follow_without_model(request: PropagationRequest) -> Iterator[PlaneResult]:
+    """Fill the planes between two anchors by interpolation.
+
+    Parameters
+    ----------
+    request : PropagationRequest
+        A predictor is not needed.
+
+    Yields
+    ------
     PlaneResult
-        One per plane, upwards from the seed, then downwards, to be committed on the
-        main thread. The last of a direction has a `reason`.
+        One per object and plane between anchors, less sure in the middle and where
+        the anchors differ.
     """
-    seed = request.where.seed.index_along(request.where.axis)
-    yield from _follow_indices(request, range(seed + 1, request.where.stop + 1))
-    yield from _follow_indices(request, range(seed - 1, request.where.start - 1, -1))
+    inside: dict[int, list[Stretch]] = defaultdict(list)
+    for stretch in request.stretches:
+        for index in range(stretch.first, stretch.last + 1):
+            if index in request.where:
+                inside[index].append(stretch)
+    for index in sorted(inside):
+        found = {s.object_id: (s, _between(s, index, request)) for s in inside[index]}
+        yield from finish_plane(request, index, found)
 
 
-def _follow_indices(
-    request: PropagationRequest, indices: range
-) -> Iterator[PlaneResult]:
-    last_mask = request.mask
-    for index in indices:
-        result = _segment_next(request, index, last_mask)
-        if index == indices[-1] and result.is_usable:
-            result = replace(result, reason=END)
-        yield result
-        if result.reason:
-            return
-        last_mask = result.mask
+def _between(stretch: Stretch, index: int, request: PropagationRequest) -> Sighting:
+    assert stretch.below is not None  # without a model only these are asked for
+    assert stretch.above is not None
+    weight = _weight(stretch, index)
+    first, second = stretch.below.mask, stretch.above.mask
+    mask = interpolate(first, second, weight, request.pixel)
+    doubt = 4 * weight * (1 - weight) * (1 - first.overlap(second))
+    return Sighting(mask, 1 - doubt, 1 - doubt, is_usable=bool(mask.pixels.size))
 
 
-def _segment_next(
-    request: PropagationRequest, index: int, last_mask: npt.NDArray[np.bool_]
-) -> PlaneResult:
-    if index in request.anchors:
-        return _stop(request, index, "anchor")
-    plane = request.where.plane(index)
-    capabilities = request.predictor.predictor.capabilities
-    prompts = capabilities.understood(prompts_from_mask(last_mask, request.settings))
-    try:
-        prediction = request.predictor.predict(plane, prompts)
-    except ImageError as error:
-        return _stop(request, index, _explain(request.predictor, plane, error))
-    return _judge(request, index, prediction, last_mask)
+def _weight(stretch: Stretch, index: int) -> float:
+    """Return the place between two anchors: 0 at the lower, 1 at the higher."""
+    assert stretch.below is not None
+    assert stretch.above is not None
+    low, high = stretch.below.index, stretch.above.index
+    return (index - low) / (high - low)
 
 
-def _judge(
-    request: PropagationRequest,
-    index: int,
-    prediction: MaskPrediction,
-    last_mask: npt.NDArray[np.bool_],
-) -> PlaneResult:
-    overlap = mask_overlap(prediction.mask, last_mask)
-    return PlaneResult(
-        request.object_id,
-        request.where.plane(index),
-        prediction.mask,
-        prediction.score,
-        clip_score(prediction.score) * overlap,
-        reason_to_stop(prediction, last_mask, request.settings),
-        prediction,
-        request.revisions[index],
-        request.number,
-    )
+def _clear_orphans(request: PropagationRequest) -> Iterator[PlaneResult]:
+    """Clear old masks that follow from no anchor any more."""
+    inside = {
+        (stretch.object_id, index)
+        for stretch in request.stretches
+        for index in range(stretch.first, stretch.last + 1)
+    }
+    for object_id, index in sorted(request.outdated - inside):
+        yield cleared(request, object_id, index, None)
 
 
-def _stop(request: PropagationRequest, index: int, reason: str) -> PlaneResult:
-    plane = request.where.plane(index)
-    nothing = np.zeros_like(request.mask)
-    revision = request.revisions[index]
-    return PlaneResult(
-        request.object_id, plane, nothing, 0.0, 0.0, reason, None, revision,
-        request.number,
-    )  # fmt: skip
+class _Sweeps:
+    """Both sweeps over the planes of one request."""
 
+    def __init__(self, request: PropagationRequest) -> None:
+        self._request = request
+        self._looker = PlaneLooker(request)
+        self._runs = {UP: self._start_runs(UP), DOWN: self._start_runs(DOWN)}
 
-def _explain(predictor: PlanePredictor, plane: Plane, error: ImageError) -> str:
-    # A plane that shows nothing is told from one that cannot be read.
-    try:
-        predictor.volume.read(plane)
-    except ImageError:
-        return str(error)
-    return "empty"
+    def go(self, direction: int) -> Iterator[PlaneResult | None]:
+        """Visit all planes of one direction that are still of use."""
+        runs = self._runs[direction]
+        waiting: list[int] = []
+        for index in self._indices(direction):
+            active = [run for run in runs if run.wants(index)]
+            if active:
+                self._looker.look(index, active)
+            if self._is_last_visit(index, direction):
+                waiting.append(index)
+            while waiting and not any(run.is_open(waiting[0]) for run in runs):
+                yield from self._finish(waiting.pop(0))
+            if active:
+                yield None
+        for run in runs:
+            run.end()
+        for index in waiting:
+            yield from self._finish(index)
 
+    def _start_runs(self, direction: int) -> list[Run]:
+        rule, pixel = self._request.settings.stop, self._request.pixel
+        starts = [
+            (stretch, stretch.below if direction == UP else stretch.above)
+            for stretch in self._request.stretches
+        ]
+        return [Run(s, anchor, rule.patience, pixel) for s, anchor in starts if anchor]
 
-def prompts_from_mask(
-    mask: npt.NDArray[np.bool_], settings: PropagationSettings
-) -> Prompts:
-    """Return what is asked on the next plane.
+    def _indices(self, direction: int) -> list[int]:
+        visited = {
+            index
+            for run in self._runs[direction]
+            for index in range(run.stretch.first, run.stretch.last + 1)
+        }
+        return sorted(visited, reverse=direction == DOWN)
 
-    Parameters
-    ----------
-    mask : (H, W) bool array
-        Mask of the last plane, not empty.
-    settings : PropagationSettings
-        Whether to use box and mask.
+    def _is_last_visit(self, index: int, direction: int) -> bool:
+        if index not in self._request.where:
+            return False
+        return direction == DOWN or not any(
+            index in run.stretch for run in self._runs[DOWN]
+        )
 
-    Returns
-    -------
-    Prompts
-        For a plane of the same shape.
-    """
-    box = _grown_box(mask, settings.box_margin) if settings.use_box else None
-    return Prompts(box=box, mask=mask if settings.use_mask else None)
+    def _finish(self, index: int) -> Iterator[PlaneResult]:
+        found = {}
+        for stretch in self._request.stretches:
+            if index in stretch:
+                found[stretch.object_id] = stretch, self._found(stretch, index)
+        yield from finish_plane(self._request, index, found)
 
+    def _found(self, stretch: Stretch, index: int) -> Sighting | None:
+        rising = self._run(stretch, UP)
+        falling = self._run(stretch, DOWN)
+        if rising and falling:
+            return self._fused(rising, falling, index)
+        run = rising or falling
+        assert run is not None
+        return self._marked(run, index, UP if rising else DOWN)
 
-def _grown_box(
-    mask: npt.NDArray[np.bool_], margin: float
-) -> tuple[float, float, float, float]:
-    start, stop = np.reshape(bounding_box(mask), (2, 2))
-    grow = np.maximum(margin * (stop - start), SMALLEST_MARGIN)
-    low = np.maximum(start - grow, -0.5)
-    high = np.minimum(stop - 1 + grow, np.array(mask.shape) - 0.5)
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+    def _fused(self, rising: Run, falling: Run, index: int) -> Sighting:
+        up = rising.sightings.pop(index, None)
+        down = falling.sightings.pop(index, None)
+        pixel = self._request.pixel
+        place = _weight(rising.stretch, index)
+        if up and down and up.is_usable and down.is_usable:
+            return fuse(up, down, place, pixel, rising.closure)
+        if up and up.is_usable:
+            return take_alone(up, 1 - place)
+        if down and down.is_usable:
+            return take_alone(down, place)
+        weight = (index - rising.index) / (falling.index - rising.index)
+        reasons = [seen.reason for seen in (up, down) if seen]
+        reason = reasons[0] if reasons else "interpolated"
+        return bridge(rising.last, falling.last, weight, pixel, reason)
 
+    def _marked(self, run: Run, index: int, direction: int) -> Sighting | None:
+        """Say where a good mask is the last one that was asked for."""
+        seen = run.sightings.pop(index, None)
+        stretch = run.stretch
+        last = stretch.last if direction == UP else stretch.first
+        if seen and seen.is_usable and not seen.reason and index == last:
+            return replace(seen, reason=END)
+        return seen
 
-def reason_to_stop(
-    prediction: MaskPrediction,
-    last_mask: npt.NDArray[np.bool_],
-    settings: PropagationSettings,
-) -> str:
-    """Return why a mask is not to be trusted.
-
-    Parameters
-    ----------
-    prediction : MaskPrediction
-        Answer on the next plane.
-    last_mask : (H, W) bool array
-        Mask of the last plane, not empty.
-    settings : PropagationSettings
-        Limits.
-
-    Returns
-    -------
-    str
-        ``"empty"``, ``"low score"``, ``"jump"``, or ``""`` if it is good.
-    """
-    area, last_area = int(prediction.mask.sum()), int(last_mask.sum())
-    if not area:
-        return "empty"
-    if prediction.score < settings.min_score:
-        return "low score"
-    change = max(area, last_area) / min(area, last_area)
-    if change > settings.max_area_change:
-        return "jump"
-    if mask_overlap(prediction.mask, last_mask) < settings.min_overlap:
-        return "jump"
-    return ""
-
-
-def mask_overlap(mask: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
-    """Return the intersection over union of two masks.
-
-    Parameters
-    ----------
-    mask, other : (H, W) bool array
-        Two masks.
-
-    Returns
-    -------
-    float
-        0 to 1; 0 if both are empty.
-    """
-    union = int((mask | other).sum())
-    return int((mask & other).sum()) / union if union else 0.0
+    def _run(self, stretch: Stretch, direction: int) -> Run | None:
+        for run in self._runs[direction]:
+            if run.stretch is stretch:
+                return run
+        return None

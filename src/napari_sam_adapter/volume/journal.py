@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.volume.embedding_store import EmbeddingStore
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.journal_entries import (
     EditGroup,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.predictions import Predictor
-    from napari_sam_adapter.volume.propagation import PropagationRequest
+    from napari_sam_adapter.volume.propagation_request import PropagationRequest
     from napari_sam_adapter.volume.results import PlaneResult
 
     PredictorSource = Predictor | Callable[[dict[str, str]], Predictor]
@@ -88,7 +89,13 @@ def replay(
     header, entries = read_journal(path)
     volume = _same_volume(header, image, axes)
     labels = _same_labels(header, labels, volume.shape)
-    session = Session(volume, labels=labels, overwrite=header.overwrite)
+    session = Session(
+        volume,
+        labels=labels,
+        overwrite=header.overwrite,
+        spacing=header.spacing,
+        store=EmbeddingStore(None) if header.rounded else None,
+    )
     replayer = _Replayer(session, predictor)
     for entry in entries:
         replayer.do(entry)
@@ -104,7 +111,7 @@ class _Replayer:
         self._session = session
         self._predictor = predictor
         self._requests: dict[int, PropagationRequest] = {}
-        self._results: dict[int, Iterator[PlaneResult]] = {}
+        self._results: dict[int, Iterator[PlaneResult | None]] = {}
 
     def do(self, entry: Entry) -> None:
         session = self._session
@@ -132,8 +139,8 @@ class _Replayer:
     def _start(self, entry: StartPropagation) -> None:
         where = entry.where
         request = self._session.propagation(
-            entry.object_id, where.start, where.stop, axis=where.axis,
-            seed=where.seed, settings=entry.settings,
+            entry.object_ids, where.start, where.stop, axis=where.axis,
+            seed=where.seed, settings=entry.settings, again=entry.again,
         )  # fmt: skip
         self._requests[entry.number] = request
         self._results[entry.number] = follow(request)
@@ -141,7 +148,9 @@ class _Replayer:
     def _commit_next(self, entry: Propagated) -> None:
         # Results for planes before this one were stale in the first run.
         for result in self._results[entry.number]:
-            if result.plane == entry.plane:
+            if result is None:
+                continue
+            if (result.object_id, result.plane) == (entry.object_id, entry.plane):
                 self._session.commit(result)
                 return
         raise SessionError(

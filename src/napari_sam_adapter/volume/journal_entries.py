@@ -14,12 +14,14 @@ import numpy as np
 from napari_sam_adapter.errors import SamAdapterError, SessionError
 from napari_sam_adapter.prompts import Prompts, Scribble
 from napari_sam_adapter.volume.edits import Edit
+from napari_sam_adapter.volume.follow_rule import FollowRule
 from napari_sam_adapter.volume.packing import PackedArray
 from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.propagation import (
+from napari_sam_adapter.volume.propagation_request import (
     PropagationRange,
     PropagationSettings,
 )
+from napari_sam_adapter.volume.stop_rule import StopRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,18 +51,21 @@ class StartPropagation:
     ----------
     number : int
         Tells propagations of one session apart.
-    object_id : int
-        The object.
+    object_ids : tuple of int
+        The objects.
     where : PropagationRange
         Seed plane, axis and range.
     settings : PropagationSettings
         How it was done.
+    again : bool
+        Whether what was up to date was done once more.
     """
 
     number: int
-    object_id: int
+    object_ids: tuple[int, ...]
     where: PropagationRange
     settings: PropagationSettings
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,14 @@ class Propagated:
     ----------
     number : int
         The propagation.
+    object_id : int
+        The object.
     plane : Plane
         Where.
     """
 
     number: int
+    object_id: int
     plane: Plane
 
 
@@ -226,6 +234,11 @@ def _scribbles(values: list[Mapping[str, Any]]) -> tuple[Scribble, ...]:
     return tuple(Scribble(_array(v["path"]), v["positive"]) for v in values)
 
 
+def _settings(values: Mapping[str, Any]) -> PropagationSettings:
+    follow, stop = FollowRule(**values["follow"]), StopRule(**values["stop"])
+    return PropagationSettings(follow, stop, values["method"])
+
+
 def _array(value: Any) -> Any:
     return PackedArray.from_json(value).unpack() if isinstance(value, dict) else value
 
@@ -237,6 +250,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "box": lambda value: tuple(_array(value)),
     "edits": lambda values: tuple(map(edit_from_json, values)),
     "mask": _array,
+    "object_ids": tuple,
     "path": _array,
     "pixels": _array,
     "plane": _plane,
@@ -246,7 +260,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "prompts": _prompts,
     "scribbles": _scribbles,
     "seed": _plane,
-    "settings": lambda values: PropagationSettings(**values),
+    "settings": _settings,
     "values": _array,
     "where": lambda values: PropagationRange(
         **{name: _from_json(name, part) for name, part in values.items()}

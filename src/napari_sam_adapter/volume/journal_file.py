@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.volume.planes import Volume
 
-JOURNAL_VERSION = 1
+JOURNAL_VERSION = 2
 IDENTITY_PLANES = 3
 """Planes whose pixels tell one image from another."""
 
@@ -46,6 +46,10 @@ class JournalHeader:
         Fields of the `IntensityMapping`.
     overwrite : bool
         Whether masks take pixels of other objects.
+    spacing : list of float
+        Distance between neighbours on every spatial axis.
+    rounded : bool
+        Whether embeddings were rounded to half precision, as a store does.
     """
 
     version: int
@@ -53,6 +57,8 @@ class JournalHeader:
     labels: dict[str, Any]
     intensity: dict[str, Any]
     overwrite: bool
+    spacing: list[float]
+    rounded: bool
 
 
 class Journal:
@@ -246,7 +252,11 @@ def labels_identity(labels: npt.NDArray[np.integer[Any]]) -> dict[str, Any]:
 
 
 def header_of(
-    volume: Volume, labels: npt.NDArray[np.integer[Any]], overwrite: bool
+    volume: Volume,
+    labels: npt.NDArray[np.integer[Any]],
+    overwrite: bool,
+    spacing: tuple[float, ...],
+    rounded: bool,
 ) -> JournalHeader:
     """Return the first line of the journal of a new session.
 
@@ -258,6 +268,10 @@ def header_of(
         Before the first edit.
     overwrite : bool
         Whether masks take pixels of other objects.
+    spacing : tuple of float
+        Distance between neighbours on every spatial axis.
+    rounded : bool
+        Whether embeddings are rounded to half precision.
 
     Returns
     -------
@@ -270,4 +284,6 @@ def header_of(
         labels_identity(labels),
         asdict(volume.intensity),
         overwrite,
+        list(spacing),
+        rounded,
     )

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.packing import PackedArray
+from napari_sam_adapter.volume.results import REASONS
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from napari_sam_adapter.volume.results import Origin, PlaneResult
 
 NO_PROMPTS = Prompts()
 
@@ -81,13 +84,13 @@ class Answer:
     Parameters
     ----------
     prompts : Prompts
-        What was asked; empty if the mask came by propagation.
+        What was asked.
     chosen : PackedCandidate
         The mask in use.
     candidates : tuple of PackedCandidate
         All masks to choose from.
     confidence : float
-        0 to 1; the score, lowered by propagation where the object changes fast.
+        0 to 1.
     score_is_trusted : bool
         Whether the score may be shown.
     """
@@ -141,6 +144,72 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Derivation:
+    """What the last propagation said about an object on a plane.
+
+    Parameters
+    ----------
+    mask : PackedArray or None
+        (H, W) bool; None if it found no mask.
+    score, confidence : float
+        As in `PlaneResult`.
+    reason : str
+        As in `PlaneResult`.
+    origin : Origin or None
+        Anchors it follows from; None if it follows from none any more.
+    score_is_trusted : bool
+        Whether the score may be shown.
+    """
+
+    mask: PackedArray | None
+    score: float
+    confidence: float
+    reason: str
+    origin: Origin | None
+    score_is_trusted: bool = True
+
+    @classmethod
+    def of(cls, result: PlaneResult) -> Derivation:
+        """Keep what a propagation found.
+
+        Parameters
+        ----------
+        result : PlaneResult
+            Of a propagation.
+
+        Returns
+        -------
+        Derivation
+            The same, small.
+        """
+        mask = PackedArray.of(result.mask) if result.is_usable else None
+        return cls(
+            mask,
+            result.score,
+            result.confidence,
+            result.reason,
+            result.origin,
+            result.score_is_trusted,
+        )
+
+    def is_from(self, fingerprint: str) -> bool:
+        """Whether a propagation from the same anchors would say the same.
+
+        Parameters
+        ----------
+        fingerprint : str
+            Of anchors, model and settings.
+
+        Returns
+        -------
+        bool
+            False for planes that could not be read: they may be readable now.
+        """
+        is_same = self.origin is not None and self.origin.fingerprint == fingerprint
+        return is_same and self.reason in REASONS
+
+
+@dataclass(frozen=True)
 class PlaneRecord:
     """Everything known of one object on one plane, besides its pixels.
 
@@ -152,16 +221,22 @@ class PlaneRecord:
         Last committed mask.
     painted : PackedArray or None
         (H, W) bool: pixels that the user gave to the object or took from it by hand.
+    locked : bool
+        Whether the user forbade to change the object here.
+    derivation : Derivation or None
+        What the last propagation said; None if the user asked for the mask.
     """
 
     prompts: Prompts = field(default=NO_PROMPTS)
     answer: Answer | None = None
     painted: PackedArray | None = None
+    locked: bool = False
+    derivation: Derivation | None = None
 
     @property
     def is_blank(self) -> bool:
         """Whether there is nothing to remember."""
-        return not self.is_anchor and self.answer is None
+        return not self.is_anchor and self.answer is None and self.derivation is None
 
     @property
     def is_pending(self) -> bool:
@@ -173,7 +248,42 @@ class PlaneRecord:
     @property
     def is_anchor(self) -> bool:
         """Whether the user worked on this object here."""
-        return not self.prompts.is_empty or self.painted is not None
+        return not self.prompts.is_empty or self.is_kept
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether pixels here are not to be changed by masks."""
+        return self.locked or self.painted is not None
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether the mask came by propagation and may be replaced by another."""
+        derivation = self.derivation
+        return not self.is_anchor and derivation is not None and bool(derivation.mask)
+
+    @property
+    def score(self) -> float | None:
+        """The network's estimate for the last mask; None without a trusted one."""
+        if self.answer is not None:
+            answer = self.answer
+            return answer.chosen.score if answer.score_is_trusted else None
+        derived = self.derivation
+        return derived.score if derived and derived.score_is_trusted else None
+
+    @property
+    def confidence(self) -> float | None:
+        """How far the last mask is to be trusted; None without one."""
+        if self.answer is not None:
+            return self.answer.confidence
+        return self.derivation.confidence if self.derivation else None
+
+    @property
+    def asked(self) -> Prompts:
+        """What the predictor is asked: a propagated mask is refined, not forgotten."""
+        derived = self.derivation.mask if self.derivation else None
+        if self.answer is not None or derived is None or self.prompts.mask is not None:
+            return self.prompts
+        return replace(self.prompts, mask=derived.unpack())
 
     @property
     def previous(self) -> MaskPrediction | None:

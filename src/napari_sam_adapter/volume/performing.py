@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import PromptError, SessionError
 from napari_sam_adapter.prompts import Prompts, Scribble
-from napari_sam_adapter.volume.changes import merge_mask
+from napari_sam_adapter.volume.changes import bounding_box, merge_mask
 from napari_sam_adapter.volume.edits import (
     Accept,
     AddPoint,
@@ -17,6 +17,8 @@ from napari_sam_adapter.volume.edits import (
     ChooseCandidate,
     DeleteObject,
     Edit,
+    EndHere,
+    LockPlane,
     MovePoint,
     NewObject,
     Paint,
@@ -25,15 +27,20 @@ from napari_sam_adapter.volume.edits import (
     SetBox,
     SetMaskPrompt,
     SetPrompts,
+    UnlockPlane,
 )
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord, same_prompts
 from napari_sam_adapter.volume.plane import planes_of
+from napari_sam_adapter.volume.protection import protected_pixels
 from napari_sam_adapter.volume.results import clip_score
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy.typing as npt
 
-    from napari_sam_adapter.volume.document import Draft
+    from napari_sam_adapter.volume.document import Document
+    from napari_sam_adapter.volume.draft import Draft
     from napari_sam_adapter.volume.plane import Plane
 
 
@@ -68,12 +75,18 @@ def perform(draft: Draft, edit: Edit) -> None:
             _choose_candidate(draft, edit)
         case Paint():
             _paint(draft, edit)
+        case LockPlane() | UnlockPlane() | EndHere():
+            _lock(draft, edit)
         case _:
             _edit_prompts(draft, edit)
 
 
 def write_mask(
-    draft: Draft, object_id: int, plane: Plane, mask: npt.NDArray[np.bool_]
+    draft: Draft,
+    object_id: int,
+    plane: Plane,
+    mask: npt.NDArray[np.bool_],
+    spared: Collection[int] = (),
 ) -> None:
     """Give an object a new mask on a plane, as far as it may have one.
 
@@ -86,14 +99,24 @@ def write_mask(
     plane : Plane
         Where.
     mask : (H, W) bool array
-        Pixels of other objects, and pixels of this one that were edited by hand,
+        Pixels of other objects, pixels that were edited by hand, and locked ones
         stay as they are.
+    spared : collection of int
+        Objects whose pixels stay even where masks overwrite others.
     """
     document = draft.document
-    kept = document.record(object_id, plane).painted_mask()
+    kept = protected_pixels(document, object_id, plane)
     current = plane.view(document.labels)
+    # Everything else happens in the box around the old and the new mask.
+    top, left, bottom, right = bounding_box((current == object_id) | mask)
+    part = slice(top, bottom), slice(left, right)
+    current, mask = current[part], mask[part]
+    kept = None if kept is None else kept[part]
+    if document.overwrite and spared:
+        others = np.isin(current, list(spared)) & (current != object_id)
+        kept = others if kept is None else kept | others
     after = merge_mask(current, object_id, mask, kept, document.overwrite)
-    draft.write(object_id, plane, after)
+    draft.write(object_id, plane, after, (top, left))
 
 
 def edited_prompts(prompts: Prompts, edit: PromptEdit) -> Prompts:
@@ -160,20 +183,45 @@ def _edit_prompts(draft: Draft, edit: PromptEdit) -> None:
     document, object_id, plane = draft.document, edit.object_id, edit.plane
     document.require(object_id)
     plane.check(document.labels.shape)
-    record = document.record(object_id, plane)
+    record = _unlocked(document, object_id, plane)
     prompts = edited_prompts(record.prompts, edit)
     prompts.check_inside(plane.shape(document.labels.shape))
     if same_prompts(prompts, record.prompts):
         return
     if prompts.is_empty:
         _clear_mask(draft, object_id, plane)
-        record = replace(record, answer=None)
+        record = replace(record, answer=None, derivation=None)
     draft.set_record(object_id, plane, replace(record, prompts=prompts))
 
 
 def _clear_mask(draft: Draft, object_id: int, plane: Plane) -> None:
     nothing = np.zeros(plane.shape(draft.document.labels.shape), dtype=bool)
     write_mask(draft, object_id, plane, nothing)
+
+
+def _unlocked(document: Document, object_id: int, plane: Plane) -> PlaneRecord:
+    record = document.record(object_id, plane)
+    if record.locked:
+        raise SessionError(
+            f"Expected a plane on which object {object_id} may be changed, got the "
+            f"locked {plane}. Unlock it first."
+        )
+    return record
+
+
+def _lock(draft: Draft, edit: LockPlane | UnlockPlane | EndHere) -> None:
+    document, object_id, plane = draft.document, edit.object_id, edit.plane
+    document.require(object_id)
+    plane.check(document.labels.shape)
+    record = document.record(object_id, plane)
+    if isinstance(edit, EndHere):
+        _unlocked(document, object_id, plane)
+        current = plane.view(document.labels)
+        draft.write(object_id, plane, np.where(current == object_id, 0, current))
+        record = PlaneRecord()
+    locked = not isinstance(edit, UnlockPlane)
+    if record.locked != locked:
+        draft.set_record(object_id, plane, replace(record, locked=locked))
 
 
 def _make_object(draft: Draft, object_id: int) -> None:
@@ -208,7 +256,7 @@ def _delete_object(draft: Draft, object_id: int) -> None:
 def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
     document, object_id, plane = draft.document, edit.object_id, edit.plane
     document.require(object_id)
-    record = document.record(object_id, plane)
+    record = _unlocked(document, object_id, plane)
     answer = record.answer
     count = len(answer.candidates) if answer and not record.is_pending else 0
     if answer is None or not 0 <= edit.number < count:

@@ -195,7 +195,26 @@ class Volume:
             If the plane cannot be read, is one pixel wide, constant, or without a
             finite value.
         """
-        pixels = self.read(plane)
+        return self.to_uint8(self.read(plane))
+
+    def to_uint8(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Return a plane that was read as the predictor sees it.
+
+        Parameters
+        ----------
+        pixels : (H, W) or (H, W, 3) array
+            From `read`.
+
+        Returns
+        -------
+        (H, W) or (H, W, 3) uint8 array
+            The plane through the intensity window.
+
+        Raises
+        ------
+        ImageError
+            If the plane is one pixel wide, constant, or without a finite value.
+        """
         check_pixels(pixels)
         mapping = self.intensity
         if mapping.is_flat:  # the planes that were looked at show nothing

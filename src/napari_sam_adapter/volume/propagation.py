@@ -1,18 +1,29 @@
-"""Follow an object from plane to plane."""
+"""Follow objects from plane to plane."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.errors import PlaneError, SessionError
+from napari_sam_adapter.errors import ImageError, PlaneError, SessionError
+from napari_sam_adapter.volume.boxed_mask import BoxedMask
+from napari_sam_adapter.volume.follow_rule import FollowRule
 from napari_sam_adapter.volume.following import follow
+from napari_sam_adapter.volume.propagation_request import (
+    PropagationRange,
+    PropagationRequest,
+    PropagationSettings,
+)
+from napari_sam_adapter.volume.stop_rule import StopRule
+from napari_sam_adapter.volume.stretches import (
+    Anchor,
+    Stretch,
+    parallel_planes,
+    stretches_between,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import numpy as np
-    import numpy.typing as npt
+    from collections.abc import Iterator, Mapping, Sequence
 
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.plane import Plane
@@ -20,156 +31,53 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.results import PlaneResult
     from napari_sam_adapter.volume.session import Session
 
-__all__ = ["PropagationRequest", "PropagationSettings", "follow", "propagate"]
-
-
-@dataclass(frozen=True)
-class PropagationSettings:
-    """How an object is followed and when to stop.
-
-    Parameters
-    ----------
-    min_score : float
-        Stop where the network's own estimate of the IoU is lower.
-    max_area_change : float
-        Stop where the mask is this many times larger or smaller than the last; above 1.
-    min_overlap : float
-        Stop where the IoU with the last mask is lower; 0 to 1.
-    use_box : bool
-        Prompt the next plane with the box around the last mask.
-    use_mask : bool
-        Prompt the next plane with the last mask.
-    box_margin : float
-        Part of its height and width by which that box grows on each side; at least
-        one pixel is added.
-
-    Raises
-    ------
-    SessionError
-        If a number is out of range, or neither box nor mask is used.
-    """
-
-    min_score: float = 0.5
-    max_area_change: float = 2.5
-    min_overlap: float = 0.3
-    use_box: bool = True
-    use_mask: bool = True
-    box_margin: float = 0.05
-
-    def __post_init__(self) -> None:
-        if not (self.use_box or self.use_mask):
-            raise SessionError("Expected a box or a mask to go on with, got neither.")
-        if not (self.max_area_change > 1 and 0 <= self.min_overlap <= 1):
-            raise SessionError(
-                "Expected max_area_change above 1 and min_overlap from 0 to 1, got "
-                f"{self.max_area_change} and {self.min_overlap}."
-            )
-        if not self.box_margin >= 0:
-            raise SessionError(f"Expected box_margin from 0, got {self.box_margin}.")
-
-
-@dataclass(frozen=True)
-class PropagationRange:
-    """Where to follow an object.
-
-    Parameters
-    ----------
-    seed : Plane
-        Where its mask is.
-    axis : int
-        Axis to follow; the seed plane does not show it.
-    start, stop : int
-        First and last index on that axis, both included.
-    """
-
-    seed: Plane
-    axis: int
-    start: int
-    stop: int
-
-    def plane(self, index: int) -> Plane:
-        """Return the plane at an index of the axis.
-
-        Parameters
-        ----------
-        index : int
-            Position on the axis.
-
-        Returns
-        -------
-        Plane
-            Parallel to the seed plane.
-        """
-        return self.seed.at(self.axis, index)
-
-
-@dataclass(frozen=True, eq=False)
-class PropagationRequest:
-    """Everything a worker needs to follow an object.
-
-    Parameters
-    ----------
-    number : int
-        Tells propagations of one session apart.
-    object_id : int
-        The object.
-    where : PropagationRange
-        Seed plane, axis and range.
-    mask : (H, W) bool array
-        Mask on the seed plane.
-    settings : PropagationSettings
-        How, and when to stop.
-    anchors : frozenset of int
-        Indices at which the user worked on the object: never touched.
-    revisions : mapping of int to int
-        State of the object at every index.
-    predictor : PlanePredictor
-        Reads, embeds and segments planes; safe in any thread.
-    """
-
-    number: int
-    object_id: int
-    where: PropagationRange
-    mask: npt.NDArray[np.bool_]
-    settings: PropagationSettings
-    anchors: frozenset[int]
-    revisions: Mapping[int, int]
-    predictor: PlanePredictor
+__all__ = [
+    "FollowRule",
+    "PropagationRequest",
+    "PropagationSettings",
+    "StopRule",
+    "follow",
+    "propagate",
+]
 
 
 def propagate(
     session: Session,
-    object_id: int,
+    object_ids: int | Sequence[int],
     start: int | None = None,
     stop: int | None = None,
     *,
     axis: int | None = None,
     seed: Plane | None = None,
     settings: PropagationSettings | None = None,
+    again: bool = False,
 ) -> Iterator[PlaneResult]:
-    """Follow an object through the volume and write every good mask.
+    """Follow objects through the volume and write every good mask.
 
     Parameters
     ----------
     session : Session
-        Document with the object; changed between the results.
-    object_id : int
-        The object.
+        Document with the objects; changed between the results.
+    object_ids : int or sequence of int
+        One object, or several that are followed together.
     start, stop : int or None
         First and last index along the axis, both included; the ends of the volume
         by default.
     axis : int or None
         Axis to follow; by default the last one that the seed plane does not show.
     seed : Plane or None
-        Plane with a mask of the object; by default the last one with prompts.
+        Plane that says along which planes to go; by default the last one on which the
+        user worked on the first object. Where an object has no anchor along these
+        planes, it is followed from its mask on the seed.
     settings : PropagationSettings or None
         How, and when to stop.
+    again : bool
+        Whether to compute anew what follows from anchors that did not change.
 
     Yields
     ------
     PlaneResult
-        One per plane, upwards from the seed, then downwards; already committed. The
-        last of a direction has a `reason`.
+        At most one per object and plane; already committed.
 
     Raises
     ------
@@ -177,21 +85,43 @@ def propagate(
         If there is no such object, no predictor, or no mask to begin with.
     PlaneError
         If the range lies outside the volume.
+    ImageError
+        If the plane to begin with cannot be read or segmented.
 
     Notes
     -----
+    The planes on which the user worked are anchors and stay as they are. Between two
+    anchors an object is followed from both sides. An anchor without a mask is where
+    the object ends. After a change at one anchor only the planes up to the next
+    anchors are computed again.
+
     Undo takes everything back at once. The loop may be left at any time: what was
     yielded is in the labels and in the journal, and nothing else.
     """
-    seed = seed or session.default_seed(object_id)
-    session.mask(object_id, seed)
+    several = [object_ids] if isinstance(object_ids, int) else list(object_ids)
+    if several:
+        seed = seed or session.default_seed(several[0])
+        session.mask(several[0], seed)
+        where = resolve_range(session.volume.shape, seed, axis, start, stop)
+        _compute_anchors(session, several, where)
     request = session.propagation(
-        object_id, start, stop, axis=axis, seed=seed, settings=settings
+        several, start, stop, axis=axis, seed=seed, settings=settings, again=again
     )
     for result in follow(request):
-        session.commit(result)
-        yield result
+        if result is not None:
+            session.commit(result)
+            yield result
     session.finish_propagation(request)
+
+
+def _compute_anchors(
+    session: Session, object_ids: list[int], where: PropagationRange
+) -> None:
+    for object_id in object_ids:
+        for plane in session.anchors(object_id):
+            if where.has_beside(plane) and session.needs_mask(object_id, plane):
+                with suppress(ImageError):  # then it is no anchor to follow from
+                    session.mask(object_id, plane)
 
 
 def resolve_range(
@@ -208,7 +138,7 @@ def resolve_range(
     shape : tuple of int
         Spatial shape of the volume.
     seed : Plane
-        Where the mask is.
+        One of the planes.
     axis, start, stop : int or None
         As in `propagate`.
 
@@ -243,28 +173,34 @@ def resolve_range(
 
 def request_propagation(
     document: Document,
-    predictor: PlanePredictor,
+    predictor: PlanePredictor | None,
     number: int,
-    object_id: int,
+    object_ids: Sequence[int],
     where: PropagationRange,
     settings: PropagationSettings,
+    spacing: tuple[float, ...],
+    again: bool = False,
 ) -> PropagationRequest:
-    """Take from the document what a worker needs to follow an object.
+    """Take from the document what a worker needs to follow objects.
 
     Parameters
     ----------
     document : Document
-        With a mask of the object on the seed plane.
-    predictor : PlanePredictor
-        Segments planes.
+        With a mask of every object on an anchor or on the seed plane.
+    predictor : PlanePredictor or None
+        Segments planes; None for a method without a network.
     number : int
         Of this propagation.
-    object_id : int
-        The object.
+    object_ids : sequence of int
+        The objects.
     where : PropagationRange
         Seed plane, axis and range.
     settings : PropagationSettings
         How, and when to stop.
+    spacing : tuple of float
+        Distance between neighbours on every spatial axis.
+    again : bool
+        Whether to take along what is up to date.
 
     Returns
     -------
@@ -274,21 +210,100 @@ def request_propagation(
     Raises
     ------
     SessionError
-        If there is no such object, or no mask on the seed plane.
+        If there is no such object, or no mask of it to begin with.
     """
-    document.require(object_id)
-    mask = where.seed.view(document.labels) == object_id
-    if not mask.any():
-        raise SessionError(
-            f"Expected a mask of object {object_id} on {where.seed}, got none. "
-            "Segment the object there first."
+    model = dict(predictor.predictor.description) if predictor else {}
+    recipe = repr((sorted(model.items()), settings, spacing))
+    planes = parallel_planes(where.seed, where.axis, document.labels.shape[where.axis])
+    stretches: list[Stretch] = []
+    outdated: set[tuple[int, int]] = set()
+    for object_id in dict.fromkeys(object_ids):
+        anchors = _anchors(document, object_id, planes, where)
+        parts = list(
+            stretches_between(object_id, anchors, where.start, where.stop, recipe)
         )
-    planes = {
-        index: where.plane(index) for index in range(document.labels.shape[where.axis])
-    }
-    revisions = {i: document.revision(object_id, p) for i, p in planes.items()}
-    anchors = {i for i, p in planes.items() if document.record(object_id, p).is_anchor}
+        done = [
+            part
+            for part in parts
+            if not (settings.needs_model or part.is_two_sided)
+            or (not again and _is_done(document, part, planes, where))
+        ]
+        stretches += [part for part in parts if part not in done]
+        outdated |= {
+            (object_id, index)
+            for index in range(where.start, where.stop + 1)
+            if document.record(object_id, planes[index]).is_derived
+            and not any(index in part for part in done)
+        }
     return PropagationRequest(
-        number, object_id, where, mask, settings, frozenset(anchors), revisions,
+        number,
+        tuple(dict.fromkeys(object_ids)),
+        where,
+        settings,
+        spacing,
+        tuple(stretches),
+        frozenset(outdated),
+        _revisions(document, object_ids, planes, where),
+        document.labels,
+        frozenset(i for i, record in document.objects.items() if record.accepted),
         predictor,
-    )  # fmt: skip
+    )
+
+
+def _revisions(
+    document: Document,
+    object_ids: Sequence[int],
+    planes: Mapping[int, Plane],
+    where: PropagationRange,
+) -> dict[tuple[int, int], int]:
+    return {
+        (object_id, index): document.revision(object_id, planes[index])
+        for object_id in object_ids
+        for index in range(where.start, where.stop + 1)
+    }
+
+
+def _anchors(
+    document: Document,
+    object_id: int,
+    planes: Mapping[int, Plane],
+    where: PropagationRange,
+) -> dict[int, Anchor]:
+    document.require(object_id)
+    anchors = {
+        index: _anchor(document, object_id, plane, index)
+        for index, plane in planes.items()
+        if document.record(object_id, plane).is_anchor
+    }
+    if not any(anchor.is_source for anchor in anchors.values()):
+        index = where.seed.index_along(where.axis)
+        anchors[index] = _anchor(document, object_id, where.seed, index)
+        if not anchors[index].is_source:
+            raise SessionError(
+                f"Expected a mask of object {object_id} on {where.seed}, got none. "
+                "Segment the object there first."
+            )
+    return anchors
+
+
+def _anchor(document: Document, object_id: int, plane: Plane, index: int) -> Anchor:
+    return Anchor(index, BoxedMask.of(plane.view(document.labels) == object_id))
+
+
+def _is_done(
+    document: Document,
+    stretch: Stretch,
+    planes: Mapping[int, Plane],
+    where: PropagationRange,
+) -> bool:
+    """Whether an earlier propagation left these planes as this one would."""
+    indices = [i for i in range(stretch.first, stretch.last + 1) if i in where]
+    if stretch.below is None:
+        indices.reverse()
+    for index in indices:
+        derivation = document.record(stretch.object_id, planes[index]).derivation
+        if derivation is None or not derivation.is_from(stretch.fingerprint):
+            return False
+        if derivation.mask is None and not stretch.is_two_sided:
+            return True  # the object ended here
+    return True

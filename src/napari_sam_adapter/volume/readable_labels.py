@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError, SessionError
 from napari_sam_adapter.volume.document import Document, labels_in_use
+from napari_sam_adapter.volume.review import DOUBTFUL, Doubt, list_doubts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -110,7 +111,7 @@ class ReadableLabels:
         Returns
         -------
         list of Plane
-            Those with prompts or hand edits, in the order in which they came.
+            Those with prompts, hand edits or locks, in the order in which they came.
         """
         records = self._document.records.items()
         return [p for (i, p), record in records if i == object_id and record.is_anchor]
@@ -148,10 +149,7 @@ class ReadableLabels:
             About 0 to 1; None without a computed mask, and where the network's
             estimate is not to be trusted.
         """
-        answer = self._document.record(object_id, plane).answer
-        if answer is None or not answer.score_is_trusted:
-            return None
-        return answer.chosen.score
+        return self._document.record(object_id, plane).score
 
     def confidence(self, object_id: int, plane: Plane) -> float | None:
         """Return how far the last mask of a plane is to be trusted.
@@ -168,8 +166,7 @@ class ReadableLabels:
         float or None
             0 to 1, see `PlaneResult`; None without a computed mask.
         """
-        answer = self._document.record(object_id, plane).answer
-        return None if answer is None else answer.confidence
+        return self._document.record(object_id, plane).confidence
 
     def candidates(self, object_id: int, plane: Plane) -> tuple[MaskCandidate, ...]:
         """Return the masks to choose from after an ambiguous prompt.
@@ -190,6 +187,42 @@ class ReadableLabels:
         if record.answer is None or record.is_pending:
             return ()
         return record.answer.mask_candidates
+
+    def is_locked(self, object_id: int, plane: Plane) -> bool:
+        """Whether the user forbade to change an object on a plane.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        bool
+            True between `LockPlane` and `UnlockPlane`.
+        """
+        return self._document.record(object_id, plane).locked
+
+    def doubts(
+        self, object_id: int | None = None, below: float = DOUBTFUL
+    ) -> list[Doubt]:
+        """Return the planes to look at after a propagation; see `list_doubts`.
+
+        Parameters
+        ----------
+        object_id : int or None
+            One object; all by default.
+        below : float
+            Confidence from which on a mask needs no review.
+
+        Returns
+        -------
+        list of Doubt
+            The most doubtful first.
+        """
+        return list_doubts(self._document, object_id, below)
 
     def default_seed(self, object_id: int) -> Plane:
         """Return the plane on which the user began to work on an object last.

@@ -13,9 +13,21 @@ if TYPE_CHECKING:
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
+    from napari_sam_adapter.volume.stop_rule import Cues
 
 END = "end"
 """Reason of a good mask on the last plane that was asked for."""
+EMPTY = "empty"
+"""Reason of no mask: the object is not on this plane."""
+BEYOND = "beyond"
+"""Reason of no mask where an earlier propagation had one."""
+REASONS = frozenset(
+    {
+        "", END, EMPTY, BEYOND, "low score", "jump", "other image", "blank",
+        "disagreement", "one side", "interpolated", "conflict",
+    }
+)  # fmt: skip
+"""All reasons but the sentences about planes that cannot be read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +58,25 @@ class MaskRequest:
     predictor: PlanePredictor
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where the mask of a propagated plane comes from.
+
+    Parameters
+    ----------
+    anchors : tuple of Plane
+        One or two planes on which the user worked.
+    distances : tuple of float
+        How far away they are, in the unit of the session's spacing.
+    fingerprint : str
+        The same only if the masks of the anchors, model and settings are.
+    """
+
+    anchors: tuple[Plane, ...]
+    distances: tuple[float, ...]
+    fingerprint: str
+
+
 @dataclass(frozen=True, eq=False)
 class PlaneResult:
     """The mask of one object on one plane, not yet in the labels.
@@ -61,17 +92,29 @@ class PlaneResult:
     score : float
         The network's own estimate of the IoU, about 0 to 1.
     confidence : float
-        0 to 1: the score; in a propagation times the IoU with the last plane's mask.
+        0 to 1: the score; in a propagation lower where the mask changed fast, where
+        the image inside changed, and where both directions disagree.
     reason : str
-        ``""``, or why a propagation stops here: ``"end"`` of the range (the mask is
-        good), ``"empty"``, ``"jump"``, ``"low score"``, ``"anchor"``, or a sentence
-        about a plane that cannot be read (the mask is not to be used).
+        ``""`` for a good mask, ``"end"`` for one on the last plane asked for. Why a
+        mask is doubtful: ``"disagreement"`` of both directions, ``"one side"`` only
+        got here, ``"interpolated"``, ``"conflict"`` with another object. Why there
+        is none: ``"empty"``, ``"beyond"`` the new end, ``"low score"``, ``"jump"``,
+        ``"other image"``, ``"blank"`` plane, or a sentence about a plane that cannot
+        be read. A mask with one of these reasons is interpolated.
     prediction : MaskPrediction or None
-        What the predictor said; None if it was not asked.
+        What the predictor said; None in a propagation.
     revision : int
         State of the object on this plane when it was asked.
     propagation : int
         Number of the propagation it belongs to, 0 for none.
+    is_usable : bool
+        Whether the mask may be written into the labels.
+    origin : Origin or None
+        Where it comes from; None if the user asked for it.
+    cues : Cues or None
+        All that was measured, where only one direction got here.
+    score_is_trusted : bool
+        Whether the score may be shown.
     """
 
     object_id: int
@@ -83,6 +126,10 @@ class PlaneResult:
     prediction: MaskPrediction | None
     revision: int
     propagation: int = 0
+    is_usable: bool = True
+    origin: Origin | None = None
+    cues: Cues | None = None
+    score_is_trusted: bool = True
 
     @classmethod
     def of(cls, prediction: MaskPrediction, request: MaskRequest) -> PlaneResult:
@@ -110,19 +157,13 @@ class PlaneResult:
             "",
             prediction,
             request.revision,
+            score_is_trusted=prediction.score_is_trusted,
         )
 
     @property
     def trusted_score(self) -> float | None:
         """The score; None where the predictor says that it is not to be trusted."""
-        if self.prediction is not None and not self.prediction.score_is_trusted:
-            return None
-        return float(self.score)
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether the mask may be written into the labels."""
-        return self.reason in {"", END} and self.prediction is not None
+        return float(self.score) if self.score_is_trusted else None
 
 
 def clip_score(score: float) -> float:

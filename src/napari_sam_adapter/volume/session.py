@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.changes import Change
-from napari_sam_adapter.volume.document import Draft
+from napari_sam_adapter.volume.committing import commit_result
+from napari_sam_adapter.volume.draft import Draft
 from napari_sam_adapter.volume.editable_labels import EditableLabels
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
 from napari_sam_adapter.volume.journal_entries import (
@@ -24,24 +25,27 @@ from napari_sam_adapter.volume.journal_file import (
     Journal,
     header_of,
 )
-from napari_sam_adapter.volume.objects import Answer
-from napari_sam_adapter.volume.performing import write_mask
 from napari_sam_adapter.volume.plane_predictor import PlanePredictor
 from napari_sam_adapter.volume.planes import ArraySource, Volume
 from napari_sam_adapter.volume.propagation import (
-    PropagationRequest,
-    PropagationSettings,
     request_propagation,
     resolve_range,
+)
+from napari_sam_adapter.volume.propagation_request import (
+    PropagationRequest,
+    PropagationSettings,
 )
 from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
 
 __all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
@@ -72,13 +76,18 @@ class Session(EditableLabels):
         New file in which every edit is saved at once; reads a few planes.
     overwrite : bool
         Whether masks take pixels of other objects.
+    spacing : sequence of float or None
+        Distance between neighbours on every spatial axis, in any unit; by default 1
+        on all. On a time axis: how far objects may move in one step.
+    store : EmbeddingStore or None
+        Keeps embeddings on disk, in half precision, beyond this session.
 
     Raises
     ------
     ImageError
         If the image cannot be segmented.
     SessionError
-        If the labels do not fit.
+        If the labels or the spacing do not fit.
     OutputError
         If the journal exists or cannot be written.
     """
@@ -94,17 +103,23 @@ class Session(EditableLabels):
         cache_bytes: int = CACHE_BYTES,
         journal: str | Path | None = None,
         overwrite: bool = False,
+        spacing: Sequence[float] | None = None,
+        store: EmbeddingStore | None = None,
     ) -> None:
         if not isinstance(image, Volume):
             image = Volume(image, axes, intensity)
         super().__init__(image.shape, labels, overwrite)
         self.volume = image
+        self.spacing = check_spacing(spacing, image.ndim)
         self._cache = EmbeddingCache(cache_bytes)
+        self._store = store
         self._device = threading.Lock()
         self._numbers = itertools.count(1)
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
-            header = header_of(image, self.labels, overwrite)
+            header = header_of(
+                image, self.labels, overwrite, self.spacing, store is not None
+            )
             self._journal = Journal.create(Path(journal), header)
         if predictor is not None:
             self.predictor = predictor
@@ -121,8 +136,9 @@ class Session(EditableLabels):
         self._cache.clear()
         self._document.outdate_all()
         self._plane_predictor = PlanePredictor(
-            self.volume, predictor, next(self._numbers), self._cache, self._device
-        )
+            self.volume, predictor, next(self._numbers), self._cache, self._device,
+            self._store,
+        )  # fmt: skip
         self._write(UsePredictor(dict(predictor.description)))
 
     def request(self, object_id: int, plane: Plane) -> MaskRequest:
@@ -155,7 +171,7 @@ class Session(EditableLabels):
         revision = self._document.revision(object_id, plane)
         predictor = self._require_predictor()
         return MaskRequest(
-            object_id, plane, record.prompts, record.previous, revision, predictor
+            object_id, plane, record.asked, record.previous, revision, predictor
         )
 
     def is_current(self, request: MaskRequest | PlaneResult) -> bool:
@@ -172,12 +188,10 @@ class Session(EditableLabels):
             False after any edit, undo or redo of this object on this plane, after
             another predictor was chosen, and after its mask was committed.
         """
-        document = self._document
-        number = getattr(request, "propagation", 0)
-        if number and number not in document.open_propagations:
-            return False
-        revision = document.revision(request.object_id, request.plane)
-        return request.object_id in document.objects and request.revision == revision
+        number = request.propagation if isinstance(request, PlaneResult) else 0
+        return self._document.is_current(
+            request.object_id, request.plane, request.revision, number
+        )
 
     def compute(self, request: MaskRequest) -> PlaneResult:
         """Compute a mask; for any thread.
@@ -214,30 +228,26 @@ class Session(EditableLabels):
         -------
         list of Change
             One, empty if the mask was there already; none if the result is stale or
-            says that a propagation stops here.
+            has no mask and none of an earlier propagation is to be removed.
 
         Raises
         ------
         OutputError
             If the journal cannot be written; the mask is written nevertheless.
         """
-        prediction = result.prediction
-        if prediction is None or not result.is_usable or not self.is_current(result):
+        if not self.is_current(result):
             return []
-        object_id, plane = result.object_id, result.plane
         draft = Draft(self._document, result.propagation)
-        write_mask(draft, object_id, plane, result.mask)
-        record = self._document.record(object_id, plane)
-        answer = Answer.of(prediction, record.prompts, result.confidence)
-        draft.set_record(object_id, plane, replace(record, answer=answer))
+        commit_result(draft, result)
         step = draft.step()
         self._document.settle(step)
         if result.propagation:
             self._document.history.push(step)
-            self._write(Propagated(result.propagation, plane))
+            self._write(Propagated(result.propagation, result.object_id, result.plane))
         else:
-            self._document.history.attach(step, (object_id, plane))
-            self._write(Predict(object_id, plane))
+            self._document.history.attach(step, (result.object_id, result.plane))
+            self._document.end_disturbed(draft.changes)
+            self._write(Predict(result.object_id, result.plane))
         return draft.changes
 
     def mask(self, object_id: int, plane: Plane) -> npt.NDArray[np.bool_]:
@@ -272,39 +282,25 @@ class Session(EditableLabels):
         return own
 
     def encode_plane(self, plane: Plane) -> None:
-        """Embed a plane ahead of its first prompt; for any thread.
-
-        Parameters
-        ----------
-        plane : Plane
-            Where.
-
-        Raises
-        ------
-        SessionError
-            If there is no predictor.
-        PlaneError
-            If the plane lies outside the volume.
-        ImageError
-            If the plane cannot be read or segmented.
-        """
+        """Embed a plane ahead of its prompts, for any thread; raises as `mask`."""
         self._require_predictor().embed(plane)
 
     def propagation(
         self,
-        object_id: int,
+        object_ids: int | Sequence[int],
         start: int | None = None,
         stop: int | None = None,
         *,
         axis: int | None = None,
         seed: Plane | None = None,
         settings: PropagationSettings | None = None,
+        again: bool = False,
     ) -> PropagationRequest:
-        """Return everything a worker needs to follow an object.
+        """Return everything a worker needs to follow objects.
 
         Parameters
         ----------
-        object_id, start, stop, axis, seed, settings
+        object_ids, start, stop, axis, seed, settings, again
             As in `propagate`.
 
         Returns
@@ -315,20 +311,24 @@ class Session(EditableLabels):
         Raises
         ------
         SessionError
-            If there is no such object, no predictor, or no mask on the seed plane.
+            If there is no such object, no predictor, or no mask to begin with.
         PlaneError
             If the range lies outside the volume.
         """
-        seed = seed or self.default_seed(object_id)
+        several = (object_ids,) if isinstance(object_ids, int) else tuple(object_ids)
+        if not several:
+            raise SessionError("Expected objects to follow, got none. Name them.")
+        seed = seed or self.default_seed(several[0])
         where = resolve_range(self.volume.shape, seed, axis, start, stop)
-        predictor = self._require_predictor()
         settings = settings or PropagationSettings()
+        predictor = self._require_predictor() if settings.needs_model else None
         number = next(self._numbers)
         request = request_propagation(
-            self._document, predictor, number, object_id, where, settings
-        )
-        self._document.open_propagations.add(number)
-        self._write(StartPropagation(number, object_id, where, settings))
+            self._document, predictor, number, several, where, settings,
+            self.spacing, again,
+        )  # fmt: skip
+        self._document.open_propagations[number] = request.finished
+        self._write(StartPropagation(number, several, where, settings, again))
         return request
 
     def finish_propagation(self, request: PropagationRequest) -> None:
@@ -339,8 +339,7 @@ class Session(EditableLabels):
         request : PropagationRequest
             From `propagation`; its results on their way become stale.
         """
-        if request.number in self._document.open_propagations:
-            self._document.open_propagations.remove(request.number)
+        if self._document.open_propagations.pop(request.number, None) is not None:
             self._write(FinishPropagation(request.number))
 
     def _require_predictor(self) -> PlanePredictor:

@@ -1,0 +1,102 @@
+"""``embed``: the slow part of segmentation for a whole stack, ahead of its use."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import typer
+
+from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.loading import loader_of
+from napari_sam_adapter.errors import ImageError, OutputError, SessionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari_sam_adapter.image_io import OpenedImage
+    from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane
+    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
+    from napari_sam_adapter.volume.plane import Plane
+
+GIBIBYTE = 1024**3
+
+
+def embed(
+    context: typer.Context,
+    image: options.ImageArgument,
+    embeddings: options.EmbeddingsOption,
+    axis: options.AxisOption = None,
+    channel: options.ChannelOption = None,
+    model: options.ModelOption = "tiny",
+    adapter: options.AdapterOption = None,
+    device: options.DeviceOption = "auto",
+    batch: options.BatchOption = 4,
+    budget: options.BudgetOption = 20.0,
+) -> None:
+    """Embed all slices of an image ahead, for `segment --embeddings`.
+
+    May be stopped at any time: run again, it goes on where it was.
+    """
+    from tqdm import tqdm
+
+    from napari_sam_adapter.image_io import open_image
+    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
+
+    opened = open_image(image)
+    opened = opened if channel is None else opened.channel(channel)
+    planes = list(_planes(opened, axis))
+    store = EmbeddingStore(embeddings, int(budget * GIBIBYTE))
+    predictor = loader_of(context)(model, adapter, device)
+    steps = _steps(opened, predictor, store, planes, batch)
+    bar = tqdm(steps, "embedding", len(planes), unit="slice", delay=1, disable=None)
+    _tell(list(bar), embeddings)
+
+
+def _planes(image: OpenedImage, axis: str | None) -> Iterator[Plane]:
+    from napari_sam_adapter.cli.coordinates import Frame
+    from napari_sam_adapter.volume.plane import Plane
+
+    if image.channels:
+        raise ImageError(
+            f"Expected one channel or colour, got {image.channels} channels in "
+            f"{image.name}. Choose one with --channel."
+        )
+    frame = Frame.of(image.label_axes, image.label_shape, axis)
+    shown = frame.shown
+    others = [range(n) for i, n in enumerate(frame.shape) if i not in shown]
+    for position in itertools.product(*others):
+        yield Plane(shown, position)
+
+
+def _steps(
+    image: OpenedImage,
+    predictor: object,
+    store: EmbeddingStore,
+    planes: list[Plane],
+    batch: int,
+) -> Iterator[EmbeddedPlane]:
+    from napari_sam_adapter.predictions import PackingPredictor
+    from napari_sam_adapter.volume.embedding_ahead import embed_ahead
+    from napari_sam_adapter.volume.planes import Volume
+
+    if not isinstance(predictor, PackingPredictor):
+        raise SessionError(
+            "Expected a model whose embeddings can be kept, got "
+            f"{type(predictor).__name__}. Choose another --model."
+        )
+    volume = Volume(image.data, image.axes)
+    for step in embed_ahead(volume, predictor, store, planes, batch):
+        if store.problem:
+            raise OutputError(f"{store.problem} Make room, or choose another folder.")
+        yield step
+
+
+def _tell(steps: list[EmbeddedPlane], folder: Path) -> None:
+    for step in steps:
+        if step.problem:
+            typer.echo(f"slice {step.plane.position}: {step.problem}")
+    there = sum(step.was_there for step in steps)
+    new = sum(not (step.was_there or step.problem) for step in steps)
+    typer.echo(f"{folder}: {new} slices embedded, {there} were there")

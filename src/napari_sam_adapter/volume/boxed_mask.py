@@ -1,0 +1,190 @@
+"""A mask that keeps only the box around it: work and memory grow with the object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam_adapter.volume.changes import Box, bounding_box
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, eq=False)
+class BoxedMask:
+    """A mask of a plane, cut to its bounding box.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the plane.
+    box : (row_start, column_start, row_stop, column_stop)
+        Half-open; all zero for an empty mask.
+    pixels : (h, w) bool array
+        The mask inside the box.
+    """
+
+    shape: tuple[int, int]
+    box: Box
+    pixels: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, mask: npt.NDArray[np.bool_]) -> BoxedMask:
+        """Cut a mask to its box.
+
+        Parameters
+        ----------
+        mask : (H, W) bool array
+            Any mask.
+
+        Returns
+        -------
+        BoxedMask
+            An independent copy.
+        """
+        top, left, bottom, right = box = bounding_box(mask)
+        shape = int(mask.shape[0]), int(mask.shape[1])
+        return cls(shape, box, mask[top:bottom, left:right].copy())
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(np.count_nonzero(self.pixels))
+
+    def full(self) -> npt.NDArray[np.bool_]:
+        """Return the mask of the whole plane.
+
+        Returns
+        -------
+        (H, W) bool array
+            A new array.
+        """
+        return self.window((0, 0, *self.shape))
+
+    def window(self, box: Box) -> npt.NDArray[np.bool_]:
+        """Return the mask inside another box.
+
+        Parameters
+        ----------
+        box : (row_start, column_start, row_stop, column_stop)
+            Half-open; may reach beyond the plane.
+
+        Returns
+        -------
+        (h, w) bool array
+            A new array, false outside of this mask's box.
+        """
+        top, left = self.box[:2]
+        part = np.zeros((box[2] - box[0], box[3] - box[1]), dtype=bool)
+        common = intersection(self.box, box)
+        if common is None:
+            return part
+        part[
+            common[0] - box[0] : common[2] - box[0],
+            common[1] - box[1] : common[3] - box[1],
+        ] = self.pixels[
+            common[0] - top : common[2] - top, common[1] - left : common[3] - left
+        ]
+        return part
+
+    def without(self, other: BoxedMask) -> BoxedMask:
+        """Return this mask less another.
+
+        Parameters
+        ----------
+        other : BoxedMask
+            Of a plane of the same shape.
+
+        Returns
+        -------
+        BoxedMask
+            This very mask if they do not meet.
+        """
+        if intersection(self.box, other.box) is None:
+            return self
+        return place(self.pixels & ~other.window(self.box), self.box, self.shape)
+
+    def overlap(self, other: BoxedMask) -> float:
+        """Return the intersection over union with another mask.
+
+        Parameters
+        ----------
+        other : BoxedMask
+            Of a plane of the same shape.
+
+        Returns
+        -------
+        float
+            0 to 1; 0 if both are empty.
+        """
+        shared = int(np.count_nonzero(self.pixels & other.window(self.box)))
+        union = self.area + other.area - shared
+        return shared / union if union else 0.0
+
+
+def place(pixels: npt.NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> BoxedMask:
+    """Return the mask of a plane that is known inside a box.
+
+    Parameters
+    ----------
+    pixels : (h, w) bool array
+        The mask inside the box.
+    box : (row_start, column_start, row_stop, column_stop)
+        Half-open, inside the plane.
+    shape : (int, int)
+        Rows and columns of the plane.
+
+    Returns
+    -------
+    BoxedMask
+        Cut to what is true.
+    """
+    inner = BoxedMask.of(pixels)
+    if not inner.pixels.size:
+        return BoxedMask(shape, (0, 0, 0, 0), inner.pixels)
+    top, left, bottom, right = inner.box
+    rows, columns = box[0], box[1]
+    moved = rows + top, columns + left, rows + bottom, columns + right
+    return BoxedMask(shape, moved, inner.pixels)
+
+
+def intersection(box: Box, other: Box) -> Box | None:
+    """Return what two boxes share.
+
+    Parameters
+    ----------
+    box, other : (row_start, column_start, row_stop, column_stop)
+        Half-open.
+
+    Returns
+    -------
+    (row_start, column_start, row_stop, column_stop) or None
+        None if they do not meet.
+    """
+    top, left = max(box[0], other[0]), max(box[1], other[1])
+    bottom, right = min(box[2], other[2]), min(box[3], other[3])
+    return (top, left, bottom, right) if top < bottom and left < right else None
+
+
+def common_box(masks: list[BoxedMask], margin: int = 0) -> Box:
+    """Return the box around several masks, inside the plane.
+
+    Parameters
+    ----------
+    masks : list of BoxedMask
+        Of planes of one shape; at least one is not empty.
+    margin : int
+        Pixels added on every side.
+
+    Returns
+    -------
+    (row_start, column_start, row_stop, column_stop)
+        Half-open.
+    """
+    boxes = np.array([mask.box for mask in masks if mask.pixels.size])
+    low = np.maximum(boxes[:, :2].min(axis=0) - margin, 0)
+    high = np.minimum(boxes[:, 2:].max(axis=0) + margin, masks[0].shape)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])

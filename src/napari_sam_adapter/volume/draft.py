@@ -1,0 +1,107 @@
+"""A step in the making."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_sam_adapter.volume.changes import Change, PackedChange, change_between
+from napari_sam_adapter.volume.document import Document, restore
+from napari_sam_adapter.volume.history import Key, Step, Transition
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
+    from napari_sam_adapter.volume.plane import Plane
+
+
+class Draft:
+    """A step in the making: writes into the document and remembers what was.
+
+    Parameters
+    ----------
+    document : Document
+        Changed at once.
+    propagation : int
+        Number of the propagation this belongs to, 0 for an edit.
+    """
+
+    def __init__(self, document: Document, propagation: int = 0) -> None:
+        self.document = document
+        self.changes: list[Change] = []
+        self._propagation = propagation
+        self._objects: dict[int, Transition[ObjectRecord]] = {}
+        self._records: dict[Key, Transition[PlaneRecord]] = {}
+
+    def set_object(self, object_id: int, record: ObjectRecord | None) -> None:
+        """Make, change or remove an object.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        record : ObjectRecord or None
+            None removes it.
+        """
+        before = self.document.objects.get(object_id)
+        before, _ = self._objects.get(object_id, (before, None))
+        self._objects[object_id] = before, record
+        restore(self.document.objects, {object_id: (before, record)})
+
+    def set_record(self, object_id: int, plane: Plane, record: PlaneRecord) -> None:
+        """Change what is known of an object on a plane.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+        record : PlaneRecord
+            An empty one is forgotten.
+        """
+        key = object_id, plane
+        before = self.document.records.get(key)
+        before, _ = self._records.get(key, (before, None))
+        after = None if record.is_blank else record
+        self._records[key] = before, after
+        self.document.restore_records({key: (before, after)})
+
+    def write(
+        self,
+        object_id: int,
+        plane: Plane,
+        after: npt.NDArray[np.integer[Any]],
+        corner: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Write new labels on a plane, or on a part of it.
+
+        Parameters
+        ----------
+        object_id : int
+            Object that is edited.
+        plane : Plane
+            Where.
+        after : (h, w) int array
+            Labels of the plane or part.
+        corner : (row, column)
+            Where the part begins.
+        """
+        row, column = corner
+        whole = plane.view(self.document.labels)
+        before = whole[row : row + after.shape[0], column : column + after.shape[1]]
+        change = change_between(object_id, plane, before, after, corner)
+        change.write(self.document.labels)
+        self.changes.append(change)
+
+    def step(self) -> Step:
+        """Return all that was done, for the history.
+
+        Returns
+        -------
+        Step
+            Without empty changes.
+        """
+        packed = [PackedChange.of(c) for c in self.changes if not c.is_empty]
+        return Step(self._objects, self._records, tuple(packed), self._propagation)

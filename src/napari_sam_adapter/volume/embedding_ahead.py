@@ -1,0 +1,102 @@
+"""Embed a whole stack ahead of its use, in batches; can be stopped and gone on with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.volume.embedding_store import embedding_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam_adapter.predictions import PackingPredictor
+    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.planes import Volume
+
+BATCH = 4
+
+
+@dataclass(frozen=True)
+class EmbeddedPlane:
+    """What became of one plane.
+
+    Parameters
+    ----------
+    plane : Plane
+        Where.
+    was_there : bool
+        Whether the store had it already.
+    problem : str
+        Why it cannot be embedded, or empty.
+    """
+
+    plane: Plane
+    was_there: bool = False
+    problem: str = ""
+
+
+def embed_ahead(
+    volume: Volume,
+    predictor: PackingPredictor,
+    store: EmbeddingStore,
+    planes: Iterable[Plane],
+    batch: int = BATCH,
+) -> Iterator[EmbeddedPlane]:
+    """Embed planes and keep them; those that are kept already are skipped.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    predictor : PackingPredictor
+        The network.
+    store : EmbeddingStore
+        Where to keep them.
+    planes : iterable of Plane
+        Of one shape.
+    batch : int
+        Planes in one pass.
+
+    Yields
+    ------
+    EmbeddedPlane
+        One per plane, in order. What was yielded is on disk, unless `store.problem`
+        says otherwise.
+    """
+    steps: list[EmbeddedPlane] = []
+    waiting: list[tuple[str, npt.NDArray[np.uint8]]] = []
+    description = predictor.description
+    for plane in planes:
+        try:
+            image = volume.read_uint8(plane)
+        except ImageError as error:
+            steps.append(EmbeddedPlane(plane, problem=str(error)))
+            continue
+        key = embedding_key(image, description)
+        steps.append(EmbeddedPlane(plane, was_there=key in store))
+        if key not in store:
+            waiting.append((key, image))
+        if len(waiting) == batch or not waiting:
+            _embed(predictor, store, waiting)
+            yield from steps
+            steps, waiting = [], []
+    _embed(predictor, store, waiting)
+    yield from steps
+
+
+def _embed(
+    predictor: PackingPredictor,
+    store: EmbeddingStore,
+    waiting: list[tuple[str, npt.NDArray[np.uint8]]],
+) -> None:
+    if not waiting:
+        return
+    embeddings = predictor.encode_batch([image for _, image in waiting])
+    for (key, _), embedding in zip(waiting, embeddings, strict=True):
+        store.save(key, predictor.pack(embedding))

@@ -1,0 +1,231 @@
+"""Embeddings on disk, shared between sessions and processes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy.typing as npt
+
+    Arrays = Mapping[str, npt.NDArray[np.float16]]
+
+VERSION = 1
+BUDGET = 20 * 1024**3
+"""Bytes on disk by default."""
+KEPT_SHARE = 0.9
+"""Part of the budget that is left full when old entries are dropped."""
+SAVES_BETWEEN_LOOKS = 64
+"""After so many entries the folder is measured again: other processes write too."""
+ABANDONED = 3600.0
+"""Seconds after which an unfinished entry is taken for one of a killed process."""
+ENTRY, UNFINISHED, DROPPED = ".zarr", ".unfinished", ".dropped"
+HARDWARE = {"device"}
+DAMAGED = (OSError, ValueError, KeyError, TypeError, RuntimeError)
+"""What zarr and its codecs raise on files that were cut or changed."""
+
+logger = logging.getLogger(__name__)
+
+
+class EmbeddingStore:
+    """A folder of embeddings in half precision, least recently used out.
+
+    Safe in any thread and with several processes: an entry appears whole or not at
+    all, a damaged one is dropped, and a disk that is full or read-only only means that
+    nothing more is kept.
+
+    Parameters
+    ----------
+    folder : str, Path or None
+        Made when the first entry is written. None keeps nothing: embeddings are only
+        rounded as if they came from a store.
+    budget : int
+        Bytes that all entries together may take.
+    """
+
+    def __init__(self, folder: str | Path | None, budget: int = BUDGET) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self.problem = ""
+        self._budget = budget
+        self._nbytes = 0
+        self._until_look = 0
+
+    def __contains__(self, key: str) -> bool:
+        return self.folder is not None and self._entry(key).is_dir()
+
+    def load(self, key: str) -> dict[str, npt.NDArray[np.float16]] | None:
+        """Return the arrays of an embedding, and mark it as used.
+
+        Parameters
+        ----------
+        key : str
+            From `embedding_key`.
+
+        Returns
+        -------
+        dict of str to float16 array, or None
+            None if it is not here or damaged; a damaged entry is dropped.
+        """
+        if key not in self:
+            return None
+        entry = self._entry(key)
+        try:
+            arrays = _read(entry)
+        except DAMAGED as error:
+            if entry.is_dir():
+                logger.warning("Dropping the damaged embedding %s: %s", entry, error)
+                self._drop(entry)
+            return None
+        with contextlib.suppress(OSError):  # read-only
+            os.utime(entry)
+        return arrays
+
+    def save(self, key: str, arrays: Arrays) -> None:
+        """Keep the arrays of an embedding, and drop old entries over the budget.
+
+        Parameters
+        ----------
+        key : str
+            From `embedding_key`.
+        arrays : mapping of str to float16 array
+            What to keep; nothing is kept if a value is not finite.
+        """
+        if self.folder is None or self.problem or key in self:
+            return
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            return
+        unfinished = self._entry(f"{key}-{uuid.uuid4().hex}", UNFINISHED)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write(unfinished, arrays)
+            self._nbytes += _size(unfinished)
+            unfinished.rename(self._entry(key))
+        except OSError as error:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            if key not in self:  # or another process was faster
+                self._give_up(error)
+        else:
+            self._keep_to_budget()
+
+    def _give_up(self, error: OSError) -> None:
+        self.problem = f"Embeddings are not kept any more in {self.folder}: {error}."
+        logger.warning(self.problem)
+
+    def _entry(self, name: str, suffix: str = ENTRY) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{name}{suffix}"
+
+    def _keep_to_budget(self) -> None:
+        self._until_look -= 1
+        if self._nbytes <= self._budget and self._until_look > 0:
+            return
+        entries = sorted(self._entries())
+        self._nbytes = sum(size for _, size, _ in entries)
+        self._until_look = SAVES_BETWEEN_LOOKS
+        if self._nbytes <= self._budget:
+            return
+        for _, size, entry in entries[:-1]:
+            if self._nbytes <= KEPT_SHARE * self._budget:
+                return
+            self._drop(entry)
+            self._nbytes -= size
+
+    def _entries(self) -> Iterator[tuple[float, int, Path]]:
+        """Yield last use, size and folder of every entry; clean up on the way."""
+        assert self.folder is not None
+        for path in self.folder.iterdir():
+            try:
+                used, size = path.stat().st_mtime, _size(path)
+            except OSError:  # gone in the meantime
+                continue
+            if path.suffix == ENTRY:
+                yield used, size, path
+            elif (
+                path.suffix in {UNFINISHED, DROPPED} and time.time() - used > ABANDONED
+            ):
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _drop(self, entry: Path) -> None:
+        """Remove an entry in one stroke: no reader may find half of it."""
+        away = entry.with_name(f"{entry.stem}-{uuid.uuid4().hex}{DROPPED}")
+        try:
+            entry.rename(away)
+        except OSError:  # read-only, or another process was faster
+            return
+        shutil.rmtree(away, ignore_errors=True)
+
+
+def embedding_key(image: npt.NDArray[np.uint8], description: Mapping[str, str]) -> str:
+    """Return the name under which an embedding is kept.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, 3) uint8 array
+        The plane as the predictor sees it, after the intensity mapping.
+    description : mapping of str to str
+        `Predictor.description`: model, adapter, their hashes, number format. The
+        device does not count.
+
+    Returns
+    -------
+    str
+        Hexadecimal digits.
+    """
+    meaning = sorted(item for item in description.items() if item[0] not in HARDWARE)
+    digest = hashlib.sha256(repr((VERSION, image.shape, meaning)).encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()[:40]
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    """Write all arrays one behind the other: one chunk for the whole plane."""
+    import zarr
+    from zarr.codecs import BloscCodec, Crc32cCodec
+
+    flat = np.concatenate([np.ravel(array) for array in arrays.values()])
+    stored = zarr.create_array(
+        store=str(path),
+        shape=flat.shape,
+        chunks=flat.shape,
+        dtype=np.float16,
+        compressors=[BloscCodec(cname="lz4", shuffle="bitshuffle"), Crc32cCodec()],
+        fill_value=np.nan,
+        attributes={
+            "version": VERSION,
+            "shapes": {name: list(array.shape) for name, array in arrays.items()},
+        },
+    )
+    stored[:] = flat
+
+
+def _read(path: Path) -> dict[str, npt.NDArray[np.float16]]:
+    """Read what `_write` wrote; a missing chunk is full of NaN and refused."""
+    import zarr
+
+    stored: Any = zarr.open_array(store=str(path), mode="r")
+    flat = np.asarray(stored[:], dtype=np.float16)
+    if not np.isfinite(flat).all():
+        raise ValueError("the values are not there")
+    arrays, start = {}, 0
+    for name, shape in stored.attrs["shapes"].items():
+        stop = start + int(np.prod(shape))
+        arrays[name] = flat[start:stop].reshape(shape)
+        start = stop
+    if start != flat.size:
+        raise ValueError("the shapes do not fit the values")
+    return arrays
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -1,0 +1,169 @@
+"""Look for many objects on one plane: read once, encode once, decode together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.volume.boxed_mask import BoxedMask, place
+from napari_sam_adapter.volume.follow_rule import next_prompts
+from napari_sam_adapter.volume.sightings import Sighting, absent, made_disjoint
+from napari_sam_adapter.volume.stop_rule import Look, expected_overlap, measure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.predictions import MaskPrediction
+    from napari_sam_adapter.volume.propagation_request import PropagationRequest
+    from napari_sam_adapter.volume.runs import Run
+
+    Labels = npt.NDArray[np.integer[Any]]
+
+
+class PlaneLooker:
+    """Shows planes to runs.
+
+    Parameters
+    ----------
+    request : PropagationRequest
+        With a predictor.
+    """
+
+    def __init__(self, request: PropagationRequest) -> None:
+        assert request.predictor is not None
+        self._request = request
+        self._predictor = request.predictor
+        self._anchor_image: tuple[int, npt.NDArray[np.uint8] | None] = (-1, None)
+
+    def look(self, index: int, runs: Sequence[Run]) -> None:
+        """Let every run find its object on a plane.
+
+        Parameters
+        ----------
+        index : int
+            The plane.
+        runs : sequence of Run
+            Those that want it, each of another object; they take note.
+        """
+        plane = self._request.where.plane(index)
+        volume = self._predictor.volume
+        for run in runs:
+            self._look_at_anchor(run)
+        try:
+            pixels = volume.read(plane)
+        except ImageError as error:
+            return self._miss(index, runs, str(error))
+        try:
+            image = volume.to_uint8(pixels)
+        except ImageError:  # nothing is shown
+            return self._miss(index, runs, "blank")
+        found = self._ask(index, image, runs)
+        for run, (mask, score) in zip(runs, found, strict=True):
+            self._judge(index, image, run, mask, score)
+
+    def _miss(self, index: int, runs: Sequence[Run], reason: str) -> None:
+        for run in runs:
+            run.take(index, absent(self._request.shape, reason))
+
+    def _look_at_anchor(self, run: Run) -> None:
+        """Measure an object where its run begins; many begin on the same plane."""
+        if run.look is not None:
+            return
+        index, image = self._anchor_image
+        if index != run.index:
+            plane = self._request.where.plane(run.index)
+            try:
+                image = self._predictor.volume.read_uint8(plane)
+            except ImageError:
+                image = None
+            self._anchor_image = run.index, image
+        if image is not None:
+            run.look = Look.of(image, run.last)
+
+    def _ask(
+        self, index: int, image: npt.NDArray[np.uint8], runs: Sequence[Run]
+    ) -> list[tuple[BoxedMask, float]]:
+        """Return one mask and score per run; the masks do not overlap."""
+        request = self._request
+        finished = self._finished(index)
+        crowd = self._crowd(finished, runs)
+        asked, owners = [], []
+        for number, run in enumerate(runs):
+            distance = request.step * abs(index - run.index)
+            rule = request.settings.follow
+            others = (crowd, run.object_id) if crowd is not None else None
+            prompts = next_prompts(run.last, rule, distance, request.pixel, others)
+            asked += prompts
+            owners += [number] * len(prompts)
+        plane = request.where.plane(index)
+        answers = self._predictor.predict_many(plane, asked, image)
+        parts: list[list[MaskPrediction]] = [[] for _ in runs]
+        for owner, answer in zip(owners, answers, strict=True):
+            parts[owner].append(answer)
+        joined = [_join(answers_of_run) for answers_of_run in parts]
+        masks = [_spare(mask, finished) for mask, _ in joined]
+        scores = [score for _, score in joined]
+        masks = made_disjoint(masks, scores, [run.object_id for run in runs])
+        return list(zip(masks, scores, strict=True))
+
+    def _finished(self, index: int) -> Labels | None:
+        """Return the labels of finished objects on a plane, 0 elsewhere."""
+        others = self._request.finished.difference(self._request.object_ids)
+        if not others:
+            return None
+        labels = self._request.where.plane(index).view(self._request.labels)
+        return np.where(np.isin(labels, list(others)), labels, 0)
+
+    def _crowd(self, finished: Labels | None, runs: Sequence[Run]) -> Labels | None:
+        """Return who is where: finished objects, and the runs on the plane before."""
+        if not self._request.settings.follow.neighbour_points:
+            return None
+        crowd: Labels = np.zeros(self._request.shape, np.int64)
+        if finished is not None:
+            crowd[...] = finished
+        for run in runs:
+            top, left, bottom, right = run.last.box
+            crowd[top:bottom, left:right][run.last.pixels] = run.object_id
+        return crowd
+
+    def _judge(
+        self,
+        index: int,
+        image: npt.NDArray[np.uint8],
+        run: Run,
+        mask: BoxedMask,
+        score: float,
+    ) -> None:
+        rule, request = self._request.settings.stop, self._request
+        distance = request.step * abs(index - run.index)
+        steadiness = expected_overlap(run.last, distance, request.pixel, rule.max_slope)
+        look = Look.of(image, mask) if mask.pixels.size else None
+        likeness = run.look.likeness(look) if look and run.look else 1.0
+        cues = measure(mask, run.last, score, likeness, steadiness)
+        reason = rule.reason(cues)
+        confidence = 0.0 if reason else cues.confidence
+        seen = Sighting(mask, score, confidence, reason, not reason, cues)
+        run.take(index, seen, look)
+
+
+def _join(answers: Sequence[MaskPrediction]) -> tuple[BoxedMask, float]:
+    """Join the pieces of one object; the score is that of the average pixel."""
+    if len(answers) == 1:
+        return BoxedMask.of(answers[0].mask), float(answers[0].score)
+    areas = [int(np.count_nonzero(answer.mask)) for answer in answers]
+    scores = [float(answer.score) for answer in answers]
+    weights = areas if any(areas) else None
+    whole = np.logical_or.reduce([answer.mask for answer in answers])
+    return BoxedMask.of(whole), float(np.average(scores, weights=weights))
+
+
+def _spare(mask: BoxedMask, finished: Labels | None) -> BoxedMask:
+    if finished is None:
+        return mask
+    top, left, bottom, right = mask.box
+    free = finished[top:bottom, left:right] == 0
+    return place(mask.pixels & free, mask.box, mask.shape)

@@ -1,0 +1,213 @@
+"""What a propagation is asked for: settings, range, and all that a worker needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.follow_rule import FollowRule
+from napari_sam_adapter.volume.results import Origin
+from napari_sam_adapter.volume.stop_rule import StopRule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.plane_predictor import PlanePredictor
+    from napari_sam_adapter.volume.stretches import Stretch
+
+Method = Literal["model", "three-way", "interpolation"]
+"""Ask the network plane by plane; along three axes and vote; or do without it."""
+
+
+@dataclass(frozen=True)
+class PropagationSettings:
+    """How objects are followed and when to stop.
+
+    Parameters
+    ----------
+    follow : FollowRule
+        How the last mask becomes the next prompts.
+    stop : StopRule
+        When a mask is not to be trusted.
+    method : str
+        ``"model"`` asks the network on every plane; ``"three-way"`` does so along all
+        three axes and takes the majority, for one object in isotropic data;
+        ``"interpolation"`` fills the planes between anchors without a network.
+
+    Raises
+    ------
+    SessionError
+        If there is no such method.
+    """
+
+    follow: FollowRule = field(default_factory=FollowRule)
+    stop: StopRule = field(default_factory=StopRule)
+    method: Method = "model"
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise SessionError(
+                f"Expected a method out of {', '.join(get_args(Method))}, got "
+                f"{self.method!r}."
+            )
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether a network is asked."""
+        return self.method != "interpolation"
+
+
+@dataclass(frozen=True)
+class PropagationRange:
+    """Where to follow objects.
+
+    Parameters
+    ----------
+    seed : Plane
+        One of the planes.
+    axis : int
+        Axis to follow; the seed plane does not show it.
+    start, stop : int
+        First and last index on that axis, both included. Nothing else is written.
+    """
+
+    seed: Plane
+    axis: int
+    start: int
+    stop: int
+
+    def __contains__(self, index: int) -> bool:
+        return self.start <= index <= self.stop
+
+    def plane(self, index: int) -> Plane:
+        """Return the plane at an index of the axis.
+
+        Parameters
+        ----------
+        index : int
+            Position on the axis.
+
+        Returns
+        -------
+        Plane
+            Parallel to the seed plane.
+        """
+        return self.seed.at(self.axis, index)
+
+    def has_beside(self, plane: Plane) -> bool:
+        """Whether a plane is one of those along the axis, inside the range or not.
+
+        Parameters
+        ----------
+        plane : Plane
+            Any plane of the volume.
+
+        Returns
+        -------
+        bool
+            False for planes along other axes, and for those of another time point.
+        """
+        index = self.seed.index_along(self.axis)
+        return plane.axes == self.seed.axes and plane.at(self.axis, index) == self.seed
+
+
+@dataclass(frozen=True, eq=False)
+class PropagationRequest:
+    """Everything a worker needs to follow objects.
+
+    Parameters
+    ----------
+    number : int
+        Tells propagations of one session apart.
+    object_ids : tuple of int
+        The objects.
+    where : PropagationRange
+        Axis and range.
+    settings : PropagationSettings
+        How, and when to stop.
+    spacing : tuple of float
+        Distance between neighbours on every spatial axis.
+    stretches : tuple of Stretch
+        Planes whose masks have to be found, with the anchors they follow from.
+    outdated : frozenset of (int, int)
+        Object and index of masks of earlier propagations that are written anew or
+        cleared.
+    revisions : mapping of (int, int) to int
+        State of every object at every index.
+    labels : int array of the spatial shape
+        Only pixels of `finished` objects are read.
+    finished : frozenset of int
+        Accepted objects: neighbours that are never written over.
+    predictor : PlanePredictor or None
+        Reads, embeds and segments planes; safe in any thread. None for interpolation.
+    """
+
+    number: int
+    object_ids: tuple[int, ...]
+    where: PropagationRange
+    settings: PropagationSettings
+    spacing: tuple[float, ...]
+    stretches: tuple[Stretch, ...]
+    outdated: frozenset[tuple[int, int]]
+    revisions: Mapping[tuple[int, int], int]
+    labels: npt.NDArray[np.integer[Any]]
+    finished: frozenset[int]
+    predictor: PlanePredictor | None
+
+    @property
+    def score_is_trusted(self) -> bool:
+        """Whether the scores of the results may be shown."""
+        if self.predictor is None:
+            return True
+        return self.predictor.predictor.capabilities.score_is_trusted
+
+    @property
+    def step(self) -> float:
+        """Distance between neighbouring planes."""
+        return self.spacing[self.where.axis]
+
+    @property
+    def pixel(self) -> tuple[float, float]:
+        """Height and width of a pixel of the planes."""
+        rows, columns = self.where.seed.axes
+        return self.spacing[rows], self.spacing[columns]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the planes."""
+        return self.where.seed.shape(self.labels.shape)
+
+    @property
+    def total(self) -> int:
+        """Largest number of results."""
+        return sum(
+            min(part.last, self.where.stop) - max(part.first, self.where.start) + 1
+            for part in self.stretches
+        )
+
+    def origin(self, stretch: Stretch, index: int) -> Origin:
+        """Return where the mask of a plane comes from.
+
+        Parameters
+        ----------
+        stretch : Stretch
+            The planes it is one of.
+        index : int
+            The plane.
+
+        Returns
+        -------
+        Origin
+            Anchors and distances.
+        """
+        anchors = [anchor for anchor in (stretch.below, stretch.above) if anchor]
+        return Origin(
+            tuple(self.where.plane(anchor.index) for anchor in anchors),
+            tuple(self.step * count for count in stretch.distances(index)),
+            stretch.fingerprint,
+        )

@@ -1,0 +1,69 @@
+"""Which planes of a propagation the user should look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.volume.results import BEYOND, EMPTY
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.volume.document import Document
+    from napari_sam_adapter.volume.plane import Plane
+
+DOUBTFUL = 0.6
+"""Confidence below which a mask is put on the list."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A plane that should be looked at.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    plane : Plane
+        Where.
+    confidence : float
+        0 to 1.
+    reason : str
+        As in `PlaneResult`.
+    """
+
+    object_id: int
+    plane: Plane
+    confidence: float
+    reason: str
+
+
+def list_doubts(
+    document: Document, object_id: int | None = None, below: float = DOUBTFUL
+) -> list[Doubt]:
+    """Return the planes to look at, the most doubtful first.
+
+    Parameters
+    ----------
+    document : Document
+        After a propagation.
+    object_id : int or None
+        One object; all by default.
+    below : float
+        Confidence from which on a mask needs no review.
+
+    Returns
+    -------
+    list of Doubt
+        Without planes on which the user worked, and without those where the object
+        simply ended. Equal ones in the order in which they came.
+    """
+    doubts = [
+        Doubt(owner, plane, derivation.confidence, derivation.reason)
+        for (owner, plane), record in document.records.items()
+        if object_id in (None, owner)
+        and not record.is_anchor
+        and (derivation := record.derivation) is not None
+        and derivation.confidence < below
+        and not (derivation.mask is None and derivation.reason in {EMPTY, BEYOND})
+    ]
+    return sorted(doubts, key=lambda doubt: doubt.confidence)
