@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.inference.decoding import Decoding
+from napari_sam_adapter.inference.encoding import encode_in_parts
+from napari_sam_adapter.inference.mask_pixels import to_pixels
 from napari_sam_adapter.inference.preprocessing import (
     Frame,
     frame_of,
@@ -18,11 +21,12 @@ from napari_sam_adapter.inference.preprocessing import (
     to_rgb,
 )
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder
+from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -88,8 +92,7 @@ class SamPredictor:
         self._is_own = checkpoint.is_own
         self._sam = checkpoint.sam.to(self.device)
         self._encoder: nn.Module = checkpoint.image_encoder.to(self.device)
-        with torch.inference_mode():
-            self._positions = self._sam.prompt_encoder.dense_positions()
+        self._decoding = Decoding(self._sam)
 
     @property
     def image_size(self) -> int:
@@ -146,15 +149,14 @@ class SamPredictor:
         batch = torch.stack(
             [to_input(p, frame) for p, frame in zip(pictures, frames, strict=True)]
         ).to(self.device)
-        with self._autocast():
-            encoded = self._encode_tensor(batch, frames[0].resized)
-        features = encoded.embedding.float()
-        skips = [skip.float() for skip in encoded.skips]
+        valid = frames[0].resized
+        parts = encode_in_parts(
+            lambda part: self._encode_tensor(part, valid), batch, self._move_to_cpu
+        )
+        encoded = [one for part in parts for one in _one_by_one(part)]
         return [
-            ImageEmbedding(
-                features[i : i + 1], tuple(s[i : i + 1] for s in skips), frame
-            )
-            for i, frame in enumerate(frames)
+            ImageEmbedding(features, skips, frame)
+            for (features, skips), frame in zip(encoded, frames, strict=True)
         ]
 
     def predict(
@@ -234,25 +236,34 @@ class SamPredictor:
             prompts.check_inside(frame.original)
         tensors = _to_tensors(group, previous, frame)
         points, boxes, masks = (_move(t, self.device) for t in tensors)
-        sparse, dense, maps = self._sam.prompt_encoder(points, boxes, masks)
-        logits, scores = self._sam.mask_decoder(
-            embedding.features, self._positions, sparse, dense, embedding.skips, maps
-        )
         ambiguous = group[0].is_ambiguous and previous[0] is None
         chosen = slice(1, None) if ambiguous else slice(0, 1)
-        return [
-            _to_prediction(logits[i, chosen], scores[i, chosen], frame)
-            for i in range(len(group))
-        ]
+        logits, scores = self._decoding.decode(embedding, points, boxes, masks, chosen)
+        return [_to_prediction(logits[i], scores[i], frame) for i in range(len(group))]
 
-    def _encode_tensor(self, batch: Tensor, valid: tuple[int, int]) -> Any:
-        if isinstance(self._encoder, AdaptedImageEncoder):
-            return self._encoder(batch, valid)
-        return self._encoder(batch)
+    def _encode_tensor(self, batch: Tensor, valid: tuple[int, int]) -> EncodedImage:
+        is_adapted = isinstance(self._encoder, AdaptedImageEncoder)
+        is_half = self._dtype != torch.float32
+        with torch.autocast(batch.device.type, self._dtype, enabled=is_half):
+            encoded = (
+                self._encoder(batch, valid) if is_adapted else self._encoder(batch)
+            )
+        return EncodedImage(*encoded)
 
-    def _autocast(self) -> torch.autocast:
-        enabled = self._dtype != torch.float32
-        return torch.autocast(self.device.type, self._dtype, enabled=enabled)
+    def _move_to_cpu(self) -> torch.device:
+        self.device = torch.device("cpu")
+        self._sam.to(self.device)
+        self._encoder.to(self.device)
+        self._decoding = Decoding(self._sam)
+        self.description = self.description | {"device": "cpu"}
+        return self.device
+
+
+def _one_by_one(encoded: EncodedImage) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+    """Split a batch; each image gets float32 features and skips."""
+    for i in range(len(encoded.embedding)):
+        skips = tuple(skip[i : i + 1].float() for skip in encoded.skips)
+        yield encoded.embedding[i : i + 1].float(), skips
 
 
 def _kind(prompts: Prompts) -> tuple[object, ...]:
@@ -301,7 +312,7 @@ def _move(value: Any, device: torch.device) -> Any:
 def _to_prediction(logits: Tensor, scores: Tensor, frame: Frame) -> MaskPrediction:
     """Turn the masks (M, h, w) of one object into an answer, best score first."""
     order = scores.argsort(descending=True)
-    masks = (frame.to_masks(logits[order]) > 0).cpu().numpy()
+    masks = to_pixels(logits[order], frame)
     low = logits[order].float().cpu().numpy()
     values = scores[order].float().cpu().tolist()
     candidates = tuple(
