@@ -9,14 +9,13 @@
 Runs in an environment of its own, because the reference needs torchvision. Random
 weights, the same in both; the calls of a round alternate in one process, and a ratio is
 the median of the rounds' ratios. The usual torchvision does not load beside PyTorch for
-the CPU: the operator that it misses is declared here and not used.
+the CPU: the operators that it misses are declared here and not used.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -28,7 +27,7 @@ import torch
 
 from napari_sam_adapter.inference.mask_pixels import to_pixels
 from napari_sam_adapter.inference.preprocessing import frame_of
-from napari_sam_adapter.model.folded_decoder import ImageSide, decode
+from napari_sam_adapter.model.folded_decoder import ImageSide, decode, to_rows
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import TINY, VIT_B, VIT_H, VIT_L
@@ -37,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SHAPES = {"vit_b": VIT_B, "vit_l": VIT_L, "vit_h": VIT_H}
+MISSING = torch.library.Library("torchvision", "FRAGMENT")
+for operator in ("nms", "qnms"):
+    MISSING.define(f"{operator}(Tensor dets, Tensor scores, float limit) -> Tensor")
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -68,8 +70,6 @@ def main() -> None:
 
 def reference_of(name: str) -> torch.nn.Module:
     """Return the published network with random weights, none of them zero."""
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     from segment_anything import sam_model_registry
 
     torch.manual_seed(0)
@@ -128,7 +128,7 @@ def compare_decoders(rounds: int) -> None:
     embedding = torch.randn(1, 256, 64, 64)
     positions = sam.prompt_encoder.dense_positions()
     no_mask = sam.prompt_encoder.no_mask_embed.weight
-    side = ImageSide(sam.mask_decoder, embedding, positions, no_mask)
+    side = ImageSide(sam.mask_decoder, embedding, to_rows(positions), no_mask)
     for count in (1, 8, 64):
         points = torch.rand(count, 1, 2) * 1000, torch.ones(count, 1, dtype=torch.int64)
 
@@ -177,7 +177,7 @@ def time_tiny(rounds: int) -> None:
     encoded = sam.image_encoder(image)
     positions = sam.prompt_encoder.dense_positions()
     no_mask = sam.prompt_encoder.no_mask_embed.weight
-    side = ImageSide(sam.mask_decoder, encoded.embedding, positions, no_mask)
+    side = ImageSide(sam.mask_decoder, encoded.embedding, to_rows(positions), no_mask)
     points = torch.rand(1, 1, 2) * 500, torch.ones(1, 1, dtype=torch.int64)
 
     def plain() -> torch.Tensor:
@@ -240,8 +240,10 @@ def print_growth(implementation: str, name: str) -> None:
 
 
 def peak() -> float:
-    """Return the most memory that this process ever had, in bytes."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Return the most memory that this process ever had, in bytes; Linux only."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        (line,) = (line for line in file if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
 
 
 def machine() -> str:

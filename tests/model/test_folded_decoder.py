@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_sam_adapter.model.folded_decoder import ImageSide, decode
+from napari_sam_adapter.model.folded_decoder import ImageSide, decode, to_rows
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import SamShape
 
@@ -45,7 +45,9 @@ def test_folded_decoder_equals_the_plain_one(
             encoded.embedding, positions, sparse, dense, encoded.skips, maps
         )
         no_mask = sam.prompt_encoder.no_mask_embed.weight
-        side = ImageSide(sam.mask_decoder, encoded.embedding, positions, no_mask)
+        side = ImageSide(
+            sam.mask_decoder, encoded.embedding, to_rows(positions), no_mask
+        )
         is_given = "masks" in prompts or maps is not None
         found, estimates = decode(
             side, sparse, dense if is_given else None, encoded.skips, maps, masks

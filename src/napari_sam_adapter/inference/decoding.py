@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_sam_adapter.model.folded_decoder import ImageSide, decode
+from napari_sam_adapter.model.folded_decoder import ImageSide, decode, to_rows
 from napari_sam_adapter.model.mask_decoder import MaskDecoder
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Decoding:
             self._positions = sam.prompt_encoder.dense_positions()
         is_plain = type(sam.mask_decoder) is MaskDecoder
         self._is_folded = is_plain and self._positions.device.type == "cpu"
+        self._position_rows = to_rows(self._positions)
         self._sides: deque[tuple[weakref.ref[ImageEmbedding], ImageSide]]
         self._sides = deque(maxlen=_KEPT)
 
@@ -84,6 +85,6 @@ class Decoding:
         no_mask = self._sam.prompt_encoder.no_mask_embed.weight
         decoder = self._sam.mask_decoder
         features = embedding.features.to(self._positions.device)
-        side = ImageSide(decoder, features, self._positions, no_mask)
+        side = ImageSide(decoder, features, self._position_rows, no_mask)
         self._sides.append((weakref.ref(embedding), side))
         return side

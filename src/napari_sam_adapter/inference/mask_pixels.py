@@ -38,7 +38,7 @@ class _Axis(NamedTuple):
     first: npt.NDArray[np.int64]
     last: npt.NDArray[np.int64]
 
-    def reached(self, used: npt.NDArray[np.bool_]) -> slice:
+    def reached(self, used: npt.ArrayLike) -> slice:
         """Return the pixels that depend on logits from the first to the last used."""
         where = np.flatnonzero(used)
         start = np.searchsorted(self.last, where[0])

@@ -146,9 +146,10 @@ class SamPredictor:
             )
             for p in pictures
         ]
-        batch = torch.stack(
-            [to_input(p, frame) for p, frame in zip(pictures, frames, strict=True)]
-        ).to(self.device)
+        inputs = [to_input(p, frame) for p, frame in zip(pictures, frames, strict=True)]
+        # channels last in memory, as convolutions like it
+        batch = torch.stack([x.permute(1, 2, 0) for x in inputs]).permute(0, 3, 1, 2)
+        batch = batch.to(self.device)
         valid = frames[0].resized
         parts = encode_in_parts(
             lambda part: self._encode_tensor(part, valid), batch, self._move_to_cpu

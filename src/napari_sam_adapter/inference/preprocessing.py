@@ -157,15 +157,15 @@ def to_input(rgb: npt.NDArray[np.uint8], frame: Frame) -> Tensor:
     Returns
     -------
     (3, S, S) float tensor
-        Zero where padded, which is the mean colour.
+        Zero where padded, which is the mean colour. Channels last in memory.
     """
     rows, columns = frame.resized
     picture = Image.fromarray(rgb).resize((columns, rows), Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float()
-    mean = torch.tensor(PIXEL_MEAN)[:, None, None]
-    std = torch.tensor(PIXEL_STD)[:, None, None]
-    padding = (0, frame.size - columns, 0, frame.size - rows)
-    return F.pad((pixels - mean) / std, padding)
+    pixels = torch.from_numpy(np.array(picture)).float()
+    square = torch.zeros(frame.size, frame.size, 3)
+    mean, std = torch.tensor(PIXEL_MEAN), torch.tensor(PIXEL_STD)
+    square[:rows, :columns] = (pixels - mean) / std
+    return square.permute(2, 0, 1)
 
 
 def _flipped(points: npt.NDArray[np.float64]) -> Tensor:

@@ -52,8 +52,8 @@ class ImageSide:
         Whose projections are used.
     embedding : (1, C, h, w) tensor
         The image embedding.
-    positions : (1, C, h, w) tensor
-        Positions of the grid.
+    positions : (h * w, C) tensor
+        Positions of the grid, as `to_rows` gives them; shared by all images.
     no_mask : (1, C) tensor
         Stands for an absent mask prompt.
     """
@@ -68,7 +68,7 @@ class ImageSide:
         self.decoder = decoder
         self.size = embedding.shape[-2], embedding.shape[-1]
         self.rows = to_rows(embedding)
-        self.positions = to_rows(positions)
+        self.positions = positions
         self._no_mask = no_mask
 
     @cached_property
