@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.embedding import ImageEmbedding
+from napari_sam_adapter.inference.encoding import encode_in_parts
+from napari_sam_adapter.inference.mask_pixels import to_pixels
 from napari_sam_adapter.inference.preprocessing import (
     frame_of,
-    to_binary,
     to_input,
     to_rgb,
 )
@@ -22,13 +24,14 @@ from napari_sam_adapter.inference.stability import stability
 from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder
 from napari_sam_adapter.model.adapter_files import load_adapter
+from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.weight_files import file_hash
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -80,8 +83,7 @@ class SamPredictor:
         self._family = checkpoint.family
         self._sam = checkpoint.sam.to(self.device)
         self._encoder: nn.Module = checkpoint.image_encoder.to(self.device)
-        with torch.inference_mode():
-            self._positions = self._sam.prompt_encoder.dense_positions()
+        self._decoding = Decoding(self._sam)
 
     @property
     def image_size(self) -> int:
@@ -176,16 +178,17 @@ class SamPredictor:
             to_input(p, frame, family)
             for p, frame in zip(pictures, frames, strict=True)
         ]
-        batch = torch.stack(inputs).to(self.device)
-        with self._autocast():
-            encoded = self._encode_tensor(batch, frames[0].resized)
-        features = encoded.embedding.float()
-        skips = [skip.float() for skip in encoded.skips]
+        # channels last in memory, as convolutions like it
+        batch = torch.stack([x.permute(1, 2, 0) for x in inputs]).permute(0, 3, 1, 2)
+        batch = batch.to(self.device)
+        valid = frames[0].resized
+        parts = encode_in_parts(
+            lambda part: self._encode_tensor(part, valid), batch, self._move_to_cpu
+        )
+        encoded = [one for part in parts for one in _one_by_one(part)]
         return [
-            ImageEmbedding(
-                features[i : i + 1], tuple(s[i : i + 1] for s in skips), frame
-            )
-            for i, frame in enumerate(frames)
+            ImageEmbedding(features, skips, frame)
+            for (features, skips), frame in zip(encoded, frames, strict=True)
         ]
 
     def pack(self, embedding: ImageEmbedding) -> dict[str, npt.NDArray[np.float16]]:
@@ -280,10 +283,7 @@ class SamPredictor:
         (H, W) float32 array
             Probability of each pixel to belong to an object.
         """
-        sparse, dense, maps = self._sam.prompt_encoder()
-        logits, _ = self._sam.mask_decoder(
-            embedding.features, self._positions, sparse, dense, embedding.skips, maps
-        )
+        logits, _ = self._decoding.decode(embedding, None, None, None, slice(0, 1))
         masks = embedding.frame.to_masks(logits[:, 0].float())
         return torch.sigmoid(masks[0]).cpu().numpy()
 
@@ -304,19 +304,14 @@ class SamPredictor:
         tensors = _to_tensors(group, previous, frame)
         points, boxes, masks = (_move(t, self.device) for t in tensors)
         masks = self._as_mask_prompt(masks)
-        sparse, dense, maps = self._sam.prompt_encoder(points, boxes, masks)
-        logits, scores = self._sam.mask_decoder(
-            embedding.features, self._positions, sparse, dense, embedding.skips, maps
-        )
         ambiguous = group[0].is_ambiguous and previous[0] is None
         chosen, count = _answers(self._family, ambiguous)
+        logits, scores = self._decoding.decode(embedding, points, boxes, masks, chosen)
         trusted = self.capabilities.score_is_trusted
         if not trusted:
             scores = stability(logits)
         found = [
-            _to_prediction(
-                logits[i, chosen], scores[i, chosen], frame, self._family, count
-            )
+            _to_prediction(logits[i], scores[i], frame, self._family, count)
             for i in range(len(group))
         ]
         return [replace(p, score_is_trusted=trusted) for p in found]
@@ -333,14 +328,29 @@ class SamPredictor:
         as_logits = self._family.mask_prompt == "logits"
         return logits if as_logits else logits.sigmoid()
 
-    def _encode_tensor(self, batch: Tensor, valid: tuple[int, int]) -> Any:
-        if isinstance(self._encoder, AdaptedImageEncoder):
-            return self._encoder(batch, valid)
-        return self._encoder(batch)
+    def _encode_tensor(self, batch: Tensor, valid: tuple[int, int]) -> EncodedImage:
+        is_adapted = isinstance(self._encoder, AdaptedImageEncoder)
+        is_half = self._dtype != torch.float32
+        with torch.autocast(batch.device.type, self._dtype, enabled=is_half):
+            encoded = (
+                self._encoder(batch, valid) if is_adapted else self._encoder(batch)
+            )
+        return EncodedImage(*encoded)
 
-    def _autocast(self) -> torch.autocast:
-        enabled = self._dtype != torch.float32
-        return torch.autocast(self.device.type, self._dtype, enabled=enabled)
+    def _move_to_cpu(self) -> torch.device:
+        self.device = torch.device("cpu")
+        self._sam.to(self.device)
+        self._encoder.to(self.device)
+        self._decoding = Decoding(self._sam)
+        self.description = self.description | {"device": "cpu"}
+        return self.device
+
+
+def _one_by_one(encoded: EncodedImage) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+    """Split a batch; each image gets float32 features and skips."""
+    for i in range(len(encoded.embedding)):
+        skips = tuple(skip[i : i + 1].float() for skip in encoded.skips)
+        yield encoded.embedding[i : i + 1].float(), skips
 
 
 def _answers(family: Family, is_ambiguous: bool) -> tuple[slice, int]:
@@ -400,7 +410,7 @@ def _to_prediction(
 ) -> MaskPrediction:
     """Turn the best of the masks (M, h, w) of one object into an answer."""
     order = scores.argsort(descending=True)[:count]
-    masks = to_binary(logits[order], frame, family).cpu().numpy()
+    masks = to_pixels(logits[order], frame, family)
     low = logits[order].float().cpu().numpy()
     values = scores[order].float().cpu().tolist()
     candidates = tuple(

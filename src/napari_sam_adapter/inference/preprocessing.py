@@ -211,11 +211,13 @@ def to_input(rgb: npt.NDArray[np.uint8], frame: Frame, family: Family = SAM) -> 
     Returns
     -------
     (3, S, S) float tensor
-        Zero where padded, which is the mean colour.
+        Zero where padded, which is the mean colour. Channels last in memory.
     """
     pixels = normalise(resize(rgb, frame.resized, family.resampling), family)
     rows, columns = frame.resized
-    return F.pad(pixels, (0, frame.size - columns, 0, frame.size - rows))
+    square = torch.zeros(frame.size, frame.size, 3)
+    square[:rows, :columns] = pixels.permute(1, 2, 0)
+    return square.permute(2, 0, 1)
 
 
 def resize(
@@ -256,31 +258,6 @@ def _cubic(rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.
     rule: dict[str, Any] = {"order": 3, "anti_aliasing": True, "preserve_range": True}
     spline_resize: Any = transform.resize
     return np.asarray(spline_resize(rgb, size, **rule)).astype(np.uint8)
-
-
-def to_binary(logits: Tensor, frame: Frame, family: Family = SAM) -> Tensor:
-    """Scale low-resolution logits to the image and threshold them.
-
-    Parameters
-    ----------
-    logits : (N, h, w) tensor
-        Of the square.
-    frame : Frame
-        How the image lies in it.
-    family : Family
-        How the network's authors do it.
-
-    Returns
-    -------
-    (N, H, W) bool tensor
-        The masks.
-    """
-    if family.upscaling == "twice":
-        return frame.to_masks(logits) > 0
-    if family.upscaling == "bicubic":
-        return F.interpolate(logits[:, None], frame.original, mode="bicubic")[:, 0] > 0
-    probabilities = logits.sigmoid()[:, None]
-    return F.interpolate(probabilities, frame.original, mode="bilinear")[:, 0] > 0.5
 
 
 def _flipped(points: npt.NDArray[np.float64]) -> Tensor:

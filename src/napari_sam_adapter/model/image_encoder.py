@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.fast_block import can_run_fast, run_block
 from napari_sam_adapter.model.layers import (
     ENCODER_EPS,
     ConvBlock,
@@ -22,6 +23,7 @@ from napari_sam_adapter.model.layers import (
     MLPBlock,
     Window,
 )
+from napari_sam_adapter.model.relative_positions import relative_positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,28 +186,6 @@ class Attention(nn.Module):
         return torch.stack(heads, dim=1)
 
 
-def relative_positions(table: Tensor, side: int) -> Tensor:
-    """Look up the vector of every (query, key) distance along one axis.
-
-    Parameters
-    ----------
-    table : (2S - 1, d) tensor
-        One vector per distance; stretched linearly if made for another side.
-    side : int
-        Tokens along the axis.
-
-    Returns
-    -------
-    (side, side, d) tensor
-        Entry (i, j) belongs to the distance i - j.
-    """
-    if table.shape[0] != 2 * side - 1:
-        columns = table.T[None]
-        table = F.interpolate(columns, size=2 * side - 1, mode="linear")[0].T
-    index = torch.arange(side, device=table.device)
-    return table[index[:, None] - index[None, :] + side - 1]
-
-
 class Block(nn.Module):
     """Transformer block, global or in windows.
 
@@ -231,6 +211,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, h, w, D) to the same shape."""
+        if can_run_fast(self, x):
+            return run_block(self, x)
         normed = self.norm1(x)
         if self.window:
             windows = split_windows(normed, self.window)

@@ -1,0 +1,80 @@
+"""Batches through the image encoder: smaller ones where memory runs out."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_sam_adapter.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from napari_sam_adapter.model.image_encoder import EncodedImage
+
+_log = logging.getLogger(__name__)
+
+
+def encode_in_parts(
+    encode: Callable[[Tensor], EncodedImage],
+    batch: Tensor,
+    fall_back: Callable[[], torch.device],
+) -> list[EncodedImage]:
+    """Encode a batch in as few parts as the device's memory allows.
+
+    Parameters
+    ----------
+    encode : callable
+        Encodes (B, 3, S, S).
+    batch : (B, 3, S, S) tensor
+        Normalised images on the device.
+    fall_back : callable
+        Moves the encoder to the CPU and returns that device; called when not even one
+        image fits.
+
+    Returns
+    -------
+    list of EncodedImage
+        The parts in order.
+
+    Raises
+    ------
+    DeviceError
+        If one image does not fit on the CPU either.
+    """
+    try:
+        return [encode(batch)]
+    except torch.OutOfMemoryError as error:
+        if len(batch) == 1:
+            return [_on_cpu(encode, batch, fall_back, error)]
+    half = (len(batch) + 1) // 2
+    first, second = batch[:half], batch[half:]
+    _log.warning("Out of memory: encoding %d images at a time.", len(first))
+    parts = encode_in_parts(encode, first, fall_back)
+    return parts + encode_in_parts(encode, second.to(_device_of(parts)), fall_back)
+
+
+def _on_cpu(
+    encode: Callable[[Tensor], EncodedImage],
+    image: Tensor,
+    fall_back: Callable[[], torch.device],
+    error: Exception,
+) -> EncodedImage:
+    device = fall_back()
+    _log.warning("One image does not fit into %s: going on on the CPU.", image.device)
+    try:
+        return encode(image.to(device))
+    except torch.OutOfMemoryError:
+        raise DeviceError(
+            "Expected enough memory to encode one image, got too little on "
+            f"{image.device} and on the CPU. Close other programs or use a smaller "
+            "model."
+        ) from error
+
+
+def _device_of(parts: list[EncodedImage]) -> torch.device:
+    return parts[-1].embedding.device

@@ -1,0 +1,167 @@
+"""Low-resolution logits to the pixels of a mask, touching only what may be inside."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_sam_adapter.model.families import SAM
+from napari_sam_adapter.model.products import product
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.model.families import Family
+
+_COLUMNS = 256
+"""Columns of pixels that are evaluated together."""
+_DOUBT = 2e-6
+"""Values below this share of the largest logit may have another sign by rounding."""
+
+
+class _Axis(NamedTuple):
+    """How pixels along one axis follow from logits.
+
+    Attributes
+    ----------
+    weights : (pixels, logits) tensor
+        Both bilinear steps and the crop between them; three weights in a row.
+    first, last : (pixels,) int arrays
+        The first and the last logit that a pixel depends on.
+    """
+
+    weights: Tensor
+    first: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+
+    def reached(self, used: npt.ArrayLike) -> slice:
+        """Return the pixels that depend on logits from the first to the last used."""
+        where = np.flatnonzero(used)
+        start = np.searchsorted(self.last, where[0])
+        stop = np.searchsorted(self.first, where[-1], side="right")
+        return slice(int(start), int(stop))
+
+    def needed(self, pixels: slice) -> slice:
+        """Return the logits that a range of pixels depends on."""
+        return slice(int(self.first[pixels][0]), int(self.last[pixels][-1]) + 1)
+
+
+def to_pixels(
+    logits: Tensor, frame: Frame, family: Family = SAM
+) -> npt.NDArray[np.bool_]:
+    """Tell where the logits, scaled to the image, are above zero.
+
+    Parameters
+    ----------
+    logits : (N, h, w) tensor
+        Masks in the network's square.
+    frame : Frame
+        How the image lies in it.
+    family : Family
+        How the network's authors scale masks.
+
+    Returns
+    -------
+    (N, H, W) bool array
+        For SAM's way equal to ``frame.to_masks(logits) > 0``.
+
+    Notes
+    -----
+    A bilinear value is never above all its neighbours: what depends on no positive
+    logit is outside. Where rounding could decide, the two published steps decide.
+    """
+    logits = logits.float().cpu()
+    if family.upscaling != "twice":
+        return _scaled_at_once(logits, frame, family).numpy()
+    masks = np.zeros((len(logits), *frame.original), bool)
+    for low, mask in zip(logits, masks, strict=True):
+        if bool((low > 0).any()):
+            _fill(low, frame, mask)
+    return masks
+
+
+def _scaled_at_once(logits: Tensor, frame: Frame, family: Family) -> Tensor:
+    if family.upscaling == "bicubic":
+        return F.interpolate(logits[:, None], frame.original, mode="bicubic")[:, 0] > 0
+    probabilities = logits.sigmoid()[:, None]
+    return F.interpolate(probabilities, frame.original, mode="bilinear")[:, 0] > 0.5
+
+
+def _fill(low: Tensor, frame: Frame, mask: npt.NDArray[np.bool_]) -> None:
+    """Set the pixels of one mask."""
+    rows, columns = _axes(frame, low.shape[-1])
+    inside = (low > 0).numpy()
+    tall, wide = rows.reached(inside.any(1)), columns.reached(inside.any(0))
+    if tall.start >= tall.stop or wide.start >= wide.stop:
+        return  # all of it lies in the padding
+    used = rows.needed(tall), columns.needed(wide)
+    part = low[used]
+    stretched = product(rows.weights[tall, used[0]].contiguous(), part.T.contiguous())
+    limit, doubtful = _DOUBT * float(part.abs().max()), []
+    for start in range(wide.start, wide.stop, _COLUMNS):
+        block = slice(start, min(start + _COLUMNS, wide.stop))
+        band = columns.needed(block)
+        shifted = slice(band.start - used[1].start, band.stop - used[1].start)
+        values = product(
+            stretched[:, shifted].contiguous(),
+            columns.weights[block, band].contiguous(),
+        )
+        mask[tall, block] = (values > 0).numpy()
+        corner = torch.tensor([tall.start, start])
+        doubtful.append((values.abs() < limit).nonzero() + corner)
+    y, x = torch.cat(doubtful).T
+    if len(y):
+        mask[y.numpy(), x.numpy()] = (_two_steps(low, used, frame, y, x) > 0).numpy()
+
+
+@lru_cache(maxsize=8)
+def _axes(frame: Frame, low: int) -> tuple[_Axis, _Axis]:
+    """Return rows and columns of a frame with logits of side `low`."""
+    made = []
+    for resized, original in zip(frame.resized, frame.original, strict=True):
+        square = F.interpolate(torch.eye(low)[None], size=frame.size, mode="linear")
+        weights = F.interpolate(square[..., :resized], size=original, mode="linear")
+        weights = weights[0].T.contiguous()
+        used = weights.numpy() > 0
+        first = used.argmax(axis=1)
+        last = low - 1 - used[:, ::-1].argmax(axis=1)
+        made.append(_Axis(weights, first, last))
+    rows, columns = made
+    return rows, columns
+
+
+def _two_steps(
+    low: Tensor, used: tuple[slice, slice], frame: Frame, y: Tensor, x: Tensor
+) -> Tensor:
+    """Evaluate single pixels as `Frame.to_masks` does, in its order of operations."""
+    # the first step has a whole factor, so that a part of it has the same rounding
+    factor = frame.size // low.shape[-1]
+    square = F.interpolate(low[used][None, None], scale_factor=factor, mode="bilinear")
+    square = square[0, 0]
+    (top, bottom, dy), (left, right, dx) = (
+        _neighbours(pixel, resized, original, factor * part.start, side)
+        for pixel, resized, original, part, side in zip(
+            (y, x), frame.resized, frame.original, used, square.shape, strict=True
+        )
+    )
+    upper = (1 - dx) * square[top, left] + dx * square[top, right]
+    lower = (1 - dx) * square[bottom, left] + dx * square[bottom, right]
+    return (1 - dy) * upper + dy * lower
+
+
+def _neighbours(
+    pixel: Tensor, resized: int, original: int, start: int, side: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the two neighbours of a pixel, from `start`, and the second's weight."""
+    scale = torch.tensor(resized / original, dtype=torch.float32)
+    position = (scale * (pixel.float() + 0.5) - 0.5).clamp(min=0)
+    first = position.long().clamp(max=resized - 1)
+    second = (first + 1).clamp(max=resized - 1)
+    second = (second - start).clamp(max=side - 1)  # one beyond has no weight
+    return first - start, second, position - first

@@ -1,0 +1,196 @@
+"""A transformer block of the image encoder on the CPU, without gradients.
+
+The same numbers as `Block` up to rounding, in less time and memory: attention looks at
+a tile of the scores at a time, which stays in the processor's cache; padding of windows
+is never multiplied; nothing larger than a tile or a token map is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from napari_sam_adapter.model.products import product
+from napari_sam_adapter.model.relative_positions import relative_positions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_sam_adapter.model.image_encoder import Attention, Block
+
+_QUERIES = 512
+"""Queries of a tile of scores."""
+_TOKENS = 1024
+"""Tokens that go through the MLP together."""
+
+
+def can_run_fast(block: Block, x: Tensor) -> bool:
+    """Tell whether `run_block` may stand for the block.
+
+    Parameters
+    ----------
+    block : Block
+        With plain linear layers, or not.
+    x : (B, h, w, D) tensor
+        Its input.
+
+    Returns
+    -------
+    bool
+        True for float32 on the CPU in inference mode.
+    """
+    layers = block.attn.qkv, block.attn.proj, block.mlp.lin1, block.mlp.lin2
+    return (
+        torch.is_inference_mode_enabled()
+        and x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and all(type(layer) is nn.Linear for layer in layers)
+    )
+
+
+def run_block(block: Block, x: Tensor) -> Tensor:
+    """Do what `block` does.
+
+    Parameters
+    ----------
+    block : Block
+        The layers.
+    x : (B, h, w, D) tensor
+        Tokens. Under autocast, linear layers multiply in its number format; sums,
+        norms and attention stay in float32.
+
+    Returns
+    -------
+    (B, h, w, D) tensor
+        A new one.
+    """
+    dtype = torch.float32
+    if torch.is_autocast_enabled("cpu"):
+        dtype = torch.get_autocast_dtype("cpu")
+    x = x.contiguous()
+    with torch.autocast("cpu", enabled=False):
+        out = torch.empty_like(x)
+        for image, result in zip(x, out, strict=True):
+            _run_image(block, image, result, dtype)
+    return out
+
+
+def _run_image(block: Block, x: Tensor, out: Tensor, dtype: torch.dtype) -> None:
+    """Write the block's answer to (h, w, D) into `out`."""
+    width = x.shape[-1]
+    queries, keys, values = _project(block.attn, block.norm1(x), dtype)
+    attended = _attend(block, queries, keys, values)
+    rows = out.view(-1, width)
+    weight, bias = block.attn.proj.weight.to(dtype), block.attn.proj.bias.to(dtype)
+    for part in _parts(len(rows), _TOKENS):
+        projected = product(attended[part].to(dtype), weight, bias)
+        torch.add(x.view(-1, width)[part], projected, out=rows[part])
+    _add_mlp(block, rows, dtype)
+
+
+def _add_mlp(block: Block, rows: Tensor, dtype: torch.dtype) -> None:
+    """Add the MLP's answer to rows (N, D), in place."""
+    first, second = block.mlp.lin1, block.mlp.lin2
+    weights = [t.to(dtype) for t in (first.weight, first.bias)]
+    others = [t.to(dtype) for t in (second.weight, second.bias)]
+    for part in _parts(len(rows), _TOKENS):
+        normed = block.norm2(rows[part]).to(dtype)
+        hidden = product(normed, *weights)
+        torch.ops.aten.gelu_(hidden)
+        rows[part] += product(hidden, *others)
+
+
+def _project(attention: Attention, x: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    """Turn (h, w, D) into queries, keys and values, each (h, w, D) in float32."""
+    rows = x.view(-1, x.shape[-1]).to(dtype)
+    weights = attention.qkv.weight.to(dtype).chunk(3)
+    biases = attention.qkv.bias.to(dtype).chunk(3)
+    return [
+        product(rows, weight, bias).float().view(x.shape)
+        for weight, bias in zip(weights, biases, strict=True)
+    ]
+
+
+def _attend(block: Block, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Attend over the whole map or in windows; return rows (h * w, D)."""
+    attention, side = block.attn, block.window
+    h, w, width = queries.shape
+    if not side:
+        out = torch.empty_like(queries)
+        _attend_map(attention, queries, keys, values, out)
+        return out.view(-1, width)
+    # a padded token is zero, so that its query, key and value are the bias
+    biases = attention.qkv.bias.chunk(3)
+    padded = [
+        _pad(x, bias, side)
+        for x, bias in zip((queries, keys, values), biases, strict=True)
+    ]
+    out = torch.empty_like(padded[0])
+    for top in range(0, h, side):
+        for left in range(0, w, side):
+            window = slice(top, top + side), slice(left, left + side)
+            q, k, v = (x[window] for x in padded)
+            _attend_map(attention, q, k, v, out[window])
+    return out[:h, :w].reshape(-1, width)
+
+
+def _pad(x: Tensor, fill: Tensor, side: int) -> Tensor:
+    """Extend (h, w, D) right and below to whole windows."""
+    h, w, _ = x.shape
+    rows, columns = h + -h % side, w + -w % side
+    if (rows, columns) == (h, w):
+        return x
+    padded = fill.repeat(rows, columns, 1)
+    padded[:h, :w] = x
+    return padded
+
+
+def _attend_map(
+    attention: Attention, queries: Tensor, keys: Tensor, values: Tensor, out: Tensor
+) -> None:
+    """Attend within (h, w, D) head by head, and write to `out`."""
+    h, w, width = queries.shape
+    size = width // attention.heads
+    for head in range(attention.heads):
+        part = slice(head * size, (head + 1) * size)
+        # oneDNN is slow with rows that do not follow each other in memory
+        q, k, v = (
+            x[..., part].contiguous().view(-1, size) for x in (queries, keys, values)
+        )
+        biases = _position_scores(attention, q.view(h, w, size))
+        q, v = q * size**-0.5, v.T.contiguous()
+        answers = [
+            _attend_tile(q[tile], k, v, [bias[tile] for bias in biases])
+            for tile in _parts(h * w, _QUERIES)
+        ]
+        out[..., part] = torch.cat(answers).view(h, w, size)
+
+
+def _position_scores(attention: Attention, q: Tensor) -> list[Tensor]:
+    """Score (h, w, d) queries against rows (h * w, h, 1) and columns (h * w, 1, w)."""
+    if attention.side is None:
+        return []
+    h, w, _ = q.shape
+    table_h = relative_positions(attention.rel_pos_h, h)  # (h, h, d)
+    table_w = relative_positions(attention.rel_pos_w, w)  # (w, w, d)
+    rows = torch.bmm(q, table_h.transpose(1, 2)).view(h * w, h, 1)
+    columns = torch.bmm(q.transpose(0, 1), table_w.transpose(1, 2)).transpose(0, 1)
+    return [rows, columns.reshape(h * w, 1, w)]
+
+
+def _attend_tile(q: Tensor, k: Tensor, v: Tensor, biases: list[Tensor]) -> Tensor:
+    """Attend from scaled queries (n, d) to keys (N, d) and values (d, N)."""
+    scores = product(q, k)
+    if biases:
+        rows, columns = biases
+        grid = scores.view(len(q), rows.shape[1], columns.shape[2])
+        grid += rows
+        grid += columns
+    torch.softmax(scores, -1, out=scores)
+    return product(scores, v)
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    return (slice(i, i + size) for i in range(0, count, size))

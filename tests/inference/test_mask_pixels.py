@@ -1,0 +1,44 @@
+"""Masks from low-resolution logits equal the published two steps, pixel by pixel."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from scipy import ndimage
+
+from napari_sam_adapter.inference.mask_pixels import to_pixels
+from napari_sam_adapter.inference.preprocessing import Frame, frame_of
+
+FRAMES = {
+    "enlarged": frame_of((300, 411), 128),
+    "reduced": frame_of((45, 61), 128),
+    "stretched": frame_of((90, 31), 128, stretch=True),
+    "a line": frame_of((2, 300), 128),
+}
+
+
+@pytest.mark.parametrize("blur", [0.0, 3.0], ids=["noise", "blobs"])
+@pytest.mark.parametrize("name", FRAMES)
+def test_pixels_equal_the_two_published_steps(name: str, blur: float) -> None:
+    frame: Frame = FRAMES[name]
+    noise = torch.randn(4, 32, 32, generator=torch.Generator().manual_seed(0))
+    logits = torch.from_numpy(ndimage.gaussian_filter(noise.numpy(), (0, blur, blur)))
+    expected = (frame.to_masks(logits) > 0).numpy()
+    assert (to_pixels(logits, frame) == expected).all()
+
+
+def test_object_in_a_corner_and_no_object() -> None:
+    frame = frame_of((100, 70), 128)
+    logits = torch.full((3, 32, 32), -1.0)
+    logits[0, 0, 0] = logits[1, 5:9, 4:6] = 2.0
+    logits[2, :, 31] = 5.0  # in the padding
+    expected = (frame.to_masks(logits) > 0).numpy()
+    assert (to_pixels(logits, frame) == expected).all()
+
+
+def test_sign_of_zero_sums_is_that_of_the_two_steps() -> None:
+    frame = frame_of((257, 100), 128)
+    logits = torch.ones(1, 32, 32)
+    logits[0, ::2] = -1.0
+    expected = (frame.to_masks(logits) > 0).numpy()
+    assert (to_pixels(logits, frame) == expected).all()

@@ -1,0 +1,63 @@
+"""Without gradients a block takes a shorter way to the same numbers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_sam_adapter.model.image_encoder import Block
+from napari_sam_adapter.model.products import product
+
+CASES = {
+    "global": (0, 9),
+    "windows with padding": (4, 4),
+    "windows that fit": (3, 3),
+    "global without positions": (0, None),
+    "windows without positions": (4, None),
+}
+
+
+def random_block(window: int, side: int | None) -> Block:
+    torch.manual_seed(0)
+    block = Block(24, 3, 48, window, side).eval().requires_grad_(False)
+    for parameter in block.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.3)
+    return block
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_fast_block_equals_the_plain_one(case: str) -> None:
+    block = random_block(*CASES[case])
+    x = torch.randn(2, 9, 9, 24)
+    before = x.clone()
+    with torch.no_grad():
+        plain = block(x)
+    with torch.inference_mode():
+        fast = block(x)
+    assert fast.is_inference()
+    assert torch.allclose(fast, plain, atol=1e-5)
+    assert torch.equal(x, before)
+
+
+def test_half_precision_keeps_sums_in_float32() -> None:
+    block = random_block(4, 4)
+    x = torch.randn(1, 9, 9, 24)
+    with torch.no_grad():
+        plain = block(x)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        half = block(x)
+    assert half.dtype == torch.float32
+    difference = (half - plain).abs()
+    assert 0 < difference.mean() < 0.02 * plain.std()
+
+
+def test_gradients_still_flow_in_training() -> None:
+    block = random_block(4, 4).requires_grad_(True)
+    block(torch.randn(1, 9, 9, 24)).sum().backward()
+    assert all(parameter.grad is not None for parameter in block.parameters())
+
+
+def test_products_have_rows_times_rows() -> None:
+    x, weight, bias = torch.randn(5, 7), torch.randn(3, 7), torch.randn(3)
+    with torch.inference_mode():
+        assert torch.allclose(product(x, weight, bias), x @ weight.T + bias, atol=1e-5)
