@@ -11,15 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.inference.answers import to_prediction, trained_masks
 from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.encoding import encode_in_parts
-from napari_sam_adapter.inference.mask_pixels import to_pixels
 from napari_sam_adapter.inference.preprocessing import (
     frame_of,
     to_input,
     to_rgb,
 )
+from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
 from napari_sam_adapter.inference.stability import stability
 from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder
@@ -27,7 +28,6 @@ from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.weight_files import file_hash
-from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.model.checkpoints import Checkpoint
-    from napari_sam_adapter.model.families import Family
     from napari_sam_adapter.model.task_information import ImageFilter
-    from napari_sam_adapter.predictions import Capabilities
+    from napari_sam_adapter.predictions import Capabilities, MaskPrediction
     from napari_sam_adapter.prompts import Prompts
 
 
@@ -261,7 +260,7 @@ class SamPredictor:
         """
         alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
         for i, prompts in enumerate(prompts_list):
-            alike[_kind(prompts)].append(i)
+            alike[kind_of(prompts)].append(i)
         answers: dict[int, MaskPrediction] = {}
         for numbers in alike.values():
             group = [prompts_list[i] for i in numbers]
@@ -301,17 +300,16 @@ class SamPredictor:
                 raise PromptError("Expected a point, box or mask to segment, got none.")
             prompts.check_inside(frame.original)
             self.capabilities.check(prompts)
-        tensors = _to_tensors(group, previous, frame)
-        points, boxes, masks = (_move(t, self.device) for t in tensors)
+        points, boxes, masks = to_tensors(group, previous, frame, self.device)
         masks = self._as_mask_prompt(masks)
         ambiguous = group[0].is_ambiguous and previous[0] is None
-        chosen, count = _answers(self._family, ambiguous)
+        chosen, count = trained_masks(self._family, ambiguous)
         logits, scores = self._decoding.decode(embedding, points, boxes, masks, chosen)
         trusted = self.capabilities.score_is_trusted
         if not trusted:
             scores = stability(logits)
         found = [
-            _to_prediction(logits[i], scores[i], frame, self._family, count)
+            to_prediction(logits[i], scores[i], frame, self._family, count)
             for i in range(len(group))
         ]
         return [replace(p, score_is_trusted=trusted) for p in found]
@@ -325,16 +323,13 @@ class SamPredictor:
         """Return mask prompts in the form that the network was trained with."""
         if logits is None or not self.capabilities.mask_prompts:
             return None
-        as_logits = self._family.mask_prompt == "logits"
-        return logits if as_logits else logits.sigmoid()
+        return logits if self._family.mask_prompt == "logits" else logits.sigmoid()
 
     def _encode_tensor(self, batch: Tensor, valid: tuple[int, int]) -> EncodedImage:
         is_adapted = isinstance(self._encoder, AdaptedImageEncoder)
         is_half = self._dtype != torch.float32
         with torch.autocast(batch.device.type, self._dtype, enabled=is_half):
-            encoded = (
-                self._encoder(batch, valid) if is_adapted else self._encoder(batch)
-            )
+            encoded = self._encoder(*((batch, valid) if is_adapted else (batch,)))
         return EncodedImage(*encoded)
 
     def _move_to_cpu(self) -> torch.device:
@@ -351,71 +346,3 @@ def _one_by_one(encoded: EncodedImage) -> Iterator[tuple[Tensor, tuple[Tensor, .
     for i in range(len(encoded.embedding)):
         skips = tuple(skip[i : i + 1].float() for skip in encoded.skips)
         yield encoded.embedding[i : i + 1].float(), skips
-
-
-def _answers(family: Family, is_ambiguous: bool) -> tuple[slice, int]:
-    """Return which masks of the decoder to look at, and how many to give."""
-    if family.answers == "first":
-        return slice(0, 1), 1
-    if family.answers == "best_of_three":
-        return slice(1, None), 3 if is_ambiguous else 1
-    return (slice(1, None), 3) if is_ambiguous else (slice(0, 1), 1)
-
-
-def _kind(prompts: Prompts) -> tuple[object, ...]:
-    """Return what prompts must share to be decoded in one pass."""
-    points, _ = prompts.all_points()
-    return (
-        len(points),
-        prompts.box is None,
-        prompts.mask is None,
-        prompts.is_ambiguous,
-    )
-
-
-def _to_tensors(
-    group: Sequence[Prompts],
-    previous: Sequence[npt.NDArray[np.float32] | None],
-    frame: Frame,
-) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None, Tensor | None]:
-    """Return points with labels, boxes and mask logits in the network's frame."""
-    collected = [prompts.all_points() for prompts in group]
-    points = None
-    if len(collected[0][0]):
-        xy = torch.stack([frame.to_xy(p) for p, _ in collected])
-        signs = torch.stack(
-            [torch.from_numpy(s.astype(np.int64)) for _, s in collected]
-        )
-        points = (xy, signs)
-    boxes = None
-    if group[0].box is not None:
-        boxes = torch.stack([frame.to_box_xy(p.box) for p in group if p.box])
-    masks = None
-    if previous[0] is not None:
-        masks = torch.stack([torch.as_tensor(p)[None] for p in previous])
-    elif group[0].mask is not None:
-        drawn = [p.mask for p in group if p.mask is not None]
-        masks = torch.stack([frame.to_mask_prompt(mask) for mask in drawn])
-    return points, boxes, masks
-
-
-def _move(value: Any, device: torch.device) -> Any:
-    if isinstance(value, tuple):
-        return tuple(tensor.to(device) for tensor in value)
-    return None if value is None else value.to(device)
-
-
-def _to_prediction(
-    logits: Tensor, scores: Tensor, frame: Frame, family: Family, count: int
-) -> MaskPrediction:
-    """Turn the best of the masks (M, h, w) of one object into an answer."""
-    order = scores.argsort(descending=True)[:count]
-    masks = to_pixels(logits[order], frame, family)
-    low = logits[order].float().cpu().numpy()
-    values = scores[order].float().cpu().tolist()
-    candidates = tuple(
-        MaskCandidate(mask, score, logit)
-        for mask, score, logit in zip(masks, values, low, strict=True)
-    )
-    best = candidates[0]
-    return MaskPrediction(best.mask, best.score, best.logits, candidates)

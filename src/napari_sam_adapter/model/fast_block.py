@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.layers import MLPBlock
 from napari_sam_adapter.model.products import product
 from napari_sam_adapter.model.relative_positions import relative_positions
 
@@ -46,6 +47,7 @@ def can_run_fast(block: Block, x: Tensor) -> bool:
         torch.is_inference_mode_enabled()
         and x.device.type == "cpu"
         and x.dtype == torch.float32
+        and type(block.mlp) is MLPBlock
         and all(type(layer) is nn.Linear for layer in layers)
     )
 

@@ -1,0 +1,73 @@
+"""Which of the decoder's masks to look at, and what they are on the plane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.inference.mask_pixels import to_pixels
+from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.model.families import Family
+
+
+def trained_masks(family: Family, is_ambiguous: bool) -> tuple[slice, int]:
+    """Say which masks of the decoder to look at, and how many to give.
+
+    Parameters
+    ----------
+    family : Family
+        Which masks were trained.
+    is_ambiguous : bool
+        Whether the prompt is.
+
+    Returns
+    -------
+    masks : slice
+        Among the decoder's masks.
+    count : int
+        The best so many are candidates.
+    """
+    if family.answers == "first":
+        return slice(0, 1), 1
+    if family.answers == "best_of_three":
+        return slice(1, None), 3 if is_ambiguous else 1
+    return (slice(1, None), 3) if is_ambiguous else (slice(0, 1), 1)
+
+
+def to_prediction(
+    logits: Tensor, scores: Tensor, frame: Frame, family: Family, count: int
+) -> MaskPrediction:
+    """Turn the masks of one object into an answer.
+
+    Parameters
+    ----------
+    logits : (M, h, w) tensor
+        Of the square.
+    scores : (M,) tensor
+        By which the best are chosen.
+    frame : Frame
+        How the plane lies in the square.
+    family : Family
+        How masks are scaled.
+    count : int
+        Number of candidates.
+
+    Returns
+    -------
+    MaskPrediction
+        The best, and the candidates.
+    """
+    order = scores.argsort(descending=True)[:count]
+    masks = to_pixels(logits[order], frame, family)
+    low = logits[order].float().cpu().numpy()
+    values = scores[order].float().cpu().tolist()
+    candidates = tuple(
+        MaskCandidate(mask, score, logit)
+        for mask, score, logit in zip(masks, values, low, strict=True)
+    )
+    best = candidates[0]
+    return MaskPrediction(best.mask, best.score, best.logits, candidates)

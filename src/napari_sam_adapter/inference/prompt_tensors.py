@@ -1,0 +1,86 @@
+"""Prompts of several objects as tensors in the network's frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.prompts import Prompts
+
+
+def kind_of(prompts: Prompts) -> tuple[object, ...]:
+    """Return what prompts must share to be decoded in one pass.
+
+    Parameters
+    ----------
+    prompts : Prompts
+        Of one object.
+
+    Returns
+    -------
+    tuple
+        Equal for prompts that `to_tensors` can stack.
+    """
+    points, _ = prompts.all_points()
+    return (
+        len(points),
+        prompts.box is None,
+        prompts.mask is None,
+        prompts.is_ambiguous,
+    )
+
+
+def to_tensors(
+    group: Sequence[Prompts],
+    previous: Sequence[npt.NDArray[np.float32] | None],
+    frame: Frame,
+    device: torch.device,
+) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None, Tensor | None]:
+    """Stack the prompts of objects whose prompts have the same kind.
+
+    Parameters
+    ----------
+    group : sequence of Prompts
+        In pixels of the plane.
+    previous : sequence of (h, w) float32 arrays or None
+        Logits to go on from, for all objects or for none.
+    frame : Frame
+        How the plane lies in the square.
+    device : torch.device
+        Where the tensors go.
+
+    Returns
+    -------
+    points : ((N, K, 2) tensor, (N, K) tensor) or None
+        Positions x, y and labels.
+    boxes : (N, 4) tensor or None
+        Corners x, y, x, y.
+    masks : (N, 1, h, w) tensor or None
+        Logits.
+    """
+    collected = [prompts.all_points() for prompts in group]
+    points = None
+    if len(collected[0][0]):
+        xy = torch.stack([frame.to_xy(p) for p, _ in collected])
+        signs = np.stack([s.astype(np.int64) for _, s in collected])
+        points = xy.to(device), torch.from_numpy(signs).to(device)
+    boxes = None
+    if group[0].box is not None:
+        boxes = torch.stack([frame.to_box_xy(p.box) for p in group if p.box])
+        boxes = boxes.to(device)
+    masks = None
+    if previous[0] is not None:
+        masks = torch.stack([torch.as_tensor(p)[None] for p in previous]).to(device)
+    elif group[0].mask is not None:
+        drawn = [p.mask for p in group if p.mask is not None]
+        masks = torch.stack([frame.to_mask_prompt(mask) for mask in drawn]).to(device)
+    return points, boxes, masks
