@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.filters import gaussian, sobel, threshold_otsu
 from skimage.segmentation import flood, watershed
 
-from napari_sam_adapter.predictions import MaskPrediction
+from napari_sam_adapter.predictions import ALL_PROMPTS, Capabilities, MaskPrediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ class Baseline:
 
     name: str
     segment: Callable[[np.ndarray, Prompts], np.ndarray]
+    capabilities: Capabilities = ALL_PROMPTS
 
     @property
     def description(self) -> dict[str, str]:

@@ -33,7 +33,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from quality import centre, enclosing_box, iou
 from scipy import ndimage
 from tqdm import tqdm
 
@@ -47,6 +46,8 @@ from napari_sam_adapter import (
     load_predictor,
     propagate,
 )
+from napari_sam_adapter.evaluation.overlap import iou
+from napari_sam_adapter.evaluation.user import box_of, centre_of
 from napari_sam_adapter.volume.boxed_mask import BoxedMask
 from napari_sam_adapter.volume.interpolation import interpolate
 from napari_sam_adapter.volume.planes import Volume
@@ -144,8 +145,8 @@ def pick_objects(arrays: dict, options: argparse.Namespace) -> Iterator[Case]:
 
 def ask(truth: np.ndarray, kind: str = "box") -> Prompts:
     if kind == "point":
-        return Prompts([centre(truth)])
-    top, left, bottom, right = enclosing_box(truth)
+        return Prompts([centre_of(truth)])
+    top, left, bottom, right = box_of(truth)
     return Prompts(box=(top - 0.5, left - 0.5, bottom + 0.5, right + 0.5))
 
 
@@ -236,7 +237,7 @@ def box_to_box(predictor: SamPredictor, case: Case) -> np.ndarray:
 
 
 def grown_box(mask: np.ndarray) -> tuple[float, ...]:
-    top, left, bottom, right = enclosing_box(mask)
+    top, left, bottom, right = box_of(mask)
     rows, columns = PEER_MARGIN * (bottom - top + 1), PEER_MARGIN * (right - left + 1)
     limits = np.array(mask.shape) - 0.5
     return (

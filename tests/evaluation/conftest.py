@@ -57,4 +57,4 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> SamPredictor:
     path: Path = tmp_path_factory.mktemp("weights") / "small.pth"
     torch.manual_seed(0)
     torch.save(build_sam(SamShape(64, 32, 2, (2, 0), 64)).state_dict(), path)
-    return load_predictor(path, device="cpu")
+    return load_predictor(path, device="cpu", dtype="float32")

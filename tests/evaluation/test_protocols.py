@@ -11,6 +11,7 @@ from napari_sam_adapter.errors import EvaluationError, ImageError
 from napari_sam_adapter.evaluation.evaluating import evaluation_steps
 from napari_sam_adapter.evaluation.prompt_free import judge_map
 from napari_sam_adapter.evaluation.propagation import judge_volume
+from napari_sam_adapter.predictions import Capabilities
 
 
 class Blind(DiskPredictor):
@@ -37,6 +38,16 @@ def test_corrections_go_where_the_answer_is_wrong(pictures) -> None:
     assert found.mean("iou_3") == found.mean("msa_4") == 1
     assert found.mean("prompts_to_0.8") == 3
     assert found.mean("missed_0.8") == 0
+
+
+def test_corrections_that_are_not_understood_are_left_out(pictures) -> None:
+    limited = Blind()
+    limited.capabilities = Capabilities(negative_points=False, max_points=2)
+    evaluation = evaluate(pictures, limited, Interactive(corrections=5))
+    assert not evaluation.broken
+    asked = [prompts.all_points() for prompts, _ in limited.predicted]
+    assert max(len(points) for points, _ in asked) == 2
+    assert all(signs.all() for _, signs in asked)
 
 
 def test_objects_that_are_never_found_count_all_prompts(pictures) -> None:

@@ -41,7 +41,7 @@ def base_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def base(base_file: Path) -> SamPredictor:
-    return load_predictor(base_file, device="cpu")
+    return load_predictor(base_file, device="cpu", dtype="float32")
 
 
 def write_adapter(base_file: Path, name: str, seed: int, **options) -> Path:
@@ -93,7 +93,7 @@ def test_adapters_swap_and_leave_the_base_as_it_was(
 def test_swapping_equals_loading_anew(
     base: SamPredictor, base_file: Path, first: Path, image: np.ndarray
 ) -> None:
-    loaded = load_predictor(base_file, first, device="cpu")
+    loaded = load_predictor(base_file, first, device="cpu", dtype="float32")
     swapped = base.with_adapter(first)
     assert np.allclose(logits(loaded, image), logits(swapped, image), atol=1e-4)
     assert loaded.description == swapped.description
@@ -115,7 +115,7 @@ def test_adapter_of_another_base_is_refused_by_both_names(
 ) -> None:
     other = tmp_path / "other.pth"
     torch.save(build_sam(SamShape(64, 32, 2, (2, 0), 64)).state_dict(), other)
-    predictor = load_predictor(other, device="cpu")
+    predictor = load_predictor(other, device="cpu", dtype="float32")
     with pytest.raises(CheckpointError, match=r"'small'.*other\.pth"):
         predictor.with_adapter(first)
 
@@ -158,14 +158,14 @@ def test_published_file_stretches_and_uses_its_own_positions(
     path = tmp_path / "model_epoch_best.pth"
     state = published_state()
     torch.save(state, path)
-    predictor = load_predictor(path, device="cpu")
+    predictor = load_predictor(path, device="cpu", dtype="float32")
     embedding = predictor.encode(image)
     assert embedding.frame.resized == (160, 160)
     prediction = predictor.predict(embedding, POINT)
     assert not prediction.score_is_trusted
     key = "pe_layer.positional_encoding_gaussian_matrix"
     torch.save(state | {key: -state[key]}, path)
-    other = load_predictor(path, device="cpu")
+    other = load_predictor(path, device="cpu", dtype="float32")
     moved = other.predict(other.encode(image), POINT)
     assert not np.allclose(moved.logits, prediction.logits, atol=1e-3)
 
@@ -175,7 +175,8 @@ def test_half_precision_gives_nearly_the_same(
     base_file: Path, image: np.ndarray, learned: str
 ) -> None:
     path = write_adapter(base_file, "half.safetensors", 1, learned_weights=learned)
-    full = load_predictor(base_file, path, device="cpu").encode(image).features
+    exact = load_predictor(base_file, path, device="cpu", dtype="float32")
+    full = exact.encode(image).features
     half = load_predictor(base_file, path, device="cpu", dtype="bfloat16")
     assert (half.encode(image).features - full).abs().mean() < 0.05 * full.std()
 

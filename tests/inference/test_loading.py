@@ -49,7 +49,7 @@ def test_an_imported_model_and_its_adapter_are_loaded_by_name(
     adapter = import_weights(adapter_file, "mine")
     assert (model.kind, adapter.kind) == (Kind.MODEL, Kind.ADAPTER)
     own_file.unlink()
-    predictor = load_predictor("mine", adapter="mine", device="cpu")
+    predictor = load_predictor("mine", adapter="mine", device="cpu", dtype="float32")
     assert predictor.description["model"] == "mine"
     assert predictor.description["model_sha256"] == base.sha256
     assert predictor.description["adapter_sha256"] == sha256(adapter_file)
@@ -76,14 +76,14 @@ def test_a_named_model_is_fetched_at_first_use_and_its_licence_told_before(
     wanted = entry(sha256=None)
     monkeypatch.setitem(MODELS, "web", wanted.variant)
     with caplog.at_level(logging.WARNING):
-        predictor = load_predictor("web", device="cpu")
+        predictor = load_predictor("web", device="cpu", dtype="float32")
     assert "licence CC0" in caplog.text
     assert predictor.description["model_sha256"] == sha256(own_file)
-    load_predictor("web", device="cpu")
+    load_predictor("web", device="cpu", dtype="float32")
     assert len(server.asked) == 1
     wanted.path.write_bytes(own_file.read_bytes() + b"!")
     with pytest.raises(CheckpointError, match="damaged or was replaced"):
-        load_predictor("web", device="cpu")
+        load_predictor("web", device="cpu", dtype="float32")
 
 
 def test_an_unknown_name_is_told_with_all_names(cache: Path) -> None:

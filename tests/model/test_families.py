@@ -15,7 +15,10 @@ from napari_sam_adapter import Prompts, SamPredictor, Scribble, load_predictor
 from napari_sam_adapter.errors import CheckpointError, PromptError
 from napari_sam_adapter.inference.preprocessing import frame_of, to_input, to_rgb
 from napari_sam_adapter.model import families
+from napari_sam_adapter.model.adapter import SamAdapter
+from napari_sam_adapter.model.adapter_files import save_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.exports import export_plain_sam
 from napari_sam_adapter.model.families import PREPROCESSINGS, choose_family
 from napari_sam_adapter.model.shape import SamShape
 
@@ -400,6 +403,25 @@ def test_missing_tensor_and_wrong_shape_are_named(name: str, tmp_path: Path) -> 
         load_checkpoint(path)
 
 
-def test_adapter_for_another_encoder_is_refused(folder: Path) -> None:
+def test_other_encoders_take_a_decoder_but_no_adapter(
+    folder: Path, tmp_path: Path
+) -> None:
+    base = load_checkpoint(folder / "mobile-sam.pth")
+    decoder, adapter = tmp_path / "decoder.safetensors", tmp_path / "full.safetensors"
+    save_adapter(None, base.sam, decoder, "mobile-sam", base.sha256)
+    save_adapter(SamAdapter(32, 2), base.sam, adapter, "mobile-sam", base.sha256)
+    predictor_for(folder, "mobile-sam", adapter=str(decoder))
     with pytest.raises(CheckpointError, match="ViT encoder"):
-        predictor_for(folder, "mobile-sam", adapter=str(folder / "sam.pth"))
+        predictor_for(folder, "mobile-sam", adapter=str(adapter))
+
+
+@pytest.mark.parametrize(
+    "name", ["mobile-sam", "lite-medsam", "efficient-sam", "sam-med2d"]
+)
+def test_networks_of_their_own_are_not_exported_as_sam(
+    name: str, folder: Path, tmp_path: Path
+) -> None:
+    checkpoint = load_checkpoint(folder / f"{name}.pth")
+    with pytest.raises(CheckpointError, match="other programs"):
+        export_plain_sam(checkpoint, tmp_path / "plain.pth")
+    assert not (tmp_path / "plain.pth").exists()

@@ -75,7 +75,10 @@ def test_the_file_is_small_and_can_be_used_at_once(
 def test_everything_gives_a_model(config: Configure, disks: list[Sample]) -> None:
     asked = config(trains="everything", steps=2)
     list(train_adapter(asked, disks))
-    assert load_predictor(asked.output, device="cpu").image_size == SIDE
+    predictor = load_predictor(asked.output, device="cpu")
+    assert predictor.image_size == SIDE
+    family = load_predictor(asked.base, device="cpu").description["preprocessing"]
+    assert read_weights(asked.output)[1]["preprocessing"] == family
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_sam_adapter.datasets.planes import ReferencePlane, planes_of
 from napari_sam_adapter.datasets.reference import BrokenPair
-from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.errors import ImageError, PromptError
 from napari_sam_adapter.evaluation.judging import (
     Case,
     Judgement,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.evaluation.judging import Step
     from napari_sam_adapter.evaluation.protocols import Interactive
     from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.prompts import Prompts
 
     Mask = npt.NDArray[np.bool_]
 
@@ -102,18 +103,28 @@ def ask(
     Returns
     -------
     list of (H, W) bool arrays
-        One per round; a perfect answer is kept.
+        One per round; an answer that is perfect, or whose correction the network does
+        not understand, is kept.
     """
     prompts = first_prompt(truth, protocol.start)
     prediction = predictor.predict(embedding, prompts)
     answers = [prediction.mask]
     for _ in range(protocol.corrections):
         click = correction(prediction.mask, truth)
-        if click is not None:
-            prompts = prompts.with_point(click.point, click.positive)
+        asked = click and prompts.with_point(click.point, click.positive)
+        if asked and _is_understood(predictor, asked):
+            prompts = asked
             prediction = predictor.predict(embedding, prompts, prediction)
         answers.append(prediction.mask)
     return answers
+
+
+def _is_understood(predictor: Predictor, prompts: Prompts) -> bool:
+    try:
+        predictor.capabilities.check(prompts)
+    except PromptError:
+        return False
+    return True
 
 
 def _judge(answers: Sequence[Mask], truth: Mask) -> tuple[float, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.inference.stability import stability
 from napari_sam_adapter.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.inference.embedding import ImageEmbedding
     from napari_sam_adapter.inference.predictor import SamPredictor
-
-STABILITY_OFFSET = 1.0
-"""A mask is stable if moving its threshold by this much hardly changes it."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +198,7 @@ def _ask(
     if not good:
         return []
     low = torch.from_numpy(np.stack([candidate.logits for candidate in good]))
-    stabilities = stability(embedding.frame.to_masks(low))
+    stabilities = stability(embedding.frame.to_masks(low)).numpy()
     sizes = np.array([np.count_nonzero(candidate.mask) for candidate in good])
     largest = settings.max_share * good[0].mask.size
     kept = (
@@ -209,28 +207,6 @@ def _ask(
         & (sizes <= largest)
     )
     return [_Found(good[i].mask, good[i].score) for i in np.flatnonzero(kept)]
-
-
-def stability(logits: torch.Tensor) -> npt.NDArray[np.float64]:
-    """Return how little masks change when their threshold moves.
-
-    Parameters
-    ----------
-    logits : (N, H, W) float tensor
-        At the size of the image.
-
-    Returns
-    -------
-    (N,) float array
-        Pixels above the raised threshold per pixel above the lowered one; 0 if there
-        is none.
-    """
-    high, low = (
-        (logits > offset).flatten(1).sum(dim=1).double()
-        for offset in (STABILITY_OFFSET, -STABILITY_OFFSET)
-    )
-    ratio: npt.NDArray[np.float64] = (high / low.clamp(min=1)).cpu().numpy()
-    return ratio
 
 
 def _without_duplicates(

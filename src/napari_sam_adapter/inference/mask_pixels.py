@@ -78,7 +78,7 @@ def to_pixels(
     """
     logits = logits.float().cpu()
     if family.upscaling != "twice":
-        return _scaled_at_once(logits, frame, family).numpy()
+        return (scaled_logits(logits, frame, family) > 0).numpy()
     masks = np.zeros((len(logits), *frame.original), bool)
     for low, mask in zip(logits, masks, strict=True):
         if bool((low > 0).any()):
@@ -86,11 +86,29 @@ def to_pixels(
     return masks
 
 
-def _scaled_at_once(logits: Tensor, frame: Frame, family: Family) -> Tensor:
+def scaled_logits(logits: Tensor, frame: Frame, family: Family = SAM) -> Tensor:
+    """Scale masks to the image as a family's authors do.
+
+    Parameters
+    ----------
+    logits : (N, h, w) tensor
+        Masks in the network's square.
+    frame : Frame
+        How the image lies in it.
+    family : Family
+        How its authors scale masks.
+
+    Returns
+    -------
+    (N, H, W) tensor
+        Logits of every pixel.
+    """
+    if family.upscaling == "twice":
+        return frame.to_masks(logits)
     if family.upscaling == "bicubic":
-        return F.interpolate(logits[:, None], frame.original, mode="bicubic")[:, 0] > 0
+        return F.interpolate(logits[:, None], frame.original, mode="bicubic")[:, 0]
     probabilities = logits.sigmoid()[:, None]
-    return F.interpolate(probabilities, frame.original, mode="bilinear")[:, 0] > 0.5
+    return F.interpolate(probabilities, frame.original, mode="bilinear")[:, 0].logit()
 
 
 def _fill(low: Tensor, frame: Frame, mask: npt.NDArray[np.bool_]) -> None:

@@ -15,6 +15,7 @@ from napari_sam_adapter.inference.answers import to_prediction, trained_masks
 from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.encoding import encode_in_parts
+from napari_sam_adapter.inference.mask_pixels import scaled_logits
 from napari_sam_adapter.inference.preprocessing import (
     frame_of,
     to_input,
@@ -126,6 +127,7 @@ class SamPredictor:
             base_name = self.description["model"]
             checkpoint = load_adapter(path, self._base, base_name, functions)
             about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
+        about["preprocessing"] = checkpoint.family.name
         changed = SamPredictor(checkpoint, about, str(self.device), self._dtype)
         changed._base = self._base
         return changed
@@ -282,9 +284,11 @@ class SamPredictor:
         (H, W) float32 array
             Probability of each pixel to belong to an object.
         """
-        logits, _ = self._decoding.decode(embedding, None, None, None, slice(0, 1))
-        masks = embedding.frame.to_masks(logits[:, 0].float())
-        return torch.sigmoid(masks[0]).cpu().numpy()
+        chosen, _ = trained_masks(self._family, is_ambiguous=False)
+        logits, scores = self._decoding.decode(embedding, None, None, None, chosen)
+        best = logits[:, int(scores[0].argmax())]
+        full = scaled_logits(best.float(), embedding.frame, self._family)
+        return torch.sigmoid(full[0]).cpu().numpy()
 
     @torch.inference_mode()
     def _predict_alike(

@@ -103,11 +103,6 @@ def load_adapter(
         If the file is no adapter, was made for another base, or needs a function that
         is not given.
     """
-    if not isinstance(base.sam.image_encoder, ImageEncoder):
-        raise CheckpointError(
-            f"Expected a model with SAM's ViT encoder, because {path} is for one, got "
-            f"{base_name!r}. Choose another model, or no adapter."
-        )
     content, text = read_weights(path)
     header = AdapterHeader.from_text(text, path)
     if header.base_sha256 != base.sha256:
@@ -121,6 +116,12 @@ def load_adapter(
         tuned = {key: tensor.float() for key, tensor in content.items()}
         parts = {key: tuned.pop(key) for key in content if key.startswith(_PREFIX)}
         additions = {key: tuned.pop(key) for key in list(tuned) if is_lora(key)}
+        is_vit = isinstance(base.sam.image_encoder, ImageEncoder)
+        if (parts or additions) and not is_vit:
+            raise CheckpointError(
+                f"Expected a model with SAM's ViT encoder, because {path} is for one, "
+                f"got {base_name!r}. Choose another model, or no adapter."
+            )
         adapter = _adapter_like(parts, base.sam, header, path, functions)
         sam = load_lora(base.sam, additions) if additions else base.sam
         sam = _with_tuned(sam, tuned, path)
@@ -138,7 +139,11 @@ def _family_of(header: AdapterHeader, base: Family) -> Family:
     # the base's embeddings of points and masks stay in use
     trusted = header.notes.score_is_trusted
     capabilities = replace(base.capabilities, score_is_trusted=trusted)
-    return replace(family, capabilities=capabilities)
+    family = replace(family, capabilities=capabilities)
+    if not trusted and family.answers == "by_ambiguity":
+        # the masks for ambiguous prompts were not trained along either
+        family = replace(family, answers="first")
+    return family
 
 
 def _adapter_like(

@@ -17,8 +17,11 @@ from napari_sam_adapter.model.checkpoints import (
     PUBLISHED_RENAMES,
     load_checkpoint,
 )
-from napari_sam_adapter.model.families import SMALL
+from napari_sam_adapter.model.image_encoder import ImageEncoder, PatchEmbed
+from napari_sam_adapter.model.layers import MLPBlock
 from napari_sam_adapter.model.lora import merge_lora
+from napari_sam_adapter.model.mask_decoder import MaskDecoder
+from napari_sam_adapter.model.prompt_encoder import PromptEncoder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,10 +156,19 @@ def import_published(
 
 
 def _require_published_vit(checkpoint: Checkpoint) -> None:
-    if checkpoint.family == SMALL:
+    sam = checkpoint.sam
+    encoder = sam.image_encoder
+    is_published = (
+        type(encoder) is ImageEncoder
+        and type(encoder.patch_embed) is PatchEmbed
+        and all(type(block.mlp) is MLPBlock for block in encoder.blocks)
+        and type(sam.prompt_encoder) is PromptEncoder
+        and type(sam.mask_decoder) is MaskDecoder
+    )
+    if not is_published:
         raise CheckpointError(
-            "Expected SAM vit_b, vit_l or vit_h, got the small model of this project, "
-            "which other programs cannot read."
+            "Expected SAM vit_b, vit_l or vit_h, got a network that other programs "
+            f"for SAM cannot read ({checkpoint.family.name})."
         )
 
 

@@ -54,11 +54,6 @@ class ModelVariant:
     saved_as: str = ""
     is_archive: bool = False
 
-    @property
-    def is_shipped(self) -> bool:
-        """Whether the weights come with the package."""
-        return self.file is not None
-
 
 def _official(size: str, file: str, sha256: str, n_bytes: int) -> ModelVariant:
     return ModelVariant(

@@ -36,7 +36,7 @@ def read_samples(path: Path, split: str, plane_step: int = 1) -> list[Sample]:
         If the file is missing or not of this layout.
     """
     return [
-        Sample(plane.image, (plane.labels,), plane.prior)
+        Sample(plane.image, (plane.labels,), plane.prior, plane.name, plane.source)
         for reference in open_zipped(path, split).read()
         if isinstance(reference, Reference)
         for plane in planes_of(reference, plane_step)

@@ -17,12 +17,12 @@ from napari_sam_adapter.errors import OutputError, TrainingError
 from napari_sam_adapter.inference.loading import choose_device
 from napari_sam_adapter.model.checkpoints import save_base
 from napari_sam_adapter.model.layers import ConvBlock, warm_up_vector_math
-from napari_sam_adapter.model.number_formats import bfloat16_pays
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import TINY
 from napari_sam_adapter.model.two_way_transformer import DownsampledAttention
 from napari_sam_adapter.training.affinities import AffinityHead
 from napari_sam_adapter.training.datasets import read_samples
+from napari_sam_adapter.training.half_precision import half_precision_pays
 from napari_sam_adapter.training.prompt_data import PromptDataset, PromptExample
 from napari_sam_adapter.training.prompt_steps import interactive_loss
 
@@ -81,7 +81,7 @@ class _Run:
         groups = parameter_groups(self.sam, recipe.weight_decay)
         head = {"params": list(self.affinities.parameters()), "weight_decay": 0.0}
         self.optimiser = torch.optim.AdamW([*groups, head], betas=(0.9, 0.98))
-        self.use_half = device.type == "cuda" or bfloat16_pays()
+        self.use_half = half_precision_pays(str(device))
         self.step, self.loss, self.iou = 0, 0.0, 0.0
 
     def train_step(self, batch: PromptExample, phase: Phase) -> None:

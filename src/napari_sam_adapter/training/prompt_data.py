@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from napari_sam_adapter.inference.preprocessing import normalise
+from napari_sam_adapter.inference.preprocessing import normalise, to_rgb
 from napari_sam_adapter.model.families import SMALL
 from napari_sam_adapter.training.affinities import region_map
 from napari_sam_adapter.training.augmentation import View, random_view
@@ -201,6 +201,9 @@ def network_input(view: View, family: Family = SMALL) -> Tensor:
     """
     rows, columns = view.valid
     image = torch.zeros(3, *view.image.shape[:2])
-    pixels = torch.from_numpy(view.image[:rows, :columns]).permute(2, 0, 1).float()
+    shown = view.image[:rows, :columns]
+    if family.intensity == "channel_min_max":
+        shown = to_rgb(shown, family.intensity)
+    pixels = torch.from_numpy(shown).permute(2, 0, 1).float()
     image[:, :rows, :columns] = normalise(pixels, family)
     return image

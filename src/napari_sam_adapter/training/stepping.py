@@ -11,9 +11,9 @@ import torch
 from torch.utils.data import default_collate
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.model.number_formats import bfloat16_pays
 from napari_sam_adapter.training.adapter_data import AdapterExample, cut
 from napari_sam_adapter.training.cost import StepCost
+from napari_sam_adapter.training.half_precision import half_precision_pays
 from napari_sam_adapter.training.pretrain import fast_backward
 from napari_sam_adapter.training.prompt_data import PromptExample
 
@@ -198,9 +198,7 @@ class Stepper:
 def _uses_half(config: TrainingConfig, device: torch.device) -> bool:
     if config.precision != "auto":
         return config.precision == "bfloat16"
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return device.type == "cpu" and bfloat16_pays()
+    return half_precision_pays(str(device))
 
 
 def _seed(seed: int, step: int, place: int) -> None:

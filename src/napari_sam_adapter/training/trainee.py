@@ -235,7 +235,8 @@ class Trainee(nn.Module):
             If it cannot be written.
         """
         if self.config.trains == "everything":
-            save_base(self.sam.state_dict(), path, {"base": self.config.base})
+            about = {"base": self.config.base, "preprocessing": self.family.name}
+            save_base(self.sam.state_dict(), path, about)
         else:
             base = self.config.base
             save_adapter(self.adapter, self.sam, path, base, base_sha256, notes)

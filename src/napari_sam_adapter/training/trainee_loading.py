@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.inference.predictor import MASKS_PER_TOKEN
 from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.lora import add_lora, lora_state
+from napari_sam_adapter.training.prompt_steps import MASK_STRIDE
 from napari_sam_adapter.training.trainee import Trainee
 from napari_sam_adapter.weight_store.entries import Kind
 
@@ -54,6 +56,12 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
             f"Expected a model that keeps the sides of an image in proportion, but "
             f"{config.base} or what to start from stretches it ({base.family.name}). "
             "Train on the SAM that it was made from."
+        )
+    sam = base.sam
+    if sam.image_size != MASK_STRIDE * MASKS_PER_TOKEN * sam.prompt_encoder.grid:
+        raise TrainingError(
+            f"Expected a model with masks of a {MASK_STRIDE}th of its input, "
+            f"got {config.base} ({base.family.name}). Train another model."
         )
     torch.manual_seed(config.seed)
     trainee = Trainee(_with_part(base, config), config)
