@@ -40,7 +40,6 @@ class DiskPredictor:
 
     score: float = 0.9
     model: str = "disk"
-    score_is_trusted: bool = True
     encoded: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     predicted: list[tuple[Prompts, MaskPrediction | None]] = field(default_factory=list)
     thread_ids: list[int] = field(default_factory=list)
@@ -62,6 +61,7 @@ class DiskPredictor:
         prompts: Prompts,
         previous: MaskPrediction | None = None,
     ) -> MaskPrediction:
+        self.capabilities.check(prompts)
         self.predicted.append((prompts, previous))
         self.thread_ids.append(threading.get_ident())
         mask = _regions_asked_for(embedding.features, prompts)
@@ -86,7 +86,11 @@ class DiskPredictor:
             for number, m in enumerate(masks)
         ]
         return MaskPrediction(
-            mask, self.score, _logits(mask), tuple(candidates), self.score_is_trusted
+            mask,
+            self.score,
+            _logits(mask),
+            tuple(candidates),
+            self.capabilities.score_is_trusted,
         )
 
 

@@ -122,6 +122,12 @@ class Prompts:
         )
 
     @property
+    def mark_object(self) -> bool:
+        """Whether any prompt says where the object is, not only where it is not."""
+        marked = self.signs.any() or any(s.positive for s in self.scribbles)
+        return bool(marked) or self.box is not None or self.mask is not None
+
+    @property
     def signs(self) -> npt.NDArray[np.bool_]:
         """Polarities as an array, never None."""
         assert self.polarities is not None  # set by __post_init__

@@ -9,7 +9,7 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.predictions import MaskPrediction
 from napari_sam_adapter.volume.edits import EndHere, Paint
 from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import propagate
+from napari_sam_adapter.volume.propagation import follow, propagate
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
 from napari_sam_adapter.volume.session import Session
 
@@ -167,6 +167,53 @@ def test_an_end_mark_clears_what_lies_behind_it(session):
     while session.can_undo:
         session.undo()
     assert not session.labels.any()
+
+
+def test_a_plane_where_a_click_found_nothing_is_followed_past(session):
+    click(session, 10)
+    session.add_point(1, at(14), (2, 2))
+    assert not session.mask(1, at(14)).any()
+    request = session.propagation(1)
+    results = list(propagate(session, 1))
+    assert visited(results) == [z for z in range(DEPTH) if z not in (10, 14)]
+    assert request.total == len(results)
+    expected = cylinder()
+    expected[14] = False
+    np.testing.assert_array_equal(session.labels == 1, expected)
+    assert visited(propagate(session, 1)) == []
+
+
+def test_a_click_that_waits_for_its_mask_is_not_the_end(session):
+    click(session, 10)
+    session.add_point(1, at(14), POINT)
+    request = session.propagation(1)
+    assert {(part.first, part.last) for part in request.stretches} == {(0, 9), (11, 20)}
+    assert 14 not in visited(result for result in follow(request) if result)
+
+
+def test_a_plane_with_background_prompts_alone_is_the_end(session):
+    click(session, 10)
+    session.add_point(1, at(14), POINT, positive=False)
+    assert not session.mask(1, at(14)).any()
+    list(propagate(session, 1))
+    np.testing.assert_array_equal(session.labels == 1, cylinder(last=13))
+
+
+def test_masks_to_be_cleared_are_counted(session):
+    click(session, 10)
+    list(propagate(session, 1))
+    session.end_here(1, at(14))
+    request = session.propagation(1)
+    assert request.total == len(list(propagate(session, 1)))
+
+
+def test_interpolated_masks_have_no_score(session):
+    click(session, 4, 8)
+    bare = PropagationSettings(method="interpolation")
+    results = list(propagate(session, 1, settings=bare))
+    assert {result.trusted_score for result in results} == {None}
+    assert session.score(1, at(6)) is None
+    assert session.confidence(1, at(6)) > 0.9
 
 
 def test_planes_outside_the_range_are_not_written(session):

@@ -273,6 +273,18 @@ def test_another_image_is_refused(saved, path, volume):
         replay(path, other, DiskPredictor())
 
 
+def test_another_version_or_note_is_no_other_predictor(volume, path):
+    class Noted(DiskPredictor):
+        description = {"model": "disk", "version": "1", "note": "as it was"}
+
+    class Later(DiskPredictor):
+        description = {"model": "disk", "version": "2"}
+
+    session = Session(volume, Noted(), journal=path)
+    session.new_object()
+    same(session, replay(path, volume, Later()))
+
+
 def test_another_predictor_is_refused(saved, path, volume):
     with pytest.raises(SessionError, match="Expected the predictor"):
         replay(path, volume, DiskPredictor(model="other"))

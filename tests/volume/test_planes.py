@@ -6,6 +6,7 @@ import zarr
 
 from napari_sam_adapter.errors import ImageError, PlaneError
 from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.volume.axes import spacing_of
 from napari_sam_adapter.volume.planes import Plane, Volume
 
 
@@ -191,3 +192,17 @@ def test_a_broken_chunk_of_a_zarr_is_an_image_error(tmp_path):
         chunk.write_bytes(b"broken")
     with pytest.raises(ImageError, match="plane"):
         Volume(array).read(Plane((1, 2), (0,)))
+
+
+@pytest.mark.parametrize(
+    ("axes", "scale", "units", "spacing"),
+    [
+        ("zyx", (-5, 0.5, 0.5), ("um",) * 3, (5, 0.5, 0.5)),
+        ("zyx", (5, 1, 1), ("pixel",) * 3, (5, 1, 1)),
+        ("zyx", (2, 0.5, 0.5), ("pixel", "um", "um"), (1, 1, 1)),
+        ("tzyx", (60, 2, 0.5, 0.5), ("s", "um", "um", "um"), (0.5, 2, 0.5, 0.5)),
+        ("tyx", (60, 0.5, 0.4), ("s", "um", "um"), (0.4, 0.5, 0.4)),
+    ],
+)
+def test_spacing_is_the_scale_where_space_has_one_unit(axes, scale, units, spacing):
+    assert spacing_of(axes, scale, units) == spacing

@@ -126,6 +126,7 @@ def test_one_bad_plane_in_between_is_interpolated(plane):
     session = clicked_session(image, plane)
     results = {r.plane.position[0]: r for r in propagate(session, 1)}
     assert (results[6].reason, results[6].is_usable) == ("blank", True)
+    assert (results[6].trusted_score, results[7].trusted_score) == (None, 0.9)
     assert results[6].confidence < 0.5 < results[7].confidence
     np.testing.assert_array_equal(session.labels == 1, rod())
 
@@ -331,3 +332,12 @@ def test_a_network_without_mask_prompts_is_followed_by_boxes(clicked, predictor)
     predictor.predicted.clear()
     assert list(propagate(clicked, 1))
     assert all(p.mask is None and p.box for p, _ in predictor.predicted)
+
+
+def test_a_click_on_a_followed_plane_is_asked_as_far_as_understood(clicked, predictor):
+    predictor.capabilities = Capabilities(mask_prompts=False)
+    list(propagate(clicked, 1))
+    above = Plane((1, 2), (5,))
+    clicked.add_point(1, above, (10, 13))
+    assert clicked.mask(1, above).any()
+    assert predictor.predicted[-1][0].mask is None

@@ -3,6 +3,7 @@ import pytest
 from tests.volume.conftest import LEFT, RIGHT, SHAPE, ball, paint_balls
 
 from napari_sam_adapter.errors import ImageError, PlaneError, PromptError, SessionError
+from napari_sam_adapter.predictions import Capabilities
 from napari_sam_adapter.prompts import Prompts, Scribble
 from napari_sam_adapter.volume.edits import (
     Accept,
@@ -328,7 +329,7 @@ def test_a_constant_plane_is_refused_with_a_sentence(predictor, plane):
 
 
 def test_score_that_is_not_trusted_is_not_told(session, predictor, plane):
-    predictor.score_is_trusted = False
+    predictor.capabilities = Capabilities(score_is_trusted=False)
     session.new_object()
     session.add_point(1, plane, LEFT[1:])
     assert session.mask(1, plane).any()

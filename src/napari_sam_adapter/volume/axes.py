@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_SPATIAL_AXES = 5
+SPACE = "zyx"
 COLOUR_LENGTHS = (3, 4)
 SMALLEST_PLANE_BESIDE_COLOUR = 5
 """Shorter planes with a last axis of 3 or 4 are taken for volumes, not for colour."""
@@ -101,6 +102,35 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
             f"Expected {ndim} distances above 0, one per spatial axis, got {distances}."
         )
     return distances
+
+
+def spacing_of(
+    axes: str, scale: Sequence[float], units: Sequence[str]
+) -> tuple[float, ...]:
+    """Return the spacing for a session from what a file or layer says of its axes.
+
+    Parameters
+    ----------
+    axes : str
+        One letter per axis; those beside z, y and x, as of time, are not space.
+    scale : sequence of float
+        Distance between neighbours on every axis.
+    units : sequence of str
+        Their units.
+
+    Returns
+    -------
+    tuple of float
+        The scale, if z, y and x have one unit; else it tells nothing about shape, and
+        they get 1. A step on any other axis counts as one along the last of z, y, x.
+    """
+    in_space = [axis in SPACE for axis in axes]
+    units_of_space = {u for u, inside in zip(units, in_space, strict=True) if inside}
+    sizes = [abs(float(size)) if len(units_of_space) == 1 else 1.0 for size in scale]
+    known = [size for size, inside in zip(sizes, in_space, strict=True) if inside]
+    pixel = known[-1] if known else 1.0
+    pairs = zip(sizes, in_space, strict=True)
+    return tuple(size if inside else pixel for size, inside in pairs)
 
 
 def _channel_axis(shape: tuple[int, ...], axes: str) -> int | None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.volume.objects import Answer, Derivation
+from napari_sam_adapter.volume.answer import Answer
+from napari_sam_adapter.volume.objects import Derivation
 from napari_sam_adapter.volume.performing import write_mask
 
 if TYPE_CHECKING:

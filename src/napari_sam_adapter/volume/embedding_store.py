@@ -31,7 +31,7 @@ SAVES_BETWEEN_LOOKS = 64
 ABANDONED = 3600.0
 """Seconds after which an unfinished entry is taken for one of a killed process."""
 ENTRY, UNFINISHED, DROPPED = ".zarr", ".unfinished", ".dropped"
-HARDWARE = {"device"}
+NOT_IN_KEY = {"device"}
 DAMAGED = (OSError, ValueError, KeyError, TypeError, RuntimeError)
 """What zarr and its codecs raise on files that were cut or changed."""
 
@@ -182,7 +182,7 @@ def embedding_key(image: npt.NDArray[np.uint8], description: Mapping[str, str]) 
     str
         Hexadecimal digits.
     """
-    meaning = sorted(item for item in description.items() if item[0] not in HARDWARE)
+    meaning = sorted(item for item in description.items() if item[0] not in NOT_IN_KEY)
     digest = hashlib.sha256(repr((VERSION, image.shape, meaning)).encode())
     digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()[:40]

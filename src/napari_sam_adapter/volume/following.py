@@ -108,7 +108,10 @@ def _between(stretch: Stretch, index: int, request: PropagationRequest) -> Sight
     first, second = stretch.below.mask, stretch.above.mask
     mask = interpolate(first, second, weight, request.pixel)
     doubt = 4 * weight * (1 - weight) * (1 - first.overlap(second))
-    return Sighting(mask, 1 - doubt, 1 - doubt, is_usable=bool(mask.pixels.size))
+    is_usable = bool(mask.pixels.size)
+    return Sighting(
+        mask, 1 - doubt, 1 - doubt, is_usable=is_usable, score_is_trusted=False
+    )
 
 
 def _weight(stretch: Stretch, index: int) -> float:
@@ -121,12 +124,7 @@ def _weight(stretch: Stretch, index: int) -> float:
 
 def _clear_orphans(request: PropagationRequest) -> Iterator[PlaneResult]:
     """Clear old masks that follow from no anchor any more."""
-    inside = {
-        (stretch.object_id, index)
-        for stretch in request.stretches
-        for index in range(stretch.first, stretch.last + 1)
-    }
-    for object_id, index in sorted(request.outdated - inside):
+    for object_id, index in sorted(request.orphans):
         yield cleared(request, object_id, index, None)
 
 

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     PredictorSource = Predictor | Callable[[dict[str, str]], Predictor]
 
-HARDWARE = {"device", "dtype"}
-"""Parts of a description that do not change what a predictor means."""
+INCIDENTAL = {"device", "dtype", "version", "note"}
+"""Parts of a description that do not change which predictor it is."""
 
 
 def replay(
@@ -170,7 +170,7 @@ class _Replayer:
 
 
 def _meaning(description: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in description.items() if key not in HARDWARE}
+    return {key: value for key, value in description.items() if key not in INCIDENTAL}
 
 
 def _same_volume(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.packing import PackedArray
 from napari_sam_adapter.volume.results import REASONS
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam_adapter.predictions import Capabilities, MaskPrediction
+    from napari_sam_adapter.volume.answer import Answer
     from napari_sam_adapter.volume.results import Origin, PlaneResult
 
 NO_PROMPTS = Prompts()
@@ -30,117 +31,6 @@ class ObjectRecord:
     """
 
     accepted: bool = False
-
-
-@dataclass(frozen=True)
-class PackedCandidate:
-    """A mask candidate with its mask compressed.
-
-    Parameters
-    ----------
-    mask : PackedArray
-        The mask.
-    score : float
-        The network's estimate.
-    logits : (h, w) float32 array
-        Low-resolution logits.
-    """
-
-    mask: PackedArray
-    score: float
-    logits: npt.NDArray[np.float32]
-
-    @classmethod
-    def of(cls, source: MaskCandidate | MaskPrediction) -> PackedCandidate:
-        """Compress the mask of a candidate or prediction.
-
-        Parameters
-        ----------
-        source : MaskCandidate or MaskPrediction
-            What to keep.
-
-        Returns
-        -------
-        PackedCandidate
-            The same, small.
-        """
-        return cls(PackedArray.of(source.mask), source.score, source.logits)
-
-    def unpack(self) -> MaskCandidate:
-        """Return the candidate.
-
-        Returns
-        -------
-        MaskCandidate
-            With a full mask.
-        """
-        return MaskCandidate(self.mask.unpack(), self.score, self.logits)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The last mask that was committed for an object on a plane.
-
-    Parameters
-    ----------
-    prompts : Prompts
-        What was asked.
-    chosen : PackedCandidate
-        The mask in use.
-    candidates : tuple of PackedCandidate
-        All masks to choose from.
-    confidence : float
-        0 to 1.
-    score_is_trusted : bool
-        Whether the score may be shown.
-    """
-
-    prompts: Prompts
-    chosen: PackedCandidate
-    candidates: tuple[PackedCandidate, ...]
-    confidence: float
-    score_is_trusted: bool = True
-
-    @classmethod
-    def of(
-        cls, prediction: MaskPrediction, prompts: Prompts, confidence: float
-    ) -> Answer:
-        """Compress a prediction.
-
-        Parameters
-        ----------
-        prediction : MaskPrediction
-            What the predictor said.
-        prompts : Prompts
-            What it was asked.
-        confidence : float
-            0 to 1.
-
-        Returns
-        -------
-        Answer
-            The same, small.
-        """
-        candidates = tuple(PackedCandidate.of(c) for c in prediction.candidates)
-        chosen, trusted = PackedCandidate.of(prediction), prediction.score_is_trusted
-        return cls(prompts, chosen, candidates, confidence, trusted)
-
-    @property
-    def prediction(self) -> MaskPrediction:
-        """The answer as the predictor takes it back with the next prompt."""
-        chosen = self.chosen.unpack()
-        return MaskPrediction(
-            chosen.mask,
-            chosen.score,
-            chosen.logits,
-            self.mask_candidates,
-            self.score_is_trusted,
-        )
-
-    @property
-    def mask_candidates(self) -> tuple[MaskCandidate, ...]:
-        """All masks to choose from, best first."""
-        return tuple(candidate.unpack() for candidate in self.candidates)
 
 
 @dataclass(frozen=True)
@@ -256,6 +146,17 @@ class PlaneRecord:
         return self.locked or self.painted is not None
 
     @property
+    def is_unanswered(self) -> bool:
+        """Whether an absent mask says nothing: the user asked for one, in vain or not.
+
+        Locked and painted planes, and those with background prompts alone, do say
+        that the object is not there.
+        """
+        if self.prompts.is_empty or self.is_kept:
+            return False
+        return self.is_pending or self.prompts.mark_object
+
+    @property
     def is_derived(self) -> bool:
         """Whether the mask came by propagation and may be replaced by another."""
         derivation = self.derivation
@@ -278,19 +179,31 @@ class PlaneRecord:
         return self.derivation.confidence if self.derivation else None
 
     @property
-    def asked(self) -> Prompts:
-        """What the predictor is asked: a propagated mask is refined, not forgotten."""
-        derived = self.derivation.mask if self.derivation else None
-        if self.answer is not None or derived is None or self.prompts.mask is not None:
-            return self.prompts
-        return replace(self.prompts, mask=derived.unpack())
-
-    @property
     def previous(self) -> MaskPrediction | None:
         """Answer to be refined: only if prompts were added and none changed."""
         if self.answer is None or not _adds(self.prompts, self.answer.prompts):
             return None
         return self.answer.prediction
+
+    def asked(self, capabilities: Capabilities) -> Prompts:
+        """Return what the predictor is asked: a propagated mask is refined.
+
+        Parameters
+        ----------
+        capabilities : Capabilities
+            What the predictor understands.
+
+        Returns
+        -------
+        Prompts
+            With the propagated mask, if there is one and masks are understood.
+        """
+        derived = self.derivation.mask if self.derivation else None
+        if self.answer is not None or derived is None or self.prompts.mask is not None:
+            return self.prompts
+        if not capabilities.mask_prompts:
+            return self.prompts
+        return replace(self.prompts, mask=derived.unpack())
 
     def painted_mask(self) -> npt.NDArray[np.bool_] | None:
         """Return the pixels that were edited by hand.

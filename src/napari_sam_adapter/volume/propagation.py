@@ -92,8 +92,9 @@ def propagate(
     -----
     The planes on which the user worked are anchors and stay as they are. Between two
     anchors an object is followed from both sides. An anchor without a mask is where
-    the object ends. After a change at one anchor only the planes up to the next
-    anchors are computed again.
+    the object ends; where prompts ask for the object and no mask came of it, it is
+    followed past that plane, which stays as it is. After a change at one anchor only
+    the planes up to the next anchors are computed again.
 
     Undo takes everything back at once. The loop may be left at any time: what was
     yielded is in the labels and in the journal, and nothing else.
@@ -120,7 +121,7 @@ def _compute_anchors(
     for object_id in object_ids:
         for plane in session.anchors(object_id):
             if where.has_beside(plane) and session.needs_mask(object_id, plane):
-                with suppress(ImageError):  # then it is no anchor to follow from
+                with suppress(ImageError):  # then the object is followed past it
                     session.mask(object_id, plane)
 
 
@@ -217,8 +218,14 @@ def request_propagation(
     planes = parallel_planes(where.seed, where.axis, document.labels.shape[where.axis])
     stretches: list[Stretch] = []
     outdated: set[tuple[int, int]] = set()
+    passed: set[tuple[int, int]] = set()
     for object_id in dict.fromkeys(object_ids):
         anchors = _anchors(document, object_id, planes, where)
+        passed |= {
+            (object_id, index)
+            for index, plane in planes.items()
+            if index not in anchors and document.record(object_id, plane).is_anchor
+        }
         parts = list(
             stretches_between(object_id, anchors, where.start, where.stop, recipe)
         )
@@ -243,6 +250,7 @@ def request_propagation(
         spacing,
         tuple(stretches),
         frozenset(outdated),
+        frozenset(passed),
         _revisions(document, object_ids, planes, where),
         document.labels,
         frozenset(i for i, record in document.objects.items() if record.accepted),
@@ -270,11 +278,13 @@ def _anchors(
     where: PropagationRange,
 ) -> dict[int, Anchor]:
     document.require(object_id)
-    anchors = {
-        index: _anchor(document, object_id, plane, index)
-        for index, plane in planes.items()
-        if document.record(object_id, plane).is_anchor
-    }
+    anchors = {}
+    for index, plane in planes.items():
+        record = document.record(object_id, plane)
+        if record.is_anchor:
+            anchor = _anchor(document, object_id, plane, index)
+            if anchor.is_source or not record.is_unanswered:
+                anchors[index] = anchor
     if not any(anchor.is_source for anchor in anchors.values()):
         index = where.seed.index_along(where.axis)
         anchors[index] = _anchor(document, object_id, where.seed, index)
@@ -301,7 +311,10 @@ def _is_done(
     if stretch.below is None:
         indices.reverse()
     for index in indices:
-        derivation = document.record(stretch.object_id, planes[index]).derivation
+        record = document.record(stretch.object_id, planes[index])
+        if record.is_anchor:
+            continue  # followed past
+        derivation = record.derivation
         if derivation is None or not derivation.is_from(stretch.fingerprint):
             return False
         if derivation.mask is None and not stretch.is_two_sided:

@@ -84,6 +84,9 @@ class PropagationRange:
     def __contains__(self, index: int) -> bool:
         return self.start <= index <= self.stop
 
+    def __len__(self) -> int:
+        return self.stop - self.start + 1
+
     def plane(self, index: int) -> Plane:
         """Return the plane at an index of the axis.
 
@@ -137,6 +140,9 @@ class PropagationRequest:
     outdated : frozenset of (int, int)
         Object and index of masks of earlier propagations that are written anew or
         cleared.
+    passed : frozenset of (int, int)
+        Object and index of planes that stay as they are, although they are no anchors:
+        the user asked for a mask there and got none.
     revisions : mapping of (int, int) to int
         State of every object at every index.
     labels : int array of the spatial shape
@@ -154,6 +160,7 @@ class PropagationRequest:
     spacing: tuple[float, ...]
     stretches: tuple[Stretch, ...]
     outdated: frozenset[tuple[int, int]]
+    passed: frozenset[tuple[int, int]]
     revisions: Mapping[tuple[int, int], int]
     labels: npt.NDArray[np.integer[Any]]
     finished: frozenset[int]
@@ -185,9 +192,20 @@ class PropagationRequest:
     @property
     def total(self) -> int:
         """Largest number of results."""
-        return sum(
-            min(part.last, self.where.stop) - max(part.first, self.where.start) + 1
+        return len(self._inside - self.passed) + len(self.orphans)
+
+    @property
+    def orphans(self) -> frozenset[tuple[int, int]]:
+        """Outdated masks that follow from no anchor any more."""
+        return self.outdated - self._inside
+
+    @property
+    def _inside(self) -> frozenset[tuple[int, int]]:
+        return frozenset(
+            (part.object_id, index)
             for part in self.stretches
+            for index in range(part.first, part.last + 1)
+            if index in self.where
         )
 
     def origin(self, stretch: Stretch, index: int) -> Origin:

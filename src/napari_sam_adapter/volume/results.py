@@ -114,7 +114,7 @@ class PlaneResult:
     cues : Cues or None
         All that was measured, where only one direction got here.
     score_is_trusted : bool
-        Whether the score may be shown.
+        Whether the score may be shown: a network gave it that was trained to.
     """
 
     object_id: int
@@ -162,7 +162,7 @@ class PlaneResult:
 
     @property
     def trusted_score(self) -> float | None:
-        """The score; None where the predictor says that it is not to be trusted."""
+        """The score; None for interpolated masks and where it is not to be trusted."""
         return float(self.score) if self.score_is_trusted else None
 
 

@@ -170,8 +170,9 @@ class Session(EditableLabels):
             )
         revision = self._document.revision(object_id, plane)
         predictor = self._require_predictor()
+        prompts = record.asked(predictor.predictor.capabilities)
         return MaskRequest(
-            object_id, plane, record.asked, record.previous, revision, predictor
+            object_id, plane, prompts, record.previous, revision, predictor
         )
 
     def is_current(self, request: MaskRequest | PlaneResult) -> bool:

@@ -42,6 +42,8 @@ class Sighting:
         Whether the mask is one.
     cues : Cues or None
         What was measured.
+    score_is_trusted : bool
+        Whether a network gave the score.
     """
 
     mask: BoxedMask
@@ -50,6 +52,7 @@ class Sighting:
     reason: str = ""
     is_usable: bool = True
     cues: Cues | None = None
+    score_is_trusted: bool = True
 
 
 def bridge(
@@ -71,10 +74,11 @@ def bridge(
     Returns
     -------
     Sighting
-        Of low confidence.
+        Of low confidence and without a score.
     """
     mask = interpolate(first, second, weight, pixel)
-    return Sighting(mask, 0.0, BRIDGED, reason, bool(mask.pixels.size))
+    is_usable = bool(mask.pixels.size)
+    return Sighting(mask, 0.0, BRIDGED, reason, is_usable, score_is_trusted=False)
 
 
 def fuse(
@@ -116,7 +120,10 @@ def fuse(
         reason = "disagreement"
     score = sum(share * seen.score for share, seen in both)
     is_usable = bool(mask.pixels.size)
-    return Sighting(mask, score, sum(trust) * (1 - drift), reason, is_usable)
+    is_trusted = rising.score_is_trusted and falling.score_is_trusted
+    return Sighting(
+        mask, score, sum(trust) * (1 - drift), reason, is_usable, None, is_trusted
+    )
 
 
 def take_alone(seen: Sighting, share: float) -> Sighting:
@@ -194,6 +201,7 @@ def finish_plane(
     PlaneResult
         One per object that was looked for here, or has an old mask to be cleared.
     """
+    found = {i: pair for i, pair in found.items() if (i, index) not in request.passed}
     usable = [i for i, (_, seen) in found.items() if seen and seen.is_usable]
     sightings = [seen for i in usable if (seen := found[i][1])]
     masks = made_disjoint(
@@ -262,7 +270,7 @@ def to_result(
         seen.is_usable,
         request.origin(stretch, index) if stretch else None,
         seen.cues,
-        request.score_is_trusted,
+        request.score_is_trusted and seen.score_is_trusted,
     )
 
 
@@ -307,4 +315,4 @@ def absent(shape: tuple[int, int], reason: str, cues: Cues | None = None) -> Sig
     """
     nothing = BoxedMask(shape, (0, 0, 0, 0), np.zeros((0, 0), dtype=bool))
     score = cues.score if cues else 0.0
-    return Sighting(nothing, score, 0.0, reason, False, cues)
+    return Sighting(nothing, score, 0.0, reason, False, cues, cues is not None)

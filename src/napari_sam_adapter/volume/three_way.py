@@ -138,10 +138,16 @@ class _Ballot:
             top, left = self.start[1:]
             box = top, left, top + mask.shape[0], left + mask.shape[1]
             agreement = float((votes > MAJORITY).sum() / (votes > 0).sum())
-            score = found[index].score if index in found else agreement
+            seen = found.get(index)
+            score = seen.score if seen else agreement
             reason = "" if mask.any() else "disagreement"
             elected[index] = Sighting(
-                place(mask, box, self.shape), score, agreement, reason, not reason
+                place(mask, box, self.shape),
+                score,
+                agreement,
+                reason,
+                not reason,
+                score_is_trusted=seen is not None and seen.score_is_trusted,
             )
         return elected
 
@@ -180,7 +186,8 @@ def _side_request(
     stop = start + ballot.votes.shape[side] - 1
     where = replace(request.where, seed=plane, axis=axis, start=start, stop=stop)
     empty: dict[tuple[int, int], int] = defaultdict(int)
-    bare = replace(request, where=where, stretches=(), outdated=frozenset())
+    none: frozenset[tuple[int, int]] = frozenset()
+    bare = replace(request, where=where, stretches=(), outdated=none, passed=none)
     bare = replace(bare, object_ids=(object_id,), revisions=empty)
     anchor = Anchor(start + middle[side], _seed_mask(bare, ballot, side, middle))
     ballot.count(axis, anchor.index, anchor.mask.full())
@@ -241,6 +248,7 @@ def _sighting(result: PlaneResult) -> Sighting:
         result.reason,
         result.is_usable,
         result.cues,
+        result.score_is_trusted,
     )
 
 

@@ -1,0 +1,126 @@
+"""The last mask that a predictor gave for an object on a plane, kept small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+from napari_sam_adapter.volume.packing import PackedArray
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam_adapter.prompts import Prompts
+
+
+@dataclass(frozen=True)
+class PackedCandidate:
+    """A mask candidate with its mask compressed.
+
+    Parameters
+    ----------
+    mask : PackedArray
+        The mask.
+    score : float
+        The network's estimate.
+    logits : (h, w) float32 array
+        Low-resolution logits.
+    """
+
+    mask: PackedArray
+    score: float
+    logits: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, source: MaskCandidate | MaskPrediction) -> PackedCandidate:
+        """Compress the mask of a candidate or prediction.
+
+        Parameters
+        ----------
+        source : MaskCandidate or MaskPrediction
+            What to keep.
+
+        Returns
+        -------
+        PackedCandidate
+            The same, small.
+        """
+        return cls(PackedArray.of(source.mask), source.score, source.logits)
+
+    def unpack(self) -> MaskCandidate:
+        """Return the candidate.
+
+        Returns
+        -------
+        MaskCandidate
+            With a full mask.
+        """
+        return MaskCandidate(self.mask.unpack(), self.score, self.logits)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The last mask that was committed for an object on a plane.
+
+    Parameters
+    ----------
+    prompts : Prompts
+        What was asked.
+    chosen : PackedCandidate
+        The mask in use.
+    candidates : tuple of PackedCandidate
+        All masks to choose from.
+    confidence : float
+        0 to 1.
+    score_is_trusted : bool
+        Whether the score may be shown.
+    """
+
+    prompts: Prompts
+    chosen: PackedCandidate
+    candidates: tuple[PackedCandidate, ...]
+    confidence: float
+    score_is_trusted: bool = True
+
+    @classmethod
+    def of(
+        cls, prediction: MaskPrediction, prompts: Prompts, confidence: float
+    ) -> Answer:
+        """Compress a prediction.
+
+        Parameters
+        ----------
+        prediction : MaskPrediction
+            What the predictor said.
+        prompts : Prompts
+            What it was asked.
+        confidence : float
+            0 to 1.
+
+        Returns
+        -------
+        Answer
+            The same, small.
+        """
+        candidates = tuple(PackedCandidate.of(c) for c in prediction.candidates)
+        chosen, trusted = PackedCandidate.of(prediction), prediction.score_is_trusted
+        return cls(prompts, chosen, candidates, confidence, trusted)
+
+    @property
+    def prediction(self) -> MaskPrediction:
+        """The answer as the predictor takes it back with the next prompt."""
+        chosen = self.chosen.unpack()
+        return MaskPrediction(
+            chosen.mask,
+            chosen.score,
+            chosen.logits,
+            self.mask_candidates,
+            self.score_is_trusted,
+        )
+
+    @property
+    def mask_candidates(self) -> tuple[MaskCandidate, ...]:
+        """All masks to choose from, best first."""
+        return tuple(candidate.unpack() for candidate in self.candidates)
