@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 NUCLEI_SCALE = (2.0, 0.5, 0.5)
 """Voxel size of `nuclei_volume` along z, y, x, in micrometres."""
-NUCLEI_UNIT = "um"
 
 SMALLEST_SHAPE = (4, 32, 32)
 RADIUS_UM = 4.0, 6.5

@@ -54,7 +54,9 @@ def volume(tmp_path: Path, pixels: np.ndarray) -> Path:
 def run() -> Run:
     """Call the command line as a shell does, but with the fake network."""
 
-    def load(model: str, adapter: str | None, device: str, *more: object) -> Predictor:
+    def load(
+        model: str, adapter: str | None, device: str, preprocessing: str | None = None
+    ) -> Predictor:
         return DiskPredictor()
 
     def run_command(*arguments: object) -> int:

@@ -10,6 +10,7 @@ from PIL import Image
 from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.cli.main import main
+from napari_sam_adapter.weight_store.entries import Kind, import_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,16 +72,34 @@ def test_a_volume_is_followed(run, tmp_path: Path, pixels, balls, capsys) -> Non
 def test_two_adapters_are_compared(folder: Path, capsys) -> None:
     loaded = []
 
-    def load(model: str, adapter: str | None, device: str) -> DiskPredictor:
-        loaded.append((model, adapter))
+    def load(
+        model: str, adapter: str | None, device: str, preprocessing: str | None = None
+    ) -> DiskPredictor:
+        loaded.append((model, adapter, preprocessing))
         return DiskPredictor(model=adapter or model)
 
     command = ["evaluate", str(folder), "--corrections", "0", "--compare"]
     assert main([*command, "none", "mine.safetensors"], load) == 0
-    assert loaded == [("tiny", None), ("tiny", "mine.safetensors")]
+    assert loaded == [("tiny", None, None), ("tiny", "mine.safetensors", None)]
     assert "| second better |" in capsys.readouterr().out
     assert main([*command, "tiny", "vit_b"], load) == 0
-    assert loaded[2:] == [("tiny", None), ("vit_b", None)]
+    assert loaded[2:] == [("tiny", None, None), ("vit_b", None, None)]
+
+
+def test_an_imported_model_is_compared_as_a_model(
+    folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_CACHE", str(tmp_path / "cache"))
+    (import_folder(Kind.MODEL) / "mine").mkdir(parents=True)
+    (import_folder(Kind.MODEL) / "mine" / "mine.pth").write_bytes(b"")
+    asked = []
+    command = ["evaluate", str(folder), "--corrections", "0", "--compare"]
+    command += ["none", "mine", "--preprocessing", "medsam"]
+    assert main(command, lambda *name: asked.append(name) or DiskPredictor()) == 0
+    assert asked == [
+        ("tiny", None, "auto", "medsam"),
+        ("mine", None, "auto", None),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from PIL import Image
 from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.cli.main import main
+from napari_sam_adapter.cli.task import PromptOptions, Task
 from napari_sam_adapter.image_io import open_image, save_labels
+from napari_sam_adapter.predictions import Capabilities
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -290,7 +292,9 @@ def test_a_truncated_image_is_refused(
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    def load(model: str, adapter: str | None, device: str, *more: object) -> None:
+    def load(
+        model: str, adapter: str | None, device: str, preprocessing: str | None = None
+    ) -> None:
         pytest.fail("the network was loaded although the output cannot be written")
 
     command = ["segment", str(volume), "-p", POINT, "-o", str(tmp_path / name)]
@@ -299,7 +303,9 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
 
 
 def test_an_interrupted_run_leaves_nothing(volume: Path, tmp_path: Path) -> None:
-    def load(model: str, adapter: str | None, device: str, *more: object) -> None:
+    def load(
+        model: str, adapter: str | None, device: str, preprocessing: str | None = None
+    ) -> None:
         raise KeyboardInterrupt
 
     output = tmp_path / "labels.tif"
@@ -323,13 +329,33 @@ def test_score_that_is_not_trusted_is_not_shown(
     output, report = tmp_path / "labels.tif", tmp_path / "report.json"
     arguments = ["segment", volume, "-p", POINT, "--propagate", "-o", output]
     command = [str(argument) for argument in (*arguments, "--json", report)]
-    predictor = DiskPredictor(score_is_trusted=False)
+    predictor = DiskPredictor(capabilities=Capabilities(score_is_trusted=False))
     assert main(command, lambda *_: predictor) == 0
     assert "mean score" not in capsys.readouterr().out
     (found,) = json.loads(report.read_text())["objects"]
     assert found["score"] is None
     assert {entry["score"] for entry in found["slices"]} == {None}
     assert max(entry["confidence"] for entry in found["slices"]) > 0.5
+
+
+def test_a_slice_where_nothing_was_found_is_followed_past(
+    run: Run, volume: Path, tmp_path: Path, balls: list[np.ndarray]
+) -> None:
+    output, report = tmp_path / "labels.tif", tmp_path / "report.json"
+    points = "-p", "3,1,1", "-p", "5,12,12", "--propagate"
+    assert run("segment", volume, *points, "-o", output, "--json", report) == 0
+    expected = balls[0].copy()
+    expected[3] = False
+    assert np.array_equal(np.asarray(open_image(output).data) == 1, expected)
+    (found,) = json.loads(report.read_text())["objects"]
+    assert found["score"] == 0.9
+    assert len({tuple(s["position"]) for s in found["slices"]}) == len(found["slices"])
+
+
+def test_every_slice_is_counted_once(volume: Path) -> None:
+    asked = PromptOptions(["3,12,12", "5,12,12"], propagate=True)
+    assert Task.of(open_image(volume), asked).slices == 12
+    assert Task.of(open_image(volume), PromptOptions(["3,12,12"])).slices == 1
 
 
 def test_preprocessing_reaches_the_loader(volume: Path, tmp_path: Path) -> None:

@@ -16,10 +16,7 @@ def plane(index: int) -> Plane:
 
 def ranges(*indices: int, start: int | None = None, stop: int | None = None) -> list:
     plans = plan_propagation([plane(index) for index in indices], VOLUME, start, stop)
-    return [
-        (*(seed.position[0] for seed in plan.seeds), plan.first, plan.last)
-        for plan in plans
-    ]
+    return [(plan.seed.position[0], plan.start, plan.stop) for plan in plans]
 
 
 def test_one_prompted_slice_is_followed_through_the_volume() -> None:
@@ -27,7 +24,7 @@ def test_one_prompted_slice_is_followed_through_the_volume() -> None:
 
 
 def test_all_prompted_slices_belong_to_one_stretch() -> None:
-    assert ranges(12, 2) == [(2, 12, 0, 19)]
+    assert ranges(12, 2) == [(2, 0, 19)]
 
 
 def test_propagation_keeps_to_the_range_that_is_asked_for() -> None:
@@ -38,8 +35,8 @@ def test_time_points_are_followed_one_by_one() -> None:
     frame = Frame.of("tzyx", (4, 20, 8, 8))
     planes = [Plane((2, 3), (0, 5)), Plane((2, 3), (1, 7))]
     plans = plan_propagation(planes, frame, None, None)
-    assert [plan.seeds for plan in plans] == [(seed,) for seed in planes]
-    assert all((plan.axis, plan.first, plan.last) == (1, 0, 19) for plan in plans)
+    assert [plan.seed for plan in plans] == planes
+    assert all((plan.axis, plan.start, plan.stop) == (1, 0, 19) for plan in plans)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 5), (6, 20), (9, 3), (6, 9), (0, 4)])

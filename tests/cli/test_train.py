@@ -135,6 +135,18 @@ def test_bad_requests_are_one_line(
     assert error.count("\n") == 1
 
 
+def test_a_download_waits_for_consent(
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_CACHE", str(tmp_path / "cache"))
+    assert main([*command, "--base", "mobile_sam"]) == 2
+    assert "consent" in capsys.readouterr().err
+    assert not (tmp_path / "mine.safetensors").exists()
+
+
 @pytest.mark.parametrize("name", ["microscopy", "medical"])
 def test_recipes_of_the_package_are_valid(name: str, tmp_path: Path) -> None:
     recipe = read_adapter_recipe(name)

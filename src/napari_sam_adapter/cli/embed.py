@@ -32,6 +32,7 @@ def embed(
     model: options.ModelOption = "tiny",
     adapter: options.AdapterOption = None,
     device: options.DeviceOption = "auto",
+    preprocessing: options.PreprocessingOption = None,
     batch: options.BatchOption = 4,
     budget: options.BudgetOption = 20.0,
 ) -> None:
@@ -48,7 +49,7 @@ def embed(
     opened = opened if channel is None else opened.channel(channel)
     planes = list(_planes(opened, axis))
     store = EmbeddingStore(embeddings, int(budget * GIBIBYTE))
-    predictor = loader_of(context)(model, adapter, device)
+    predictor = loader_of(context)(model, adapter, device, preprocessing)
     steps = _steps(opened, predictor, store, planes, batch)
     bar = tqdm(steps, "embedding", len(planes), unit="slice", delay=1, disable=None)
     _tell(list(bar), embeddings)

@@ -42,6 +42,7 @@ def evaluate(
     adapter: options.AdapterOption = None,
     compare: options.CompareOption = None,
     device: options.DeviceOption = "auto",
+    preprocessing: options.PreprocessingOption = None,
     report: options.EvaluationJsonOption = None,
     table: options.CsvOption = None,
     sheet: options.SheetOption = None,
@@ -59,7 +60,7 @@ def evaluate(
     if strict:
         _refuse_broken(dataset.find_broken())
     load = loader_of(context)
-    predictors = _load(load, model, adapter, compare, device)
+    predictors = _load(load, model, adapter, compare, device, preprocessing)
     found = [_run(dataset, predictor, asked) for predictor in predictors]
     _write(found, report, table, sheet, overwrite)
     _tell(found)
@@ -118,21 +119,26 @@ def _load(
     adapter: str | None,
     compare: tuple[str, str] | None,
     device: str,
+    preprocessing: str | None,
 ) -> list[Predictor]:
     if compare is None:
-        return [load(model, adapter, device)]
+        return [load(model, adapter, device, preprocessing)]
     if adapter is not None:
         raise EvaluationError("Expected --adapter or --compare, got both.")
-    return [_load_one(load, model, name, device) for name in compare]
+    return [_load_one(load, model, name, device, preprocessing) for name in compare]
 
 
-def _load_one(load: Loader, model: str, name: str, device: str) -> Predictor:
+def _load_one(
+    load: Loader, model: str, name: str, device: str, preprocessing: str | None
+) -> Predictor:
     """Load a model by its name, or put an adapter on the given model."""
-    from napari_sam_adapter.model.variants import MODELS
+    from napari_sam_adapter.weight_store.entries import Kind, find_entry
 
-    if name in MODELS:
-        return load(name, None, device)
-    return load(model, None if name == PLAIN else name, device)
+    if find_entry(name, Kind.MODEL) is not None:
+        same = preprocessing if name == model else None
+        return load(name, None, device, same)
+    adapter = None if name == PLAIN else name
+    return load(model, adapter, device, preprocessing)
 
 
 def _run(

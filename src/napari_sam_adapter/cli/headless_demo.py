@@ -115,7 +115,7 @@ def segment_nucleus(predictor: Predictor) -> Segmented:
     """
     image, labels = nuclei_volume()
     click, truth = _choose_nucleus(labels)
-    session = Session(image, predictor, axes="zyx")
+    session = Session(image, predictor, axes="zyx", spacing=NUCLEI_SCALE)
     plane = Plane((1, 2), click[:1])
     object_id = session.new_object()
     started = time.perf_counter()

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
-
-from napari_sam_adapter.predictions import Predictor
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     import typer
 
-Loader = Callable[..., Predictor]
-"""Model, adapter, device and preprocessing to a predictor; see `load_from_disk`."""
+    from napari_sam_adapter.predictions import Predictor
+
+
+class Loader(Protocol):
+    """What makes a predictor; see `load_from_disk`."""
+
+    def __call__(
+        self,
+        model: str,
+        adapter: str | None,
+        device: str,
+        preprocessing: str | None = None,
+    ) -> Predictor:
+        """Load a network."""
 
 
 def load_from_disk(

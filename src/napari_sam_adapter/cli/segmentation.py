@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import PlaneError
 from napari_sam_adapter.volume.propagation import propagate
+from napari_sam_adapter.volume.propagation_request import PropagationRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +36,7 @@ class SliceReport:
     confidence : float
         0 to 1; falls where the object is followed over a doubtful slice.
     reason : str
-        Empty, or why the object was not followed further.
+        As in `PlaneResult`: empty for a good mask, or why it is doubtful or missing.
     is_used : bool
         Whether the mask is in the labels.
     """
@@ -48,32 +49,9 @@ class SliceReport:
     is_used: bool = True
 
 
-@dataclass(frozen=True)
-class Followed:
-    """A stretch of slices to follow an object through.
-
-    Parameters
-    ----------
-    seeds : tuple of Plane
-        Slices with prompts.
-    axis : int
-        Axis to follow along.
-    first, last : int
-        Ends of the stretch, both included.
-    """
-
-    seeds: tuple[Plane, ...]
-    axis: int
-    first: int
-    last: int
-
-    def __len__(self) -> int:
-        return self.last - self.first + 1
-
-
 def plan_propagation(
     planes: Iterable[Plane], frame: Frame, start: int | None, stop: int | None
-) -> list[Followed]:
+) -> list[PropagationRange]:
     """Say which slices follow from the prompted ones.
 
     Parameters
@@ -87,8 +65,9 @@ def plan_propagation(
 
     Returns
     -------
-    list of Followed
-        One stretch per row of slices along the axis; several in a time series.
+    list of PropagationRange
+        One per row of slices along the axis, from its first slice with prompts;
+        several in a time series.
 
     Raises
     ------
@@ -109,7 +88,7 @@ def plan_propagation(
     for plane in planes:
         rows[plane.at(frame.sliced, 0)].append(plane.index_along(frame.sliced))
     return [
-        _stretch(row, frame.sliced, sorted(seeds), start, stop)
+        _range(row, frame.sliced, sorted(seeds), start, stop)
         for row, seeds in rows.items()
     ]
 
@@ -117,7 +96,7 @@ def plan_propagation(
 def segment_objects(
     session: Session,
     objects: Sequence[PlanePrompts],
-    plans: Sequence[Sequence[Followed]],
+    plans: Sequence[Sequence[PropagationRange]],
 ) -> Iterator[SliceReport]:
     """Segment objects one after the other.
 
@@ -127,7 +106,7 @@ def segment_objects(
         Takes the masks.
     objects : sequence of dict
         Prompts of every object, by slice.
-    plans : sequence of sequences of Followed
+    plans : sequence of sequences of PropagationRange
         Where to follow every object to; empty for the prompted slices only.
 
     Yields
@@ -137,16 +116,15 @@ def segment_objects(
     """
     for prompts, plan in zip(objects, plans, strict=True):
         object_id = session.new_object()
-        found = set()
+        found = []
         for plane, asked in prompts.items():
             report = _segment_slice(session, object_id, plane, asked)
             if report.is_used:
-                found.add(plane)
+                found.append(plane)
             yield report
-        for stretch in plan:
-            seeds = [seed for seed in stretch.seeds if seed in found]
-            if seeds:
-                yield from _follow(session, object_id, stretch, seeds[0])
+        for where in plan:
+            if any(map(where.has_beside, found)):
+                yield from _follow(session, object_id, where)
 
 
 def _segment_slice(
@@ -161,15 +139,15 @@ def _segment_slice(
 
 
 def _follow(
-    session: Session, object_id: int, stretch: Followed, seed: Plane
+    session: Session, object_id: int, where: PropagationRange
 ) -> Iterator[SliceReport]:
     results = propagate(
         session,
         object_id,
-        stretch.first,
-        stretch.last,
-        axis=stretch.axis,
-        seed=seed,
+        where.start,
+        where.stop,
+        axis=where.axis,
+        seed=where.seed,
     )
     for result in results:
         yield SliceReport(
@@ -182,15 +160,15 @@ def _follow(
         )
 
 
-def _stretch(
+def _range(
     row: Plane, axis: int, seeds: Sequence[int], start: int, stop: int
-) -> Followed:
+) -> PropagationRange:
     if seeds[0] < start or seeds[-1] > stop:
         raise PlaneError(
             f"Expected all prompts between --start {start} and --stop {stop}, got "
             f"prompts on {', '.join(map(str, seeds))}."
         )
-    return Followed(tuple(row.at(axis, seed) for seed in seeds), axis, start, stop)
+    return PropagationRange(row.at(axis, seeds[0]), axis, start, stop)
 
 
 def summarise_objects(
@@ -208,8 +186,8 @@ def summarise_objects(
     Returns
     -------
     list of dict
-        Per object its number, voxels, mean score over its slices, and the slices. The
-        score is None where it is not to be trusted.
+        Per object its number, voxels, mean score over the slices that have one, and
+        the slices. The score is None where it is not to be trusted.
     """
     voxels = np.bincount(
         np.ravel(session.labels), minlength=max(session.object_ids) + 1
@@ -232,9 +210,7 @@ def summarise_objects(
 
 def _mean(scores: Sequence[float | None]) -> float | None:
     known = [score for score in scores if score is not None]
-    if len(known) < len(scores):
-        return None
-    return round(float(np.mean(known or [0.0])), 4)
+    return round(float(np.mean(known)), 4) if known else None
 
 
 def _as_json(report: SliceReport) -> dict[str, Any]:

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.cli.coordinates import Frame, PlanePrompts, read_objects
-from napari_sam_adapter.cli.segmentation import Followed, plan_propagation
+from napari_sam_adapter.cli.segmentation import plan_propagation
 from napari_sam_adapter.errors import ImageError, PromptError
+from napari_sam_adapter.volume.axes import spacing_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam_adapter.image_io import OpenedImage
+    from napari_sam_adapter.volume.propagation_request import PropagationRange
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,13 @@ class Task:
         One channel, or colour.
     objects : list of dict
         Prompts of every object, by slice.
-    plans : list of lists of Followed
+    plans : list of lists of PropagationRange
         Where to follow every object to.
     """
 
     image: OpenedImage
     objects: list[PlanePrompts]
-    plans: list[list[Followed]]
+    plans: list[list[PropagationRange]]
 
     @classmethod
     def of(cls, image: OpenedImage, asked: PromptOptions) -> Task:
@@ -108,13 +110,11 @@ class Task:
     @property
     def slices(self) -> int:
         """Largest number of slices to be segmented."""
-        followed = sum(len(stretch) for plan in self.plans for stretch in plan)
-        return followed + sum(len(prompts) for prompts in self.objects)
+        pairs = zip(self.objects, self.plans, strict=True)
+        return sum(sum(map(len, plan)) or len(prompts) for prompts, plan in pairs)
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Distance between neighbours on every axis; a step in time is one pixel."""
-        axes, scale = self.image.label_axes, self.image.scale
-        pixel = scale[-1]
-        pairs = zip(axes, scale, strict=True)
-        return tuple(pixel if axis == "t" else size for axis, size in pairs)
+        """Distance between neighbours on every axis."""
+        image = self.image
+        return spacing_of(image.label_axes, image.scale, image.units)

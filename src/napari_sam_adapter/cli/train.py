@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_sam_adapter.cli.config_options import with_config_options
+from napari_sam_adapter.cli.downloading import fetch_missing
 from napari_sam_adapter.errors import OutputError, TrainingError
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def train(
     _check_outputs(config, report, resume, overwrite)
     found = find_sets(data, chosen.sets) if chosen.sets else find_samples(data, labels)
     _tell_refused(found, strict)
+    fetch_missing(config.base, config.start)
     _train(config, found, resume, report)
 
 
