@@ -30,7 +30,7 @@ def test_click_paints_the_mask_and_loads_the_network_first(scene):
 
 
 def test_score_that_is_not_trusted_is_not_shown(scene):
-    scene.predictor.score_is_trusted = False
+    scene.predictor.capabilities = Capabilities(score_is_trusted=False)
     scene.click(LEFT_DISK)
     assert scene.labels[3].any()
     assert scene.state.score is None
@@ -254,3 +254,13 @@ def test_network_without_negative_points_clicks_on_objects_only(make_scene):
     scene.settle()
     assert scene.state.positive
     assert scene.widget.annotation_panel.negative.isHidden()
+    mouse.press_key(scene.viewer, "J")
+    assert scene.state.positive
+    scene.press("use_points")
+    for options in ({"button": 2}, {"modifiers": ("Shift",)}):
+        scene.click(LEFT_DISK, **options)
+        assert "points on the background" in scene.state.message.text
+        assert scene.workspace.known_prompts() == {}
+    scene.qtbot.waitUntil(lambda: len(scene.workspace.layers.points.data) == 0)
+    scene.click(LEFT_DISK)
+    assert scene.value(*LEFT_DISK) == 1

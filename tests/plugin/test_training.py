@@ -102,6 +102,14 @@ def test_training_without_masks_is_refused_with_a_sentence(make_scene):
     assert not scene.widget.training_state.is_running
 
 
+def test_training_waits_for_consent_to_a_download(scene, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_CACHE", str(tmp_path / "cache"))
+    scene.state.model = ModelChoice("vit_b", device="cpu")
+    scene.widget.training.start(QUICK)
+    assert "weights of vit_b on this computer" in scene.state.message.text
+    assert not scene.widget.training_state.is_running
+
+
 def test_another_labels_layer_can_be_learned_from(make_scene):
     tasks = []
     scene = make_scene(stack(), name="cells")

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
+from napari_sam_adapter.plugin.propagation_run import (
+    STOP_REASONS,
+    UNTOLD,
+    PropagationRun,
+)
 from napari_sam_adapter.plugin.state import Phase
+from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.results import REASONS
 
 
 @pytest.fixture
@@ -136,6 +145,28 @@ def test_click_outlives_the_stop_of_a_propagation(scene):
     assert scene.value(3, *RIGHT_DISK) == 2
 
 
+def test_propagation_passes_a_click_whose_mask_did_not_come(scene):
+    scene.click(LEFT_DISK)
+    plane = Plane((1, 2), (5,))
+    scene.workspace.session.add_point(1, plane, LEFT_DISK)
+    scene.press("propagate")
+    scene.settle()
+    assert [z for z in range(8) if scene.value(z, *LEFT_DISK)] == [1, 2, 3, 4, 6]
+
+
+def test_every_reason_can_be_told():
+    assert {*STOP_REASONS, *UNTOLD} == REASONS
+
+
+def test_a_mask_without_a_reason_does_not_end_a_sentence(scene):
+    scene.click(LEFT_DISK)
+    request = scene.workspace.session.propagation(1)
+    run = PropagationRun(scene.workspace, request)
+    result = next(result for result in follow(request) if result)
+    run.count(replace(result, reason="", is_usable=False), [])
+    assert run.summary == "Followed object 1 on 0 planes."
+
+
 def test_propagation_without_a_mask_says_what_is_missing(scene):
     scene.press("propagate")
     scene.settle()
@@ -170,6 +201,13 @@ def test_scaled_and_moved_image_is_segmented_in_its_own_pixels(make_scene):
     image, labels = scene.viewer.layers["cells"], scene.workspace.layers.labels
     assert labels.extent.world == pytest.approx(image.extent.world)
     assert labels.units == image.units
+    assert scene.workspace.session.spacing == (2, 0.5, 0.5)
+
+
+def test_scale_of_mixed_units_says_nothing_about_shape(make_scene):
+    units = "pixel", "um", "um"
+    scene = make_scene(stack(), scale=(1, 0.5, 0.5), units=units)
+    assert scene.workspace.session.spacing == (1, 1, 1)
 
 
 def test_colour_image_is_segmented(make_scene):

@@ -11,14 +11,10 @@ from napari_sam_adapter.errors import PlaneError, SamAdapterError, SessionError
 from napari_sam_adapter.plugin.actions import ACTIONS, KeyBindings
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.segmenter import Loader, Segmenter, load_from_disk
-from napari_sam_adapter.plugin.state import (
-    Message,
-    ModelChoice,
-    PluginState,
-    Tool,
-)
+from napari_sam_adapter.plugin.state import Message, ModelChoice, PluginState, Tool
 from napari_sam_adapter.plugin.viewer_watch import ViewerWatch
 from napari_sam_adapter.plugin.workspace import Workspace
+from napari_sam_adapter.prompts import Prompts
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -128,8 +124,9 @@ class Controller:
         self._state.positive = positive
 
     def switch_polarity(self) -> None:
-        """Swap what a plain left click means."""
-        self._state.positive = not self._state.positive
+        """Swap what a plain left click means, if there is a choice."""
+        has_choice = self._state.capabilities.negative_points
+        self._state.positive = not (self._state.positive and has_choice)
 
     @reporting
     def choose_object(self, object_id: int) -> None:
@@ -232,9 +229,11 @@ class Controller:
         if workspace is self._current:
             self.choose_object(object_id)
 
-    def is_positive(self) -> bool:
-        """Return whether a plain left click marks the object."""
-        return self._state.positive
+    def sign_of_click(self, background: bool) -> bool:
+        """Return whether a click marks the object; refuse what is not understood."""
+        positive = self._state.positive and not background
+        self._state.capabilities.check(Prompts().with_point((0, 0), positive))
+        return positive
 
     def report(self, error: SamAdapterError) -> None:
         """Show an error in the status line and as a notification.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.plugin.state import Progress
-from napari_sam_adapter.volume.results import BEYOND, END
+from napari_sam_adapter.volume.results import BEYOND, EMPTY, END
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.workspace import Workspace
@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
     from napari_sam_adapter.volume.results import PlaneResult
 
+UNTOLD = ("", BEYOND)
 STOP_REASONS = {
-    "end": "the image ended",
-    "empty": "the object ended",
+    END: "the image ended",
+    EMPTY: "the object ended",
     "jump": "the mask jumped",
     "low score": "the network was unsure",
     "other image": "the image changed",
     "blank": "nothing was shown",
+    "disagreement": "both directions disagreed",
+    "one side": "only one direction got further",
+    "interpolated": "neither direction got further",
+    "conflict": "another object was there",
 }
 """How a reason of a `PlaneResult` is told; other reasons are sentences already."""
 
@@ -56,7 +61,7 @@ class PropagationRun:
         self._planes += 1
         self._written += bool(changes)
         is_end = not result.is_usable or result.reason == END
-        if is_end and result.reason not in (BEYOND, *self._reasons):
+        if is_end and result.reason not in (*UNTOLD, *self._reasons):
             self._reasons.append(result.reason)
 
     @property

@@ -15,6 +15,7 @@ from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.plugin.weights_state import check_here
 from napari_sam_adapter.volume.planes import Plane, Volume
 
 if TYPE_CHECKING:
@@ -205,8 +206,9 @@ class TrainingRun:
         """
         workspace = self._in_use()
         labels = self._labels_to_learn(workspace)
-        self._output = _new_output()
         choice = self._plugin_state.model
+        check_here(choice)
+        self._output = _new_output()
         task = TrainingTask(
             workspace.volume,
             labels,

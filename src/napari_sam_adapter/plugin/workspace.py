@@ -11,6 +11,7 @@ from napari_sam_adapter.errors import PlaneError, SamAdapterError
 from napari_sam_adapter.plugin import labels_layer, prompt_layers, prompt_reading
 from napari_sam_adapter.plugin.layer_trio import LayerTrio
 from napari_sam_adapter.plugin.viewer_planes import plane_in_view
+from napari_sam_adapter.volume.axes import spacing_of
 from napari_sam_adapter.volume.edits import Edit, NewObject, SetPrompts
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.session import Session
@@ -44,8 +45,8 @@ class WorkspaceOwner(Protocol):
     def on_object_picked(self, workspace: Workspace, object_id: int) -> None:
         """Learn that the user picked another object in the Labels layer."""
 
-    def is_positive(self) -> bool:
-        """Return whether a plain left click marks the object."""
+    def sign_of_click(self, background: bool) -> bool:
+        """Return whether a click marks the object; refuse what is not understood."""
 
     def report(self, error: SamAdapterError) -> None:
         """Learn that something cannot be done."""
@@ -213,11 +214,12 @@ class Workspace:
         self._owner.on_layer_added(layer)
 
     def on_prompt_coming(self, layer: Points | Shapes, background: bool) -> None:
-        """Say what it will be and where; refuse it where there is no plane."""
-        positive = self._owner.is_positive() and not background
+        """Say what it will be and where; refuse what cannot be segmented."""
+        is_point = layer is self.layers.points
         try:
+            positive = not is_point or self._owner.sign_of_click(background)
             axes = self.plane_in_view().axes
-        except PlaneError as error:
+        except SamAdapterError as error:
             self._refused = error
         else:
             prompt_layers.set_defaults(layer, positive, axes)
@@ -285,7 +287,5 @@ def _as_volume(image: Image) -> Volume:
 
 
 def _spacing(image: Image) -> tuple[float, ...]:
-    """Return the distance between neighbours; axes before z are steps of one pixel."""
-    sizes = [abs(float(size)) for size in image.scale]
-    first_of_space = max(len(sizes) - 3, 0)
-    return (*[sizes[-1]] * first_of_space, *sizes[first_of_space:])
+    units = [str(unit) for unit in image.units]
+    return spacing_of(AXIS_LETTERS[-image.ndim :], image.scale, units)
