@@ -10,12 +10,12 @@ import sys
 import numpy as np
 
 import napari_sam_adapter as nsa
-from napari_sam_adapter.sample_images import nuclei_volume
+from napari_sam_adapter.sample_images import NUCLEI_SCALE, nuclei_volume
 
 
 def main(output: str = "nucleus.tif") -> float:
     image, truth = nuclei_volume()
-    session = nsa.Session(image, nsa.load_predictor("tiny"))
+    session = nsa.Session(image, nsa.load_predictor("tiny"), spacing=NUCLEI_SCALE)
 
     # Choose a large bright nucleus in the middle plane, and click on its middle.
     z = len(image) // 2
@@ -32,9 +32,8 @@ def main(output: str = "nucleus.tif") -> float:
     )
 
     for result in nsa.propagate(session, object_id):
-        print(
-            f"slice {result.plane.position[0]}: score {result.score:.2f}", result.reason
-        )
+        z = result.plane.position[0]
+        print(f"slice {z}: confidence {result.confidence:.2f}", result.reason)
 
     found, meant = session.labels == object_id, truth == nucleus
     overlap = (found & meant).sum() / (found | meant).sum()
