@@ -67,6 +67,16 @@ def test_slices_without_structure_are_named(
     assert "11 slices embedded" in told
 
 
+def test_preprocessing_reaches_the_loader(
+    predictor: PackingDiskPredictor, volume: Path, tmp_path: Path
+) -> None:
+    asked = []
+    command = ["embed", volume, "--embeddings", tmp_path / "e", "--model", "mine.pth"]
+    command = [str(part) for part in (*command, "--preprocessing", "micro-sam")]
+    assert main(command, lambda *name: asked.append(name) or predictor) == 0
+    assert asked == [("mine.pth", None, "auto", "micro-sam")]
+
+
 def test_what_cannot_be_kept_is_refused(
     run_kept: Run,
     refused: Callable[..., str],

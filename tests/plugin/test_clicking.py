@@ -6,8 +6,8 @@ from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.plugin.annotation_panel import UNKNOWN_SCORE
-from napari_sam_adapter.plugin.state import Phase, Tool
-from napari_sam_adapter.predictions import Capabilities
+from napari_sam_adapter.plugin.state import ModelChoice, Phase, Tool
+from napari_sam_adapter.predictions import ALL_PROMPTS, Capabilities
 from napari_sam_adapter.volume.planes import Plane
 
 
@@ -264,3 +264,8 @@ def test_network_without_negative_points_clicks_on_objects_only(make_scene):
     scene.qtbot.waitUntil(lambda: len(scene.workspace.layers.points.data) == 0)
     scene.click(LEFT_DISK)
     assert scene.value(*LEFT_DISK) == 1
+    scene.predictor.capabilities = ALL_PROMPTS
+    scene.controller.choose_model(ModelChoice("another"))
+    assert not scene.widget.annotation_panel.negative.isHidden()
+    scene.click((20, 25), button=2)
+    assert scene.value(20, 25) == 0

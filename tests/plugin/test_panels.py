@@ -146,7 +146,8 @@ def test_background_is_hidden_where_the_network_has_no_negative_points(annotatio
     annotation.show_state(PluginState(object_id=1, object_ids=(1,)))
     assert not annotation.negative.isHidden()
     only_positive = Capabilities(negative_points=False)
-    annotation.show_state(PluginState(object_id=1, capabilities=only_positive))
+    known = PluginState(object_id=1, capabilities=only_positive, loaded=ModelChoice())
+    annotation.show_state(known)
     assert annotation.negative.isHidden()
 
 

@@ -74,7 +74,7 @@ class AnnotationPanel(QGroupBox):
         self.setEnabled(state.has_image or busy)
         self.positive.setChecked(state.positive)
         self.negative.setChecked(not state.positive)
-        self.negative.setVisible(state.capabilities.negative_points)
+        self.negative.setVisible(state.understood.negative_points)
         self._show_tool(state.tool)
         self._show_object(state)
         propagating = state.phase is Phase.PROPAGATING

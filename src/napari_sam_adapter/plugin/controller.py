@@ -125,7 +125,7 @@ class Controller:
 
     def switch_polarity(self) -> None:
         """Swap what a plain left click means, if there is a choice."""
-        has_choice = self._state.capabilities.negative_points
+        has_choice = self._state.understood.negative_points
         self._state.positive = not (self._state.positive and has_choice)
 
     @reporting
@@ -232,7 +232,7 @@ class Controller:
     def sign_of_click(self, background: bool) -> bool:
         """Return whether a click marks the object; refuse what is not understood."""
         positive = self._state.positive and not background
-        self._state.capabilities.check(Prompts().with_point((0, 0), positive))
+        self._state.understood.check(Prompts().with_point((0, 0), positive))
         return positive
 
     def report(self, error: SamAdapterError) -> None:

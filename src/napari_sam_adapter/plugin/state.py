@@ -153,3 +153,8 @@ class PluginState:
     def has_image(self) -> bool:
         """Whether there is an image to click on."""
         return self.object_id > 0
+
+    @property
+    def understood(self) -> Capabilities:
+        """What the chosen network understands; everything until it is loaded."""
+        return self.capabilities if self.loaded == self.model else ALL_PROMPTS
