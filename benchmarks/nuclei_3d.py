@@ -27,6 +27,8 @@ import numpy as np
 import tifffile
 from scipy import ndimage
 
+from napari_sam_adapter import open_image
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -99,7 +101,10 @@ def run_window(
 ) -> tuple[Run, list[Position]]:
     """Click, propagate, next object; return also where the clicks were recorded."""
     viewer = driven_window.open_window()
-    viewer.open(options.image, plugin="napari")
+    image = open_image(options.image)  # napari's own reader leaves out the voxel size
+    viewer.add_image(
+        image.data, scale=image.scale, units=image.units, axis_labels=tuple(image.axes)
+    )
     widget = driven_window.dock_widget(viewer, options.model)
     started = time.monotonic()
     widget.annotation_panel.buttons["use_points"].click()
