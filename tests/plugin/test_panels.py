@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import QEvent, QObject
 
 from napari_sam_adapter.plugin.actions import ACTIONS
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
 from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
+from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.state import (
     Message,
@@ -157,3 +159,14 @@ def test_preprocessing_is_part_of_the_choice(model):
     assert model.choice().preprocessing is None
     model.preprocessing.setCurrentText("medsam")
     assert [choice.preprocessing for choice in chosen] == ["medsam"]
+
+
+def test_nothing_is_cut_off_at_the_narrowest_width(qtbot):
+    widget = SegmentAnythingWidget(ViewerModel())
+    qtbot.addWidget(widget)
+    widget.resize(0, 700)
+    with qtbot.waitExposed(widget):
+        widget.show()
+    for panel in (widget.model_panel, widget.annotation_panel):
+        seen = panel.visibleRegion().boundingRect().width()
+        assert seen >= panel.minimumSizeHint().width()

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.weight_store.entries import Entry
 
-MINIMUM_WIDTH = 290
-
 
 class SegmentAnythingWidget(QWidget):
     """Segment an image layer with clicks and boxes.
@@ -54,7 +52,6 @@ class SegmentAnythingWidget(QWidget):
         train: Trainer = train_on_layers,
     ) -> None:
         super().__init__()
-        self.setMinimumWidth(MINIMUM_WIDTH)
         self.state = PluginState()
         self.controller = Controller(napari_viewer, self.state, load)
         self.weights = WeightsController()

@@ -48,6 +48,13 @@ class _AskedComboBox(QComboBox):
 
     opened = Signal()
 
+    def __init__(self) -> None:
+        super().__init__()
+        # long names of layers must not make the panel wide
+        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        self.setSizeAdjustPolicy(policy)
+        self.setMinimumContentsLength(8)
+
     def showPopup(self) -> None:  # noqa: N802  Qt's name
         self.opened.emit()
         super().showPopup()
