@@ -71,6 +71,7 @@ class Processes:
     def leave(self) -> None:
         """End the connection to the others."""
         if self.world > 1:
+            distributed.barrier()  # one that is gone first takes the others down
             distributed.destroy_process_group()
 
 
