@@ -11,7 +11,7 @@ from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.variants import MODELS
-from napari_sam_adapter.plugin.segmenter import load_from_disk
+from napari_sam_adapter.plugin.network_loading import load_from_disk
 from napari_sam_adapter.plugin.state import ModelChoice
 from napari_sam_adapter.plugin.weights_state import WeightsController
 from napari_sam_adapter.plugin.weights_window import WeightsWindow

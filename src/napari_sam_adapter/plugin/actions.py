@@ -84,24 +84,29 @@ class KeyBindings:
 
     Parameters
     ----------
-    commands : mapping of str to callable
-        What to call for the name of an action.
+    viewer : Viewer
+        Where the free letters shall work.
     """
 
-    def __init__(self, commands: Mapping[str, Callable[[], None]]) -> None:
-        self._commands = commands
+    def __init__(self, viewer: KeymapProvider) -> None:
+        self._viewer = viewer
+        self._commands: dict[str, Callable[[], None]] = {}
+        self._layers: list[KeymapProvider] = []
         self._replaced: list[tuple[KeymapProvider, str, Any]] = []
 
-    def bind_viewer(self, viewer: KeymapProvider) -> None:
-        """Bind the free letters on the viewer.
+    def add(self, commands: Mapping[str, Callable[[], None]]) -> None:
+        """Bind the keys of more actions.
 
         Parameters
         ----------
-        viewer : Viewer
-            Where the keys shall work.
+        commands : mapping of str to callable
+            What to call for the name of an action.
         """
-        for action in ACTIONS.values():
-            self._bind(viewer, action.key, action.name)
+        self._commands.update(commands)
+        for name in commands:
+            self._bind(self._viewer, ACTIONS[name].key, name)
+            for layer in self._layers:
+                self._bind_all(layer, name)
 
     def bind_layer(self, layer: KeymapProvider) -> None:
         """Bind all keys on one of the plugin's own layers.
@@ -111,9 +116,9 @@ class KeyBindings:
         layer : Layer
             A layer that the plugin made.
         """
-        for action in ACTIONS.values():
-            self._bind(layer, action.key, action.name)
-            self._bind(layer, action.own_key, action.name)
+        self._layers.append(layer)
+        for name in self._commands:
+            self._bind_all(layer, name)
 
     def forget(self, layer: KeymapProvider) -> None:
         """Drop a layer that has left the viewer.
@@ -123,6 +128,7 @@ class KeyBindings:
         layer : Layer
             A layer given to `bind_layer`.
         """
+        self._layers = [known for known in self._layers if known is not layer]
         self._replaced = [entry for entry in self._replaced if entry[0] is not layer]
 
     def release(self) -> None:
@@ -132,6 +138,11 @@ class KeyBindings:
             if previous is not None:
                 provider.bind_key(key, previous)
         self._replaced.clear()
+        self._layers.clear()
+
+    def _bind_all(self, layer: KeymapProvider, name: str) -> None:
+        self._bind(layer, ACTIONS[name].key, name)
+        self._bind(layer, ACTIONS[name].own_key, name)
 
     def _bind(self, provider: KeymapProvider, key: str, name: str) -> None:
         if key:

@@ -6,21 +6,26 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from napari.utils.notifications import show_error
+from psygnal import Signal
 
-from napari_sam_adapter.errors import PlaneError, SamAdapterError, SessionError
+from napari_sam_adapter.errors import SamAdapterError, SessionError
 from napari_sam_adapter.plugin.actions import ACTIONS, KeyBindings
+from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
+from napari_sam_adapter.plugin.object_commands import ObjectCommands
 from napari_sam_adapter.plugin.reporting import reporting
-from napari_sam_adapter.plugin.segmenter import Loader, Segmenter, load_from_disk
+from napari_sam_adapter.plugin.segmenter import Segmenter
+from napari_sam_adapter.plugin.session_view import show_session
 from napari_sam_adapter.plugin.state import Message, ModelChoice, PluginState, Tool
 from napari_sam_adapter.plugin.viewer_watch import ViewerWatch
 from napari_sam_adapter.plugin.workspace import Workspace
 from napari_sam_adapter.prompts import Prompts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-    from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.planes import Plane
 
 
@@ -37,6 +42,13 @@ class Controller:
         Makes a predictor of a `ModelChoice`; called on the worker thread.
     """
 
+    updated = Signal()
+    """Emitted when the image, its session, or the plane in view may have changed."""
+    workspace_opened = Signal(Workspace)
+    """Emitted once for every image that is taken into use."""
+    closed = Signal()
+    """Emitted when the widget goes: let go of the viewer."""
+
     def __init__(
         self, viewer: ViewerModel, state: PluginState, load: Loader = load_from_disk
     ) -> None:
@@ -45,8 +57,11 @@ class Controller:
         self._segmenter = Segmenter(state, load, self._on_commit, self.report)
         self._workspaces: dict[Layer, Workspace] = {}
         self._current: Workspace | None = None
-        self._keys = KeyBindings({name: getattr(self, name) for name in ACTIONS})
-        self._keys.bind_viewer(viewer)
+        self._keys = KeyBindings(viewer)
+        own = {name for name in ACTIONS if hasattr(self, name)}
+        self.commands: dict[str, Callable[[], None]] = {}
+        self.add_commands({name: getattr(self, name) for name in own})
+        self.objects = ObjectCommands(self)
         self._watch = ViewerWatch(viewer, self)
         self._is_closed = False
 
@@ -59,6 +74,27 @@ class Controller:
     def segmenter(self) -> Segmenter:
         """The network and the queue of its work."""
         return self._segmenter
+
+    @property
+    def state(self) -> PluginState:
+        """What the panels show."""
+        return self._state
+
+    @property
+    def viewer(self) -> ViewerModel:
+        """The viewer."""
+        return self._viewer
+
+    def add_commands(self, commands: Mapping[str, Callable[[], None]]) -> None:
+        """Give actions that are carried out elsewhere their buttons and keys.
+
+        Parameters
+        ----------
+        commands : mapping of str to callable
+            What to call for the name of an action in `ACTIONS`.
+        """
+        self.commands.update(commands)
+        self._keys.add(commands)
 
     # What the user asks for.
 
@@ -75,14 +111,15 @@ class Controller:
         if self._current is not None:
             self._current.layers.show_prompts(False)
         self._current = None
-        self._update()
+        self.update()
         if image is not None:
             if image not in self._workspaces:
                 self._workspaces[image] = Workspace(self._viewer, image, self)
+                self.workspace_opened.emit(self._workspaces[image])
             self._current = self._workspaces[image]
             self._current.layers.show_prompts(True)
         self._hint()
-        self._update()
+        self.update()
 
     def choose_model(self, choice: ModelChoice) -> None:
         """Use another network from the next prediction on.
@@ -137,64 +174,31 @@ class Controller:
         object_id : int
             Its number.
         """
-        workspace = self._in_use()
+        workspace = self.in_use()
         if object_id in workspace.object_ids:
             workspace.choose_object(object_id)
         else:
             expected = f"Expected one of the objects {workspace.object_ids}"
             tip = "Press Next object for a new one."
             self.report(SessionError(f"{expected}, got {object_id}. {tip}"))
-        self._update()
-
-    @reporting
-    def accept(self) -> None:
-        """Keep the object as it is and go to the next."""
-        workspace = self._in_use()
-        object_id = workspace.object_id
-        if object_id not in workspace.session.object_ids:
-            raise SessionError(f"Expected a mask of object {object_id}, got none yet.")
-        workspace.session.accept(object_id)
-        workspace.choose_object(workspace.next_id)
-        self._state.message = Message(f"Object {object_id} is kept.")
-        self._update()
-
-    @reporting
-    def next_object(self) -> None:
-        """Go to a new object."""
-        workspace = self._in_use()
-        workspace.choose_object(workspace.next_id)
-        self._state.message = Message(f"Object {workspace.object_id} is new.")
-        self._update()
+        self.update()
 
     @reporting
     def propagate(self) -> None:
         """Follow the object through its neighbour planes."""
-        self._segmenter.propagate(self._in_use())
+        self._segmenter.propagate(self.in_use())
 
     def stop(self) -> None:
         """Stop what is running: loading, a click, or a propagation."""
         self._segmenter.stop()
-        self._update()
-
-    @reporting
-    def undo(self) -> None:
-        """Take the last step back."""
-        workspace = self._in_use()
-        self._segmenter.stop_propagation()
-        self._show_history(workspace, workspace.session.undo())
-
-    @reporting
-    def redo(self) -> None:
-        """Do the step again that was taken back."""
-        workspace = self._in_use()
-        self._segmenter.stop_propagation()
-        self._show_history(workspace, workspace.session.redo())
+        self.update()
 
     def close(self) -> None:
         """Stop all work and let go of the viewer; layers and masks stay."""
         if self._is_closed:
             return
         self._is_closed = True
+        self.closed.emit()
         self._state.events.disconnect()
         self._watch.close()
         self._segmenter.close()
@@ -218,11 +222,11 @@ class Controller:
                 workspace.repaint()
             else:
                 self._segmenter.ask(workspace, workspace.object_id, plane)
-        self._update()
+        self.update()
 
     def on_labels_edited(self, workspace: Workspace) -> None:
         """Show that there is something to undo."""
-        self._update()
+        self.update()
 
     def on_object_picked(self, workspace: Workspace, object_id: int) -> None:
         """Work on the object that was picked."""
@@ -274,13 +278,13 @@ class Controller:
 
     def on_view_changed(self) -> None:
         """Show the score of the plane that is in view now."""
-        self._update()
+        self.update()
 
     def on_view_still(self) -> None:
         """Encode the plane in view, if the user is about to click."""
         if self._current is None or self._state.tool is Tool.NONE:
             return
-        plane = self._plane_or_none(self._current)
+        plane = self._current.plane_or_none()
         if plane is not None:
             self._segmenter.prefetch(self._current, plane)
 
@@ -292,13 +296,25 @@ class Controller:
 
     # Keeping the state up to date.
 
-    def _in_use(self) -> Workspace:
+    def in_use(self) -> Workspace:
+        """Return the image in use.
+
+        Returns
+        -------
+        Workspace
+            The one that is chosen.
+
+        Raises
+        ------
+        SessionError
+            If there is none.
+        """
         if self._current is None:
             raise SessionError("Expected an image, got none. Open and choose one.")
         return self._current
 
     def _use(self, tool: Tool) -> None:
-        self._in_use().use(tool)
+        self.in_use().use(tool)
         self.on_tool_changed()
         self._hint()
         self._watch.expect_stillness()
@@ -309,40 +325,11 @@ class Controller:
         else:
             self._state.message = Message(self._state.tool.hint)
 
-    def _show_history(self, workspace: Workspace, changes: list[Change]) -> None:
-        known = set(workspace.session.object_ids)
-        touched = {change.object_id for change in changes} & known
-        workspace.choose_object(min(touched, default=workspace.object_id))
-        workspace.repaint()
-        for plane in workspace.planes_without_mask():
-            self._segmenter.ask(workspace, workspace.object_id, plane)
-        self._update()
-
     def _on_commit(self, workspace: Workspace) -> None:
         if workspace is self._current:
-            self._update()
+            self.update()
 
-    def _update(self) -> None:
-        """Copy what the session says into the state."""
-        state, workspace = self._state, self._current
-        if workspace is None:
-            state.object_id, state.object_ids, state.score = 0, (), None
-            state.can_undo = state.can_redo = False
-            return
-        session = workspace.session
-        state.object_ids = workspace.object_ids
-        state.object_id = workspace.object_id
-        state.score = self._score(workspace)
-        state.can_undo, state.can_redo = session.can_undo, session.can_redo
-
-    def _score(self, workspace: Workspace) -> float | None:
-        plane = self._plane_or_none(workspace)
-        if plane is None or workspace.object_id not in workspace.session.object_ids:
-            return None
-        return workspace.session.score(workspace.object_id, plane)
-
-    def _plane_or_none(self, workspace: Workspace) -> Plane | None:
-        try:
-            return workspace.plane_in_view()
-        except PlaneError:
-            return None
+    def update(self) -> None:
+        """Copy what the session says into the state, and tell everybody."""
+        show_session(self._state, self._current)
+        self.updated.emit()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
+from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
 from napari_sam_adapter.plugin.sample_data import nuclei
-from napari_sam_adapter.plugin.segmenter import Loader, load_from_disk
 
 if TYPE_CHECKING:
     import napari

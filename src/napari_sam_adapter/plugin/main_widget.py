@@ -12,7 +12,7 @@ from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
 from napari_sam_adapter.plugin.controller import Controller
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.model_panel import ModelPanel
-from napari_sam_adapter.plugin.segmenter import Loader, load_from_disk
+from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import (
@@ -153,7 +153,7 @@ class SegmentAnythingWidget(QWidget):
         self.training_state.events.connect(self._on_state_changed)
 
     def _on_action(self, name: str) -> None:
-        getattr(self.controller, name)()
+        self.controller.commands[name]()
 
     def _on_use(self, adapter: Path) -> None:
         self.model_panel.adapter.add_file(str(adapter))

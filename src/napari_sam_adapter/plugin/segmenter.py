@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,50 +17,19 @@ from napari_sam_adapter.plugin.state import (
     PluginState,
     Progress,
 )
-from napari_sam_adapter.plugin.weights_state import check_here
 from napari_sam_adapter.volume.following import follow
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
+    from napari_sam_adapter.plugin.network_loading import Loader
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.planes import Plane
     from napari_sam_adapter.volume.results import PlaneResult
 
-Loader = Callable[[ModelChoice], "Predictor"]
-
 REPAINT_INTERVAL = 100
 """Milliseconds between two repaints, of bar and masks, while a propagation runs."""
-
-
-def load_from_disk(choice: ModelChoice) -> Predictor:
-    """Load the network that the user chose; runs on the worker thread.
-
-    Parameters
-    ----------
-    choice : ModelChoice
-        Model, adapter, device and preprocessing.
-
-    Returns
-    -------
-    Predictor
-        Ready to use.
-
-    Raises
-    ------
-    CheckpointError
-        If something has to be downloaded first, or a file cannot be used.
-    """
-    check_here(choice)
-    from napari_sam_adapter.inference.loading import load_predictor
-
-    return load_predictor(
-        choice.model,
-        adapter=choice.adapter,
-        device=choice.device,
-        preprocessing=choice.preprocessing,
-    )
 
 
 class Segmenter:

@@ -109,6 +109,19 @@ class Workspace:
         plane.check(self.session.labels.shape)
         return plane
 
+    def plane_or_none(self) -> Plane | None:
+        """Return the plane of the image that the viewer shows, if there is one.
+
+        Returns
+        -------
+        Plane or None
+            None where `plane_in_view` raises.
+        """
+        try:
+            return self.plane_in_view()
+        except PlaneError:
+            return None
+
     def seed_in_view(self) -> Plane | None:
         """Return where a propagation begins: the plane in view, if it has a mask.
 
@@ -134,11 +147,8 @@ class Workspace:
         bool
             False in the 3-D view, where every repaint costs the whole volume.
         """
-        try:
-            plane = self.plane_in_view()
-        except PlaneError:
-            return False
-        return any(
+        plane = self.plane_or_none()
+        return plane is not None and any(
             change.plane == plane or set(change.plane.axes) != set(plane.axes)
             for change in changes
         )
@@ -274,10 +284,8 @@ class Workspace:
             layers.redraw(known)
 
     def _painted_axes(self) -> tuple[int, int]:
-        try:
-            return self.plane_in_view().axes
-        except PlaneError:
-            return prompt_layers.last_axes(self.image)
+        plane = self.plane_or_none()
+        return prompt_layers.last_axes(self.image) if plane is None else plane.axes
 
 
 def _as_volume(image: Image) -> Volume:

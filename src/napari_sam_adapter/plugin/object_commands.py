@@ -1,0 +1,91 @@
+"""Keep an object, go to the next, and back and forth in the history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.state import Message
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.errors import SamAdapterError
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.changes import Change
+
+
+class ObjectCommands:
+    """What is done with whole objects and with the history.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose images and network are used.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        controller.add_commands(
+            {
+                "accept": self.accept,
+                "next_object": self.next_object,
+                "undo": self.undo,
+                "redo": self.redo,
+            }
+        )
+
+    def report(self, error: SamAdapterError) -> None:
+        """Tell the user what cannot be done.
+
+        Parameters
+        ----------
+        error : SamAdapterError
+            The reason.
+        """
+        self._controller.report(error)
+
+    @reporting
+    def accept(self) -> None:
+        """Keep the object as it is and go to the next."""
+        workspace = self._controller.in_use()
+        object_id = workspace.object_id
+        if object_id not in workspace.session.object_ids:
+            raise SessionError(f"Expected a mask of object {object_id}, got none yet.")
+        workspace.session.accept(object_id)
+        workspace.choose_object(workspace.next_id)
+        self._controller.state.message = Message(f"Object {object_id} is kept.")
+        self._controller.update()
+
+    @reporting
+    def next_object(self) -> None:
+        """Go to a new object."""
+        workspace = self._controller.in_use()
+        workspace.choose_object(workspace.next_id)
+        self._controller.state.message = Message(
+            f"Object {workspace.object_id} is new."
+        )
+        self._controller.update()
+
+    @reporting
+    def undo(self) -> None:
+        """Take the last step back."""
+        workspace = self._controller.in_use()
+        self._controller.segmenter.stop_propagation()
+        self._show_history(workspace, workspace.session.undo())
+
+    @reporting
+    def redo(self) -> None:
+        """Do the step again that was taken back."""
+        workspace = self._controller.in_use()
+        self._controller.segmenter.stop_propagation()
+        self._show_history(workspace, workspace.session.redo())
+
+    def _show_history(self, workspace: Workspace, changes: list[Change]) -> None:
+        known = set(workspace.session.object_ids)
+        touched = {change.object_id for change in changes} & known
+        workspace.choose_object(min(touched, default=workspace.object_id))
+        workspace.repaint()
+        for plane in workspace.planes_without_mask():
+            self._controller.segmenter.ask(workspace, workspace.object_id, plane)
+        self._controller.update()
