@@ -21,10 +21,7 @@ from napari_sam_adapter.volume.journal_entries import (
     StartPropagation,
     UsePredictor,
 )
-from napari_sam_adapter.volume.journal_file import (
-    Journal,
-    header_of,
-)
+from napari_sam_adapter.volume.journal_file import Journal, header_of
 from napari_sam_adapter.volume.plane_predictor import PlanePredictor
 from napari_sam_adapter.volume.planes import ArraySource, Volume
 from napari_sam_adapter.volume.propagation import (
@@ -47,6 +44,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
+
+    Point = tuple[float, float]
 
 __all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
 
@@ -282,9 +281,9 @@ class Session(EditableLabels):
         own: npt.NDArray[np.bool_] = plane.view(self.labels) == object_id
         return own
 
-    def encode_plane(self, plane: Plane) -> None:
-        """Embed a plane ahead of its prompts, for any thread; raises as `mask`."""
-        self._require_predictor().embed(plane)
+    def encode_plane(self, plane: Plane, near: Point | None = None) -> None:
+        """Embed a plane, if large its part near a point, for any thread; see `mask`."""
+        self._require_predictor().embed_ahead(plane, near)
 
     def propagation(
         self,
