@@ -117,7 +117,7 @@ class Session(EditableLabels):
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
             header = header_of(
-                image, self.labels, overwrite, self.spacing, store is not None
+                image, labels, overwrite, self.spacing, store is not None
             )
             self._journal = Journal.create(Path(journal), header)
         if predictor is not None:
