@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
-from napari_sam_adapter.plugin.propagation_run import PropagationRun
+from napari_sam_adapter.plugin.propagation_run import PropagationRun, request_of
 from napari_sam_adapter.plugin.state import (
     Message,
     ModelChoice,
@@ -245,11 +245,11 @@ class Segmenter:
         self._on_commit(workspace)
 
     def _start_propagation(self, workspace: Workspace) -> None:
-        session, object_id = workspace.session, workspace.object_id
-        request = session.propagation(object_id, seed=workspace.seed_in_view())
+        request = request_of(workspace, self._state.follow)
         self._run = run = PropagationRun(workspace, request)
         self._state.progress = run.progress
-        self._state.message = Message(f"Following object {object_id} ...")
+        objects = ", ".join(map(str, request.object_ids))
+        self._state.message = Message(f"Following object {objects} ...")
         self._queue.submit(
             Job(
                 owner=workspace,

@@ -13,6 +13,8 @@ from napari_sam_adapter.predictions import ALL_PROMPTS, Capabilities
 if TYPE_CHECKING:
     from napari.layers import Image
 
+    from napari_sam_adapter.volume.propagation_request import Method
+
 
 class Phase(Enum):
     """What the plugin is doing; every panel maps it to its own enabled state."""
@@ -94,6 +96,29 @@ class ModelChoice:
     preprocessing: str | None = None
 
 
+@dataclass(frozen=True)
+class FollowChoice:
+    """How objects are to be followed.
+
+    Parameters
+    ----------
+    axis : int or None
+        Axis of the image; None for the last one that is not shown.
+    first, last : int or None
+        Range on the axis, both included; None for its ends.
+    method : str
+        As in `PropagationSettings`.
+    everything : bool
+        Follow all open objects, not only the one under work.
+    """
+
+    axis: int | None = None
+    first: int | None = None
+    last: int | None = None
+    method: Method = "model"
+    everything: bool = False
+
+
 @evented
 @dataclass
 class PluginState:
@@ -123,6 +148,8 @@ class PluginState:
         What is in memory.
     capabilities : Capabilities
         What the network in memory understands.
+    follow : FollowChoice
+        How objects are to be followed.
     can_undo, can_redo : bool
         Whether there is a step to take back or to do again.
     progress : Progress
@@ -144,6 +171,7 @@ class PluginState:
     model: ModelChoice = ModelChoice()
     loaded: ModelChoice | None = None
     capabilities: Capabilities = ALL_PROMPTS
+    follow: FollowChoice = FollowChoice()
     can_undo: bool = False
     can_redo: bool = False
     progress: Progress = Progress()

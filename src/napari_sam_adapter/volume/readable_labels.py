@@ -9,7 +9,13 @@ import numpy as np
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.document import Document, labels_in_use
 from napari_sam_adapter.volume.new_labels import new_labels
-from napari_sam_adapter.volume.review import DOUBTFUL, Doubt, list_doubts
+from napari_sam_adapter.volume.review import (
+    DOUBTFUL,
+    Doubt,
+    SliceState,
+    list_doubts,
+    slices_along,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -221,6 +227,25 @@ class ReadableLabels:
             The most doubtful first.
         """
         return list_doubts(self._document, object_id, below)
+
+    def slices(self, object_id: int, plane: Plane, axis: int) -> dict[int, SliceState]:
+        """Return what is known of an object along an axis; see `slices_along`.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            One of the planes.
+        axis : int
+            Axis along which the others lie.
+
+        Returns
+        -------
+        dict of int to SliceState
+            By index.
+        """
+        return slices_along(self._document, object_id, plane, axis)
 
     def default_seed(self, object_id: int) -> Plane:
         """Return the plane on which the user began to work on an object last.
