@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
 from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
@@ -13,6 +13,7 @@ from napari_sam_adapter.plugin.controller import Controller
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
+from napari_sam_adapter.plugin.sections import Sections
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import (
@@ -65,6 +66,7 @@ class SegmentAnythingWidget(QWidget):
             napari_viewer, self.controller, self.state, self.training_state, train
         )
         self.training_panel = TrainingPanel()
+        self.sections = Sections(self._panels())
         self._is_docked = False
         self._lay_out()
         self._connect_training()
@@ -107,23 +109,19 @@ class SegmentAnythingWidget(QWidget):
         self.weights_window.show()
         self.weights_window.raise_()
 
+    def _panels(self) -> list[tuple[str, QWidget, bool]]:
+        """Every panel, from top to bottom: title, panel, open at first."""
+        return [
+            ("Image", self.image_panel, True),
+            ("Network", self.model_panel, True),
+            ("Annotate", self.annotation_panel, True),
+            ("Training", self.training_panel, False),
+        ]
+
     def _lay_out(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        panels = (
-            self.image_panel,
-            self.model_panel,
-            self.annotation_panel,
-            self.training_panel,
-        )
-        for panel in panels:
-            column.addWidget(panel)
-        column.addStretch(1)
-        area = _ColumnArea()
-        area.setWidget(content)
         layout = QVBoxLayout(self)
-        layout.addWidget(area, 1)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.sections, 1)
         layout.addWidget(self.activity_panel)
 
     def _connect(self) -> None:
@@ -168,22 +166,3 @@ class SegmentAnythingWidget(QWidget):
 
     def _on_weights_changed(self) -> None:
         self.model_panel.show_weights(self.state, self.weights.state)
-
-
-class _ColumnArea(QScrollArea):
-    """A scroll area that is never narrower than what it shows."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
-        """Leave room for the widest panel and the scroll bar."""
-        hint = super().minimumSizeHint()
-        content, bar = self.widget(), self.verticalScrollBar()
-        if content is None or bar is None:
-            return hint
-        width = content.minimumSizeHint().width() + bar.sizeHint().width()
-        return QSize(max(width, hint.width()), hint.height())
