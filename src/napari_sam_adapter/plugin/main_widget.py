@@ -120,7 +120,7 @@ class SegmentAnythingWidget(QWidget):
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
+        layout.setContentsMargins(2, 2, 2, 2)
         layout.addWidget(self.sections, 1)
         layout.addWidget(self.activity_panel)
 

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 NO_LIMIT = (1 << 24) - 1
 """Qt's own: a widget may be as large as it likes."""
 TITLE_STYLE = (
-    "QPushButton { text-align: left; border: 1px solid transparent; padding: 3px; "
-    "font-weight: bold; } QPushButton:focus { border-color: palette(highlight); }"
+    "QPushButton, QPushButton:checked { text-align: left; font-weight: bold; "
+    "background: transparent; border: 1px solid transparent; padding: 2px; } "
+    "QPushButton:focus { border-color: palette(highlight); }"
 )
+MARGINS = 6, 0, 2, 4
+"""Left, top, right and bottom of a panel, in pixels."""
 
 
 class Section(QCollapsible):
@@ -40,6 +43,8 @@ class Section(QCollapsible):
         self.toggleButton().setStyleSheet(TITLE_STYLE)
         self.toggleButton().setToolTip(f"Fold or unfold {title}.")
         self.setContent(panel)
+        if (inner := panel.layout()) is not None:
+            inner.setContentsMargins(*MARGINS)
         self.layout().setContentsMargins(0, 0, 0, 0)
         self.layout().setSpacing(2)
         self.toggled.connect(self._on_toggled)
@@ -96,9 +101,8 @@ class Sections(QScrollArea):
         """
         section = self.sections.get(title)
         if section is not None:
-            section.expand(animate=False) if is_open else section.collapse(
-                animate=False
-            )
+            change = section.expand if is_open else section.collapse
+            change(animate=False)
 
     def show_theme(self) -> None:
         """Draw the arrows in the colours of the theme."""

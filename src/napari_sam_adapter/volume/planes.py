@@ -215,11 +215,31 @@ class Volume:
         ImageError
             If the plane is one pixel wide, constant, or without a finite value.
         """
+        return self.mapping_of(pixels).apply(pixels)
+
+    def mapping_of(self, pixels: npt.NDArray[Any]) -> IntensityMapping:
+        """Return how a plane that was read becomes 8 bits.
+
+        Parameters
+        ----------
+        pixels : (H, W) or (H, W, 3) array
+            From `read`.
+
+        Returns
+        -------
+        IntensityMapping
+            That of the volume, unless it tells nothing apart.
+
+        Raises
+        ------
+        ImageError
+            If the plane is one pixel wide, constant, or without a finite value.
+        """
         check_pixels(pixels)
         mapping = self.intensity
         if mapping.is_flat:  # the planes that were looked at show nothing
             mapping = estimate_intensity([pixels])
-        return mapping.apply(pixels)
+        return mapping
 
     def _estimate_intensity(self) -> IntensityMapping:
         if self.is_rgb and self.dtype == np.uint8:
