@@ -3,7 +3,7 @@ import pytest
 
 from napari_sam_adapter.errors import DatasetError, ImageError, OutputError
 from napari_sam_adapter.image_io.formats import open_image, save_labels
-from napari_sam_adapter.image_io.series import PROGRESS_NAME, Series
+from napari_sam_adapter.image_io.series import PROGRESS_NAME, Series, SeriesEntry
 
 SHAPE = (6, 8)
 
@@ -17,7 +17,7 @@ def folder(tmp_path):
 
 
 def names(series):
-    return [path.name for path in series.images]
+    return [entry.path.name for entry in series.entries]
 
 
 def labels_of(value):
@@ -33,11 +33,12 @@ def test_a_folder_is_a_series_in_natural_order(folder):
 def test_labels_lie_beside_in_the_format_of_the_image(folder):
     series = Series.of_folder(folder)
     for _ in range(2):
-        series.save(labels_of(series.position + 3), series.read().image)
+        entry = series.entry
+        entry.save(labels_of(series.position + 3), entry.read().image)
         series.move_to(series.position + 1)
     assert open_image(folder / "image 1_labels.png").data[0, 0] == 3
     assert open_image(folder / "image 2_labels.tif").data[0, 0] == 4
-    assert len(Series.of_folder(folder).images) == 3
+    assert len(Series.of_folder(folder).entries) == 3
 
 
 @pytest.mark.parametrize(
@@ -51,18 +52,18 @@ def test_labels_lie_beside_in_the_format_of_the_image(folder):
     ],
 )
 def test_no_two_images_share_a_file_of_labels(tmp_path, name, labels):
-    assert Series([tmp_path / name]).labels_path.name == labels
+    assert SeriesEntry(tmp_path / name).labels_path.name == labels
 
 
 def test_a_series_opened_again_goes_on_where_it_stopped(folder):
     series = Series.of_folder(folder)
     series.mark(True)
     series.move_to(1)
-    series.save(labels_of(7), series.read().image)
+    series.entry.save(labels_of(7), series.entry.read().image)
     again = Series.of_folder(folder)
-    assert (again.path.name, again.done_count) == ("image 2.tif", 1)
+    assert (again.entry.path.name, again.done_count) == ("image 2.tif", 1)
     assert not again.is_done
-    np.testing.assert_array_equal(again.read().labels, labels_of(7))
+    np.testing.assert_array_equal(again.entry.read().labels, labels_of(7))
 
 
 def test_an_image_that_was_done_can_be_opened_again(folder):
@@ -73,7 +74,7 @@ def test_an_image_that_was_done_can_be_opened_again(folder):
 
 
 def test_images_without_labels_have_none(folder):
-    assert Series.of_folder(folder).read().labels is None
+    assert Series.of_folder(folder).entry.read().labels is None
 
 
 def test_a_list_may_name_images_of_several_folders(folder):
@@ -83,8 +84,8 @@ def test_a_list_may_name_images_of_several_folders(folder):
     series = Series([folder / "image 2.tif", other / "z.tif"])
     series.move_to(1)
     series.mark(True)
-    again = Series(series.images)
-    assert (again.path, again.is_done) == (other / "z.tif", True)
+    again = Series([entry.path for entry in series.entries])
+    assert (again.entry.path, again.is_done) == (other / "z.tif", True)
 
 
 def test_there_is_nothing_beyond_the_ends(folder):
@@ -98,9 +99,9 @@ def test_there_is_nothing_beyond_the_ends(folder):
 def test_a_missing_image_is_told_when_its_turn_comes(folder):
     series = Series([folder / "gone.tif", folder / "image 2.tif"])
     with pytest.raises(ImageError, match="does not exist"):
-        series.read()
+        series.entry.read()
     series.move_to(1)
-    assert series.read().labels is None
+    assert series.entry.read().labels is None
 
 
 @pytest.mark.parametrize("labels", [np.zeros((3, 3)), np.full(SHAPE, -1)])
@@ -110,7 +111,7 @@ def test_labels_that_do_not_fit_are_not_overwritten(folder, labels):
     np.save(path, labels)
     before = path.read_bytes()
     with pytest.raises(ImageError, match="Move that file away"):
-        Series([folder / "image 10.npy"]).read()
+        Series([folder / "image 10.npy"]).entry.read()
     assert path.read_bytes() == before
 
 
@@ -134,8 +135,17 @@ def test_damaged_progress_is_not_overwritten(folder, content):
 
 def test_labels_that_cannot_be_written_leave_the_old_ones(folder):
     series = Series.of_folder(folder)
-    image = series.read().image
-    series.save(labels_of(1), image)
+    image = series.entry.read().image
+    series.entry.save(labels_of(1), image)
     with pytest.raises(OutputError):
-        series.save(np.zeros((2, 2), np.int32), image)
-    assert (series.read().labels == 1).all()
+        series.entry.save(np.zeros((2, 2), np.int32), image)
+    assert (series.entry.read().labels == 1).all()
+
+
+def test_an_image_without_objects_gets_no_file(folder):
+    entry = Series.of_folder(folder).entry
+    assert not entry.save(labels_of(0), entry.read().image)
+    assert not entry.labels_path.exists()
+    assert entry.save(labels_of(1), entry.read().image)
+    assert not entry.save(labels_of(0), entry.read().image)
+    assert not entry.read().labels.any()

@@ -38,7 +38,7 @@ LARGEST_LABEL = np.iinfo(np.int32).max
 
 @dataclass(frozen=True, eq=False)
 class SeriesImage:
-    """One image of a series, and what was labelled in it before.
+    """An opened image of a series, and what was labelled in it before.
 
     Parameters
     ----------
@@ -50,6 +50,70 @@ class SeriesImage:
 
     image: OpenedImage
     labels: npt.NDArray[np.int32] | None
+
+
+@dataclass(frozen=True)
+class SeriesEntry:
+    """An image of a series and the file of its labels.
+
+    Parameters
+    ----------
+    path : Path
+        The image; it need not exist.
+    """
+
+    path: Path
+
+    @property
+    def labels_path(self) -> Path:
+        """Where its labels are: beside it, in its format if that can hold labels."""
+        name = self.path.name
+        suffix = next((s for s in LABEL_SUFFIXES if name.lower().endswith(s)), None)
+        if suffix is None:
+            return self.path.with_name(f"{name}{LABELS_MARK}.png")
+        stem, end = name[: -len(suffix)], name[-len(suffix) :]
+        return self.path.with_name(f"{stem}{LABELS_MARK}{end}")
+
+    def read(self) -> SeriesImage:
+        """Open the image and the labels beside it.
+
+        Returns
+        -------
+        SeriesImage
+            The image is lazy where its format allows, the labels are not.
+
+        Raises
+        ------
+        ImageError
+            If the image or the labels are missing, damaged, or do not fit.
+        """
+        image, path = open_image(self.path), self.labels_path
+        return SeriesImage(image, _read_labels(path, image) if path.exists() else None)
+
+    def save(self, labels: npt.NDArray[Any], like: OpenedImage) -> bool:
+        """Save labels, whole or not at all.
+
+        Parameters
+        ----------
+        labels : integer array
+            They replace those that were there; without any object no file is made.
+        like : OpenedImage
+            The image.
+
+        Returns
+        -------
+        bool
+            Whether there is an object.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be written; what was there before is untouched.
+        """
+        has_objects = bool(labels.any())
+        if has_objects or self.labels_path.exists():
+            save_labels(self.labels_path, labels, like, overwrite=True)
+        return has_objects
 
 
 class Series:
@@ -67,12 +131,12 @@ class Series:
     """
 
     def __init__(self, images: Sequence[str | PathLike[str]]) -> None:
-        self.images = tuple(Path(image) for image in images)
-        if not self.images:
+        self.entries = tuple(SeriesEntry(Path(image)) for image in images)
+        if not self.entries:
             raise DatasetError("Expected images for a series, got none. Choose some.")
-        self._progress = self.images[0].parent / PROGRESS_NAME
+        self._progress = self.entries[0].path.parent / PROGRESS_NAME
         current, self._done = _read_progress(self._progress)
-        keys = [self._key(path) for path in self.images]
+        keys = [self._key(entry.path) for entry in self.entries]
         self.position = keys.index(current) if current in keys else 0
 
     @classmethod
@@ -110,29 +174,19 @@ class Series:
         return cls(images)
 
     @property
-    def path(self) -> Path:
+    def entry(self) -> SeriesEntry:
         """The image at the present place."""
-        return self.images[self.position]
-
-    @property
-    def labels_path(self) -> Path:
-        """Where the labels of the present image are: beside it, in its format."""
-        name = self.path.name
-        suffix = next((s for s in LABEL_SUFFIXES if name.lower().endswith(s)), None)
-        if suffix is None:
-            return self.path.with_name(f"{name}{LABELS_MARK}.png")
-        stem, end = name[: -len(suffix)], name[-len(suffix) :]
-        return self.path.with_name(f"{stem}{LABELS_MARK}{end}")
+        return self.entries[self.position]
 
     @property
     def is_done(self) -> bool:
         """Whether the present image is finished."""
-        return self._key(self.path) in self._done
+        return self._key(self.entry.path) in self._done
 
     @property
     def done_count(self) -> int:
         """How many images are finished."""
-        return sum(self._key(path) in self._done for path in self.images)
+        return sum(self._key(entry.path) in self._done for entry in self.entries)
 
     def move_to(self, position: int) -> None:
         """Go to another image and remember it.
@@ -149,9 +203,9 @@ class Series:
         OutputError
             If the progress cannot be written; the place is another nevertheless.
         """
-        if not 0 <= position < len(self.images):
+        if not 0 <= position < len(self.entries):
             raise DatasetError(
-                f"Expected an image from 1 to {len(self.images)}, got {position + 1}. "
+                f"Expected an image from 1 to {len(self.entries)}, got {position + 1}. "
                 "This is the end of the series."
             )
         self.position = position
@@ -170,42 +224,9 @@ class Series:
         OutputError
             If the progress cannot be written.
         """
-        key = self._key(self.path)
+        key = self._key(self.entry.path)
         self._done = (self._done | {key}) if is_done else (self._done - {key})
         self._write_progress()
-
-    def read(self) -> SeriesImage:
-        """Open the present image and the labels beside it.
-
-        Returns
-        -------
-        SeriesImage
-            The image is lazy where its format allows, the labels are not.
-
-        Raises
-        ------
-        ImageError
-            If the image or the labels are missing, damaged, or do not fit.
-        """
-        image, path = open_image(self.path), self.labels_path
-        return SeriesImage(image, _read_labels(path, image) if path.exists() else None)
-
-    def save(self, labels: npt.NDArray[Any], like: OpenedImage) -> None:
-        """Save the labels of the present image, whole or not at all.
-
-        Parameters
-        ----------
-        labels : integer array
-            They replace those that were there.
-        like : OpenedImage
-            The image.
-
-        Raises
-        ------
-        OutputError
-            If they cannot be written; what was there before is untouched.
-        """
-        save_labels(self.labels_path, labels, like, overwrite=True)
 
     def _key(self, path: Path) -> str:
         folder = self._progress.parent
@@ -214,7 +235,7 @@ class Series:
     def _write_progress(self) -> None:
         values = {
             "version": PROGRESS_VERSION,
-            "current": self._key(self.path),
+            "current": self._key(self.entry.path),
             "done": sorted(self._done),
         }
         with whole_output(self._progress, overwrite=True) as temporary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari.settings import get_settings
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -11,9 +12,16 @@ from napari_sam_adapter.plugin.activity_panel import ActivityPanel
 from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
 from napari_sam_adapter.plugin.controller import Controller
 from napari_sam_adapter.plugin.image_panel import ImagePanel
+from napari_sam_adapter.plugin.image_window import ImageWindow
+from napari_sam_adapter.plugin.image_window_panel import ImageWindowPanel
+from napari_sam_adapter.plugin.key_settings import KeySettings
+from napari_sam_adapter.plugin.key_table import KeyHelp
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
+from napari_sam_adapter.plugin.preferences import FoldedSections
 from napari_sam_adapter.plugin.sections import Sections
+from napari_sam_adapter.plugin.series_panel import SeriesPanel
+from napari_sam_adapter.plugin.series_run import SeriesRun
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import (
@@ -66,10 +74,18 @@ class SegmentAnythingWidget(QWidget):
             napari_viewer, self.controller, self.state, self.training_state, train
         )
         self.training_panel = TrainingPanel()
+        self.image_window = ImageWindow(self.controller)
+        self.image_window_panel = ImageWindowPanel()
+        self.series = SeriesRun(self.controller)
+        self.series_panel = SeriesPanel()
         self.sections = Sections(self._panels())
+        self.key_settings = KeySettings(self.controller)
+        self.key_help = KeyHelp(self.controller, self)
         self._is_docked = False
         self._lay_out()
         self._connect_training()
+        self._connect_image()
+        self._connect_comfort()
         self._connect()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
@@ -113,6 +129,8 @@ class SegmentAnythingWidget(QWidget):
         """Every panel, from top to bottom: title, panel, open at first."""
         return [
             ("Image", self.image_panel, True),
+            ("What the network sees", self.image_window_panel, True),
+            ("Series", self.series_panel, False),
             ("Network", self.model_panel, True),
             ("Annotate", self.annotation_panel, True),
             ("Training", self.training_panel, False),
@@ -139,6 +157,30 @@ class SegmentAnythingWidget(QWidget):
         self.destroyed.connect(self.weights.close)
         controller.on_layers_changed()
         self._on_state_changed()
+        self.key_settings.apply()
+
+    def _connect_image(self) -> None:
+        window, panel = self.image_window, self.image_window_panel
+        panel.rule_chosen.connect(window.choose)
+        window.changed.connect(lambda: panel.show_window(window))
+        series, pages = self.series, self.series_panel
+        pages.folder_chosen.connect(series.open_folder)
+        pages.images_chosen.connect(series.open_images)
+        pages.done_chosen.connect(series.mark)
+        pages.action_pressed.connect(self._on_action)
+        series.changed.connect(lambda: pages.show_run(series))
+        pages.show_run(series)
+
+    def _connect_comfort(self) -> None:
+        self.activity_panel.action_pressed.connect(self._on_action)
+        self.key_settings.changed.connect(self.key_help.show_keys)
+        remembered = FoldedSections()
+        for title, is_open in remembered.items().items():
+            self.sections.fold(title, is_open)
+        self.sections.folded.connect(remembered.keep)
+        theme = get_settings().appearance.events.theme
+        theme.connect(self._on_theme_changed)
+        self.controller.closed.connect(lambda: theme.disconnect(self._on_theme_changed))
 
     def _connect_training(self) -> None:
         panel, training = self.training_panel, self.training
@@ -166,3 +208,7 @@ class SegmentAnythingWidget(QWidget):
 
     def _on_weights_changed(self) -> None:
         self.model_panel.show_weights(self.state, self.weights.state)
+
+    def _on_theme_changed(self) -> None:
+        for part in (self.sections, self.activity_panel, self.series_panel):
+            part.show_theme()
