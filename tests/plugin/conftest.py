@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
+from npe2 import PluginManifest
 from tests.fakes import DiskPredictor
 from tests.plugin import mouse
 
+import napari_sam_adapter
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
 from napari_sam_adapter.plugin.state import Phase
 
+MANIFEST = Path(napari_sam_adapter.__file__).with_name("napari.yaml")
 LEFT_DISK, RIGHT_DISK = (20, 20), (44, 60)
 BETWEEN = (32, 40)
 
@@ -99,6 +103,12 @@ class Scene:
 
     def value(self, *index):
         return int(self.labels[index])
+
+
+@pytest.fixture(autouse=True)
+def preferences(plugin_settings, npe2pm):
+    """napari's settings of the plugin, in a folder of the test."""
+    npe2pm.register(PluginManifest.from_file(MANIFEST))
 
 
 @pytest.fixture

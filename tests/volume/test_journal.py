@@ -34,6 +34,7 @@ from napari_sam_adapter.volume.journal_entries import (
     Redo,
     StartPropagation,
     Undo,
+    UseIntensity,
     UsePredictor,
     edit_from_json,
     edit_to_json,
@@ -67,6 +68,7 @@ ENTRIES = [
     SetPrompts(1, PLANE, Prompts()),
     ChooseCandidate(1, PLANE, 2),
     Paint(PLANE, np.array([(1, 2)]), np.array([3])),
+    UseIntensity(IntensityMapping("lung", -1350.0, 150.0)),
     EditGroup((NewObject(1), SetPrompts(1, PLANE, PROMPTS))),
     Predict(1, PLANE),
     StartPropagation(
@@ -187,6 +189,19 @@ def test_propagations_of_many_objects_are_replayed_bit_for_bit(saved, path, volu
         saved.undo()
         again.undo()
         same(saved, again)
+
+
+def test_a_window_changed_in_the_middle_is_replayed(saved, path, volume, plane):
+    saved.apply(NewObject(1), AddPoint(1, plane, LEFT[1:]))
+    saved.mask(1, plane)
+    before = saved.labels.copy()
+    saved.intensity = IntensityMapping("contrast_limits", 0.0, 1.0)
+    saved.add_point(1, plane, RIGHT[1:])
+    saved.mask(1, plane)
+    assert (saved.labels != before).any()
+    again = replay(path, volume, DiskPredictor())
+    same(saved, again)
+    assert again.intensity == saved.intensity
 
 
 def test_the_spacing_is_kept(volume, path):

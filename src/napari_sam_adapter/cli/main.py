@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from napari_sam_adapter import __version__
+from napari_sam_adapter.cli.annotate import annotate
 from napari_sam_adapter.cli.demo import demo
 from napari_sam_adapter.cli.embed import embed
 from napari_sam_adapter.cli.evaluation import evaluate
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command()(segment)
 app.command()(embed)
 app.command()(demo)
+app.command()(annotate)
 app.command()(evaluate)
 app.add_typer(models, name="models")
 app.command()(pretrain)

@@ -1,4 +1,8 @@
-"""What the user can do, under which key: the one table for buttons and bindings."""
+"""What the user can do, under which key: the one table for buttons and bindings.
+
+Every action has its key in napari's Preferences, too: `contributions.configurations`
+in napari.yaml, under its name, and under its name and ``_on_layers`` for `own_key`.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +42,12 @@ class Action:
     @property
     def tooltip(self) -> str:
         """The tip with the keys in brackets."""
-        keys = " or ".join(_spoken(key) for key in (self.key, self.own_key) if key)
-        return f"{self.tip} ({keys})" if keys else self.tip
+        return f"{self.tip} ({self.keys})" if self.keys else self.tip
+
+    @property
+    def keys(self) -> str:
+        """The keys as the user reads them."""
+        return " or ".join(spoken(key) for key in (self.key, self.own_key) if key)
 
 
 ACTIONS = {
@@ -90,6 +98,19 @@ ACTIONS = {
         Action("stop", "Stop", "Stop what is running.", "H"),
         Action("undo", "Undo", "Take the last step back.", "U", "Control-Z"),
         Action("redo", "Redo", "Do the step again.", "Shift-U", "Control-Shift-Z"),
+        Action(
+            "next_image",
+            "Next image",
+            "Save the labels and open the next image of the series.",
+            "PageDown",
+        ),
+        Action(
+            "previous_image",
+            "Previous image",
+            "Save the labels and open the image before it.",
+            "PageUp",
+        ),
+        Action("show_keys", "Keys", "List all keys.", "?"),
     )
 }
 
@@ -107,10 +128,24 @@ class KeyBindings:
     """
 
     def __init__(self, viewer: KeymapProvider) -> None:
+        self.actions: Mapping[str, Action] = ACTIONS
         self._viewer = viewer
         self._commands: dict[str, Callable[[], None]] = {}
         self._layers: list[KeymapProvider] = []
         self._replaced: list[tuple[KeymapProvider, str, Any]] = []
+
+    def use(self, actions: Mapping[str, Action]) -> None:
+        """Bind other keys from now on.
+
+        Parameters
+        ----------
+        actions : mapping of str to Action
+            `ACTIONS` with keys that the user chose.
+        """
+        self._restore()
+        self.actions = actions
+        for name in self._commands:
+            self._bind_everywhere(name)
 
     def add(self, commands: Mapping[str, Callable[[], None]]) -> None:
         """Bind the keys of more actions.
@@ -122,9 +157,7 @@ class KeyBindings:
         """
         self._commands.update(commands)
         for name in commands:
-            self._bind(self._viewer, ACTIONS[name].key, name)
-            for layer in self._layers:
-                self._bind_all(layer, name)
+            self._bind_everywhere(name)
 
     def bind_layer(self, layer: KeymapProvider) -> None:
         """Bind all keys on one of the plugin's own layers.
@@ -151,16 +184,24 @@ class KeyBindings:
 
     def release(self) -> None:
         """Take every binding back and restore what was there before."""
+        self._restore()
+        self._layers.clear()
+
+    def _restore(self) -> None:
         for provider, key, previous in reversed(self._replaced):
             provider.bind_key(key, None)
             if previous is not None:
                 provider.bind_key(key, previous)
         self._replaced.clear()
-        self._layers.clear()
+
+    def _bind_everywhere(self, name: str) -> None:
+        self._bind(self._viewer, self.actions[name].key, name)
+        for layer in self._layers:
+            self._bind_all(layer, name)
 
     def _bind_all(self, layer: KeymapProvider, name: str) -> None:
-        self._bind(layer, ACTIONS[name].key, name)
-        self._bind(layer, ACTIONS[name].own_key, name)
+        self._bind(layer, self.actions[name].key, name)
+        self._bind(layer, self.actions[name].own_key, name)
 
     def _bind(self, provider: KeymapProvider, key: str, name: str) -> None:
         if key:
@@ -169,5 +210,17 @@ class KeyBindings:
             self._replaced.append((provider, key, previous))
 
 
-def _spoken(key: str) -> str:
+def spoken(key: str) -> str:
+    """Return a key as it is written on keyboards.
+
+    Parameters
+    ----------
+    key : str
+        As napari writes it, for example ``"Control-Shift-Z"``.
+
+    Returns
+    -------
+    str
+        For example ``"Ctrl+Shift+Z"``.
+    """
     return key.replace("Control", "Ctrl").replace("-", "+")

@@ -9,24 +9,22 @@ from psygnal import Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QGridLayout,
-    QGroupBox,
     QLabel,
     QPushButton,
     QSpinBox,
+    QWidget,
 )
 
 from napari_sam_adapter.plugin.actions import ACTIONS, Action
 from napari_sam_adapter.plugin.state import Phase, Tool
 
 if TYPE_CHECKING:
-    from qtpy.QtWidgets import QWidget
-
     from napari_sam_adapter.plugin.state import PluginState
 
 UNKNOWN_SCORE = "-"
 
 
-class AnnotationPanel(QGroupBox):
+class AnnotationPanel(QWidget):
     """Buttons for everything in `ACTIONS`, the object number and its score.
 
     Parameters
@@ -43,7 +41,7 @@ class AnnotationPanel(QGroupBox):
     """Emitted with the number of an object."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Objects", parent)
+        super().__init__(parent)
         self.buttons = {
             name: self._button(action)
             for name, action in ACTIONS.items()

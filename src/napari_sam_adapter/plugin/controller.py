@@ -23,6 +23,8 @@ from napari_sam_adapter.prompts import Prompts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import numpy as np
+    import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Layer
 
@@ -56,6 +58,8 @@ class Controller:
         self._state = state
         self._segmenter = Segmenter(state, load, self._on_commit, self.report)
         self._workspaces: dict[Layer, Workspace] = {}
+        self.starting_labels: dict[Layer, npt.NDArray[np.int32]] = {}
+        """Objects of images that are about to be taken into use, by layer."""
         self._current: Workspace | None = None
         self._keys = KeyBindings(viewer)
         own = {name for name in ACTIONS if hasattr(self, name)}
@@ -84,6 +88,11 @@ class Controller:
     def viewer(self) -> ViewerModel:
         """The viewer."""
         return self._viewer
+
+    @property
+    def keys(self) -> KeyBindings:
+        """Which key does what."""
+        return self._keys
 
     def add_commands(self, commands: Mapping[str, Callable[[], None]]) -> None:
         """Give actions that are carried out elsewhere their buttons and keys.
@@ -114,7 +123,8 @@ class Controller:
         self.update()
         if image is not None:
             if image not in self._workspaces:
-                self._workspaces[image] = Workspace(self._viewer, image, self)
+                labels = self.starting_labels.pop(image, None)
+                self._workspaces[image] = Workspace(self._viewer, image, self, labels)
                 self.workspace_opened.emit(self._workspaces[image])
             self._current = self._workspaces[image]
             self._current.layers.show_prompts(True)

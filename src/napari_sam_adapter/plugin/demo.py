@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import napari
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io.series import Series
+
 
 def open_sample(
     viewer: napari.Viewer, load: Loader = load_from_disk
@@ -69,6 +71,23 @@ def run_demo() -> None:
 
     viewer = napari.Viewer(title="napari-sam-adapter demo")
     click_on_nucleus(open_sample(viewer))
+    napari.run()
+
+
+def run_series(series: Series) -> None:
+    """Open napari on a series of images and hand over to the user.
+
+    Parameters
+    ----------
+    series : Series
+        Begun anew, or left earlier.
+    """
+    import napari
+
+    viewer = napari.Viewer(title="napari-sam-adapter")
+    widget = SegmentAnythingWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Segment Anything", area="right")
+    widget.series.open(series)
     napari.run()
 
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from napari.settings import get_settings
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
 from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
 from napari_sam_adapter.plugin.controller import Controller
 from napari_sam_adapter.plugin.image_panel import ImagePanel
+from napari_sam_adapter.plugin.image_window import ImageWindow
+from napari_sam_adapter.plugin.image_window_panel import ImageWindowPanel
+from napari_sam_adapter.plugin.key_settings import KeySettings
+from napari_sam_adapter.plugin.key_table import KeyHelp
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
+from napari_sam_adapter.plugin.preferences import FoldedSections
+from napari_sam_adapter.plugin.sections import Sections
+from napari_sam_adapter.plugin.series_panel import SeriesPanel
+from napari_sam_adapter.plugin.series_run import SeriesRun
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import (
@@ -65,9 +74,18 @@ class SegmentAnythingWidget(QWidget):
             napari_viewer, self.controller, self.state, self.training_state, train
         )
         self.training_panel = TrainingPanel()
+        self.image_window = ImageWindow(self.controller)
+        self.image_window_panel = ImageWindowPanel()
+        self.series = SeriesRun(self.controller)
+        self.series_panel = SeriesPanel()
+        self.sections = Sections(self._panels())
+        self.key_settings = KeySettings(self.controller)
+        self.key_help = KeyHelp(self.controller, self)
         self._is_docked = False
         self._lay_out()
         self._connect_training()
+        self._connect_image()
+        self._connect_comfort()
         self._connect()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
@@ -107,23 +125,21 @@ class SegmentAnythingWidget(QWidget):
         self.weights_window.show()
         self.weights_window.raise_()
 
+    def _panels(self) -> list[tuple[str, QWidget, bool]]:
+        """Every panel, from top to bottom: title, panel, open at first."""
+        return [
+            ("Image", self.image_panel, True),
+            ("What the network sees", self.image_window_panel, True),
+            ("Series", self.series_panel, False),
+            ("Network", self.model_panel, True),
+            ("Annotate", self.annotation_panel, True),
+            ("Training", self.training_panel, False),
+        ]
+
     def _lay_out(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        panels = (
-            self.image_panel,
-            self.model_panel,
-            self.annotation_panel,
-            self.training_panel,
-        )
-        for panel in panels:
-            column.addWidget(panel)
-        column.addStretch(1)
-        area = _ColumnArea()
-        area.setWidget(content)
         layout = QVBoxLayout(self)
-        layout.addWidget(area, 1)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.addWidget(self.sections, 1)
         layout.addWidget(self.activity_panel)
 
     def _connect(self) -> None:
@@ -141,6 +157,30 @@ class SegmentAnythingWidget(QWidget):
         self.destroyed.connect(self.weights.close)
         controller.on_layers_changed()
         self._on_state_changed()
+        self.key_settings.apply()
+
+    def _connect_image(self) -> None:
+        window, panel = self.image_window, self.image_window_panel
+        panel.rule_chosen.connect(window.choose)
+        window.changed.connect(lambda: panel.show_window(window))
+        series, pages = self.series, self.series_panel
+        pages.folder_chosen.connect(series.open_folder)
+        pages.images_chosen.connect(series.open_images)
+        pages.done_chosen.connect(series.mark)
+        pages.action_pressed.connect(self._on_action)
+        series.changed.connect(lambda: pages.show_run(series))
+        pages.show_run(series)
+
+    def _connect_comfort(self) -> None:
+        self.activity_panel.action_pressed.connect(self._on_action)
+        self.key_settings.changed.connect(self.key_help.show_keys)
+        remembered = FoldedSections()
+        for title, is_open in remembered.items().items():
+            self.sections.fold(title, is_open)
+        self.sections.folded.connect(remembered.keep)
+        theme = get_settings().appearance.events.theme
+        theme.connect(self._on_theme_changed)
+        self.controller.closed.connect(lambda: theme.disconnect(self._on_theme_changed))
 
     def _connect_training(self) -> None:
         panel, training = self.training_panel, self.training
@@ -169,21 +209,6 @@ class SegmentAnythingWidget(QWidget):
     def _on_weights_changed(self) -> None:
         self.model_panel.show_weights(self.state, self.weights.state)
 
-
-class _ColumnArea(QScrollArea):
-    """A scroll area that is never narrower than what it shows."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
-        """Leave room for the widest panel and the scroll bar."""
-        hint = super().minimumSizeHint()
-        content, bar = self.widget(), self.verticalScrollBar()
-        if content is None or bar is None:
-            return hint
-        width = content.minimumSizeHint().width() + bar.sizeHint().width()
-        return QSize(max(width, hint.width()), hint.height())
+    def _on_theme_changed(self) -> None:
+        for part in (self.sections, self.activity_panel, self.series_panel):
+            part.show_theme()

@@ -11,10 +11,10 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QWidget,
 )
 from superqt.utils import signals_blocked
 
@@ -24,8 +24,6 @@ from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from qtpy.QtWidgets import QWidget
 
     from napari_sam_adapter.plugin.state import PluginState
     from napari_sam_adapter.plugin.weights_state import WeightsState
@@ -39,7 +37,7 @@ FROM_FILE = "from file ..."
 FILE_FILTER = "Weights (*.safetensors *.pth *.pt);;All files (*)"
 
 
-class ModelPanel(QGroupBox):
+class ModelPanel(QWidget):
     """Pickers for the network and a button that loads it.
 
     Parameters
@@ -56,7 +54,7 @@ class ModelPanel(QGroupBox):
     """Emitted with an `Entry` to get, or None to look at all weights."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Network", parent)
+        super().__init__(parent)
         self.model = _FileComboBox((DEFAULT_MODEL,), "Choose a checkpoint")
         self.adapter = _FileComboBox((NO_ADAPTER,), "Choose an adapter")
         self.missing = QLabel()

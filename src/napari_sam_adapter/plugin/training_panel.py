@@ -12,13 +12,13 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
+    QWidget,
 )
 
 from napari_sam_adapter.plugin.activity_panel import ERROR_STYLE
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from dataclasses import Field
 
     from napari.layers import Labels
-    from qtpy.QtWidgets import QWidget
 
     from napari_sam_adapter.plugin.state import PluginState
     from napari_sam_adapter.plugin.training_state import TrainingState
@@ -60,7 +59,7 @@ class _AskedComboBox(QComboBox):
         super().showPopup()
 
 
-class TrainingPanel(QGroupBox):
+class TrainingPanel(QWidget):
     """Buttons, a form made from `TrainingConfig`, a curve and two masks.
 
     Parameters
@@ -83,7 +82,7 @@ class TrainingPanel(QGroupBox):
     """Emitted with the path of an adapter to use."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Training", parent)
+        super().__init__(parent)
         from napari_sam_adapter.training.config import TrainingConfig
 
         known = {entry.name: entry for entry in fields(TrainingConfig)}

@@ -19,6 +19,8 @@ from napari_sam_adapter.volume.session import Session
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
+    import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Image, Labels, Layer, Points, Shapes
 
@@ -63,6 +65,8 @@ class Workspace:
         The image to segment.
     owner : WorkspaceOwner
         Whom to tell.
+    labels : int32 array or None
+        Objects that are there already; written in place.
 
     Raises
     ------
@@ -71,16 +75,26 @@ class Workspace:
     """
 
     def __init__(
-        self, viewer: ViewerModel, image: Image, owner: WorkspaceOwner
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        owner: WorkspaceOwner,
+        labels: npt.NDArray[np.int32] | None = None,
     ) -> None:
         self.image = image
-        self.volume = _as_volume(image)
-        self.session = Session(self.volume, spacing=_spacing(image))
+        self.session = Session(
+            _as_volume(image), labels=labels, spacing=_spacing(image)
+        )
         self.object_id = self.next_id
         self.layers = LayerTrio(viewer, image, self)
         self._viewer = viewer
         self._owner = owner
         self._refused: SamAdapterError | None = None
+
+    @property
+    def volume(self) -> Volume:
+        """The image through its present intensity window."""
+        return self.session.volume
 
     @property
     def next_id(self) -> int:

@@ -20,6 +20,7 @@ from napari_sam_adapter.volume.journal_entries import (
     Redo,
     StartPropagation,
     Undo,
+    UseIntensity,
     UsePredictor,
 )
 from napari_sam_adapter.volume.journal_file import (
@@ -63,7 +64,7 @@ def replay(
     path : str or Path
         Journal of the session; a half-written last line is dropped.
     image : array-like or Volume
-        The same image. The intensity window is taken from the journal.
+        The same image. Intensity windows are taken from the journal.
     predictor : Predictor or callable
         The same predictor; or, for a session in which several were used, what
         returns the predictor of a description.
@@ -123,6 +124,8 @@ class _Replayer:
                 session.redo()
             case UsePredictor():
                 session.predictor = self._find_predictor(entry.description)
+            case UseIntensity():
+                session.intensity = entry.intensity
             case Predict():
                 request = session.request(entry.object_id, entry.plane)
                 session.commit(session.compute(request))

@@ -1,7 +1,8 @@
 """What a journal holds, and how it is written as JSON.
 
 Besides the edits of the user these are the moments at which computed masks came in,
-undo, redo, and the choice of a predictor: all that the labels depend on.
+undo, redo, and the choice of a predictor or an intensity window: all that the labels
+depend on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import numpy as np
 
 from napari_sam_adapter.errors import SamAdapterError, SessionError
+from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.prompts import Prompts, Scribble
 from napari_sam_adapter.volume.edits import Edit
 from napari_sam_adapter.volume.follow_rule import FollowRule
@@ -124,6 +126,19 @@ class UsePredictor:
 
 
 @dataclass(frozen=True)
+class UseIntensity:
+    """Image values were mapped to 8 bits in another way from here on.
+
+    Parameters
+    ----------
+    intensity : IntensityMapping
+        The new window.
+    """
+
+    intensity: IntensityMapping
+
+
+@dataclass(frozen=True)
 class EditGroup:
     """Several edits that are one step.
 
@@ -146,6 +161,7 @@ Entry: TypeAlias = (
     | Undo
     | Redo
     | UsePredictor
+    | UseIntensity
 )
 
 
@@ -208,7 +224,7 @@ def _to_json(value: Any) -> Any:
             return {"axes": list(value.axes), "position": list(value.position)}
         case Prompts() | Scribble() | PropagationRange():
             return {f.name: _to_json(getattr(value, f.name)) for f in fields(value)}
-        case PropagationSettings():
+        case PropagationSettings() | IntensityMapping():
             return asdict(value)
         case tuple() | list():
             return [_to_json(part) for part in value]
@@ -248,6 +264,7 @@ _KINDS: dict[str, Any] = {
 }
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "box": lambda value: tuple(_array(value)),
+    "intensity": lambda values: IntensityMapping(**values),
     "edits": lambda values: tuple(map(edit_from_json, values)),
     "mask": _array,
     "object_ids": tuple,

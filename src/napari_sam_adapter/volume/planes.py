@@ -104,8 +104,13 @@ class Volume:
         """Window to 8 bits; estimated on first use, then fixed."""
         with self._estimating:
             if self._intensity is None:
-                self._intensity = self._estimate_intensity()
+                self._intensity = self.default_intensity()
             return self._intensity
+
+    @property
+    def known_intensity(self) -> IntensityMapping | None:
+        """Window to 8 bits, or None while it would have to be estimated first."""
+        return self._intensity
 
     def with_intensity(self, intensity: IntensityMapping) -> Volume:
         """Return the same image seen through another window.
@@ -226,13 +231,40 @@ class Volume:
         ImageError
             If the plane is one pixel wide, constant, or without a finite value.
         """
+        return self.mapping_of(pixels).apply(pixels)
+
+    def mapping_of(self, pixels: npt.NDArray[Any]) -> IntensityMapping:
+        """Return how a plane that was read becomes 8 bits.
+
+        Parameters
+        ----------
+        pixels : (H, W) or (H, W, 3) array
+            From `read`.
+
+        Returns
+        -------
+        IntensityMapping
+            That of the volume, unless it tells nothing apart.
+
+        Raises
+        ------
+        ImageError
+            If the plane is one pixel wide, constant, or without a finite value.
+        """
         check_pixels(pixels)
         mapping = self.intensity
         if mapping.is_flat:  # the planes that were looked at show nothing
             mapping = estimate_intensity([pixels])
-        return mapping.apply(pixels)
+        return mapping
 
-    def _estimate_intensity(self) -> IntensityMapping:
+    def default_intensity(self) -> IntensityMapping:
+        """Estimate the window to 8 bits from a few planes.
+
+        Returns
+        -------
+        IntensityMapping
+            Percentiles of the volume, or its values as they are for 8-bit colours.
+        """
         if self.is_rgb and self.dtype == np.uint8:
             return IntensityMapping()
         planes = spread_planes(self.shape, ESTIMATION_PLANES)

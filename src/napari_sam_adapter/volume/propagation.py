@@ -214,7 +214,8 @@ def request_propagation(
         If there is no such object, or no mask of it to begin with.
     """
     model = dict(predictor.predictor.description) if predictor else {}
-    recipe = repr((sorted(model.items()), settings, spacing))
+    window = predictor.volume.intensity if predictor else None
+    recipe = repr((sorted(model.items()), window, settings, spacing))
     planes = parallel_planes(where.seed, where.axis, document.labels.shape[where.axis])
     stretches: list[Stretch] = []
     outdated: set[tuple[int, int]] = set()

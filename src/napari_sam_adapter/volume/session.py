@@ -19,15 +19,13 @@ from napari_sam_adapter.volume.journal_entries import (
     Predict,
     Propagated,
     StartPropagation,
+    UseIntensity,
     UsePredictor,
 )
 from napari_sam_adapter.volume.journal_file import Journal, header_of
 from napari_sam_adapter.volume.plane_predictor import PlanePredictor
 from napari_sam_adapter.volume.planes import ArraySource, Volume
-from napari_sam_adapter.volume.propagation import (
-    request_propagation,
-    resolve_range,
-)
+from napari_sam_adapter.volume.propagation import request_propagation, resolve_range
 from napari_sam_adapter.volume.propagation_request import (
     PropagationRequest,
     PropagationSettings,
@@ -132,13 +130,20 @@ class Session(EditableLabels):
 
     @predictor.setter
     def predictor(self, predictor: Predictor) -> None:
-        self._cache.clear()
-        self._document.outdate_all()
-        self._plane_predictor = PlanePredictor(
-            self.volume, predictor, next(self._numbers), self._cache, self._device,
-            self._store,
-        )  # fmt: skip
+        self._look_with(predictor)
         self._write(UsePredictor(dict(predictor.description)))
+
+    @property
+    def intensity(self) -> IntensityMapping:
+        """Window to 8 bits; a new one makes all requests stale."""
+        return self.volume.intensity
+
+    @intensity.setter
+    def intensity(self, intensity: IntensityMapping) -> None:
+        self.volume = self.volume.with_intensity(intensity)
+        if self.predictor is not None:
+            self._look_with(self.predictor)
+        self._write(UseIntensity(intensity))
 
     def request(self, object_id: int, plane: Plane) -> MaskRequest:
         """Return everything a worker needs to compute a mask.
@@ -194,23 +199,7 @@ class Session(EditableLabels):
         )
 
     def compute(self, request: MaskRequest) -> PlaneResult:
-        """Compute a mask; for any thread.
-
-        Parameters
-        ----------
-        request : MaskRequest
-            From `request`.
-
-        Returns
-        -------
-        PlaneResult
-            For `commit`; the document is not touched.
-
-        Raises
-        ------
-        ImageError
-            If the plane cannot be read or segmented.
-        """
+        """Compute a mask for `commit`, in any thread; raises as `mask`."""
         prediction = request.predictor.predict(
             request.plane, request.prompts, request.previous
         )
@@ -341,6 +330,14 @@ class Session(EditableLabels):
         """
         if self._document.open_propagations.pop(request.number, None) is not None:
             self._write(FinishPropagation(request.number))
+
+    def _look_with(self, predictor: Predictor) -> None:
+        self._cache.clear()
+        self._document.outdate_all()
+        self._plane_predictor = PlanePredictor(
+            self.volume, predictor, next(self._numbers), self._cache, self._device,
+            self._store,
+        )  # fmt: skip
 
     def _require_predictor(self) -> PlanePredictor:
         if self._plane_predictor is None:

@@ -1,0 +1,35 @@
+"""napari's own icons in the colours of its theme."""
+
+from __future__ import annotations
+
+from napari.resources import get_colorized_svg, get_icon_path
+from napari.settings import get_settings
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QSize
+from qtpy.QtGui import QIcon, QPixmap
+
+SIZES = QSize(16, 16), QSize(32, 32)
+"""For usual screens and for those of double resolution."""
+
+
+def icon(name: str) -> QIcon:
+    """Return an icon of napari in the colour of the theme in use.
+
+    Parameters
+    ----------
+    name : str
+        One of `napari.resources.ICONS`.
+
+    Returns
+    -------
+    QIcon
+        To be made anew when the theme changes.
+    """
+    colour = get_theme(get_settings().appearance.theme).icon.as_hex()
+    drawing = get_colorized_svg(get_icon_path(name), colour).encode()
+    shown = QIcon()
+    for size in SIZES:
+        pixmap = QPixmap()
+        pixmap.loadFromData(drawing, "SVG")
+        shown.addPixmap(pixmap.scaled(size))
+    return shown
