@@ -30,6 +30,8 @@ from napari_sam_adapter.plugin.training_run import (
     train_on_layers,
 )
 from napari_sam_adapter.plugin.training_state import TrainingState
+from napari_sam_adapter.plugin.volume_panel import VolumePanel
+from napari_sam_adapter.plugin.volume_review import VolumeReview
 from napari_sam_adapter.plugin.weights_state import WeightsController
 from napari_sam_adapter.plugin.weights_window import WeightsWindow
 
@@ -68,6 +70,8 @@ class SegmentAnythingWidget(QWidget):
         self.image_panel = ImagePanel()
         self.model_panel = ModelPanel()
         self.annotation_panel = AnnotationPanel()
+        self.review = VolumeReview(self.controller)
+        self.volume_panel = VolumePanel()
         self.activity_panel = ActivityPanel()
         self.training_state = TrainingState()
         self.training = TrainingRun(
@@ -133,6 +137,7 @@ class SegmentAnythingWidget(QWidget):
             ("Series", self.series_panel, False),
             ("Network", self.model_panel, True),
             ("Annotate", self.annotation_panel, True),
+            ("Volume", self.volume_panel, True),
             ("Training", self.training_panel, False),
         ]
 
@@ -151,6 +156,10 @@ class SegmentAnythingWidget(QWidget):
         self.annotation_panel.polarity_chosen.connect(controller.set_polarity)
         self.annotation_panel.object_chosen.connect(controller.choose_object)
         self.image_panel.image_chosen.connect(controller.choose_image)
+        self.volume_panel.action_pressed.connect(self._on_action)
+        self.volume_panel.index_chosen.connect(self.review.go_to)
+        self.volume_panel.follow_chosen.connect(self.review.choose)
+        controller.updated.connect(self._show_volume)
         self.state.events.connect(self._on_state_changed)
         self.weights.state.events.entries.connect(self._on_weights_changed)
         self.destroyed.connect(controller.close)
@@ -191,6 +200,11 @@ class SegmentAnythingWidget(QWidget):
         panel.stop_pressed.connect(training.stop)
         panel.use_pressed.connect(self._on_use)
         self.training_state.events.connect(self._on_state_changed)
+
+    def _show_volume(self) -> None:
+        review = self.review
+        self.volume_panel.show_axes(review.axes, review.axis, review.length)
+        self.volume_panel.show_slices(review.length, review.slices(), review.index)
 
     def _on_action(self, name: str) -> None:
         self.controller.commands[name]()

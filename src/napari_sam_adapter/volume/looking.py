@@ -10,7 +10,11 @@ from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.volume.boxed_mask import BoxedMask, place
 from napari_sam_adapter.volume.follow_rule import next_prompts
 from napari_sam_adapter.volume.sightings import Sighting, absent, made_disjoint
-from napari_sam_adapter.volume.stop_rule import Look, expected_overlap, measure
+from napari_sam_adapter.volume.stop_rule import (
+    Look,
+    expected_overlap,
+    measure,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,7 +147,8 @@ class PlaneLooker:
         steadiness = expected_overlap(run.last, distance, request.pixel, rule.max_slope)
         look = Look.of(image, mask) if mask.pixels.size else None
         likeness = run.look.likeness(look) if look and run.look else 1.0
-        cues = measure(mask, run.last, score, likeness, steadiness)
+        area = run.anchor.mask.area
+        cues = measure(mask, run.last, score, likeness, steadiness, area)
         reason = rule.reason(cues)
         confidence = 0.0 if reason else cues.confidence
         seen = Sighting(mask, score, confidence, reason, not reason, cues)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.objects import Derivation
     from napari_sam_adapter.volume.plane import Plane
 
-DOUBTFUL = 0.6
+DOUBTFUL = 0.5
 """Confidence below which a mask is put on the list."""
 
 
