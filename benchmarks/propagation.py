@@ -76,7 +76,7 @@ RULES = {
 
 
 class Remembering:
-    """A predictor that encodes no image twice: every way is tried on the same planes."""
+    """A predictor that encodes no image twice: all ways see the same planes."""
 
     def __init__(self, predictor: SamPredictor) -> None:
         self._predictor = predictor

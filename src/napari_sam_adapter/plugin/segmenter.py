@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
 
-from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.errors import ImageError, SamAdapterError
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.propagation_run import PropagationRun, request_of
 from napari_sam_adapter.plugin.state import (
@@ -17,10 +18,11 @@ from napari_sam_adapter.plugin.state import (
     PluginState,
     Progress,
 )
+from napari_sam_adapter.plugin.travel import Travel
 from napari_sam_adapter.volume.following import follow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator
 
     from napari_sam_adapter.plugin.network_loading import Loader
     from napari_sam_adapter.plugin.workspace import Workspace
@@ -63,6 +65,7 @@ class Segmenter:
         self._report = report
         self._queue = JobQueue(self._on_queue_changed)
         self._predictor: Predictor | None = None
+        self._travel = Travel()
         self._wishes: dict[Hashable, tuple[Workspace, Callable[[], None]]] = {}
         self._propagate_next: Workspace | None = None
         self._run: PropagationRun | None = None
@@ -115,7 +118,7 @@ class Segmenter:
         )
 
     def prefetch(self, workspace: Workspace, plane: Plane) -> None:
-        """Encode a plane ahead of the first click, if the network is there.
+        """Encode a plane and its neighbours ahead of clicks, if the network is there.
 
         Parameters
         ----------
@@ -124,16 +127,23 @@ class Segmenter:
         plane : Plane
             The plane in view.
         """
-        if self.is_loaded:
-            self._give_predictor(workspace)
+        if not self.is_loaded:
+            return
+        self._give_predictor(workspace)
+        for key, priority, planes in (
+            ("view", Priority.VIEW, [plane]),
+            (
+                "ahead",
+                Priority.AHEAD,
+                self._travel.ahead(plane, workspace.volume.shape),
+            ),
+        ):
             self._queue.submit(
                 Job(
                     owner=workspace,
-                    key="view",
-                    priority=Priority.VIEW,
-                    steps=map(
-                        workspace.session.encode_plane, (plane,), (workspace.focus(),)
-                    ),
+                    key=key,
+                    priority=priority,
+                    steps=_encode(workspace, planes),
                     on_result=_ignore,
                     on_error=_ignore,
                 )
@@ -317,5 +327,13 @@ class Segmenter:
             self._report(error)
 
 
+def _encode(workspace: Workspace, planes: list[Plane]) -> Iterator[None]:
+    focus = workspace.focus()
+    for plane in planes:
+        with contextlib.suppress(ImageError):  # told when it is clicked
+            workspace.session.encode_plane(plane, focus)
+        yield
+
+
 def _ignore(_: object) -> None:
-    """Prefetching has no result, and its errors come again with the click."""
+    """Do nothing: what is encoded ahead has no result."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 from qtpy.QtCore import Qt
@@ -64,7 +64,7 @@ class VolumePanel(QWidget):
         self.method.setToolTip("Who draws the slices in between.")
         self.everything = QCheckBox("all open objects")
         self.everything.setToolTip("Follow every object that is not accepted yet.")
-        self.range = QRangeSlider(Qt.Orientation.Horizontal)
+        self.range: Any = QRangeSlider(Qt.Orientation.Horizontal)  # type: ignore[no-untyped-call]
         self.range.setToolTip("Slices that may be written; others are left alone.")
         self.limits = QLabel()
         self._lay_out()
@@ -111,18 +111,22 @@ class VolumePanel(QWidget):
         self.strip.show_slices(length, slices, index)
 
     def _choice(self) -> FollowChoice:
-        first, last = self.range.value()
+        first, last = self._limits()
         return FollowChoice(
             self.axis.currentData(),
-            None if first == 0 else int(first),
-            None if last == self.range.maximum() else int(last),
+            None if first == 0 else first,
+            None if last == self.range.maximum() else last,
             METHODS[self.method.currentText()],
             self.everything.isChecked(),
         )
 
-    def _show_limits(self) -> None:
+    def _limits(self) -> tuple[int, int]:
         first, last = self.range.value()
-        self.limits.setText(f"{int(first)} to {int(last)}")
+        return int(first), int(last)
+
+    def _show_limits(self) -> None:
+        first, last = self._limits()
+        self.limits.setText(f"{first} to {last}")
 
     def _on_axis(self) -> None:
         with signals_blocked(self.range):

@@ -90,6 +90,7 @@ class VolumeReview:
             Axis, range, method, and which objects.
         """
         self._controller.state.follow = choice
+        self._controller.update()
 
     def go_to(self, index: int) -> None:
         """Show a slice.
