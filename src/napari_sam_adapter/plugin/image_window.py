@@ -16,6 +16,8 @@ from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.preview import Preview, preview_plane
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
@@ -195,7 +197,7 @@ def _contrast_of(workspace: Workspace) -> IntensityMapping:
     return IntensityMapping(CONTRAST, float(low), float(high))
 
 
-def _timer(callback: object) -> QTimer:
+def _timer(callback: Callable[[], None]) -> QTimer:
     timer = QTimer()
     timer.setSingleShot(True)
     timer.setInterval(REST)

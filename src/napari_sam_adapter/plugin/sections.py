@@ -45,8 +45,10 @@ class Section(QCollapsible):
         self.setContent(panel)
         if (inner := panel.layout()) is not None:
             inner.setContentsMargins(*MARGINS)
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.layout().setSpacing(2)
+        outer = self.layout()
+        assert outer is not None  # superqt made it
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(2)
         self.toggled.connect(self._on_toggled)
 
     def show_theme(self, theme: str) -> None:
