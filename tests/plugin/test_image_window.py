@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.intensity import CT_WINDOWS
@@ -23,11 +24,9 @@ def choose(scene, rule):
     """Pick a rule by keyboard, as in any list."""
     picker = scene.widget.image_window_panel.picker
     row = picker.findData(rule)
-    picker.setFocus()
-    QTest.keyClick(picker, Qt.Key.Key_Home)
-    for _ in range(row):
-        QTest.keyClick(picker, Qt.Key.Key_Down)
-    picker.activated.emit(picker.currentIndex())
+    key = Qt.Key.Key_Down if row > picker.currentIndex() else Qt.Key.Key_Up
+    while picker.currentIndex() != row:
+        QTest.keyClick(picker, key)
 
 
 def window_of(scene):
@@ -101,8 +100,6 @@ def test_an_empty_plane_says_why_there_is_no_picture(make_scene):
 def test_a_click_on_its_way_is_answered_through_the_new_window(scene):
     scene.predictor.gate.clear()
     asked = scene.predictor.asked
-    from tests.plugin import mouse
-
     mouse.click(scene.viewer, LEFT_DISK)
     scene.qtbot.waitUntil(lambda: scene.predictor.asked > asked)
     choose(scene, "plane")

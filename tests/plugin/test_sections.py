@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import pytest
 from napari.components import ViewerModel
-from napari.settings import get_settings
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QSpinBox
+from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QSpinBox
 from tests.plugin.conftest import disks
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
@@ -61,6 +60,8 @@ def test_sections_stay_as_the_user_left_them(make_widget):
 def test_a_panel_that_grows_is_shown_whole(make_widget, qtbot):
     widget = make_widget()
     panel = widget.model_panel
+    title_of(widget, "Network").click()
+    title_of(widget, "Network").click()
     before = panel.height()
     panel.missing.setText("a long sentence about what is missing " * 3)
     panel.missing.show()
@@ -100,19 +101,13 @@ def test_every_control_has_words(make_scene):
                 assert child.toolTip() or child.accessibleName(), child
 
 
-def test_icons_follow_the_theme(make_widget):
-    widget = make_widget()
-    dark = widget.activity_panel.stop.icon().pixmap(16).toImage()
-    get_settings().appearance.theme = "light"
-    light = widget.activity_panel.stop.icon().pixmap(16).toImage()
+def test_icons_follow_the_theme(make_scene):
+    scene = make_scene(disks())
+    button = scene.widget.activity_panel.stop
+    dark = button.icon().pixmap(16).toImage()
+    scene.viewer.theme = "light"
+    light = button.icon().pixmap(16).toImage()
     assert dark != light
-    get_settings().appearance.theme = "dark"
-    widget.stop()
-    get_settings().appearance.theme = "light"
-    assert widget.activity_panel.stop.icon().pixmap(16).toImage() == dark
-    get_settings().appearance.theme = "dark"
-
-
-def test_labels_name_what_stands_beside_them(make_widget):
-    texts = {label.text() for label in make_widget().image_panel.findChildren(QLabel)}
-    assert texts == {"layer"}
+    scene.widget.stop()
+    scene.viewer.theme = "dark"
+    assert button.icon().pixmap(16).toImage() == light

@@ -66,12 +66,17 @@ class ActivityPanel(QWidget):
         row.addWidget(self.keys)
         layout.addLayout(row)
         layout.addWidget(self.status)
-        self.show_theme()
 
-    def show_theme(self) -> None:
-        """Draw the icons in the colours of the theme."""
-        self.stop.setIcon(icon("playback-stop"))
-        self.keys.setIcon(icon("help"))
+    def show_theme(self, theme: str) -> None:
+        """Draw the icons in the colours of a theme.
+
+        Parameters
+        ----------
+        theme : str
+            One of napari's.
+        """
+        self.stop.setIcon(icon("playback-stop", theme))
+        self.keys.setIcon(icon("help", theme))
 
     def show_state(self, state: PluginState) -> None:
         """Show progress and message.

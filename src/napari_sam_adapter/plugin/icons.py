@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from napari.resources import get_colorized_svg, get_icon_path
-from napari.settings import get_settings
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QSize
 from qtpy.QtGui import QIcon, QPixmap
@@ -12,20 +11,22 @@ SIZES = QSize(16, 16), QSize(32, 32)
 """For usual screens and for those of double resolution."""
 
 
-def icon(name: str) -> QIcon:
-    """Return an icon of napari in the colour of the theme in use.
+def icon(name: str, theme: str) -> QIcon:
+    """Return an icon of napari in the colour of a theme.
 
     Parameters
     ----------
     name : str
         One of `napari.resources.ICONS`.
+    theme : str
+        One of napari's themes.
 
     Returns
     -------
     QIcon
         To be made anew when the theme changes.
     """
-    colour = get_theme(get_settings().appearance.theme).icon.as_hex()
+    colour = get_theme(theme).icon.as_hex()
     drawing = get_colorized_svg(get_icon_path(name), colour).encode()
     shown = QIcon()
     for size in SIZES:

@@ -16,12 +16,16 @@ from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.preview import Preview, preview_plane
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.planes import Plane
 
-PERCENTILE, CONTRAST = "percentile", "contrast_limits"
+PERCENTILE, CONTRAST, AS_IS = "percentile", "contrast_limits", "as_is"
+ESTIMATE, PREVIEW = "estimate", "preview"
+"""Kinds of jobs."""
 PREVIEW_SIDE = 128
 """Longest side of the picture of what the network sees, in pixels."""
 REST = 250
@@ -57,7 +61,11 @@ class ImageWindow:
     def rule(self) -> str:
         """Rule of the window of the image in use."""
         workspace = self._controller.workspace
-        known = None if workspace is None else workspace.volume.known_intensity
+        if workspace is None:
+            return PERCENTILE
+        if not self.has_choice:
+            return AS_IS
+        known = workspace.volume.known_intensity
         return PERCENTILE if known is None else known.rule
 
     @property
@@ -87,7 +95,8 @@ class ImageWindow:
         rule : str
             As in `IntensityMapping`.
         """
-        workspace = self._controller.in_use()
+        workspace, queue = self._controller.in_use(), self._controller.segmenter.queue
+        queue.cancel(lambda job: job.owner is self and job.key == ESTIMATE)
         if rule == PERCENTILE:
             self._estimate(workspace)
         elif rule == CONTRAST:
@@ -106,7 +115,7 @@ class ImageWindow:
         self._controller.segmenter.queue.submit(
             Job(
                 owner=self,
-                key="estimate",
+                key=ESTIMATE,
                 priority=Priority.VIEW,
                 steps=map(Volume.default_intensity, (volume,)),
                 on_result=partial(self._use, workspace),
@@ -167,7 +176,7 @@ class ImageWindow:
         self._controller.segmenter.queue.submit(
             Job(
                 owner=self,
-                key="preview",
+                key=PREVIEW,
                 priority=Priority.VIEW,
                 steps=map(preview_plane, *zip(seen, strict=True), (PREVIEW_SIDE,)),
                 on_result=self._show,
@@ -188,7 +197,7 @@ def _contrast_of(workspace: Workspace) -> IntensityMapping:
     return IntensityMapping(CONTRAST, float(low), float(high))
 
 
-def _timer(callback: object) -> QTimer:
+def _timer(callback: Callable[[], None]) -> QTimer:
     timer = QTimer()
     timer.setSingleShot(True)
     timer.setInterval(REST)

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_sam_adapter.intensity import CT_WINDOWS, PLANE
 from napari_sam_adapter.plugin.image_window import (
+    AS_IS,
     CONTRAST,
     PERCENTILE,
     PREVIEW_SIDE,
@@ -47,7 +48,7 @@ class ImageWindowPanel(QWidget):
         self.picker = QComboBox()
         for rule, title in RULES.items():
             self.picker.addItem(title, rule)
-        self.picker.addItem(COLOURS, "as_is")
+        self.picker.addItem(COLOURS, AS_IS)
         self.picker.setToolTip(
             "How image values become the 8 bits that the network sees. Follow the "
             "layer's contrast, or take a window of computed tomography."

@@ -88,7 +88,9 @@ def choose_keys(
         One for every key that does not exist, is napari's, or is used twice; the
         first action with a key gets it.
     """
-    actions, problems, taken = {}, [], {}
+    actions: dict[str, Action] = {}
+    taken: dict[str, Action] = {}
+    problems: list[SettingError] = []
     for name, action in ACTIONS.items():
         for kept, field in ((name, "key"), (name + ON_LAYERS, "own_key")):
             default = getattr(action, field)

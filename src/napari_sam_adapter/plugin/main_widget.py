@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari.settings import get_settings
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -187,9 +186,12 @@ class SegmentAnythingWidget(QWidget):
         for title, is_open in remembered.items().items():
             self.sections.fold(title, is_open)
         self.sections.folded.connect(remembered.keep)
-        theme = get_settings().appearance.events.theme
-        theme.connect(self._on_theme_changed)
-        self.controller.closed.connect(lambda: theme.disconnect(self._on_theme_changed))
+        viewer = self.controller.viewer
+        viewer.events.theme.connect(self._show_theme)
+        self.controller.closed.connect(
+            lambda: viewer.events.theme.disconnect(self._show_theme)
+        )
+        self._show_theme()
 
     def _connect_training(self) -> None:
         panel, training = self.training_panel, self.training
@@ -223,6 +225,6 @@ class SegmentAnythingWidget(QWidget):
     def _on_weights_changed(self) -> None:
         self.model_panel.show_weights(self.state, self.weights.state)
 
-    def _on_theme_changed(self) -> None:
+    def _show_theme(self) -> None:
         for part in (self.sections, self.activity_panel, self.series_panel):
-            part.show_theme()
+            part.show_theme(self.controller.viewer.theme)

@@ -45,15 +45,22 @@ class Section(QCollapsible):
         self.setContent(panel)
         if (inner := panel.layout()) is not None:
             inner.setContentsMargins(*MARGINS)
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.layout().setSpacing(2)
+        outer = self.layout()
+        assert outer is not None  # superqt made it
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(2)
         self.toggled.connect(self._on_toggled)
-        self.show_theme()
 
-    def show_theme(self) -> None:
-        """Draw the arrows in the colours of the theme."""
-        self.setExpandedIcon(icon("chevron_down"))
-        self.setCollapsedIcon(icon("right_arrow"))
+    def show_theme(self, theme: str) -> None:
+        """Draw the arrows in the colours of a theme.
+
+        Parameters
+        ----------
+        theme : str
+            One of napari's.
+        """
+        self.setExpandedIcon(icon("chevron_down", theme))
+        self.setCollapsedIcon(icon("right_arrow", theme))
 
     def _on_toggled(self, is_open: bool) -> None:
         self.content().setVisible(is_open)
@@ -104,10 +111,16 @@ class Sections(QScrollArea):
             change = section.expand if is_open else section.collapse
             change(animate=False)
 
-    def show_theme(self) -> None:
-        """Draw the arrows in the colours of the theme."""
+    def show_theme(self, theme: str) -> None:
+        """Draw the arrows in the colours of a theme.
+
+        Parameters
+        ----------
+        theme : str
+            One of napari's.
+        """
         for section in self.sections.values():
-            section.show_theme()
+            section.show_theme(theme)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
         """Leave room for the widest panel and the scroll bar."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.series_run import SeriesRun
 
 NO_SERIES = "no series is open"
-ICONS = {"previous_image": "left_arrow", "next_image": "right_arrow"}
 
 
 class SeriesPanel(QWidget):
@@ -86,10 +85,16 @@ class SeriesPanel(QWidget):
             f"{series.done_count} finished"
         )
 
-    def show_theme(self) -> None:
-        """Draw the icons in the colours of the theme."""
-        self.previous.setIcon(icon(ICONS["previous_image"]))
-        self.next.setIcon(icon(ICONS["next_image"]))
+    def show_theme(self, theme: str) -> None:
+        """Draw the icons in the colours of a theme.
+
+        Parameters
+        ----------
+        theme : str
+            One of napari's.
+        """
+        self.previous.setIcon(icon("left_arrow", theme))
+        self.next.setIcon(icon("right_arrow", theme))
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
@@ -101,7 +106,7 @@ class SeriesPanel(QWidget):
         grid.addWidget(self.done, 3, 0, 1, 2)
 
     def _button(self, name: str) -> QPushButton:
-        button = QPushButton(icon(ICONS[name]), ACTIONS[name].title.split()[0])
+        button = QPushButton(ACTIONS[name].title.split()[0])
         button.setToolTip(ACTIONS[name].tooltip)
         button.clicked.connect(partial(self._on_pressed, name))
         return button
