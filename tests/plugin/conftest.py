@@ -101,6 +101,14 @@ class Scene:
         return int(self.labels[index])
 
 
+@pytest.fixture(autouse=True)
+def autosaves(tmp_path, monkeypatch):
+    """A folder of autosaves of its own."""
+    folder = tmp_path / "autosaves"
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_AUTOSAVE", str(folder))
+    return folder
+
+
 @pytest.fixture
 def make_scene(make_napari_viewer_proxy, qtbot):
     """Build scenes: an image in a real window with the widget in a dock."""

@@ -30,7 +30,6 @@ class ActivityPanel(QWidget):
         super().__init__(parent)
         self.bar = QProgressBar()
         self.bar.setToolTip("How far the running work is.")
-        self.bar.setFormat("%v of %m planes")
         self._shown: Progress | None = None
         self.status = QLabel()
         self.status.setWordWrap(True)
@@ -69,5 +68,6 @@ class ActivityPanel(QWidget):
         self.bar.setUpdatesEnabled(False)
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
+        self.bar.setFormat(f"%v of %m {progress.unit}")
         self.bar.setTextVisible(progress != IDLE and progress.total > 0)
         self.bar.setUpdatesEnabled(True)

@@ -13,6 +13,8 @@ from napari_sam_adapter.plugin.controller import Controller
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
+from napari_sam_adapter.plugin.safekeeping import Safekeeping
+from napari_sam_adapter.plugin.session_panel import SessionPanel
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import (
@@ -54,6 +56,8 @@ class SegmentAnythingWidget(QWidget):
         super().__init__()
         self.state = PluginState()
         self.controller = Controller(napari_viewer, self.state, load)
+        self.safekeeping = Safekeeping(self.controller, load)
+        self.session_panel = SessionPanel()
         self.weights = WeightsController()
         self.weights_window: WeightsWindow | None = None
         self.image_panel = ImagePanel()
@@ -68,6 +72,7 @@ class SegmentAnythingWidget(QWidget):
         self._is_docked = False
         self._lay_out()
         self._connect_training()
+        self._connect_session()
         self._connect()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
@@ -91,6 +96,17 @@ class SegmentAnythingWidget(QWidget):
         if self.weights_window is not None:
             self.weights_window.close()
 
+    def save_session(self) -> None:
+        """Ask for a name and save the session of the image in use."""
+        if self.safekeeping.state.has_session:
+            name = self.safekeeping.suggested_name()
+            self.session_panel.ask_where_to_save(name, self.safekeeping.save)
+
+    def open_session(self) -> None:
+        """Ask for a saved session of the image in use and open it."""
+        if self.safekeeping.state.has_session:
+            self.session_panel.ask_what_to_open(self.safekeeping.open)
+
     def show_weights(self, entry: Entry | None = None) -> None:
         """Open the window about weights.
 
@@ -113,6 +129,7 @@ class SegmentAnythingWidget(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         panels = (
             self.image_panel,
+            self.session_panel,
             self.model_panel,
             self.annotation_panel,
             self.training_panel,
@@ -140,6 +157,7 @@ class SegmentAnythingWidget(QWidget):
         self.destroyed.connect(controller.close)
         self.destroyed.connect(self.weights.close)
         controller.on_layers_changed()
+        self._on_safekeeping_changed()
         self._on_state_changed()
 
     def _connect_training(self) -> None:
@@ -151,6 +169,18 @@ class SegmentAnythingWidget(QWidget):
         panel.stop_pressed.connect(training.stop)
         panel.use_pressed.connect(self._on_use)
         self.training_state.events.connect(self._on_state_changed)
+
+    def _connect_session(self) -> None:
+        panel, safekeeping = self.session_panel, self.safekeeping
+        panel.restore_pressed.connect(safekeeping.restore)
+        panel.discard_pressed.connect(safekeeping.discard)
+        panel.methods_pressed.connect(safekeeping.copy_methods)
+        panel.save_pressed.connect(self.save_session)
+        panel.open_pressed.connect(self.open_session)
+        safekeeping.state.events.connect(self._on_safekeeping_changed)
+
+    def _on_safekeeping_changed(self) -> None:
+        self.session_panel.show_state(self.safekeeping.state)
 
     def _on_action(self, name: str) -> None:
         self.controller.commands[name]()
