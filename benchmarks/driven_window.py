@@ -33,6 +33,7 @@ def open_window() -> Viewer:
     """Open an empty window that looks the same every time."""
     settings = tempfile.mkdtemp(prefix="napari-")
     os.environ["NAPARI_CONFIG"] = os.path.join(settings, "settings.yaml")
+    os.environ["NAPARI_SAM_ADAPTER_AUTOSAVE"] = os.path.join(settings, "autosave")
     import napari
 
     viewer = napari.Viewer(title="napari-sam-adapter")

@@ -111,6 +111,14 @@ def preferences(plugin_settings, npe2pm):
     npe2pm.register(PluginManifest.from_file(MANIFEST))
 
 
+@pytest.fixture(autouse=True)
+def autosaves(tmp_path, monkeypatch):
+    """A folder of autosaves of its own."""
+    folder = tmp_path / "autosaves"
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_AUTOSAVE", str(folder))
+    return folder
+
+
 @pytest.fixture
 def make_scene(make_napari_viewer_proxy, qtbot):
     """Build scenes: an image in a real window with the widget in a dock."""

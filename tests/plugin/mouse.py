@@ -47,3 +47,8 @@ def press_key(viewer: Viewer, key: str, *modifiers: str) -> None:
     held = [Key(name) for name in modifiers]
     events.key_press(key=Key(key), modifiers=held)
     events.key_release(key=Key(key), modifiers=held)
+
+
+def double_click(viewer: Viewer, point) -> None:
+    events = canvas_of(viewer)._scene_canvas.events
+    events.mouse_double_click(pos=to_canvas(viewer, point), modifiers=(), button=1)

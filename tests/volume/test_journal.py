@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_sam_adapter.volume.edits import (
     MovePoint,
     NewObject,
     Paint,
+    ReleasePaint,
     RemovePoint,
     SetBox,
     SetMaskPrompt,
@@ -75,6 +77,7 @@ ENTRIES = [
         1, (1, 2), PropagationRange(PLANE, 0, 2, 5), PropagationSettings(), True
     ),
     Propagated(1, 2, PLANE),
+    ReleasePaint(1, PLANE),
     LockPlane(1, PLANE),
     UnlockPlane(1, PLANE),
     EndHere(1, PLANE),
@@ -359,12 +362,37 @@ def test_a_propagation_that_does_not_get_as_far_is_reported(saved, path, volume,
         replay(path, volume, DiskPredictor(score=0.1))
 
 
-def test_a_full_disk_is_reported_once_and_work_goes_on(saved, path):
+@contextlib.contextmanager
+def full_disk(size):
+    """No file of this process may grow beyond a size."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_reported_once_and_nothing_is_left_out(saved, path, volume):
+    saved.new_object()
+    whole = path.read_bytes()
+    with full_disk(len(whole) + 10):
+        with pytest.raises(OutputError, match="save the labels"):
+            saved.new_object()
+        assert saved.new_object() == 3
+    assert path.read_bytes() == whole
+    assert saved.new_object() == 4
+    assert replay(path, volume, DiskPredictor()).object_ids == [1, 2, 3, 4]
+
+
+def test_a_closed_journal_lets_go_of_its_file(path, volume):
+    session = Session(volume, journal=path)
+    session.new_object()
+    session.close()
     path.unlink()
-    path.mkdir()
-    with pytest.raises(OutputError, match="save the labels"):
-        saved.new_object()
-    assert saved.new_object() == 2
+    session.new_object()
+    assert not path.exists()
 
 
 def test_points_and_boxes_given_as_arrays_are_replayed(path, volume, plane):

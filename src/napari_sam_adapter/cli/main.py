@@ -15,6 +15,7 @@ from napari_sam_adapter.cli.evaluation import evaluate
 from napari_sam_adapter.cli.loading import Loader, load_from_disk
 from napari_sam_adapter.cli.models import models
 from napari_sam_adapter.cli.pretrain import pretrain
+from napari_sam_adapter.cli.replaying import replay
 from napari_sam_adapter.cli.segment import segment
 from napari_sam_adapter.cli.train import train
 from napari_sam_adapter.errors import SamAdapterError
@@ -42,6 +43,7 @@ app.command()(annotate)
 app.command()(evaluate)
 app.add_typer(models, name="models")
 app.command()(pretrain)
+app.command()(replay)
 app.command()(train)
 
 

@@ -96,6 +96,11 @@ ACTIONS = {
             "Shift-E",
         ),
         Action("stop", "Stop", "Stop what is running.", "H"),
+        Action(
+            "release_paint",
+            "Release paint",
+            "Let masks change again what you painted of the object on this plane.",
+        ),
         Action("undo", "Undo", "Take the last step back.", "U", "Control-Z"),
         Action("redo", "Redo", "Do the step again.", "Shift-U", "Control-Shift-Z"),
         Action(

@@ -105,7 +105,7 @@ class ActivityPanel(QWidget):
         self.bar.setUpdatesEnabled(False)
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
-        self.bar.setFormat(f"%v of %m slices{more}")
+        self.bar.setFormat(f"%v of %m {progress.unit}{more}")
         self.bar.setTextVisible(progress != IDLE and progress.total > 0)
         self.bar.setUpdatesEnabled(True)
 

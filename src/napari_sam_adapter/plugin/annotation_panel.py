@@ -104,6 +104,7 @@ class AnnotationPanel(QWidget):
             (QLabel("object"), self.object_number, self.buttons["next_object"]),
             (QLabel("score"), self.score, self.buttons["accept"]),
             (QLabel("volume"), self.buttons["propagate"], self.buttons["stop"]),
+            (QLabel("hand paint"), self.buttons["release_paint"]),
             (QLabel("history"), self.buttons["undo"], self.buttons["redo"]),
         )
         for row, widgets in enumerate(pairs):

@@ -8,7 +8,7 @@ from napari_sam_adapter.plugin import labels_layer, prompt_layers
 from napari_sam_adapter.plugin.state import Tool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
     from napari.components import ViewerModel
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.planes import Plane
 
 RIGHT_BUTTON = 2
+STROKE_MODES = {"paint", "erase"}
+"""Those that write into the labels before the button is released."""
 
 
 class TrioListener(Protocol):
@@ -66,6 +68,7 @@ class LayerTrio:
         self._listener = listener
         self._is_redrawing = False
         self._is_background_click = False
+        self.is_painting = False
         for name in prompt_layers.TRANSFORMS:
             getattr(image.events, name).connect(self._on_transform)
 
@@ -87,6 +90,7 @@ class LayerTrio:
             self.labels = labels_layer.build_labels_layer(self._image, labels)
             self.labels.events.paint.connect(self._on_paint)
             self.labels.events.selected_label.connect(self._on_label_selected)
+            self.labels.mouse_drag_callbacks.append(self._on_labels_drag)
             self._add(self.labels)
         if self.boxes is None:
             self.boxes = prompt_layers.build_boxes_layer(self._image)
@@ -175,7 +179,8 @@ class LayerTrio:
         if layer == self.labels:
             layer.events.paint.disconnect(self._on_paint)
             layer.events.selected_label.disconnect(self._on_label_selected)
-            self.labels = None
+            layer.mouse_drag_callbacks.remove(self._on_labels_drag)
+            self.labels, self.is_painting = None, False
         elif layer == self.boxes:
             layer.events.data.disconnect(self._on_prompts)
             self.boxes = None
@@ -215,6 +220,13 @@ class LayerTrio:
             self._listener.on_prompt_coming(event.source, background)
         elif event.action in {"added", "removed", "changed"}:
             self._listener.on_prompts_edited()
+
+    def _on_labels_drag(self, layer: Labels, event: Any) -> Iterator[None]:
+        self.is_painting = layer.mode in STROKE_MODES
+        yield
+        while event.type == "mouse_move":
+            yield
+        self.is_painting = False
 
     def _on_paint(self, event: Any) -> None:
         self._listener.on_stroke(event.source, event.value)

@@ -18,9 +18,11 @@ from napari_sam_adapter.plugin.key_table import KeyHelp
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
 from napari_sam_adapter.plugin.preferences import FoldedSections
+from napari_sam_adapter.plugin.safekeeping import Safekeeping
 from napari_sam_adapter.plugin.sections import Sections
 from napari_sam_adapter.plugin.series_panel import SeriesPanel
 from napari_sam_adapter.plugin.series_run import SeriesRun
+from napari_sam_adapter.plugin.session_panel import SessionPanel
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import (
@@ -64,6 +66,8 @@ class SegmentAnythingWidget(QWidget):
         super().__init__()
         self.state = PluginState()
         self.controller = Controller(napari_viewer, self.state, load)
+        self.safekeeping = Safekeeping(self.controller, load)
+        self.session_panel = SessionPanel()
         self.weights = WeightsController()
         self.weights_window: WeightsWindow | None = None
         self.image_panel = ImagePanel()
@@ -89,6 +93,7 @@ class SegmentAnythingWidget(QWidget):
         self._connect_training()
         self._connect_image()
         self._connect_comfort()
+        self._connect_session()
         self._connect()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
@@ -112,6 +117,17 @@ class SegmentAnythingWidget(QWidget):
         if self.weights_window is not None:
             self.weights_window.close()
 
+    def save_session(self) -> None:
+        """Ask for a name and save the session of the image in use."""
+        if self.safekeeping.state.has_session:
+            name = self.safekeeping.suggested_name()
+            self.session_panel.ask_where_to_save(name, self.safekeeping.save)
+
+    def open_session(self) -> None:
+        """Ask for a saved session of the image in use and open it."""
+        if self.safekeeping.state.has_session:
+            self.session_panel.ask_what_to_open(self.safekeeping.open)
+
     def show_weights(self, entry: Entry | None = None) -> None:
         """Open the window about weights.
 
@@ -134,6 +150,7 @@ class SegmentAnythingWidget(QWidget):
             ("Image", self.image_panel, True),
             ("What the network sees", self.image_window_panel, True),
             ("Series", self.series_panel, False),
+            ("Session", self.session_panel, True),
             ("Network", self.model_panel, True),
             ("Annotate", self.annotation_panel, True),
             ("Volume", self.volume_panel, True),
@@ -164,6 +181,7 @@ class SegmentAnythingWidget(QWidget):
         self.destroyed.connect(controller.close)
         self.destroyed.connect(self.weights.close)
         controller.on_layers_changed()
+        self._on_safekeeping_changed()
         self._on_state_changed()
         self.key_settings.apply()
 
@@ -207,6 +225,18 @@ class SegmentAnythingWidget(QWidget):
         review = self.review
         self.volume_panel.show_axes(review.axes, review.axis, review.length)
         self.volume_panel.show_slices(review.length, review.slices(), review.index)
+
+    def _connect_session(self) -> None:
+        panel, safekeeping = self.session_panel, self.safekeeping
+        panel.restore_pressed.connect(safekeeping.restore)
+        panel.discard_pressed.connect(safekeeping.discard)
+        panel.methods_pressed.connect(safekeeping.copy_methods)
+        panel.save_pressed.connect(self.save_session)
+        panel.open_pressed.connect(self.open_session)
+        safekeeping.state.events.connect(self._on_safekeeping_changed)
+
+    def _on_safekeeping_changed(self) -> None:
+        self.session_panel.show_state(self.safekeeping.state)
 
     def _on_action(self, name: str) -> None:
         self.controller.commands[name]()

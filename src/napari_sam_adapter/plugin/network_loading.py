@@ -39,5 +39,6 @@ def load_from_disk(choice: ModelChoice) -> Predictor:
         choice.model,
         adapter=choice.adapter,
         device=choice.device,
+        dtype=choice.dtype,
         preprocessing=choice.preprocessing,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.volume.edits import ReleasePaint
 
 if TYPE_CHECKING:
     from napari_sam_adapter.errors import SamAdapterError
@@ -30,6 +31,7 @@ class ObjectCommands:
             {
                 "accept": self.accept,
                 "next_object": self.next_object,
+                "release_paint": self.release_paint,
                 "undo": self.undo,
                 "redo": self.redo,
             }
@@ -68,9 +70,22 @@ class ObjectCommands:
         self._controller.update()
 
     @reporting
+    def release_paint(self) -> None:
+        """Let masks change again what was painted on the plane in view."""
+        workspace = self._controller.in_use()
+        plane = workspace.plane_in_view()
+        workspace.session.apply(ReleasePaint(workspace.object_id, plane))
+        self._controller.state.message = Message(
+            f"The next mask of object {workspace.object_id} may change what is painted."
+        )
+        self._controller.update()
+
+    @reporting
     def undo(self) -> None:
         """Take the last step back."""
         workspace = self._controller.in_use()
+        if workspace.layers.is_painting:
+            return
         self._controller.segmenter.stop_propagation()
         self._show_history(workspace, workspace.session.undo())
 
@@ -78,6 +93,8 @@ class ObjectCommands:
     def redo(self) -> None:
         """Do the step again that was taken back."""
         workspace = self._controller.in_use()
+        if workspace.layers.is_painting:
+            return
         self._controller.segmenter.stop_propagation()
         self._show_history(workspace, workspace.session.redo())
 

@@ -18,6 +18,7 @@ from napari_sam_adapter.plugin.state import (
     PluginState,
     Progress,
 )
+from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.travel import Travel
 from napari_sam_adapter.volume.following import follow
 
@@ -70,6 +71,7 @@ class Segmenter:
         self._propagate_next: Workspace | None = None
         self._run: PropagationRun | None = None
         self._unpainted: Workspace | None = None
+        self._pause = StrokePause()
         self._repaint_timer = QTimer()
         self._repaint_timer.setSingleShot(True)
         self._repaint_timer.setInterval(REPAINT_INTERVAL)
@@ -79,6 +81,11 @@ class Segmenter:
     def queue(self) -> JobQueue:
         """The queue of all work."""
         return self._queue
+
+    @property
+    def predictor(self) -> Predictor | None:
+        """The network in memory."""
+        return self._predictor
 
     @property
     def is_loaded(self) -> bool:
@@ -170,7 +177,8 @@ class Segmenter:
         elif self._state.phase is not Phase.READY:
             self._wishes.clear()
             self._propagate_next = None
-            self._queue.cancel(lambda job: job.priority is not Priority.TRAINING)
+            kept = Priority.SAVE, Priority.TRAINING
+            self._queue.cancel(lambda job: job.priority not in kept)
             self._state.message = Message("Stopped.")
 
     def stop_propagation(self) -> None:
@@ -199,6 +207,7 @@ class Segmenter:
         self._wishes.clear()
         self._propagate_next = None
         self._queue.close()
+        self._pause.close()
         self._finish_propagation()
         self._unpainted = None
 
@@ -242,10 +251,13 @@ class Segmenter:
                 key=(object_id, plane),
                 priority=Priority.CLICK,
                 steps=map(workspace.session.compute, (request,)),
-                on_result=partial(self._commit, workspace),
+                on_result=partial(self._take_over, workspace),
                 on_error=self._report,
             )
         )
+
+    def _take_over(self, workspace: Workspace, result: PlaneResult) -> None:
+        self._pause.when_still(workspace, partial(self._commit, workspace, result))
 
     def _commit(self, workspace: Workspace, result: PlaneResult) -> None:
         """Take a result over; the session drops it if it is stale."""
@@ -268,13 +280,18 @@ class Segmenter:
                 steps=follow(request),
                 on_result=partial(self._on_followed, run),
                 on_error=self._report,
-                on_end=self._finish_propagation,
+                on_end=partial(
+                    self._pause.when_still, workspace, self._finish_propagation
+                ),
             )
         )
 
     def _on_followed(self, run: PropagationRun, result: PlaneResult | None) -> None:
-        if result is None:
-            return
+        if result is not None:
+            commit = partial(self._commit_followed, run, result)
+            self._pause.when_still(run.workspace, commit)
+
+    def _commit_followed(self, run: PropagationRun, result: PlaneResult) -> None:
         changes = run.workspace.session.commit(result)
         run.count(result, changes)
         if run.workspace.is_seen(changes):

@@ -68,10 +68,13 @@ class Progress:
         Steps that are finished.
     total : int
         Steps in all; 0 if nobody knows.
+    unit : str
+        What the steps are.
     """
 
     done: int = 0
     total: int = 0
+    unit: str = "planes"
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,15 @@ class ModelChoice:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     preprocessing : str or None
         How the network wants its images; None where its file tells it.
+    dtype : str
+        Number format; ``"auto"`` takes the faster one.
     """
 
     model: str = "tiny"
     adapter: str | None = None
     device: str = "auto"
     preprocessing: str | None = None
+    dtype: str = "auto"
 
 
 @dataclass(frozen=True)

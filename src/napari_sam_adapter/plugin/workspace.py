@@ -208,6 +208,19 @@ class Workspace:
             self.layers.labels.selected_label = object_id
         self.redraw()
 
+    def take_session(self, session: Session) -> None:
+        """Show another session of the same image, and work on its last object.
+
+        Parameters
+        ----------
+        session : Session
+            Takes the place of the one before.
+        """
+        self.session = session
+        self.layers.ensure(session.labels)
+        self.repaint()
+        self.choose_object(max(session.object_ids, default=self.next_id))
+
     def known_prompts(self) -> dict[Plane, Prompts]:
         """Return the prompts of the object under work.
 

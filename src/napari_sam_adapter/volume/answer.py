@@ -112,6 +112,11 @@ class Answer:
         return cls(prompts, chosen, candidates, confidence, trusted, prediction.window)
 
     @property
+    def nbytes(self) -> int:
+        """Memory of its logits; everything else is small."""
+        return sum(c.logits.nbytes for c in self.candidates or (self.chosen,))
+
+    @property
     def prediction(self) -> MaskPrediction:
         """The answer as the predictor takes it back with the next prompt."""
         chosen = self.chosen.unpack()

@@ -221,6 +221,22 @@ class Document:
         self.settle(step)
         return changes
 
+    def restore_from(
+        self, objects: Mapping[int, ObjectRecord], records: Mapping[Key, PlaneRecord]
+    ) -> None:
+        """Take up objects and records in place of those that are there.
+
+        Parameters
+        ----------
+        objects : mapping
+            Every object with its record.
+        records : mapping
+            (object, plane) to its record.
+        """
+        self.objects = dict(objects)
+        self.records = dict(records)
+        self.kept = {key for key, record in records.items() if record.is_kept}
+
     def restore_records(
         self, transitions: Mapping[Key, Transition[PlaneRecord]]
     ) -> None:

@@ -233,6 +233,22 @@ class Paint:
 
 
 @dataclass(frozen=True)
+class ReleasePaint:
+    """Let masks change again what was painted of an object on a plane.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    plane : Plane
+        Where.
+    """
+
+    object_id: int
+    plane: Plane
+
+
+@dataclass(frozen=True)
 class LockPlane:
     """Forbid to change an object on a plane, by clicks or propagation.
 
@@ -298,6 +314,7 @@ Edit: TypeAlias = (
     | Accept
     | ChooseCandidate
     | Paint
+    | ReleasePaint
     | LockPlane
     | UnlockPlane
     | EndHere

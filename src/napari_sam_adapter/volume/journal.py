@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.volume.described import is_same_predictor
 from napari_sam_adapter.volume.embedding_store import EmbeddingStore
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.journal_entries import (
@@ -23,11 +24,11 @@ from napari_sam_adapter.volume.journal_entries import (
     UseIntensity,
     UsePredictor,
 )
-from napari_sam_adapter.volume.journal_file import (
+from napari_sam_adapter.volume.journal_file import find_journal, read_journal
+from napari_sam_adapter.volume.journal_header import (
     JournalHeader,
     image_identity,
     labels_identity,
-    read_journal,
 )
 from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
 from napari_sam_adapter.volume.planes import ArraySource, Volume
@@ -35,6 +36,7 @@ from napari_sam_adapter.volume.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -44,8 +46,22 @@ if TYPE_CHECKING:
 
     PredictorSource = Predictor | Callable[[dict[str, str]], Predictor]
 
-INCIDENTAL = {"device", "dtype", "version", "note"}
-"""Parts of a description that do not change which predictor it is."""
+
+@dataclass(frozen=True)
+class ReplayStep:
+    """How far a replay is.
+
+    Parameters
+    ----------
+    done, total : int
+        Entries.
+    session : Session
+        As it is after these entries.
+    """
+
+    done: int
+    total: int
+    session: Session
 
 
 def replay(
@@ -62,7 +78,7 @@ def replay(
     Parameters
     ----------
     path : str or Path
-        Journal of the session; a half-written last line is dropped.
+        Journal, or the folder of a saved session; a half-written last line is dropped.
     image : array-like or Volume
         The same image. Intensity windows are taken from the journal.
     predictor : Predictor or callable
@@ -87,23 +103,89 @@ def replay(
     SessionError
         If the journal is damaged, or image, labels or predictor are others.
     """
-    path = Path(path)
-    header, entries = read_journal(path)
+    path = find_journal(path)
+    *_, last = replay_steps(path, image, predictor, labels=labels, axes=axes)
+    if resume:
+        last.session.continue_journal(path)
+    return last.session
+
+
+def replay_steps(
+    path: str | Path,
+    image: ArraySource | Volume,
+    predictor: PredictorSource,
+    *,
+    labels: npt.NDArray[np.integer[Any]] | None = None,
+    axes: str = "auto",
+) -> Iterator[ReplayStep]:
+    """Do a saved session again, entry by entry.
+
+    Parameters
+    ----------
+    path, image, predictor, labels, axes
+        As in `replay`.
+
+    Yields
+    ------
+    ReplayStep
+        Before the first entry, and after each.
+
+    Raises
+    ------
+    SessionError
+        As `replay`.
+    """
+    header, entries = read_journal(find_journal(path))
+    session = begin_again(header, image, labels, axes)
+    replayer = _Replayer(session, predictor)
+    yield ReplayStep(0, len(entries), session)
+    for number, entry in enumerate(entries, start=1):
+        replayer.do(entry)
+        yield ReplayStep(number, len(entries), session)
+
+
+def begin_again(
+    header: JournalHeader,
+    image: ArraySource | Volume,
+    labels: npt.NDArray[np.integer[Any]] | None = None,
+    axes: str = "auto",
+    checked: bool = True,
+) -> Session:
+    """Return a session as it was before the first entry of a journal.
+
+    Parameters
+    ----------
+    header : JournalHeader
+        Of the journal.
+    image : array-like or Volume
+        The same image.
+    labels : int array or None
+        The labels at that moment; needed if they were not empty.
+    axes : str
+        Meaning of the axes of `image`, see `Volume`.
+    checked : bool
+        Whether the labels are compared with those of the journal.
+
+    Returns
+    -------
+    Session
+        Without predictor.
+
+    Raises
+    ------
+    SessionError
+        If the image or the labels are others.
+    """
     volume = _same_volume(header, image, axes)
-    labels = _same_labels(header, labels, volume.shape)
-    session = Session(
+    if labels is None or checked:
+        labels = _same_labels(header, labels, volume.shape)
+    return Session(
         volume,
         labels=labels,
         overwrite=header.overwrite,
         spacing=header.spacing,
         store=EmbeddingStore(None) if header.rounded else None,
     )
-    replayer = _Replayer(session, predictor)
-    for entry in entries:
-        replayer.do(entry)
-    if resume:
-        session.continue_journal(path)
-    return session
 
 
 class _Replayer:
@@ -165,16 +247,12 @@ class _Replayer:
     def _find_predictor(self, description: dict[str, str]) -> Predictor:
         source = self._predictor
         predictor: Predictor = source(description) if callable(source) else source
-        if _meaning(predictor.description) != _meaning(description):
+        if not is_same_predictor(predictor.description, description):
             raise SessionError(
                 f"Expected the predictor {description}, got {predictor.description}. "
                 "Load that one, or give a function that loads it."
             )
         return predictor
-
-
-def _meaning(description: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in description.items() if key not in INCIDENTAL}
 
 
 def _same_volume(

@@ -23,6 +23,7 @@ from napari_sam_adapter.volume.edits import (
     NewObject,
     Paint,
     PromptEdit,
+    ReleasePaint,
     RemovePoint,
     SetBox,
     SetMaskPrompt,
@@ -75,6 +76,8 @@ def perform(draft: Draft, edit: Edit) -> None:
             _choose_candidate(draft, edit)
         case Paint():
             _paint(draft, edit)
+        case ReleasePaint():
+            _release_paint(draft, edit)
         case LockPlane() | UnlockPlane() | EndHere():
             _lock(draft, edit)
         case _:
@@ -288,6 +291,15 @@ def _paint(draft: Draft, edit: Paint) -> None:
         record = document.record(object_id, plane).with_painted(mine)
         draft.set_record(object_id, plane, record)
     draft.write(objects[0] if len(objects) == 1 else 0, plane, after)
+
+
+def _release_paint(draft: Draft, edit: ReleasePaint) -> None:
+    draft.document.require(edit.object_id)
+    edit.plane.check(draft.document.labels.shape)
+    record = draft.document.record(edit.object_id, edit.plane)
+    if record.painted is not None:
+        released = replace(record, painted=None)
+        draft.set_record(edit.object_id, edit.plane, released)
 
 
 def _strokes(

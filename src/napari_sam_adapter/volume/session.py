@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,8 @@ from napari_sam_adapter.volume.journal_entries import (
     UseIntensity,
     UsePredictor,
 )
-from napari_sam_adapter.volume.journal_file import Journal, header_of
+from napari_sam_adapter.volume.journal_file import Journal
+from napari_sam_adapter.volume.journal_header import header_of
 from napari_sam_adapter.volume.plane_predictor import PlanePredictor
 from napari_sam_adapter.volume.planes import ArraySource, Volume
 from napari_sam_adapter.volume.propagation import request_propagation, resolve_range
@@ -111,13 +111,12 @@ class Session(EditableLabels):
         self._cache = EmbeddingCache(cache_bytes)
         self._store = store
         self._device = threading.Lock()
-        self._numbers = itertools.count(1)
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
             header = header_of(
                 image, labels, overwrite, self.spacing, store is not None
             )
-            self._journal = Journal.create(Path(journal), header)
+            self.log.record_with(Journal.create(Path(journal), header))
         if predictor is not None:
             self.predictor = predictor
 
@@ -131,7 +130,7 @@ class Session(EditableLabels):
     @predictor.setter
     def predictor(self, predictor: Predictor) -> None:
         self._look_with(predictor)
-        self._write(UsePredictor(dict(predictor.description)))
+        self.log.write(UsePredictor(dict(predictor.description)))
 
     @property
     def intensity(self) -> IntensityMapping:
@@ -143,7 +142,7 @@ class Session(EditableLabels):
         self.volume = self.volume.with_intensity(intensity)
         if self.predictor is not None:
             self._look_with(self.predictor)
-        self._write(UseIntensity(intensity))
+        self.log.write(UseIntensity(intensity))
 
     def request(self, object_id: int, plane: Plane) -> MaskRequest:
         """Return everything a worker needs to compute a mask.
@@ -232,11 +231,13 @@ class Session(EditableLabels):
         self._document.settle(step)
         if result.propagation:
             self._document.history.push(step)
-            self._write(Propagated(result.propagation, result.object_id, result.plane))
+            self.log.write(
+                Propagated(result.propagation, result.object_id, result.plane)
+            )
         else:
             self._document.history.attach(step, (result.object_id, result.plane))
             self._document.end_disturbed(draft.changes)
-            self._write(Predict(result.object_id, result.plane))
+            self.log.write(Predict(result.object_id, result.plane))
         return draft.changes
 
     def mask(self, object_id: int, plane: Plane) -> npt.NDArray[np.bool_]:
@@ -311,13 +312,13 @@ class Session(EditableLabels):
         where = resolve_range(self.volume.shape, seed, axis, start, stop)
         settings = settings or PropagationSettings()
         predictor = self._require_predictor() if settings.needs_model else None
-        number = next(self._numbers)
+        number = self.log.next_number()
         request = request_propagation(
             self._document, predictor, number, several, where, settings,
             self.spacing, again,
         )  # fmt: skip
         self._document.open_propagations[number] = request.finished
-        self._write(StartPropagation(number, several, where, settings, again))
+        self.log.write(StartPropagation(number, several, where, settings, again))
         return request
 
     def finish_propagation(self, request: PropagationRequest) -> None:
@@ -329,13 +330,13 @@ class Session(EditableLabels):
             From `propagation`; its results on their way become stale.
         """
         if self._document.open_propagations.pop(request.number, None) is not None:
-            self._write(FinishPropagation(request.number))
+            self.log.write(FinishPropagation(request.number))
 
     def _look_with(self, predictor: Predictor) -> None:
         self._cache.clear()
         self._document.outdate_all()
         self._plane_predictor = PlanePredictor(
-            self.volume, predictor, next(self._numbers), self._cache, self._device,
+            self.volume, predictor, self.log.next_number(), self._cache, self._device,
             self._store,
         )  # fmt: skip
 

@@ -1,0 +1,38 @@
+"""Whatever a user does: no exception, nothing left over, journal and layer agree."""
+
+import threading
+
+import pytest
+from qtpy.QtWidgets import QApplication
+from tests.plugin.conftest import stack
+from tests.plugin.monkey import Monkey
+
+FEW = {"seeds": [1, 2], "bursts": 6, "length": 20}
+MANY = {"seeds": list(range(20)), "bursts": 20, "length": 25}
+"""10,000 actions."""
+
+
+def run_monkey(make_scene, seed, bursts, length):
+    threads = threading.active_count()
+    scene = make_scene(stack(5, 0, 3), name="cells")
+    scene.viewer.dims.set_current_step(0, 2)
+    scene.press("use_points")
+    monkey = Monkey(scene, seed)
+    windows = len(QApplication.topLevelWidgets())
+    for _ in range(bursts):
+        monkey.burst(length)
+        assert len(QApplication.topLevelWidgets()) <= windows + 1
+    scene.viewer.window.remove_dock_widget(scene.widget)
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    scene.qtbot.waitUntil(lambda: threading.active_count() <= threads)
+
+
+@pytest.mark.parametrize("seed", FEW["seeds"])
+def test_anything_in_any_order(make_scene, seed):
+    run_monkey(make_scene, seed, FEW["bursts"], FEW["length"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", MANY["seeds"])
+def test_10_000_actions_in_any_order(make_scene, seed):
+    run_monkey(make_scene, seed, MANY["bursts"], MANY["length"])
