@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam_adapter.intensity import IntensityMapping
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -32,6 +34,8 @@ class Sample:
         between training and validation.
     weight : float
         How often it is drawn, relative to the others.
+    intensity : IntensityMapping or None
+        The window that made its 8 bits, where that is known.
     """
 
     image: npt.NDArray[np.uint8]
@@ -40,6 +44,7 @@ class Sample:
     name: str = ""
     group: str = ""
     weight: float = 1.0
+    intensity: IntensityMapping | None = None
 
     def transformed(
         self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
