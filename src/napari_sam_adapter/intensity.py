@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5
+OF_ONE_IMAGE = ("percentile", "as_is")
+"""Rules whose window says nothing of other images."""
 MAX_SAMPLES = 1_000_000
 """Pixels looked at, over all planes, when a range is estimated."""
 
@@ -40,6 +42,11 @@ class IntensityMapping:
     def is_flat(self) -> bool:
         """Whether the window has no width, so that it tells nothing apart."""
         return self.low == self.high
+
+    @property
+    def suits_others(self) -> bool:
+        """Whether it was chosen for a kind of image, not estimated from one."""
+        return self.rule not in OF_ONE_IMAGE
 
     def apply(self, plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Return the plane as 8-bit values; NaN becomes 0.

@@ -9,18 +9,18 @@ from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
 from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
+from napari_sam_adapter.plugin.comparison import Comparison
+from napari_sam_adapter.plugin.comparison_panel import ComparisonPanel
+from napari_sam_adapter.plugin.comparison_state import NO_ADAPTER, ComparisonState
 from napari_sam_adapter.plugin.controller import Controller
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
-from napari_sam_adapter.plugin.training_run import (
-    Trainer,
-    TrainingRun,
-    train_on_layers,
-)
+from napari_sam_adapter.plugin.training_run import TrainingRun
 from napari_sam_adapter.plugin.training_state import TrainingState
+from napari_sam_adapter.plugin.training_task import Trainer, train_on_layers
 from napari_sam_adapter.plugin.weights_state import WeightsController
 from napari_sam_adapter.plugin.weights_window import WeightsWindow
 
@@ -65,9 +65,13 @@ class SegmentAnythingWidget(QWidget):
             napari_viewer, self.controller, self.state, self.training_state, train
         )
         self.training_panel = TrainingPanel()
+        self.comparison_state = ComparisonState()
+        self.comparison = Comparison(self.controller, self.comparison_state)
+        self.comparison_panel = ComparisonPanel()
         self._is_docked = False
         self._lay_out()
         self._connect_training()
+        self._connect_comparison()
         self._connect()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
@@ -116,6 +120,7 @@ class SegmentAnythingWidget(QWidget):
             self.model_panel,
             self.annotation_panel,
             self.training_panel,
+            self.comparison_panel,
         )
         for panel in panels:
             column.addWidget(panel)
@@ -152,6 +157,24 @@ class SegmentAnythingWidget(QWidget):
         panel.use_pressed.connect(self._on_use)
         self.training_state.events.connect(self._on_state_changed)
 
+    def _connect_comparison(self) -> None:
+        panel, comparison = self.comparison_panel, self.comparison
+        panel.switched.connect(comparison.switch)
+        panel.other_chosen.connect(comparison.choose)
+        panel.choices_wanted.connect(self._on_choices_wanted)
+        panel.use_pressed.connect(self._on_use_other)
+        self.comparison_state.events.connect(self._on_state_changed)
+
+    def _on_choices_wanted(self) -> None:
+        used, trained = self.state.model.adapter, self.training_state.result
+        self.comparison.list_choices((used, trained))
+
+    def _on_use_other(self, other: str) -> None:
+        before = self.state.model.adapter or NO_ADAPTER
+        self.model_panel.adapter.choose(other)
+        self.comparison.choose(before)
+        self.training.predict_again()
+
     def _on_action(self, name: str) -> None:
         self.controller.commands[name]()
 
@@ -165,6 +188,7 @@ class SegmentAnythingWidget(QWidget):
         self.annotation_panel.show_state(self.state)
         self.activity_panel.show_state(self.state)
         self.training_panel.show_state(self.training_state, self.state)
+        self.comparison_panel.show_state(self.comparison_state, self.state)
 
     def _on_weights_changed(self) -> None:
         self.model_panel.show_weights(self.state, self.weights.state)

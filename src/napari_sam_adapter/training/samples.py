@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+import numpy as np
 
-    import numpy as np
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import numpy.typing as npt
 
     from napari_sam_adapter.intensity import IntensityMapping
@@ -56,3 +57,29 @@ class Sample:
             layers=tuple(change(layer) for layer in self.layers),
             prior=None if self.prior is None else change(self.prior),
         )
+
+
+def shared_intensity(samples: Sequence[Sample]) -> IntensityMapping | None:
+    """Return what an adapter says of the windows of its images.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        What it learns from.
+
+    Returns
+    -------
+    IntensityMapping or None
+        Their common rule, with the median of the windows; None if they have no rule
+        in common, or chosen windows that differ.
+    """
+    known = {s.intensity for s in samples if s.intensity is not None}
+    if len({mapping.rule for mapping in known}) != 1:
+        return None
+    if len(known) > 1 and any(mapping.suits_others for mapping in known):
+        return None
+    low, high = (
+        float(np.median([getattr(mapping, end) for mapping in known]))
+        for end in ("low", "high")
+    )
+    return replace(next(iter(known)), low=low, high=high)
