@@ -17,6 +17,8 @@ from napari_sam_adapter.model.checkpoints import load_checkpoint, save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.plugin.comparison import ComparisonTask, compare
+from napari_sam_adapter.plugin.network_loading import NetworkLoader
+from napari_sam_adapter.plugin.state import ModelChoice
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
 from napari_sam_adapter.volume.plane_predictor import PlanePredictor
@@ -88,12 +90,14 @@ def test_the_comparison_follows_clicks_and_slices(scene):
     scene.click(RIGHT_DISK)
     wait_for_answer(scene)
     assert [len(layer.data) for layer in shown(scene)] == [2, 2]
+    layers = list(shown(scene))
     scene.viewer.dims.set_current_step(0, 5)
-    assert not shown(scene)
+    assert [layer.nshapes for layer in shown(scene)] == [0, 0]
     assert scene.widget.comparison_panel.agreement.text() == "-"
     scene.click(LEFT_DISK)
     wait_for_answer(scene)
     assert shown(scene)[0].data[0][0, 0] == 5
+    assert shown(scene) == layers
     assert scene.derived == [None]
 
 
@@ -122,6 +126,9 @@ def test_ending_takes_the_outlines_away_and_survives_their_removal(scene):
     compare_with(scene)
     layers = list(shown(scene))
     scene.viewer.layers.remove(layers[0])
+    scene.click(RIGHT_DISK)
+    wait_for_answer(scene)
+    layers += shown(scene)
     scene.widget.comparison_panel.switch.click()
     assert not any(layer in scene.viewer.layers for layer in layers)
     compare_with(scene)
@@ -129,14 +136,33 @@ def test_ending_takes_the_outlines_away_and_survives_their_removal(scene):
     assert not [layer for layer in scene.viewer.layers if "other" in layer.name]
 
 
-def test_a_real_network_shares_its_base_with_the_other(tmp_path):
+@pytest.fixture
+def files(tmp_path):
+    """A small random base, and an adapter for it that is sure of nothing."""
     torch.manual_seed(0)
     path, adapter = tmp_path / "base.safetensors", tmp_path / "mine.safetensors"
     save_base(build_sam(small_shape(64, 2, 64, 64)).state_dict(), path, {})
     base = load_checkpoint(path)
-    predictor = load_predictor(path, device="cpu")
     torch.nn.init.zeros_(base.sam.mask_decoder.iou_prediction_head.layers[-1].weight)
     save_adapter(None, base.sam, adapter, "base", base.sha256)
+    return path, adapter
+
+
+def test_an_adapter_is_changed_in_place(files):
+    base, adapter = files
+    load = NetworkLoader()
+    plain = load(ModelChoice(str(base), device="cpu"))
+    base.unlink()
+    adapted = load(ModelChoice(str(base), str(adapter), "cpu"))
+    assert adapted.description["adapter"] == str(adapter)
+    assert load(ModelChoice(str(base), device="cpu")).description == plain.description
+    with pytest.raises(CheckpointError, match="base"):
+        load(ModelChoice(str(base), device="cpu", preprocessing="sam"))
+
+
+def test_a_real_network_shares_its_base_with_the_other(files):
+    path, adapter = files
+    predictor = load_predictor(path, device="cpu")
     volume, plane = Volume(stack()), Plane((1, 2), (3,))
     first = PlanePredictor(volume, predictor, 1, EmbeddingCache(10**8))
     prompts = Prompts(points=[LEFT_DISK], polarities=[True])

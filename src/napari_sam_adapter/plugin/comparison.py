@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_sam_adapter.errors import CheckpointError, SamAdapterError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.comparison_layers import OutlineLayers
 from napari_sam_adapter.plugin.comparison_state import (
@@ -17,6 +16,7 @@ from napari_sam_adapter.plugin.comparison_state import (
     Agreement,
     ComparisonState,
 )
+from napari_sam_adapter.plugin.network_loading import with_adapter
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.predictions import MaskPrediction, Predictor
     from napari_sam_adapter.prompts import Prompts
@@ -41,11 +42,10 @@ HINT = Message("Click or draw on an object: both adapters answer.")
 class Asked(NamedTuple):
     """Whose prompts were compared last; equal ones need not be asked again."""
 
-    workspace: int
     object_id: int
     plane: Plane
     revision: int
-    predictor: int
+    network: PlanePredictor
     other: str
 
 
@@ -88,33 +88,6 @@ class Compared:
 
     task: ComparisonTask
     answers: tuple[MaskPrediction, MaskPrediction]
-
-
-def with_adapter(predictor: Predictor, adapter: str | None) -> Predictor:
-    """Return a predictor with another adapter on the same base; the base is shared.
-
-    Parameters
-    ----------
-    predictor : Predictor
-        The network in use.
-    adapter : str or None
-        Name or path.
-
-    Returns
-    -------
-    Predictor
-        A second one.
-
-    Raises
-    ------
-    CheckpointError
-        If the network takes no adapters, or not this one.
-    """
-    change = getattr(predictor, "with_adapter", None)
-    if change is None:
-        raise CheckpointError("Expected a model that takes adapters. Choose another.")
-    changed: Predictor = change(adapter)
-    return changed
 
 
 def compare(task: ComparisonTask) -> Iterator[Compared | None]:
@@ -172,7 +145,7 @@ class Comparison:
         self._controller, self._state = controller, state
         self._outlines = OutlineLayers(controller.viewer)
         self._asked: Asked | None = None
-        self._known: dict[tuple[int, str], PlanePredictor] = {}
+        self._done: ComparisonTask | None = None
         controller.updated.connect(self._on_change)
         controller.closed.connect(self.close)
 
@@ -231,7 +204,8 @@ class Comparison:
             self._state.message = HINT
             self._on_change()
         else:
-            self._known.clear()
+            self._done = None
+            self._outlines.remove()
 
     def close(self) -> None:
         """Take the outlines away; nobody shows the state any longer."""
@@ -273,24 +247,19 @@ class Comparison:
         if plane is None or plane not in workspace.known_prompts():
             return None
         request = workspace.session.request(object_id, plane)
-        network = id(request.predictor.predictor)
-        asked = Asked(id(workspace), object_id, plane, request.revision, network, other)
-        second = self._known.get((network, other))
-        if second is not None and second.volume is not workspace.volume:
-            second = None
-        return asked, ComparisonTask(
-            plane, request.prompts, request.predictor, second, other
-        )
+        first, done, second = request.predictor, self._done, None
+        if done is not None and (done.first, done.other) == (first, other):
+            second = done.second
+        task = ComparisonTask(plane, request.prompts, first, second, other)
+        return Asked(object_id, plane, request.revision, first, other), task
 
     def _on_compared(self, asked: Asked, result: Compared | None) -> None:
         workspace = self._controller.workspace
         if result is None or workspace is None or asked != self._asked:
             return
-        task = result.task
-        assert task.second is not None  # as compare promises
-        # one other network at a time is kept
-        self._known = {(asked.predictor, asked.other): task.second}
-        first, second = (_name_of(p.predictor) for p in (task.first, task.second))
+        self._done = task = result.task
+        networks = [p.predictor for p in (task.first, task.second) if p is not None]
+        first, second = map(_name_of, networks)
         masks = tuple(answer.mask for answer in result.answers)
         self._outlines.show(workspace.image, task.plane, masks, (first, second))
         scores = tuple(_score(answer) for answer in result.answers)
@@ -307,7 +276,7 @@ class Comparison:
     def _clear(self) -> None:
         self._controller.segmenter.queue.cancel(lambda job: job.owner is self)
         self._asked = None
-        self._outlines.remove()
+        self._outlines.clear()
         self._state.answer = None
 
 

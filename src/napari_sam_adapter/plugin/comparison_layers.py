@@ -35,6 +35,7 @@ class OutlineLayers:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
+        self._image: Layer | None = None
         self.layers: list[Shapes] = []
 
     def show(
@@ -57,34 +58,43 @@ class OutlineLayers:
         names : two str
             For the titles of the layers.
         """
-        self.remove()
-        active = self._viewer.layers.selection.active
-        for number, (mask, name) in enumerate(zip(masks, names, strict=True)):
-            layer = _outlines(image, plane, mask, COLOURS[number])
-            layer.name = f"{TITLES[number]}: {name}"
-            self._viewer.add_layer(layer)
-            self.layers.append(layer)
-        self._viewer.layers.selection.active = active
+        if self._image is not image or not all(map(self._is_there, self.layers)):
+            self.remove()
+            self._build(image)
+        width = max(0.5, max(masks[0].shape) / 250)
+        for number, layer in enumerate(self.layers):
+            layer.name = f"{TITLES[number]}: {names[number]}"
+            _empty(layer)
+            lines = [_embedded(plane, line) for line in _borders(masks[number])]
+            if lines:
+                layer.add_paths(lines, edge_color=COLOURS[number], edge_width=width)
+
+    def clear(self) -> None:
+        """Draw nothing."""
+        for layer in filter(self._is_there, self.layers):
+            _empty(layer)
 
     def remove(self) -> None:
         """Take the layers away that are still there."""
-        for layer in self.layers:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
-        self.layers = []
+        for layer in filter(self._is_there, self.layers):
+            self._viewer.layers.remove(layer)
+        self.layers, self._image = [], None
+
+    def _build(self, image: Layer) -> None:
+        active = self._viewer.layers.selection.active
+        for _ in TITLES:
+            layer = Shapes(ndim=image.ndim, **transform_of(image))
+            self._viewer.add_layer(layer)
+            self.layers.append(layer)
+        self._viewer.layers.selection.active = active
+        self._image = image
+
+    def _is_there(self, layer: Shapes) -> bool:
+        return layer in self._viewer.layers
 
 
-def _outlines(
-    image: Layer, plane: Plane, mask: npt.NDArray[np.bool_], colour: str
-) -> Shapes:
-    """Return a layer with the border lines of a mask."""
-    layer = Shapes(ndim=image.ndim, **transform_of(image))
-    lines = [_embedded(plane, border) for border in _borders(mask)]
-    if lines:
-        width = max(0.5, max(mask.shape) / 250)
-        layer.add_paths(lines, edge_color=colour, edge_width=width)
-    layer.mode = "pan_zoom"
-    return layer
+def _empty(layer: Shapes) -> None:
+    layer.remove(list(range(layer.nshapes)))
 
 
 def _borders(mask: npt.NDArray[np.bool_]) -> list[Line]:

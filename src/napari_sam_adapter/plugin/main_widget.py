@@ -15,7 +15,7 @@ from napari_sam_adapter.plugin.comparison_state import NO_ADAPTER, ComparisonSta
 from napari_sam_adapter.plugin.controller import Controller
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.model_panel import ModelPanel
-from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
+from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import TrainingRun
@@ -39,7 +39,7 @@ class SegmentAnythingWidget(QWidget):
     ----------
     napari_viewer : Viewer
         The viewer it is docked in; napari gives it by this name.
-    load : callable
+    load : callable or None
         Makes a predictor of a `ModelChoice`; called on the worker thread.
     train : callable
         Trains an adapter; called on the worker thread.
@@ -48,12 +48,12 @@ class SegmentAnythingWidget(QWidget):
     def __init__(
         self,
         napari_viewer: ViewerModel,
-        load: Loader = load_from_disk,
+        load: Loader | None = None,
         train: Trainer = train_on_layers,
     ) -> None:
         super().__init__()
         self.state = PluginState()
-        self.controller = Controller(napari_viewer, self.state, load)
+        self.controller = Controller(napari_viewer, self.state, load or NetworkLoader())
         self.weights = WeightsController()
         self.weights_window: WeightsWindow | None = None
         self.image_panel = ImagePanel()
