@@ -27,6 +27,7 @@ _ROOMS = {
     "TrainingConfig": "training.config",
     "Volume": "volume.planes",
     "evaluate": "evaluation.evaluating",
+    "find_samples": "training.reading",
     "load_predictor": "inference.loading",
     "methods_sentence": "volume.methods",
     "open_dataset": "datasets",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5
+OF_ONE_IMAGE = ("percentile", "as_is")
+"""Rules whose window says nothing of other images."""
 MAX_SAMPLES = 1_000_000
 """Pixels looked at, over all planes, when a range is estimated."""
 PLANE = "plane"
@@ -61,6 +63,11 @@ class IntensityMapping:
             return self.low, self.high
         finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
         return float(finite.min()), float(finite.max())
+
+    @property
+    def suits_others(self) -> bool:
+        """Whether it was chosen for a kind of image, not estimated from one."""
+        return self.rule not in OF_ONE_IMAGE
 
     def apply(self, plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Return the plane as 8-bit values; NaN becomes 0.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.intensity import IntensityMapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -196,3 +197,21 @@ class PackingPredictor(Predictor, Protocol):
         self, arrays: Mapping[str, npt.NDArray[np.float16]], shape: tuple[int, int]
     ) -> Any:
         """Return the embedding of a plane of some shape from its arrays."""
+
+
+def trained_window(predictor: object) -> IntensityMapping | None:
+    """Return the window to 8 bits that images should be seen through.
+
+    Parameters
+    ----------
+    predictor : Predictor or None
+        May have an adapter that was trained on images of a chosen window, and then
+        tells it as its `intensity`.
+
+    Returns
+    -------
+    IntensityMapping or None
+        None where each image has its own.
+    """
+    found = getattr(predictor, "intensity", None)
+    return found if isinstance(found, IntensityMapping) else None

@@ -109,11 +109,13 @@ def _run(
     from tqdm import tqdm
 
     from napari_sam_adapter.cli.segmentation import segment_objects
+    from napari_sam_adapter.predictions import trained_window
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
-    volume = Volume(task.image.data, task.image.axes)
+    window = trained_window(predictor)
+    volume = Volume(task.image.data, task.image.axes, window)
     store = None if embeddings is None else EmbeddingStore(embeddings)
     session = Session(volume, predictor, spacing=task.spacing, store=store)
     steps = segment_objects(session, task.objects, task.plans)

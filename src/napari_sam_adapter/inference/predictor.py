@@ -24,6 +24,7 @@ from napari_sam_adapter.inference.preprocessing import (
 from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
 from napari_sam_adapter.inference.stability import stability
 from napari_sam_adapter.inference.weights import find_weights
+from napari_sam_adapter.intensity import check_pixels
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.image_encoder import EncodedImage
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.model.checkpoints import Checkpoint
     from napari_sam_adapter.model.task_information import ImageFilter
     from napari_sam_adapter.predictions import Capabilities, MaskPrediction
@@ -81,6 +83,7 @@ class SamPredictor:
         self.description = description
         self._dtype = dtype
         self._family = checkpoint.family
+        self._intensity = checkpoint.intensity
         self._sam = checkpoint.sam.to(self.device)
         self._encoder: nn.Module = checkpoint.image_encoder.to(self.device)
         self._decoding = Decoding(self._sam)
@@ -94,6 +97,11 @@ class SamPredictor:
     def capabilities(self) -> Capabilities:
         """Which prompts the network understands, and whether to trust its score."""
         return self._family.capabilities
+
+    @property
+    def intensity(self) -> IntensityMapping | None:
+        """Window that the adapter was trained with; None if each image has its own."""
+        return self._intensity
 
     def with_adapter(
         self,
@@ -138,8 +146,8 @@ class SamPredictor:
         Parameters
         ----------
         image : (H, W) or (H, W, 3) array
-            8-bit pixels are used as they are; others are stretched between
-            percentiles of this plane.
+            8-bit pixels are used as they are; others are seen through the window of
+            the adapter, or stretched between percentiles of this plane.
 
         Returns
         -------
@@ -173,7 +181,8 @@ class SamPredictor:
             If the pixels cannot be segmented.
         """
         family = self._family
-        pictures = [to_rgb(image, family.intensity) for image in images]
+        seen = [self._seen(np.asarray(image)) for image in images]
+        pictures = [to_rgb(image, family.intensity) for image in seen]
         frames = [self._frame_of((p.shape[0], p.shape[1])) for p in pictures]
         inputs = [
             to_input(p, frame, family)
@@ -317,6 +326,13 @@ class SamPredictor:
             for i in range(len(group))
         ]
         return [replace(p, score_is_trusted=trusted) for p in found]
+
+    def _seen(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return pixels through the window of the adapter, if they are not 8 bits."""
+        if self._intensity is None or image.dtype == np.uint8:
+            return image
+        check_pixels(image)
+        return self._intensity.apply(image)
 
     def _frame_of(self, shape: tuple[int, int]) -> Frame:
         family, size = self._family, self.image_size

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.model.task_information import ImageFilter
 
 _PREFIX = "adapter."
@@ -130,7 +131,14 @@ def load_adapter(
         sam=sam,
         adapter=adapter or base.adapter,
         family=_family_of(header, base.family),
+        intensity=_window_of(header),
     )
+
+
+def _window_of(header: AdapterHeader) -> IntensityMapping | None:
+    """Return the window to see other images through, if they do not have their own."""
+    intensity = header.notes.intensity
+    return intensity if intensity is not None and intensity.suits_others else None
 
 
 def _family_of(header: AdapterHeader, base: Family) -> Family:

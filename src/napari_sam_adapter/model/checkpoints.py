@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from napari_sam_adapter.intensity import IntensityMapping
+
     Sizes = Mapping[str, tuple[int, ...]]
 
 FORMAT_VERSION = "1"
@@ -57,6 +59,8 @@ class Checkpoint:
         How it wants its images and prompts.
     note : str
         What of the file is not used; empty for nothing.
+    intensity : IntensityMapping or None
+        Window that its adapter was trained with, if that suits other images, too.
     """
 
     sam: Sam
@@ -64,6 +68,7 @@ class Checkpoint:
     sha256: str
     family: Family = SAM
     note: str = ""
+    intensity: IntensityMapping | None = None
 
     @property
     def image_encoder(self) -> nn.Module:

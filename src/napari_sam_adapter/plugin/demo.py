@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
-from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
 from napari_sam_adapter.plugin.sample_data import nuclei
 
 if TYPE_CHECKING:
@@ -15,10 +14,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io.series import Series
+    from napari_sam_adapter.plugin.network_loading import Loader
 
 
 def open_sample(
-    viewer: napari.Viewer, load: Loader = load_from_disk
+    viewer: napari.Viewer, load: Loader | None = None
 ) -> SegmentAnythingWidget:
     """Show the nuclei and dock the widget with the point tool in hand.
 
@@ -26,7 +26,7 @@ def open_sample(
     ----------
     viewer : napari.Viewer
         An empty viewer.
-    load : callable
+    load : callable or None
         Makes the predictor.
 
     Returns

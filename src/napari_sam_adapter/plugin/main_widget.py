@@ -9,6 +9,9 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
 from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
+from napari_sam_adapter.plugin.comparison import Comparison
+from napari_sam_adapter.plugin.comparison_panel import ComparisonPanel
+from napari_sam_adapter.plugin.comparison_state import NO_ADAPTER, ComparisonState
 from napari_sam_adapter.plugin.controller import Controller
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.image_window import ImageWindow
@@ -16,7 +19,7 @@ from napari_sam_adapter.plugin.image_window_panel import ImageWindowPanel
 from napari_sam_adapter.plugin.key_settings import KeySettings
 from napari_sam_adapter.plugin.key_table import KeyHelp
 from napari_sam_adapter.plugin.model_panel import ModelPanel
-from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
+from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
 from napari_sam_adapter.plugin.preferences import FoldedSections
 from napari_sam_adapter.plugin.safekeeping import Safekeeping
 from napari_sam_adapter.plugin.sections import Sections
@@ -25,12 +28,9 @@ from napari_sam_adapter.plugin.series_run import SeriesRun
 from napari_sam_adapter.plugin.session_panel import SessionPanel
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
-from napari_sam_adapter.plugin.training_run import (
-    Trainer,
-    TrainingRun,
-    train_on_layers,
-)
+from napari_sam_adapter.plugin.training_run import TrainingRun
 from napari_sam_adapter.plugin.training_state import TrainingState
+from napari_sam_adapter.plugin.training_task import Trainer, train_on_layers
 from napari_sam_adapter.plugin.volume_panel import VolumePanel
 from napari_sam_adapter.plugin.volume_review import VolumeReview
 from napari_sam_adapter.plugin.weights_state import WeightsController
@@ -51,7 +51,7 @@ class SegmentAnythingWidget(QWidget):
     ----------
     napari_viewer : Viewer
         The viewer it is docked in; napari gives it by this name.
-    load : callable
+    load : callable or None
         Makes a predictor of a `ModelChoice`; called on the worker thread.
     train : callable
         Trains an adapter; called on the worker thread.
@@ -60,11 +60,12 @@ class SegmentAnythingWidget(QWidget):
     def __init__(
         self,
         napari_viewer: ViewerModel,
-        load: Loader = load_from_disk,
+        load: Loader | None = None,
         train: Trainer = train_on_layers,
     ) -> None:
         super().__init__()
         self.state = PluginState()
+        load = load or NetworkLoader()
         self.controller = Controller(napari_viewer, self.state, load)
         self.safekeeping = Safekeeping(self.controller, load)
         self.session_panel = SessionPanel()
@@ -81,6 +82,9 @@ class SegmentAnythingWidget(QWidget):
             napari_viewer, self.controller, self.state, self.training_state, train
         )
         self.training_panel = TrainingPanel()
+        self.comparison_state = ComparisonState()
+        self.comparison = Comparison(self.controller, self.comparison_state)
+        self.comparison_panel = ComparisonPanel()
         self.image_window = ImageWindow(self.controller)
         self.image_window_panel = ImageWindowPanel()
         self.series = SeriesRun(self.controller)
@@ -91,6 +95,7 @@ class SegmentAnythingWidget(QWidget):
         self._is_docked = False
         self._lay_out()
         self._connect_training()
+        self._connect_comparison()
         self._connect_image()
         self._connect_comfort()
         self._connect_session()
@@ -155,6 +160,7 @@ class SegmentAnythingWidget(QWidget):
             ("Annotate", self.annotation_panel, True),
             ("Volume", self.volume_panel, True),
             ("Training", self.training_panel, False),
+            ("Comparison", self.comparison_panel, False),
         ]
 
     def _lay_out(self) -> None:
@@ -238,6 +244,24 @@ class SegmentAnythingWidget(QWidget):
     def _on_safekeeping_changed(self) -> None:
         self.session_panel.show_state(self.safekeeping.state)
 
+    def _connect_comparison(self) -> None:
+        panel, comparison = self.comparison_panel, self.comparison
+        panel.switched.connect(comparison.switch)
+        panel.other_chosen.connect(comparison.choose)
+        panel.choices_wanted.connect(self._on_choices_wanted)
+        panel.use_pressed.connect(self._on_use_other)
+        self.comparison_state.events.connect(self._on_state_changed)
+
+    def _on_choices_wanted(self) -> None:
+        used, trained = self.state.model.adapter, self.training_state.result
+        self.comparison.list_choices((used, trained))
+
+    def _on_use_other(self, other: str) -> None:
+        before = self.state.model.adapter or NO_ADAPTER
+        self.model_panel.adapter.choose(other)
+        self.comparison.choose(before)
+        self.training.predict_again()
+
     def _on_action(self, name: str) -> None:
         self.controller.commands[name]()
 
@@ -251,6 +275,7 @@ class SegmentAnythingWidget(QWidget):
         self.annotation_panel.show_state(self.state)
         self.activity_panel.show_state(self.state)
         self.training_panel.show_state(self.training_state, self.state)
+        self.comparison_panel.show_state(self.comparison_state, self.state)
 
     def _on_weights_changed(self) -> None:
         self.model_panel.show_weights(self.state, self.weights.state)

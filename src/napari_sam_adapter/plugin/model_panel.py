@@ -226,6 +226,14 @@ class _FileComboBox(QComboBox):
             place, role = self.findData(entry.name), Qt.ItemDataRole.ToolTipRole
             self.setItemData(place, entry.variant.description, role)
 
+    def choose(self, name: str) -> None:
+        """Choose what is listed, or add a file."""
+        place = self.findData(name)
+        if place < 0:
+            self.add_file(name)
+        else:
+            self.setCurrentIndex(place)
+
     def add_file(self, path: str) -> None:
         """Add a file to the list and choose it."""
         place = self.count() - 1

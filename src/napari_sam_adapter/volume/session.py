@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.predictions import trained_window
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.changes import Change
 from napari_sam_adapter.volume.committing import commit_result
@@ -66,7 +67,8 @@ class Session(EditableLabels):
     axes : str
         Meaning of the axes of `image`, see `Volume`.
     intensity : IntensityMapping or None
-        Window to 8 bits; by default estimated from a few planes.
+        Window to 8 bits; by default the one that the predictor's adapter was trained
+        with, if it suits other images, else estimated from a few planes.
     cache_bytes : int
         Memory for embeddings.
     journal : str, Path or None
@@ -104,7 +106,7 @@ class Session(EditableLabels):
         store: EmbeddingStore | None = None,
     ) -> None:
         if not isinstance(image, Volume):
-            image = Volume(image, axes, intensity)
+            image = Volume(image, axes, intensity or trained_window(predictor))
         super().__init__(image.shape, labels, overwrite)
         self.volume = image
         self.spacing = check_spacing(spacing, image.ndim)
