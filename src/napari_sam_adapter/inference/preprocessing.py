@@ -18,6 +18,8 @@ from napari_sam_adapter.intensity import check_pixels, estimate_intensity
 from napari_sam_adapter.model.families import SAM
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     from torch import Tensor
 
@@ -218,6 +220,29 @@ def to_input(rgb: npt.NDArray[np.uint8], frame: Frame, family: Family = SAM) -> 
     square = torch.zeros(frame.size, frame.size, 3)
     square[:rows, :columns] = pixels.permute(1, 2, 0)
     return square.permute(2, 0, 1)
+
+
+def to_batch(
+    pictures: Sequence[npt.NDArray[np.uint8]], frames: Sequence[Frame], family: Family
+) -> Tensor:
+    """Do the same with several images.
+
+    Parameters
+    ----------
+    pictures : sequence of (H, W, 3) uint8 arrays
+        The images.
+    frames : sequence of Frame
+        Where each goes; of one size.
+    family : Family
+        How the network wants them.
+
+    Returns
+    -------
+    (B, 3, S, S) float tensor
+        Channels last in memory, as convolutions like it.
+    """
+    inputs = [to_input(p, f, family) for p, f in zip(pictures, frames, strict=True)]
+    return torch.stack([x.permute(1, 2, 0) for x in inputs]).permute(0, 3, 1, 2)
 
 
 def resize(
