@@ -138,7 +138,7 @@ def compare_pixels(rounds: int) -> None:
             return (frame.to_masks(logits) > 0).numpy()
 
         def ours(frame=frame, logits=logits) -> np.ndarray:
-            return to_pixels(logits, frame)
+            return to_pixels(logits, frame).masks
 
         flipped = f"{int((theirs() != ours()).sum())} flipped"
         seconds = alternate(theirs, ours, rounds)

@@ -54,6 +54,9 @@ class MaskPrediction:
     score_is_trusted : bool
         Whether the score may be shown as a quality. It may not for networks that were
         tuned without it, such as published SAM-Adapters.
+    box : (row_start, column_start, row_stop, column_stop) or None
+        Half-open, in pixels: no pixel outside belongs to the mask, so that nobody has
+        to look there. None where nothing is known.
     """
 
     mask: npt.NDArray[np.bool_]
@@ -61,6 +64,7 @@ class MaskPrediction:
     logits: npt.NDArray[np.float32]
     candidates: tuple[MaskCandidate, ...] = ()
     score_is_trusted: bool = True
+    box: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)

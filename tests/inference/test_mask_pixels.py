@@ -30,7 +30,7 @@ def test_pixels_equal_the_two_published_steps(name: str, blur: float) -> None:
     noise = torch.randn(4, 32, 32, generator=torch.Generator().manual_seed(0))
     logits = torch.from_numpy(ndimage.gaussian_filter(noise.numpy(), (0, blur, blur)))
     expected = (frame.to_masks(logits) > 0).numpy()
-    assert (to_pixels(logits, frame) == expected).all()
+    assert (to_pixels(logits, frame).masks == expected).all()
 
 
 def test_object_in_a_corner_and_no_object() -> None:
@@ -39,7 +39,7 @@ def test_object_in_a_corner_and_no_object() -> None:
     logits[0, 0, 0] = logits[1, 5:9, 4:6] = 2.0
     logits[2, :, 31] = 5.0  # in the padding
     expected = (frame.to_masks(logits) > 0).numpy()
-    assert (to_pixels(logits, frame) == expected).all()
+    assert (to_pixels(logits, frame).masks == expected).all()
 
 
 def test_sign_of_zero_sums_is_that_of_the_two_steps() -> None:
@@ -47,7 +47,7 @@ def test_sign_of_zero_sums_is_that_of_the_two_steps() -> None:
     logits = torch.ones(1, 32, 32)
     logits[0, ::2] = -1.0
     expected = (frame.to_masks(logits) > 0).numpy()
-    assert (to_pixels(logits, frame) == expected).all()
+    assert (to_pixels(logits, frame).masks == expected).all()
 
 
 @pytest.mark.parametrize("family", [SAM, MEDSAM, EFFICIENT_SAM], ids=lambda f: f.name)
@@ -59,7 +59,7 @@ def test_a_mask_in_its_box_has_pixels_and_stability_of_the_plane(name, family) -
     for low in torch.from_numpy(blobs):
         found = to_box(low, frame, family)
         rows, columns = found.pixels.shape
-        placed = to_pixels(low[None], frame, family)[0]
+        (placed,), _ = to_pixels(low[None], frame, family)
         part = placed[found.top : found.top + rows, found.left : found.left + columns]
         assert (part == found.pixels).all()
         assert part.sum() == placed.sum() > 0

@@ -74,9 +74,22 @@ class MaskInBox(NamedTuple):
     stability: float
 
 
-def to_pixels(
-    logits: Tensor, frame: Frame, family: Family = SAM
-) -> npt.NDArray[np.bool_]:
+class PixelMasks(NamedTuple):
+    """Masks of a whole plane, and where they can be.
+
+    Attributes
+    ----------
+    masks : (N, H, W) bool array
+        Of which only the boxes were ever touched.
+    boxes : list of (row_start, column_start, row_stop, column_stop)
+        Half-open; outside of its box a mask is empty.
+    """
+
+    masks: npt.NDArray[np.bool_]
+    boxes: list[tuple[int, int, int, int]]
+
+
+def to_pixels(logits: Tensor, frame: Frame, family: Family = SAM) -> PixelMasks:
     """Tell where the logits, scaled to the image, are above zero.
 
     Parameters
@@ -90,7 +103,7 @@ def to_pixels(
 
     Returns
     -------
-    (N, H, W) bool array
+    PixelMasks
         For SAM's way equal to ``frame.to_masks(logits) > 0``.
 
     Notes
@@ -98,11 +111,15 @@ def to_pixels(
     A bilinear value is never above all its neighbours: what depends on no positive
     logit is outside. Where rounding could decide, the two published steps decide.
     """
-    masks = np.zeros((len(logits), *frame.original), bool)
+    masks, boxes = np.zeros((len(logits), *frame.original), bool), []
     for low, mask in zip(logits.float().cpu(), masks, strict=True):
+        box = (0, 0, 0, 0)
         for rows, columns, values in _scaled_parts(low, frame, family, floor=0):
             mask[rows, columns] = (values > 0).numpy()
-    return masks
+            left = box[1] if box[3] else columns.start
+            box = rows.start, left, rows.stop, columns.stop
+        boxes.append(box)
+    return PixelMasks(masks, boxes)
 
 
 def to_box(low: Tensor, frame: Frame, family: Family = SAM) -> MaskInBox:

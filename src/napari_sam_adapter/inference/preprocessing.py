@@ -29,8 +29,6 @@ FLAT = 2.0
 """Added to the standard deviation of an image, in 8-bit levels."""
 MASK_STRIDE = 4
 """Input pixels per pixel of a low-resolution mask."""
-CERTAIN = 8.0
-"""Logit of a mask prompt that the user drew."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +71,6 @@ class Frame:
     @property
     def _scale(self) -> npt.NDArray[np.float64]:
         return np.divide(self.resized, self.original)
-
-    def to_mask_prompt(self, mask: npt.NDArray[np.bool_]) -> Tensor:
-        """Turn an (H, W) mask into logits (1, h, w) of the square."""
-        soft = torch.from_numpy(mask[None, None].astype(np.float32))
-        soft = F.interpolate(soft, self.resized, mode="bilinear", antialias=True)
-        rows, columns = self.resized
-        soft = F.pad(soft, (0, self.size - columns, 0, self.size - rows))
-        low = F.avg_pool2d(soft, self.mask_stride)
-        return (2 * CERTAIN * (low - 0.5))[0]
 
     def to_masks(self, logits: Tensor) -> Tensor:
         """Scale logits (N, h, w) of the square to the image, (N, H, W)."""

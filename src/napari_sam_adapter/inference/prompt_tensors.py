@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_sam_adapter.inference.mask_prompts import to_mask_prompt
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -82,8 +84,8 @@ def to_tensors(
     if previous[0] is not None:
         masks = torch.stack([torch.as_tensor(p)[None] for p in previous]).to(device)
     elif group[0].mask is not None:
-        drawn = [p.mask for p in group if p.mask is not None]
-        masks = torch.stack([frame.to_mask_prompt(mask) for mask in drawn]).to(device)
+        drawn = [to_mask_prompt(prompts, frame) for prompts in group]
+        masks = torch.stack(drawn).to(device)
     return points, boxes, masks
 
 
