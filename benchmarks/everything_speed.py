@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from published import ours_like, reference_of
+from published import FixedEncoder, embedding, ours_like, reference_of
 from rounds import (
     HEAD,
     alternate,
@@ -115,19 +115,6 @@ class InventingDecoding(Decoding):
             number += 1
 
 
-class FixedEncoder(nn.Module):
-    """Stands for an image encoder whose answer is known."""
-
-    img_size = 1024
-
-    def __init__(self, embedding: Tensor) -> None:
-        super().__init__()
-        self.embedding = embedding
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.embedding
-
-
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--sides", nargs="*", type=int, default=[512, 2048])
@@ -165,10 +152,6 @@ def compare(what: str, side: int, per_side: int, rounds: int) -> None:
 
 def image_of(side: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
-
-
-def embedding() -> Tensor:
-    return torch.randn(1, 256, 64, 64, generator=torch.Generator().manual_seed(0))
 
 
 def theirs(side: int, per_side: int) -> Callable[[], list]:

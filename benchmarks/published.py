@@ -7,6 +7,7 @@ reference misses are declared here and not used.
 from __future__ import annotations
 
 import torch
+from torch import Tensor, nn
 
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import VIT_B, VIT_H, VIT_L
@@ -46,3 +47,20 @@ def transformers_encoder(name: str) -> torch.nn.Module:
         mlp_dim=shape.mlp_width,
     )
     return SamVisionModel(config).eval().requires_grad_(False)
+
+
+def embedding() -> Tensor:
+    return torch.randn(1, 256, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+class FixedEncoder(nn.Module):
+    """Stands for an image encoder whose answer is known."""
+
+    img_size = 1024
+
+    def __init__(self, embedding: Tensor) -> None:
+        super().__init__()
+        self.embedding = embedding
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.embedding

@@ -105,4 +105,4 @@ def _to_map(rows: Tensor, size: tuple[int, int]) -> Tensor:
 
 def to_rows(x: Tensor) -> Tensor:
     """Turn a map (1, C, h, w) into rows (h * w, C) that follow each other."""
-    return x[0].flatten(1).T.contiguous()
+    return x[0].permute(1, 2, 0).reshape(-1, x.shape[1])  # free for channels last
