@@ -209,7 +209,7 @@ def _scaled_parts(
         yield tall, block, values
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _axes(frame: Frame, low: int) -> tuple[_Axis, _Axis]:
     """Return rows and columns of a frame with logits of side `low`."""
     made = []
