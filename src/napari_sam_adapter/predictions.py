@@ -57,6 +57,9 @@ class MaskPrediction:
         tuned without it, such as published SAM-Adapters.
     window : (top, left, bottom, right) or None
         Part of a large plane that the network looked at, half-open; None for all.
+    box : (row_start, column_start, row_stop, column_stop) or None
+        Half-open, in pixels: no pixel outside belongs to the mask, so that nobody has
+        to look there. None where nothing is known.
     """
 
     mask: npt.NDArray[np.bool_]
@@ -65,6 +68,7 @@ class MaskPrediction:
     candidates: tuple[MaskCandidate, ...] = ()
     score_is_trusted: bool = True
     window: tuple[int, int, int, int] | None = None
+    box: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,6 +133,31 @@ class Prompts:
         """Polarities as an array, never None."""
         assert self.polarities is not None  # set by __post_init__
         return self.polarities
+
+    @cached_property
+    def mask_box(self) -> tuple[int, int, int, int] | None:
+        """Half-open box of pixels around the mask; None if there is nothing in it."""
+        if self.mask is None or not self.mask.any():
+            return None
+        rows, columns = (np.flatnonzero(self.mask.any(axis=axis)) for axis in (1, 0))
+        return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+    def knowing_mask_box(self, box: tuple[int, int, int, int]) -> Prompts:
+        """Return the same prompts, told where their mask lies: nobody has to look.
+
+        Parameters
+        ----------
+        box : (row_start, column_start, row_stop, column_stop)
+            Half-open; no pixel of the mask lies outside.
+
+        Returns
+        -------
+        Prompts
+            With this `mask_box`.
+        """
+        told = replace(self)
+        told.__dict__["mask_box"] = box
+        return told
 
     def all_points(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Return the points together with those that stand for the scribbles.
@@ -298,7 +324,9 @@ def _as_box(values: object) -> tuple[float, float, float, float]:
 
 
 def _as_mask(values: object) -> npt.NDArray[np.bool_]:
-    mask = np.array(values, dtype=bool)
+    mask = np.asarray(values, dtype=bool)
+    if mask.flags.writeable or not mask.flags.owndata:  # it may change later
+        mask = mask.copy()
     if mask.ndim != 2:
         raise PromptError(f"Expected a mask prompt of two axes, got {mask.ndim}.")
     mask.setflags(write=False)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 import pytest
 import torch
 
 from napari_sam_adapter.errors import DeviceError
 from napari_sam_adapter.inference.encoding import encode_in_parts
-from napari_sam_adapter.inference.number_format import choose_format
+from napari_sam_adapter.inference.number_format import _is_faster, choose_format
 from napari_sam_adapter.model.checkpoints import Checkpoint
 from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.sam import build_sam
@@ -55,3 +58,14 @@ def test_number_format_is_chosen_or_obeyed() -> None:
     assert choose_format("auto", "cpu", checkpoint) in {torch.float32, torch.bfloat16}
     with pytest.raises(DeviceError, match="float16"):
         choose_format("float16", "cpu", checkpoint)
+
+
+def test_a_format_is_faster_only_if_it_is_measured_to_be() -> None:
+    def compute(slow: bool) -> torch.Tensor:
+        end = time.process_time() + 0.01 * (torch.is_autocast_enabled("cpu") == slow)
+        while time.process_time() < end:
+            pass
+        return torch.zeros(1)
+
+    assert not _is_faster(partial(compute, True), "cpu", 1.5)
+    assert _is_faster(partial(compute, False), "cpu", 1.5)

@@ -209,14 +209,6 @@ def test_unequal_scales_belong_to_their_axes() -> None:
     assert frame.to_xy(np.array([[5.0, 50.0]])).tolist() == [[32.0, 32.0]]
 
 
-def test_mask_prompt_keeps_its_orientation() -> None:
-    mask = np.zeros((64, 64), bool)
-    mask[8:16, 40:56] = True
-    logits = frame_of((64, 64), 64).to_mask_prompt(mask)[0]
-    assert (logits > 0).nonzero().amin(dim=0).tolist() == [2, 10]
-    assert (logits > 0).nonzero().amax(dim=0).tolist() == [3, 13]
-
-
 def test_device_without_numbers_is_refused() -> None:
     with pytest.raises(DeviceError, match="meta"):
         load_predictor("tiny", device="meta")

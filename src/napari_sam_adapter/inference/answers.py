@@ -62,7 +62,7 @@ def to_prediction(
         The best, and the candidates.
     """
     order = scores.argsort(descending=True)[:count]
-    masks = to_pixels(logits[order], frame, family)
+    masks, boxes = to_pixels(logits[order], frame, family)
     low = logits[order].float().cpu().numpy()
     values = scores[order].float().cpu().tolist()
     candidates = tuple(
@@ -70,4 +70,4 @@ def to_prediction(
         for mask, score, logit in zip(masks, values, low, strict=True)
     )
     best = candidates[0]
-    return MaskPrediction(best.mask, best.score, best.logits, candidates)
+    return MaskPrediction(best.mask, best.score, best.logits, candidates, box=boxes[0])

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_sam_adapter.errors import DeviceError
+from napari_sam_adapter.model.adapter import AdaptedImageEncoder
+from napari_sam_adapter.model.image_encoder import EncodedImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from torch import Tensor
-
-    from napari_sam_adapter.model.image_encoder import EncodedImage
+    from torch import Tensor, nn
 
 _log = logging.getLogger(__name__)
 
@@ -78,3 +78,51 @@ def _on_cpu(
 
 def _device_of(parts: list[EncodedImage]) -> torch.device:
     return parts[-1].embedding.device
+
+
+def run_encoder(
+    encoder: nn.Module, batch: Tensor, valid: tuple[int, int], dtype: torch.dtype
+) -> EncodedImage:
+    """Run an image encoder in a number format.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        With an adapter or without.
+    batch : (B, 3, S, S) tensor
+        Normalised images on its device.
+    valid : (rows, columns)
+        The part of each that is not padding, for an adapter.
+    dtype : torch.dtype
+        Of the products; sums and norms stay in float32.
+
+    Returns
+    -------
+    EncodedImage
+        Of all images.
+    """
+    is_adapted = isinstance(encoder, AdaptedImageEncoder)
+    is_half = dtype != torch.float32
+    with torch.autocast(batch.device.type, dtype, enabled=is_half):
+        encoded = encoder(*((batch, valid) if is_adapted else (batch,)))
+    return EncodedImage(*encoded)
+
+
+def one_by_one(encoded: EncodedImage) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+    """Split a batch.
+
+    Parameters
+    ----------
+    encoded : EncodedImage
+        Of B images.
+
+    Yields
+    ------
+    features : (1, 256, h, w) tensor
+        In float32.
+    skips : tuple of tensors
+        In float32.
+    """
+    for i in range(len(encoded.embedding)):
+        skips = tuple(skip[i : i + 1].float() for skip in encoded.skips)
+        yield encoded.embedding[i : i + 1].float(), skips

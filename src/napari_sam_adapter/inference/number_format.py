@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 
 from napari_sam_adapter.errors import DeviceError
 from napari_sam_adapter.model.families import SMALL
 from napari_sam_adapter.model.image_encoder import Block
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam_adapter.model.checkpoints import Checkpoint
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 WORTH_IT = 1.5
 """Half precision is chosen when it encodes this many times faster."""
-_WIDTH, _WINDOW, _WINDOWS = 768, 14, 2
-"""A block of vit_b in windows, on four of them."""
+_WIDTH, _WINDOW, _FEW = 768, 14, 64
+"""A block of vit_b on one window; tokens of a first, short look."""
 _log = logging.getLogger(__name__)
 
 
@@ -75,15 +78,26 @@ def half_precision_pays(device: str) -> bool:
     -------
     bool
         True if it is at least 1.5 times faster than in float32. That a processor knows
-        the format says nothing: some are slower with it. Takes some tenths of a second.
+        the format says nothing: some are slower with it. Takes some 0.2 seconds.
     """
     if not _has_bfloat16(device):
         return False
+    # emulated, it can be a thousand times slower: a whole block would take minutes
+    tokens = torch.zeros(_FEW, _WIDTH, device=device)
+    product = partial(F.linear, tokens, tokens.new_zeros(_WIDTH, _WIDTH))
+    if not _is_faster(product, device, 1.0):
+        return False
     block = Block(_WIDTH, _WIDTH // 64, 4 * _WIDTH, _WINDOW, _WINDOW).to(device).eval()
-    side = _WINDOW * _WINDOWS
-    tokens = torch.zeros(1, side, side, _WIDTH, device=device)
-    full = _seconds(block, tokens, torch.float32)
-    return full > WORTH_IT * _seconds(block, tokens, torch.bfloat16)
+    window = torch.zeros(1, _WINDOW, _WINDOW, _WIDTH, device=device)
+    return _is_faster(partial(block, window), device, WORTH_IT)
+
+
+@torch.inference_mode()
+def _is_faster(compute: Callable[[], torch.Tensor], device: str, factor: float) -> bool:
+    """Tell whether bfloat16 is so many times faster."""
+    return _seconds(compute, device, torch.float32) > factor * _seconds(
+        compute, device, torch.bfloat16
+    )
 
 
 def _has_bfloat16(device: str) -> bool:
@@ -98,14 +112,16 @@ def _has_bfloat16(device: str) -> bool:
         return False
 
 
-@torch.inference_mode()
-def _seconds(block: Block, tokens: torch.Tensor, dtype: torch.dtype) -> float:
+def _seconds(
+    compute: Callable[[], torch.Tensor], device: str, dtype: torch.dtype
+) -> float:
     """Return the shorter time of two runs after a first one."""
     times = []
-    kind = tokens.device.type
     for _ in range(3):
         started = time.perf_counter()
-        with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
-            block(tokens).sum().item()  # waits for the device
+        with torch.autocast(
+            torch.device(device).type, dtype, enabled=dtype != torch.float32
+        ):
+            compute().sum().item()  # waits for the device
         times.append(time.perf_counter() - started)
     return min(times[1:])

@@ -4,41 +4,46 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.inference.answers import to_prediction, trained_masks
 from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.embedding import ImageEmbedding
-from napari_sam_adapter.inference.encoding import encode_in_parts
-from napari_sam_adapter.inference.mask_pixels import scaled_logits
-from napari_sam_adapter.inference.preprocessing import (
-    frame_of,
-    to_input,
-    to_rgb,
+from napari_sam_adapter.inference.encoding import (
+    encode_in_parts,
+    one_by_one,
+    run_encoder,
 )
-from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
+from napari_sam_adapter.inference.mask_pixels import scaled_logits
+from napari_sam_adapter.inference.preprocessing import frame_of, to_batch, to_rgb
+from napari_sam_adapter.inference.prompt_tensors import (
+    as_mask_prompt,
+    kind_of,
+    to_tensors,
+)
+from napari_sam_adapter.inference.proposals import propose
 from napari_sam_adapter.inference.stability import stability
 from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.intensity import check_pixels
-from napari_sam_adapter.model.adapter import AdaptedImageEncoder
 from napari_sam_adapter.model.adapter_files import load_adapter
-from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.weight_files import file_hash
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
+    from torch import nn
 
     from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.proposals import Proposal
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.model.checkpoints import Checkpoint
     from napari_sam_adapter.model.task_information import ImageFilter
@@ -184,18 +189,11 @@ class SamPredictor:
         seen = [self._seen(np.asarray(image)) for image in images]
         pictures = [to_rgb(image, family.intensity) for image in seen]
         frames = [self._frame_of((p.shape[0], p.shape[1])) for p in pictures]
-        inputs = [
-            to_input(p, frame, family)
-            for p, frame in zip(pictures, frames, strict=True)
-        ]
-        # channels last in memory, as convolutions like it
-        batch = torch.stack([x.permute(1, 2, 0) for x in inputs]).permute(0, 3, 1, 2)
-        batch = batch.to(self.device)
-        valid = frames[0].resized
-        parts = encode_in_parts(
-            lambda part: self._encode_tensor(part, valid), batch, self._move_to_cpu
-        )
-        encoded = [one for part in parts for one in _one_by_one(part)]
+        batch = to_batch(pictures, frames, family).to(self.device)
+        valid, dtype = frames[0].resized, self._dtype
+        encode = partial(run_encoder, self._encoder, valid=valid, dtype=dtype)
+        parts = encode_in_parts(encode, batch, self._move_to_cpu)
+        encoded = [one for part in parts for one in one_by_one(part)]
         return [
             ImageEmbedding(features, skips, frame)
             for (features, skips), frame in zip(encoded, frames, strict=True)
@@ -203,19 +201,13 @@ class SamPredictor:
 
     def pack(self, embedding: ImageEmbedding) -> dict[str, npt.NDArray[np.float16]]:
         """Return an embedding as arrays in half precision, for `unpack`."""
-        tensors = {"features": embedding.features}
-        tensors |= {f"skip {i}": skip for i, skip in enumerate(embedding.skips)}
-        return {name: t.half().cpu().numpy() for name, t in tensors.items()}
+        return embedding.pack()
 
     def unpack(
         self, arrays: Mapping[str, npt.NDArray[np.float16]], shape: tuple[int, int]
     ) -> ImageEmbedding:
         """Return the embedding of a plane of some rows and columns from its arrays."""
-        tensors = [
-            torch.from_numpy(np.array(array, np.float32)).to(self.device)
-            for array in arrays.values()
-        ]
-        return ImageEmbedding(tensors[0], tuple(tensors[1:]), self._frame_of(shape))
+        return ImageEmbedding.unpack(arrays, self._frame_of(shape), self.device)
 
     def predict(
         self,
@@ -280,6 +272,31 @@ class SamPredictor:
         return [answers[i] for i in range(len(prompts_list))]
 
     @torch.inference_mode()
+    def propose(
+        self,
+        embedding: ImageEmbedding,
+        points: npt.NDArray[np.float64],
+        min_score: float,
+    ) -> list[Proposal]:
+        """Ask at many points; make only masks that promise enough, each in its box.
+
+        Parameters
+        ----------
+        embedding : ImageEmbedding
+            The encoded plane.
+        points : (N, 2) float array
+            (row, column) pixels of the plane.
+        min_score : float
+            Masks whose score is not higher are left out.
+
+        Returns
+        -------
+        list of Proposal
+            In the order of the points; none of them empty.
+        """
+        return propose(self._decoding, self._family, embedding, points, min_score)
+
+    @torch.inference_mode()
     def foreground(self, embedding: ImageEmbedding) -> npt.NDArray[np.float32]:
         """Ask the decoder without a prompt.
 
@@ -314,7 +331,7 @@ class SamPredictor:
             prompts.check_inside(frame.original)
             self.capabilities.check(prompts)
         points, boxes, masks = to_tensors(group, previous, frame, self.device)
-        masks = self._as_mask_prompt(masks)
+        masks = as_mask_prompt(masks, self._family)
         ambiguous = group[0].is_ambiguous and previous[0] is None
         chosen, count = trained_masks(self._family, ambiguous)
         logits, scores = self._decoding.decode(embedding, points, boxes, masks, chosen)
@@ -339,19 +356,6 @@ class SamPredictor:
         mask_stride = size // (MASKS_PER_TOKEN * self._sam.prompt_encoder.grid)
         return frame_of(shape, size, family.stretch, family.is_centred, mask_stride)
 
-    def _as_mask_prompt(self, logits: Tensor | None) -> Tensor | None:
-        """Return mask prompts in the form that the network was trained with."""
-        if logits is None or not self.capabilities.mask_prompts:
-            return None
-        return logits if self._family.mask_prompt == "logits" else logits.sigmoid()
-
-    def _encode_tensor(self, batch: Tensor, valid: tuple[int, int]) -> EncodedImage:
-        is_adapted = isinstance(self._encoder, AdaptedImageEncoder)
-        is_half = self._dtype != torch.float32
-        with torch.autocast(batch.device.type, self._dtype, enabled=is_half):
-            encoded = self._encoder(*((batch, valid) if is_adapted else (batch,)))
-        return EncodedImage(*encoded)
-
     def _move_to_cpu(self) -> torch.device:
         self.device = torch.device("cpu")
         self._sam.to(self.device)
@@ -359,10 +363,3 @@ class SamPredictor:
         self._decoding = Decoding(self._sam)
         self.description = self.description | {"device": "cpu"}
         return self.device
-
-
-def _one_by_one(encoded: EncodedImage) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-    """Split a batch; each image gets float32 features and skips."""
-    for i in range(len(encoded.embedding)):
-        skips = tuple(skip[i : i + 1].float() for skip in encoded.skips)
-        yield encoded.embedding[i : i + 1].float(), skips

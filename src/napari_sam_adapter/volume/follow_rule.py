@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,15 +116,15 @@ def next_prompts(
         outside = list(_points_in(others, box, rule.neighbour_points))
         points = np.reshape([*inside, *outside], (-1, 2))
         signs = np.arange(len(points)) < len(inside)
-        asked.append(
-            Prompts(
-                points,
-                signs,
-                box if rule.use_box else None,
-                mask=part.full() if rule.use_mask else None,
-            )
-        )
+        prompts = Prompts(points, signs, box if rule.use_box else None)
+        asked.append(_with_mask(prompts, part) if rule.use_mask else prompts)
     return asked
+
+
+def _with_mask(prompts: Prompts, part: BoxedMask) -> Prompts:
+    mask = part.full()
+    mask.setflags(write=False)  # so that it need not be copied
+    return replace(prompts, mask=mask).knowing_mask_box(part.box)
 
 
 def _parts(mask: BoxedMask) -> list[BoxedMask]:

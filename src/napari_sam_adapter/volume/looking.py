@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.volume.boxed_mask import BoxedMask, place
+from napari_sam_adapter.volume.boxed_mask import BoxedMask, common_box, place
 from napari_sam_adapter.volume.follow_rule import next_prompts
 from napari_sam_adapter.volume.sightings import Sighting, absent, made_disjoint
 from napari_sam_adapter.volume.stop_rule import (
@@ -157,13 +157,15 @@ class PlaneLooker:
 
 def _join(answers: Sequence[MaskPrediction]) -> tuple[BoxedMask, float]:
     """Join the pieces of one object; the score is that of the average pixel."""
-    if len(answers) == 1:
-        return BoxedMask.of(answers[0].mask), float(answers[0].score)
-    areas = [int(np.count_nonzero(answer.mask)) for answer in answers]
+    masks = [BoxedMask.of(answer.mask, answer.box) for answer in answers]
     scores = [float(answer.score) for answer in answers]
-    weights = areas if any(areas) else None
-    whole = np.logical_or.reduce([answer.mask for answer in answers])
-    return BoxedMask.of(whole), float(np.average(scores, weights=weights))
+    areas = [mask.area for mask in masks]
+    if len(masks) == 1 or not any(areas):
+        return masks[0], float(np.mean(scores))
+    box = common_box(masks)
+    whole = np.logical_or.reduce([mask.window(box) for mask in masks])
+    joined = place(whole, box, masks[0].shape)
+    return joined, float(np.average(scores, weights=areas))
 
 
 def _spare(mask: BoxedMask, finished: Labels | None) -> BoxedMask:

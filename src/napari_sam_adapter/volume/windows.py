@@ -18,6 +18,8 @@ from napari_sam_adapter.prompts import Prompts, Scribble
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_sam_adapter.volume.changes import Box
+
 LARGE = 2
 """Planes longer than this times the side of the network's input are cut."""
 
@@ -97,6 +99,7 @@ class Window(NamedTuple):
                 for c in prediction.candidates
             ),
             window=self,
+            box=None if prediction.box is None else self._moved(prediction.box),
         )
 
     def cuts(self, mask: npt.NDArray[np.bool_], shape: tuple[int, int]) -> bool:
@@ -128,6 +131,10 @@ class Window(NamedTuple):
             (points >= -0.5) & (points <= limits), axis=1
         )
         return inside
+
+    def _moved(self, box: Box) -> Box:
+        row, column = self.top, self.left
+        return box[0] + row, box[1] + column, box[2] + row, box[3] + column
 
     def _on_plane(
         self, mask: npt.NDArray[np.bool_], shape: tuple[int, int]
