@@ -11,6 +11,7 @@ from napari_sam_adapter.predictions import MaskPrediction
 from napari_sam_adapter.prompts import Prompts, Scribble
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.window_search import WindowSearch
 from napari_sam_adapter.volume.windows import (
@@ -134,6 +135,34 @@ def test_only_the_window_is_read():
     )
     clicked(session, (90, 70))
     assert watched.largest == SIDE * SIDE
+
+
+def test_a_propagation_reads_only_windows():
+    class Watched:
+        shape, dtype = (4, *SHAPE), np.dtype(np.uint8)
+        largest = 0
+
+        def __getitem__(self, index):
+            picture = np.where(disk(SHAPE, (90, 70), 5), 220, 20).astype(np.uint8)
+            picture[::7, ::5] += 3
+            part = picture[index[1:]]
+            self.largest = max(self.largest, part.size)
+            return part
+
+    watched = Watched()
+    predictor = DiskPredictor(image_size=INPUT)
+    session = Session(watched, predictor, intensity=IntensityMapping())
+    object_id = session.new_object()
+    seed = Plane((1, 2), (1,))
+    session.add_point(object_id, seed, (90, 70))
+    session.mask(object_id, seed)
+    results = list(propagate(session, object_id))
+    assert {result.plane.position[0] for result in results} == {0, 2, 3}
+    for result in results:
+        assert np.array_equal(result.mask, disk(SHAPE, (90, 70), 5))
+        assert result.cues is not None
+        assert result.cues.likeness == 1
+    assert watched.largest <= 4 * SIDE * SIDE
 
 
 def test_a_plane_is_embedded_ahead_where_the_user_looks():

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam_adapter.volume.changes import Box
+
 AROUND = 3
 """Width in pixels of what counts as the surroundings of a mask."""
 FAINT = 8.0
@@ -180,6 +182,22 @@ def _ratio(area: int, other: int) -> float:
     return max(area, other) / min(area, other) if area else math.inf
 
 
+def surroundings(mask: BoxedMask) -> Box:
+    """Return the part of a plane that says how an object looks.
+
+    Parameters
+    ----------
+    mask : BoxedMask
+        The object, not empty.
+
+    Returns
+    -------
+    (row_start, column_start, row_stop, column_stop)
+        Half-open, inside the plane.
+    """
+    return common_box([mask], AROUND)
+
+
 def expected_overlap(
     last: BoxedMask, distance: float, pixel: tuple[float, float], slope: float
 ) -> float:
@@ -237,11 +255,28 @@ class Look:
         Look
             If nothing is around it, both are the mean inside.
         """
-        top, left, bottom, right = box = common_box([mask], AROUND)
-        grey = image[top:bottom, left:right]
+        top, left, bottom, right = surroundings(mask)
+        return cls.of_part(image[top:bottom, left:right], mask)
+
+    @classmethod
+    def of_part(cls, grey: npt.NDArray[np.uint8], mask: BoxedMask) -> Look:
+        """Measure an object on the part of a plane that is its `surroundings`.
+
+        Parameters
+        ----------
+        grey : (h, w) or (h, w, 3) uint8 array
+            That part as the predictor sees it.
+        mask : BoxedMask
+            The object, not empty.
+
+        Returns
+        -------
+        Look
+            As `of` does.
+        """
         if grey.ndim == 3:
             grey = grey.mean(axis=-1)
-        inside = mask.window(box)
+        inside = mask.window(surroundings(mask))
         belt = ndimage.binary_dilation(inside, iterations=AROUND) & ~inside
         mean = float(grey[inside].mean())
         if not belt.any():
