@@ -40,6 +40,11 @@ class Decoding:
         self._sides: deque[tuple[weakref.ref[ImageEmbedding], ImageSide]]
         self._sides = deque(maxlen=_KEPT)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it decodes."""
+        return self._positions.device
+
     def decode(
         self,
         embedding: ImageEmbedding,
@@ -67,7 +72,7 @@ class Decoding:
             Predicted IoU of each mask.
         """
         sparse, dense, maps = self._sam.prompt_encoder(points, boxes, logits)
-        device = self._positions.device
+        device = self.device
         skips = tuple(skip.to(device) for skip in embedding.skips)
         if self._is_folded:
             is_given = logits is not None or maps is not None

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.inference.answers import to_prediction, trained_masks
-from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.embedding import ImageEmbedding
-from napari_sam_adapter.inference.encoding import encode_in_parts
 from napari_sam_adapter.inference.mask_pixels import scaled_logits
+from napari_sam_adapter.inference.network import Network
 from napari_sam_adapter.inference.preprocessing import (
     frame_of,
     to_input,
@@ -24,9 +22,7 @@ from napari_sam_adapter.inference.preprocessing import (
 from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
 from napari_sam_adapter.inference.stability import stability
 from napari_sam_adapter.inference.weights import find_weights
-from napari_sam_adapter.model.adapter import AdaptedImageEncoder
 from napari_sam_adapter.model.adapter_files import load_adapter
-from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.weight_files import file_hash
 from napari_sam_adapter.weight_store.entries import Kind
@@ -36,9 +32,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    from torch import Tensor
 
+    from napari_sam_adapter.inference.decoding import Decoding
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.model.checkpoints import Checkpoint
+    from napari_sam_adapter.model.image_encoder import EncodedImage
     from napari_sam_adapter.model.task_information import ImageFilter
     from napari_sam_adapter.predictions import Capabilities, MaskPrediction
     from napari_sam_adapter.prompts import Prompts
@@ -76,19 +75,27 @@ class SamPredictor:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         warm_up_vector_math()
-        self._base = checkpoint
-        self.device = torch.device(device)
-        self.description = description
-        self._dtype = dtype
-        self._family = checkpoint.family
-        self._sam = checkpoint.sam.to(self.device)
-        self._encoder: nn.Module = checkpoint.image_encoder.to(self.device)
-        self._decoding = Decoding(self._sam)
+        self._base, self._family = checkpoint, checkpoint.family
+        self._description = description
+        self._asked_device = torch.device(device)
+        self._network = Network(checkpoint, device, dtype)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes: the CPU once another device had too little memory."""
+        return self._network.device
+
+    @property
+    def description(self) -> dict[str, str]:
+        """Names and hashes of model and adapter, device and number format."""
+        if self.device.type == self._asked_device.type:
+            return dict(self._description)
+        return self._description | {"device": str(self.device)}
 
     @property
     def image_size(self) -> int:
         """Side of the network's square input in pixels."""
-        return self._sam.image_size
+        return self._network.sam.image_size
 
     @property
     def capabilities(self) -> Capabilities:
@@ -128,7 +135,8 @@ class SamPredictor:
             checkpoint = load_adapter(path, self._base, base_name, functions)
             about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
         about["preprocessing"] = checkpoint.family.name
-        changed = SamPredictor(checkpoint, about, str(self.device), self._dtype)
+        dtype = self._network.dtype
+        changed = SamPredictor(checkpoint, about, str(self.device), dtype)
         changed._base = self._base
         return changed
 
@@ -181,11 +189,7 @@ class SamPredictor:
         ]
         # channels last in memory, as convolutions like it
         batch = torch.stack([x.permute(1, 2, 0) for x in inputs]).permute(0, 3, 1, 2)
-        batch = batch.to(self.device)
-        valid = frames[0].resized
-        parts = encode_in_parts(
-            lambda part: self._encode_tensor(part, valid), batch, self._move_to_cpu
-        )
+        parts = self._network.encode(batch, frames[0].resized)
         encoded = [one for part in parts for one in _one_by_one(part)]
         return [
             ImageEmbedding(features, skips, frame)
@@ -285,7 +289,9 @@ class SamPredictor:
             Probability of each pixel to belong to an object.
         """
         chosen, _ = trained_masks(self._family, is_ambiguous=False)
-        logits, scores = self._decoding.decode(embedding, None, None, None, chosen)
+        logits, scores = self._network.decode(
+            lambda decoding, _: decoding.decode(embedding, None, None, None, chosen), 1
+        )
         best = logits[:, int(scores[0].argmax())]
         full = scaled_logits(best.float(), embedding.frame, self._family)
         return torch.sigmoid(full[0]).cpu().numpy()
@@ -304,11 +310,17 @@ class SamPredictor:
                 raise PromptError("Expected a point, box or mask to segment, got none.")
             prompts.check_inside(frame.original)
             self.capabilities.check(prompts)
-        points, boxes, masks = to_tensors(group, previous, frame, self.device)
-        masks = self._as_mask_prompt(masks)
         ambiguous = group[0].is_ambiguous and previous[0] is None
         chosen, count = trained_masks(self._family, ambiguous)
-        logits, scores = self._decoding.decode(embedding, points, boxes, masks, chosen)
+
+        def decode(decoding: Decoding, part: slice) -> tuple[Tensor, Tensor]:
+            points, boxes, masks = to_tensors(
+                group[part], previous[part], frame, decoding.device
+            )
+            masks = self._as_mask_prompt(masks)
+            return decoding.decode(embedding, points, boxes, masks, chosen)
+
+        logits, scores = self._network.decode(decode, len(group))
         trusted = self.capabilities.score_is_trusted
         if not trusted:
             scores = stability(logits)
@@ -320,7 +332,7 @@ class SamPredictor:
 
     def _frame_of(self, shape: tuple[int, int]) -> Frame:
         family, size = self._family, self.image_size
-        mask_stride = size // (MASKS_PER_TOKEN * self._sam.prompt_encoder.grid)
+        mask_stride = size // (MASKS_PER_TOKEN * self._network.sam.prompt_encoder.grid)
         return frame_of(shape, size, family.stretch, family.is_centred, mask_stride)
 
     def _as_mask_prompt(self, logits: Tensor | None) -> Tensor | None:
@@ -328,21 +340,6 @@ class SamPredictor:
         if logits is None or not self.capabilities.mask_prompts:
             return None
         return logits if self._family.mask_prompt == "logits" else logits.sigmoid()
-
-    def _encode_tensor(self, batch: Tensor, valid: tuple[int, int]) -> EncodedImage:
-        is_adapted = isinstance(self._encoder, AdaptedImageEncoder)
-        is_half = self._dtype != torch.float32
-        with torch.autocast(batch.device.type, self._dtype, enabled=is_half):
-            encoded = self._encoder(*((batch, valid) if is_adapted else (batch,)))
-        return EncodedImage(*encoded)
-
-    def _move_to_cpu(self) -> torch.device:
-        self.device = torch.device("cpu")
-        self._sam.to(self.device)
-        self._encoder.to(self.device)
-        self._decoding = Decoding(self._sam)
-        self.description = self.description | {"device": "cpu"}
-        return self.device
 
 
 def _one_by_one(encoded: EncodedImage) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.plugin.announcing import ready
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.propagation_run import PropagationRun
 from napari_sam_adapter.plugin.state import (
@@ -56,11 +57,9 @@ def load_from_disk(choice: ModelChoice) -> Predictor:
     check_here(choice)
     from napari_sam_adapter.inference.loading import load_predictor
 
+    images = choice.preprocessing
     return load_predictor(
-        choice.model,
-        adapter=choice.adapter,
-        device=choice.device,
-        preprocessing=choice.preprocessing,
+        choice.model, choice.adapter, choice.device, preprocessing=images
     )
 
 
@@ -243,8 +242,7 @@ class Segmenter:
         self._state.loaded = choice
         self._state.capabilities = predictor.capabilities
         self._state.positive |= not predictor.capabilities.negative_points
-        note = predictor.description.get("note", "")
-        self._state.message = Message(f"{choice.model} is ready. {note}".strip())
+        self._state.message = Message(ready(choice.model, predictor))
         wishes, self._wishes = self._wishes, {}
         for key, (workspace, start) in wishes.items():
             self._attempt(partial(self._when_loaded, key, workspace, start))

@@ -215,7 +215,7 @@ class TrainingRun:
             self._output,
             choice.model,
             choice.device,
-            dict(options, start=choice.adapter),
+            dict(options, start=choice.adapter, preprocessing=choice.preprocessing),
         )
         self._state.progress, self._state.result = None, None
         self._state.is_running = True
