@@ -157,8 +157,8 @@ def load_lora(sam: Sam, state: Mapping[str, Tensor]) -> Sam:
     ranks = [v.shape[0] for k, v in state.items() if k.endswith("_down") and v.ndim]
     if not ranks:
         raise CheckpointError(
-            "Expected low-rank additions with their inner sides, got none of these. "
-            "Choose another adapter file."
+            "Expected low-rank additions of one rank, got none. Choose another adapter "
+            "file."
         )
     wrapped = add_lora(sam, most_common(ranks))
     expected = {k: tuple(v.shape) for k, v in lora_state(wrapped).items()}
