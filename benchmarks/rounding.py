@@ -32,7 +32,7 @@ from napari_sam_adapter import (
 )
 from napari_sam_adapter.datasets.reference import Reference
 from napari_sam_adapter.evaluation.user import centre_of
-from napari_sam_adapter.inference.number_format import half_precision_pays
+from napari_sam_adapter.inference.fastest import choose_way
 from napari_sam_adapter.model.checkpoints import Checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import VIT_B
@@ -65,8 +65,8 @@ def main() -> None:
     tiny = load_predictor("tiny", device="cpu", dtype="float32")
     compare("tiny", tiny, asked)
     compare("vit_b, random", random_vit_b(), asked[: max(2, len(asked) // 16)])
-    seconds = timed(lambda: half_precision_pays("cpu"))
-    chosen = "bfloat16" if half_precision_pays("cpu") else "float32"
+    seconds = timed(lambda: choose_way("cpu", "auto"))
+    chosen = choose_way("cpu", "auto").dtype
     print(f'\n`dtype="auto"`: {chosen}, chosen in {1000 * seconds:.0f} ms')
     print(machine())
 

@@ -252,6 +252,8 @@ def test_network_without_negative_points_clicks_on_objects_only(make_scene):
     scene.controller.set_polarity(False)
     scene.controller.load_model()
     scene.settle()
+    told = "tiny is ready on cpu. It does not understand clicks on the background."
+    assert scene.state.message.text == told
     assert scene.state.positive
     assert scene.widget.annotation_panel.negative.isHidden()
     mouse.press_key(scene.viewer, "J")

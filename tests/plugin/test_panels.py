@@ -161,10 +161,13 @@ def test_activity_panel_is_not_drawn_at_every_change(activity, qtbot):
 def test_background_is_hidden_where_the_network_has_no_negative_points(annotation):
     annotation.show_state(PluginState(object_id=1, object_ids=(1,)))
     assert not annotation.negative.isHidden()
+    assert annotation.only_objects.isHidden()
     only_positive = Capabilities(negative_points=False)
     known = PluginState(object_id=1, capabilities=only_positive, loaded=ModelChoice())
     annotation.show_state(known)
     assert annotation.negative.isHidden()
+    assert not annotation.only_objects.isHidden()
+    assert "not understand" in annotation.only_objects.toolTip()
 
 
 def test_preprocessing_is_part_of_the_choice(model):

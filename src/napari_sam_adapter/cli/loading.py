@@ -61,8 +61,12 @@ def load_from_disk(
     predictor = load_predictor(
         model, adapter=adapter, device=device, dtype=dtype, preprocessing=preprocessing
     )
-    if "note" in predictor.description:
-        typer.echo(predictor.description["note"], err=True)
+    description = predictor.description
+    if device == "auto":
+        where = f"{description['device']} in {description['dtype']}"
+        typer.echo(f"{model}: computing on {where}", err=True)
+    if "note" in description:
+        typer.echo(description["note"], err=True)
     return predictor
 
 

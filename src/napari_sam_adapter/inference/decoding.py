@@ -49,6 +49,12 @@ class Decoding:
         self._sides: deque[tuple[weakref.ref[ImageEmbedding], ImageSide]]
         self._sides = deque(maxlen=_KEPT)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it decodes."""
+        device: torch.device = self._positions.device
+        return device
+
     def decode(
         self,
         embedding: ImageEmbedding,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,15 +11,14 @@ import torch
 
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.inference.answers import to_prediction, trained_masks
-from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.embedding import ImageEmbedding
-from napari_sam_adapter.inference.encoding import (
-    encode_in_parts,
-    one_by_one,
-    run_encoder,
-)
 from napari_sam_adapter.inference.mask_pixels import scaled_logits
-from napari_sam_adapter.inference.preprocessing import frame_of, to_batch, to_rgb
+from napari_sam_adapter.inference.network import Network, one_by_one
+from napari_sam_adapter.inference.preprocessing import (
+    frame_of,
+    to_batch,
+    to_rgb,
+)
 from napari_sam_adapter.inference.prompt_tensors import (
     as_mask_prompt,
     kind_of,
@@ -40,8 +38,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
-    from torch import nn
+    from torch import Tensor
 
+    from napari_sam_adapter.inference.decoding import Decoding
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.inference.proposals import Proposal
     from napari_sam_adapter.intensity import IntensityMapping
@@ -83,20 +82,28 @@ class SamPredictor:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         warm_up_vector_math()
-        self._base = checkpoint
-        self.device = torch.device(device)
-        self.description = description
-        self._dtype = dtype
-        self._family = checkpoint.family
+        self._base, self._family = checkpoint, checkpoint.family
         self._intensity = checkpoint.intensity
-        self._sam = checkpoint.sam.to(self.device)
-        self._encoder: nn.Module = checkpoint.image_encoder.to(self.device)
-        self._decoding = Decoding(self._sam)
+        self._description = description
+        self._asked_device = torch.device(device)
+        self._network = Network(checkpoint, device, dtype)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes: the CPU once another device had too little memory."""
+        return self._network.device
+
+    @property
+    def description(self) -> dict[str, str]:
+        """Names and hashes of model and adapter, device and number format."""
+        if self.device.type == self._asked_device.type:
+            return dict(self._description)
+        return self._description | {"device": str(self.device)}
 
     @property
     def image_size(self) -> int:
         """Side of the network's square input in pixels."""
-        return self._sam.image_size
+        return self._network.sam.image_size
 
     @property
     def capabilities(self) -> Capabilities:
@@ -141,7 +148,8 @@ class SamPredictor:
             checkpoint = load_adapter(path, self._base, base_name, functions)
             about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
         about["preprocessing"] = checkpoint.family.name
-        changed = SamPredictor(checkpoint, about, str(self.device), self._dtype)
+        dtype = self._network.dtype
+        changed = SamPredictor(checkpoint, about, str(self.device), dtype)
         changed._base = self._base
         return changed
 
@@ -189,10 +197,8 @@ class SamPredictor:
         seen = [self._seen(np.asarray(image)) for image in images]
         pictures = [to_rgb(image, family.intensity) for image in seen]
         frames = [self._frame_of((p.shape[0], p.shape[1])) for p in pictures]
-        batch = to_batch(pictures, frames, family).to(self.device)
-        valid, dtype = frames[0].resized, self._dtype
-        encode = partial(run_encoder, self._encoder, valid=valid, dtype=dtype)
-        parts = encode_in_parts(encode, batch, self._move_to_cpu)
+        batch = to_batch(pictures, frames, family)
+        parts = self._network.encode(batch, frames[0].resized)
         encoded = [one for part in parts for one in one_by_one(part)]
         return [
             ImageEmbedding(features, skips, frame)
@@ -294,7 +300,9 @@ class SamPredictor:
         list of Proposal
             In the order of the points; none of them empty.
         """
-        return propose(self._decoding, self._family, embedding, points, min_score)
+        return propose(
+            self._network.decoding, self._family, embedding, points, min_score
+        )
 
     @torch.inference_mode()
     def foreground(self, embedding: ImageEmbedding) -> npt.NDArray[np.float32]:
@@ -311,7 +319,9 @@ class SamPredictor:
             Probability of each pixel to belong to an object.
         """
         chosen, _ = trained_masks(self._family, is_ambiguous=False)
-        logits, scores = self._decoding.decode(embedding, None, None, None, chosen)
+        logits, scores = self._network.decode(
+            lambda decoding, _: decoding.decode(embedding, None, None, None, chosen), 1
+        )
         best = logits[:, int(scores[0].argmax())]
         full = scaled_logits(best.float(), embedding.frame, self._family)
         return torch.sigmoid(full[0]).cpu().numpy()
@@ -330,11 +340,17 @@ class SamPredictor:
                 raise PromptError("Expected a point, box or mask to segment, got none.")
             prompts.check_inside(frame.original)
             self.capabilities.check(prompts)
-        points, boxes, masks = to_tensors(group, previous, frame, self.device)
-        masks = as_mask_prompt(masks, self._family)
         ambiguous = group[0].is_ambiguous and previous[0] is None
         chosen, count = trained_masks(self._family, ambiguous)
-        logits, scores = self._decoding.decode(embedding, points, boxes, masks, chosen)
+
+        def decode(decoding: Decoding, part: slice) -> tuple[Tensor, Tensor]:
+            points, boxes, masks = to_tensors(
+                group[part], previous[part], frame, decoding.device
+            )
+            masks = as_mask_prompt(masks, self._family)
+            return decoding.decode(embedding, points, boxes, masks, chosen)
+
+        logits, scores = self._network.decode(decode, len(group))
         trusted = self.capabilities.score_is_trusted
         if not trusted:
             scores = stability(logits)
@@ -353,13 +369,5 @@ class SamPredictor:
 
     def _frame_of(self, shape: tuple[int, int]) -> Frame:
         family, size = self._family, self.image_size
-        mask_stride = size // (MASKS_PER_TOKEN * self._sam.prompt_encoder.grid)
+        mask_stride = size // (MASKS_PER_TOKEN * self._network.sam.prompt_encoder.grid)
         return frame_of(shape, size, family.stretch, family.is_centred, mask_stride)
-
-    def _move_to_cpu(self) -> torch.device:
-        self.device = torch.device("cpu")
-        self._sam.to(self.device)
-        self._encoder.to(self.device)
-        self._decoding = Decoding(self._sam)
-        self.description = self.description | {"device": "cpu"}
-        return self.device

@@ -49,6 +49,10 @@ class AnnotationPanel(QWidget):
         }
         self.positive = self._switch("Object", True)
         self.negative = self._switch("Background", False)
+        self.only_objects = QLabel("only objects")
+        self.only_objects.setToolTip(
+            "This network does not understand clicks on the background."
+        )
         self._polarity = _either(self.positive, self.negative)
         self._tools = _either(self.buttons["use_points"], self.buttons["use_boxes"])
         self.object_number = QSpinBox()
@@ -72,7 +76,9 @@ class AnnotationPanel(QWidget):
         self.setEnabled(state.has_image or busy)
         self.positive.setChecked(state.positive)
         self.negative.setChecked(not state.positive)
-        self.negative.setVisible(state.understood.negative_points)
+        has_negative = state.understood.negative_points
+        self.negative.setVisible(has_negative)
+        self.only_objects.setVisible(not has_negative)
         self._show_tool(state.tool)
         self._show_object(state)
         propagating = state.phase is Phase.PROPAGATING
@@ -110,6 +116,7 @@ class AnnotationPanel(QWidget):
         for row, widgets in enumerate(pairs):
             for column, widget in enumerate(widgets):
                 grid.addWidget(widget, row, column)
+        grid.addWidget(self.only_objects, 1, 2)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(2, 1)
 

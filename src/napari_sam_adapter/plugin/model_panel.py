@@ -152,7 +152,7 @@ class ModelPanel(QWidget):
             "How the network wants its images, for files that do not tell it: SAM, "
             "MedSAM and micro-sam have the same tensors."
         )
-        self.device.setToolTip("Where it computes; auto takes a GPU if there is one.")
+        self.device.setToolTip("Where it computes; auto measures what is fastest.")
         self.load.setToolTip("Load the network now, so that the first click is quick.")
 
     def _on_load_pressed(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import ImageError, SamAdapterError
+from napari_sam_adapter.plugin.announcing import ready
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.propagation_run import PropagationRun, request_of
 from napari_sam_adapter.plugin.state import (
@@ -232,8 +233,7 @@ class Segmenter:
         self._state.loaded = choice
         self._state.capabilities = predictor.capabilities
         self._state.positive |= not predictor.capabilities.negative_points
-        note = predictor.description.get("note", "")
-        self._state.message = Message(f"{choice.model} is ready. {note}".strip())
+        self._state.message = Message(ready(choice.model, predictor))
         wishes, self._wishes = self._wishes, {}
         for key, (workspace, start) in wishes.items():
             self._attempt(partial(self._when_loaded, key, workspace, start))

@@ -157,7 +157,7 @@ class TrainingRun:
             _new_output(),
             choice.model,
             choice.device,
-            dict(options, start=choice.adapter),
+            dict(options, start=choice.adapter, preprocessing=choice.preprocessing),
         )
         self._state.progress, self._state.result = None, None
         self._state.is_running, self._state.is_stopping = True, False
