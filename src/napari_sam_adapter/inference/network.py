@@ -45,7 +45,8 @@ class Network:
     @property
     def device(self) -> torch.device:
         """Where the image encoder is now."""
-        return next(self.sam.image_encoder.parameters()).device
+        place: torch.device = next(self.sam.image_encoder.parameters()).device
+        return place
 
     @torch.inference_mode()
     def encode(self, batch: Tensor, valid: tuple[int, int]) -> list[EncodedImage]:
