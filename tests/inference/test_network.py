@@ -4,68 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 import torch
-from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from napari_sam_adapter.inference.network import Network
 from napari_sam_adapter.model.checkpoints import Checkpoint
-from napari_sam_adapter.model.image_encoder import EncodedImage
-from napari_sam_adapter.model.sam import Sam, build_sam
+from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.model.sharing import shared_copy, with_own_decoder
+from napari_sam_adapter.model.sharing import with_own_decoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from napari_sam_adapter.inference.decoding import Decoding
 
-GPU = "cuda"
-"""Its tensors are fake here: they know their device and refuse to meet others."""
-
-
-class Encoder(nn.Module):
-    """The shortest image encoder."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(3, 1, 1), requires_grad=False)
-        self.register_buffer("positions", torch.zeros(64, 64))
-
-    def forward(self, batch: torch.Tensor) -> EncodedImage:
-        return EncodedImage(batch * self.weight + self.positions)
-
-
-class LoraEncoder(nn.Module):
-    """Shares the tensors of an encoder and has one of its own."""
-
-    def __init__(self, encoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder = shared_copy(encoder)
-        self.addition = nn.Parameter(torch.ones(3, 1, 1), requires_grad=False)
-
-    def forward(self, batch: torch.Tensor) -> EncodedImage:
-        return EncodedImage(self.encoder(batch).embedding * self.addition)
-
-
-@pytest.fixture
-def networks() -> Iterator[list[Network]]:
-    """On the GPU: a base, one with a decoder of its own, and one with LoRA."""
-    with FakeTensorMode():
-        sam = build_sam(SamShape(64, 32, 2, (2, 0), 64)).eval().requires_grad_(False)
-        base = Sam(Encoder(), sam.prompt_encoder, sam.mask_decoder)
-        lora = Sam(LoraEncoder(base.image_encoder), *list(sam.children())[1:])
-        sams = base, with_own_decoder(base), lora
-        yield [Network(Checkpoint(s, None, ""), GPU, torch.float32) for s in sams]
-
-
-def full(network: Network) -> None:
-    """Let the GPU have no room for the network's next step."""
-
-    def fail(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        if inputs[0].device.type == GPU:
-            raise torch.OutOfMemoryError
-
-    network.encoder.register_forward_pre_hook(fail)
+OTHER_DEVICE = "meta"
+"""Stands for the device that memory made them move to: every machine has it."""
 
 
 def devices(network: Network) -> set[str]:
@@ -73,16 +24,27 @@ def devices(network: Network) -> set[str]:
     return {tensor.device.type for tensor in tensors.values()}
 
 
-@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
-@pytest.mark.parametrize("first", [0, 1, 2], ids=["base", "decoder", "lora"])
-def test_all_go_to_the_cpu_when_one_does(networks: list[Network], first: int) -> None:
-    image = torch.zeros(2, 3, 64, 64)
-    assert [devices(network) for network in networks] == [{GPU}] * 3
-    full(networks[first])
-    with pytest.warns(RuntimeWarning, match="going on on the CPU"):
-        parts = networks[first].encode(image, (64, 64))
-    assert {part.embedding.device.type for part in parts} == {"cpu"}
-    for network in networks:
-        (encoded,) = network.encode(image, (64, 64))
-        assert encoded.embedding.device.type == "cpu"
-        assert devices(network) == {"cpu"}
+def place_of_decoding(network: Network) -> str:
+    found, _ = network.decode(lambda decoding, _: (empty(decoding), empty(decoding)), 1)
+    return found.device.type
+
+
+def empty(decoding: Decoding) -> torch.Tensor:
+    return torch.empty(0, device=decoding.device)
+
+
+def test_a_network_follows_the_encoder_that_it_shares() -> None:
+    sam = build_sam(SamShape(64, 32, 2, (2, 0), 64)).eval().requires_grad_(False)
+    base, sibling = (
+        Network(Checkpoint(s, None, ""), "cpu", torch.float32)
+        for s in (sam, with_own_decoder(sam))
+    )
+    assert devices(base) == devices(sibling) == {"cpu"}
+    base.sam.to(OTHER_DEVICE)
+    assert sibling.device.type == OTHER_DEVICE
+    assert devices(sibling) == {OTHER_DEVICE, "cpu"}  # its own decoder stayed behind
+    assert [place_of_decoding(network) for network in (sibling, base)] == [
+        OTHER_DEVICE,
+        OTHER_DEVICE,
+    ]
+    assert devices(base) == devices(sibling) == {OTHER_DEVICE}
