@@ -78,6 +78,7 @@ class SegmentAnythingWidget(QWidget):
         self.series = SeriesRun(self.controller)
         self.series_panel = SeriesPanel()
         self.sections = Sections(self._panels())
+        self.folded_sections = FoldedSections()
         self.key_settings = KeySettings(self.controller)
         self.key_help = KeyHelp(self.controller, self)
         self._is_docked = False
@@ -173,10 +174,9 @@ class SegmentAnythingWidget(QWidget):
     def _connect_comfort(self) -> None:
         self.activity_panel.action_pressed.connect(self._on_action)
         self.key_settings.changed.connect(self.key_help.show_keys)
-        remembered = FoldedSections()
-        for title, is_open in remembered.items().items():
+        for title, is_open in self.folded_sections.items().items():
             self.sections.fold(title, is_open)
-        self.sections.folded.connect(remembered.keep)
+        self.sections.folded.connect(self.folded_sections.keep)
         viewer = self.controller.viewer
         viewer.events.theme.connect(self._show_theme)
         self.controller.closed.connect(
