@@ -66,7 +66,7 @@ class SeriesRun:
         self._controller = controller
         self.series: Series | None = None
         self._page: _Page | None = None
-        self._queue = JobQueue(self.changed.emit)
+        self._queue = JobQueue(self.changed.emit, mostly_waits=True)
         self._waiting: tuple[Series, _Found] | None = None
         controller.add_commands(
             {"next_image": self.next_image, "previous_image": self.previous_image}
