@@ -54,6 +54,8 @@ class MaskPrediction:
     score_is_trusted : bool
         Whether the score may be shown as a quality. It may not for networks that were
         tuned without it, such as published SAM-Adapters.
+    window : (top, left, bottom, right) or None
+        Part of a large plane that the network looked at, half-open; None for all.
     """
 
     mask: npt.NDArray[np.bool_]
@@ -61,6 +63,7 @@ class MaskPrediction:
     logits: npt.NDArray[np.float32]
     candidates: tuple[MaskCandidate, ...] = ()
     score_is_trusted: bool = True
+    window: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,10 @@ class Predictor(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """Which prompts are understood, and whether the score means anything."""
+
+    @property
+    def image_size(self) -> int:
+        """Longest side that a plane has inside the network, in pixels."""
 
     def encode(self, image: npt.NDArray[Any]) -> Any:
         """Embed one plane, (H, W) or (H, W, 3)."""

@@ -131,7 +131,9 @@ class Segmenter:
                     owner=workspace,
                     key="view",
                     priority=Priority.VIEW,
-                    steps=map(workspace.session.encode_plane, (plane,)),
+                    steps=map(
+                        workspace.session.encode_plane, (plane,), (workspace.focus(),)
+                    ),
                     on_result=_ignore,
                     on_error=_ignore,
                 )

@@ -136,6 +136,22 @@ class Workspace:
         except PlaneError:
             return None
 
+    def focus(self) -> tuple[float, float] | None:
+        """Return where the mouse is on the plane in view.
+
+        Returns
+        -------
+        (row, column) or None
+            In pixels of the plane; None without a plane.
+        """
+        plane = self.plane_or_none()
+        if plane is None:
+            return None
+        point = self.image.world_to_data(
+            self._viewer.cursor.position[-self.image.ndim :]
+        )
+        return float(point[plane.axes[0]]), float(point[plane.axes[1]])
+
     def seed_in_view(self) -> Plane | None:
         """Return where a propagation begins: the plane in view, if it has a mask.
 

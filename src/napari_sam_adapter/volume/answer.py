@@ -76,6 +76,8 @@ class Answer:
         0 to 1.
     score_is_trusted : bool
         Whether the score may be shown.
+    window : (top, left, bottom, right) or None
+        As of `MaskPrediction`.
     """
 
     prompts: Prompts
@@ -83,6 +85,7 @@ class Answer:
     candidates: tuple[PackedCandidate, ...]
     confidence: float
     score_is_trusted: bool = True
+    window: tuple[int, int, int, int] | None = None
 
     @classmethod
     def of(
@@ -106,7 +109,7 @@ class Answer:
         """
         candidates = tuple(PackedCandidate.of(c) for c in prediction.candidates)
         chosen, trusted = PackedCandidate.of(prediction), prediction.score_is_trusted
-        return cls(prompts, chosen, candidates, confidence, trusted)
+        return cls(prompts, chosen, candidates, confidence, trusted, prediction.window)
 
     @property
     def prediction(self) -> MaskPrediction:
@@ -118,6 +121,7 @@ class Answer:
             chosen.logits,
             self.mask_candidates,
             self.score_is_trusted,
+            self.window,
         )
 
     @property

@@ -29,6 +29,7 @@ from napari_sam_adapter.volume.journal_file import (
     labels_identity,
     read_journal,
 )
+from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
 from napari_sam_adapter.volume.planes import ArraySource, Volume
 from napari_sam_adapter.volume.session import Session
 
@@ -197,8 +198,8 @@ def _same_labels(
     header: JournalHeader,
     labels: npt.NDArray[np.integer[Any]] | None,
     shape: tuple[int, ...],
-) -> npt.NDArray[np.integer[Any]]:
-    if labels is None:
+) -> npt.NDArray[np.integer[Any]] | None:
+    if labels is None and header.labels["dtype"] != np.dtype(DEFAULT_LABELS).str:
         labels = np.zeros(shape, header.labels["dtype"])
     identity = labels_identity(labels)
     if identity != header.labels:

@@ -15,6 +15,7 @@ from napari_sam_adapter.volume.journal_entries import (
     edit_from_json,
     edit_to_json,
 )
+from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
 from napari_sam_adapter.volume.plane import spread_planes
 
 if TYPE_CHECKING:
@@ -230,20 +231,24 @@ def image_identity(volume: Volume) -> dict[str, Any]:
     return {"shape": shape, "dtype": volume.dtype.str, "sha256": digest.hexdigest()}
 
 
-def labels_identity(labels: npt.NDArray[np.integer[Any]]) -> dict[str, Any]:
+def labels_identity(
+    labels: npt.NDArray[np.integer[Any]] | None,
+) -> dict[str, Any]:
     """Return what tells the labels at the start of a session from others.
 
     Parameters
     ----------
-    labels : int array
-        Before the first edit.
+    labels : int array or None
+        Before the first edit; None for new ones, which are not looked through.
 
     Returns
     -------
     dict
         ``dtype``, and ``sha256`` or None if all are 0.
     """
-    if not labels.any():
+    if labels is None:
+        return {"dtype": np.dtype(DEFAULT_LABELS).str, "sha256": None}
+    if not any(part.any() for part in labels):
         return {"dtype": labels.dtype.str, "sha256": None}
     digest = hashlib.sha256()
     for part in labels:
@@ -253,7 +258,7 @@ def labels_identity(labels: npt.NDArray[np.integer[Any]]) -> dict[str, Any]:
 
 def header_of(
     volume: Volume,
-    labels: npt.NDArray[np.integer[Any]],
+    labels: npt.NDArray[np.integer[Any]] | None,
     overwrite: bool,
     spacing: tuple[float, ...],
     rounded: bool,
@@ -264,8 +269,8 @@ def header_of(
     ----------
     volume : Volume
         The image.
-    labels : int array
-        Before the first edit.
+    labels : int array or None
+        Before the first edit; None for new ones.
     overwrite : bool
         Whether masks take pixels of other objects.
     spacing : tuple of float

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.volume.windows import Window
+
 __all__ = ["ArraySource", "Plane", "Volume"]
 
 ESTIMATION_PLANES = 5
@@ -142,13 +144,15 @@ class Volume:
         """
         plane.check(self.shape)
 
-    def read(self, plane: Plane) -> npt.NDArray[Any]:
-        """Load one plane, and nothing else.
+    def read(self, plane: Plane, window: Window | None = None) -> npt.NDArray[Any]:
+        """Load one plane, or a part of it, and nothing else.
 
         Parameters
         ----------
         plane : Plane
             Cut of the volume.
+        window : Window or None
+            The part; None for all of it.
 
         Returns
         -------
@@ -164,6 +168,9 @@ class Volume:
         """
         self.check(plane)
         index, channel = list(plane.index()), self._layout.channel
+        if window is not None:
+            for axis, part in zip(plane.axes, window.slices, strict=True):
+                index[axis] = part
         if channel is not None:
             index.insert(channel, slice(None) if self.is_rgb else 0)
         try:
@@ -179,13 +186,17 @@ class Volume:
             cut = np.moveaxis(cut, place, -1)[..., :3]
         return cut.swapaxes(0, 1) if plane.axes[0] > plane.axes[1] else cut
 
-    def read_uint8(self, plane: Plane) -> npt.NDArray[np.uint8]:
-        """Load one plane as the predictor sees it.
+    def read_uint8(
+        self, plane: Plane, window: Window | None = None
+    ) -> npt.NDArray[np.uint8]:
+        """Load one plane, or a part of it, as the predictor sees it.
 
         Parameters
         ----------
         plane : Plane
             Cut of the volume.
+        window : Window or None
+            The part; None for all of it.
 
         Returns
         -------
@@ -200,7 +211,7 @@ class Volume:
             If the plane cannot be read, is one pixel wide, constant, or without a
             finite value.
         """
-        return self.to_uint8(self.read(plane))
+        return self.to_uint8(self.read(plane, window))
 
     def to_uint8(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Return a plane that was read as the predictor sees it.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.errors import ImageError, SessionError
+from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.document import Document, labels_in_use
+from napari_sam_adapter.volume.new_labels import new_labels
 from napari_sam_adapter.volume.review import DOUBTFUL, Doubt, list_doubts
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.predictions import MaskCandidate
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.plane import Plane
-
-DEFAULT_LABELS = np.int32
 
 
 class ReadableLabels:
@@ -29,7 +27,7 @@ class ReadableLabels:
     shape : tuple of int
         Spatial shape of the volume.
     labels : int array of that shape or None
-        Written in place; a new int32 array by default.
+        Written in place; new ones by default, see `new_labels`.
     overwrite : bool
         Whether masks take pixels of other objects.
 
@@ -38,7 +36,7 @@ class ReadableLabels:
     SessionError
         If the labels have another shape, are not whole numbers, or are read-only.
     ImageError
-        If new labels do not fit into memory.
+        If new labels do not fit on the disk.
     """
 
     def __init__(
@@ -49,7 +47,7 @@ class ReadableLabels:
     ) -> None:
         objects: list[int] = []
         if labels is None:
-            labels = _new_labels(shape)
+            labels = new_labels(shape)
         else:
             check_labels(labels, shape)
             objects = labels_in_use(labels)
@@ -250,17 +248,6 @@ class ReadableLabels:
                 "Click it on a plane first, or give the plane to begin with."
             )
         return anchors[-1]
-
-
-def _new_labels(shape: tuple[int, ...]) -> npt.NDArray[np.integer[Any]]:
-    try:
-        return np.zeros(shape, DEFAULT_LABELS)
-    except (MemoryError, ValueError) as error:
-        size = math.prod(shape) * np.dtype(DEFAULT_LABELS).itemsize / 2**30
-        raise ImageError(
-            f"Expected labels that fit into memory, but an image of shape {shape} "
-            f"needs {size:,.0f} GiB for them. Pass labels on disk (np.memmap)."
-        ) from error
 
 
 def check_labels(labels: npt.NDArray[np.integer[Any]], shape: tuple[int, ...]) -> None:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
 
+    Point = tuple[float, float]
+
 __all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
 
 CACHE_BYTES = 512 * 1024**2
@@ -113,7 +115,7 @@ class Session(EditableLabels):
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
             header = header_of(
-                image, self.labels, overwrite, self.spacing, store is not None
+                image, labels, overwrite, self.spacing, store is not None
             )
             self._journal = Journal.create(Path(journal), header)
         if predictor is not None:
@@ -268,9 +270,9 @@ class Session(EditableLabels):
         own: npt.NDArray[np.bool_] = plane.view(self.labels) == object_id
         return own
 
-    def encode_plane(self, plane: Plane) -> None:
-        """Embed a plane ahead of its prompts, for any thread; raises as `mask`."""
-        self._require_predictor().embed(plane)
+    def encode_plane(self, plane: Plane, near: Point | None = None) -> None:
+        """Embed a plane, if large its part near a point, for any thread; see `mask`."""
+        self._require_predictor().embed_ahead(plane, near)
 
     def propagation(
         self,
