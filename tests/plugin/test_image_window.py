@@ -101,9 +101,7 @@ def test_a_window_that_leaves_nothing_to_see_says_so(make_scene):
     scene = make_scene(disks().astype(np.float32) + 5000)
     choose(scene, "brain")
     text = scene.widget.image_window_panel.range
-    scene.qtbot.waitUntil(
-        lambda: text.text() == "0 to 80: nothing to see, choose another"
-    )
+    scene.qtbot.waitUntil(lambda: "nothing to see" in text.text())
 
 
 def test_a_click_on_its_way_is_answered_through_the_new_window(scene):
