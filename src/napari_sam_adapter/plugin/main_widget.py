@@ -177,11 +177,8 @@ class SegmentAnythingWidget(QWidget):
         for title, is_open in self.folded_sections.items().items():
             self.sections.fold(title, is_open)
         self.sections.folded.connect(self.folded_sections.keep)
-        viewer = self.controller.viewer
-        viewer.events.theme.connect(self._show_theme)
-        self.controller.closed.connect(
-            lambda: viewer.events.theme.disconnect(self._show_theme)
-        )
+        self.controller.viewer.events.theme.connect(self._show_theme)
+        self.controller.closed.connect(self._forget_theme)
         self._show_theme()
 
     def _connect_training(self) -> None:
@@ -214,3 +211,6 @@ class SegmentAnythingWidget(QWidget):
     def _show_theme(self) -> None:
         for part in (self.sections, self.activity_panel, self.series_panel):
             part.show_theme(self.controller.viewer.theme)
+
+    def _forget_theme(self) -> None:
+        self.controller.viewer.events.theme.disconnect(self._show_theme)
