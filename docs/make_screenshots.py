@@ -50,13 +50,18 @@ class Stage:
 
     def __enter__(self) -> Stage:
         import napari
+        from napari.settings import get_plugin_settings
 
+        for settings in get_plugin_settings().values():
+            settings.reset()
         self.viewer: napari.Viewer = napari.Viewer()
         self.viewer.window.resize(*SIZE)
         self.widget: SegmentAnythingWidget | None = None
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.widget is not None:
+            self.widget.stop()
         self.viewer.close()
 
     def open_nuclei(self) -> SegmentAnythingWidget:
@@ -97,7 +102,10 @@ class Stage:
 
     def save(self, seen: QWidget, target: Path) -> None:
         self.wait(lambda: True)
-        seen.grab().save(str(target))
+        if seen.isAncestorOf(self.widget):  # Qt cannot grab napari's canvas
+            self.viewer.screenshot(str(target), canvas_only=False, flash=False)
+        else:
+            seen.grab().save(str(target))
         picture = Image.open(target).convert("RGB").quantize(COLOURS)
         picture.save(target, optimize=True)
         size = target.stat().st_size
@@ -109,9 +117,11 @@ class Stage:
 
     def _narrow(self) -> None:
         from qtpy.QtCore import Qt
+        from qtpy.QtWidgets import QDockWidget
 
-        window = self.viewer.window._qt_window
-        dock = self.widget.parent()
+        window, dock = self.viewer.window._qt_window, self.widget.parent()
+        while not isinstance(dock, QDockWidget):
+            dock = dock.parent()
         window.resizeDocks([dock], [PANEL_WIDTH], Qt.Orientation.Horizontal)
 
 
@@ -208,12 +218,11 @@ def side_by_side(pictures: list) -> QWidget:
 
 def series(stage: Stage) -> QWidget:
     """The second of four images, the first one finished."""
-    from napari_sam_adapter.image_io.formats import save_labels
     from napari_sam_adapter.sample_images import nuclei_volume
 
     folder = Path(tempfile.mkdtemp()) / "plate 1"
     folder.mkdir()
-    volume, nuclei = nuclei_volume()
+    volume, _ = nuclei_volume()
     for number, z in enumerate((20, 28, 36, 44), start=1):
         grey = (volume[z] / volume.max() * 255).astype("uint8")
         Image.fromarray(grey).save(folder / f"well {number}.png")
@@ -221,7 +230,6 @@ def series(stage: Stage) -> QWidget:
     run = widget.series
     run.open_folder(folder)
     stage.wait(lambda: run.series is not None and not run.is_busy)
-    save_labels(run.series.entry.labels_path, nuclei[20])
     run.mark(True)
     run.next_image()
     stage.wait(lambda: run.series.position == 1 and not run.is_busy)

@@ -72,7 +72,7 @@ def test_the_picture_shows_what_the_network_sees(scene):
     panel, window = scene.widget.image_window_panel, scene.widget.image_window
     choose(scene, "contrast_limits")
     scene.viewer.layers["scan"].contrast_limits = (0, 4000)
-    scene.qtbot.waitUntil(lambda: window.preview and window.preview.high == 4000)
+    scene.qtbot.waitUntil(lambda: getattr(window.preview, "high", 0) == 4000)
     assert window.preview.pixels[LEFT_DISK].tolist() == [128, 128, 128]
     assert panel.range.text() == "0 to 4000"
     assert not panel.picture.pixmap().isNull()
@@ -95,6 +95,13 @@ def test_an_empty_plane_says_why_there_is_no_picture(make_scene):
     text = scene.widget.image_window_panel.range
     scene.qtbot.waitUntil(lambda: "every pixel is 7" in text.text())
     assert not scene.state.message.is_error
+
+
+def test_a_window_that_leaves_nothing_to_see_says_so(make_scene):
+    scene = make_scene(disks().astype(np.float32) + 5000)
+    choose(scene, "brain")
+    text = scene.widget.image_window_panel.range
+    scene.qtbot.waitUntil(lambda: "nothing to see" in text.text())
 
 
 def test_a_click_on_its_way_is_answered_through_the_new_window(scene):

@@ -6,6 +6,7 @@ from napari_sam_adapter.intensity import PLANE, IntensityMapping
 from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.preview import preview_plane
+from napari_sam_adapter.volume.windows import Window
 
 FIRST = Plane((1, 2), (0,))
 
@@ -42,3 +43,11 @@ def test_colours_stay_colours():
 def test_a_plane_without_structure_has_no_preview():
     with pytest.raises(ImageError, match="structure"):
         preview_plane(Volume(np.zeros((4, 8, 8))), FIRST, side=8)
+
+
+def test_a_part_of_a_plane_is_seen_as_the_whole_plane_is(ramp):
+    volume = Volume(ramp, intensity=IntensityMapping(PLANE))
+    part = Window(10, 20, 30, 40)
+    np.testing.assert_array_equal(
+        volume.read_uint8(FIRST, part), volume.read_uint8(FIRST)[part.slices]
+    )

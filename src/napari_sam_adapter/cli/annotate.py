@@ -9,7 +9,6 @@ import typer
 
 from napari_sam_adapter.cli.demo import has_display
 from napari_sam_adapter.errors import DeviceError
-from napari_sam_adapter.image_io.series import Series
 
 ZARR = ".zarr"
 
@@ -23,6 +22,8 @@ def annotate(
 
     PageDown saves the labels beside the image and opens the next one.
     """
+    from napari_sam_adapter.image_io.series import Series
+
     is_folder = len(images) == 1 and images[0].is_dir() and images[0].suffix != ZARR
     series = Series.of_folder(images[0]) if is_folder else Series(images)
     _require_display()

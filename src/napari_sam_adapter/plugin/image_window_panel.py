@@ -29,6 +29,7 @@ RULES = {
 }
 COLOURS = "8-bit colours"
 """What stands there where there is nothing to choose."""
+NOTHING = "nothing to see, choose another"
 
 
 class ImageWindowPanel(QWidget):
@@ -84,7 +85,8 @@ class ImageWindowPanel(QWidget):
         if preview is None:
             self.range.setText(window.problem)
         else:
-            self.range.setText(f"{preview.low:.5g} to {preview.high:.5g}")
+            more = f": {NOTHING}" if preview.is_blank else ""
+            self.range.setText(f"{preview.low:.5g} to {preview.high:.5g}{more}")
         if preview is not self._shown:
             self._shown = preview
             self.picture.setPixmap(_pixmap(preview))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.plugin.controller import Controller
 
+NO_KEYS = KeyCode.UNKNOWN, KeyCode.Ctrl, KeyCode.Shift, KeyCode.Alt, KeyCode.Meta
+"""What stands where a key should be if there is none, or only one to hold."""
 ON_LAYERS = "_on_layers"
 """End of the name under which an action's `own_key` is kept."""
 TYPING = 800
@@ -122,7 +124,7 @@ def _check(key: str, is_on_layers: bool) -> None:
     if not key:
         return
     parts = coerce_keybinding(key).parts
-    if any(part.key is KeyCode.UNKNOWN for part in parts) or len(parts) != 1:
+    if len(parts) != 1 or parts[0].key in NO_KEYS:
         raise SettingError(
             f"Expected a key such as K, Shift-K or F5, got {key!r}. Choose another in "
             "the Preferences."

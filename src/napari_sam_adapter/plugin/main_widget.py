@@ -90,6 +90,7 @@ class SegmentAnythingWidget(QWidget):
         self.series = SeriesRun(self.controller)
         self.series_panel = SeriesPanel()
         self.sections = Sections(self._panels())
+        self.folded_sections = FoldedSections()
         self.key_settings = KeySettings(self.controller)
         self.key_help = KeyHelp(self.controller, self)
         self._is_docked = False
@@ -206,15 +207,11 @@ class SegmentAnythingWidget(QWidget):
     def _connect_comfort(self) -> None:
         self.activity_panel.action_pressed.connect(self._on_action)
         self.key_settings.changed.connect(self.key_help.show_keys)
-        remembered = FoldedSections()
-        for title, is_open in remembered.items().items():
+        for title, is_open in self.folded_sections.items().items():
             self.sections.fold(title, is_open)
-        self.sections.folded.connect(remembered.keep)
-        viewer = self.controller.viewer
-        viewer.events.theme.connect(self._show_theme)
-        self.controller.closed.connect(
-            lambda: viewer.events.theme.disconnect(self._show_theme)
-        )
+        self.sections.folded.connect(self.folded_sections.keep)
+        self.controller.viewer.events.theme.connect(self._show_theme)
+        self.controller.closed.connect(self._forget_theme)
         self._show_theme()
 
     def _connect_training(self) -> None:
@@ -283,3 +280,6 @@ class SegmentAnythingWidget(QWidget):
     def _show_theme(self) -> None:
         for part in (self.sections, self.activity_panel, self.series_panel):
             part.show_theme(self.controller.viewer.theme)
+
+    def _forget_theme(self) -> None:
+        self.controller.viewer.events.theme.disconnect(self._show_theme)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.image_io.opened_image import OpenedImage
     from napari_sam_adapter.plugin.controller import Controller
@@ -66,11 +64,13 @@ class SeriesRun:
         self._controller = controller
         self.series: Series | None = None
         self._page: _Page | None = None
-        self._queue = JobQueue(self.changed.emit)
+        self._queue = JobQueue(self.changed.emit, mostly_waits=True)
         self._waiting: tuple[Series, _Found] | None = None
+        self._is_touched = False
         controller.add_commands(
             {"next_image": self.next_image, "previous_image": self.previous_image}
         )
+        controller.updated.connect(self._on_updated)
         controller.state.events.phase.connect(self._on_phase)
         controller.closed.connect(self.close)
 
@@ -188,29 +188,23 @@ class SeriesRun:
         if page is None:
             self._arrive(series, found)
             return
-        labels = page.workspace.session.labels.copy()
+        self._is_touched = False
         self._submit(
-            map(page.entry.save, (labels,), (page.image,)),
-            partial(self._on_saved, series, found, labels),
+            map(page.entry.save, (page.workspace.session.labels,), (page.image,)),
+            partial(self._on_saved, series, found),
         )
 
-    def _on_saved(
-        self,
-        series: Series,
-        found: _Found,
-        saved: npt.NDArray[Any],
-        has_objects: bool,
-    ) -> None:
-        page = self._page
-        if page is not None and not np.array_equal(
-            page.workspace.session.labels, saved
-        ):
+    def _on_saved(self, series: Series, found: _Found, has_objects: bool) -> None:
+        if self._is_touched:  # while they were written
             self._save(series, found)
         elif self._controller.state.phase is Phase.READY:
             self._leave(has_objects)
             self._arrive(series, found)
         else:
             self._waiting = series, found
+
+    def _on_updated(self) -> None:
+        self._is_touched = True
 
     def _on_phase(self, phase: Phase) -> None:
         if phase is Phase.READY and self._waiting is not None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.intensity import (
+    PLANE,
     IntensityMapping,
     check_pixels,
     estimate_intensity,
@@ -211,6 +212,8 @@ class Volume:
             If the plane cannot be read, is one pixel wide, constant, or without a
             finite value.
         """
+        if window is not None and self.intensity.rule == PLANE:
+            return self.to_uint8(self.read(plane))[window.slices]
         return self.to_uint8(self.read(plane, window))
 
     def to_uint8(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -32,6 +32,11 @@ class Preview:
     low: float
     high: float
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether the window leaves nothing to see."""
+        return bool(self.pixels.min() == self.pixels.max())
+
 
 def preview_plane(volume: Volume, plane: Plane, side: int) -> Preview:
     """Return a plane as the predictor sees it, with pixels left out.
