@@ -112,7 +112,7 @@ def test_a_session_in_another_window_is_not_offered(scene, make_scene):
 def test_sessions_of_other_images_are_not_offered(scene, make_scene):
     scene.click(LEFT_DISK)
     end(scene)
-    assert not offer(start(make_scene, stack(first=2)))
+    assert not offer(start(make_scene, stack(first=5)))
     assert not offer(start(make_scene, disks()))
 
 

@@ -167,6 +167,7 @@ class Segmenter:
             self._propagate_next = None
             kept = Priority.SAVE, Priority.TRAINING
             self._queue.cancel(lambda job: job.priority not in kept)
+            self._state.progress = Progress()
             self._state.message = Message("Stopped.")
 
     def stop_propagation(self) -> None:
