@@ -30,8 +30,9 @@ class Priority(IntEnum):
     CLICK = 1
     VIEW = 2
     SAVE = 3
-    PROPAGATION = 4
-    TRAINING = 5
+    OPEN = 4
+    PROPAGATION = 5
+    TRAINING = 6
 
 
 def _nothing() -> None:

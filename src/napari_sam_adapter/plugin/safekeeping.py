@@ -234,7 +234,7 @@ class Safekeeping:
         count = kept.workspace.session.log.count
         self._say("Opening the session ...")
         on_step = partial(self._on_step, kept, count, then)
-        self._submit(kept, "open", Priority.LOAD, steps, on_step, self._end_progress)
+        self._submit(kept, "open", Priority.OPEN, steps, on_step, self._end_progress)
 
     def _end_progress(self) -> None:
         self._controller.state.progress = Progress()

@@ -320,6 +320,7 @@ class Segmenter:
         for priority, phase in (
             (Priority.PROPAGATION, Phase.PROPAGATING),
             (Priority.LOAD, Phase.LOADING),
+            (Priority.OPEN, Phase.LOADING),
             (Priority.CLICK, Phase.SEGMENTING),
         ):
             if self._queue.has(priority):
