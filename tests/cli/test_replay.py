@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import tifffile
 from tests.cli.conftest import CENTRES, Refused, Run
 from tests.fakes import DiskPredictor
 
@@ -81,3 +82,17 @@ def test_another_network_is_refused(
     error = refused("replay", source, "--image", volume, "-o", output)
     assert "Expected the predictor" in error
     assert not output.exists()
+
+
+def test_channels_that_napari_shows_with_a_slider_are_planes(
+    pixels: np.ndarray, tmp_path: Path
+) -> None:
+    image, output = tmp_path / "channels.ome.tif", tmp_path / "labels.tif"
+    tifffile.imwrite(image, pixels, metadata={"axes": "CYX"})
+    session = Session(pixels, DiskPredictor(), journal=tmp_path / "journal.jsonl")
+    plane = Plane((1, 2), (CENTRES[0][0],))
+    session.apply(NewObject(1), AddPoint(1, plane, CENTRES[0][1:]))
+    session.mask(1, plane)
+    arguments = ["replay", tmp_path / "journal.jsonl", "--image", image, "-o", output]
+    assert main(list(map(str, arguments)), load) == 0
+    np.testing.assert_array_equal(np.asarray(open_image(output).data), session.labels)

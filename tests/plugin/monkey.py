@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
+from qtpy.QtWidgets import QApplication
 from tests.fakes import DiskPredictor
 from tests.plugin import mouse
 
@@ -86,13 +87,16 @@ class Monkey:
             action = self.actions[self.rng.integers(len(self.actions))]
             self.done.append(action.__name__)
             action()
+            if self.rng.random() < 0.5:
+                QApplication.processEvents()
         self.settle()
         self.check()
 
     def settle(self) -> None:
         def is_idle() -> bool:
-            queue = self.scene.controller.segmenter.queue
-            return self.scene.state.phase is Phase.READY and not queue.jobs
+            segmenter = self.scene.controller.segmenter
+            is_ready = self.scene.state.phase is Phase.READY
+            return is_ready and not (segmenter.queue.jobs or segmenter._pause._waiting)
 
         self.scene.qtbot.waitUntil(is_idle, timeout=20_000)
 

@@ -33,13 +33,18 @@ def click(viewer: Viewer, point, button=1, modifiers=()) -> None:
 def drag(viewer: Viewer, start, stop, wait_for_moves) -> None:
     """Drag with the left button; napari takes moves over after a moment only."""
     events = canvas_of(viewer)._scene_canvas.events
-    here, there = to_canvas(viewer, start), to_canvas(viewer, stop)
+    here, there = _whole(to_canvas(viewer, start)), _whole(to_canvas(viewer, stop))
     press = MouseEvent(type="mouse_press", pos=here, button=1)
     events.mouse_press(pos=here, modifiers=(), button=1)
     for _ in range(2):
         events.mouse_move(pos=there, modifiers=(), button=1, press_event=press)
     wait_for_moves()
     events.mouse_release(pos=there, modifiers=(), button=1)
+
+
+def _whole(position: tuple[float, float]) -> tuple[int, int]:
+    """Return what a real mouse tells: napari's brush takes nothing else."""
+    return round(position[0]), round(position[1])
 
 
 def press_key(viewer: Viewer, key: str, *modifiers: str) -> None:

@@ -111,3 +111,12 @@ def test_colour_follows_the_feature_and_not_the_other_way_round(points):
     assert red[0] > red[1]
     points.face_color = "blue"
     assert reading.read_points(points)[PLANE][1].tolist() == [True, False]
+
+
+def test_several_prompts_are_shown_after_none(points, boxes):
+    asked = Prompts([(1, 2), (3, 4)], [True, False], (1, 2, 8, 9))
+    for known in ({}, {PLANE: asked, PLANE.at(0, 1): asked}):
+        layers.show_points(points, known)
+        layers.show_boxes(boxes, known)
+    assert list(points.features["polarity"]) == ["positive", "negative"] * 2
+    assert boxes.nshapes == 2

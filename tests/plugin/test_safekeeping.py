@@ -78,6 +78,7 @@ def test_a_closed_session_is_offered_and_goes_on(scene, make_scene, autosaves):
     press_restore(later)
     assert np.array_equal(later.labels, labels)
     assert later.workspace.layers.labels.data is later.labels
+    assert "Restored: 2 objects" in later.state.message.text
     assert len(later.workspace.layers.points.data) == 1
     assert later.widget.session_panel.bar.isHidden()
     later.press("undo")
@@ -112,7 +113,7 @@ def test_a_session_in_another_window_is_not_offered(scene, make_scene):
 def test_sessions_of_other_images_are_not_offered(scene, make_scene):
     scene.click(LEFT_DISK)
     end(scene)
-    assert not offer(start(make_scene, stack(first=2)))
+    assert not offer(start(make_scene, stack(first=5)))
     assert not offer(start(make_scene, disks()))
 
 
@@ -133,12 +134,14 @@ def test_edits_during_a_restore_are_not_lost(scene, make_scene):
     end(scene)
     later = start(make_scene)
     later.predictor.gate.clear()
+    asked = later.predictor.asked
     later.widget.session_panel.bar.restore.click()
-    later.workspace.session.new_object()
+    later.qtbot.waitUntil(lambda: later.predictor.asked > asked)
+    mouse.click(later.viewer, RIGHT_DISK)
     later.predictor.gate.set()
     later.settle()
-    assert later.state.message.is_error
-    assert later.workspace.session.object_ids == [1]
+    later.qtbot.waitUntil(lambda: later.value(3, *RIGHT_DISK) == 1)
+    assert later.value(3, *LEFT_DISK) == 0
     assert offer(later)
 
 

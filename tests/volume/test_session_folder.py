@@ -42,9 +42,12 @@ def test_a_saved_session_opens_as_it_was_without_a_predictor(
         same(saved, opened)
 
 
+@pytest.mark.parametrize("refinable", [1, 100])
 def test_an_opened_session_goes_on_as_the_first_would_have(
-    saved, folder, volume, plane, tmp_path
+    saved, folder, volume, plane, tmp_path, monkeypatch, refinable
 ):
+    limit = "napari_sam_adapter.volume.document.MOST_REFINABLE"
+    monkeypatch.setattr(limit, refinable)
     work(saved)
     save_session(saved, folder)
     path = tmp_path / "further.jsonl"

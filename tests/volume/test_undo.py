@@ -202,3 +202,25 @@ def test_old_steps_are_forgotten_when_their_answers_need_much_memory(
     answer = session._document.record(1, plane).answer
     assert answer.nbytes == 5120
     assert 100 <= len(session.state.done) <= 131
+
+
+def test_only_the_newest_answers_can_be_refined(session, plane, monkeypatch):
+    monkeypatch.setattr("napari_sam_adapter.volume.document.MOST_REFINABLE", 2)
+    for object_id in (1, 2, 3):
+        session.new_object()
+        session.add_point(object_id, plane.at(0, object_id), LEFT[1:])
+        session.mask(object_id, plane.at(0, object_id))
+        session.add_point(object_id, plane.at(0, object_id), RIGHT[1:])
+        session.mask(object_id, plane.at(0, object_id))
+    for object_id in (1, 2, 3):
+        session.add_point(object_id, plane.at(0, object_id), (1, 1))
+    requests = [session.request(i, plane.at(0, i)) for i in (1, 2, 3)]
+    assert [request.previous is None for request in requests] == [True, False, False]
+    for request in reversed(requests):
+        session.commit(session.compute(request))
+    before = state(session)
+    while session.can_undo:
+        session.undo()
+    while session.can_redo:
+        session.redo()
+    assert state(session)[0] == before[0]

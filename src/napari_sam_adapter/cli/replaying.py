@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.session import Session
 
+SPATIAL_AXES = "tuzyx"
+
 
 def replay(
     context: typer.Context,
@@ -43,7 +45,8 @@ def replay(
     opened = opened if channel is None else opened.channel(channel)
     done = _repeat(session, opened, loader_of(context), device)
     if output is not None:
-        save_labels(output, done.labels, opened, overwrite)
+        like = opened if done.labels.shape == opened.label_shape else None
+        save_labels(output, done.labels, like, overwrite)
         typer.echo(f"{output}: {len(done.object_ids)} objects", err=methods)
     if methods:
         typer.echo(methods_sentence(done))
@@ -58,12 +61,21 @@ def _repeat(
     from napari_sam_adapter.volume.journal import replay_steps
 
     predictors = DescribedPredictors(partial(_load, load), device=device)
-    steps = replay_steps(path, image.data, predictors, axes=image.axes)
+    steps = replay_steps(path, image.data, predictors, axes=_axes(path, image))
     first = next(steps)
     bar = tqdm(steps, "replaying", first.total, unit="edit", delay=1, disable=None)
     for _ in bar:
         pass
     return first.session
+
+
+def _axes(path: Path, image: OpenedImage) -> str:
+    """Return what the axes mean: napari gives channels a slider of their own."""
+    from napari_sam_adapter.volume.journal_file import find_journal, read_journal
+
+    header, _ = read_journal(find_journal(path))
+    all_spatial = header.image["shape"] == list(image.data.shape)
+    return SPATIAL_AXES[-len(image.data.shape) :] if all_spatial else image.axes
 
 
 def _load(

@@ -31,8 +31,9 @@ class Priority(IntEnum):
     VIEW = 2
     AHEAD = 3
     SAVE = 4
-    PROPAGATION = 5
-    TRAINING = 6
+    OPEN = 5
+    PROPAGATION = 6
+    TRAINING = 7
 
 
 def _nothing() -> None:

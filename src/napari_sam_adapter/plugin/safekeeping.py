@@ -234,7 +234,10 @@ class Safekeeping:
         count = kept.workspace.session.log.count
         self._say("Opening the session ...")
         on_step = partial(self._on_step, kept, count, then)
-        self._submit(kept, "open", Priority.LOAD, steps, on_step)
+        self._submit(kept, "open", Priority.OPEN, steps, on_step, self._end_progress)
+
+    def _end_progress(self) -> None:
+        self._controller.state.progress = Progress()
 
     @reporting
     def _on_step(
@@ -243,7 +246,7 @@ class Safekeeping:
         is_last = step.done == step.total
         if is_last or step.done % max(step.total // MOST_STEPS_SHOWN, 1) == 0:
             progress = Progress(step.done, step.total, "edits")
-            self._controller.state.progress = Progress() if is_last else progress
+            self._controller.state.progress = progress
         if not is_last:
             return
         if kept.workspace.session.log.count != count:
@@ -318,8 +321,9 @@ class Safekeeping:
         priority: Priority,
         steps: Iterator[Any],
         on_result: Callable[[Any], None],
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        job = Job(kept, key, priority, steps, on_result, self.report)
+        job = Job(kept, key, priority, steps, on_result, self.report, on_end)
         self._controller.segmenter.queue.submit(job)
 
     def _say(self, text: str) -> None:

@@ -180,6 +180,7 @@ class Segmenter:
             self._propagate_next = None
             kept = Priority.SAVE, Priority.TRAINING
             self._queue.cancel(lambda job: job.priority not in kept)
+            self._state.progress = Progress()
             self._state.message = Message("Stopped.")
 
     def stop_propagation(self) -> None:
@@ -331,6 +332,7 @@ class Segmenter:
         for priority, phase in (
             (Priority.PROPAGATION, Phase.PROPAGATING),
             (Priority.LOAD, Phase.LOADING),
+            (Priority.OPEN, Phase.LOADING),
             (Priority.CLICK, Phase.SEGMENTING),
         ):
             if self._queue.has(priority):

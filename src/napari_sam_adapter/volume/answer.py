@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 from napari_sam_adapter.volume.packing import PackedArray
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.prompts import Prompts
@@ -115,6 +116,24 @@ class Answer:
     def nbytes(self) -> int:
         """Memory of its logits; everything else is small."""
         return sum(c.logits.nbytes for c in self.candidates or (self.chosen,))
+
+    @property
+    def can_be_refined(self) -> bool:
+        """Whether its logits are still there."""
+        return self.chosen.logits.size > 0
+
+    def without_logits(self) -> Answer:
+        """Return the masks and scores alone.
+
+        Returns
+        -------
+        Answer
+            A hundredth of the size; the next prompt does not refine it.
+        """
+        nothing = np.zeros((0, 0), np.float32)
+        chosen = replace(self.chosen, logits=nothing)
+        candidates = tuple(replace(c, logits=nothing) for c in self.candidates)
+        return replace(self, chosen=chosen, candidates=candidates)
 
     @property
     def prediction(self) -> MaskPrediction:

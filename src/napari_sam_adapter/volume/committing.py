@@ -40,6 +40,7 @@ def _commit_answer(draft: Draft, result: PlaneResult) -> None:
     answer = Answer.of(prediction, record.prompts, result.confidence)
     record = replace(record, answer=answer, derivation=None)
     draft.set_record(object_id, plane, record)
+    draft.document.keep_refinable((object_id, plane))
 
 
 def _commit_propagated(draft: Draft, result: PlaneResult) -> None:

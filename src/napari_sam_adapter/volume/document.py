@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
 
 NO_RECORD = PlaneRecord()
+MOST_REFINABLE = 200
+"""Newest answers that keep their logits, for the next prompt to refine."""
 FEW_LABELS = 1 << 24
 """Below this, the labels in use are found with one flag per label: no sorting."""
 
@@ -49,6 +52,7 @@ class Document:
         self.objects = {object_id: ObjectRecord() for object_id in objects}
         self.records: dict[Key, PlaneRecord] = {}
         self.kept: set[Key] = set()
+        self.refinable: dict[Key, None] = {}
         self.open_propagations: dict[int, frozenset[int]] = {}
         self._clock = itertools.count(1)
         self._revisions: dict[int | Key, int] = {}
@@ -221,8 +225,34 @@ class Document:
         self.settle(step)
         return changes
 
+    def keep_refinable(self, key: Key) -> None:
+        """Note the newest answer; the oldest in excess lose their logits.
+
+        Parameters
+        ----------
+        key : (int, Plane)
+            Object and plane of the answer.
+
+        Notes
+        -----
+        Where a mask is on its way, the logits stay: it may be made from them.
+        """
+        self.refinable.pop(key, None)
+        self.refinable[key] = None
+        excess = max(len(self.refinable) - MOST_REFINABLE, 0)
+        for oldest in list(self.refinable)[:excess]:
+            record = self.records.get(oldest, NO_RECORD)
+            if not record.is_pending:
+                del self.refinable[oldest]
+                if record.answer is not None:
+                    answer = record.answer.without_logits()
+                    self.records[oldest] = replace(record, answer=answer)
+
     def restore_from(
-        self, objects: Mapping[int, ObjectRecord], records: Mapping[Key, PlaneRecord]
+        self,
+        objects: Mapping[int, ObjectRecord],
+        records: Mapping[Key, PlaneRecord],
+        refinable: Iterable[Key],
     ) -> None:
         """Take up objects and records in place of those that are there.
 
@@ -232,7 +262,10 @@ class Document:
             Every object with its record.
         records : mapping
             (object, plane) to its record.
+        refinable : iterable of (int, Plane)
+            Where answers have logits, the newest last.
         """
+        self.refinable = dict.fromkeys(refinable)
         self.objects = dict(objects)
         self.records = dict(records)
         self.kept = {key for key, record in records.items() if record.is_kept}

@@ -57,6 +57,7 @@ class EditableLabels(ReadableLabels):
         return SessionState(
             dict(document.objects),
             dict(document.records),
+            tuple(document.refinable),
             tuple(document.history.done),
             tuple(document.history.undone),
             self.log.number,
@@ -72,7 +73,7 @@ class EditableLabels(ReadableLabels):
             From `state`.
         """
         document = self._document
-        document.restore_from(state.objects, state.records)
+        document.restore_from(state.objects, state.records, state.refinable)
         document.history.done.extend(state.done)
         document.history.undone.extend(state.undone)
         self.log = SessionLog(state.number, state.descriptions)

@@ -181,7 +181,9 @@ class PlaneRecord:
     @property
     def previous(self) -> MaskPrediction | None:
         """Answer to be refined: only if prompts were added and none changed."""
-        if self.answer is None or not _adds(self.prompts, self.answer.prompts):
+        if self.answer is None or not self.answer.can_be_refined:
+            return None
+        if not _adds(self.prompts, self.answer.prompts):
             return None
         return self.answer.prediction
 

@@ -50,6 +50,8 @@ class SessionState:
         All objects.
     records : mapping of (int, Plane) to PlaneRecord
         What is known of objects on planes.
+    refinable : tuple of (int, Plane)
+        Where answers have logits, the newest last.
     done, undone : tuple of Step
         The history.
     number : int
@@ -60,6 +62,7 @@ class SessionState:
 
     objects: Mapping[int, ObjectRecord]
     records: Mapping[Key, PlaneRecord]
+    refinable: tuple[Key, ...]
     done: tuple[Step, ...]
     undone: tuple[Step, ...]
     number: int
