@@ -11,7 +11,9 @@ from napari_sam_adapter import __version__
 from napari_sam_adapter.cli.demo import demo
 from napari_sam_adapter.cli.embed import embed
 from napari_sam_adapter.cli.evaluation import evaluate
+from napari_sam_adapter.cli.export import export
 from napari_sam_adapter.cli.loading import Loader, load_from_disk
+from napari_sam_adapter.cli.measure import measure
 from napari_sam_adapter.cli.models import models
 from napari_sam_adapter.cli.pretrain import pretrain
 from napari_sam_adapter.cli.segment import segment
@@ -38,6 +40,8 @@ app.command()(segment)
 app.command()(embed)
 app.command()(demo)
 app.command()(evaluate)
+app.command()(measure)
+app.command()(export)
 app.add_typer(models, name="models")
 app.command()(pretrain)
 app.command()(train)

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import PluginState
 
 UNKNOWN_SCORE = "-"
+BUTTONS = (
+    "use_points", "use_boxes", "next_object", "accept", "propagate", "stop", "undo",
+    "redo",
+)  # fmt: skip
 
 
 class AnnotationPanel(QGroupBox):
-    """Buttons for everything in `ACTIONS`, the object number and its score.
+    """Buttons for tools, objects, volume and history, the object number and its score.
 
     Parameters
     ----------
@@ -44,11 +48,7 @@ class AnnotationPanel(QGroupBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Objects", parent)
-        self.buttons = {
-            name: self._button(action)
-            for name, action in ACTIONS.items()
-            if action.title
-        }
+        self.buttons = {name: self._button(ACTIONS[name]) for name in BUTTONS}
         self.positive = self._switch("Object", True)
         self.negative = self._switch("Background", False)
         self._polarity = _either(self.positive, self.negative)

@@ -10,9 +10,12 @@ from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
 from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
 from napari_sam_adapter.plugin.controller import Controller
+from napari_sam_adapter.plugin.exports import Exports
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
+from napari_sam_adapter.plugin.object_editing import ObjectEditing
+from napari_sam_adapter.plugin.object_panel import ObjectPanel
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import (
@@ -59,6 +62,9 @@ class SegmentAnythingWidget(QWidget):
         self.image_panel = ImagePanel()
         self.model_panel = ModelPanel()
         self.annotation_panel = AnnotationPanel()
+        self.object_panel = ObjectPanel()
+        self.object_editing = ObjectEditing(self.controller, self.object_panel)
+        self.exports = Exports(self.controller, self)
         self.activity_panel = ActivityPanel()
         self.training_state = TrainingState()
         self.training = TrainingRun(
@@ -115,6 +121,7 @@ class SegmentAnythingWidget(QWidget):
             self.image_panel,
             self.model_panel,
             self.annotation_panel,
+            self.object_panel,
             self.training_panel,
         )
         for panel in panels:
