@@ -21,7 +21,7 @@ from napari_sam_adapter.plugin.object_table import (
     SURE,
     ObjectTableModel,
 )
-from napari_sam_adapter.volume.edits import Paint
+from napari_sam_adapter.volume.edits import DeleteObject, Paint
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.session import Session
 
@@ -71,6 +71,12 @@ class Table:
         self.qtbot.keyClicks(editor, text)
         self.qtbot.keyClick(editor, Qt.Key.Key_Return)
 
+    def tick(self, object_id):
+        index, _ = self.place(object_id)
+        flags = QItemSelectionModel.SelectionFlag.NoUpdate
+        self.view.selectionModel().setCurrentIndex(index, flags)
+        self.qtbot.keyClick(self.view, Qt.Key.Key_Space)
+
     def press(self, name):
         self.panel.buttons[name].click()
 
@@ -89,8 +95,9 @@ def scene(make_scene):
 
 @pytest.fixture
 def table(scene):
-    with scene.qtbot.waitExposed(scene.widget.object_panel.table):
-        scene.viewer.window._qt_window.show()
+    window = scene.viewer.__wrapped__.window._qt_window
+    with scene.qtbot.waitExposed(window):
+        window.show()
     return Table(scene)
 
 
@@ -171,7 +178,8 @@ def test_lock_key_protects_the_object_from_clicks(scene, table, session):
     scene.click((44, 64))
     assert "Unlock it first" in scene.state.message.text
     np.testing.assert_array_equal(session.labels, before)
-    assert len(scene.workspace.layers.points.data) == 1
+    points = scene.workspace.layers.points
+    scene.qtbot.waitUntil(lambda: len(points.data) == 1)
     mouse.press_key(scene.viewer, "K", "Shift")
     assert table.texts(STATE) == ["finished", ""]
 
@@ -248,16 +256,12 @@ def test_commands_without_an_object_say_so(make_scene):
 def test_unticked_objects_are_hidden_and_come_back(scene, table):
     layer = scene.workspace.layers.labels
     own, colour = layer.colormap, tuple(layer.get_color(1))
-    index, place = table.place(1)
-    box = place - table.view.visualRect(index).center()
-    tick = Qt.ItemDataRole.CheckStateRole
-    assert table.model.setData(index, Qt.CheckState.Unchecked.value, tick), box
+    table.tick(1)
     assert layer.get_color(1)[3] == 0
     assert layer.get_color(2)[3] == 1
     paint(scene, range(3), range(4), 9)
     assert layer.get_color(9)[3] == 1
-    index, _ = table.place(1)
-    table.model.setData(index, Qt.CheckState.Checked.value, tick)
+    table.tick(1)
     assert layer.colormap is own
     assert tuple(layer.get_color(1)) == colour
 
@@ -274,17 +278,16 @@ def test_a_colour_is_chosen_and_shown(scene, table, monkeypatch):
 
 @pytest.mark.parametrize("rule", ["keep", "cut", "overwrite"])
 def test_the_rule_is_chosen_and_undone(scene, table, session, rule):
-    paint(scene, range(14, 18), range(10, 30), 7)
     box = table.panel.rule
-    scene.qtbot.keyClicks(box, rule[0])
-    box.activated.emit(box.currentIndex())
+    for _ in range(["keep", "cut", "overwrite"].index(rule)):
+        scene.qtbot.keyClick(box, Qt.Key.Key_Down)
     assert session.overlap_rule == rule
     scene.press("next_object")
-    scene.click((24, 20))
-    taken = {"keep": 1, "cut": 1, "overwrite": scene.state.object_id}[rule]
-    assert scene.value(3, *LEFT_DISK) == taken
-    neighbour = 7 if rule == "keep" else scene.state.object_id
-    assert scene.value(3, 13, 20) in (1, neighbour)
+    scene.click(LEFT_DISK)
+    scene.click(RIGHT_DISK)
+    finished, open_one = scene.value(3, *LEFT_DISK), scene.value(3, *RIGHT_DISK)
+    expected = {"keep": (1, 2), "cut": (1, 3), "overwrite": (3, 3)}
+    assert (finished, open_one) == expected[rule]
     while session.can_undo:
         scene.press("undo")
     assert box.currentText() == "keep"
@@ -317,9 +320,11 @@ def test_only_changed_rows_are_told(many, model):
     model.dataChanged.connect(lambda a, b: told.append((a.row(), b.row())))
     many.apply(Paint(Plane((1, 2), (0,)), np.array([[5, 5]]), np.array([7])))
     model.refresh()
-    assert sorted(told) == [(6, 6)]
-    assert model.rowCount() == 9999
-    assert model.row_of(506) == -1
+    assert sorted(told) == [(6, 6), (505, 505)]
+    assert [model.index(row, SIZE).data() for row in (6, 505)] == ["2", "0"]
+    many.apply(DeleteObject(506))
+    model.refresh()
+    assert (model.rowCount(), model.row_of(506)) == (9999, -1)
     many.undo()
     model.refresh()
     assert model.index(505, NUMBER).data() == "506"

@@ -52,7 +52,7 @@ class ObjectEditing:
         self._panel = panel
         self._looks: WeakKeyDictionary[Workspace, ObjectLook] = WeakKeyDictionary()
         self._shown: Workspace | None = None
-        self._shown_object = 0
+        self._at_work = 0, False
         commands = {
             "jump_to_object": self.jump,
             "reopen_object": self.reopen,
@@ -71,6 +71,7 @@ class ObjectEditing:
         panel.shown_changed.connect(self.set_shown)
         panel.colour_chosen.connect(self.set_colour)
         panel.rule_chosen.connect(self.set_rule)
+        self.show()
 
     def report(self, error: SamAdapterError) -> None:
         """Tell the user what cannot be done.
@@ -90,14 +91,15 @@ class ObjectEditing:
             self._follow(workspace)
         if workspace is None:
             return
-        model, session = self._panel.model, workspace.session
-        model.refresh()
+        session, panel = workspace.session, self._panel
+        panel.refresh()
         if self._look(workspace).apply(workspace.layers.labels, session.object_ids):
-            model.repaint()
-        self._panel.show_rule(session.overlap_rule)
-        if workspace.object_id != self._shown_object:
-            self._shown_object = workspace.object_id
-            self._panel.select(workspace.object_id)
+            panel.model.repaint()
+        panel.show_rule(session.overlap_rule)
+        at_work = workspace.object_id, workspace.object_id in session.objects
+        if at_work != self._at_work:
+            self._at_work = at_work
+            panel.select(workspace.object_id)
 
     @reporting
     def jump(self) -> None:
@@ -230,7 +232,7 @@ class ObjectEditing:
     def _on_selection(self, object_ids: tuple[int, ...]) -> None:
         workspace = self._controller.workspace
         if len(object_ids) == 1 and workspace is not None:
-            self._shown_object = object_ids[0]
+            self._at_work = object_ids[0], True
             if workspace.object_id != object_ids[0]:
                 self._controller.choose_object(object_ids[0])
 
@@ -280,7 +282,7 @@ class ObjectEditing:
         return self._looks.setdefault(workspace, ObjectLook())
 
     def _follow(self, workspace: Workspace | None) -> None:
-        self._shown, self._shown_object = workspace, 0
+        self._shown, self._at_work = workspace, (0, False)
         if workspace is None:
             self._panel.model.follow(None, None, 1.0, "")
             return

@@ -88,6 +88,14 @@ class ObjectPanel(QGroupBox):
         rows = sorted(index.row() for index in selection.selectedRows())
         return tuple(self.model.object_at(row) for row in rows)
 
+    def refresh(self) -> None:
+        """Show what changed; the user selects nothing by it."""
+        self._is_selecting = True
+        try:
+            self.model.refresh()
+        finally:
+            self._is_selecting = False
+
     def select(self, object_id: int) -> None:
         """Select the row of an object alone, without telling anybody.
 

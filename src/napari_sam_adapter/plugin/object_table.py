@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_SINGLE_ROWS = 20
 """If more objects came or went, the table is built anew."""
+UNTICKED, TICKED = 0, 2
+"""Values of `Qt.CheckState`: not all bindings take the names back."""
 Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
 
@@ -230,7 +232,7 @@ class ObjectTableModel(QAbstractTableModel):
             return self._colour(object_id)
         if role == Role.CheckStateRole:
             hidden = object_id in self._look.hidden
-            return Qt.CheckState.Unchecked if hidden else Qt.CheckState.Checked
+            return UNTICKED if hidden else TICKED
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -248,8 +250,7 @@ class ObjectTableModel(QAbstractTableModel):
         """Pass on what the user wrote or ticked; the session decides."""
         object_id = self._ids[index.row()]
         if role == Role.CheckStateRole:
-            shown = Qt.CheckState(value) == Qt.CheckState.Checked
-            self.shown_changed.emit(object_id, shown)
+            self.shown_changed.emit(object_id, value in (TICKED, Qt.CheckState.Checked))
         elif role == Role.EditRole:
             self.text_given.emit(object_id, index.column(), str(value))
         return role in (Role.CheckStateRole, Role.EditRole)
