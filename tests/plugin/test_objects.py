@@ -66,7 +66,7 @@ class Table:
         flags = QItemSelectionModel.SelectionFlag.NoUpdate
         self.view.selectionModel().setCurrentIndex(index, flags)
         self.qtbot.keyClick(self.view, Qt.Key.Key_F2)
-        editor = self.view.findChild(QLineEdit)
+        editor = self.view.findChildren(QLineEdit)[-1]
         editor.selectAll()
         self.qtbot.keyClicks(editor, text)
         self.qtbot.keyClick(editor, Qt.Key.Key_Return)

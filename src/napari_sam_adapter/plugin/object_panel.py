@@ -39,7 +39,7 @@ RULE_TIPS = {
     "cut": "A mask takes pixels of others, but is cut off at finished ones.",
     "overwrite": "A mask takes pixels of all others but locked ones.",
 }
-TABLE_HEIGHT, NARROW_COLUMN = 160, 24
+TABLE_HEIGHT, COLUMN_WIDTH = 160, 56
 
 
 class ObjectPanel(QGroupBox):
@@ -140,8 +140,9 @@ class ObjectPanel(QGroupBox):
         table.setFixedHeight(TABLE_HEIGHT)
         table.verticalHeader().hide()
         header = table.horizontalHeader()
-        header.setMinimumSectionSize(NARROW_COLUMN)
+        header.setDefaultSectionSize(COLUMN_WIDTH)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setStretchLastSection(True)
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         table.customContextMenuRequested.connect(self._on_menu)
         table.doubleClicked.connect(self._on_double_click)

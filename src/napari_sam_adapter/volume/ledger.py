@@ -140,18 +140,14 @@ class Ledger:
         return int(np.ravel_multi_index(place, self._leading))
 
     def _lose(self, number: int, values: npt.NDArray[Any]) -> None:
-        for value, count in zip(*np.unique(values, return_counts=True), strict=True):
-            if value <= 0:
-                continue
-            parts = self._parts[int(value)]
-            voxels, box = parts[number]
+        for value, count in _tally(values):
+            parts = self._parts[value]
+            voxels, box = parts.pop(number)
             if voxels > count:
-                parts[number] = Part(voxels - int(count), box)
-            else:
-                del parts[number]
+                parts[number] = Part(voxels - count, box)
             if not parts:
-                del self._parts[int(value)]
-            self.touch([int(value)])
+                del self._parts[value]
+            self.touch([value])
 
     def _gain(
         self,
@@ -160,14 +156,22 @@ class Ledger:
         changed: npt.NDArray[np.bool_],
         corner: tuple[int, int],
     ) -> None:
-        for value in np.unique(after[changed]):
-            if value <= 0:
-                continue
+        for value, count in _tally(after[changed]):
             gained = changed & (after == value)
-            part = Part(int(gained.sum()), _moved(bounding_box(gained), corner))
-            parts = self._parts.setdefault(int(value), {})
+            part = Part(count, _moved(bounding_box(gained), corner))
+            parts = self._parts.setdefault(value, {})
             parts[number] = _joined(parts[number], part) if number in parts else part
-            self.touch([int(value)])
+            self.touch([value])
+
+
+def _tally(values: npt.NDArray[np.integer[Any]]) -> list[tuple[int, int]]:
+    """Return labels above 0 and how many there are; most often all are the same."""
+    if values.min() == values.max():
+        counted = [(int(values[0]), values.size)]
+    else:
+        labels, counts = np.unique(values, return_counts=True)
+        counted = list(zip(labels.tolist(), counts.tolist(), strict=True))
+    return [(label, count) for label, count in counted if label > 0]
 
 
 def _count(pixels: npt.NDArray[np.integer[Any]]) -> Iterator[tuple[int, Part]]:
