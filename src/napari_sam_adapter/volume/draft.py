@@ -118,5 +118,9 @@ class Draft:
         """
         packed = [PackedChange.of(c) for c in self.changes if not c.is_empty]
         return Step(
-            self._objects, self._records, tuple(packed), self._propagation, self._rule
+            self._objects,
+            self._records,
+            tuple(packed),
+            self._propagation,
+            overlap_rule=self._rule,
         )

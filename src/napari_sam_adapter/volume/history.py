@@ -89,7 +89,7 @@ class Step:
                 for change in reversed(self.changes)
             ),
             self.propagation,
-            self.overlap_rule and (self.overlap_rule[1], self.overlap_rule[0]),
+            overlap_rule=self.overlap_rule and self.overlap_rule[::-1],
         )
 
     def meets(self, changes: tuple[PackedChange, ...]) -> bool:
