@@ -178,9 +178,10 @@ def _count(pixels: npt.NDArray[np.integer[Any]]) -> Iterator[tuple[int, Part]]:
     largest = int(pixels.max())
     if largest <= 0:
         return
-    values = np.arange(largest + 1)
     numbered = np.maximum(pixels, 0)
-    if largest >= FEW_LABELS:
+    if largest < FEW_LABELS:
+        values = np.arange(largest + 1)
+    else:
         values = np.union1d([0], numbered)
         numbered = np.searchsorted(values, numbered)
     counts = np.bincount(numbered.ravel(), minlength=len(values))
