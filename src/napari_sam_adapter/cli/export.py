@@ -24,6 +24,7 @@ def export(
     from napari_sam_adapter.cli.segment import check_apart
     from napari_sam_adapter.image_io import export_labels, open_image
     from napari_sam_adapter.image_io.exporting import check_export_path
+    from napari_sam_adapter.volume.ledger import Ledger
 
     check_apart("labels", labels, "output", output)
     if image is not None:
@@ -33,4 +34,4 @@ def export(
     opened = open_labels(labels, like)
     data = np.asarray(opened.data)
     export_labels(output, data, like or opened, overwrite=overwrite)
-    typer.echo(f"{output}: {len(np.unique(data[data > 0]))} objects")
+    typer.echo(f"{output}: {len(Ledger(data).objects)} objects")

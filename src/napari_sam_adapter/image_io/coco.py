@@ -42,7 +42,6 @@ def write_coco(
         File name of the image; planes of a volume add their position.
     """
     data = np.asarray(labels.data)
-    categories = _categories(data, classes)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for place in np.ndindex(*data.shape[:-2]):
@@ -50,9 +49,9 @@ def write_coco(
         image = _image(len(images) + 1, name, position, data.shape)
         images.append(image)
         for object_id, found in _annotations(data[place]):
-            category = categories[classes.get(object_id) or NO_CLASS]
             ids = {"id": len(annotations) + 1, "image_id": image["id"]}
-            annotations.append({**ids, "category_id": category, **found})
+            annotations.append({**ids, **found})
+    categories = _categories(annotations, classes)
     content = {
         "info": {"description": f"Objects of {name}"},
         "images": images,
@@ -92,11 +91,14 @@ def run_lengths(
 
 
 def _categories(
-    data: npt.NDArray[np.integer[Any]], classes: Mapping[int, str]
+    annotations: list[dict[str, Any]], classes: Mapping[int, str]
 ) -> dict[str, int]:
-    present = {int(value) for value in np.unique(data) if value}
-    names = sorted({classes.get(object_id) or NO_CLASS for object_id in present})
-    return {name: number for number, name in enumerate(names, start=1)}
+    """Number the classes that occur, and give every annotation its number."""
+    names = [classes.get(found["object_id"]) or NO_CLASS for found in annotations]
+    numbers = {name: number for number, name in enumerate(sorted(set(names)), start=1)}
+    for found, name in zip(annotations, names, strict=True):
+        found["category_id"] = numbers[name]
+    return numbers
 
 
 def _image(
