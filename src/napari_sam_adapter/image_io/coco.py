@@ -48,7 +48,7 @@ def write_coco(
         position = dict(zip(labels.axes[:-2], place, strict=True))
         image = _image(len(images) + 1, name, position, data.shape)
         images.append(image)
-        for object_id, found in _annotations(data[place]):
+        for found in _annotations(data[place]):
             ids = {"id": len(annotations) + 1, "image_id": image["id"]}
             annotations.append({**ids, **found})
     categories = _categories(annotations, classes)
@@ -93,7 +93,7 @@ def run_lengths(
 def _categories(
     annotations: list[dict[str, Any]], classes: Mapping[int, str]
 ) -> dict[str, int]:
-    """Number the classes that occur, and give every annotation its number."""
+    """Return a number for every class that occurs, and put it into annotations."""
     names = [classes.get(found["object_id"]) or NO_CLASS for found in annotations]
     numbers = {name: number for number, name in enumerate(sorted(set(names)), start=1)}
     for found, name in zip(annotations, names, strict=True):
@@ -111,23 +111,18 @@ def _image(
     return {**entry, **size, **({"position": position} if position else {})}
 
 
-def _annotations(
-    plane: npt.NDArray[np.integer[Any]],
-) -> Iterator[tuple[int, dict[str, Any]]]:
+def _annotations(plane: npt.NDArray[np.integer[Any]]) -> Iterator[dict[str, Any]]:
     values = np.union1d([0], plane)
     numbered = np.searchsorted(values, plane)
     for number, box in enumerate(ndimage.find_objects(numbered), start=1):
         rows, columns = box
         mask = numbered[box] == number
         counts = run_lengths(mask, (rows.start, columns.start), plane.shape)
-        size = [columns.start, rows.start, *mask.shape[::-1]]
-        yield (
-            int(values[number]),
-            {
-                "segmentation": {"size": list(plane.shape), "counts": counts},
-                "area": int(mask.sum()),
-                "bbox": [int(side) for side in size],
-                "iscrowd": 0,
-                "object_id": int(values[number]),
-            },
-        )
+        height, width = mask.shape
+        yield {
+            "segmentation": {"size": list(plane.shape), "counts": counts},
+            "area": int(mask.sum()),
+            "bbox": [columns.start, rows.start, width, height],
+            "iscrowd": 0,
+            "object_id": int(values[number]),
+        }
