@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QColorDialog, QLineEdit
+from qtpy.QtWidgets import QApplication, QColorDialog, QLineEdit
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
 
@@ -70,6 +70,7 @@ class Table:
         editor.selectAll()
         self.qtbot.keyClicks(editor, text)
         self.qtbot.keyClick(editor, Qt.Key.Key_Return)
+        QApplication.processEvents()  # Qt takes the text over a moment later
 
     def tick(self, object_id):
         index, _ = self.place(object_id)
