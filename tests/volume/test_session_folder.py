@@ -8,8 +8,14 @@ from tests.volume.test_journal import same, work, work_through_planes
 
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.image_io import open_image, save_labels
+from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.volume.edits import AddPoint, NewObject
 from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.object_edits import (
+    LockObject,
+    RenameObject,
+    SetOverlapRule,
+)
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.session_folder import open_session, save_session
 
@@ -153,3 +159,24 @@ def test_the_journal_of_a_saved_session_is_as_before(saved, folder, volume):
     lines = (folder / "journal.jsonl").read_text().splitlines()
     assert json.loads(lines[0])["version"] == 2
     same(saved, replay(folder, volume, DiskPredictor()))
+
+
+def test_window_names_and_the_rule_for_neighbours_are_opened_too(
+    saved, folder, volume, plane
+):
+    work(saved)
+    saved.intensity = IntensityMapping("contrast_limits", 10, 90)
+    saved.apply(RenameObject(1, "left"), SetOverlapRule("cut"), LockObject(2))
+    saved.accept(1)
+    save_session(saved, folder)
+    opened = open_session(folder, volume)
+    assert opened.intensity == saved.intensity
+    for object_id in saved.object_ids:
+        assert opened.objects.summary(object_id) == saved.objects.summary(object_id)
+        assert opened.anchors(object_id) == saved.anchors(object_id)
+    for session in (saved, opened):
+        session.predictor = DiskPredictor()
+        session.new_object()
+        session.add_point(max(session.object_ids), plane, LEFT[1:])
+        session.mask(max(session.object_ids), plane)
+    assert np.array_equal(saved.labels, opened.labels)

@@ -12,7 +12,9 @@ from napari_sam_adapter.cli.annotate import annotate
 from napari_sam_adapter.cli.demo import demo
 from napari_sam_adapter.cli.embed import embed
 from napari_sam_adapter.cli.evaluation import evaluate
+from napari_sam_adapter.cli.export import export
 from napari_sam_adapter.cli.loading import Loader, load_from_disk
+from napari_sam_adapter.cli.measure import measure
 from napari_sam_adapter.cli.models import models
 from napari_sam_adapter.cli.pretrain import pretrain
 from napari_sam_adapter.cli.replaying import replay
@@ -41,6 +43,8 @@ app.command()(embed)
 app.command()(demo)
 app.command()(annotate)
 app.command()(evaluate)
+app.command()(measure)
+app.command()(export)
 app.add_typer(models, name="models")
 app.command()(pretrain)
 app.command()(replay)

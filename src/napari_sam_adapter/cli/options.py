@@ -41,6 +41,23 @@ RecordedDeviceOption = Annotated[
         help="auto, cpu, cuda, ... By default that of the session, for the same bits."
     ),
 ]
+LabelsArgument = Annotated[
+    Path, typer.Argument(help="Labels, in one of the formats of images.")
+]
+ExportArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="File to write: .tif, .zarr, .nii, .nii.gz, .png (2-D), .npy or .json "
+        "(COCO annotations)."
+    ),
+]
+LikeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--image", help="The segmented image, for axes, scale, units and position."
+    ),
+]
+TableOption = Annotated[Path, typer.Option("--output", "-o", help="CSV file to write.")]
 PointOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -86,6 +86,8 @@ def whole_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
     try:
         yield temporary
         _replace(temporary, path)
+    except OutputError:
+        raise
     except OSError as error:
         raise OutputError(
             f"Expected to write {path}, got: {_reason(error)}. Free some space or "

@@ -116,6 +116,36 @@ ACTIONS = {
             "PageUp",
         ),
         Action("show_keys", "Keys", "List all keys.", "?"),
+        Action("jump_to_object", "Go to", "Show the object and work on it."),
+        Action(
+            "reopen_object",
+            "Re-open",
+            "Work on a finished object again, with its prompts.",
+            "Shift-O",
+        ),
+        Action(
+            "lock_objects",
+            "Lock",
+            "Forbid to change the selected objects, or allow it again.",
+            "Shift-K",
+        ),
+        Action(
+            "merge_objects",
+            "Merge",
+            "Make the selected objects one: the one under work, or the first.",
+            "Shift-G",
+        ),
+        Action(
+            "split_object",
+            "Split",
+            "Make every piece that does not touch the others an object.",
+            "Shift-S",
+        ),
+        Action("delete_objects", "Delete", "Remove the selected objects.", "Shift-D"),
+        Action(
+            "measure", "Measure", "Measure all objects: features of the Labels layer."
+        ),
+        Action("export", "Export ...", "Save labels, annotations or measurements."),
     )
 }
 

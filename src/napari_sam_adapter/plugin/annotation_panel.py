@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import PluginState
 
 UNKNOWN_SCORE = "-"
+BUTTONS = (
+    "use_points", "use_boxes", "next_object", "accept", "propagate", "stop", "undo",
+    "redo",
+)  # fmt: skip
 
 
 class AnnotationPanel(QWidget):
-    """Buttons for everything in `ACTIONS`, the object number and its score.
+    """Buttons for tools, objects, volume and history, the object number and its score.
 
     Parameters
     ----------
@@ -42,11 +46,7 @@ class AnnotationPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.buttons = {
-            name: self._button(action)
-            for name, action in ACTIONS.items()
-            if action.title
-        }
+        self.buttons = {name: self._button(ACTIONS[name]) for name in BUTTONS}
         self.positive = self._switch("Object", True)
         self.negative = self._switch("Background", False)
         self.only_objects = QLabel("only objects")

@@ -13,6 +13,7 @@ from napari_sam_adapter.plugin.comparison import Comparison
 from napari_sam_adapter.plugin.comparison_panel import ComparisonPanel
 from napari_sam_adapter.plugin.comparison_state import NO_ADAPTER, ComparisonState
 from napari_sam_adapter.plugin.controller import Controller
+from napari_sam_adapter.plugin.exports import Exports
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.image_window import ImageWindow
 from napari_sam_adapter.plugin.image_window_panel import ImageWindowPanel
@@ -20,6 +21,8 @@ from napari_sam_adapter.plugin.key_settings import KeySettings
 from napari_sam_adapter.plugin.key_table import KeyHelp
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
+from napari_sam_adapter.plugin.object_editing import ObjectEditing
+from napari_sam_adapter.plugin.object_panel import ObjectPanel
 from napari_sam_adapter.plugin.preferences import FoldedSections
 from napari_sam_adapter.plugin.safekeeping import Safekeeping
 from napari_sam_adapter.plugin.sections import Sections
@@ -76,6 +79,9 @@ class SegmentAnythingWidget(QWidget):
         self.annotation_panel = AnnotationPanel()
         self.review = VolumeReview(self.controller)
         self.volume_panel = VolumePanel()
+        self.object_panel = ObjectPanel()
+        self.object_editing = ObjectEditing(self.controller, self.object_panel)
+        self.exports = Exports(self.controller, self)
         self.activity_panel = ActivityPanel()
         self.training_state = TrainingState()
         self.training = TrainingRun(
@@ -159,6 +165,7 @@ class SegmentAnythingWidget(QWidget):
             ("Session", self.session_panel, True),
             ("Network", self.model_panel, True),
             ("Annotate", self.annotation_panel, True),
+            ("Objects", self.object_panel, True),
             ("Volume", self.volume_panel, True),
             ("Training", self.training_panel, False),
             ("Comparison", self.comparison_panel, False),

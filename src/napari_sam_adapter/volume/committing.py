@@ -46,10 +46,11 @@ def _commit_answer(draft: Draft, result: PlaneResult) -> None:
 def _commit_propagated(draft: Draft, result: PlaneResult) -> None:
     object_id, plane, document = result.object_id, result.plane, draft.document
     record = document.record(object_id, plane)
-    accepted = [i for i, known in document.objects.items() if known.accepted]
     if result.is_usable:
-        write_mask(draft, object_id, plane, result.mask, accepted)
+        write_mask(draft, object_id, plane, result.mask, document.finished)
     elif record.is_derived:
-        write_mask(draft, object_id, plane, np.zeros_like(result.mask), accepted)
+        write_mask(
+            draft, object_id, plane, np.zeros_like(result.mask), document.finished
+        )
     record = replace(record, answer=None, derivation=Derivation.of(result))
     draft.set_record(object_id, plane, record)

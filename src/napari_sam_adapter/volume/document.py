@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.history import History, Key, Step, Transition
+from napari_sam_adapter.volume.ledger import Ledger
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ MOST_REFINABLE = 200
 """Newest answers that keep their logits, for the next prompt to refine."""
 FEW_LABELS = 1 << 24
 """Below this, the labels in use are found with one flag per label: no sorting."""
+OVERLAP_RULES = "keep", "cut", "overwrite"
+"""Who gets a pixel that a mask wants and another object has; see `SetOverlapRule`."""
 
 
 class Document:
@@ -34,8 +37,8 @@ class Document:
     ----------
     labels : int array of the spatial shape
         Written in place.
-    objects : iterable of int
-        Values in it that are objects.
+    is_empty : bool
+        Whether all of them are known to be 0; other values above 0 become objects.
     overwrite : bool
         Whether masks take pixels of other objects.
     """
@@ -43,20 +46,33 @@ class Document:
     def __init__(
         self,
         labels: npt.NDArray[np.integer[Any]],
-        objects: Iterable[int] = (),
+        is_empty: bool = False,
         overwrite: bool = False,
     ) -> None:
         self.labels = labels
-        self.overwrite = overwrite
+        self.overlap_rule = "overwrite" if overwrite else "keep"
+        self.ledger = Ledger(labels, is_empty)
         self.history = History()
-        self.objects = {object_id: ObjectRecord() for object_id in objects}
+        self.objects: dict[int, ObjectRecord] = {}
+        self.finished: set[int] = set()
+        self.locked: set[int] = set()
         self.records: dict[Key, PlaneRecord] = {}
+        self.records_of: dict[int, dict[Plane, PlaneRecord]] = {}
         self.kept: set[Key] = set()
         self.refinable: dict[Key, None] = {}
         self.open_propagations: dict[int, frozenset[int]] = {}
         self._clock = itertools.count(1)
         self._revisions: dict[int | Key, int] = {}
         self._oldest_revision = 0
+        known = {object_id: (None, ObjectRecord()) for object_id in self.ledger.objects}
+        self.restore_objects(known)
+
+    @property
+    def spared(self) -> set[int]:
+        """Objects from which a mask takes no pixel under the rule in force."""
+        if self.overlap_rule == "overwrite":
+            return self.locked
+        return self.locked | self.finished
 
     def record(self, object_id: int, plane: Plane) -> PlaneRecord:
         """Return what is known of an object on a plane.
@@ -170,10 +186,10 @@ class Document:
         ----------
         step : Step
             A step that was just done or taken back. Accepting an object outdates
-            nothing: masks on their way still count.
+            nothing: masks on their way still count. Locking does.
         """
         for object_id, (before, after) in step.objects.items():
-            if before is None or after is None:
+            if before is None or after is None or before.locked != after.locked:
                 self._revisions[object_id] = next(self._clock)
         for key in step.records:
             self._revisions[key] = next(self._clock)
@@ -219,9 +235,11 @@ class Document:
         """
         changes = [change.unpack() for change in step.changes]
         for change in changes:
-            change.write(self.labels)
-        restore(self.objects, step.objects)
+            self.write(change)
+        self.restore_objects(step.objects)
         self.restore_records(step.records)
+        if step.overlap_rule is not None:
+            self.overlap_rule = step.overlap_rule[1]
         self.settle(step)
         return changes
 
@@ -246,7 +264,8 @@ class Document:
                 del self.refinable[oldest]
                 if record.answer is not None:
                     answer = record.answer.without_logits()
-                    self.records[oldest] = replace(record, answer=answer)
+                    small = replace(record, answer=answer)
+                    self.restore_records({oldest: (record, small)})
 
     def restore_from(
         self,
@@ -266,9 +285,42 @@ class Document:
             Where answers have logits, the newest last.
         """
         self.refinable = dict.fromkeys(refinable)
-        self.objects = dict(objects)
-        self.records = dict(records)
-        self.kept = {key for key, record in records.items() if record.is_kept}
+        for known in (self.objects, self.records, self.records_of):
+            known.clear()
+        for members in (self.finished, self.locked, self.kept):
+            members.clear()
+        self.restore_objects({key: (None, record) for key, record in objects.items()})
+        self.restore_records({key: (None, record) for key, record in records.items()})
+
+    def write(self, change: Change) -> None:
+        """Write changed pixels into the labels, and count them.
+
+        Parameters
+        ----------
+        change : Change
+            What to write.
+        """
+        if change.is_empty:
+            return
+        before = self.labels[change.region].copy()
+        change.write(self.labels)
+        self.ledger.update(change.region, before, self.labels[change.region])
+
+    def restore_objects(
+        self, transitions: Mapping[int, Transition[ObjectRecord]]
+    ) -> None:
+        """Put objects where a step says, and note which are finished or locked.
+
+        Parameters
+        ----------
+        transitions : mapping
+            Object to its record before and after.
+        """
+        _restore(self.objects, transitions)
+        self.ledger.touch(transitions)
+        for object_id, (_, after) in transitions.items():
+            _include(self.finished, object_id, after is not None and after.accepted)
+            _include(self.locked, object_id, after is not None and after.locked)
 
     def restore_records(
         self, transitions: Mapping[Key, Transition[PlaneRecord]]
@@ -280,37 +332,25 @@ class Document:
         transitions : mapping
             (object, plane) to its record before and after.
         """
-        restore(self.records, transitions)
-        for key, (_, after) in transitions.items():
-            if after is not None and after.is_kept:
-                self.kept.add(key)
-            else:
-                self.kept.discard(key)
+        _restore(self.records, transitions)
+        for key, (before, after) in transitions.items():
+            object_id, plane = key
+            _include(self.kept, key, after is not None and after.is_kept)
+            own = self.records_of.setdefault(object_id, {})
+            _restore(own, {plane: (before, after)})
+            if not own:
+                del self.records_of[object_id]
+        self.ledger.touch({object_id for object_id, _ in transitions})
 
 
-def labels_in_use(labels: npt.NDArray[np.integer[Any]]) -> list[int]:
-    """Return the values above 0 that occur in a label array.
-
-    Parameters
-    ----------
-    labels : int array
-        Any shape.
-
-    Returns
-    -------
-    list of int
-        In rising order.
-    """
-    largest = int(labels.max())
-    if largest >= FEW_LABELS:
-        return [int(value) for value in np.unique(labels) if value > 0]
-    present = np.zeros(max(largest, 0) + 1, dtype=bool)
-    for part in labels:
-        present[np.maximum(part, 0)] = True
-    return [int(value) for value in np.flatnonzero(present) if value > 0]
+def _include(members: set[Any], member: Any, inside: bool) -> None:
+    if inside:
+        members.add(member)
+    else:
+        members.discard(member)
 
 
-def restore(table: dict[Any, Any], transitions: Any) -> None:
+def _restore(table: dict[Any, Any], transitions: Mapping[Any, Transition[Any]]) -> None:
     """Put records of objects or planes where the second part of transitions says."""
     for name, (_, after) in transitions.items():
         if after is None:

@@ -62,6 +62,7 @@ class EditableLabels(ReadableLabels):
             tuple(document.history.undone),
             self.log.number,
             tuple(self.log.descriptions),
+            document.overlap_rule,
         )
 
     def restore(self, state: SessionState) -> None:
@@ -74,6 +75,7 @@ class EditableLabels(ReadableLabels):
         """
         document = self._document
         document.restore_from(state.objects, state.records, state.refinable)
+        document.overlap_rule = state.overlap_rule
         document.history.done.extend(state.done)
         document.history.undone.extend(state.undone)
         self.log = SessionLog(state.number, state.descriptions)

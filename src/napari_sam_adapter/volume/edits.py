@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from napari_sam_adapter.volume.object_edits import ObjectEdit
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -33,7 +35,7 @@ class DeleteObject:
     Parameters
     ----------
     object_id : int
-        The object.
+        The object; not locked.
     """
 
     object_id: int
@@ -309,6 +311,7 @@ PromptEdit: TypeAlias = (
 )
 Edit: TypeAlias = (
     PromptEdit
+    | ObjectEdit
     | NewObject
     | DeleteObject
     | Accept

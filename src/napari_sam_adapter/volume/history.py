@@ -40,17 +40,21 @@ class Step:
         Pixels, in the order in which they were written.
     propagation : int
         Number of the propagation that made it, 0 for an edit.
+    overlap_rule : (str, str) or None
+        The rule before and after, if it was changed.
     """
 
     objects: Mapping[int, Transition[ObjectRecord]] = field(default_factory=dict)
     records: Mapping[Key, Transition[PlaneRecord]] = field(default_factory=dict)
     changes: tuple[PackedChange, ...] = ()
     propagation: int = 0
+    overlap_rule: tuple[str, str] | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was done."""
-        return not (self.objects or self.records or self.changes)
+        done = self.objects or self.records or self.changes
+        return not done and self.overlap_rule is None
 
     @cached_property
     def nbytes(self) -> int:
@@ -99,6 +103,7 @@ class Step:
                 for change in reversed(self.changes)
             ),
             self.propagation,
+            overlap_rule=self.overlap_rule and self.overlap_rule[::-1],
         )
 
     def meets(self, changes: tuple[PackedChange, ...]) -> bool:

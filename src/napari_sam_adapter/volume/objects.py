@@ -28,9 +28,18 @@ class ObjectRecord:
     ----------
     accepted : bool
         Whether the user declared the object finished.
+    name : str
+        What the user calls it; may be empty.
+    class_name : str
+        What kind of thing it is; may be empty.
+    locked : bool
+        Whether the user forbade to change it.
     """
 
     accepted: bool = False
+    name: str = ""
+    class_name: str = ""
+    locked: bool = False
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,11 @@ from napari_sam_adapter.volume.edits import (
     UnlockPlane,
 )
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord, same_prompts
-from napari_sam_adapter.volume.plane import planes_of
+from napari_sam_adapter.volume.performing_objects import (
+    delete_object,
+    perform_on_objects,
+    require_unlocked,
+)
 from napari_sam_adapter.volume.protection import protected_pixels
 from napari_sam_adapter.volume.results import clip_score
 
@@ -68,7 +72,7 @@ def perform(draft: Draft, edit: Edit) -> None:
         case NewObject():
             _make_object(draft, edit.object_id)
         case DeleteObject():
-            _delete_object(draft, edit.object_id)
+            delete_object(draft, edit.object_id)
         case Accept():
             record = draft.document.require(edit.object_id)
             draft.set_object(edit.object_id, replace(record, accepted=True))
@@ -80,8 +84,18 @@ def perform(draft: Draft, edit: Edit) -> None:
             _release_paint(draft, edit)
         case LockPlane() | UnlockPlane() | EndHere():
             _lock(draft, edit)
-        case _:
+        case (
+            AddPoint()
+            | MovePoint()
+            | RemovePoint()
+            | SetBox()
+            | AddScribble()
+            | SetMaskPrompt()
+            | SetPrompts()
+        ):
             _edit_prompts(draft, edit)
+        case _:
+            perform_on_objects(draft, edit)
 
 
 def write_mask(
@@ -105,7 +119,7 @@ def write_mask(
         Pixels of other objects, pixels that were edited by hand, and locked ones
         stay as they are.
     spared : collection of int
-        Objects whose pixels stay even where masks overwrite others.
+        Objects whose pixels stay whatever the overlap rule says.
     """
     document = draft.document
     kept = protected_pixels(document, object_id, plane)
@@ -115,10 +129,11 @@ def write_mask(
     part = slice(top, bottom), slice(left, right)
     current, mask = current[part], mask[part]
     kept = None if kept is None else kept[part]
-    if document.overwrite and spared:
-        others = np.isin(current, list(spared)) & (current != object_id)
+    takes = document.overlap_rule != "keep"
+    if takes and (untouched := document.spared.union(spared)):
+        others = np.isin(current, list(untouched)) & (current != object_id)
         kept = others if kept is None else kept | others
-    after = merge_mask(current, object_id, mask, kept, document.overwrite)
+    after = merge_mask(current, object_id, mask, kept, takes)
     draft.write(object_id, plane, after, (top, left))
 
 
@@ -184,9 +199,8 @@ def _number(edit: MovePoint | RemovePoint, prompts: Prompts) -> int:
 
 def _edit_prompts(draft: Draft, edit: PromptEdit) -> None:
     document, object_id, plane = draft.document, edit.object_id, edit.plane
-    document.require(object_id)
-    plane.check(document.labels.shape)
     record = _unlocked(document, object_id, plane)
+    plane.check(document.labels.shape)
     prompts = edited_prompts(record.prompts, edit)
     prompts.check_inside(plane.shape(document.labels.shape))
     if same_prompts(prompts, record.prompts):
@@ -203,6 +217,7 @@ def _clear_mask(draft: Draft, object_id: int, plane: Plane) -> None:
 
 
 def _unlocked(document: Document, object_id: int, plane: Plane) -> PlaneRecord:
+    require_unlocked(document, object_id)
     record = document.record(object_id, plane)
     if record.locked:
         raise SessionError(
@@ -242,23 +257,8 @@ def _make_object(draft: Draft, object_id: int) -> None:
     draft.set_object(object_id, ObjectRecord())
 
 
-def _delete_object(draft: Draft, object_id: int) -> None:
-    document = draft.document
-    document.require(object_id)
-    for plane in planes_of(document.labels.shape):
-        current = plane.view(document.labels)
-        own = current == object_id
-        if own.any():
-            draft.write(object_id, plane, np.where(own, 0, current))
-    for number, plane in list(document.records):
-        if number == object_id:
-            draft.set_record(object_id, plane, PlaneRecord())
-    draft.set_object(object_id, None)
-
-
 def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
     document, object_id, plane = draft.document, edit.object_id, edit.plane
-    document.require(object_id)
     record = _unlocked(document, object_id, plane)
     answer = record.answer
     count = len(answer.candidates) if answer and not record.is_pending else 0

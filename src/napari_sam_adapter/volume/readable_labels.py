@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.document import Document, labels_in_use
+from napari_sam_adapter.volume.document import Document
 from napari_sam_adapter.volume.new_labels import new_labels
+from napari_sam_adapter.volume.object_list import ObjectList
 from napari_sam_adapter.volume.review import (
     DOUBTFUL,
     Doubt,
@@ -35,7 +36,7 @@ class ReadableLabels:
     labels : int array of that shape or None
         Written in place; new ones by default, see `new_labels`.
     overwrite : bool
-        Whether masks take pixels of other objects.
+        Whether masks take pixels of other objects, at the beginning.
 
     Raises
     ------
@@ -51,13 +52,13 @@ class ReadableLabels:
         labels: npt.NDArray[np.integer[Any]] | None = None,
         overwrite: bool = False,
     ) -> None:
-        objects: list[int] = []
+        is_new = labels is None
         if labels is None:
             labels = new_labels(shape)
         else:
             check_labels(labels, shape)
-            objects = labels_in_use(labels)
-        self._document = Document(labels, objects, overwrite)
+        self._document = Document(labels, is_new, overwrite)
+        self.objects = ObjectList(self._document)
 
     @property
     def labels(self) -> npt.NDArray[np.integer[Any]]:
@@ -72,10 +73,12 @@ class ReadableLabels:
     @property
     def accepted_ids(self) -> list[int]:
         """Objects that the user declared finished, in rising order."""
-        objects = self._document.objects
-        return [
-            object_id for object_id in self.object_ids if objects[object_id].accepted
-        ]
+        return sorted(self._document.finished)
+
+    @property
+    def overlap_rule(self) -> str:
+        """Who gets a pixel that two objects want; see `SetOverlapRule`."""
+        return self._document.overlap_rule
 
     @property
     def can_undo(self) -> bool:
@@ -117,8 +120,8 @@ class ReadableLabels:
         list of Plane
             Those with prompts, hand edits or locks, in the order in which they came.
         """
-        records = self._document.records.items()
-        return [p for (i, p), record in records if i == object_id and record.is_anchor]
+        records = self._document.records_of.get(object_id, {})
+        return [plane for plane, record in records.items() if record.is_anchor]
 
     def needs_mask(self, object_id: int, plane: Plane) -> bool:
         """Whether the prompts of an object on a plane are newer than its mask.

@@ -17,6 +17,7 @@ from napari_sam_adapter.errors import OutputError, SamAdapterError, SessionError
 from napari_sam_adapter.image_io import open_image, save_labels
 from napari_sam_adapter.image_io.output import check_output, whole_output
 from napari_sam_adapter.volume.journal import ReplayStep, begin_again, replay_steps
+from napari_sam_adapter.volume.journal_entries import UseIntensity, edit_from_json
 from napari_sam_adapter.volume.journal_file import (
     JOURNAL_NAME,
     Journal,
@@ -35,10 +36,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.volume.journal import PredictorSource
     from napari_sam_adapter.volume.journal_file import Recorded
     from napari_sam_adapter.volume.planes import ArraySource, Volume
     from napari_sam_adapter.volume.session import Session
+
+    Lines = list[dict[str, Any]]
 
 SUFFIX = ".session"
 LABELS_NAME, STATE_NAME = "labels.tif", "state.zip"
@@ -238,9 +242,12 @@ def open_session_steps(
     journal = find_journal(path)
     found = _read_folder(journal)
     if found is not None:
-        header, state, labels = found
+        header, lines, state, labels = found
         session = begin_again(header, image, labels, axes, checked=False)
         session.restore(state)
+        window = _last_window(lines)
+        if window is not None:
+            session.volume = session.volume.with_intensity(window)
         yield ReplayStep(1, 1, session)
         return
     if predictor is None:
@@ -253,18 +260,27 @@ def open_session_steps(
 
 def _read_folder(
     journal: Path,
-) -> tuple[JournalHeader, SessionState, npt.NDArray[np.integer[Any]]] | None:
+) -> tuple[JournalHeader, Lines, SessionState, npt.NDArray[np.integer[Any]]] | None:
     """Return what a folder holds, or None if it does not belong together."""
     state, labels = journal.with_name(STATE_NAME), journal.with_name(LABELS_NAME)
     if journal.name != JOURNAL_NAME or not (state.exists() and labels.exists()):
         return None
     content = journal.read_bytes()
-    header, _ = parse_journal(content, journal)
+    header, lines = parse_journal(content, journal)
     try:
         read = np.array(open_image(labels).data, dtype=header.labels["dtype"])
-        return header, read_state(state, _sums(content, read)), read
+        return header, lines, read_state(state, _sums(content, read)), read
     except SamAdapterError:
         return None
+
+
+def _last_window(lines: Lines) -> IntensityMapping | None:
+    """Return the intensity window in force at the end, if it was ever changed."""
+    for line in reversed(lines):
+        if line["kind"] == UseIntensity.__name__:
+            entry = edit_from_json(line)
+            return entry.intensity if isinstance(entry, UseIntensity) else None
+    return None
 
 
 def _sums(content: bytes, labels: npt.NDArray[np.integer[Any]]) -> dict[str, str]:

@@ -58,6 +58,8 @@ class SessionState:
         The next one for a predictor or propagation.
     descriptions : tuple of dict
         Of the predictors that were used, the last one last.
+    overlap_rule : str
+        See `SetOverlapRule`.
     """
 
     objects: Mapping[int, ObjectRecord]
@@ -67,6 +69,7 @@ class SessionState:
     undone: tuple[Step, ...]
     number: int
     descriptions: tuple[dict[str, str], ...]
+    overlap_rule: str = "keep"
 
 
 def write_state(path: Path, state: SessionState, sums: Mapping[str, str]) -> None:
