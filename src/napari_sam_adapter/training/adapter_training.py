@@ -234,7 +234,6 @@ class _Run:
         self._ending = self._ending or "all steps"
         if self._processes.is_first:
             self._config.state_path.unlink(missing_ok=True)
-        self._stepper.release()
         self._processes.leave()
 
     def _save(self) -> None:

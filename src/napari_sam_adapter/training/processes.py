@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -70,12 +69,9 @@ class Processes:
         return int(told)
 
     def leave(self) -> None:
-        """End the connection to the others; what `wrap` returned must be gone."""
+        """End the connection to the others."""
         if self.world > 1:
             distributed.barrier()  # one that is gone first takes the others down
-            # a wrapper that waits for the collector keeps the threads of the
-            # connection until the interpreter exits, and then they abort it
-            gc.collect()
             distributed.destroy_process_group()
 
 

@@ -102,10 +102,6 @@ class Stepper:
         self._move(step, loss)
         return loss / self._batch, iou / self._batch
 
-    def release(self) -> None:
-        """Let go of the connection to other processes; no step can follow."""
-        self._model = self._trainee
-
     def measure(self, examples: AdapterExamples) -> StepCost:
         """Take one step with one image and forget it; fit the micro-batch to memory.
 
