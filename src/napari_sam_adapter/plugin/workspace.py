@@ -268,7 +268,7 @@ class Workspace:
         except SamAdapterError as error:
             self._owner.report(error)
         self.repaint()
-        # A mask that was on its way there is out of date: it knows nothing of the stroke.
+        # A mask that was on its way there knows nothing of the stroke: ask again.
         painted = {stroke.plane for stroke in strokes}
         waiting = [plane for plane in self.planes_without_mask() if plane in painted]
         self._owner.on_prompts_changed(self, waiting)
