@@ -8,9 +8,9 @@ from tests.volume.conftest import LEFT
 from tests.volume.test_journal import full_disk, same, work
 
 from napari_sam_adapter.errors import OutputError, SessionError
-from napari_sam_adapter.volume.autosave import (
+from napari_sam_adapter.volume.autosave import Autosave
+from napari_sam_adapter.volume.autosave_files import (
     MOST_DAYS,
-    Autosave,
     autosave_folder,
     clean,
     unfinished_in,
@@ -135,7 +135,7 @@ def test_old_and_too_many_autosaves_are_removed(folder, kept, monkeypatch):
         age = (MOST_DAYS + 1) * 24 * 3600 if number == 3 else 60 + number
         os.utime(path, (time.time() - age,) * 2)
     os.utime(in_use, (0, 0))
-    monkeypatch.setattr("napari_sam_adapter.volume.autosave.MOST_FILES", 3)
+    monkeypatch.setattr("napari_sam_adapter.volume.autosave_files.MOST_FILES", 3)
     clean(folder)
     assert {path.name for path in folder.glob("*.jsonl")} == {
         in_use.name, "0.jsonl", "1.jsonl", "2.jsonl",

@@ -12,7 +12,8 @@ import pytest
 from tests.volume import editing_child
 from tests.volume.editing_child import SHAPE, edit_for_ever
 
-from napari_sam_adapter.volume.autosave import Autosave, unfinished_in
+from napari_sam_adapter.volume.autosave import Autosave
+from napari_sam_adapter.volume.autosave_files import unfinished_in
 from napari_sam_adapter.volume.journal import replay, replay_steps
 from napari_sam_adapter.volume.journal_file import read_journal
 from napari_sam_adapter.volume.journal_header import image_identity

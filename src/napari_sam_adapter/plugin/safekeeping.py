@@ -19,10 +19,11 @@ from napari_sam_adapter.plugin.session_saving import (
     writing_steps,
 )
 from napari_sam_adapter.plugin.state import Message, ModelChoice, Progress
-from napari_sam_adapter.volume.autosave import (
-    Autosave,
+from napari_sam_adapter.volume.autosave import Autosave
+from napari_sam_adapter.volume.autosave_files import (
     autosave_folder,
     clean,
+    last_edit,
     remove,
     unfinished_in,
 )
@@ -333,7 +334,13 @@ class Safekeeping:
         workspace = self._controller.workspace
         kept = None if workspace is None else self._kept.get(workspace)
         self.state.has_session = kept is not None
-        many = len(kept.unfinished) if kept is not None else 0
-        more = "" if many < 2 else f" (and {many - 1} more)"
-        offer = "A session of this image was left without being saved"
-        self.state.offer = f"{offer}{more}. Go on with it?" if many else ""
+        self.state.offer = "" if kept is None else _offer(kept.unfinished)
+
+
+def _offer(unfinished: list[Path]) -> str:
+    if not unfinished:
+        return ""
+    more = f" (and {len(unfinished) - 1} more)" if len(unfinished) > 1 else ""
+    when = last_edit(unfinished[0])
+    left = f"A session of this image was left without being saved on {when}"
+    return f"{left}{more}. Go on with it?"

@@ -292,12 +292,16 @@ class Workspace:
 
     def on_stroke(self, layer: Labels, atoms: list[Any]) -> None:
         """Make a stroke of napari's brush an edit, so that undo covers it."""
+        strokes = labels_layer.take_stroke(layer, atoms, self._painted_axes())
         try:
-            axes = self._painted_axes()
-            self.session.apply(*labels_layer.take_stroke(layer, atoms, axes))
+            self.session.apply(*strokes)
         except SamAdapterError as error:
             self._owner.report(error)
         self.repaint()
+        # A mask that was on its way there knows nothing of the stroke: ask again.
+        painted = {stroke.plane for stroke in strokes}
+        waiting = [plane for plane in self.planes_without_mask() if plane in painted]
+        self._owner.on_prompts_changed(self, waiting)
         self._owner.on_labels_edited(self)
 
     def on_label_selected(self, label: int) -> None:
