@@ -107,6 +107,18 @@ def test_a_series_goes_on_where_it_stopped(scene, make_scene, folder, monkeypatc
     assert again.widget.series_panel.place.text() == "2 of 3: b.tif\n1 finished"
 
 
+def test_the_same_folder_opened_again_keeps_what_was_done(scene, folder, monkeypatch):
+    scene.click(LEFT_DISK)
+    open_folder(scene, folder, monkeypatch)
+    arrive(scene, 0)
+    assert scene.value(*LEFT_DISK) == 1
+    scene.viewer.layers.remove("a.png")
+    open_folder(scene, folder, monkeypatch)
+    arrive(scene, 0)
+    assert scene.value(*LEFT_DISK) == 1
+    assert names(scene).count("a.png") == 1
+
+
 def test_what_is_finished_is_told_and_can_be_changed(scene, folder):
     panel = scene.widget.series_panel
     scene.click(LEFT_DISK)
@@ -143,6 +155,14 @@ def test_a_broken_image_is_told_and_passed_over(scene, folder):
     turn(scene, "PageDown", 2)
     assert scene.state.image.name == "c.tif"
     turn(scene, "PageUp", 0)
+
+
+def test_an_image_that_cannot_be_segmented_is_passed_over(scene, folder):
+    np.save(folder / "b.npy", np.zeros((2, 3, 2, 3, 2, 8, 8), np.uint8))
+    scene.widget.series.open_folder(folder)
+    arrive(scene, 0)
+    turn(scene, "PageDown", 2)
+    assert scene.state.image.name == "b.tif"
 
 
 def test_a_missing_image_gets_a_sentence(scene, folder):

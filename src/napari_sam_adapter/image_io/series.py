@@ -131,7 +131,7 @@ class Series:
     """
 
     def __init__(self, images: Sequence[str | PathLike[str]]) -> None:
-        self.entries = tuple(SeriesEntry(Path(image)) for image in images)
+        self.entries = tuple(SeriesEntry(Path(image).absolute()) for image in images)
         if not self.entries:
             raise DatasetError("Expected images for a series, got none. Choose some.")
         self._progress = self.entries[0].path.parent / PROGRESS_NAME
@@ -230,7 +230,7 @@ class Series:
 
     def _key(self, path: Path) -> str:
         folder = self._progress.parent
-        return path.name if path.parent == folder else str(path.absolute())
+        return path.name if path.parent == folder else str(path)
 
     def _write_progress(self) -> None:
         values = {

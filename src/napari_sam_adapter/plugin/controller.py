@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from napari.utils.notifications import show_error
@@ -58,7 +58,7 @@ class Controller:
         self._state = state
         self._segmenter = Segmenter(state, load, self._on_commit, self.report)
         self._workspaces: dict[Layer, Workspace] = {}
-        self.starting_labels: dict[Layer, npt.NDArray[np.int32]] = {}
+        self.starting_labels: dict[Layer, npt.NDArray[np.integer[Any]]] = {}
         """Objects of images that are about to be taken into use, by layer."""
         self._current: Workspace | None = None
         self._keys = KeyBindings(viewer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from napari.layers import Image
@@ -15,16 +15,22 @@ from napari_sam_adapter.image_io.series import Series, SeriesEntry, SeriesImage
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message, Phase, Tool
+from napari_sam_adapter.plugin.workspace import AXIS_LETTERS
+from napari_sam_adapter.volume.planes import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.image_io.opened_image import OpenedImage
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
 
+Labels: TypeAlias = "npt.NDArray[np.integer[Any]]"
+NOTHING = "No image of this series can be opened."
 MOST_BYTES_READ = 1 << 30
 """Images up to this size are read whole before they are shown."""
 
@@ -221,28 +227,39 @@ class SeriesRun:
         """Show an image in the place of the one that was open."""
         if found.opened is None:
             text = "There is no further image. The labels are saved."
-            self._controller.state.message = Message(text)
+            self._controller.state.message = Message(text if self._page else NOTHING)
             self.changed.emit()
             return
-        tool, old = self._controller.state.tool, self._page
-        self._page = self._show(series.entries[found.position], found)
+        entry, old = series.entries[found.position], self._page
+        if old is None or old.entry != entry or not self._is_shown(old):
+            tool = self._controller.state.tool
+            self._page = self._show(entry, found, self._labels_of(entry, found.opened))
+            self._close(old)
+            self._take_up(tool)
         self.series = series
-        self._close(old)
-        self._take_up(tool, has_labels=found.opened.labels is not None)
-        name, count = series.entries[found.position].path.name, len(series.entries)
         self._controller.state.message = Message(
-            f"Image {found.position + 1} of {count}: {name}."
+            f"Image {found.position + 1} of {len(series.entries)}: {entry.path.name}."
         )
         self.changed.emit()
         series.move_to(found.position)
         self.changed.emit()
 
-    def _show(self, entry: SeriesEntry, found: _Found) -> _Page:
+    def _is_shown(self, page: _Page) -> bool:
+        return page.layer in self._controller.viewer.layers
+
+    def _labels_of(self, entry: SeriesEntry, opened: SeriesImage) -> Labels | None:
+        # Those of an image that was open are newer than what was read before saving.
+        page = self._page
+        if page is not None and page.entry == entry:
+            return page.workspace.session.labels
+        return opened.labels
+
+    def _show(self, entry: SeriesEntry, found: _Found, labels: Labels | None) -> _Page:
         assert found.opened is not None
         controller, opened = self._controller, found.opened
         layer = Image(found.pixels, **_options(opened.image))
-        if opened.labels is not None:
-            controller.starting_labels[layer] = opened.labels
+        if labels is not None:
+            controller.starting_labels[layer] = labels
         controller.viewer.add_layer(layer)
         controller.choose_image(layer)
         return _Page(entry, opened.image, layer, controller.in_use())
@@ -255,13 +272,13 @@ class SeriesRun:
             if layer in layers:
                 layers.remove(layer)
 
-    def _take_up(self, tool: Tool, has_labels: bool) -> None:
+    def _take_up(self, tool: Tool) -> None:
         """Go on with the tool in hand, and show the labels that are there."""
         workspace = self._controller.in_use()
         if tool is not Tool.NONE:
             workspace.use(tool)
             self._controller.on_tool_changed()
-        elif has_labels:
+        elif workspace.session.object_ids:
             workspace.layers.ensure(workspace.session.labels)
         workspace.repaint()
 
@@ -273,7 +290,10 @@ def _first_readable(
     for position, entry in candidates:
         try:
             opened = entry.read()
-            yield _Found(position, opened, _pixels(opened.image))
+            pixels = _pixels(opened.image)
+            spatial = AXIS_LETTERS[-len(opened.image.label_axes) :]
+            Volume(pixels, spatial + "c" * opened.image.is_colour)  # or it is refused
+            yield _Found(position, opened, pixels)
         except ImageError as error:
             yield error
         else:

@@ -65,7 +65,7 @@ class Workspace:
         The image to segment.
     owner : WorkspaceOwner
         Whom to tell.
-    labels : int32 array or None
+    labels : int array or None
         Objects that are there already; written in place.
 
     Raises
@@ -79,7 +79,7 @@ class Workspace:
         viewer: ViewerModel,
         image: Image,
         owner: WorkspaceOwner,
-        labels: npt.NDArray[np.int32] | None = None,
+        labels: npt.NDArray[np.integer[Any]] | None = None,
     ) -> None:
         self.image = image
         self.session = Session(
