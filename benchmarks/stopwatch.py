@@ -79,7 +79,7 @@ class MaskWatch:
 
     def _on_data(self, event: object) -> None:
         workspace = self._widget.controller.workspace
-        plane = workspace.session.labels[self.viewer.dims.current_step[0]]
+        plane = workspace.plane_in_view().view(workspace.session.labels)
         self._written = bool((plane == workspace.object_id).any())
 
     def _on_draw(self, event: object) -> None:
