@@ -9,7 +9,7 @@ from napari_sam_adapter.plugin.state import BackgroundPress, Tool
 from napari_sam_adapter.predictions import Capabilities
 
 ACROSS_LEFT = (14, 14), (20, 20), (26, 24)
-AROUND_LEFT = (8, 8), (8, 32), (32, 32), (32, 8)
+AROUND_LEFT = (8, 8), (8, 32), (32, 32), (32, 8), (12, 8)
 ON_EDGE_OF_LEFT = (17, 24), (20, 26), (23, 24)
 OTHER_PRESSES = pytest.mark.parametrize(
     "press", [{"button": 2}, {"modifiers": ("Shift",)}], ids=["right button", "shift"]
@@ -89,7 +89,7 @@ def test_a_polygon_of_clicks_segments_what_is_inside(scene):
 def test_an_outline_of_background_is_negative(scene, press):
     scene.click(LEFT_DISK)
     scene.press("use_lasso")
-    scene.draw((16, 23), (16, 29), (24, 29), (24, 23), **press)
+    scene.draw((16, 23), (16, 29), (24, 29), (24, 23), (18, 23), **press)
     assert not scene.prompts.polygons[0].positive
     assert scene.value(3, 20, 26) == 0
     assert scene.value(3, 20, 14) == 1
@@ -98,7 +98,7 @@ def test_an_outline_of_background_is_negative(scene, press):
 @pytest.mark.parametrize("tool", ["use_scribbles", "use_lasso"])
 def test_undo_and_redo_take_a_drawing_along(scene, tool):
     scene.press(tool)
-    scene.draw(*AROUND_LEFT, (9, 9), LEFT_DISK)
+    scene.draw(*AROUND_LEFT, LEFT_DISK)
     assert scene.labels.any()
     mouse.press_key(scene.viewer, "Z", "Control")
     assert not scene.labels.any()
@@ -141,7 +141,7 @@ def test_all_kinds_of_drawings_can_be_together(scene):
     scene.press("use_scribbles")
     scene.draw(*ACROSS_LEFT)
     scene.press("use_lasso")
-    scene.draw((36, 50), (36, 70), (54, 70), (54, 50))
+    scene.draw((36, 50), (36, 70), (54, 70), (54, 50), (40, 50))
     prompts = scene.prompts
     assert prompts.box is not None
     assert len(prompts.scribbles) == len(prompts.polygons) == 1

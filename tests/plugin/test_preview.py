@@ -83,11 +83,26 @@ def test_only_the_newest_position_is_computed(scene):
     for point in hovered:
         wish(scene, point)
     scene.predictor.gate.set()
-    scene.qtbot.waitUntil(lambda: is_shown(scene))
     scene.qtbot.waitUntil(lambda: not scene.is_working())
-    assert scene.predictor.asked <= asked + 3
+    assert scene.predictor.asked == asked + 2
     points = scene.predictor.predicted[-1][0].points
     assert points[-1] == pytest.approx(hovered[-1], abs=0.6)
+    assert is_shown(scene)
+
+
+def test_previews_come_while_the_mouse_moves(scene):
+    hover(scene, LEFT_DISK)
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    layer, shown = overlay(scene), []
+    layer.events.set_data.connect(lambda _: shown.append(tuple(corner_of(layer))))
+    scene.predictor.gate.clear()
+    asked = scene.predictor.asked
+    wish(scene, RIGHT_DISK)
+    scene.qtbot.waitUntil(lambda: scene.predictor.asked > asked)
+    wish(scene, (21, 21))
+    scene.predictor.gate.set()
+    scene.qtbot.waitUntil(lambda: (3, 36, 52) in shown)
+    scene.qtbot.waitUntil(lambda: shown[-1] == (3, 12, 12))
 
 
 def test_a_click_goes_before_a_waiting_preview(scene):

@@ -9,7 +9,7 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, corner_of, disks, stack
 
 from napari_sam_adapter.volume.planes import Plane
 
-AROUND_LEFT = np.array([(8, 8), (8, 32), (32, 32), (32, 8)])
+AROUND_LEFT = np.array([(8, 8), (8, 32), (32, 32), (32, 8), (12, 8)])
 LEFT_MASK = disks(centres=[LEFT_DISK]) == 200
 TOOLS = pytest.mark.parametrize(
     "name", ["points", "boxes", "scribbles", "lasso", "preview", "mask"]
@@ -133,12 +133,12 @@ def test_multiscale_image(make_scene, name):
 @TOOLS
 def test_another_image_lies_on_top(make_scene, name):
     scene = make_scene(stack(), name="cells")
-    other = scene.viewer.add_image(np.zeros((2, 8, 300, 300)), name="larger")
+    scene.viewer.add_image(np.zeros((2, 8, 300, 300)), name="larger")
     assert scene.workspace.image.name == "cells"
     scene.viewer.dims.set_current_step(1, 3)
     ask(scene, name)
     check_left_disk(scene, name, 3, (3, 12, 12))
-    scene.controller.choose_image(other)
+    scene.controller.choose_image(scene.state.images[1])
     assert not scene.labels.any()
     assert not scene.widget.preview.overlay.is_shown
 

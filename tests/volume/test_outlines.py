@@ -12,7 +12,7 @@ from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.session import Session
 
 
-def square(point, half=4, positive=True):
+def square(point, half=4.4, positive=True):
     middle = np.array(point[-2:])
     offsets = np.array([(-half, -half), (-half, half), (half, half), (half, -half)])
     return Polygon(middle + offsets, positive)
@@ -52,7 +52,7 @@ def test_an_outline_of_background_takes_a_part_out(session, plane, predictor):
     session.new_object()
     session.add_point(1, plane, LEFT[1:])
     session.mask(1, plane)
-    out = square((LEFT[1], LEFT[2] + 4), 2, positive=False)
+    out = square((LEFT[1], LEFT[2] + 4), 2.4, positive=False)
     mask = draw(session, plane, out, points=[LEFT[1:]])
     assert not mask[LEFT[1], LEFT[2] + 4]
     asked, previous = predictor.predicted[-1]
@@ -63,7 +63,7 @@ def test_an_outline_of_background_takes_a_part_out(session, plane, predictor):
 
 
 def test_background_is_taken_out_of_an_outlined_mask(session, plane, predictor):
-    out = square((LEFT[1], LEFT[2] + 4), 2, positive=False)
+    out = square((LEFT[1], LEFT[2] + 4), 2.4, positive=False)
     draw(session, plane, square(LEFT), out)
     asked, _ = predictor.predicted[-1]
     assert asked.mask.sum() == 81 - 15

@@ -76,8 +76,8 @@ ACTIONS = {
         ),
         Action("stop", "Stop", "Stop what is running.", "H"),
         Action("undo", "Undo", "Take the last step back.", "U", "Control-Z"),
-        Action("next_candidate", "Next", "Take the next of the masks that fit.", "Q"),
-        Action("previous_candidate", "Previous", "Take the mask before it.", "Shift-Q"),
+        Action("next_candidate", "", "Take the next of the masks that fit.", "Q"),
+        Action("previous_candidate", "", "Take the mask before it.", "Shift-Q"),
         Action(
             "switch_preview", "Preview", "Show what a click here would give.", "Shift-H"
         ),

@@ -35,10 +35,13 @@ TOOLS = {
     "use_lasso": Tool.LASSO,
 }
 """Which tool each button takes."""
+BUTTONS = (
+    *TOOLS, "next_object", "accept", "propagate", "stop", "undo", "redo",
+)  # fmt: skip
 
 
 class AnnotationPanel(QGroupBox):
-    """Buttons for everything in `ACTIONS`, the object number and its score.
+    """Buttons for tools, objects, volume and history, the object number and its score.
 
     Parameters
     ----------
@@ -55,11 +58,7 @@ class AnnotationPanel(QGroupBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Objects", parent)
-        self.buttons = {
-            name: self._button(action)
-            for name, action in ACTIONS.items()
-            if action.title
-        }
+        self.buttons = {name: self._button(ACTIONS[name]) for name in BUTTONS}
         self.positive = self._switch("Object", True)
         self.negative = self._switch("Background", False)
         self._polarity = _either(self.positive, self.negative)

@@ -10,7 +10,7 @@ from qtpy.QtCore import QTimer
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.mask_overlay import MaskOverlay
 from napari_sam_adapter.plugin.reporting import reporting
-from napari_sam_adapter.plugin.state import Choice, Message
+from napari_sam_adapter.plugin.state import Choice, Message, Tool
 from napari_sam_adapter.volume.changes import bounding_box
 from napari_sam_adapter.volume.edits import ChooseCandidate
 
@@ -56,6 +56,7 @@ class CandidateChoice:
             }
         )
         controller.updated.connect(self._timer.start)
+        controller.state.events.tool.connect(self._timer.start)
         controller.closed.connect(self._close)
 
     def report(self, error: SamAdapterError) -> None:
@@ -109,6 +110,8 @@ class CandidateChoice:
             self._shown = None
             self._show_nothing()
             return
+        if self._controller.state.tool is not Tool.NONE:
+            self.overlay.prepare(workspace.image)  # ahead of the first click
         object_id, session = workspace.object_id, workspace.session
         shown = workspace, object_id, plane, session.revision(object_id, plane)
         if shown == self._shown:
@@ -140,6 +143,7 @@ class CandidateChoice:
 
     def _close(self) -> None:
         self._timer.stop()
+        self._shown = None
         self.overlay.close()
 
 

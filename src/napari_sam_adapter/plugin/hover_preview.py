@@ -11,15 +11,17 @@ from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.mask_overlay import MaskOverlay
 from napari_sam_adapter.plugin.state import Message, Press, Tool
-from napari_sam_adapter.prompts import Prompts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
+    from napari_sam_adapter.volume.session import Session
 
 COLOUR = "#ffffff"
 
@@ -28,7 +30,7 @@ class HoverPreview:
     """A light mask under the mouse that is no edit.
 
     Only with the point tool, and only on planes that are encoded; the plane in view is
-    encoded when it is asked for. The newest position alone is computed.
+    encoded when it is asked for. Positions are skipped while one is computed.
 
     Parameters
     ----------
@@ -40,7 +42,9 @@ class HoverPreview:
         self._controller = controller
         self._state = controller.state
         self.overlay = MaskOverlay(controller.viewer, "SAM preview", [COLOUR], True)
+        self._queue = controller.segmenter.queue
         self._wanted: MaskRequest | None = None
+        self._computed: MaskRequest | None = None
         self._prefetched: Any = None
         controller.add_commands({"switch_preview": self.switch})
         controller.viewer.mouse_move_callbacks.append(self._on_move)
@@ -61,8 +65,8 @@ class HoverPreview:
 
     def clear(self) -> None:
         """Take the preview away until the mouse moves again."""
-        self._wanted = None
-        self._controller.segmenter.queue.cancel(lambda job: job.owner is self)
+        self._wanted = self._prefetched = None
+        self._queue.cancel(lambda job: job.owner is self)
         self.overlay.hide()
 
     def _close(self) -> None:
@@ -82,13 +86,11 @@ class HoverPreview:
         data = np.asarray(workspace.image.world_to_data(event.position))
         point = data[-plane.ndim :][list(plane.axes)]
         try:
-            prompts = self._prompts_at(workspace, plane, point, event.modifiers)
-            prompts.check_inside(plane.shape(workspace.session.labels.shape))
-            self._state.understood.check(prompts)
+            self._wanted = self._request(workspace, plane, point, event.modifiers)
         except SamAdapterError:
             self.clear()
-            return
-        self._ask(workspace, plane, prompts)
+        else:
+            self._ask(workspace)
 
     def _is_ready(self, workspace: Workspace, plane: Plane) -> bool:
         """Whether a plane is encoded; if not, have that done, once."""
@@ -103,38 +105,55 @@ class HoverPreview:
             segmenter.prefetch(workspace, plane)
         return False
 
-    def _prompts_at(
+    def _request(
         self,
         workspace: Workspace,
         plane: Plane,
         point: npt.NDArray[np.float64],
         modifiers: Any,
-    ) -> Prompts:
+    ) -> MaskRequest:
+        session, object_id = workspace.session, workspace.object_id
         press = Press(shift="Shift" in modifiers)
         positive = self._state.positive and not self._state.background_press.fits(press)
-        begins = self._controller.is_new_object(positive)
-        known = workspace.session.prompts(workspace.object_id, plane)
-        known = Prompts() if begins else known
-        return known.with_point((float(point[0]), float(point[1])), positive)
+        if self._controller.is_new_object(positive) and workspace.known_prompts():
+            object_id = workspace.next_id
+        known = session.prompts(object_id, plane)
+        prompts = known.with_point((float(point[0]), float(point[1])), positive)
+        prompts.check_inside(plane.shape(session.labels.shape))
+        self._state.understood.check(prompts)
+        return session.request(object_id, plane, prompts)
 
-    def _ask(self, workspace: Workspace, plane: Plane, prompts: Prompts) -> None:
-        session = workspace.session
-        self._wanted = request = session.request(workspace.object_id, plane, prompts)
-        self._controller.segmenter.queue.submit(
+    def _ask(self, workspace: Workspace) -> None:
+        """Compute the newest position when its turn comes, one at a time."""
+        if self._queue.has(Priority.PREVIEW):
+            return
+        self._queue.submit(
             Job(
                 owner=self,
                 key="preview",
                 priority=Priority.PREVIEW,
-                steps=map(session.compute, (request,)),
-                on_result=partial(self._show, workspace, request),
-                on_error=lambda error: None,
+                steps=self._newest(workspace.session),
+                on_result=partial(self._show, workspace),
+                on_error=self._on_error,
+                on_end=partial(self._on_end, workspace),
             )
         )
 
-    def _show(
-        self, workspace: Workspace, request: MaskRequest, result: PlaneResult
-    ) -> None:
+    def _newest(self, session: Session) -> Iterator[PlaneResult]:
+        # Runs on the worker thread; the main thread may set another wish meanwhile.
+        self._computed = request = self._wanted
+        if request is not None:
+            yield session.compute(request)
+
+    def _show(self, workspace: Workspace, result: PlaneResult) -> None:
         assert result.prediction is not None  # only propagations come without
-        if self._wanted is request:
-            mask = workspace.session.preferred_mask(result.prediction)
-            self.overlay.show(workspace.image, request.plane, [mask])
+        mask = workspace.session.preferred_mask(result.prediction)
+        self.overlay.show(workspace.image, result.plane, [mask])
+
+    def _on_error(self, error: SamAdapterError) -> None:
+        """Say nothing: the same error comes with the click."""
+        self._wanted = None
+
+    def _on_end(self, workspace: Workspace) -> None:
+        if self._wanted is not None and self._wanted is not self._computed:
+            self._ask(workspace)

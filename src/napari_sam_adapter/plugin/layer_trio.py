@@ -226,9 +226,9 @@ class LayerTrio:
         if event.action == "adding":
             press, self._press = self._press, Press()
             self._listener.on_prompt_coming(event.source, press)
-            self._is_drawing = event.source is self.shapes
+            self._is_drawing |= event.source is self.shapes
         elif event.action in {"added", "removed", "changed"}:
-            self._is_drawing = False
+            self._is_drawing &= event.source is not self.shapes
             self._listener.on_prompts_edited()
 
     def _on_paint(self, event: Any) -> None:

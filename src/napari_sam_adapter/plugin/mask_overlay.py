@@ -71,6 +71,26 @@ class MaskOverlay:
         """Whether there is anything to see on its plane."""
         return self.layer is not None and bool(self.layer.data.any())
 
+    def prepare(self, image: Image) -> Labels:
+        """Have the layer in the viewer, because napari needs long to make one.
+
+        Parameters
+        ----------
+        image : Image
+            What it will lie over.
+
+        Returns
+        -------
+        Labels
+            With the axes of the image.
+        """
+        layer = self.layer
+        is_here = layer is not None and layer in self._viewer.layers
+        if layer is None or not is_here or layer.ndim != image.ndim:
+            self.close()
+            layer = self.layer = self._build(image)
+        return layer
+
     def show(self, image: Image, plane: Plane, masks: Sequence[Mask]) -> None:
         """Show masks on a plane instead of those before.
 
@@ -101,7 +121,7 @@ class MaskOverlay:
         layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def hide(self) -> None:
-        """Show nothing; the layer stays, because napari needs long to make one."""
+        """Show nothing; the layer stays."""
         if self.layer is not None and self.is_shown:
             self.layer.data[...] = 0
             self.layer.refresh(thumbnail=False, highlight=False, extent=False)
@@ -131,11 +151,7 @@ class MaskOverlay:
         most: tuple[int, ...],
     ) -> Labels:
         """Return a layer with room for so many pixels of a plane of some shape."""
-        layer = self.layer
-        is_here = layer is not None and layer in self._viewer.layers
-        if layer is None or not is_here or layer.ndim != plane.ndim:
-            self.close()
-            layer = self.layer = self._build(image)
+        layer = self.prepare(image)
         present = layer.data.shape
         fits = all(
             room <= present[axis] <= limit

@@ -59,7 +59,7 @@ class PromptPanel(QGroupBox):
             self.background.addItem(choice.value, choice)
         self.background.activated.connect(self._on_background)
         self.candidates = [self._candidate(number) for number in range(len(COLOURS))]
-        self.no_candidates = QLabel("one click on a new object gives three")
+        self.no_candidates = QLabel("click a new object")
         self._shown: tuple[Choice, ...] = ()
         self._lay_out()
 
@@ -96,10 +96,11 @@ class PromptPanel(QGroupBox):
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
-        for column, name in enumerate(self.buttons):
+        for column, name in enumerate(SWITCHES, 1):
             grid.addWidget(self.buttons[name], 0, column)
         grid.addWidget(QLabel("background"), 1, 0)
-        grid.addWidget(self.background, 1, 1, 1, 2)
+        grid.addWidget(self.background, 1, 1)
+        grid.addWidget(self.buttons["ask_with_mask"], 1, 2)
         row = QHBoxLayout()
         row.addWidget(self.no_candidates)
         for button in self.candidates:

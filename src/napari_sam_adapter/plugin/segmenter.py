@@ -159,9 +159,9 @@ class Segmenter:
             self.stop_propagation()
         elif self._state.phase is not Phase.READY:
             self._wishes.clear()
-            self._clicks.clear()
             self._propagate_next = None
             self._queue.cancel(lambda job: job.priority is not Priority.TRAINING)
+            self._clicks.keep([job.key for job in self._queue.jobs])
             self._state.message = Message("Stopped.")
 
     def stop_propagation(self) -> None:
@@ -184,6 +184,7 @@ class Segmenter:
             key: wish for key, wish in self._wishes.items() if wish[0] is not workspace
         }
         self._queue.cancel(lambda job: job.owner is workspace)
+        self._clicks.keep([job.key for job in self._queue.jobs])
 
     def close(self) -> None:
         """Cancel everything for good."""
@@ -245,8 +246,9 @@ class Segmenter:
         changes = workspace.session.commit(result)
         if changes:
             workspace.repaint()
-            objects = sorted({change.object_id for change in changes})
-            self._state.message = Message(f"Segmented: {', '.join(map(str, objects))}.")
+            ids = ", ".join(str(change.object_id) for change in changes)
+            are = "Object {} is" if len(changes) == 1 else "Objects {} are"
+            self._state.message = Message(f"{are.format(ids)} segmented.")
         self._on_commit(workspace)
 
     def _start_propagation(self, workspace: Workspace) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.volume.together import can_share, compute_together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from napari_sam_adapter.volume.results import JointResult, MaskRequest, PlaneResult
 
@@ -32,10 +32,16 @@ class WaitingClicks:
             self._waiting = [old for old in self._waiting if not _same(old, request)]
             self._waiting.append(request)
 
-    def clear(self) -> None:
-        """Forget all requests."""
+    def keep(self, keys: Collection[object]) -> None:
+        """Forget all requests but some.
+
+        Parameters
+        ----------
+        keys : collection
+            Those to be kept are in it.
+        """
         with self._lock:
-            self._waiting.clear()
+            self._waiting = [request for request in self._waiting if request in keys]
 
     def answers(
         self, request: MaskRequest, compute: Callable[[MaskRequest], PlaneResult]
