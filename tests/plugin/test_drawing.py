@@ -11,9 +11,6 @@ from napari_sam_adapter.predictions import Capabilities
 ACROSS_LEFT = (14, 14), (20, 20), (26, 24)
 AROUND_LEFT = (8, 8), (8, 32), (32, 32), (32, 8), (12, 8)
 ON_EDGE_OF_LEFT = (17, 24), (20, 26), (23, 24)
-OTHER_PRESSES = pytest.mark.parametrize(
-    "press", [{"button": 2}, {"modifiers": ("Shift",)}], ids=["right button", "shift"]
-)
 
 
 @pytest.fixture
@@ -50,11 +47,10 @@ def test_a_scribble_segments_what_it_runs_over(scene):
     assert shown(scene) == [("path", "+")]
 
 
-@OTHER_PRESSES
-def test_a_scribble_over_background_takes_it_out(scene, press):
+def test_a_scribble_over_background_takes_it_out(scene):
     scene.click(LEFT_DISK)
     scene.press("use_scribbles")
-    scene.draw(*ON_EDGE_OF_LEFT, **press)
+    scene.draw(*ON_EDGE_OF_LEFT, button=2)
     assert not scene.prompts.scribbles[0].positive
     assert scene.value(3, 20, 26) == 0
     assert scene.value(3, 20, 14) == 1
@@ -85,19 +81,17 @@ def test_a_polygon_of_clicks_segments_what_is_inside(scene):
     assert len(polygon.corners) >= 3
 
 
-@OTHER_PRESSES
-def test_an_outline_of_background_is_negative(scene, press):
+def test_an_outline_of_background_is_negative(scene):
     scene.click(LEFT_DISK)
     scene.press("use_lasso")
-    scene.draw((16, 23), (16, 29), (24, 29), (24, 23), (18, 23), **press)
+    scene.draw((16, 23), (16, 29), (24, 29), (24, 23), (18, 23), modifiers=("Shift",))
     assert not scene.prompts.polygons[0].positive
     assert scene.value(3, 20, 26) == 0
     assert scene.value(3, 20, 14) == 1
 
 
-@pytest.mark.parametrize("tool", ["use_scribbles", "use_lasso"])
-def test_undo_and_redo_take_a_drawing_along(scene, tool):
-    scene.press(tool)
+def test_undo_and_redo_take_a_drawing_along(scene):
+    scene.press("use_lasso")
     scene.draw(*AROUND_LEFT, LEFT_DISK)
     assert scene.labels.any()
     mouse.press_key(scene.viewer, "Z", "Control")

@@ -94,7 +94,12 @@ def test_previews_come_while_the_mouse_moves(scene):
     hover(scene, LEFT_DISK)
     scene.qtbot.waitUntil(lambda: not scene.is_working())
     layer, shown = overlay(scene), []
-    layer.events.set_data.connect(lambda _: shown.append(tuple(corner_of(layer))))
+
+    def note(event):
+        if layer.data.any():
+            shown.append(tuple(corner_of(layer)))
+
+    layer.events.set_data.connect(note)
     scene.predictor.gate.clear()
     asked = scene.predictor.asked
     wish(scene, RIGHT_DISK)

@@ -11,12 +11,25 @@ from napari_sam_adapter.volume.planes import Plane
 
 AROUND_LEFT = np.array([(8, 8), (8, 32), (32, 32), (32, 8), (12, 8)])
 LEFT_MASK = disks(centres=[LEFT_DISK]) == 200
-TOOLS = pytest.mark.parametrize(
-    "name", ["points", "boxes", "scribbles", "lasso", "preview", "mask"]
-)
+WAYS = "preview", "points", "boxes", "scribbles", "lasso", "mask"
 
 
-def ask(scene, name, to_world=lambda point: point):
+def check_every_way(scene, cut, corner, to_world=lambda point: point):
+    """Each way to ask gives the left disk on the plane in view and nothing else."""
+    for name in WAYS:
+        ask(scene, name, to_world)
+        if name == "preview":
+            shown = corner_of(scene.widget.preview.overlay.layer)
+            assert shown == pytest.approx(corner)
+            assert not scene.labels.any()
+        else:
+            assert np.array_equal(scene.labels[cut] == 1, LEFT_MASK), name
+            assert np.count_nonzero(scene.labels) == LEFT_MASK.sum()
+        while scene.workspace.session.can_undo:
+            scene.press("undo")
+
+
+def ask(scene, name, to_world):
     """Mark the left disk with one of the ways to ask; return what is in view then."""
     if name == "preview":
         scene.press("use_points")
@@ -75,71 +88,52 @@ def draw(scene, points, in_data):
     mouse.drag_along(scene.viewer, points, wait_for)
 
 
-def check_left_disk(scene, name, cut, corner):
-    """The mask, or the preview, is the left disk on one plane and nothing elsewhere."""
-    if name == "preview":
-        assert corner_of(scene.widget.preview.overlay.layer) == pytest.approx(corner)
-        assert not scene.labels.any()
-    else:
-        assert np.array_equal(scene.labels[cut] == 1, LEFT_MASK)
-        assert np.count_nonzero(scene.labels) == LEFT_MASK.sum()
-
-
-@TOOLS
-def test_transposed_view(make_scene, name):
+def test_transposed_view(make_scene):
     scene = make_scene(disks())
     scene.viewer.dims.transpose()
-    ask(scene, name, lambda point: tuple(point)[::-1])
-    check_left_disk(scene, name, ..., (12, 12))
+    check_every_way(scene, ..., (12, 12), lambda point: tuple(point)[::-1])
 
 
-@TOOLS
-def test_view_along_another_axis(make_scene, name):
+def test_view_along_another_axis(make_scene):
     scene = make_scene(np.moveaxis(stack(), 0, 2))
     scene.viewer.dims.order = (2, 0, 1)
     scene.viewer.dims.set_current_step(2, 4)
-    ask(scene, name)
-    check_left_disk(scene, name, np.s_[:, :, 4], (12, 12, 4))
+    check_every_way(scene, np.s_[:, :, 4], (12, 12, 4))
 
 
-@TOOLS
-def test_time_and_channel_axes(make_scene, name):
+def test_time_and_channel_axes(make_scene):
     image = np.broadcast_to(stack(), (2, 3, 8, 64, 80))
     scene = make_scene(image, axis_labels=("t", "c", "z", "y", "x"))
     scene.viewer.dims.current_step = (1, 2, 3, 0, 0)
-    ask(scene, name)
+    check_every_way(scene, (1, 2, 3), (1, 2, 3, 12, 12))
     assert scene.workspace.plane_in_view() == Plane((3, 4), (1, 2, 3))
-    check_left_disk(scene, name, (1, 2, 3), (1, 2, 3, 12, 12))
 
 
-@TOOLS
-def test_scaled_and_moved_image(make_scene, name):
+def test_scaled_and_moved_image(make_scene):
     options = {"scale": (2, 0.5, 0.5), "translate": (10, 3, 4), "units": ("um",) * 3}
     scene = make_scene(stack(), **options)
     scene.viewer.dims.set_point(0, 16)
-    ask(scene, name, lambda point: (3 + point[0] * 0.5, 4 + point[1] * 0.5))
-    check_left_disk(scene, name, 3, (16, 9, 10))
+
+    def to_world(point):
+        return 3 + point[0] * 0.5, 4 + point[1] * 0.5
+
+    check_every_way(scene, 3, (16, 9, 10), to_world)
 
 
-@TOOLS
-def test_multiscale_image(make_scene, name):
+def test_multiscale_image(make_scene):
     full = stack()
     scene = make_scene([full, full[:, ::2, ::2], full[:, ::4, ::4]], multiscale=True)
     scene.viewer.dims.set_current_step(0, 3)
-    ask(scene, name)
-    check_left_disk(scene, name, 3, (3, 12, 12))
+    check_every_way(scene, 3, (3, 12, 12))
 
 
-@TOOLS
-def test_another_image_lies_on_top(make_scene, name):
+def test_another_image_lies_on_top(make_scene):
     scene = make_scene(stack(), name="cells")
     scene.viewer.add_image(np.zeros((2, 8, 300, 300)), name="larger")
     assert scene.workspace.image.name == "cells"
     scene.viewer.dims.set_current_step(1, 3)
-    ask(scene, name)
-    check_left_disk(scene, name, 3, (3, 12, 12))
+    check_every_way(scene, 3, (3, 12, 12))
     scene.controller.choose_image(scene.state.images[1])
-    assert not scene.labels.any()
     assert not scene.widget.preview.overlay.is_shown
 
 

@@ -55,8 +55,8 @@ class CandidateChoice:
                 "previous_candidate": lambda: self._step(-1),
             }
         )
-        controller.updated.connect(self._timer.start)
-        controller.state.events.tool.connect(self._timer.start)
+        controller.updated.connect(self._look_soon)
+        controller.state.events.tool.connect(self._look_soon)
         controller.closed.connect(self._close)
 
     def report(self, error: SamAdapterError) -> None:
@@ -102,6 +102,9 @@ class CandidateChoice:
             f"Mask {number + 1} is taken; the next click gets one of that size."
         )
         self._controller.update()
+
+    def _look_soon(self) -> None:
+        self._timer.start()
 
     def _look(self) -> None:
         workspace = self._controller.workspace

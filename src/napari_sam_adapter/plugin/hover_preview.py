@@ -83,6 +83,7 @@ class HoverPreview:
         plane = workspace.plane_or_none()
         if plane is None or not self._is_ready(workspace, plane):
             return
+        self.overlay.prepare(workspace.image)
         data = np.asarray(workspace.image.world_to_data(event.position))
         point = data[-plane.ndim :][list(plane.axes)]
         try:
