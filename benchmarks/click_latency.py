@@ -23,7 +23,7 @@ import driven_window
 import numpy as np
 from driven_window import click, press_key, show_plane
 from scipy import ndimage
-from stopwatch import Heartbeat, MaskWatch
+from stopwatch import Heartbeat, MaskWatch, PreviewWatch
 
 from napari_sam_adapter.sample_images import nuclei_volume
 
@@ -36,6 +36,7 @@ SHAPE = 24, 512, 512
 REPEATS = 10
 FOLLOWED = 3
 """Objects that are followed through the volume."""
+LAST = REPEATS - 1
 LARGE = 2048
 NEW, ENCODED = "click on a new plane", "click on an encoded plane"
 ENCODED_LARGE = f"click on an encoded plane, {LARGE} x {LARGE}"
@@ -56,7 +57,7 @@ def main() -> None:
     heart.measure("model load", lambda: load(widget))
     seconds = measure_clicks(viewer, widget, truth, heart)
     previews = {"512 x 512": measure_hover(viewer, widget, heart, "preview, 512 x 512")}
-    seconds |= measure_large(viewer, widget, image[0], truth[0], heart)
+    seconds |= measure_large(viewer, widget, image[LAST], truth[LAST], heart)
     size = f"{LARGE} x {LARGE}"
     previews[size] = measure_hover(viewer, widget, heart, f"preview, {size}")
     print_results(seconds, previews, heart.longest)
@@ -141,7 +142,7 @@ def measure_hover(
 ) -> float:
     """Move the mouse in circles; return how many previews were shown each second."""
     press_key(viewer, "N")
-    switch, overlay = widget.controller.commands["switch_preview"], widget.preview
+    switch = widget.controller.commands["switch_preview"]
     switch()
     middle = np.array(widget.controller.workspace.session.labels.shape[-2:]) / 2
 
@@ -150,10 +151,7 @@ def measure_hover(
         around = HOVER_RADIUS * np.array([np.sin(angle), np.cos(angle)])
         driven_window.move(viewer, tuple(middle + around))
 
-    move(0)
-    driven_window.wait_until(lambda: overlay.overlay.is_shown)
-    shown: list[object] = []
-    overlay.overlay.layer.events.set_data.connect(shown.append)
+    watch = PreviewWatch(viewer, widget)
 
     def hover() -> None:
         for step in range(round(HOVER_SECONDS * HOVER_STEPS)):
@@ -162,7 +160,7 @@ def measure_hover(
 
     taken = heart.measure(name, hover)
     switch()
-    return len(shown) / taken
+    return watch.count / taken
 
 
 def timed_click(
