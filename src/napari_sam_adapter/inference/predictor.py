@@ -243,6 +243,7 @@ class SamPredictor:
             If there is no prompt, or one lies outside the plane.
         """
         logits = None if previous is None else previous.logits
+        prompts = prompts.without_polygons(embedding.frame.original)
         return self._predict_alike(embedding, [prompts], [logits])[0]
 
     def predict_many(
@@ -267,15 +268,16 @@ class SamPredictor:
         PromptError
             If an object has no prompt, or one lies outside the plane.
         """
+        asked = [p.without_polygons(embedding.frame.original) for p in prompts_list]
         alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
-        for i, prompts in enumerate(prompts_list):
+        for i, prompts in enumerate(asked):
             alike[kind_of(prompts)].append(i)
         answers: dict[int, MaskPrediction] = {}
         for numbers in alike.values():
-            group = [prompts_list[i] for i in numbers]
+            group = [asked[i] for i in numbers]
             found = self._predict_alike(embedding, group, [None] * len(group))
             answers.update(zip(numbers, found, strict=True))
-        return [answers[i] for i in range(len(prompts_list))]
+        return [answers[i] for i in range(len(asked))]
 
     @torch.inference_mode()
     def propose(

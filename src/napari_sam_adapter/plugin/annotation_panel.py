@@ -9,6 +9,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QPushButton,
     QSpinBox,
@@ -16,15 +17,24 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam_adapter.plugin.actions import ACTIONS, Action
+from napari_sam_adapter.plugin.prompt_tools import tools_for
 from napari_sam_adapter.plugin.state import Phase, Tool
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import PluginState
+    from napari_sam_adapter.predictions import Capabilities
 
 UNKNOWN_SCORE = "-"
+TOOLS = {
+    "use_points": Tool.POINTS,
+    "use_boxes": Tool.BOXES,
+    "use_scribbles": Tool.SCRIBBLES,
+    "use_polygons": Tool.POLYGONS,
+    "use_lasso": Tool.LASSO,
+}
+"""Which tool each button takes."""
 BUTTONS = (
-    "use_points", "use_boxes", "next_object", "accept", "propagate", "stop", "undo",
-    "redo",
+    *TOOLS, "next_object", "accept", "propagate", "stop", "undo", "redo",
 )  # fmt: skip
 
 
@@ -54,7 +64,7 @@ class AnnotationPanel(QWidget):
             "This network does not understand clicks on the background."
         )
         self._polarity = _either(self.positive, self.negative)
-        self._tools = _either(self.buttons["use_points"], self.buttons["use_boxes"])
+        self._tools = _either(*(self.buttons[name] for name in TOOLS))
         self.object_number = QSpinBox()
         self.object_number.setRange(0, 0)
         self.object_number.setKeyboardTracking(False)
@@ -80,6 +90,7 @@ class AnnotationPanel(QWidget):
         self.negative.setVisible(has_negative)
         self.only_objects.setVisible(not has_negative)
         self._show_tool(state.tool)
+        self._show_understood(state.understood)
         self._show_object(state)
         propagating = state.phase is Phase.PROPAGATING
         self.buttons["propagate"].setEnabled(not propagating)
@@ -89,9 +100,15 @@ class AnnotationPanel(QWidget):
 
     def _show_tool(self, tool: Tool) -> None:
         self._tools.setExclusive(False)
-        self.buttons["use_points"].setChecked(tool is Tool.POINTS)
-        self.buttons["use_boxes"].setChecked(tool is Tool.BOXES)
+        for name, its in TOOLS.items():
+            self.buttons[name].setChecked(tool is its)
         self._tools.setExclusive(True)
+
+    def _show_understood(self, understood: Capabilities) -> None:
+        self.negative.setVisible(understood.negative_points)
+        known = tools_for(understood)
+        for name, tool in TOOLS.items():
+            self.buttons[name].setVisible(tool in known)
 
     def _show_object(self, state: PluginState) -> None:
         self.object_number.blockSignals(True)
@@ -113,10 +130,14 @@ class AnnotationPanel(QWidget):
             (QLabel("hand paint"), self.buttons["release_paint"]),
             (QLabel("history"), self.buttons["undo"], self.buttons["redo"]),
         )
-        for row, widgets in enumerate(pairs):
+        drawing = QHBoxLayout()
+        for name in ("use_scribbles", "use_polygons", "use_lasso"):
+            drawing.addWidget(self.buttons[name])
+        grid.addLayout(drawing, 1, 0, 1, 3)
+        for number, widgets in enumerate(pairs):
             for column, widget in enumerate(widgets):
-                grid.addWidget(widget, row, column)
-        grid.addWidget(self.only_objects, 1, 2)
+                grid.addWidget(widget, number + (number > 0), column)
+        grid.addWidget(self.only_objects, 2, 2)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(2, 1)
 

@@ -29,11 +29,12 @@ class Priority(IntEnum):
     LOAD = 0
     CLICK = 1
     VIEW = 2
-    AHEAD = 3
-    SAVE = 4
-    OPEN = 5
-    PROPAGATION = 6
-    TRAINING = 7
+    PREVIEW = 3
+    AHEAD = 4
+    SAVE = 5
+    OPEN = 6
+    PROPAGATION = 7
+    TRAINING = 8
 
 
 def _nothing() -> None:

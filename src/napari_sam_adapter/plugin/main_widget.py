@@ -9,11 +9,13 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
 from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
+from napari_sam_adapter.plugin.candidate_choice import CandidateChoice
 from napari_sam_adapter.plugin.comparison import Comparison
 from napari_sam_adapter.plugin.comparison_panel import ComparisonPanel
 from napari_sam_adapter.plugin.comparison_state import NO_ADAPTER, ComparisonState
 from napari_sam_adapter.plugin.controller import Controller
 from napari_sam_adapter.plugin.exports import Exports
+from napari_sam_adapter.plugin.hover_preview import HoverPreview
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.image_window import ImageWindow
 from napari_sam_adapter.plugin.image_window_panel import ImageWindowPanel
@@ -24,6 +26,8 @@ from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
 from napari_sam_adapter.plugin.object_editing import ObjectEditing
 from napari_sam_adapter.plugin.object_panel import ObjectPanel
 from napari_sam_adapter.plugin.preferences import FoldedSections
+from napari_sam_adapter.plugin.prompt_commands import PromptCommands
+from napari_sam_adapter.plugin.prompt_panel import PromptPanel
 from napari_sam_adapter.plugin.safekeeping import Safekeeping
 from napari_sam_adapter.plugin.sections import Sections
 from napari_sam_adapter.plugin.series_panel import SeriesPanel
@@ -82,6 +86,10 @@ class SegmentAnythingWidget(QWidget):
         self.object_panel = ObjectPanel()
         self.object_editing = ObjectEditing(self.controller, self.object_panel)
         self.exports = Exports(self.controller, self)
+        self.prompt_panel = PromptPanel()
+        self.prompting = PromptCommands(self.controller)
+        self.candidates = CandidateChoice(self.controller)
+        self.preview = HoverPreview(self.controller)
         self.activity_panel = ActivityPanel()
         self.training_state = TrainingState()
         self.training = TrainingRun(
@@ -165,6 +173,7 @@ class SegmentAnythingWidget(QWidget):
             ("Session", self.session_panel, True),
             ("Network", self.model_panel, True),
             ("Annotate", self.annotation_panel, True),
+            ("Prompts", self.prompt_panel, True),
             ("Objects", self.object_panel, True),
             ("Volume", self.volume_panel, True),
             ("Training", self.training_panel, False),
@@ -185,6 +194,10 @@ class SegmentAnythingWidget(QWidget):
         self.annotation_panel.action_pressed.connect(self._on_action)
         self.annotation_panel.polarity_chosen.connect(controller.set_polarity)
         self.annotation_panel.object_chosen.connect(controller.choose_object)
+        panel = self.prompt_panel
+        panel.action_pressed.connect(self._on_action)
+        panel.candidate_chosen.connect(self.candidates.choose)
+        panel.background_press_chosen.connect(controller.tools.set_background_press)
         self.image_panel.image_chosen.connect(controller.choose_image)
         self.volume_panel.action_pressed.connect(self._on_action)
         self.volume_panel.index_chosen.connect(self.review.go_to)
@@ -277,6 +290,7 @@ class SegmentAnythingWidget(QWidget):
         self.image_panel.show_state(self.state)
         self.model_panel.show_weights(self.state, self.weights.state)
         self.annotation_panel.show_state(self.state)
+        self.prompt_panel.show_state(self.state)
         self.activity_panel.show_state(self.state)
         self.training_panel.show_state(self.training_state, self.state)
         self.comparison_panel.show_state(self.comparison_state, self.state)

@@ -21,6 +21,7 @@ from napari_sam_adapter.plugin.state import (
 )
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.travel import Travel
+from napari_sam_adapter.plugin.waiting_clicks import WaitingClicks
 from napari_sam_adapter.volume.following import follow
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.planes import Plane
-    from napari_sam_adapter.volume.results import PlaneResult
+    from napari_sam_adapter.volume.results import JointResult, PlaneResult
 
 REPAINT_INTERVAL = 100
 """Milliseconds between two repaints, of bar and masks, while a propagation runs."""
@@ -66,6 +67,7 @@ class Segmenter:
         self._on_commit = on_commit
         self._report = report
         self._queue = JobQueue(self._on_queue_changed)
+        self._clicks = WaitingClicks()
         self._predictor: Predictor | None = None
         self._travel = Travel()
         self._wishes: dict[Hashable, tuple[Workspace, Callable[[], None]]] = {}
@@ -180,6 +182,7 @@ class Segmenter:
             self._propagate_next = None
             kept = Priority.SAVE, Priority.TRAINING
             self._queue.cancel(lambda job: job.priority not in kept)
+            self._clicks.keep([job.key for job in self._queue.jobs])
             self._state.progress = Progress()
             self._state.message = Message("Stopped.")
 
@@ -203,6 +206,7 @@ class Segmenter:
             key: wish for key, wish in self._wishes.items() if wish[0] is not workspace
         }
         self._queue.cancel(lambda job: job.owner is workspace)
+        self._clicks.keep([job.key for job in self._queue.jobs])
 
     def close(self) -> None:
         """Cancel everything for good."""
@@ -245,26 +249,33 @@ class Segmenter:
         self._report(error)
 
     def _ask(self, workspace: Workspace, object_id: int, plane: Plane) -> None:
-        request = workspace.session.request(object_id, plane)
+        session = workspace.session
+        request = session.request(object_id, plane)
+        self._clicks.put(request)
         self._queue.submit(
             Job(
                 owner=workspace,
-                key=(object_id, plane),
+                key=request,
                 priority=Priority.CLICK,
-                steps=map(workspace.session.compute, (request,)),
+                steps=self._clicks.answers(request, session.compute),
                 on_result=partial(self._take_over, workspace),
                 on_error=self._report,
             )
         )
 
-    def _take_over(self, workspace: Workspace, result: PlaneResult) -> None:
+    def _take_over(
+        self, workspace: Workspace, result: PlaneResult | JointResult
+    ) -> None:
         self._pause.when_still(workspace, partial(self._commit, workspace, result))
 
-    def _commit(self, workspace: Workspace, result: PlaneResult) -> None:
-        """Take a result over; the session drops it if it is stale."""
-        if workspace.session.commit(result):
+    def _commit(self, workspace: Workspace, result: PlaneResult | JointResult) -> None:
+        """Take a result over; the session drops what is stale."""
+        changes = workspace.session.commit(result)
+        if changes:
             workspace.repaint()
-            self._state.message = Message(f"Object {result.object_id} is segmented.")
+            ids = ", ".join(str(change.object_id) for change in changes)
+            are = "Object {} is" if len(changes) == 1 else "Objects {} are"
+            self._state.message = Message(f"{are.format(ids)} segmented.")
         self._on_commit(workspace)
 
     def _start_propagation(self, workspace: Workspace) -> None:

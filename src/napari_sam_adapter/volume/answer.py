@@ -79,6 +79,8 @@ class Answer:
         Whether the score may be shown.
     window : (top, left, bottom, right) or None
         As of `MaskPrediction`.
+    number : int
+        Which candidate is chosen.
     """
 
     prompts: Prompts
@@ -87,10 +89,15 @@ class Answer:
     confidence: float
     score_is_trusted: bool = True
     window: tuple[int, int, int, int] | None = None
+    number: int = 0
 
     @classmethod
     def of(
-        cls, prediction: MaskPrediction, prompts: Prompts, confidence: float
+        cls,
+        prediction: MaskPrediction,
+        prompts: Prompts,
+        confidence: float,
+        number: int = 0,
     ) -> Answer:
         """Compress a prediction.
 
@@ -102,6 +109,8 @@ class Answer:
             What it was asked.
         confidence : float
             0 to 1.
+        number : int
+            Which candidate is in use; the prediction's own mask is the first.
 
         Returns
         -------
@@ -109,8 +118,9 @@ class Answer:
             The same, small.
         """
         candidates = tuple(PackedCandidate.of(c) for c in prediction.candidates)
-        chosen, trusted = PackedCandidate.of(prediction), prediction.score_is_trusted
-        return cls(prompts, chosen, candidates, confidence, trusted, prediction.window)
+        chosen = candidates[number] if number else PackedCandidate.of(prediction)
+        trusted, window = prediction.score_is_trusted, prediction.window
+        return cls(prompts, chosen, candidates, confidence, trusted, window, number)
 
     @property
     def nbytes(self) -> int:

@@ -58,6 +58,7 @@ class Document:
         self.locked: set[int] = set()
         self.records: dict[Key, PlaneRecord] = {}
         self.records_of: dict[int, dict[Plane, PlaneRecord]] = {}
+        self.preference: int | None = None
         self.kept: set[Key] = set()
         self.refinable: dict[Key, None] = {}
         self.open_propagations: dict[int, frozenset[int]] = {}
@@ -236,6 +237,8 @@ class Document:
         changes = [change.unpack() for change in step.changes]
         for change in changes:
             self.write(change)
+        if step.preference is not None:
+            self.preference = step.preference[1]
         self.restore_objects(step.objects)
         self.restore_records(step.records)
         if step.overlap_rule is not None:

@@ -34,6 +34,7 @@ class Draft:
         self._objects: dict[int, Transition[ObjectRecord]] = {}
         self._records: dict[Key, Transition[PlaneRecord]] = {}
         self._rule: tuple[str, str] | None = None
+        self._preference: Transition[int] | None = None
 
     def set_object(self, object_id: int, record: ObjectRecord | None) -> None:
         """Make, change or remove an object.
@@ -81,6 +82,20 @@ class Draft:
         self._rule = before, rule
         self.document.overlap_rule = rule
 
+    def set_preference(self, rank: int) -> None:
+        """Say which candidate later ambiguous prompts shall get.
+
+        Parameters
+        ----------
+        rank : int
+            From `size_rank`.
+        """
+        document = self.document
+        if rank != document.preference:
+            first, _ = self._preference or (document.preference, None)
+            self._preference = first, rank
+            document.preference = rank
+
     def write(
         self,
         object_id: int,
@@ -123,4 +138,5 @@ class Draft:
             tuple(packed),
             self._propagation,
             overlap_rule=self._rule,
+            preference=self._preference,
         )

@@ -63,6 +63,7 @@ class EditableLabels(ReadableLabels):
             self.log.number,
             tuple(self.log.descriptions),
             document.overlap_rule,
+            document.preference,
         )
 
     def restore(self, state: SessionState) -> None:
@@ -76,6 +77,7 @@ class EditableLabels(ReadableLabels):
         document = self._document
         document.restore_from(state.objects, state.records, state.refinable)
         document.overlap_rule = state.overlap_rule
+        document.preference = state.preference
         document.history.done.extend(state.done)
         document.history.undone.extend(state.undone)
         self.log = SessionLog(state.number, state.descriptions)

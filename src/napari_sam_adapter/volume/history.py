@@ -42,6 +42,8 @@ class Step:
         Number of the propagation that made it, 0 for an edit.
     overlap_rule : (str, str) or None
         The rule before and after, if it was changed.
+    preference : (int or None, int or None), or None
+        `Document.preference` before and after; None if it stays.
     """
 
     objects: Mapping[int, Transition[ObjectRecord]] = field(default_factory=dict)
@@ -49,12 +51,13 @@ class Step:
     changes: tuple[PackedChange, ...] = ()
     propagation: int = 0
     overlap_rule: tuple[str, str] | None = None
+    preference: Transition[int] | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was done."""
-        done = self.objects or self.records or self.changes
-        return not done and self.overlap_rule is None
+        parts = self.objects, self.records, self.changes
+        return not any((*parts, self.preference, self.overlap_rule))
 
     @cached_property
     def nbytes(self) -> int:
@@ -85,6 +88,7 @@ class Step:
             objects=_chain(self.objects, later.objects),
             records=_chain(self.records, later.records),
             changes=self.changes + later.changes,
+            preference=_join(self.preference, later.preference),
         )
 
     def inverted(self) -> Step:
@@ -104,6 +108,7 @@ class Step:
             ),
             self.propagation,
             overlap_rule=self.overlap_rule and self.overlap_rule[::-1],
+            preference=self.preference and self.preference[::-1],
         )
 
     def meets(self, changes: tuple[PackedChange, ...]) -> bool:
@@ -200,6 +205,14 @@ class History:
             if self.undone[number].depends_on(step):
                 self.undone[number] = step.inverted().followed_by(self.undone[number])
                 return
+
+
+def _join(
+    earlier: Transition[int] | None, later: Transition[int] | None
+) -> Transition[int] | None:
+    if earlier is None or later is None:
+        return earlier or later
+    return earlier[0], later[1]
 
 
 def _chain(

@@ -17,6 +17,7 @@ from napari_sam_adapter.volume.journal_entries import (
     Entry,
     FinishPropagation,
     Predict,
+    PredictTogether,
     Propagated,
     Redo,
     StartPropagation,
@@ -33,6 +34,7 @@ from napari_sam_adapter.volume.journal_header import (
 from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
 from napari_sam_adapter.volume.planes import ArraySource, Volume
 from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.together import compute_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -211,6 +213,13 @@ class _Replayer:
             case Predict():
                 request = session.request(entry.object_id, entry.plane)
                 session.commit(session.compute(request))
+            case PredictTogether():
+                asked = zip(entry.object_ids, entry.asked, strict=True)
+                requests = [
+                    session.request(i, entry.plane, None if i else prompts)
+                    for i, prompts in asked
+                ]
+                session.commit(compute_together(requests))
             case StartPropagation():
                 self._start(entry)
             case Propagated():

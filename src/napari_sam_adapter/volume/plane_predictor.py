@@ -98,6 +98,23 @@ class PlanePredictor:
             self.cache.put(key, embedding)
         return embedding
 
+    def is_here(self, plane: Plane, near: tuple[float, float] | None = None) -> bool:
+        """Return whether a first prompt can be answered without encoding.
+
+        Parameters
+        ----------
+        plane : Plane
+            Cut of the volume.
+        near : (row, column) or None
+            As in `embed_ahead`.
+
+        Returns
+        -------
+        bool
+            True after `embed_ahead`, until the cache needs its room.
+        """
+        return (plane, self.number, self._first_window(plane, near)) in self.cache
+
     def embed_ahead(
         self, plane: Plane, near: tuple[float, float] | None = None
     ) -> None:
@@ -115,12 +132,16 @@ class PlanePredictor:
         ImageError
             If the plane cannot be read or segmented.
         """
+        self.embed(plane, window=self._first_window(plane, near))
+
+    def _first_window(
+        self, plane: Plane, near: tuple[float, float] | None
+    ) -> Window | None:
         shape, side = plane.shape(self.volume.shape), self.predictor.image_size
         if not is_large(shape, side):
-            self.embed(plane)
-            return
+            return None
         middle = shape[0] / 2, shape[1] / 2
-        self.embed(plane, window=window_at(near or middle, shape, side // FIRST))
+        return window_at(near or middle, shape, side // FIRST)
 
     def _pixels(
         self,
@@ -177,6 +198,7 @@ class PlanePredictor:
         shape = plane.shape(self.volume.shape)
         if not is_large(shape, self.predictor.image_size):
             return self._predict(plane, prompts, previous)
+        prompts = prompts.without_polygons(shape)
         search = WindowSearch(prompts, shape, self.predictor.image_size)
         while search.window is not None:
             try:
@@ -262,6 +284,7 @@ class PlanePredictor:
     ) -> list[MaskPrediction]:
         """Ask all objects of a window together, until each has its best one."""
         side = self.predictor.image_size
+        prompts_list = [prompts.without_polygons(shape) for prompts in prompts_list]
         searches = [WindowSearch(prompts, shape, side) for prompts in prompts_list]
         while groups := _by_window(searches):
             for window, numbers in groups.items():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.prompts import Prompts, Scribble
+from napari_sam_adapter.prompts import Polygon, Prompts, Scribble
 from napari_sam_adapter.volume.answer import Answer, PackedCandidate
 from napari_sam_adapter.volume.changes import PackedChange
 from napari_sam_adapter.volume.history import Key, Step
@@ -34,7 +34,7 @@ PARTS: dict[str, Any] = {
     part.__name__: part
     for part in (
         Answer, Derivation, ObjectRecord, Origin, PackedArray, PackedCandidate,
-        PackedChange, Plane, PlaneRecord, Prompts, Scribble, Step,
+        PackedChange, Plane, PlaneRecord, Polygon, Prompts, Scribble, Step,
     )
 }  # fmt: skip
 """What may be made from a file."""
@@ -60,6 +60,8 @@ class SessionState:
         Of the predictors that were used, the last one last.
     overlap_rule : str
         See `SetOverlapRule`.
+    preference : int or None
+        See `Document.preference`.
     """
 
     objects: Mapping[int, ObjectRecord]
@@ -70,6 +72,7 @@ class SessionState:
     number: int
     descriptions: tuple[dict[str, str], ...]
     overlap_rule: str = "keep"
+    preference: int | None = None
 
 
 def write_state(path: Path, state: SessionState, sums: Mapping[str, str]) -> None:
