@@ -331,16 +331,6 @@ def test_only_changed_rows_are_told(many, model):
     assert model.index(505, NUMBER).data() == "506"
 
 
-def test_lines_are_made_when_they_are_looked_at(many, model, monkeypatch):
-    asked = []
-    summary = many.objects.summary
-    monkeypatch.setattr(
-        many.objects, "summary", lambda i: asked.append(i) or summary(i)
-    )
-    assert model.index(4, SIZE).data() == "1"
-    assert asked == [5]
-
-
 @pytest.mark.parametrize("column", range(len(COLUMNS)))
 def test_ten_thousand_objects_are_sorted_by_any_column(model, column):
     model.sort(column, Qt.SortOrder.DescendingOrder)

@@ -130,8 +130,11 @@ class ObjectEditing:
         """Lock the selected objects; unlock them if all are locked."""
         objects, session = self._several(), self._session
         locked = all(session.objects.summary(i).locked for i in objects)
-        kind = UnlockObject if locked else LockObject
-        self._apply(*(kind(object_id) for object_id in objects))
+        edits: list[Edit] = [
+            UnlockObject(object_id) if locked else LockObject(object_id)
+            for object_id in objects
+        ]
+        self._apply(*edits)
         self._say(f"{_named(objects)}: {'unlocked' if locked else 'locked'}.")
 
     @reporting

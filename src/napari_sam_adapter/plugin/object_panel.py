@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 from qtpy.QtCore import QItemSelectionModel, QPoint, Qt
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QCursor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -72,6 +72,10 @@ class ObjectPanel(QGroupBox):
         super().__init__("All objects", parent)
         self.model = ObjectTableModel(self)
         self.table = QTableView()
+        self.table.setModel(self.model)
+        selection = self.table.selectionModel()
+        assert selection is not None  # there is a model
+        self._selection = selection
         self.buttons = {name: self._button(name) for names in BUTTONS for name in names}
         self.rule = QComboBox()
         self._is_selecting = False
@@ -84,8 +88,7 @@ class ObjectPanel(QGroupBox):
     @property
     def selected(self) -> tuple[int, ...]:
         """The selected objects, from top to bottom."""
-        selection = self.table.selectionModel()
-        rows = sorted(index.row() for index in selection.selectedRows())
+        rows = sorted(index.row() for index in self._selection.selectedRows())
         return tuple(self.model.object_at(row) for row in rows)
 
     def refresh(self) -> None:
@@ -112,7 +115,7 @@ class ObjectPanel(QGroupBox):
                 self.table.clearSelection()
             else:
                 index = self.model.index(row, NUMBER)
-                self.table.selectionModel().setCurrentIndex(
+                self._selection.setCurrentIndex(
                     index, flags.ClearAndSelect | flags.Rows
                 )
                 self.table.scrollTo(index)
@@ -131,22 +134,23 @@ class ObjectPanel(QGroupBox):
 
     def _set_up_table(self) -> None:
         table = self.table
-        table.setModel(self.model)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
         table.setSortingEnabled(True)
         table.sortByColumn(NUMBER, Qt.SortOrder.AscendingOrder)
         table.setWordWrap(False)
         table.setFixedHeight(TABLE_HEIGHT)
-        table.verticalHeader().hide()
-        header = table.horizontalHeader()
+        numbers, header = table.verticalHeader(), table.horizontalHeader()
+        assert numbers is not None  # Qt's own
+        assert header is not None
+        numbers.hide()
         header.setDefaultSectionSize(COLUMN_WIDTH)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         table.customContextMenuRequested.connect(self._on_menu)
         table.doubleClicked.connect(self._on_double_click)
-        table.selectionModel().selectionChanged.connect(self._on_selection)
+        self._selection.selectionChanged.connect(self._on_selection)
 
     def _set_up_rule(self) -> None:
         self.rule.addItems(OVERLAP_RULES)
@@ -206,7 +210,7 @@ class ObjectPanel(QGroupBox):
         menu.addAction("Colour ...", partial(self.ask_colour, objects))
         menu.addAction("Show", partial(self.shown_changed.emit, objects, True))
         menu.addAction("Hide", partial(self.shown_changed.emit, objects, False))
-        menu.popup(self.table.viewport().mapToGlobal(place))
+        menu.popup(QCursor.pos())
 
     def ask_colour(self, object_ids: tuple[int, ...]) -> None:
         """Let the user choose a colour for objects.

@@ -210,7 +210,7 @@ def _pieces(
     return pieces, region
 
 
-def _largest_first(pieces: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+def _largest_first(pieces: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
     counts = np.bincount(pieces.ravel())[1:]
     return np.argsort(-counts, kind="stable") + 1
 
