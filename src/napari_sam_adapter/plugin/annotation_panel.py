@@ -35,6 +35,7 @@ TOOLS = {
 """Which tool each button takes."""
 BUTTONS = (
     *TOOLS, "next_object", "accept", "propagate", "stop", "undo", "redo",
+    "release_paint",
 )  # fmt: skip
 
 
