@@ -68,7 +68,7 @@ class LayerTrio:
         self._listener = listener
         self._is_redrawing = False
         self._is_background_click = False
-        self.is_painting = False
+        self._is_drawing = False
         for name in prompt_layers.TRANSFORMS:
             getattr(image.events, name).connect(self._on_transform)
 
@@ -77,6 +77,14 @@ class LayerTrio:
         """The layers that are in the viewer, from bottom to top."""
         trio = self.labels, self.boxes, self.points
         return tuple(layer for layer in trio if layer is not None)
+
+    @property
+    def is_painting(self) -> bool:
+        """Whether a stroke in the masks is under way."""
+        # If another layer is chosen meanwhile, napari does not tell of the end.
+        if self._viewer.layers.selection.active is not self.labels:
+            self._is_drawing = False
+        return self._is_drawing
 
     def ensure(self, labels: npt.NDArray[Any]) -> None:
         """Make the layers that are missing.
@@ -180,7 +188,7 @@ class LayerTrio:
             layer.events.paint.disconnect(self._on_paint)
             layer.events.selected_label.disconnect(self._on_label_selected)
             layer.mouse_drag_callbacks.remove(self._on_labels_drag)
-            self.labels, self.is_painting = None, False
+            self.labels, self._is_drawing = None, False
         elif layer == self.boxes:
             layer.events.data.disconnect(self._on_prompts)
             self.boxes = None
@@ -222,11 +230,11 @@ class LayerTrio:
             self._listener.on_prompts_edited()
 
     def _on_labels_drag(self, layer: Labels, event: Any) -> Iterator[None]:
-        self.is_painting = layer.mode in STROKE_MODES
+        self._is_drawing = layer.mode in STROKE_MODES
         yield
         while event.type == "mouse_move":
             yield
-        self.is_painting = False
+        self._is_drawing = False
 
     def _on_paint(self, event: Any) -> None:
         self._listener.on_stroke(event.source, event.value)
