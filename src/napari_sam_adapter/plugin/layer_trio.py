@@ -77,7 +77,7 @@ class LayerTrio:
         self._is_redrawing = False
         self._is_drawing = False
         self._press = Press()
-        self.is_painting = False
+        self._is_stroking = False
         for name in prompt_layers.TRANSFORMS:
             getattr(image.events, name).connect(self._on_transform)
 
@@ -91,6 +91,14 @@ class LayerTrio:
     def finished_shapes(self) -> Shapes | None:
         """The Shapes layer, unless a shape in it is not finished."""
         return None if self._is_drawing else self.shapes
+
+    @property
+    def is_painting(self) -> bool:
+        """Whether a stroke in the masks is under way."""
+        # If another layer is chosen meanwhile, napari does not tell of the end.
+        if self._viewer.layers.selection.active is not self.labels:
+            self._is_stroking = False
+        return self._is_stroking
 
     def ensure(self, labels: npt.NDArray[Any]) -> None:
         """Make the layers that are missing.
@@ -193,7 +201,7 @@ class LayerTrio:
             layer.events.paint.disconnect(self._on_paint)
             layer.events.selected_label.disconnect(self._on_label_selected)
             layer.mouse_drag_callbacks.remove(self._on_labels_drag)
-            self.labels, self.is_painting = None, False
+            self.labels, self._is_stroking = None, False
         elif layer == self.shapes:
             layer.events.data.disconnect(self._on_prompts)
             layer.mouse_drag_callbacks.remove(self._on_press)
@@ -237,11 +245,11 @@ class LayerTrio:
             self._listener.on_prompts_edited()
 
     def _on_labels_drag(self, layer: Labels, event: Any) -> Iterator[None]:
-        self.is_painting = layer.mode in STROKE_MODES
+        self._is_stroking = layer.mode in STROKE_MODES
         yield
         while event.type == "mouse_move":
             yield
-        self.is_painting = False
+        self._is_stroking = False
 
     def _on_paint(self, event: Any) -> None:
         self._listener.on_stroke(event.source, event.value)
