@@ -112,7 +112,8 @@ class Polygon:
         from skimage.draw import polygon2mask
 
         inside: npt.NDArray[np.bool_]
-        inside = polygon2mask(shape, self.corners)  # type: ignore[no-untyped-call]
+        corners = self.corners.copy()  # it does not take read-only arrays
+        inside = polygon2mask(shape, corners)  # type: ignore[no-untyped-call]
         if not inside.any():
             raise PromptError(
                 f"Expected a polygon around pixels of a plane of {shape[0]} x "
