@@ -72,6 +72,14 @@ def click(viewer: Viewer, point: tuple[float, float]) -> None:
     events.mouse_release(pos=position, modifiers=(), button=1)
 
 
+def move(viewer: Viewer, point: tuple[float, float]) -> None:
+    """Move the mouse, no button pressed, to a world point (row, column)."""
+    canvas = canvas_of(viewer)
+    transform = canvas.view.transform * canvas.view.scene.transform
+    x, y = transform.map([point[1], point[0], 0, 1])[:2]
+    canvas._scene_canvas.events.mouse_move(pos=(float(x), float(y)), modifiers=())
+
+
 def press_key(viewer: Viewer, key: str) -> None:
     events = canvas_of(viewer)._scene_canvas.events
     events.key_press(key=Key(key), modifiers=[])

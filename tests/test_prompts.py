@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from napari_sam_adapter.drawings import SCRIBBLE_POINTS
 from napari_sam_adapter.errors import PromptError
-from napari_sam_adapter.prompts import SCRIBBLE_POINTS, Prompts, Scribble
+from napari_sam_adapter.prompts import Prompts, Scribble
 
 
 def test_points_are_positive_unless_told_otherwise():

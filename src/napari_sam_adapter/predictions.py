@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from napari_sam_adapter.drawings import SCRIBBLE_POINTS
 from napari_sam_adapter.errors import PromptError
 
 if TYPE_CHECKING:
@@ -83,6 +84,11 @@ class Capabilities:
     mask_prompts: bool = True
     max_points: int | None = None
     score_is_trusted: bool = True
+
+    @property
+    def scribbles(self) -> bool:
+        """Whether there is room for the points that stand for a scribble."""
+        return self.max_points is None or self.max_points >= SCRIBBLE_POINTS
 
     def check(self, prompts: Prompts) -> None:
         """Raise unless the network understands these prompts.

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sam_adapter import Prompts, SamPredictor, Scribble, load_predictor
+from napari_sam_adapter import (
+    Polygon,
+    Prompts,
+    SamPredictor,
+    Scribble,
+    load_predictor,
+)
 from napari_sam_adapter.errors import (
     CheckpointError,
     DeviceError,
@@ -83,6 +89,21 @@ def test_clear_prompts_give_one_mask(
     prediction = predictor.predict(predictor.encode(image), prompts)
     assert len(prediction.candidates) == 1
     assert prediction.logits.shape == (16, 16)
+
+
+def test_an_outline_is_asked_as_a_mask_and_its_box(
+    predictor: SamPredictor, image: np.ndarray
+) -> None:
+    corners = [(9.5, 19.5), (9.5, 40.5), (30.5, 40.5), (30.5, 19.5)]
+    inside = np.zeros((45, 61), bool)
+    inside[10:31, 20:41] = True
+    same = Prompts(mask=inside, box=(9.5, 19.5, 30.5, 40.5))
+    outline = Prompts(polygons=(Polygon(corners),))
+    embedding = predictor.encode(image)
+    expected = predictor.predict(embedding, same)
+    (many,) = predictor.predict_many(embedding, [outline])
+    for answer in (predictor.predict(embedding, outline), many):
+        assert np.array_equal(answer.logits, expected.logits)
 
 
 def test_previous_answer_changes_the_next(

@@ -47,6 +47,11 @@ def stack(length=8, first=1, last=6):
     return np.stack(planes)
 
 
+def corner_of(layer):
+    """Return where in the world the box around the labels of a layer begins."""
+    return layer.data_to_world([used.min() for used in np.nonzero(layer.data)])
+
+
 @dataclass
 class Scene:
     """A viewer with an image and the docked widget."""
@@ -87,11 +92,30 @@ class Scene:
     def drag_box(self, start, stop):
         def is_drawn():
             return np.allclose(
-                self.workspace.layers.boxes.data[-1][2, -2:], stop, atol=1
+                self.workspace.layers.shapes.data[-1][2, -2:], stop, atol=1
             )
 
         mouse.drag(self.viewer, start, stop, lambda: self.qtbot.waitUntil(is_drawn))
         self.settle()
+
+    def draw(self, *points, **options):
+        """Drag through points with the tool in hand."""
+
+        def is_there(point):
+            drawn = self.workspace.layers.shapes.data[-1][:, -2:]
+            return np.abs(drawn - point).max(axis=1).min() < 1
+
+        def wait_for(point):
+            self.qtbot.waitUntil(lambda: is_there(point))
+
+        mouse.drag_along(self.viewer, points, wait_for, **options)
+        self.settle()
+
+    @property
+    def prompts(self):
+        """Prompts of the object under work on the plane in view."""
+        plane = self.workspace.plane_in_view()
+        return self.workspace.session.prompts(self.workspace.object_id, plane)
 
     def is_working(self):
         """Whether a worker thread of the widget is alive."""

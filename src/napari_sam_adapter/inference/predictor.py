@@ -16,11 +16,7 @@ from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.encoding import encode_in_parts
 from napari_sam_adapter.inference.mask_pixels import scaled_logits
-from napari_sam_adapter.inference.preprocessing import (
-    frame_of,
-    to_input,
-    to_rgb,
-)
+from napari_sam_adapter.inference.preprocessing import frame_of, to_input, to_rgb
 from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
 from napari_sam_adapter.inference.stability import stability
 from napari_sam_adapter.inference.weights import find_weights
@@ -236,6 +232,7 @@ class SamPredictor:
             If there is no prompt, or one lies outside the plane.
         """
         logits = None if previous is None else previous.logits
+        prompts = prompts.without_polygons(embedding.frame.original)
         return self._predict_alike(embedding, [prompts], [logits])[0]
 
     def predict_many(
@@ -260,15 +257,16 @@ class SamPredictor:
         PromptError
             If an object has no prompt, or one lies outside the plane.
         """
+        asked = [p.without_polygons(embedding.frame.original) for p in prompts_list]
         alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
-        for i, prompts in enumerate(prompts_list):
+        for i, prompts in enumerate(asked):
             alike[kind_of(prompts)].append(i)
         answers: dict[int, MaskPrediction] = {}
         for numbers in alike.values():
-            group = [prompts_list[i] for i in numbers]
+            group = [asked[i] for i in numbers]
             found = self._predict_alike(embedding, group, [None] * len(group))
             answers.update(zip(numbers, found, strict=True))
-        return [answers[i] for i in range(len(prompts_list))]
+        return [answers[i] for i in range(len(asked))]
 
     @torch.inference_mode()
     def foreground(self, embedding: ImageEmbedding) -> npt.NDArray[np.float32]:

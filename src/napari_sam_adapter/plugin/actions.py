@@ -45,9 +45,14 @@ class Action:
 ACTIONS = {
     action.name: action
     for action in (
-        Action("use_points", "Points", "Click on the object (W: to the box)."),
-        Action("use_boxes", "Box", "Draw a rectangle around it (W: to points)."),
-        Action("switch_tool", "", "Switch between points and box.", "W"),
+        Action("use_points", "Points", "Click on the object (W: next tool)."),
+        Action("use_boxes", "Box", "Draw a rectangle around it (W: next tool)."),
+        Action("use_scribbles", "Scribble", "Drag along it (W: next tool)."),
+        Action("use_polygons", "Polygon", "Click around it (W: next tool)."),
+        Action("use_lasso", "Lasso", "Drag around it (W: next tool)."),
+        Action(
+            "switch_tool", "", "Next tool: points, box, scribble, polygon, lasso.", "W"
+        ),
         Action(
             "switch_polarity",
             "",
@@ -71,6 +76,23 @@ ACTIONS = {
         ),
         Action("stop", "Stop", "Stop what is running.", "H"),
         Action("undo", "Undo", "Take the last step back.", "U", "Control-Z"),
+        Action("next_candidate", "", "Take the next of the masks that fit.", "Q"),
+        Action("previous_candidate", "", "Take the mask before it.", "Shift-Q"),
+        Action(
+            "switch_preview", "Preview", "Show what a click here would give.", "Shift-H"
+        ),
+        Action(
+            "ask_with_mask",
+            "Ask with mask",
+            "Take the pixels that the object has here as its prompt.",
+            "Shift-M",
+        ),
+        Action(
+            "switch_one_per_click",
+            "One per click",
+            "Make every click on an object a new object.",
+            "Shift-N",
+        ),
         Action("redo", "Redo", "Do the step again.", "Shift-U", "Control-Shift-Z"),
     )
 }

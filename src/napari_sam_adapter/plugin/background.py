@@ -29,8 +29,9 @@ class Priority(IntEnum):
     LOAD = 0
     CLICK = 1
     VIEW = 2
-    PROPAGATION = 3
-    TRAINING = 4
+    PREVIEW = 3
+    PROPAGATION = 4
+    TRAINING = 5
 
 
 def _nothing() -> None:

@@ -12,6 +12,7 @@ from napari_sam_adapter.errors import SamAdapterError, SessionError
 from napari_sam_adapter.plugin.actions import ACTIONS, KeyBindings
 from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
 from napari_sam_adapter.plugin.object_commands import ObjectCommands
+from napari_sam_adapter.plugin.prompt_tools import PromptTools
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.segmenter import Segmenter
 from napari_sam_adapter.plugin.session_view import show_session
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_sam_adapter.plugin.state import Press
     from napari_sam_adapter.volume.planes import Plane
 
 
@@ -62,6 +64,7 @@ class Controller:
         self.commands: dict[str, Callable[[], None]] = {}
         self.add_commands({name: getattr(self, name) for name in own})
         self.objects = ObjectCommands(self)
+        self.tools = PromptTools(self)
         self._watch = ViewerWatch(viewer, self)
         self._is_closed = False
 
@@ -138,17 +141,12 @@ class Controller:
     @reporting
     def use_points(self) -> None:
         """Let the mouse set points."""
-        self._use(Tool.POINTS)
+        self.use(Tool.POINTS)
 
     @reporting
     def use_boxes(self) -> None:
         """Let the mouse draw boxes."""
-        self._use(Tool.BOXES)
-
-    @reporting
-    def switch_tool(self) -> None:
-        """Change between points and boxes."""
-        self._use(Tool.BOXES if self._state.tool is Tool.POINTS else Tool.POINTS)
+        self.use(Tool.BOXES)
 
     def set_polarity(self, positive: bool) -> None:
         """Say what a plain left click means.
@@ -233,11 +231,16 @@ class Controller:
         if workspace is self._current:
             self.choose_object(object_id)
 
-    def sign_of_click(self, background: bool) -> bool:
-        """Return whether a click marks the object; refuse what is not understood."""
+    def sign_of_press(self, press: Press) -> bool:
+        """Return whether a press marks the object; refuse what is not understood."""
+        background = self._state.background_press.fits(press)
         positive = self._state.positive and not background
         self._state.understood.check(Prompts().with_point((0, 0), positive))
         return positive
+
+    def is_new_object(self, positive: bool) -> bool:
+        """Return whether a prompt shall begin an object of its own."""
+        return positive and self._state.one_per_click
 
     def report(self, error: SamAdapterError) -> None:
         """Show an error in the status line and as a notification.
@@ -313,7 +316,19 @@ class Controller:
             raise SessionError("Expected an image, got none. Open and choose one.")
         return self._current
 
-    def _use(self, tool: Tool) -> None:
+    def use(self, tool: Tool) -> None:
+        """Let the mouse draw with a tool.
+
+        Parameters
+        ----------
+        tool : Tool
+            Any but `Tool.NONE`.
+
+        Raises
+        ------
+        SessionError
+            If there is no image.
+        """
         self.in_use().use(tool)
         self.on_tool_changed()
         self._hint()

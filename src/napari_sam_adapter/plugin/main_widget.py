@@ -9,10 +9,14 @@ from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
 from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
+from napari_sam_adapter.plugin.candidate_choice import CandidateChoice
 from napari_sam_adapter.plugin.controller import Controller
+from napari_sam_adapter.plugin.hover_preview import HoverPreview
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
+from napari_sam_adapter.plugin.prompt_commands import PromptCommands
+from napari_sam_adapter.plugin.prompt_panel import PromptPanel
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import (
@@ -59,6 +63,10 @@ class SegmentAnythingWidget(QWidget):
         self.image_panel = ImagePanel()
         self.model_panel = ModelPanel()
         self.annotation_panel = AnnotationPanel()
+        self.prompt_panel = PromptPanel()
+        self.prompting = PromptCommands(self.controller)
+        self.candidates = CandidateChoice(self.controller)
+        self.preview = HoverPreview(self.controller)
         self.activity_panel = ActivityPanel()
         self.training_state = TrainingState()
         self.training = TrainingRun(
@@ -115,6 +123,7 @@ class SegmentAnythingWidget(QWidget):
             self.image_panel,
             self.model_panel,
             self.annotation_panel,
+            self.prompt_panel,
             self.training_panel,
         )
         for panel in panels:
@@ -134,6 +143,10 @@ class SegmentAnythingWidget(QWidget):
         self.annotation_panel.action_pressed.connect(self._on_action)
         self.annotation_panel.polarity_chosen.connect(controller.set_polarity)
         self.annotation_panel.object_chosen.connect(controller.choose_object)
+        panel = self.prompt_panel
+        panel.action_pressed.connect(self._on_action)
+        panel.candidate_chosen.connect(self.candidates.choose)
+        panel.background_press_chosen.connect(controller.tools.set_background_press)
         self.image_panel.image_chosen.connect(controller.choose_image)
         self.state.events.connect(self._on_state_changed)
         self.weights.state.events.entries.connect(self._on_weights_changed)
@@ -163,6 +176,7 @@ class SegmentAnythingWidget(QWidget):
         self.image_panel.show_state(self.state)
         self.model_panel.show_weights(self.state, self.weights.state)
         self.annotation_panel.show_state(self.state)
+        self.prompt_panel.show_state(self.state)
         self.activity_panel.show_state(self.state)
         self.training_panel.show_state(self.training_state, self.state)
 

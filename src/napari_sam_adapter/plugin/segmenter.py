@@ -17,6 +17,7 @@ from napari_sam_adapter.plugin.state import (
     PluginState,
     Progress,
 )
+from napari_sam_adapter.plugin.waiting_clicks import WaitingClicks
 from napari_sam_adapter.volume.following import follow
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.planes import Plane
-    from napari_sam_adapter.volume.results import PlaneResult
+    from napari_sam_adapter.volume.results import JointResult, PlaneResult
 
 REPAINT_INTERVAL = 100
 """Milliseconds between two repaints, of bar and masks, while a propagation runs."""
@@ -62,6 +63,7 @@ class Segmenter:
         self._on_commit = on_commit
         self._report = report
         self._queue = JobQueue(self._on_queue_changed)
+        self._clicks = WaitingClicks()
         self._predictor: Predictor | None = None
         self._wishes: dict[Hashable, tuple[Workspace, Callable[[], None]]] = {}
         self._propagate_next: Workspace | None = None
@@ -159,6 +161,7 @@ class Segmenter:
             self._wishes.clear()
             self._propagate_next = None
             self._queue.cancel(lambda job: job.priority is not Priority.TRAINING)
+            self._clicks.keep([job.key for job in self._queue.jobs])
             self._state.message = Message("Stopped.")
 
     def stop_propagation(self) -> None:
@@ -181,6 +184,7 @@ class Segmenter:
             key: wish for key, wish in self._wishes.items() if wish[0] is not workspace
         }
         self._queue.cancel(lambda job: job.owner is workspace)
+        self._clicks.keep([job.key for job in self._queue.jobs])
 
     def close(self) -> None:
         """Cancel everything for good."""
@@ -223,23 +227,28 @@ class Segmenter:
         self._report(error)
 
     def _ask(self, workspace: Workspace, object_id: int, plane: Plane) -> None:
-        request = workspace.session.request(object_id, plane)
+        session = workspace.session
+        request = session.request(object_id, plane)
+        self._clicks.put(request)
         self._queue.submit(
             Job(
                 owner=workspace,
-                key=(object_id, plane),
+                key=request,
                 priority=Priority.CLICK,
-                steps=map(workspace.session.compute, (request,)),
+                steps=self._clicks.answers(request, session.compute),
                 on_result=partial(self._commit, workspace),
                 on_error=self._report,
             )
         )
 
-    def _commit(self, workspace: Workspace, result: PlaneResult) -> None:
-        """Take a result over; the session drops it if it is stale."""
-        if workspace.session.commit(result):
+    def _commit(self, workspace: Workspace, result: PlaneResult | JointResult) -> None:
+        """Take a result over; the session drops what is stale."""
+        changes = workspace.session.commit(result)
+        if changes:
             workspace.repaint()
-            self._state.message = Message(f"Object {result.object_id} is segmented.")
+            ids = ", ".join(str(change.object_id) for change in changes)
+            are = "Object {} is" if len(changes) == 1 else "Objects {} are"
+            self._state.message = Message(f"{are.format(ids)} segmented.")
         self._on_commit(workspace)
 
     def _start_propagation(self, workspace: Workspace) -> None:

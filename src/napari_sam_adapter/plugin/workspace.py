@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import PlaneError, SamAdapterError
-from napari_sam_adapter.plugin import labels_layer, prompt_layers, prompt_reading
+from napari_sam_adapter.plugin import (
+    labels_layer,
+    prompt_layers,
+    prompt_reading,
+    prompt_shapes,
+)
 from napari_sam_adapter.plugin.layer_trio import LayerTrio
 from napari_sam_adapter.plugin.viewer_planes import plane_in_view
 from napari_sam_adapter.volume.axes import spacing_of
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels, Layer, Points, Shapes
 
-    from napari_sam_adapter.plugin.state import Tool
+    from napari_sam_adapter.plugin.state import Press, Tool
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.planes import Plane
@@ -45,8 +50,11 @@ class WorkspaceOwner(Protocol):
     def on_object_picked(self, workspace: Workspace, object_id: int) -> None:
         """Learn that the user picked another object in the Labels layer."""
 
-    def sign_of_click(self, background: bool) -> bool:
-        """Return whether a click marks the object; refuse what is not understood."""
+    def sign_of_press(self, press: Press) -> bool:
+        """Return whether a press marks the object; refuse what is not understood."""
+
+    def is_new_object(self, positive: bool) -> bool:
+        """Return whether a prompt shall begin an object of its own."""
 
     def report(self, error: SamAdapterError) -> None:
         """Learn that something cannot be done."""
@@ -159,7 +167,7 @@ class Workspace:
         Parameters
         ----------
         tool : Tool
-            Points or boxes. Layers that are gone are made again.
+            Any but `Tool.NONE`. Layers that are gone are made again.
         """
         self.layers.ensure(self.session.labels)
         self.choose_object(self.object_id)
@@ -223,16 +231,21 @@ class Workspace:
         """Pass it on."""
         self._owner.on_layer_added(layer)
 
-    def on_prompt_coming(self, layer: Points | Shapes, background: bool) -> None:
+    def on_prompt_coming(self, layer: Points | Shapes, press: Press) -> None:
         """Say what it will be and where; refuse what cannot be segmented."""
-        is_point = layer is self.layers.points
+        is_box = layer.mode == "add_rectangle"
         try:
-            positive = not is_point or self._owner.sign_of_click(background)
+            positive = is_box or self._owner.sign_of_press(press)
             axes = self.plane_in_view().axes
         except SamAdapterError as error:
             self._refused = error
+            return
+        if layer is self.layers.points:
+            if self._owner.is_new_object(positive) and self.known_prompts():
+                self.choose_object(self.next_id)
+            prompt_layers.set_next_point(layer, positive, axes)
         else:
-            prompt_layers.set_defaults(layer, positive, axes)
+            prompt_shapes.set_next_shape(layer, positive, axes)
 
     def on_prompts_edited(self) -> None:
         """Turn what the user did into edits of the session."""
@@ -263,8 +276,8 @@ class Workspace:
             self._owner.on_object_picked(self, label)
 
     def _take_prompts(self) -> None:
-        points, boxes = self.layers.points, self.layers.boxes
-        changed = prompt_reading.merge(points, boxes, self.known_prompts())
+        points, shapes = self.layers.points, self.layers.finished_shapes
+        changed = prompt_reading.merge(points, shapes, self.known_prompts())
         edits: list[Edit] = [
             SetPrompts(self.object_id, plane, prompts)
             for plane, prompts in changed.items()
@@ -275,12 +288,15 @@ class Workspace:
             self.session.apply(*edits)
         if points is not None:
             prompt_layers.decorate(points)
+        if shapes is not None:
+            prompt_shapes.colour_shapes(shapes)
         self._owner.on_prompts_changed(self, list(changed))
 
     def _tidy(self, was_refused: bool) -> None:
         """Take back in the layers what does not count: refused, tiny, replaced."""
         known, layers = self.known_prompts(), self.layers
-        if was_refused or prompt_reading.shows_more(layers.points, layers.boxes, known):
+        shapes = layers.finished_shapes
+        if was_refused or prompt_reading.shows_more(layers.points, shapes, known):
             layers.redraw(known)
 
     def _painted_axes(self) -> tuple[int, int]:

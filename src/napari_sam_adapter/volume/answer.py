@@ -76,6 +76,8 @@ class Answer:
         0 to 1.
     score_is_trusted : bool
         Whether the score may be shown.
+    number : int
+        Which candidate is chosen.
     """
 
     prompts: Prompts
@@ -83,10 +85,15 @@ class Answer:
     candidates: tuple[PackedCandidate, ...]
     confidence: float
     score_is_trusted: bool = True
+    number: int = 0
 
     @classmethod
     def of(
-        cls, prediction: MaskPrediction, prompts: Prompts, confidence: float
+        cls,
+        prediction: MaskPrediction,
+        prompts: Prompts,
+        confidence: float,
+        number: int = 0,
     ) -> Answer:
         """Compress a prediction.
 
@@ -98,6 +105,8 @@ class Answer:
             What it was asked.
         confidence : float
             0 to 1.
+        number : int
+            Which candidate is in use; the prediction's own mask is the first.
 
         Returns
         -------
@@ -105,8 +114,9 @@ class Answer:
             The same, small.
         """
         candidates = tuple(PackedCandidate.of(c) for c in prediction.candidates)
-        chosen, trusted = PackedCandidate.of(prediction), prediction.score_is_trusted
-        return cls(prompts, chosen, candidates, confidence, trusted)
+        chosen = candidates[number] if number else PackedCandidate.of(prediction)
+        trusted = prediction.score_is_trusted
+        return cls(prompts, chosen, candidates, confidence, trusted, number)
 
     @property
     def prediction(self) -> MaskPrediction:

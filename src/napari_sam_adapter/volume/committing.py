@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam_adapter.volume.answer import Answer
+from napari_sam_adapter.volume.candidates import preferred_number
+from napari_sam_adapter.volume.journal_entries import (
+    Predict,
+    PredictTogether,
+    Propagated,
+)
 from napari_sam_adapter.volume.objects import Derivation
 from napari_sam_adapter.volume.performing import write_mask
+from napari_sam_adapter.volume.results import JointResult, clip_score
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam_adapter.volume.draft import Draft
     from napari_sam_adapter.volume.results import PlaneResult
 
@@ -32,12 +41,47 @@ def commit_result(draft: Draft, result: PlaneResult) -> None:
         _commit_answer(draft, result)
 
 
+def entry_of(
+    result: PlaneResult | JointResult, is_current: Callable[[PlaneResult], bool]
+) -> Predict | PredictTogether | Propagated:
+    """Return what the journal says when computed masks come in.
+
+    Parameters
+    ----------
+    result : PlaneResult or JointResult
+        What comes in.
+    is_current : callable
+        Says whether a result is committed.
+
+    Returns
+    -------
+    Predict, PredictTogether or Propagated
+        For masks of one pass with the prompts of all: in which company an object was
+        decoded may change its mask by rounding.
+    """
+    if isinstance(result, JointResult):
+        return PredictTogether(
+            result.requests[0].plane,
+            tuple(request.prompts for request in result.requests),
+            tuple(r.object_id if is_current(r) else 0 for r in result.results),
+        )
+    if result.propagation:
+        return Propagated(result.propagation, result.object_id, result.plane)
+    return Predict(result.object_id, result.plane)
+
+
 def _commit_answer(draft: Draft, result: PlaneResult) -> None:
     object_id, plane, prediction = result.object_id, result.plane, result.prediction
     assert prediction is not None  # only propagations come without
     record = draft.document.record(object_id, plane)
-    write_mask(draft, object_id, plane, result.mask)
-    answer = Answer.of(prediction, record.prompts, result.confidence)
+    masks = [candidate.mask for candidate in prediction.candidates]
+    number = preferred_number(masks, draft.document.preference)
+    mask, confidence = result.mask, result.confidence
+    if number:
+        mask = masks[number]
+        confidence = clip_score(prediction.candidates[number].score)
+    write_mask(draft, object_id, plane, mask)
+    answer = Answer.of(prediction, record.prompts, confidence, number)
     record = replace(record, answer=answer, derivation=None)
     draft.set_record(object_id, plane, record)
 

@@ -48,6 +48,7 @@ class Document:
         self.history = History()
         self.objects = {object_id: ObjectRecord() for object_id in objects}
         self.records: dict[Key, PlaneRecord] = {}
+        self.preference: int | None = None
         self.kept: set[Key] = set()
         self.open_propagations: dict[int, frozenset[int]] = {}
         self._clock = itertools.count(1)
@@ -216,6 +217,8 @@ class Document:
         changes = [change.unpack() for change in step.changes]
         for change in changes:
             change.write(self.labels)
+        if step.preference is not None:
+            self.preference = step.preference[1]
         restore(self.objects, step.objects)
         self.restore_records(step.records)
         self.settle(step)

@@ -33,6 +33,7 @@ class Draft:
         self._propagation = propagation
         self._objects: dict[int, Transition[ObjectRecord]] = {}
         self._records: dict[Key, Transition[PlaneRecord]] = {}
+        self._preference: Transition[int] | None = None
 
     def set_object(self, object_id: int, record: ObjectRecord | None) -> None:
         """Make, change or remove an object.
@@ -67,6 +68,20 @@ class Draft:
         after = None if record.is_blank else record
         self._records[key] = before, after
         self.document.restore_records({key: (before, after)})
+
+    def set_preference(self, rank: int) -> None:
+        """Say which candidate later ambiguous prompts shall get.
+
+        Parameters
+        ----------
+        rank : int
+            From `size_rank`.
+        """
+        document = self.document
+        if rank != document.preference:
+            first, _ = self._preference or (document.preference, None)
+            self._preference = first, rank
+            document.preference = rank
 
     def write(
         self,
@@ -104,4 +119,10 @@ class Draft:
             Without empty changes.
         """
         packed = [PackedChange.of(c) for c in self.changes if not c.is_empty]
-        return Step(self._objects, self._records, tuple(packed), self._propagation)
+        return Step(
+            self._objects,
+            self._records,
+            tuple(packed),
+            self._propagation,
+            self._preference,
+        )

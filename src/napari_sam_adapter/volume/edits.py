@@ -206,11 +206,14 @@ class ChooseCandidate:
         Where.
     number : int
         Place in `Session.candidates`, from 0.
+    remember : bool
+        Whether later ambiguous prompts get the mask of the same place by size.
     """
 
     object_id: int
     plane: Plane
     number: int
+    remember: bool = False
 
 
 @dataclass(frozen=True, eq=False)

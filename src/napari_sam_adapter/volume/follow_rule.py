@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_sam_adapter.drawings import innermost
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.boxed_mask import BoxedMask, place
@@ -148,18 +149,9 @@ def _grown_box(
 
 
 def _innermost(mask: BoxedMask, count: int) -> Iterator[tuple[int, int]]:
-    """Yield points deep inside a mask, half their depth apart at least."""
-    if not count:
-        return
-    depth = ndimage.distance_transform_edt(np.pad(mask.pixels, 1))[1:-1, 1:-1]
-    rows, columns = np.indices(depth.shape)
-    for _ in range(count):
-        row, column = np.unravel_index(depth.argmax(), depth.shape)
-        radius = depth[row, column]
-        if radius == 0:
-            return
-        yield int(row) + mask.box[0], int(column) + mask.box[1]
-        depth[np.hypot(rows - row, columns - column) < radius / 2] = 0
+    """Yield points deep inside a mask."""
+    for row, column in innermost(mask.pixels, count):
+        yield row + mask.box[0], column + mask.box[1]
 
 
 def _points_in(

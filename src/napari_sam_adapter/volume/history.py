@@ -37,17 +37,21 @@ class Step:
         Pixels, in the order in which they were written.
     propagation : int
         Number of the propagation that made it, 0 for an edit.
+    preference : (int or None, int or None), or None
+        `Document.preference` before and after; None if it stays.
     """
 
     objects: Mapping[int, Transition[ObjectRecord]] = field(default_factory=dict)
     records: Mapping[Key, Transition[PlaneRecord]] = field(default_factory=dict)
     changes: tuple[PackedChange, ...] = ()
     propagation: int = 0
+    preference: Transition[int] | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was done."""
-        return not (self.objects or self.records or self.changes)
+        parts = self.objects, self.records, self.changes, self.preference
+        return not any(parts)
 
     def followed_by(self, later: Step) -> Step:
         """Return both steps as one.
@@ -67,6 +71,7 @@ class Step:
             objects=_chain(self.objects, later.objects),
             records=_chain(self.records, later.records),
             changes=self.changes + later.changes,
+            preference=_join(self.preference, later.preference),
         )
 
     def inverted(self) -> Step:
@@ -85,6 +90,7 @@ class Step:
                 for change in reversed(self.changes)
             ),
             self.propagation,
+            self.preference and self.preference[::-1],
         )
 
     def meets(self, changes: tuple[PackedChange, ...]) -> bool:
@@ -154,6 +160,14 @@ class History:
     def _forget_undone(self, step: Step) -> None:
         if any(undone.meets(step.changes) for undone in self.undone):
             self.undone.clear()
+
+
+def _join(
+    earlier: Transition[int] | None, later: Transition[int] | None
+) -> Transition[int] | None:
+    if earlier is None or later is None:
+        return earlier or later
+    return earlier[0], later[1]
 
 
 def _chain(

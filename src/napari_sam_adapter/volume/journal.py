@@ -16,6 +16,7 @@ from napari_sam_adapter.volume.journal_entries import (
     Entry,
     FinishPropagation,
     Predict,
+    PredictTogether,
     Propagated,
     Redo,
     StartPropagation,
@@ -30,6 +31,7 @@ from napari_sam_adapter.volume.journal_file import (
 )
 from napari_sam_adapter.volume.planes import ArraySource, Volume
 from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.together import compute_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,6 +127,13 @@ class _Replayer:
             case Predict():
                 request = session.request(entry.object_id, entry.plane)
                 session.commit(session.compute(request))
+            case PredictTogether():
+                asked = zip(entry.object_ids, entry.asked, strict=True)
+                requests = [
+                    session.request(i, entry.plane, None if i else prompts)
+                    for i, prompts in asked
+                ]
+                session.commit(compute_together(requests))
             case StartPropagation():
                 self._start(entry)
             case Propagated():

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import PromptError, SessionError
 from napari_sam_adapter.prompts import Prompts, Scribble
+from napari_sam_adapter.volume.candidates import size_rank
 from napari_sam_adapter.volume.changes import bounding_box, merge_mask
 from napari_sam_adapter.volume.edits import (
     Accept,
@@ -266,7 +267,15 @@ def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
         )
     chosen = answer.candidates[edit.number]
     write_mask(draft, object_id, plane, chosen.mask.unpack())
-    answer = replace(answer, chosen=chosen, confidence=clip_score(chosen.score))
+    if edit.remember:
+        masks = [candidate.mask.unpack() for candidate in answer.candidates]
+        draft.set_preference(size_rank(masks, edit.number))
+    answer = replace(
+        answer,
+        chosen=chosen,
+        confidence=clip_score(chosen.score),
+        number=edit.number,
+    )
     draft.set_record(object_id, plane, replace(record, answer=answer))
 
 

@@ -87,6 +87,21 @@ class PlanePredictor:
             self.cache.put(key, embedding)
         return embedding
 
+    def is_here(self, plane: Plane) -> bool:
+        """Return whether the embedding of a plane is in memory.
+
+        Parameters
+        ----------
+        plane : Plane
+            Cut of the volume.
+
+        Returns
+        -------
+        bool
+            True after `embed`, until the cache needs its room.
+        """
+        return self.cache.get((plane, self.number)) is not None
+
     def _from_disk(self, image: npt.NDArray[np.uint8]) -> tuple[str, Any]:
         """Return the key of a plane, and its embedding or None."""
         if self.store is None or not isinstance(self.predictor, PackingPredictor):

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, SessionError
+from napari_sam_adapter.volume.candidates import preferred_number
 from napari_sam_adapter.volume.document import Document, labels_in_use
 from napari_sam_adapter.volume.review import DOUBTFUL, Doubt, list_doubts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam_adapter.predictions import MaskCandidate
+    from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.plane import Plane
 
@@ -187,6 +188,45 @@ class ReadableLabels:
         if record.answer is None or record.is_pending:
             return ()
         return record.answer.mask_candidates
+
+    def chosen_candidate(self, object_id: int, plane: Plane) -> int:
+        """Return which of the `candidates` is the mask.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        int
+            0 for the best, also where there are none.
+        """
+        answer = self._document.record(object_id, plane).answer
+        return 0 if answer is None else answer.number
+
+    def revision(self, object_id: int, plane: Plane) -> int:
+        """Return a number that grows whenever an object changes on a plane."""
+        return self._document.revision(object_id, plane)
+
+    def preferred_mask(self, prediction: MaskPrediction) -> npt.NDArray[np.bool_]:
+        """Return the mask that a prediction would give an object.
+
+        Parameters
+        ----------
+        prediction : MaskPrediction
+            The answer to a prompt.
+
+        Returns
+        -------
+        (H, W) bool array
+            Of the candidate with the same place by size as the one chosen last.
+        """
+        masks = [candidate.mask for candidate in prediction.candidates]
+        number = preferred_number(masks, self._document.preference)
+        return masks[number] if number else prediction.mask
 
     def is_locked(self, object_id: int, plane: Plane) -> bool:
         """Whether the user forbade to change an object on a plane.

@@ -58,6 +58,22 @@ class MaskRequest:
     predictor: PlanePredictor
 
 
+@dataclass(frozen=True, eq=False)
+class JointResult:
+    """The masks of several objects on one plane, computed in one pass.
+
+    Parameters
+    ----------
+    requests : tuple of MaskRequest
+        What was asked.
+    results : tuple of PlaneResult
+        One for each.
+    """
+
+    requests: tuple[MaskRequest, ...]
+    results: tuple[PlaneResult, ...]
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where the mask of a propagated plane comes from.

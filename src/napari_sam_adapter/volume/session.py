@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import itertools
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.changes import Change
-from napari_sam_adapter.volume.committing import commit_result
+from napari_sam_adapter.volume.committing import commit_result, entry_of
 from napari_sam_adapter.volume.draft import Draft
 from napari_sam_adapter.volume.editable_labels import EditableLabels
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
 from napari_sam_adapter.volume.journal_entries import (
     FinishPropagation,
-    Predict,
-    Propagated,
     StartPropagation,
     UsePredictor,
 )
-from napari_sam_adapter.volume.journal_file import (
-    Journal,
-    header_of,
-)
+from napari_sam_adapter.volume.journal_file import Journal, header_of
 from napari_sam_adapter.volume.plane_predictor import PlanePredictor
 from napari_sam_adapter.volume.planes import ArraySource, Volume
-from napari_sam_adapter.volume.propagation import (
-    request_propagation,
-    resolve_range,
-)
+from napari_sam_adapter.volume.propagation import request_propagation, resolve_range
 from napari_sam_adapter.volume.propagation_request import (
     PropagationRequest,
     PropagationSettings,
 )
-from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
+from napari_sam_adapter.volume.results import JointResult, MaskRequest, PlaneResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,12 +38,15 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
 
 __all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
 
 CACHE_BYTES = 512 * 1024**2
+NEVER = -1
+"""Revision of requests that are never committed."""
 
 
 class Session(EditableLabels):
@@ -141,7 +137,9 @@ class Session(EditableLabels):
         )  # fmt: skip
         self._write(UsePredictor(dict(predictor.description)))
 
-    def request(self, object_id: int, plane: Plane) -> MaskRequest:
+    def request(
+        self, object_id: int, plane: Plane, instead: Prompts | None = None
+    ) -> MaskRequest:
         """Return everything a worker needs to compute a mask.
 
         Parameters
@@ -150,30 +148,34 @@ class Session(EditableLabels):
             The object.
         plane : Plane
             Where; there must be prompts.
+        instead : Prompts or None
+            What to ask instead, only to look at; the object need not exist.
 
         Returns
         -------
         MaskRequest
-            For `compute`, in any thread. Later edits make it stale.
+            For `compute`, in any thread. Later edits make it stale; one that asks
+            something else is never committed.
 
         Raises
         ------
         SessionError
             If there is no predictor, no such object, or no prompt.
         """
-        self._document.require(object_id)
         record = self._document.record(object_id, plane)
+        if instead is None:
+            self._document.require(object_id)
+            revision = self._document.revision(object_id, plane)
+        else:
+            record, revision = replace(record, prompts=instead), NEVER
         if record.prompts.is_empty:
             raise SessionError(
                 f"Expected prompts for object {object_id} on {plane}, got none. "
                 "Add a point, box, scribble or mask first."
             )
-        revision = self._document.revision(object_id, plane)
-        predictor = self._require_predictor()
-        prompts = record.asked(predictor.predictor.capabilities)
-        return MaskRequest(
-            object_id, plane, prompts, record.previous, revision, predictor
-        )
+        predictor, shape = self._require_predictor(), plane.shape(self.volume.shape)
+        asked = record.question(predictor.predictor.capabilities, shape)
+        return MaskRequest(object_id, plane, *asked, revision, predictor)
 
     def is_current(self, request: MaskRequest | PlaneResult) -> bool:
         """Whether a request or its result is still wanted.
@@ -195,60 +197,49 @@ class Session(EditableLabels):
         )
 
     def compute(self, request: MaskRequest) -> PlaneResult:
-        """Compute a mask; for any thread.
-
-        Parameters
-        ----------
-        request : MaskRequest
-            From `request`.
-
-        Returns
-        -------
-        PlaneResult
-            For `commit`; the document is not touched.
-
-        Raises
-        ------
-        ImageError
-            If the plane cannot be read or segmented.
-        """
+        """Compute a mask for `commit`, in any thread; raises as `mask`."""
         prediction = request.predictor.predict(
             request.plane, request.prompts, request.previous
         )
         return PlaneResult.of(prediction, request)
 
-    def commit(self, result: PlaneResult) -> list[Change]:
-        """Write a computed mask into the labels.
+    def commit(self, result: PlaneResult | JointResult) -> list[Change]:
+        """Write a computed mask, or several, into the labels.
 
         Parameters
         ----------
-        result : PlaneResult
-            From `compute` or `follow`.
+        result : PlaneResult or JointResult
+            From `compute`, `follow` or `compute_together`.
 
         Returns
         -------
         list of Change
-            One, empty if the mask was there already; none if the result is stale or
-            has no mask and none of an earlier propagation is to be removed.
+            One each, empty if the mask was there already; none if the result is stale
+            or has no mask and none of an earlier propagation is to be removed.
 
         Raises
         ------
         OutputError
             If the journal cannot be written; the mask is written nevertheless.
         """
-        if not self.is_current(result):
-            return []
+        entry = entry_of(result, self.is_current)
+        parts = result.results if isinstance(result, JointResult) else (result,)
+        current = [part for part in parts if self.is_current(part)]
+        changes = [change for part in current for change in self._take_over(part)]
+        if current:
+            self._write(entry)
+        return changes
+
+    def _take_over(self, result: PlaneResult) -> list[Change]:
         draft = Draft(self._document, result.propagation)
         commit_result(draft, result)
         step = draft.step()
         self._document.settle(step)
         if result.propagation:
             self._document.history.push(step)
-            self._write(Propagated(result.propagation, result.object_id, result.plane))
         else:
             self._document.history.attach(step, (result.object_id, result.plane))
             self._document.end_disturbed(draft.changes)
-            self._write(Predict(result.object_id, result.plane))
         return draft.changes
 
     def mask(self, object_id: int, plane: Plane) -> npt.NDArray[np.bool_]:
@@ -281,6 +272,11 @@ class Session(EditableLabels):
             self.commit(self.compute(self.request(object_id, plane)))
         own: npt.NDArray[np.bool_] = plane.view(self.labels) == object_id
         return own
+
+    def is_encoded(self, plane: Plane) -> bool:
+        """Return whether a plane can be asked about without encoding it first."""
+        predictor = self._plane_predictor
+        return predictor is not None and predictor.is_here(plane)
 
     def encode_plane(self, plane: Plane) -> None:
         """Embed a plane ahead of its prompts, for any thread; raises as `mask`."""
@@ -333,13 +329,7 @@ class Session(EditableLabels):
         return request
 
     def finish_propagation(self, request: PropagationRequest) -> None:
-        """Declare that nothing more comes of a propagation.
-
-        Parameters
-        ----------
-        request : PropagationRequest
-            From `propagation`; its results on their way become stale.
-        """
+        """Declare that nothing more comes of a propagation: late results are stale."""
         if self._document.open_propagations.pop(request.number, None) is not None:
             self._write(FinishPropagation(request.number))
 
