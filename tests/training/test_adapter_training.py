@@ -16,6 +16,7 @@ from napari_sam_adapter.errors import (
     TrainingError,
 )
 from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.model.adapter_header import read_adapter_header
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.prompts import Prompts
@@ -70,6 +71,17 @@ def test_the_file_is_small_and_can_be_used_at_once(
     embedding = predictor.encode(disks[0].image)
     found = predictor.predict(embedding, Prompts(points=[(16, 16)], polarities=[True]))
     assert found.mask.shape == (SIDE, SIDE)
+
+
+def test_the_file_has_half_precision_and_tells_its_licence(
+    config: Configure, disks: list[Sample]
+) -> None:
+    asked = config(steps=1, licence="CC0-1.0")
+    list(train_adapter(asked, disks))
+    assert {tensor.dtype for tensor in tensors(asked.output).values()} == {
+        torch.float16
+    }
+    assert read_adapter_header(asked.output).notes.licence == "CC0-1.0"
 
 
 def test_everything_gives_a_model(config: Configure, disks: list[Sample]) -> None:

@@ -201,7 +201,8 @@ class _Run:
         data = {"images": self._examples.count, "validated": len(self._held_out)}
         # without prompts the masks for ambiguous clicks go stale
         trusted = self._config.prompted_share > 0
-        return AdapterNotes(None, training, data, metrics, score_is_trusted=trusted)
+        licence = self._config.licence
+        return AdapterNotes(None, training, data, metrics, licence, trusted)
 
     def _judge(self, answers: list[Answer]) -> Validation:
         prompted = [a.prompted for a in answers if a.prompted is not None]

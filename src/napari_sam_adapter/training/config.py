@@ -95,6 +95,8 @@ class TrainingConfig:
         Processes that prepare images.
     seed : int
         Start of all randomness.
+    licence : str
+        Of the result; written into an adapter's header.
 
     Raises
     ------
@@ -167,6 +169,7 @@ class TrainingConfig:
     device: str = field(default="auto", metadata=_about("auto, cpu, cuda, ..."))
     workers: int = field(default=0, metadata=_about("Processes that prepare images."))
     seed: int = field(default=0, metadata=_about("Start of all randomness."))
+    licence: str = field(default="", metadata=_about("Licence of the adapter."))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", Path(self.output))
@@ -210,7 +213,9 @@ class TrainingConfig:
     def identity(self) -> dict[str, Any]:
         """What has to stay the same when a stopped training is resumed."""
         content = asdict(self)
-        for name in ("output", "device", "workers", "micro_batch", "precision"):
+        for name in (
+            "output", "device", "workers", "micro_batch", "precision", "licence"
+        ):  # fmt: skip
             del content[name]
         return content
 

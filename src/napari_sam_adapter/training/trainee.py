@@ -15,10 +15,8 @@ from napari_sam_adapter.model.lora import lora_state
 from napari_sam_adapter.training.adapter_data import NEW_VIEW
 from napari_sam_adapter.training.losses import (
     SCORE_WEIGHT,
-    balanced_bce_loss,
-    bce_loss,
     hard_iou,
-    soft_iou_loss,
+    prompt_free_loss,
 )
 from napari_sam_adapter.training.prompt_data import TARGET_STRIDE
 from napari_sam_adapter.training.prompt_steps import (
@@ -175,12 +173,7 @@ class Trainee(nn.Module):
         low, scores = scene.decode(SimulatedPrompts(), len(target))
         logits = upsampled(low)[:, 0]
         valid = valid_mask(batch.valid, target.shape[-1]).to(target.device)
-        if self.config.prompt_free_loss == "balanced":
-            loss = balanced_bce_loss(logits, target, valid.float())
-        else:
-            inside = logits.masked_fill(~valid, -torch.inf)
-            loss = bce_loss(logits, target, valid.float())
-            loss = loss + soft_iou_loss(inside, target)
+        loss = prompt_free_loss(logits, target, valid, self.config.prompt_free_loss)
         # the predicted IoU stays an estimate; left alone it would go stale
         actual = hard_iou(logits.detach().masked_fill(~valid, -1), target)
         loss = loss + SCORE_WEIGHT * (scores[:, 0] - actual) ** 2
@@ -218,7 +211,7 @@ class Trainee(nn.Module):
         ]
 
     def save(self, path: Path, base_sha256: str, notes: AdapterNotes) -> None:
-        """Write what was trained, whole or not at all.
+        """Write what was trained in half precision, whole or not at all.
 
         Parameters
         ----------
@@ -239,7 +232,8 @@ class Trainee(nn.Module):
             save_base(self.sam.state_dict(), path, about)
         else:
             base = self.config.base
-            save_adapter(self.adapter, self.sam, path, base, base_sha256, notes)
+            tuned = self.adapter, self.sam
+            save_adapter(*tuned, path, base, base_sha256, notes, half=True)
 
     def _choose_trained(self) -> None:
         self._lora = {f"sam.{key}" for key in lora_state(self.sam)}
