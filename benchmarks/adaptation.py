@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from adapter_quality import remember_images
 from evp_trainee import EvpPredictor, train_evp
 from tqdm import tqdm
 
@@ -65,8 +66,8 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 LABELLED = (1, 2, 5, 10, 20)
 LABELLED_METHOD = "decoder only"
-STEPS, BATCH, LEARNING_RATE = 40, 2, 2e-4
-OBJECTS, OBJECTS_JUDGED, IMAGES_JUDGED = 2, 4, 20
+STEPS, BATCH, LEARNING_RATE = 32, 2, 2e-4
+OBJECTS, OBJECTS_JUDGED, IMAGES_JUDGED = 2, 4, 16
 KILOBYTE = 1024 if sys.platform != "darwin" else 1
 MEASURES = ("dice", "point", "box")
 
@@ -185,7 +186,7 @@ def _sam(
 
 
 def _quality(dataset: Dataset, predictor: SamPredictor) -> dict[str, float]:
-    _remember_images(predictor)
+    remember_images(predictor)
     point, box = (
         evaluate(dataset, predictor, Interactive(kind, 0, OBJECTS_JUDGED))
         for kind in ("point", "box")
@@ -195,19 +196,6 @@ def _quality(dataset: Dataset, predictor: SamPredictor) -> dict[str, float]:
         "point": point.mean("iou_1"),
         "box": box.mean("iou_1"),
     }
-
-
-def _remember_images(predictor: SamPredictor) -> None:
-    """Encode every image once, however often it is asked for."""
-    encode, known = predictor.encode, {}
-
-    def recall(image):
-        key = image.tobytes()
-        if key not in known:
-            known[key] = encode(image)
-        return known[key]
-
-    predictor.encode = recall
 
 
 def _evp(

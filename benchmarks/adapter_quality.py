@@ -23,6 +23,7 @@ from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_sam_adapter import SamPredictor
     from napari_sam_adapter.datasets import Dataset
     from napari_sam_adapter.evaluation.results import Difference
 
@@ -43,8 +44,6 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     options = parser.parse_args()
     sets = options.sets or read_adapter_recipe(options.adapter).sets
-    base = load_predictor(options.model)
-    adapted = base.with_adapter(options.adapter)
     head = ("set", "asked", "base", "adapter", "difference", "95 % interval", "better")
     rows = []
     for name in sets:
@@ -53,9 +52,25 @@ def main() -> None:
         except DatasetError as error:
             print(error)
             continue
+        base = load_predictor(options.model)
+        adapted = base.with_adapter(options.adapter)
+        remember_images(base), remember_images(adapted)
         for asked, change in differences(dataset, base, adapted):
             rows.append((name, asked, *_cells(change)))
     print(markdown(head, rows))
+
+
+def remember_images(predictor: SamPredictor) -> None:
+    """Encode every image once, however often it is asked for."""
+    encode, known = predictor.encode, {}
+
+    def recall(image):
+        key = image.shape, image.tobytes()
+        if key not in known:
+            known[key] = encode(image)
+        return known[key]
+
+    predictor.encode = recall
 
 
 def differences(dataset: Dataset, base, adapted) -> Iterator[tuple[str, Difference]]:
