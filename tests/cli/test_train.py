@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +20,6 @@ from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
 from napari_sam_adapter.training.config import TrainingConfig
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -145,6 +143,24 @@ def test_a_download_waits_for_consent(
     assert main([*command, "--base", "mobile_sam"]) == 2
     assert "consent" in capsys.readouterr().err
     assert not (tmp_path / "mine.safetensors").exists()
+
+
+def test_each_set_of_a_recipe_has_its_share_in_the_validation(
+    base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        for split in ("train", "val"):
+            shutil.copytree(data, tmp_path / "sets" / name / split)
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(
+        f'base = "{base}"\nsteps = 1\nbatch = 1\nvalidation_images = 5\n'
+        "[sets]\none = 1\ntwo = 2\n"
+    )
+    output = str(tmp_path / "mine.safetensors")
+    given = ["train", str(tmp_path / "sets"), "--recipe", str(recipe), "-o", output]
+    assert main([*given, "--device", "cpu", "--licence", "CC0-1.0"]) == 0
+    assert "8 images to learn from, 5 for validation" in capsys.readouterr().out
+    assert read_weights(Path(output))[1]["licence"] == "CC0-1.0"
 
 
 @pytest.mark.parametrize("name", ["microscopy", "medical"])

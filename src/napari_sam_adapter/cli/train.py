@@ -66,16 +66,32 @@ def train(
         read_adapter_recipe,
     )
     from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.reading import find_samples, find_sets
+    from napari_sam_adapter.training.reading import find_samples
 
     chosen = AdapterRecipe() if recipe is None else read_adapter_recipe(recipe)
     config = TrainingConfig(**chosen.options | options)
     report = report or config.output.with_name(config.output.name + ".html")
     _check_outputs(config, report, resume, overwrite)
-    found = find_sets(data, chosen.sets) if chosen.sets else find_samples(data, labels)
+    if chosen.sets:
+        found = _find_sets(data, chosen.sets, config.validation_images)
+    else:
+        found = find_samples(data, labels)
     _tell_refused(found, strict)
     fetch_missing(config.base, config.start)
     _train(config, found, resume, report)
+
+
+def _find_sets(data: Path, weights: dict[str, float], validated: int) -> FoundSamples:
+    """Read the sets of a recipe; each has its share in the validation."""
+    from napari_sam_adapter.training.reading import FoundSamples, find_sets
+    from napari_sam_adapter.training.validation import evenly
+
+    sets = [find_sets(data, {name: weight}) for name, weight in weights.items()]
+    return FoundSamples(
+        tuple(sample for found in sets for sample in found.training),
+        tuple(evenly([found.validation for found in sets], validated)),
+        tuple(line for found in sets for line in found.refused),
+    )
 
 
 def _check_outputs(

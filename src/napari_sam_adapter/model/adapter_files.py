@@ -44,6 +44,7 @@ def save_adapter(
     base: str,
     base_sha256: str,
     notes: AdapterNotes | None = None,
+    half: bool = False,
 ) -> None:
     """Save what adapter training changes: adapter, LoRA, decoder, no-mask embedding.
 
@@ -61,6 +62,8 @@ def save_adapter(
         Hash of the base model's file; loading refuses another base.
     notes : AdapterNotes or None
         Intensity mapping, configuration, data, metrics and licence.
+    half : bool
+        Whether to save in half precision.
 
     Raises
     ------
@@ -70,6 +73,8 @@ def save_adapter(
     state = {} if adapter is None else adapter.state_dict()
     tensors = {_PREFIX + key: value for key, value in state.items()}
     tensors |= lora_state(sam) | _tuned_state(sam)
+    if half:
+        tensors = {key: tensor.half() for key, tensor in tensors.items()}
     header = AdapterHeader.of(adapter, base, base_sha256, notes or AdapterNotes())
     write_weights(path, tensors, header.to_text())
 

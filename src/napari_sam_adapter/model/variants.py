@@ -238,5 +238,23 @@ MODELS = {
 }
 """Models by name."""
 
-ADAPTERS: dict[str, ModelVariant] = {}
-"""Adapters by name; none is shipped yet, files are given by path."""
+ADAPTERS = {
+    variant.name: variant
+    for variant in (
+        ModelVariant(
+            "microscopy",
+            "SAM-Adapter for tiny: nuclei and organelles, with and without prompts",
+            "BSD-3-Clause",
+            "trained by this project",
+            file="microscopy.safetensors",
+        ),
+        ModelVariant(
+            "medical",
+            "SAM-Adapter for tiny: MRI and skin, with and without prompts",
+            "CC-BY-SA-4.0",
+            "trained by this project",
+            file="medical.safetensors",
+        ),
+    )
+}
+"""Adapters by name."""

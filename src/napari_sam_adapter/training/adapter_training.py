@@ -178,6 +178,12 @@ class _Run:
         """Ask about the validation samples; keep the state if it is the best."""
         if not self._processes.is_first:
             return
+        with self._trainee.blended():
+            yield from self._ask()
+        self._save()
+        yield self._progress()
+
+    def _ask(self) -> Iterator[TrainingProgress]:
         answers: list[Answer] = []
         for number, sample in enumerate(self._held_out):
             with self._stepper.arithmetic():
@@ -191,8 +197,6 @@ class _Run:
         if best is None or best is self._history[-1]:
             path, sha256 = self._config.output, self._base_sha256
             self._trainee.save(path, sha256, self._notes(best))
-        self._save()
-        yield self._progress()
 
     def _notes(self, best: Validation | None) -> AdapterNotes:
         training = self._config.identity
@@ -203,8 +207,8 @@ class _Run:
         data = {"images": self._examples.count, "validated": len(self._held_out)}
         # without prompts the masks for ambiguous clicks go stale
         trusted = self._config.prompted_share > 0
-        window = self._intensity
-        return AdapterNotes(window, training, data, metrics, score_is_trusted=trusted)
+        licence = self._config.licence
+        return AdapterNotes(self._intensity, training, data, metrics, licence, trusted)
 
     def _judge(self, answers: list[Answer]) -> Validation:
         prompted = [a.prompted for a in answers if a.prompted is not None]

@@ -72,6 +72,9 @@ class TrainingConfig:
     learning_rate, weight_decay : float
         Of AdamW. The rate warms up and falls by a cosine; only adapter and LoRA
         matrices decay.
+    blend : float
+        How far the saved weights lie from the base towards the trained ones; 1 is all
+        the way. Less keeps more of what the base knew.
     synthetic_share : float
         Share of images that a program draws.
     augment : bool
@@ -97,6 +100,8 @@ class TrainingConfig:
         Processes that prepare images.
     seed : int
         Start of all randomness.
+    licence : str
+        Of the result; written into an adapter's header.
 
     Raises
     ------
@@ -147,6 +152,10 @@ class TrainingConfig:
     )
     learning_rate: float = field(default=2e-4, metadata=_about("Highest rate."))
     weight_decay: float = field(default=0.01, metadata=_about("Of adapter and LoRA."))
+    blend: float = field(
+        default=1.0,
+        metadata=_about("Share of the way from base to trained weights that is kept."),
+    )
     synthetic_share: float = field(
         default=0.0, metadata=_about("Share of generated images.")
     )
@@ -176,6 +185,7 @@ class TrainingConfig:
     device: str = field(default="auto", metadata=_about("auto, cpu, cuda, ..."))
     workers: int = field(default=0, metadata=_about("Processes that prepare images."))
     seed: int = field(default=0, metadata=_about("Start of all randomness."))
+    licence: str = field(default="", metadata=_about("Licence of the adapter."))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", Path(self.output))
@@ -192,7 +202,9 @@ class TrainingConfig:
             0, "bottleneck", "corrections", "micro_batch", "patience", "workers", "seed"
         )
         self._check_at_least(0, "weight_decay", "learning_rate")
-        self._check_shares("prompted_share", "synthetic_share", "validation_share")
+        self._check_shares(
+            "prompted_share", "synthetic_share", "validation_share", "blend"
+        )
         if self.validation_share == 1:
             raise TrainingError("Expected a validation share below 1, got 1.")
 
@@ -219,7 +231,9 @@ class TrainingConfig:
     def identity(self) -> dict[str, Any]:
         """What has to stay the same when a stopped training is resumed."""
         content = asdict(self)
-        for name in ("output", "device", "workers", "micro_batch", "precision"):
+        for name in (
+            "output", "device", "workers", "micro_batch", "precision", "licence"
+        ):  # fmt: skip
             del content[name]
         return content
 

@@ -152,6 +152,31 @@ def balanced_bce_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     return (weight * plain * valid).sum(dim=(-2, -1)) / count[..., 0, 0]
 
 
+def prompt_free_loss(
+    logits: Tensor, target: Tensor, valid: Tensor, kind: str
+) -> Tensor:
+    """Return the loss of masks of everything that is labelled.
+
+    Parameters
+    ----------
+    logits, target : (N, H, W) tensors
+        Logits, and 0 or 1.
+    valid : (N, H, W) bool tensor
+        Where a pixel counts.
+    kind : str
+        ``"iou"`` is BCE + soft IoU, ``"balanced"`` the balanced BCE.
+
+    Returns
+    -------
+    (N,) tensor
+        One value per mask.
+    """
+    if kind == "balanced":
+        return balanced_bce_loss(logits, target, valid.float())
+    inside = logits.masked_fill(~valid, -torch.inf)
+    return bce_loss(logits, target, valid.float()) + soft_iou_loss(inside, target)
+
+
 def step_loss(logits: Tensor, scores: Tensor, target: Tensor) -> Tensor:
     """Return the loss of one prompt step, averaged over the objects.
 

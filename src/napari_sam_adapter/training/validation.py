@@ -151,6 +151,33 @@ def _centres(masks: Tensor) -> Tensor:
     return torch.tensor(points, device=masks.device) * TARGET_STRIDE
 
 
+def evenly(sets: Sequence[Sequence[Sample]], count: int) -> list[Sample]:
+    """Choose samples of several sets, about as many of each, spread over it.
+
+    Parameters
+    ----------
+    sets : sequence of sequences of Sample
+        One per data set; may be empty.
+    count : int
+        Samples wanted; fewer come back where the sets have fewer.
+
+    Returns
+    -------
+    list of Sample
+        No randomness is in it.
+
+    Notes
+    -----
+    A volume has hundreds of planes that are nearly alike, and a set of pictures may
+    have ten: without this the volumes alone would decide which state is kept.
+    """
+    chosen: list[Sample] = []
+    for place, samples in enumerate(sorted(sets, key=len)):
+        share = min(len(samples), (count - len(chosen)) // (len(sets) - place))
+        chosen += [samples[i * len(samples) // share] for i in range(share)]
+    return chosen
+
+
 def divide(
     samples: Sequence[Sample], config: TrainingConfig
 ) -> tuple[list[Sample], list[Sample]]:
