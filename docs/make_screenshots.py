@@ -102,7 +102,7 @@ class Stage:
 
     def save(self, seen: QWidget, target: Path) -> None:
         self.wait(lambda: True)
-        if seen.isAncestorOf(self.widget):  # Qt cannot grab napari's canvas
+        if seen is self.viewer.window._qt_window:  # Qt cannot grab napari's canvas
             self.viewer.screenshot(str(target), canvas_only=False, flash=False)
         else:
             seen.grab().save(str(target))
@@ -223,7 +223,7 @@ def series(stage: Stage) -> QWidget:
     folder = Path(tempfile.mkdtemp()) / "plate 1"
     folder.mkdir()
     volume, _ = nuclei_volume()
-    for number, z in enumerate((20, 28, 36, 44), start=1):
+    for number, z in enumerate((14, 18, 22, 26), start=1):
         grey = (volume[z] / volume.max() * 255).astype("uint8")
         Image.fromarray(grey).save(folder / f"well {number}.png")
     widget = stage.open_empty()
