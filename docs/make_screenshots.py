@@ -34,6 +34,8 @@ COLOURS = 128
 """Colours of a picture, so that files stay small."""
 MOST_BYTES = 150_000
 LONGEST_WAIT = 120
+PASSES = 40
+"""Times that Qt works off its events at least before a picture is taken."""
 
 
 def main() -> None:
@@ -94,9 +96,11 @@ class Stage:
         """Let Qt work until a condition holds, and a moment longer."""
         from qtpy.QtWidgets import QApplication
 
-        begin = time.monotonic()
-        while time.monotonic() < begin + least or not condition():
+        begin, passes = time.monotonic(), 0
+        # on a slow machine one pass may take long, and a layout needs several
+        while time.monotonic() < begin + least or passes < PASSES or not condition():
             QApplication.processEvents()
+            passes += 1
             if time.monotonic() > begin + LONGEST_WAIT:
                 raise SystemExit("This state was not reached.")
 
