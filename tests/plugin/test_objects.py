@@ -96,9 +96,7 @@ def scene(make_scene):
 
 @pytest.fixture
 def table(scene):
-    window = scene.viewer.__wrapped__.window._qt_window
-    with scene.qtbot.waitExposed(window):
-        window.show()
+    scene.widget.object_panel.table.resize(600, 160)
     return Table(scene)
 
 

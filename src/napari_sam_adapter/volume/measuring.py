@@ -163,7 +163,7 @@ class Measuring:
 
         spacing = tuple(self.spacing or ())[-len(self._space) :]
         numbered = _numbered(np.asarray(labels[box]), objects)
-        found = regionprops_table(
+        found = regionprops_table(  # type: ignore[no-untyped-call]
             numbered,
             None if image is None else _grey(np.asarray(image[box]), numbered.ndim),
             properties=(
@@ -283,7 +283,8 @@ def hull_share(mask: npt.NDArray[np.bool_]) -> float:
     flat = flat[(slice(None, None, max(step, 1)),) * flat.ndim]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        hull = int(convex_hull_image(flat).sum())
+        inside = convex_hull_image(flat)  # type: ignore[no-untyped-call]
+        hull = int(inside.sum())
     return float(flat.sum() / hull) if hull else float("nan")
 
 
