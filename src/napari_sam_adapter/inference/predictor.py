@@ -357,8 +357,10 @@ class SamPredictor:
         if not trusted:
             scores = stability(logits)
         found = [
-            to_prediction(logits[i], scores[i], frame, self._family, count)
-            for i in range(len(group))
+            to_prediction(
+                logits[i], scores[i], frame, self._family, count, _inside(prompts)
+            )
+            for i, prompts in enumerate(group)
         ]
         return [replace(p, score_is_trusted=trusted) for p in found]
 
@@ -373,3 +375,8 @@ class SamPredictor:
         family, size = self._family, self.image_size
         mask_stride = size // (MASKS_PER_TOKEN * self._network.sam.prompt_encoder.grid)
         return frame_of(shape, size, family.stretch, family.is_centred, mask_stride)
+
+
+def _inside(prompts: Prompts) -> npt.NDArray[np.float64]:
+    points, signs = prompts.all_points()
+    return points[signs]

@@ -112,7 +112,7 @@ class ObjectLook:
         shown = np.asarray(self._own.map(np.array(object_ids, dtype=int)))
         colours: dict[int | None, Any] = {None: INVISIBLE}
         colours.update(zip(object_ids, shown, strict=True))
-        colours.update(self._colours)
+        colours.update(self._colours.items())
         colours.update(dict.fromkeys(self.hidden, INVISIBLE))
         return DirectLabelColormap(color_dict=colours)
 
