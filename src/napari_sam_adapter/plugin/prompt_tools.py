@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PromptTools:
-    """Scribbles, polygons and the lasso.
+    """Scribbles, polygons and the lasso; what a click means.
 
     Parameters
     ----------
@@ -32,6 +32,7 @@ class PromptTools:
                 "use_polygons": partial(self.use, Tool.POLYGONS),
                 "use_lasso": partial(self.use, Tool.LASSO),
                 "switch_tool": self.switch_tool,
+                "switch_polarity": self.switch_polarity,
             }
         )
 
@@ -71,6 +72,12 @@ class PromptTools:
         tools = tools_for(state.understood)
         place = tools.index(state.tool) + 1 if state.tool in tools else 0
         self._controller.use(tools[place % len(tools)])
+
+    def switch_polarity(self) -> None:
+        """Swap what a plain left click means, if there is a choice."""
+        state = self._controller.state
+        has_choice = state.understood.negative_points
+        state.positive = not (state.positive and has_choice)
 
     def set_background_press(self, choice: BackgroundPress) -> None:
         """Say how background is marked without switching.

@@ -13,9 +13,9 @@ from psygnal import Signal
 from napari_sam_adapter.errors import ImageError, OutputError, SessionError
 from napari_sam_adapter.image_io.series import Series, SeriesEntry, SeriesImage
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.image_session import AXIS_LETTERS
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message, Phase, Tool
-from napari_sam_adapter.plugin.workspace import AXIS_LETTERS
 from napari_sam_adapter.volume.planes import Volume
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ class SeriesRun:
         controller, opened = self._controller, found.opened
         layer = Image(found.pixels, **_options(opened.image))
         if labels is not None:
-            controller.starting_labels[layer] = labels
+            controller.workspaces.starting_labels[layer] = labels
         controller.viewer.add_layer(layer)
         controller.choose_image(layer)
         return _Page(entry, opened.image, layer, controller.in_use())
