@@ -60,9 +60,8 @@ class Controller:
         self._segmenter = Segmenter(state, load, self._on_commit, self.report)
         self.workspaces = Workspaces(viewer, self, self.workspace_opened.emit)
         self._keys = KeyBindings(viewer)
-        own = {name for name in ACTIONS if hasattr(self, name)}
         self.commands: dict[str, Callable[[], None]] = {}
-        self.add_commands({name: getattr(self, name) for name in own})
+        self.add_commands({n: getattr(self, n) for n in ACTIONS if hasattr(self, n)})
         self.objects = ObjectCommands(self)
         self.tools = PromptTools(self)
         self._watch = ViewerWatch(viewer, self)
@@ -103,6 +102,10 @@ class Controller:
         """
         self.commands.update(commands)
         self._keys.add(commands)
+
+    def do(self, name: str) -> None:
+        """Carry out one of `ACTIONS` by its name."""
+        self.commands[name]()
 
     # What the user asks for.
 

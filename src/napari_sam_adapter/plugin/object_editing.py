@@ -63,7 +63,7 @@ class ObjectEditing:
         }
         controller.add_commands(commands)
         controller.updated.connect(self.show)
-        panel.action_pressed.connect(self._on_action)
+        panel.action_pressed.connect(controller.do)
         panel.selection_changed.connect(self._on_selection)
         panel.jump_asked.connect(self.jump_to)
         panel.name_given.connect(self.rename)
@@ -228,9 +228,6 @@ class ObjectEditing:
         """
         self._look(self._controller.in_use()).paint(object_ids, colour)
         self.show()
-
-    def _on_action(self, name: str) -> None:
-        self._controller.commands[name]()
 
     def _on_selection(self, object_ids: tuple[int, ...]) -> None:
         workspace = self._controller.workspace
