@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plugin.feature import Feature
 from napari_sam_adapter.plugin.object_look import ObjectLook
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message
@@ -26,7 +27,6 @@ from napari_sam_adapter.volume.object_edits import (
 )
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.object_look import Colour
     from napari_sam_adapter.plugin.object_panel import ObjectPanel
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.session import Session
 
 
-class ObjectEditing:
+class ObjectEditing(Feature):
     """The table of objects follows the session, and its commands edit it.
 
     Commands are for the selected objects; selecting one makes it the one under work.
@@ -48,7 +48,7 @@ class ObjectEditing:
     """
 
     def __init__(self, controller: Controller, panel: ObjectPanel) -> None:
-        self._controller = controller
+        super().__init__(controller)
         self._panel = panel
         self._looks: WeakKeyDictionary[Workspace, ObjectLook] = WeakKeyDictionary()
         self._shown: Workspace | None = None
@@ -72,16 +72,6 @@ class ObjectEditing:
         panel.colour_chosen.connect(self.set_colour)
         panel.rule_chosen.connect(self.set_rule)
         self.show()
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     def show(self) -> None:
         """Make the table show what the session says."""

@@ -6,16 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.plugin.feature import Feature
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import BackgroundPress, Tool
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.predictions import Capabilities
 
 
-class PromptTools:
+class PromptTools(Feature):
     """Scribbles, polygons and the lasso; what a click means.
 
     Parameters
@@ -25,7 +25,7 @@ class PromptTools:
     """
 
     def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+        super().__init__(controller)
         controller.add_commands(
             {
                 "use_scribbles": partial(self.use, Tool.SCRIBBLES),
@@ -35,16 +35,6 @@ class PromptTools:
                 "switch_polarity": self.switch_polarity,
             }
         )
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     @reporting
     def use(self, tool: Tool) -> None:

@@ -13,6 +13,7 @@ from psygnal import Signal
 from napari_sam_adapter.errors import ImageError, OutputError, SessionError
 from napari_sam_adapter.image_io.series import Series, SeriesEntry, SeriesImage
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.feature import Feature
 from napari_sam_adapter.plugin.image_session import AXIS_LETTERS
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message, Phase, Tool
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.image_io.opened_image import OpenedImage
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
@@ -54,7 +54,7 @@ class _Found:
     pixels: Any = None
 
 
-class SeriesRun:
+class SeriesRun(Feature):
     """Which image of the series is open; opens the others and saves the labels.
 
     Parameters
@@ -67,7 +67,7 @@ class SeriesRun:
     """Emitted when series, place or progress are others."""
 
     def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+        super().__init__(controller)
         self.series: Series | None = None
         self._page: _Page | None = None
         self._queue = JobQueue(self.changed.emit, mostly_waits=True)
@@ -84,16 +84,6 @@ class SeriesRun:
     def is_busy(self) -> bool:
         """Whether an image is being opened or saved."""
         return bool(self._queue.jobs) or self._waiting is not None
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     @reporting
     def open_folder(self, folder: str | Path) -> None:
