@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_sam_adapter.volume.axes import spacing_of
+from napari_sam_adapter.volume.axes import SPATIAL_LETTERS, spacing_of
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.session import Session
 
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from napari.layers import Image
-
-AXIS_LETTERS = "tuzyx"
 
 
 def start_session(
@@ -38,7 +36,7 @@ def start_session(
     ImageError
         If the image cannot be segmented.
     """
-    letters = AXIS_LETTERS[-image.ndim :]
+    letters = SPATIAL_LETTERS[-image.ndim :]
     data = image.data[0] if image.multiscale else image.data
     volume = Volume(data, letters + ("c" if image.rgb else ""))
     spacing = spacing_of(letters, image.scale, [str(unit) for unit in image.units])

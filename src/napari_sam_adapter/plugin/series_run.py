@@ -14,9 +14,9 @@ from napari_sam_adapter.errors import ImageError, OutputError, SessionError
 from napari_sam_adapter.image_io.series import Series, SeriesEntry, SeriesImage
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.feature import Feature
-from napari_sam_adapter.plugin.image_session import AXIS_LETTERS
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message, Phase, Tool
+from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
 from napari_sam_adapter.volume.planes import Volume
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ def _first_readable(
         try:
             opened = entry.read()
             pixels = _pixels(opened.image)
-            spatial = AXIS_LETTERS[-len(opened.image.label_axes) :]
+            spatial = SPATIAL_LETTERS[-len(opened.image.label_axes) :]
             Volume(pixels, spatial + "c" * opened.image.is_colour)  # or it is refused
             yield _Found(position, opened, pixels)
         except ImageError as error:
