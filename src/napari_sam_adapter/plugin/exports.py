@@ -16,8 +16,7 @@ from napari_sam_adapter.image_io.exporting import check_export_path
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.image_io.tables import save_csv
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
-from napari_sam_adapter.plugin.feature import Feature
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.world_units import axes_of, described, units_of
 from napari_sam_adapter.volume.axes import unit_of

@@ -10,8 +10,7 @@ from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.intensity import CT_WINDOWS, PLANE, IntensityMapping
 from napari_sam_adapter.plugin.background import Job, Priority
-from napari_sam_adapter.plugin.feature import Feature
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Phase
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.preview import Preview, preview_plane

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.plugin.feature import Feature
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.volume.edits import ReleasePaint
 

@@ -8,9 +8,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.plugin.feature import Feature
 from napari_sam_adapter.plugin.object_look import ObjectLook
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.viewer_planes import show_voxel
 from napari_sam_adapter.plugin.world_units import voxel_size

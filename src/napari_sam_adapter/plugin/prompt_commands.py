@@ -8,8 +8,7 @@ import numpy as np
 
 from napari_sam_adapter.drawings import box_around
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.plugin.feature import Feature
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.edits import SetBox, SetMaskPrompt

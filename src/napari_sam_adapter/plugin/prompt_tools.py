@@ -6,8 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import PromptError
-from napari_sam_adapter.plugin.feature import Feature
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import BackgroundPress, Tool
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.background import Job, Priority
-from napari_sam_adapter.plugin.feature import Feature
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState
 from napari_sam_adapter.plugin.session_saving import (
     WrittenSession,

@@ -13,8 +13,7 @@ from psygnal import Signal
 from napari_sam_adapter.errors import ImageError, OutputError, SessionError
 from napari_sam_adapter.image_io.series import Series, SeriesEntry, SeriesImage
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
-from napari_sam_adapter.plugin.feature import Feature
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Phase, Tool
 from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
 from napari_sam_adapter.volume.planes import Volume

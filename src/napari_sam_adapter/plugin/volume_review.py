@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.plugin.feature import Feature
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import FollowChoice, Message
 from napari_sam_adapter.volume.edits import EndHere, LockPlane, UnlockPlane
 from napari_sam_adapter.volume.results import REASONS
