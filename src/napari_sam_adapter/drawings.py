@@ -155,6 +155,25 @@ def innermost(mask: npt.NDArray[np.bool_], count: int) -> list[tuple[int, int]]:
     return found
 
 
+def box_around(mask: npt.NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """Return the box of a mask, from edge to edge of its outermost pixels.
+
+    Parameters
+    ----------
+    mask : (H, W) bool array
+        Not empty.
+
+    Returns
+    -------
+    (row_min, column_min, row_max, column_max)
+        In pixels; that of a single pixel has an area.
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    edges = rows[0] - 0.5, columns[0] - 0.5, rows[-1] + 0.5, columns[-1] + 0.5
+    top, left, bottom, right = map(float, edges)
+    return top, left, bottom, right
+
+
 def as_points(values: object, name: str) -> npt.NDArray[np.float64]:
     """Return (row, column) pairs as a read-only array.
 

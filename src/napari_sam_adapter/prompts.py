@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.drawings import Polygon, Scribble, as_points, innermost
+from napari_sam_adapter.drawings import (
+    Polygon,
+    Scribble,
+    as_points,
+    box_around,
+    innermost,
+)
 from napari_sam_adapter.errors import PromptError
 
 if TYPE_CHECKING:
@@ -249,25 +255,6 @@ class Prompts:
             and self.box == other.box
             and _same_mask(self.mask, other.mask)
         )
-
-
-def box_around(mask: npt.NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """Return the box of a mask, from edge to edge of its outermost pixels.
-
-    Parameters
-    ----------
-    mask : (H, W) bool array
-        Not empty.
-
-    Returns
-    -------
-    (row_min, column_min, row_max, column_max)
-        In pixels; that of a single pixel has an area.
-    """
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    edges = rows[0] - 0.5, columns[0] - 0.5, rows[-1] + 0.5, columns[-1] + 0.5
-    top, left, bottom, right = map(float, edges)
-    return top, left, bottom, right
 
 
 def _same_scribbles(mine: tuple[Scribble, ...], others: tuple[Scribble, ...]) -> bool:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.session import Session
 
-SPATIAL_AXES = "tuzyx"
-
 
 def replay(
     context: typer.Context,
@@ -71,11 +69,12 @@ def _repeat(
 
 def _axes(path: Path, image: OpenedImage) -> str:
     """Return what the axes mean: napari gives channels a slider of their own."""
+    from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
     from napari_sam_adapter.volume.journal_file import find_journal, read_journal
 
     header, _ = read_journal(find_journal(path))
     all_spatial = header.image["shape"] == list(image.data.shape)
-    return SPATIAL_AXES[-len(image.data.shape) :] if all_spatial else image.axes
+    return SPATIAL_LETTERS[-len(image.data.shape) :] if all_spatial else image.axes
 
 
 def _load(

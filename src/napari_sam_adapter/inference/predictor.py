@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from napari_sam_adapter.errors import PromptError
-from napari_sam_adapter.inference.answers import to_prediction, trained_masks
+from napari_sam_adapter.inference.answers import trained_masks
+from napari_sam_adapter.inference.asking import ask_alike
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.mask_pixels import scaled_logits
 from napari_sam_adapter.inference.network import Network, one_by_one
@@ -19,13 +18,8 @@ from napari_sam_adapter.inference.preprocessing import (
     to_batch,
     to_rgb,
 )
-from napari_sam_adapter.inference.prompt_tensors import (
-    as_mask_prompt,
-    kind_of,
-    to_tensors,
-)
+from napari_sam_adapter.inference.prompt_tensors import kind_of
 from napari_sam_adapter.inference.proposals import propose
-from napari_sam_adapter.inference.stability import stability
 from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.intensity import check_pixels
 from napari_sam_adapter.model.adapter_files import load_adapter
@@ -38,9 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
-    from torch import Tensor
 
-    from napari_sam_adapter.inference.decoding import Decoding
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.inference.proposals import Proposal
     from napari_sam_adapter.intensity import IntensityMapping
@@ -244,7 +236,7 @@ class SamPredictor:
         """
         logits = None if previous is None else previous.logits
         prompts = prompts.without_polygons(embedding.frame.original)
-        return self._predict_alike(embedding, [prompts], [logits])[0]
+        return ask_alike(self._network, self._family, embedding, [prompts], [logits])[0]
 
     def predict_many(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
@@ -275,7 +267,8 @@ class SamPredictor:
         answers: dict[int, MaskPrediction] = {}
         for numbers in alike.values():
             group = [asked[i] for i in numbers]
-            found = self._predict_alike(embedding, group, [None] * len(group))
+            unrefined = [None] * len(group)
+            found = ask_alike(self._network, self._family, embedding, group, unrefined)
             answers.update(zip(numbers, found, strict=True))
         return [answers[i] for i in range(len(asked))]
 
@@ -328,42 +321,6 @@ class SamPredictor:
         full = scaled_logits(best.float(), embedding.frame, self._family)
         return torch.sigmoid(full[0]).cpu().numpy()
 
-    @torch.inference_mode()
-    def _predict_alike(
-        self,
-        embedding: ImageEmbedding,
-        group: Sequence[Prompts],
-        previous: Sequence[npt.NDArray[np.float32] | None],
-    ) -> list[MaskPrediction]:
-        """Segment objects whose prompts have the same kind."""
-        frame = embedding.frame
-        for prompts in group:
-            if prompts.is_empty:
-                raise PromptError("Expected a point, box or mask to segment, got none.")
-            prompts.check_inside(frame.original)
-            self.capabilities.check(prompts)
-        ambiguous = group[0].is_ambiguous and previous[0] is None
-        chosen, count = trained_masks(self._family, ambiguous)
-
-        def decode(decoding: Decoding, part: slice) -> tuple[Tensor, Tensor]:
-            points, boxes, masks = to_tensors(
-                group[part], previous[part], frame, decoding.device
-            )
-            masks = as_mask_prompt(masks, self._family)
-            return decoding.decode(embedding, points, boxes, masks, chosen)
-
-        logits, scores = self._network.decode(decode, len(group))
-        trusted = self.capabilities.score_is_trusted
-        if not trusted:
-            scores = stability(logits)
-        found = [
-            to_prediction(
-                logits[i], scores[i], frame, self._family, count, _inside(prompts)
-            )
-            for i, prompts in enumerate(group)
-        ]
-        return [replace(p, score_is_trusted=trusted) for p in found]
-
     def _seen(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return pixels through the window of the adapter, if they are not 8 bits."""
         if self._intensity is None or image.dtype == np.uint8:
@@ -375,8 +332,3 @@ class SamPredictor:
         family, size = self._family, self.image_size
         mask_stride = size // (MASKS_PER_TOKEN * self._network.sam.prompt_encoder.grid)
         return frame_of(shape, size, family.stretch, family.is_centred, mask_stride)
-
-
-def _inside(prompts: Prompts) -> npt.NDArray[np.float64]:
-    points, signs = prompts.all_points()
-    return points[signs]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
@@ -17,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam_adapter.plugin.actions import ACTIONS
+from napari_sam_adapter.plugin.action_buttons import action_button
 from napari_sam_adapter.plugin.icons import icon
 from napari_sam_adapter.plugin.state import Phase, Progress
 from napari_sam_adapter.plugin.time_left import TimeLeft, spoken_time
@@ -110,11 +109,7 @@ class ActivityPanel(QWidget):
         self.bar.setUpdatesEnabled(True)
 
     def _button(self, name: str) -> QPushButton:
-        button = QPushButton()
-        button.setToolTip(ACTIONS[name].tooltip)
-        button.setAccessibleName(ACTIONS[name].title)
-        button.clicked.connect(partial(self._on_pressed, name))
+        button = action_button(name, self.action_pressed)
+        button.setAccessibleName(button.text())
+        button.setText("")  # there is an icon instead
         return button
-
-    def _on_pressed(self, name: str, checked: bool = False) -> None:
-        self.action_pressed.emit(name)

@@ -16,7 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam_adapter.plugin.actions import ACTIONS, Action
+from napari_sam_adapter.plugin.action_buttons import action_button
+from napari_sam_adapter.plugin.actions import ACTIONS
 from napari_sam_adapter.plugin.prompt_tools import tools_for
 from napari_sam_adapter.plugin.state import Phase, Tool
 
@@ -57,7 +58,9 @@ class AnnotationPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.buttons = {name: self._button(ACTIONS[name]) for name in BUTTONS}
+        self.buttons = {
+            name: action_button(name, self.action_pressed) for name in BUTTONS
+        }
         self.positive = self._switch("Object", True)
         self.negative = self._switch("Background", False)
         self.only_objects = QLabel("only objects")
@@ -142,12 +145,6 @@ class AnnotationPanel(QWidget):
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(2, 1)
 
-    def _button(self, action: Action) -> QPushButton:
-        button = QPushButton(action.title)
-        button.setToolTip(action.tooltip)
-        button.clicked.connect(partial(self._on_pressed, action.name))
-        return button
-
     def _switch(self, title: str, positive: bool) -> QPushButton:
         button = QPushButton(title)
         button.setToolTip(ACTIONS["switch_polarity"].tooltip)
@@ -156,9 +153,6 @@ class AnnotationPanel(QWidget):
 
     def _on_polarity(self, positive: bool, checked: bool = True) -> None:
         self.polarity_chosen.emit(positive)
-
-    def _on_pressed(self, name: str, checked: bool = False) -> None:
-        self.action_pressed.emit(name)
 
     def _on_number_changed(self, number: int) -> None:
         self.object_chosen.emit(number)

@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.mask_overlay import MaskOverlay
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Choice, Message, Tool
 from napari_sam_adapter.volume.changes import bounding_box
 from napari_sam_adapter.volume.edits import ChooseCandidate
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.predictions import MaskCandidate
@@ -32,7 +31,7 @@ LOOK_DELAY = 30
 """Milliseconds by which outlines follow a mask: the mask goes first."""
 
 
-class CandidateChoice:
+class CandidateChoice(Feature):
     """Shows the candidates of the object under work and takes another of them.
 
     Parameters
@@ -42,7 +41,7 @@ class CandidateChoice:
     """
 
     def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+        super().__init__(controller)
         self.overlay = MaskOverlay(controller.viewer, "SAM candidates", COLOURS)
         self._shown: object = None
         self._timer = QTimer()
@@ -58,16 +57,6 @@ class CandidateChoice:
         controller.updated.connect(self._look_soon)
         controller.state.events.tool.connect(self._look_soon)
         controller.closed.connect(self._close)
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     @reporting
     def choose(self, number: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from napari.utils.notifications import show_error
@@ -19,13 +19,12 @@ from napari_sam_adapter.plugin.session_view import show_session
 from napari_sam_adapter.plugin.state import Message, ModelChoice, PluginState, Tool
 from napari_sam_adapter.plugin.viewer_watch import ViewerWatch
 from napari_sam_adapter.plugin.workspace import Workspace
+from napari_sam_adapter.plugin.workspaces import Workspaces
 from napari_sam_adapter.prompts import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
-    import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Layer
 
@@ -59,14 +58,10 @@ class Controller:
         self._viewer = viewer
         self._state = state
         self._segmenter = Segmenter(state, load, self._on_commit, self.report)
-        self._workspaces: dict[Layer, Workspace] = {}
-        self.starting_labels: dict[Layer, npt.NDArray[np.integer[Any]]] = {}
-        """Objects of images that are about to be taken into use, by layer."""
-        self._current: Workspace | None = None
+        self.workspaces = Workspaces(viewer, self, self.workspace_opened.emit)
         self._keys = KeyBindings(viewer)
-        own = {name for name in ACTIONS if hasattr(self, name)}
         self.commands: dict[str, Callable[[], None]] = {}
-        self.add_commands({name: getattr(self, name) for name in own})
+        self.add_commands({n: getattr(self, n) for n in ACTIONS if hasattr(self, n)})
         self.objects = ObjectCommands(self)
         self.tools = PromptTools(self)
         self._watch = ViewerWatch(viewer, self)
@@ -75,7 +70,7 @@ class Controller:
     @property
     def workspace(self) -> Workspace | None:
         """The image in use with its session and layers."""
-        return self._current
+        return self.workspaces.current
 
     @property
     def segmenter(self) -> Segmenter:
@@ -108,6 +103,10 @@ class Controller:
         self.commands.update(commands)
         self._keys.add(commands)
 
+    def do(self, name: str) -> None:
+        """Carry out one of `ACTIONS` by its name."""
+        self.commands[name]()
+
     # What the user asks for.
 
     @reporting
@@ -120,17 +119,10 @@ class Controller:
             A layer of the viewer.
         """
         self._state.image = image
-        if self._current is not None:
-            self._current.layers.show_prompts(False)
-        self._current = None
+        self.workspaces.put_away()
         self.update()
         if image is not None:
-            if image not in self._workspaces:
-                labels = self.starting_labels.pop(image, None)
-                self._workspaces[image] = Workspace(self._viewer, image, self, labels)
-                self.workspace_opened.emit(self._workspaces[image])
-            self._current = self._workspaces[image]
-            self._current.layers.show_prompts(True)
+            self.workspaces.take_up(image)
         self._hint()
         self.update()
 
@@ -167,11 +159,6 @@ class Controller:
             True for the object, False for background.
         """
         self._state.positive = positive
-
-    def switch_polarity(self) -> None:
-        """Swap what a plain left click means, if there is a choice."""
-        has_choice = self._state.understood.negative_points
-        self._state.positive = not (self._state.positive and has_choice)
 
     @reporting
     def choose_object(self, object_id: int) -> None:
@@ -211,12 +198,9 @@ class Controller:
         self._watch.close()
         self._segmenter.close()
         self._keys.release()
-        for workspace in self._workspaces.values():
-            workspace.layers.close()
-        self._workspaces.clear()
-        self._current = None
+        self.workspaces.close()
 
-    # What a workspace tells: see `WorkspaceOwner`.
+    # What a workspace tells: see `workspace_owner`.
 
     def on_layer_added(self, layer: Layer) -> None:
         """Give a new layer of ours the keys and watch its mode."""
@@ -238,7 +222,7 @@ class Controller:
 
     def on_object_picked(self, workspace: Workspace, object_id: int) -> None:
         """Work on the object that was picked."""
-        if workspace is self._current:
+        if workspace is self.workspace:
             self.choose_object(object_id)
 
     def sign_of_press(self, press: Press) -> bool:
@@ -278,13 +262,13 @@ class Controller:
 
     def on_layer_removed(self, layer: Layer) -> None:
         """Let go of an image or of one of our layers."""
-        workspace = self._workspaces.pop(layer, None)
+        workspace = self.workspaces.take_out(layer)
         if workspace is not None:
             self._segmenter.forget(workspace)
             workspace.layers.close()
-            if workspace is self._current:
+            if workspace is self.workspace:
                 self.choose_image(None)
-        for workspace in self._workspaces.values():
+        for workspace in self.workspaces:
             if workspace.layers.forget(layer):
                 self._keys.forget(layer)
                 self._segmenter.forget(workspace)
@@ -295,16 +279,16 @@ class Controller:
 
     def on_view_still(self) -> None:
         """Encode the plane in view, if the user is about to click."""
-        if self._current is None or self._state.tool is Tool.NONE:
+        if self.workspace is None or self._state.tool is Tool.NONE:
             return
-        plane = self._current.plane_or_none()
+        plane = self.workspace.plane_or_none()
         if plane is not None:
-            self._segmenter.prefetch(self._current, plane)
+            self._segmenter.prefetch(self.workspace, plane)
 
     def on_tool_changed(self) -> None:
         """Show which tool is in use."""
         self._state.tool = (
-            Tool.NONE if self._current is None else self._current.layers.tool()
+            Tool.NONE if self.workspace is None else self.workspace.layers.tool()
         )
 
     # Keeping the state up to date.
@@ -322,9 +306,9 @@ class Controller:
         SessionError
             If there is none.
         """
-        if self._current is None:
+        if self.workspace is None:
             raise SessionError("Expected an image, got none. Open and choose one.")
-        return self._current
+        return self.workspace
 
     def use(self, tool: Tool) -> None:
         """Let the mouse draw with a tool.
@@ -345,16 +329,16 @@ class Controller:
         self._watch.expect_stillness()
 
     def _hint(self) -> None:
-        if self._current is None:
+        if self.workspace is None:
             self._state.message = Message("Open an image and choose it above.")
         else:
             self._state.message = Message(self._state.tool.hint)
 
     def _on_commit(self, workspace: Workspace) -> None:
-        if workspace is self._current:
+        if workspace is self.workspace:
             self.update()
 
     def update(self) -> None:
         """Copy what the session says into the state, and tell everybody."""
-        show_session(self._state, self._current)
+        show_session(self._state, self.workspace)
         self.updated.emit()

@@ -16,7 +16,7 @@ from napari_sam_adapter.image_io.exporting import check_export_path
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.image_io.tables import save_csv
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.world_units import axes_of, described, units_of
 from napari_sam_adapter.volume.axes import unit_of
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
@@ -88,7 +87,7 @@ class ExportTask:
         return self.path
 
 
-class Exports:
+class Exports(Feature):
     """The commands that save and measure objects.
 
     Parameters
@@ -100,7 +99,7 @@ class Exports:
     """
 
     def __init__(self, controller: Controller, parent: QWidget) -> None:
-        self._controller = controller
+        super().__init__(controller)
         self._parent = parent
         self._queue = JobQueue(_nothing, mostly_waits=True)
         controller.add_commands({"export": self.export, "measure": self.measure})
@@ -110,16 +109,6 @@ class Exports:
     def is_busy(self) -> bool:
         """Whether something is being written or measured."""
         return bool(self._queue.jobs)
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     @reporting
     def export(self) -> None:

@@ -10,7 +10,7 @@ from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.intensity import CT_WINDOWS, PLANE, IntensityMapping
 from napari_sam_adapter.plugin.background import Job, Priority
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Phase
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.preview import Preview, preview_plane
@@ -32,7 +32,7 @@ REST = 250
 """Milliseconds for which view or contrast have to stay before anything is done."""
 
 
-class ImageWindow:
+class ImageWindow(Feature):
     """The choice of the window, and a small picture of the plane in view through it.
 
     Parameters
@@ -45,7 +45,7 @@ class ImageWindow:
     """Emitted when rule or picture may be others."""
 
     def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+        super().__init__(controller)
         self.preview: Preview | None = None
         self.problem = ""
         self._wanted: tuple[Workspace, IntensityMapping] | None = None
@@ -75,16 +75,6 @@ class ImageWindow:
         if workspace is None:
             return False
         return not (workspace.volume.is_rgb and workspace.volume.dtype.itemsize == 1)
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     @reporting
     def choose(self, rule: str) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.volume.edits import ReleasePaint
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.changes import Change
 
 
-class ObjectCommands:
+class ObjectCommands(Feature):
     """What is done with whole objects and with the history.
 
     Parameters
@@ -26,7 +25,7 @@ class ObjectCommands:
     """
 
     def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+        super().__init__(controller)
         controller.add_commands(
             {
                 "accept": self.accept,
@@ -36,16 +35,6 @@ class ObjectCommands:
                 "redo": self.redo,
             }
         )
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     @reporting
     def accept(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.object_look import ObjectLook
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.viewer_planes import show_voxel
 from napari_sam_adapter.plugin.world_units import voxel_size
@@ -26,7 +26,6 @@ from napari_sam_adapter.volume.object_edits import (
 )
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.object_look import Colour
     from napari_sam_adapter.plugin.object_panel import ObjectPanel
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.session import Session
 
 
-class ObjectEditing:
+class ObjectEditing(Feature):
     """The table of objects follows the session, and its commands edit it.
 
     Commands are for the selected objects; selecting one makes it the one under work.
@@ -48,7 +47,7 @@ class ObjectEditing:
     """
 
     def __init__(self, controller: Controller, panel: ObjectPanel) -> None:
-        self._controller = controller
+        super().__init__(controller)
         self._panel = panel
         self._looks: WeakKeyDictionary[Workspace, ObjectLook] = WeakKeyDictionary()
         self._shown: Workspace | None = None
@@ -63,7 +62,7 @@ class ObjectEditing:
         }
         controller.add_commands(commands)
         controller.updated.connect(self.show)
-        panel.action_pressed.connect(self._on_action)
+        panel.action_pressed.connect(controller.do)
         panel.selection_changed.connect(self._on_selection)
         panel.jump_asked.connect(self.jump_to)
         panel.name_given.connect(self.rename)
@@ -72,16 +71,6 @@ class ObjectEditing:
         panel.colour_chosen.connect(self.set_colour)
         panel.rule_chosen.connect(self.set_rule)
         self.show()
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     def show(self) -> None:
         """Make the table show what the session says."""
@@ -228,9 +217,6 @@ class ObjectEditing:
         """
         self._look(self._controller.in_use()).paint(object_ids, colour)
         self.show()
-
-    def _on_action(self, name: str) -> None:
-        self._controller.commands[name]()
 
     def _on_selection(self, object_ids: tuple[int, ...]) -> None:
         workspace = self._controller.workspace

@@ -17,11 +17,10 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QMenu,
-    QPushButton,
     QTableView,
 )
 
-from napari_sam_adapter.plugin.actions import ACTIONS
+from napari_sam_adapter.plugin.action_buttons import action_button
 from napari_sam_adapter.plugin.object_table import CLASS, NUMBER, ObjectTableModel
 from napari_sam_adapter.volume.document import OVERLAP_RULES
 
@@ -76,7 +75,11 @@ class ObjectPanel(QGroupBox):
         selection = self.table.selectionModel()
         assert selection is not None  # there is a model
         self._selection = selection
-        self.buttons = {name: self._button(name) for names in BUTTONS for name in names}
+        self.buttons = {
+            name: action_button(name, self.action_pressed)
+            for names in BUTTONS
+            for name in names
+        }
         self.rule = QComboBox()
         self._is_selecting = False
         self._set_up_table()
@@ -168,15 +171,6 @@ class ObjectPanel(QGroupBox):
         for row, names in enumerate(BUTTONS, start=2):
             for column, name in enumerate(names):
                 grid.addWidget(self.buttons[name], row, column)
-
-    def _button(self, name: str) -> QPushButton:
-        button = QPushButton(ACTIONS[name].title)
-        button.setToolTip(ACTIONS[name].tooltip)
-        button.clicked.connect(partial(self._on_pressed, name))
-        return button
-
-    def _on_pressed(self, name: str, checked: bool = False) -> None:
-        self.action_pressed.emit(name)
 
     def _on_selection(self, *changes: object) -> None:
         if not self._is_selecting:

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam_adapter.drawings import box_around
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
-from napari_sam_adapter.prompts import Prompts, box_around
+from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.edits import SetBox, SetMaskPrompt
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
 
 
-class PromptCommands:
+class PromptCommands(Feature):
     """Other ways to ask than drawing.
 
     Parameters
@@ -27,23 +27,13 @@ class PromptCommands:
     """
 
     def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+        super().__init__(controller)
         controller.add_commands(
             {
                 "ask_with_mask": self.ask_with_mask,
                 "switch_one_per_click": self.switch_one_per_click,
             }
         )
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     @reporting
     def ask_with_mask(self) -> None:

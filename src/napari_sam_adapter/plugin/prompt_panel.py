@@ -15,10 +15,10 @@ from qtpy.QtWidgets import (
     QGroupBox,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QToolButton,
 )
 
+from napari_sam_adapter.plugin.action_buttons import action_button
 from napari_sam_adapter.plugin.actions import ACTIONS
 from napari_sam_adapter.plugin.candidate_choice import COLOURS, THUMBNAIL
 from napari_sam_adapter.plugin.state import BackgroundPress
@@ -50,7 +50,9 @@ class PromptPanel(QGroupBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Prompts", parent)
         names = (*SWITCHES, "ask_with_mask")
-        self.buttons = {name: self._button(name) for name in names}
+        self.buttons = {
+            name: action_button(name, self.action_pressed) for name in names
+        }
         for name in SWITCHES:
             self.buttons[name].setCheckable(True)
         self.background = QComboBox()
@@ -109,12 +111,6 @@ class PromptPanel(QGroupBox):
         grid.addWidget(QLabel("candidates"), 2, 0)
         grid.addLayout(row, 2, 1, 1, 2)
 
-    def _button(self, name: str) -> QPushButton:
-        button = QPushButton(ACTIONS[name].title)
-        button.setToolTip(ACTIONS[name].tooltip)
-        button.clicked.connect(partial(self._on_pressed, name))
-        return button
-
     def _candidate(self, number: int) -> QToolButton:
         button = QToolButton()
         button.setCheckable(True)
@@ -127,9 +123,6 @@ class PromptPanel(QGroupBox):
         )
         button.clicked.connect(partial(self._on_candidate, number))
         return button
-
-    def _on_pressed(self, name: str, checked: bool = False) -> None:
-        self.action_pressed.emit(name)
 
     def _on_candidate(self, number: int, checked: bool = False) -> None:
         self.candidate_chosen.emit(number)

@@ -6,17 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import PromptError
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import BackgroundPress, Tool
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.predictions import Capabilities
 
 
-class PromptTools:
-    """Scribbles, polygons and the lasso.
+class PromptTools(Feature):
+    """Scribbles, polygons and the lasso; what a click means.
 
     Parameters
     ----------
@@ -25,25 +24,16 @@ class PromptTools:
     """
 
     def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+        super().__init__(controller)
         controller.add_commands(
             {
                 "use_scribbles": partial(self.use, Tool.SCRIBBLES),
                 "use_polygons": partial(self.use, Tool.POLYGONS),
                 "use_lasso": partial(self.use, Tool.LASSO),
                 "switch_tool": self.switch_tool,
+                "switch_polarity": self.switch_polarity,
             }
         )
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     @reporting
     def use(self, tool: Tool) -> None:
@@ -71,6 +61,12 @@ class PromptTools:
         tools = tools_for(state.understood)
         place = tools.index(state.tool) + 1 if state.tool in tools else 0
         self._controller.use(tools[place % len(tools)])
+
+    def switch_polarity(self) -> None:
+        """Swap what a plain left click means, if there is a choice."""
+        state = self._controller.state
+        has_choice = state.understood.negative_points
+        state.positive = not (state.positive and has_choice)
 
     def set_background_press(self, choice: BackgroundPress) -> None:
         """Say how background is marked without switching.

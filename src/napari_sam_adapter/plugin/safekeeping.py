@@ -10,7 +10,7 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.background import Job, Priority
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState
 from napari_sam_adapter.plugin.session_saving import (
     WrittenSession,
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.network_loading import Loader
     from napari_sam_adapter.plugin.workspace import Workspace
@@ -69,7 +68,7 @@ class _Kept:
         return self.workspace.session.log.count == self.saved_count
 
 
-class Safekeeping:
+class Safekeeping(Feature):
     """Autosave, recovery, and sessions as folders.
 
     Parameters
@@ -81,8 +80,8 @@ class Safekeeping:
     """
 
     def __init__(self, controller: Controller, load: Loader) -> None:
+        super().__init__(controller)
         self.state = SafekeepingState()
-        self._controller = controller
         self._load = load
         self._folder = autosave_folder()
         self._kept: dict[Workspace, _Kept] = {}
@@ -90,16 +89,6 @@ class Safekeeping:
         controller.workspace_opened.connect(self._on_opened)
         controller.updated.connect(self._on_updated)
         controller.closed.connect(self.close)
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     @reporting
     def restore(self) -> None:

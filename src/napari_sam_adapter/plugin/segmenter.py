@@ -1,4 +1,4 @@
-"""Predictions in the background: load, encode, decode, propagate, and take over."""
+"""Predictions in the background: load, encode, decode, and take over."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer
-
 from napari_sam_adapter.errors import ImageError, SamAdapterError
 from napari_sam_adapter.plugin.announcing import ready
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
-from napari_sam_adapter.plugin.propagation_run import PropagationRun, request_of
+from napari_sam_adapter.plugin.propagating import Propagating
 from napari_sam_adapter.plugin.state import (
     Message,
     ModelChoice,
@@ -22,7 +20,6 @@ from napari_sam_adapter.plugin.state import (
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.travel import Travel
 from napari_sam_adapter.plugin.waiting_clicks import WaitingClicks
-from napari_sam_adapter.volume.following import follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.planes import Plane
     from napari_sam_adapter.volume.results import JointResult, PlaneResult
-
-REPAINT_INTERVAL = 100
-"""Milliseconds between two repaints, of bar and masks, while a propagation runs."""
 
 
 class Segmenter:
@@ -72,13 +66,10 @@ class Segmenter:
         self._travel = Travel()
         self._wishes: dict[Hashable, tuple[Workspace, Callable[[], None]]] = {}
         self._propagate_next: Workspace | None = None
-        self._run: PropagationRun | None = None
-        self._unpainted: Workspace | None = None
         self._pause = StrokePause()
-        self._repaint_timer = QTimer()
-        self._repaint_timer.setSingleShot(True)
-        self._repaint_timer.setInterval(REPAINT_INTERVAL)
-        self._repaint_timer.timeout.connect(self._repaint)
+        self._propagating = Propagating(
+            state, self._queue, self._pause, on_commit, report
+        )
 
     @property
     def queue(self) -> JobQueue:
@@ -189,8 +180,7 @@ class Segmenter:
     def stop_propagation(self) -> None:
         """Stop a propagation; what it has done so far stays and is one undo step."""
         self._propagate_next = None
-        self._queue.cancel(lambda job: job.priority is Priority.PROPAGATION)
-        self._finish_propagation()
+        self._propagating.stop()
 
     def forget(self, workspace: Workspace) -> None:
         """Cancel everything for a workspace.
@@ -200,7 +190,7 @@ class Segmenter:
         workspace : Workspace
             Whose layers are gone.
         """
-        if self._run is not None and self._run.workspace is workspace:
+        if self._propagating.workspace is workspace:
             self.stop_propagation()
         self._wishes = {
             key: wish for key, wish in self._wishes.items() if wish[0] is not workspace
@@ -214,8 +204,7 @@ class Segmenter:
         self._propagate_next = None
         self._queue.close()
         self._pause.close()
-        self._finish_propagation()
-        self._unpainted = None
+        self._propagating.close()
 
     def _when_loaded(
         self, key: Hashable, workspace: Workspace, start: Callable[[], None]
@@ -278,63 +267,12 @@ class Segmenter:
             self._state.message = Message(f"{are.format(ids)} segmented.")
         self._on_commit(workspace)
 
-    def _start_propagation(self, workspace: Workspace) -> None:
-        request = request_of(workspace, self._state.follow)
-        self._run = run = PropagationRun(workspace, request)
-        self._state.progress = run.progress
-        objects = ", ".join(map(str, request.object_ids))
-        self._state.message = Message(f"Following object {objects} ...")
-        self._queue.submit(
-            Job(
-                owner=workspace,
-                key="propagation",
-                priority=Priority.PROPAGATION,
-                steps=follow(request),
-                on_result=partial(self._on_followed, run),
-                on_error=self._report,
-                on_end=partial(
-                    self._pause.when_still, workspace, self._finish_propagation
-                ),
-            )
-        )
-
-    def _on_followed(self, run: PropagationRun, result: PlaneResult | None) -> None:
-        if result is not None:
-            commit = partial(self._commit_followed, run, result)
-            self._pause.when_still(run.workspace, commit)
-
-    def _commit_followed(self, run: PropagationRun, result: PlaneResult) -> None:
-        changes = run.workspace.session.commit(result)
-        run.count(result, changes)
-        if run.workspace.is_seen(changes):
-            self._unpainted = run.workspace
-        if not self._repaint_timer.isActive():
-            self._repaint_timer.start()
-
-    def _finish_propagation(self) -> None:
-        if self._run is None:
-            return
-        run, self._run = self._run, None
-        run.workspace.session.finish_propagation(run.request)
-        self._state.progress = Progress()
-        if not self._state.message.is_error:
-            self._state.message = Message(run.summary)
-        run.workspace.repaint()
-        self._on_commit(run.workspace)
-
-    def _repaint(self) -> None:
-        if self._run is not None:
-            self._state.progress = self._run.progress
-        if self._unpainted is not None:
-            self._unpainted.repaint()
-            self._unpainted = None
-
     def _on_queue_changed(self) -> None:
         waiting = self._propagate_next
         busy = self._queue.has(Priority.LOAD) or self._queue.has(Priority.CLICK)
         if waiting is not None and not busy:
             self._propagate_next = None
-            start = partial(self._start_propagation, waiting)
+            start = partial(self._propagating.start, waiting)
             key = (id(waiting), "propagation")
             self._attempt(partial(self._when_loaded, key, waiting, start))
         self._state.phase = self._phase()

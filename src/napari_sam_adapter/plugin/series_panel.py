@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
@@ -15,7 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam_adapter.plugin.actions import ACTIONS
+from napari_sam_adapter.plugin.action_buttons import action_button
 from napari_sam_adapter.plugin.icons import icon
 
 if TYPE_CHECKING:
@@ -51,9 +50,11 @@ class SeriesPanel(QWidget):
         self.images.setToolTip("Annotate the images that you choose.")
         self.images.clicked.connect(self._on_images)
         self.previous, self.next = (
-            self._button("previous_image"),
-            self._button("next_image"),
+            action_button("previous_image", self.action_pressed),
+            action_button("next_image", self.action_pressed),
         )
+        for button in (self.previous, self.next):  # "Previous image" is too wide
+            button.setText(button.text().split()[0])
         self.place = QLabel(NO_SERIES)
         self.place.setWordWrap(True)
         self.done = QCheckBox("finished")
@@ -104,15 +105,6 @@ class SeriesPanel(QWidget):
         grid.addWidget(self.previous, 2, 0)
         grid.addWidget(self.next, 2, 1)
         grid.addWidget(self.done, 3, 0, 1, 2)
-
-    def _button(self, name: str) -> QPushButton:
-        button = QPushButton(ACTIONS[name].title.split()[0])
-        button.setToolTip(ACTIONS[name].tooltip)
-        button.clicked.connect(partial(self._on_pressed, name))
-        return button
-
-    def _on_pressed(self, name: str, checked: bool = False) -> None:
-        self.action_pressed.emit(name)
 
     def _on_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Choose a folder of images")

@@ -13,9 +13,9 @@ from psygnal import Signal
 from napari_sam_adapter.errors import ImageError, OutputError, SessionError
 from napari_sam_adapter.image_io.series import Series, SeriesEntry, SeriesImage
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Phase, Tool
-from napari_sam_adapter.plugin.workspace import AXIS_LETTERS
+from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
 from napari_sam_adapter.volume.planes import Volume
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.image_io.opened_image import OpenedImage
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
@@ -54,7 +53,7 @@ class _Found:
     pixels: Any = None
 
 
-class SeriesRun:
+class SeriesRun(Feature):
     """Which image of the series is open; opens the others and saves the labels.
 
     Parameters
@@ -67,7 +66,7 @@ class SeriesRun:
     """Emitted when series, place or progress are others."""
 
     def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+        super().__init__(controller)
         self.series: Series | None = None
         self._page: _Page | None = None
         self._queue = JobQueue(self.changed.emit, mostly_waits=True)
@@ -84,16 +83,6 @@ class SeriesRun:
     def is_busy(self) -> bool:
         """Whether an image is being opened or saved."""
         return bool(self._queue.jobs) or self._waiting is not None
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     @reporting
     def open_folder(self, folder: str | Path) -> None:
@@ -259,7 +248,7 @@ class SeriesRun:
         controller, opened = self._controller, found.opened
         layer = Image(found.pixels, **_options(opened.image))
         if labels is not None:
-            controller.starting_labels[layer] = labels
+            controller.workspaces.starting_labels[layer] = labels
         controller.viewer.add_layer(layer)
         controller.choose_image(layer)
         return _Page(entry, opened.image, layer, controller.in_use())
@@ -291,7 +280,7 @@ def _first_readable(
         try:
             opened = entry.read()
             pixels = _pixels(opened.image)
-            spatial = AXIS_LETTERS[-len(opened.image.label_axes) :]
+            spatial = SPATIAL_LETTERS[-len(opened.image.label_axes) :]
             Volume(pixels, spatial + "c" * opened.image.is_colour)  # or it is refused
             yield _Found(position, opened, pixels)
         except ImageError as error:

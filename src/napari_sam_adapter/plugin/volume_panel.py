@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -12,13 +11,12 @@ from qtpy.QtWidgets import (
     QComboBox,
     QGridLayout,
     QLabel,
-    QPushButton,
     QWidget,
 )
 from superqt import QRangeSlider
 from superqt.utils import signals_blocked
 
-from napari_sam_adapter.plugin.actions import ACTIONS
+from napari_sam_adapter.plugin.action_buttons import action_button
 from napari_sam_adapter.plugin.confidence_strip import ConfidenceStrip
 from napari_sam_adapter.plugin.state import FollowChoice
 
@@ -56,7 +54,9 @@ class VolumePanel(QWidget):
         super().__init__(parent)
         self.strip = ConfidenceStrip()
         self.strip.index_chosen.connect(self.index_chosen.emit)
-        self.buttons = {name: self._button(name) for name in BUTTONS}
+        self.buttons = {
+            name: action_button(name, self.action_pressed) for name in BUTTONS
+        }
         self.axis = QComboBox()
         self.axis.setToolTip("The axis along which objects are followed.")
         self.method = QComboBox()
@@ -136,15 +136,6 @@ class VolumePanel(QWidget):
     def _on_changed(self) -> None:
         self._show_limits()
         self.follow_chosen.emit(self._choice())
-
-    def _button(self, name: str) -> QPushButton:
-        button = QPushButton(ACTIONS[name].title)
-        button.setToolTip(ACTIONS[name].tooltip)
-        button.clicked.connect(partial(self._on_pressed, name))
-        return button
-
-    def _on_pressed(self, name: str, checked: bool = False) -> None:
-        self.action_pressed.emit(name)
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)

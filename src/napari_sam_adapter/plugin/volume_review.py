@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import FollowChoice, Message
 from napari_sam_adapter.volume.edits import EndHere, LockPlane, UnlockPlane
 from napari_sam_adapter.volume.results import REASONS
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.planes import Plane
     from napari_sam_adapter.volume.review import SliceState
 
 
-class VolumeReview:
+class VolumeReview(Feature):
     """Where an object was followed to, and how sure that is.
 
     Parameters
@@ -30,7 +29,7 @@ class VolumeReview:
     """
 
     def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+        super().__init__(controller)
         controller.add_commands(
             {
                 "next_doubt": self.next_doubt,
@@ -148,16 +147,6 @@ class VolumeReview:
         workspace.repaint()
         self._controller.state.message = Message(f"Object {number} ends before here.")
         self._controller.update()
-
-    def report(self, error: SamAdapterError) -> None:
-        """Tell the user what cannot be done.
-
-        Parameters
-        ----------
-        error : SamAdapterError
-            The reason.
-        """
-        self._controller.report(error)
 
     def _show(self, workspace: Workspace, plane: Plane) -> None:
         point = np.zeros(plane.ndim)

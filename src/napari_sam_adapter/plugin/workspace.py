@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
@@ -14,12 +14,10 @@ from napari_sam_adapter.plugin import (
     prompt_reading,
     prompt_shapes,
 )
+from napari_sam_adapter.plugin.image_session import start_session
 from napari_sam_adapter.plugin.layer_trio import LayerTrio
 from napari_sam_adapter.plugin.viewer_planes import plane_in_view
-from napari_sam_adapter.volume.axes import spacing_of
 from napari_sam_adapter.volume.edits import Edit, NewObject, SetPrompts
-from napari_sam_adapter.volume.planes import Volume
-from napari_sam_adapter.volume.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,36 +28,11 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer, Points, Shapes
 
     from napari_sam_adapter.plugin.state import Press, Tool
+    from napari_sam_adapter.plugin.workspace_owner import WorkspaceOwner
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.changes import Change
-    from napari_sam_adapter.volume.planes import Plane
-
-AXIS_LETTERS = "tuzyx"
-
-
-class WorkspaceOwner(Protocol):
-    """Whom a workspace tells what the user did in its layers."""
-
-    def on_layer_added(self, layer: Layer) -> None:
-        """Learn that a layer of a workspace came into the viewer."""
-
-    def on_prompts_changed(self, workspace: Workspace, planes: list[Plane]) -> None:
-        """Learn on which planes the prompts of the object under work changed."""
-
-    def on_labels_edited(self, workspace: Workspace) -> None:
-        """Learn that the masks were painted by hand."""
-
-    def on_object_picked(self, workspace: Workspace, object_id: int) -> None:
-        """Learn that the user picked another object in the Labels layer."""
-
-    def sign_of_press(self, press: Press) -> bool:
-        """Return whether a press marks the object; refuse what is not understood."""
-
-    def is_new_object(self, positive: bool) -> bool:
-        """Return whether a prompt shall begin an object of its own."""
-
-    def report(self, error: SamAdapterError) -> None:
-        """Learn that something cannot be done."""
+    from napari_sam_adapter.volume.planes import Plane, Volume
+    from napari_sam_adapter.volume.session import Session
 
 
 class Workspace:
@@ -90,9 +63,7 @@ class Workspace:
         labels: npt.NDArray[np.integer[Any]] | None = None,
     ) -> None:
         self.image = image
-        self.session = Session(
-            _as_volume(image), labels=labels, spacing=_spacing(image)
-        )
+        self.session = start_session(image, labels)
         self.object_id = self.next_id
         self.layers = LayerTrio(viewer, image, self)
         self._viewer = viewer
@@ -349,14 +320,3 @@ class Workspace:
     def _painted_axes(self) -> tuple[int, int]:
         plane = self.plane_or_none()
         return prompt_layers.last_axes(self.image) if plane is None else plane.axes
-
-
-def _as_volume(image: Image) -> Volume:
-    data = image.data[0] if image.multiscale else image.data
-    axes = AXIS_LETTERS[-image.ndim :] + ("c" if image.rgb else "")
-    return Volume(data, axes)
-
-
-def _spacing(image: Image) -> tuple[float, ...]:
-    units = [str(unit) for unit in image.units]
-    return spacing_of(AXIS_LETTERS[-image.ndim :], image.scale, units)

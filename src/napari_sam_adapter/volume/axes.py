@@ -12,7 +12,9 @@ from napari_sam_adapter.image_io.opened_image import NO_UNIT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_SPATIAL_AXES = 5
+SPATIAL_LETTERS = "tuzyx"
+"""Spatial axes of an image layer, which does not name them: the last so many."""
+MOST_SPATIAL_AXES = len(SPATIAL_LETTERS)
 SPACE = "zyx"
 COLOUR_LENGTHS = (3, 4)
 SMALLEST_PLANE_BESIDE_COLOUR = 5

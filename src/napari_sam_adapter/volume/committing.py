@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.volume.answer import Answer
 from napari_sam_adapter.volume.candidates import preferred_number
+from napari_sam_adapter.volume.draft import Draft
 from napari_sam_adapter.volume.journal_entries import (
     Predict,
     PredictTogether,
@@ -21,24 +22,39 @@ from napari_sam_adapter.volume.results import JointResult, clip_score
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam_adapter.volume.draft import Draft
+    from napari_sam_adapter.volume.changes import Change
+    from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.results import PlaneResult
 
 
-def commit_result(draft: Draft, result: PlaneResult) -> None:
-    """Write a mask, and what is known about it.
+def take_over(document: Document, result: PlaneResult) -> list[Change]:
+    """Write a mask, and what is known about it, and note it in the history.
 
     Parameters
     ----------
-    draft : Draft
+    document : Document
         Where it is written.
     result : PlaneResult
         Not stale.
+
+    Returns
+    -------
+    list of Change
+        What happened to the pixels.
     """
+    draft = Draft(document, result.propagation)
     if result.propagation:
         _commit_propagated(draft, result)
     else:
         _commit_answer(draft, result)
+    step = draft.step()
+    document.revisions.settle(step)
+    if result.propagation:
+        document.history.push(step)
+    else:
+        document.history.attach(step, (result.object_id, result.plane))
+        document.revisions.end_disturbed(draft.changes)
+    return draft.changes
 
 
 def entry_of(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.history import History, Key, Step, Transition
 from napari_sam_adapter.volume.ledger import Ledger
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
+from napari_sam_adapter.volume.revisions import Revisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.volume.changes import Change
@@ -61,10 +60,7 @@ class Document:
         self.preference: int | None = None
         self.kept: set[Key] = set()
         self.refinable: dict[Key, None] = {}
-        self.open_propagations: dict[int, frozenset[int]] = {}
-        self._clock = itertools.count(1)
-        self._revisions: dict[int | Key, int] = {}
-        self._oldest_revision = 0
+        self.revisions = Revisions()
         known = {object_id: (None, ObjectRecord()) for object_id in self.ledger.objects}
         self.restore_objects(known)
 
@@ -117,25 +113,6 @@ class Document:
             )
         return self.objects[object_id]
 
-    def revision(self, object_id: int, plane: Plane) -> int:
-        """Return a number that grows whenever an object changes on a plane.
-
-        Parameters
-        ----------
-        object_id : int
-            An object.
-        plane : Plane
-            Where.
-
-        Returns
-        -------
-        int
-            Never the same again after an edit, an undo or a redo.
-        """
-        of_object = self._revisions.get(object_id, 0)
-        of_plane = self._revisions.get((object_id, plane), 0)
-        return max(of_object, of_plane, self._oldest_revision)
-
     def is_current(
         self, object_id: int, plane: Plane, revision: int, propagation: int = 0
     ) -> bool:
@@ -157,43 +134,10 @@ class Document:
         bool
             False if the state is another, or the propagation was ended.
         """
-        if propagation and propagation not in self.open_propagations:
+        if propagation and propagation not in self.revisions.open_propagations:
             return False
         exists = object_id in self.objects
-        return exists and self.revision(object_id, plane) == revision
-
-    def end_disturbed(self, changes: Iterable[Change]) -> None:
-        """End propagations that rely on pixels which were just changed.
-
-        Parameters
-        ----------
-        changes : iterable of Change
-            By anything but a propagation, which spares finished objects. A run that
-            saw a finished object move could not be repeated from the journal.
-        """
-        pixels = [part for change in changes for part in (change.before, change.after)]
-        for number, finished in list(self.open_propagations.items()):
-            if any(np.isin(part, list(finished)).any() for part in pixels):
-                del self.open_propagations[number]
-
-    def outdate_all(self) -> None:
-        """Make every revision that was ever given out an old one."""
-        self._oldest_revision = next(self._clock)
-
-    def settle(self, step: Step) -> None:
-        """Give everything that a step touched a new revision.
-
-        Parameters
-        ----------
-        step : Step
-            A step that was just done or taken back. Accepting an object outdates
-            nothing: masks on their way still count. Locking does.
-        """
-        for object_id, (before, after) in step.objects.items():
-            if before is None or after is None or before.locked != after.locked:
-                self._revisions[object_id] = next(self._clock)
-        for key in step.records:
-            self._revisions[key] = next(self._clock)
+        return exists and self.revisions.of(object_id, plane) == revision
 
     def undo(self) -> list[Change]:
         """Take the last step back, which must exist; end all propagations.
@@ -203,7 +147,7 @@ class Document:
         list of Change
             What happened to the pixels.
         """
-        self.open_propagations.clear()
+        self.revisions.open_propagations.clear()
         step = self.history.done.pop()
         self.history.undone.append(step)
         return self.carry_out(step.inverted())
@@ -216,7 +160,7 @@ class Document:
         list of Change
             What happened to the pixels.
         """
-        self.open_propagations.clear()
+        self.revisions.open_propagations.clear()
         step = self.history.undone.pop()
         self.history.done.append(step)
         return self.carry_out(step)
@@ -243,7 +187,7 @@ class Document:
         self.restore_records(step.records)
         if step.overlap_rule is not None:
             self.overlap_rule = step.overlap_rule[1]
-        self.settle(step)
+        self.revisions.settle(step)
         return changes
 
     def keep_refinable(self, key: Key) -> None:

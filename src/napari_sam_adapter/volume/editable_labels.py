@@ -112,9 +112,9 @@ class EditableLabels(ReadableLabels):
         step = draft.step()
         if step.is_empty:
             return []
-        self._document.settle(step)
+        self._document.revisions.settle(step)
         self._document.history.push(step)
-        self._document.end_disturbed(draft.changes)
+        self._document.revisions.end_disturbed(draft.changes)
         self.log.write(edits[0] if len(edits) == 1 else EditGroup(edits))
         return [change for change in draft.changes if not change.is_empty]
 

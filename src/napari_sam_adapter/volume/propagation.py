@@ -268,7 +268,7 @@ def _revisions(
     where: PropagationRange,
 ) -> dict[tuple[int, int], int]:
     return {
-        (object_id, index): document.revision(object_id, planes[index])
+        (object_id, index): document.revisions.of(object_id, planes[index])
         for object_id in object_ids
         for index in range(where.start, where.stop + 1)
     }

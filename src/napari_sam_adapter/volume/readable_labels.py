@@ -216,7 +216,7 @@ class ReadableLabels:
 
     def revision(self, object_id: int, plane: Plane) -> int:
         """Return a number that grows whenever an object changes on a plane."""
-        return self._document.revision(object_id, plane)
+        return self._document.revisions.of(object_id, plane)
 
     def preferred_mask(self, prediction: MaskPrediction) -> npt.NDArray[np.bool_]:
         """Return the mask that a prediction would give an object.

@@ -11,8 +11,7 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.predictions import trained_window
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.changes import Change
-from napari_sam_adapter.volume.committing import commit_result, entry_of
-from napari_sam_adapter.volume.draft import Draft
+from napari_sam_adapter.volume.committing import entry_of, take_over
 from napari_sam_adapter.volume.editable_labels import EditableLabels
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
 from napari_sam_adapter.volume.journal_entries import (
@@ -176,7 +175,7 @@ class Session(EditableLabels):
         record = self._document.record(object_id, plane)
         if instead is None:
             self._document.require(object_id)
-            revision = self._document.revision(object_id, plane)
+            revision = self._document.revisions.of(object_id, plane)
         else:
             record, revision = replace(record, prompts=instead), NEVER
         if record.prompts.is_empty:
@@ -236,22 +235,10 @@ class Session(EditableLabels):
         entry = entry_of(result, self.is_current)
         parts = result.results if isinstance(result, JointResult) else (result,)
         current = [part for part in parts if self.is_current(part)]
-        changes = [change for part in current for change in self._take_over(part)]
+        changes = [c for part in current for c in take_over(self._document, part)]
         if current:
             self.log.write(entry)
         return changes
-
-    def _take_over(self, result: PlaneResult) -> list[Change]:
-        draft = Draft(self._document, result.propagation)
-        commit_result(draft, result)
-        step = draft.step()
-        self._document.settle(step)
-        if result.propagation:
-            self._document.history.push(step)
-        else:
-            self._document.history.attach(step, (result.object_id, result.plane))
-            self._document.end_disturbed(draft.changes)
-        return draft.changes
 
     def mask(self, object_id: int, plane: Plane) -> npt.NDArray[np.bool_]:
         """Return the mask of an object on a plane; compute it if prompts are newer.
@@ -335,18 +322,19 @@ class Session(EditableLabels):
             self._document, predictor, number, several, where, settings,
             self.spacing, again,
         )  # fmt: skip
-        self._document.open_propagations[number] = request.finished
+        self._document.revisions.open_propagations[number] = request.finished
         self.log.write(StartPropagation(number, several, where, settings, again))
         return request
 
     def finish_propagation(self, request: PropagationRequest) -> None:
         """Declare that nothing more comes of a propagation: late results are stale."""
-        if self._document.open_propagations.pop(request.number, None) is not None:
+        under_way = self._document.revisions.open_propagations
+        if under_way.pop(request.number, None) is not None:
             self.log.write(FinishPropagation(request.number))
 
     def _look_with(self, predictor: Predictor) -> None:
         self._cache.clear()
-        self._document.outdate_all()
+        self._document.revisions.outdate_all()
         self._plane_predictor = PlanePredictor(
             self.volume, predictor, self.log.next_number(), self._cache, self._device,
             self._store,

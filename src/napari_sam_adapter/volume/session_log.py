@@ -46,11 +46,6 @@ class SessionLog:
         self._recorder: Recorder | None = None
 
     @property
-    def is_recorded(self) -> bool:
-        """Whether entries are written anywhere."""
-        return self._recorder is not None
-
-    @property
     def recorded(self) -> Recorded:
         """All that was recorded so far.
 
