@@ -9,11 +9,11 @@ from psygnal import Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QVBoxLayout,
+    QWidget,
 )
 
 from napari_sam_adapter.plugin.activity_panel import ERROR_STYLE
@@ -21,8 +21,6 @@ from napari_sam_adapter.plugin.comparison_layers import COLOURS, TITLES
 from napari_sam_adapter.plugin.training_panel import AskedComboBox
 
 if TYPE_CHECKING:
-    from qtpy.QtWidgets import QWidget
-
     from napari_sam_adapter.plugin.comparison_state import ComparisonState
     from napari_sam_adapter.plugin.state import PluginState
 
@@ -30,7 +28,7 @@ UNKNOWN = "-"
 FILE_FILTER = "Adapters (*.safetensors);;All files (*)"
 
 
-class ComparisonPanel(QGroupBox):
+class ComparisonPanel(QWidget):
     """A picker for the other adapter, a switch, and both scores.
 
     Parameters
@@ -49,7 +47,7 @@ class ComparisonPanel(QGroupBox):
     """Emitted with the name or path of the adapter to use from now on."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Compare adapters", parent)
+        super().__init__(parent)
         self.other, self.file = AskedComboBox(), QPushButton("File ...")
         self.switch, self.use = QPushButton("Compare"), QPushButton("Use the other")
         self.switch.setCheckable(True)

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.weight_store.entries import Entry
 
+SESSION = "Session"
+"""Section that opens when there is something to restore."""
+
 
 class SegmentAnythingWidget(QWidget):
     """Segment an image layer with clicks and boxes.
@@ -152,14 +155,14 @@ class SegmentAnythingWidget(QWidget):
         """Every panel, from top to bottom: title, panel, open at first."""
         return [
             ("Image", self.image_panel, True),
-            ("What the network sees", self.image_window_panel, True),
-            ("Series", self.series_panel, False),
-            ("Session", self.session_panel, True),
-            ("Network", self.model_panel, True),
+            (SESSION, self.session_panel, False),
             ("Annotate", self.annotation_panel, True),
-            ("Prompts", self.prompt_panel, True),
+            ("Prompts", self.prompt_panel, False),
             ("Objects", self.object_panel, True),
             ("Volume", self.volume_panel, True),
+            ("Network", self.model_panel, False),
+            ("What the network sees", self.image_window_panel, False),
+            ("Series", self.series_panel, False),
             ("Training", self.training_panel, False),
             ("Comparison", self.comparison_panel, False),
         ]
@@ -207,7 +210,10 @@ class SegmentAnythingWidget(QWidget):
         self.volume_panel.show_slices(review.length, review.slices(), review.index)
 
     def _show_safekeeping(self) -> None:
-        self.session_panel.show_state(self.safekeeping.state)
+        state = self.safekeeping.state
+        self.session_panel.show_state(state)
+        if state.offer:
+            self.sections.fold(SESSION, is_open=True)
 
     def _show_states(self) -> None:
         self.image_panel.show_state(self.state)

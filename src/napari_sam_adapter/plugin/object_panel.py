@@ -13,11 +13,11 @@ from qtpy.QtWidgets import (
     QColorDialog,
     QComboBox,
     QGridLayout,
-    QGroupBox,
     QHeaderView,
     QLabel,
     QMenu,
     QTableView,
+    QWidget,
 )
 
 from napari_sam_adapter.plugin.action_buttons import action_button
@@ -26,7 +26,6 @@ from napari_sam_adapter.volume.document import OVERLAP_RULES
 
 if TYPE_CHECKING:
     from qtpy.QtCore import QModelIndex
-    from qtpy.QtWidgets import QWidget
 
 BUTTONS = (
     ("jump_to_object", "reopen_object", "lock_objects"),
@@ -41,7 +40,7 @@ RULE_TIPS = {
 TABLE_HEIGHT, COLUMN_WIDTH = 160, 56
 
 
-class ObjectPanel(QGroupBox):
+class ObjectPanel(QWidget):
     """All objects, the rule between them, and commands.
 
     Parameters
@@ -68,7 +67,7 @@ class ObjectPanel(QGroupBox):
     """Emitted with one of `OVERLAP_RULES`."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("All objects", parent)
+        super().__init__(parent)
         self.model = ObjectTableModel(self)
         self.table = QTableView()
         self.table.setModel(self.model)

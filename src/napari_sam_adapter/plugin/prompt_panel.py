@@ -12,10 +12,10 @@ from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import (
     QComboBox,
     QGridLayout,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QToolButton,
+    QWidget,
 )
 
 from napari_sam_adapter.plugin.action_buttons import action_button
@@ -24,14 +24,12 @@ from napari_sam_adapter.plugin.candidate_choice import COLOURS, THUMBNAIL
 from napari_sam_adapter.plugin.state import BackgroundPress
 
 if TYPE_CHECKING:
-    from qtpy.QtWidgets import QWidget
-
     from napari_sam_adapter.plugin.state import Choice, PluginState
 
 SWITCHES = ("switch_preview", "switch_one_per_click")
 
 
-class PromptPanel(QGroupBox):
+class PromptPanel(QWidget):
     """Preview, one object per click, the mask as prompt, and the candidates.
 
     Parameters
@@ -48,7 +46,7 @@ class PromptPanel(QGroupBox):
     """Emitted with the number of a mask, from 0."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Prompts", parent)
+        super().__init__(parent)
         names = (*SWITCHES, "ask_with_mask")
         self.buttons = {
             name: action_button(name, self.action_pressed) for name in names

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFrame,
     QGridLayout,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -66,7 +65,7 @@ class RecoveryBar(QFrame):
         self.setVisible(bool(offer))
 
 
-class SessionPanel(QGroupBox):
+class SessionPanel(QWidget):
     """Buttons for whole sessions.
 
     Parameters
@@ -82,7 +81,7 @@ class SessionPanel(QGroupBox):
     methods_pressed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Session", parent)
+        super().__init__(parent)
         self.bar = RecoveryBar()
         self.save = _button("Save ...", "Save prompts, masks and history as a folder.")
         self.open = _button("Open ...", "Open a saved session of this image.")
