@@ -1,10 +1,11 @@
 """A session of 2,000 edits: what one edit, one undo, the memory and the disk cost.
 
-    python benchmarks/long_session.py [--edits 2000] [--model tiny] [--shape 40 160 160]
+    python benchmarks/long_session.py [--edits 2000] [--model tiny] [--shape Z Y X]
 
 A generated stack of nuclei, clicked, corrected, painted, accepted and followed at
-random (with a fixed seed) by a real network, without a display, autosaved as the plugin
-does it. Told are
+random (with a fixed seed), without a display, autosaved as the plugin does it. With
+--model stand-in the network is replaced by connected bright regions and logits of SAM's
+size, so that the session's own cost is seen, and it takes a minute. Told are
 
 * the autosave's share of an edit: JSON, write and flush;
 * undo and redo of one step, over the last steps of the session, labels included;
@@ -22,6 +23,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from napari_sam_adapter import (
     Plane,
@@ -33,6 +35,7 @@ from napari_sam_adapter import (
     save_session,
 )
 from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.predictions import ALL_PROMPTS, MaskCandidate, MaskPrediction
 from napari_sam_adapter.sample_images import nuclei_volume
 from napari_sam_adapter.volume.autosave import Autosave
 from napari_sam_adapter.volume.edits import Accept, ChooseCandidate, NewObject, Paint
@@ -42,6 +45,31 @@ CLICKS_PER_OBJECT = 4
 UNDONE = 500
 BRUSH = 9
 PLANES_FOLLOWED = 2
+
+
+class StandIn:
+    """Gives the bright region under the prompts, with logits of SAM's size."""
+
+    description = {"model": "stand-in", "device": "cpu"}
+    capabilities = ALL_PROMPTS
+
+    def encode(self, image):
+        bright = image > image.mean() + image.std()
+        return ndimage.label(bright)[0], image.shape
+
+    def predict(self, embedding, prompts, previous=None):
+        regions, _ = embedding
+        rows, columns = prompts.points.astype(int).T
+        wanted = set(regions[rows[prompts.signs], columns[prompts.signs]]) - {0}
+        mask = np.isin(regions, list(wanted))
+        masks = [mask, ndimage.binary_dilation(mask), ndimage.binary_erosion(mask)]
+        count = 3 if prompts.is_ambiguous else 1
+        logits = np.full((count, 256, 256), float(mask.sum()), np.float32)
+        candidates = tuple(map(MaskCandidate, masks[:count], (0.9, 0.8, 0.7), logits))
+        return MaskPrediction(mask, 0.9, logits[0], candidates)
+
+    def predict_many(self, embedding, prompts_list):
+        return [self.predict(embedding, prompts) for prompts in prompts_list]
 
 
 class TimedAutosave(Autosave):
@@ -173,7 +201,8 @@ def main() -> None:
     parser.add_argument("--shape", type=int, nargs=3, default=(40, 160, 160))
     options = parser.parse_args()
     image, truth = nuclei_volume(tuple(options.shape))
-    predictor = load_predictor(options.model)
+    stand_in = options.model == "stand-in"
+    predictor = StandIn() if stand_in else load_predictor(options.model)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         session, autosave = begin(image, folder / "autosaves")

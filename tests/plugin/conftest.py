@@ -136,9 +136,9 @@ def preferences(plugin_settings, npe2pm):
 
 
 @pytest.fixture(autouse=True)
-def autosaves(tmp_path, monkeypatch):
+def autosaves(tmp_path_factory, monkeypatch):
     """A folder of autosaves of its own."""
-    folder = tmp_path / "autosaves"
+    folder = tmp_path_factory.mktemp("home") / "autosaves"
     monkeypatch.setenv("NAPARI_SAM_ADAPTER_AUTOSAVE", str(folder))
     return folder
 

@@ -19,10 +19,8 @@ MOST_WINDOWS = 10
 
 
 def threads():
-    """Count Python's threads, and Qt's that are at work."""
-    own = [
-        t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)
-    ]
+    """Count Python's threads, but those for ever, and Qt's that are at work."""
+    own = [thread for thread in threading.enumerate() if not thread.daemon]
     return len(own) + QThreadPool.globalInstance().activeThreadCount()
 
 

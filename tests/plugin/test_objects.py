@@ -96,9 +96,7 @@ def scene(make_scene):
 
 @pytest.fixture
 def table(scene):
-    window = scene.viewer.__wrapped__.window._qt_window
-    with scene.qtbot.waitExposed(window):
-        window.show()
+    scene.widget.object_panel.table.resize(600, 160)
     return Table(scene)
 
 
@@ -136,10 +134,10 @@ def test_the_table_follows_clicks_strokes_and_undo(scene, table, session):
 
 def test_a_double_click_goes_to_the_object(scene, table):
     scene.viewer.dims.set_current_step(0, 0)
-    scene.viewer.camera.center = (0, 0, 0)
+    scene.viewer.scene.camera.center = (0, 0, 0)
     table.double_click(1)
     assert scene.viewer.dims.current_step[0] == 3
-    assert scene.viewer.camera.center[1:] == pytest.approx(LEFT_DISK, abs=1)
+    assert scene.viewer.scene.camera.center[1:] == pytest.approx(LEFT_DISK, abs=1)
     assert scene.workspace.object_id == 1
     assert len(scene.workspace.layers.points.data) == 1
 

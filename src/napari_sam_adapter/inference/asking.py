@@ -81,7 +81,12 @@ def ask_alike(
     if not trusted:
         scores = stability(logits)
     found = [
-        to_prediction(logits[i], scores[i], frame, family, count)
-        for i in range(len(group))
+        to_prediction(logits[i], scores[i], frame, family, count, _inside(prompts))
+        for i, prompts in enumerate(group)
     ]
     return [replace(p, score_is_trusted=trusted) for p in found]
+
+
+def _inside(prompts: Prompts) -> npt.NDArray[np.float64]:
+    points, signs = prompts.all_points()
+    return points[signs]

@@ -74,7 +74,7 @@ class ActivityPanel(QWidget):
         theme : str
             One of napari's.
         """
-        self.stop.setIcon(icon("playback-stop", theme))
+        self.stop.setIcon(icon("square", theme))
         self.keys.setIcon(icon("help", theme))
 
     def show_state(self, state: PluginState) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari.resources import get_colorized_svg, get_icon_path
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QIcon, QPixmap
 
 SIZES = QSize(16, 16), QSize(32, 32)
@@ -28,9 +28,14 @@ def icon(name: str, theme: str) -> QIcon:
     """
     colour = get_theme(theme).icon.as_hex()
     drawing = get_colorized_svg(get_icon_path(name), colour).encode()
-    shown = QIcon()
+    large, shown = QPixmap(), QIcon()
+    large.loadFromData(drawing, "SVG")
     for size in SIZES:
-        pixmap = QPixmap()
-        pixmap.loadFromData(drawing, "SVG")
-        shown.addPixmap(pixmap.scaled(size))
+        shown.addPixmap(
+            large.scaled(
+                size,
+                Qt.AspectRatioMode.KeepAspectRatio,
+                Qt.TransformationMode.SmoothTransformation,
+            )
+        )
     return shown

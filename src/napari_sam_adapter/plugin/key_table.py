@@ -53,6 +53,7 @@ class KeyTable(QDialog):
         assert numbers is not None  # Qt made them
         assert header is not None
         numbers.hide()
+        numbers.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         layout = QVBoxLayout(self)
@@ -74,7 +75,6 @@ class KeyTable(QDialog):
         for row, action in enumerate(listed):
             self.table.setItem(row, 0, QTableWidgetItem(action.keys))
             self.table.setItem(row, 1, QTableWidgetItem(action.tip))
-        self.table.resizeRowsToContents()
 
 
 class KeyHelp:

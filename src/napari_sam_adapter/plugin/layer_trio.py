@@ -96,7 +96,7 @@ class LayerTrio:
     def is_painting(self) -> bool:
         """Whether a stroke in the masks is under way."""
         # If another layer is chosen meanwhile, napari does not tell of the end.
-        if self._viewer.layers.selection.active is not self.labels:
+        if self._viewer.layers.selection.active != self.labels:
             self._is_stroking = False
         return self._is_stroking
 

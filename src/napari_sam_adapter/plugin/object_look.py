@@ -110,10 +110,11 @@ class ObjectLook:
             own, self._own = self._own, None
             return own
         shown = np.asarray(self._own.map(np.array(object_ids, dtype=int)))
-        colours: dict[int | None, Any] = dict(zip(object_ids, shown, strict=True))
+        colours: dict[int | None, Any] = {None: INVISIBLE}
+        colours.update(zip(object_ids, shown, strict=True))
         colours.update(self._colours.items())
-        colours |= dict.fromkeys(self.hidden, INVISIBLE)
-        return DirectLabelColormap(color_dict={**colours, None: INVISIBLE})
+        colours.update(dict.fromkeys(self.hidden, INVISIBLE))
+        return DirectLabelColormap(color_dict=colours)
 
 
 def _colormap(layer: Labels | None) -> Any:

@@ -77,7 +77,7 @@ def show_voxel(viewer: ViewerModel, layer: Layer, voxel: Sequence[int]) -> None:
             viewer.dims.set_point(first + axis, float(world[axis]))
     shown = [axis - first for axis in viewer.dims.displayed]
     centre = [world[axis] if axis >= 0 else 0.0 for axis in shown]
-    viewer.camera.center = (0.0,) * (3 - len(centre)) + tuple(map(float, centre))
+    viewer.scene.camera.center = (0.0,) * (3 - len(centre)) + tuple(map(float, centre))
 
 
 def _shown_axes(viewer: ViewerModel, layer: Layer) -> tuple[int, int]:

@@ -163,8 +163,7 @@ class Measuring:
 
         spacing = tuple(self.spacing or ())[-len(self._space) :]
         numbered = _numbered(np.asarray(labels[box]), objects)
-        measure_all: Any = regionprops_table
-        found = measure_all(
+        found = regionprops_table(  # type: ignore[no-untyped-call]
             numbered,
             None if image is None else _grey(np.asarray(image[box]), numbered.ndim),
             properties=(
@@ -284,8 +283,8 @@ def hull_share(mask: npt.NDArray[np.bool_]) -> float:
     flat = flat[(slice(None, None, max(step, 1)),) * flat.ndim]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        fill_hull: Any = convex_hull_image
-        hull = int(fill_hull(flat).sum())
+        inside = convex_hull_image(flat)  # type: ignore[no-untyped-call]
+        hull = int(inside.sum())
     return float(flat.sum() / hull) if hull else float("nan")
 
 
