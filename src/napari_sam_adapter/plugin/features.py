@@ -1,6 +1,7 @@
 """Every feature with its panel: built here, connected here, and nothing else.
 
 Panels emit what was pressed; a feature does it and tells when there is news to show.
+Each function returns the feature, unless that is the controller itself, and its panel.
 """
 
 from __future__ import annotations
@@ -123,10 +124,8 @@ def training_feature(
     controller: Controller, models: ModelPanel, state: TrainingState, train: Trainer
 ) -> tuple[TrainingRun, TrainingPanel]:
     """Train an adapter, and use it."""
-    training, panel = (
-        TrainingRun(controller.viewer, controller, controller.state, state, train),
-        TrainingPanel(),
-    )
+    viewer, panel = controller.viewer, TrainingPanel()
+    training = TrainingRun(viewer, controller, controller.state, state, train)
 
     def use(adapter: Path) -> None:
         models.adapter.add_file(str(adapter))
