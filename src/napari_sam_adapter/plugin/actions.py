@@ -22,7 +22,7 @@ class Action:
     Parameters
     ----------
     name : str
-        Method of the controller.
+        As `Controller.do` knows it.
     title : str
         Text of the button.
     tip : str

@@ -11,14 +11,10 @@ import numpy as np
 
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.comparison_layers import OutlineLayers
-from napari_sam_adapter.plugin.comparison_state import (
-    NO_ADAPTER,
-    Agreement,
-    ComparisonState,
-)
+from napari_sam_adapter.plugin.comparison_state import Agreement, ComparisonState
 from napari_sam_adapter.plugin.network_loading import with_adapter
 from napari_sam_adapter.plugin.reporting import reporting
-from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.plugin.state import NO_ADAPTER, Message
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
 from napari_sam_adapter.weight_store.entries import Kind, entries
 

@@ -7,10 +7,8 @@ from typing import ClassVar
 
 from psygnal import SignalGroupDescriptor, evented
 
-from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.plugin.state import NO_ADAPTER, Message
 
-NO_ADAPTER = "none"
-"""What the model without adapter is called."""
 NO_MESSAGE = Message()
 
 

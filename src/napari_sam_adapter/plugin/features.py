@@ -1,6 +1,7 @@
 """Every feature with its panel: built here, connected here, and nothing else.
 
 Panels emit what was pressed; a feature does it and tells when there is news to show.
+Each function returns the feature, unless that is the controller itself, and its panel.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
 from napari_sam_adapter.plugin.candidate_choice import CandidateChoice
 from napari_sam_adapter.plugin.comparison import Comparison
 from napari_sam_adapter.plugin.comparison_panel import ComparisonPanel
-from napari_sam_adapter.plugin.comparison_state import NO_ADAPTER, ComparisonState
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.image_window import ImageWindow
 from napari_sam_adapter.plugin.image_window_panel import ImageWindowPanel
@@ -24,6 +24,7 @@ from napari_sam_adapter.plugin.safekeeping import Safekeeping
 from napari_sam_adapter.plugin.series_panel import SeriesPanel
 from napari_sam_adapter.plugin.series_run import SeriesRun
 from napari_sam_adapter.plugin.session_panel import SessionPanel
+from napari_sam_adapter.plugin.state import NO_ADAPTER
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import TrainingRun
 from napari_sam_adapter.plugin.volume_panel import VolumePanel
@@ -32,6 +33,7 @@ from napari_sam_adapter.plugin.volume_review import VolumeReview
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_sam_adapter.plugin.comparison_state import ComparisonState
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.network_loading import Loader
     from napari_sam_adapter.plugin.training_state import TrainingState
@@ -123,10 +125,8 @@ def training_feature(
     controller: Controller, models: ModelPanel, state: TrainingState, train: Trainer
 ) -> tuple[TrainingRun, TrainingPanel]:
     """Train an adapter, and use it."""
-    training, panel = (
-        TrainingRun(controller.viewer, controller, controller.state, state, train),
-        TrainingPanel(),
-    )
+    viewer, panel = controller.viewer, TrainingPanel()
+    training = TrainingRun(viewer, controller, controller.state, state, train)
 
     def use(adapter: Path) -> None:
         models.adapter.add_file(str(adapter))

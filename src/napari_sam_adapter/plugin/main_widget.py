@@ -1,4 +1,4 @@
-"""The dock widget: builds panels, state and controller, and nothing else."""
+"""The dock widget: puts all features and their panels together, and nothing else."""
 
 from __future__ import annotations
 

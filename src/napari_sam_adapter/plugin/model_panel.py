@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_sam_adapter.model.families import PREPROCESSINGS
-from napari_sam_adapter.plugin.state import ModelChoice, Phase
+from napari_sam_adapter.plugin.state import NO_ADAPTER, ModelChoice, Phase
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = ModelChoice().model
 DEVICES = ("auto", "cpu", "cuda", "mps")
-NO_ADAPTER = "none"
 AS_FILE_SAYS = "as its file says"
 FROM_FILE = "from file ..."
 FILE_FILTER = "Weights (*.safetensors *.pth *.pt);;All files (*)"

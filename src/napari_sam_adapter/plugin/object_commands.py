@@ -8,8 +8,11 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.volume.edits import ReleasePaint
+from napari_sam_adapter.volume.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.changes import Change
@@ -72,20 +75,19 @@ class ObjectCommands(Feature):
     @reporting
     def undo(self) -> None:
         """Take the last step back."""
-        workspace = self._controller.in_use()
-        if workspace.layers.is_painting:
-            return
-        self._controller.segmenter.stop_propagation()
-        self._show_history(workspace, workspace.session.undo())
+        self._travel(Session.undo)
 
     @reporting
     def redo(self) -> None:
         """Do the step again that was taken back."""
+        self._travel(Session.redo)
+
+    def _travel(self, way: Callable[[Session], list[Change]]) -> None:
         workspace = self._controller.in_use()
         if workspace.layers.is_painting:
             return
         self._controller.segmenter.stop_propagation()
-        self._show_history(workspace, workspace.session.redo())
+        self._show_history(workspace, way(workspace.session))
 
     def _show_history(self, workspace: Workspace, changes: list[Change]) -> None:
         known = set(workspace.session.object_ids)

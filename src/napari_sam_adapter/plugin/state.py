@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.volume.propagation_request import Method
 
+NO_ADAPTER = "none"
+"""What the model without adapter is called."""
+
 
 class Phase(Enum):
     """What the plugin is doing; every panel maps it to its own enabled state."""

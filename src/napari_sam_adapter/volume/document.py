@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 NO_RECORD = PlaneRecord()
 MOST_REFINABLE = 200
 """Newest answers that keep their logits, for the next prompt to refine."""
-FEW_LABELS = 1 << 24
-"""Below this, the labels in use are found with one flag per label: no sorting."""
 OVERLAP_RULES = "keep", "cut", "overwrite"
 """Who gets a pixel that a mask wants and another object has; see `SetOverlapRule`."""
 

@@ -32,7 +32,7 @@ from napari_sam_adapter.volume.journal_header import (
     labels_identity,
 )
 from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
-from napari_sam_adapter.volume.planes import ArraySource, Volume
+from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.together import compute_together
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
     from napari_sam_adapter.volume.results import PlaneResult
@@ -68,7 +69,7 @@ class ReplayStep:
 
 def replay(
     path: str | Path,
-    image: ArraySource | Volume,
+    image: ArrayLike | Volume,
     predictor: PredictorSource,
     *,
     labels: npt.NDArray[np.integer[Any]] | None = None,
@@ -114,7 +115,7 @@ def replay(
 
 def replay_steps(
     path: str | Path,
-    image: ArraySource | Volume,
+    image: ArrayLike | Volume,
     predictor: PredictorSource,
     *,
     labels: npt.NDArray[np.integer[Any]] | None = None,
@@ -148,7 +149,7 @@ def replay_steps(
 
 def begin_again(
     header: JournalHeader,
-    image: ArraySource | Volume,
+    image: ArrayLike | Volume,
     labels: npt.NDArray[np.integer[Any]] | None = None,
     axes: str = "auto",
     checked: bool = True,
@@ -264,9 +265,7 @@ class _Replayer:
         return predictor
 
 
-def _same_volume(
-    header: JournalHeader, image: ArraySource | Volume, axes: str
-) -> Volume:
+def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) -> Volume:
     intensity = IntensityMapping(**header.intensity)
     if isinstance(image, Volume):
         volume = image.with_intensity(intensity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,27 +24,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
     from napari_sam_adapter.volume.windows import Window
 
-__all__ = ["ArraySource", "Plane", "Volume"]
+__all__ = ["Plane", "Volume"]
 
 ESTIMATION_PLANES = 5
 """Planes read at most to estimate the intensity window of a volume."""
-
-
-class ArraySource(Protocol):
-    """Any array: NumPy, dask, zarr, a memory map, or a reader of files."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the values."""
-
-    def __getitem__(self, index: Any) -> Any:
-        """Return a part of the array."""
 
 
 class Volume:
@@ -68,7 +54,7 @@ class Volume:
 
     def __init__(
         self,
-        data: ArraySource,
+        data: ArrayLike,
         axes: str = "auto",
         intensity: IntensityMapping | None = None,
     ) -> None:

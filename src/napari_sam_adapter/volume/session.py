@@ -23,7 +23,7 @@ from napari_sam_adapter.volume.journal_entries import (
 from napari_sam_adapter.volume.journal_file import Journal
 from napari_sam_adapter.volume.journal_header import header_of
 from napari_sam_adapter.volume.plane_predictor import PlanePredictor
-from napari_sam_adapter.volume.planes import ArraySource, Volume
+from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.propagation import request_propagation, resolve_range
 from napari_sam_adapter.volume.propagation_request import (
     PropagationRequest,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.prompts import Prompts
@@ -94,7 +95,7 @@ class Session(EditableLabels):
 
     def __init__(
         self,
-        image: ArraySource | Volume,
+        image: ArrayLike | Volume,
         predictor: Predictor | None = None,
         labels: npt.NDArray[np.integer[Any]] | None = None,
         axes: str = "auto",

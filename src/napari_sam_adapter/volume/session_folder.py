@@ -36,10 +36,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.volume.journal import PredictorSource
     from napari_sam_adapter.volume.journal_file import Recorded
-    from napari_sam_adapter.volume.planes import ArraySource, Volume
+    from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
     Lines = list[dict[str, Any]]
@@ -166,7 +167,7 @@ def check_session_path(path: str | Path, overwrite: bool = False) -> Path:
 
 def open_session(
     path: str | Path,
-    image: ArraySource | Volume,
+    image: ArrayLike | Volume,
     predictor: PredictorSource | None = None,
     *,
     axes: str = "auto",
@@ -217,7 +218,7 @@ def open_session(
 
 def open_session_steps(
     path: str | Path,
-    image: ArraySource | Volume,
+    image: ArrayLike | Volume,
     predictor: PredictorSource | None = None,
     *,
     axes: str = "auto",
