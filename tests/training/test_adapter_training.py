@@ -87,22 +87,6 @@ def test_the_file_has_half_precision_and_tells_its_licence(
     assert read_adapter_header(asked.output).notes.licence == "CC0-1.0"
 
 
-def test_a_blend_is_saved_and_the_trained_weights_go_on(
-    config: Configure, disks: list[Sample], base: Path, tmp_path: Path
-) -> None:
-    options = {"trains": "decoder", "validation_share": 0, "learning_rate": 1e-2}
-    whole = config(**options, output=tmp_path / "whole.safetensors")
-    half = config(**options, output=tmp_path / "half.safetensors", blend=0.5)
-    for asked in (whole, half):
-        list(train_adapter(asked, disks))
-    first = tensors(base)
-    trained, saved = tensors(whole.output), tensors(half.output)
-    for key in saved:
-        middle = (first[key].float() + trained[key].float()) / 2
-        assert torch.allclose(saved[key].float(), middle, atol=2e-3)
-    assert not are_equal(whole.output, half.output)
-
-
 def test_everything_gives_a_model(config: Configure, disks: list[Sample]) -> None:
     asked = config(trains="everything", steps=2)
     list(train_adapter(asked, disks))

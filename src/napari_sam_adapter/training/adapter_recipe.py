@@ -34,7 +34,8 @@ def read_adapter_recipe(name: str) -> AdapterRecipe:
     Parameters
     ----------
     name : str
-        A TOML file, or a recipe of the package: ``"microscopy"``, ``"medical"``.
+        A TOML file, or a recipe of the package: ``"microscopy"``, ``"medical"``, or
+        their first halves ``"microscopy_first"``, ``"medical_first"``.
 
     Returns
     -------

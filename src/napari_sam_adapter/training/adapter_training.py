@@ -178,12 +178,6 @@ class _Run:
         """Ask about the validation samples; keep the state if it is the best."""
         if not self._processes.is_first:
             return
-        with self._trainee.blended():
-            yield from self._ask()
-        self._save()
-        yield self._progress()
-
-    def _ask(self) -> Iterator[TrainingProgress]:
         answers: list[Answer] = []
         for number, sample in enumerate(self._held_out):
             with self._stepper.arithmetic():
@@ -197,6 +191,8 @@ class _Run:
         if best is None or best is self._history[-1]:
             path, sha256 = self._config.output, self._base_sha256
             self._trainee.save(path, sha256, self._notes(best))
+        self._save()
+        yield self._progress()
 
     def _notes(self, best: Validation | None) -> AdapterNotes:
         training = self._config.identity

@@ -72,9 +72,6 @@ class TrainingConfig:
     learning_rate, weight_decay : float
         Of AdamW. The rate warms up and falls by a cosine; only adapter and LoRA
         matrices decay.
-    blend : float
-        How far the saved weights lie from the base towards the trained ones; 1 is all
-        the way. Less keeps more of what the base knew.
     synthetic_share : float
         Share of images that a program draws.
     augment : bool
@@ -152,10 +149,6 @@ class TrainingConfig:
     )
     learning_rate: float = field(default=2e-4, metadata=_about("Highest rate."))
     weight_decay: float = field(default=0.01, metadata=_about("Of adapter and LoRA."))
-    blend: float = field(
-        default=1.0,
-        metadata=_about("Share of the way from base to trained weights that is kept."),
-    )
     synthetic_share: float = field(
         default=0.0, metadata=_about("Share of generated images.")
     )
@@ -202,9 +195,7 @@ class TrainingConfig:
             0, "bottleneck", "corrections", "micro_batch", "patience", "workers", "seed"
         )
         self._check_at_least(0, "weight_decay", "learning_rate")
-        self._check_shares(
-            "prompted_share", "synthetic_share", "validation_share", "blend"
-        )
+        self._check_shares("prompted_share", "synthetic_share", "validation_share")
         if self.validation_share == 1:
             raise TrainingError("Expected a validation share below 1, got 1.")
 

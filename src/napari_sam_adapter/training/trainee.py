@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,13 +27,11 @@ from napari_sam_adapter.training.prompt_steps import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from napari_sam_adapter.model.adapter import SamAdapter
     from napari_sam_adapter.model.adapter_header import AdapterNotes
     from napari_sam_adapter.model.checkpoints import Checkpoint
-    from napari_sam_adapter.model.sam import Sam
     from napari_sam_adapter.training.adapter_data import AdapterExample
     from napari_sam_adapter.training.config import TrainingConfig
 
@@ -51,13 +48,9 @@ class Trainee(nn.Module):
         The base with what is put on it; changed in place.
     config : TrainingConfig
         What is trained.
-    plain : Sam or None
-        The base as it was before an earlier adapter was put on it, if one was.
     """
 
-    def __init__(
-        self, base: Checkpoint, config: TrainingConfig, plain: Sam | None = None
-    ) -> None:
+    def __init__(self, base: Checkpoint, config: TrainingConfig) -> None:
         super().__init__()
         self.config = config
         self.sam, self.adapter = base.sam, base.adapter
@@ -65,9 +58,6 @@ class Trainee(nn.Module):
         self._memory: dict[int, EncodedImage] = {}
         self._room = MEMORY_BUDGET
         self._choose_trained()
-        self._untrained: dict[str, Tensor] = {}
-        if config.blend < 1:
-            self._untrained = _untrained(plain or base.sam, self.trained_state())
 
     @property
     def window(self) -> Window:
@@ -197,33 +187,6 @@ class Trainee(nn.Module):
             if parameter.requires_grad
         }
 
-    @contextmanager
-    def blended(self) -> Iterator[None]:
-        """Stand between the base and the trained weights for a while.
-
-        Yields
-        ------
-        None
-            The weights are then those that are saved; afterwards the trained ones.
-
-        References
-        ----------
-        Wortsman et al., *Robust fine-tuning of zero-shot models*, 2022: weights on the
-        way keep more of what the base knew.
-        """
-        kept = {}
-        with torch.no_grad():
-            for name, untrained in self._untrained.items():
-                parameter = self.get_parameter(name)
-                kept[name] = parameter.clone()
-                parameter.lerp_(untrained.to(parameter), 1 - self.config.blend)
-        try:
-            yield
-        finally:
-            with torch.no_grad():
-                for name, tensor in kept.items():
-                    self.get_parameter(name).copy_(tensor)
-
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Split what is trained: matrices of adapter and LoRA decay, others do not.
 
@@ -313,15 +276,6 @@ def valid_mask(valid: Tensor, side: int) -> Tensor:
     reach = -(-valid.cpu() // TARGET_STRIDE)
     rows, columns = (index < reach[:, axis, None] for axis in (0, 1))
     return rows[:, :, None] & columns[:, None, :]
-
-
-def _untrained(sam: Sam, trained: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return what stands in the base for the weights that change its answers."""
-    known = {f"sam.{name}": tensor for name, tensor in sam.state_dict().items()}
-    found = {n: known[n].detach().clone() for n in trained if n in known}
-    # adapter and LoRA do nothing while their last layer is zero
-    added = [n for n in trained if "adapter.shared_mlp." in n or n.endswith("_up")]
-    return found | {name: torch.zeros_like(trained[name]) for name in added}
 
 
 def _stacked(parts: list[EncodedImage]) -> EncodedImage:

@@ -48,7 +48,6 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
         If that base cannot be trained in that way.
     """
     base = load_model(config.base, config.preprocessing)
-    plain = base.sam
     if config.start is not None:
         base = _with_start(base, config.start, config)
     if base.family.stretch:
@@ -64,7 +63,7 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
             f"got {config.base} ({base.family.name}). Train another model."
         )
     torch.manual_seed(config.seed)
-    trainee = Trainee(_with_part(base, config), config, plain)
+    trainee = Trainee(_with_part(base, config), config)
     encoder = trainee.sam.image_encoder
     if config.checkpointing and isinstance(encoder, ImageEncoder):
         for block in encoder.blocks:
