@@ -32,7 +32,7 @@ from rounds import (
 )
 
 from napari_sam_adapter import load_predictor
-from napari_sam_adapter.inference.mask_pixels import to_pixels
+from napari_sam_adapter.inference.mask_pixels import to_box, to_pixels
 from napari_sam_adapter.inference.preprocessing import frame_of
 from napari_sam_adapter.model.folded_decoder import ImageSide, PromptSide, decode
 from napari_sam_adapter.model.folded_upscaling import to_rows
@@ -41,6 +41,9 @@ from napari_sam_adapter.model.sam import build_sam
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari_sam_adapter.inference.mask_pixels import MaskInBox
+    from napari_sam_adapter.inference.preprocessing import Frame
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PARTS = "encode", "decode", "pixels", "memory"
@@ -143,6 +146,13 @@ def compare_pixels(rounds: int) -> None:
         flipped = f"{int((theirs() != ours()).sum())} flipped"
         seconds = alternate(theirs, ours, rounds)
         print_row(f"{count} masks to {size} x {size} pixels", seconds, flipped)
+        seconds = alternate(theirs, lambda f=frame, l=logits: in_boxes(l, f), rounds)
+        print_row(f"{count} masks in boxes of {size} x {size} pixels", seconds, "")
+
+
+def in_boxes(logits: torch.Tensor, frame: Frame) -> list[MaskInBox]:
+    """Do what automatic masks need, with the stability that the reference leaves out."""
+    return [to_box(low, frame) for low in logits]
 
 
 def compare_memory(name: str, threads: int) -> None:
