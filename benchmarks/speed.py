@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam_adapter.inference.mask_pixels import MaskInBox
-    from napari_sam_adapter.inference.preprocessing import Frame
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PARTS = "encode", "decode", "pixels", "memory"
@@ -130,7 +129,10 @@ def compare_decoders(rounds: int) -> None:
 
 
 def compare_pixels(rounds: int) -> None:
-    """Blobs on planes of two sizes, scaled in the two published steps or ours."""
+    """Blobs on planes of two sizes, scaled in the two published steps or ours.
+
+    In their boxes masks come with their stability, which the reference leaves out.
+    """
     for size, count in ((512, 3), (2048, 3), (2048, 48)):
         places = [80 + 20 * (i % 3) for i in range(count)]
         distance = [np.hypot(*(np.indices((256, 256)) - place)) for place in places]
@@ -146,13 +148,12 @@ def compare_pixels(rounds: int) -> None:
         flipped = f"{int((theirs() != ours()).sum())} flipped"
         seconds = alternate(theirs, ours, rounds)
         print_row(f"{count} masks to {size} x {size} pixels", seconds, flipped)
-        seconds = alternate(theirs, lambda f=frame, l=logits: in_boxes(l, f), rounds)
+
+        def boxed(frame=frame, logits=logits) -> list[MaskInBox]:
+            return [to_box(low, frame) for low in logits]
+
+        seconds = alternate(theirs, boxed, rounds)
         print_row(f"{count} masks in boxes of {size} x {size} pixels", seconds, "")
-
-
-def in_boxes(logits: torch.Tensor, frame: Frame) -> list[MaskInBox]:
-    """Do what automatic masks need, with the stability that the reference leaves out."""
-    return [to_box(low, frame) for low in logits]
 
 
 def compare_memory(name: str, threads: int) -> None:
