@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.model.fast_block import Addition, can_run_fast, run_block
@@ -41,7 +40,7 @@ def run_with_prompt(
 
 
 def as_addition(shared: nn.Linear, tuned: Tensor) -> Addition:
-    """Return a prompt as a product with its bias.
+    """Return a prompt as what is added to a block's tokens.
 
     Parameters
     ----------
@@ -53,8 +52,4 @@ def as_addition(shared: nn.Linear, tuned: Tensor) -> Addition:
     Addition
         In float32.
     """
-    rows = tuned.flatten(1, 2).float()
-    # the bias is one more row, which a product adds without another pass
-    rows = torch.cat([rows, rows.new_ones(*rows.shape[:2], 1)], dim=-1)
-    weight = torch.cat([shared.weight, shared.bias[:, None]], dim=1)
-    return Addition(rows, weight.T.contiguous())
+    return Addition(tuned.flatten(1, 2).float(), shared.weight, shared.bias)

@@ -25,23 +25,24 @@ _QUERIES = 512
 """Queries of a tile of scores."""
 _TOKENS = 1024
 """Tokens that go through the MLP together."""
-_ADDED = 128
-"""Tokens that something is added to and that are normalised before the next ones."""
+_ADDED = 512
+"""Tokens that something is added to together."""
 
 
 class Addition(NamedTuple):
-    """A product that is added to the tokens before a block; never made on its own.
+    """A linear layer that is added to the tokens before a block, part by part.
 
     Attributes
     ----------
     rows : (B, h * w, K) tensor
         A few numbers for each token.
-    weight : (K, D) tensor
-        What they are multiplied with.
+    weight, bias : (D, K) and (D,) tensors
+        Of the layer.
     """
 
     rows: Tensor
     weight: Tensor
+    bias: Tensor
 
 
 def can_run_fast(block: Block, x: Tensor) -> bool:
@@ -97,21 +98,16 @@ def run_block(block: Block, x: Tensor, added: Addition | None = None) -> Tensor:
             if added is None:
                 _run_image(block, x[i], block.norm1(x[i]), out[i], dtype)
             else:
-                normed = _add_and_norm(block, x[i], added.rows[i], added.weight, out[i])
-                _run_image(block, out[i], normed, out[i], dtype)
+                _add(x[i], added.rows[i], added.weight, added.bias, out[i])
+                _run_image(block, out[i], block.norm1(out[i]), out[i], dtype)
     return out
 
 
-def _add_and_norm(
-    block: Block, x: Tensor, rows: Tensor, weight: Tensor, out: Tensor
-) -> Tensor:
-    """Write (h, w, D) plus a product into `out`; return that normalised."""
-    normed = torch.empty_like(x)
-    before, after, result = (t.view(-1, x.shape[-1]) for t in (x, out, normed))
+def _add(x: Tensor, rows: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> None:
+    """Write (h, w, D) plus a linear layer of rows (h * w, K) into `out`."""
+    before, after = (t.view(-1, x.shape[-1]) for t in (x, out))
     for part in _parts(len(rows), _ADDED):
-        torch.addmm(before[part], rows[part], weight, out=after[part])
-        result[part] = block.norm1(after[part])
-    return normed
+        torch.add(before[part], product(rows[part], weight, bias), out=after[part])
 
 
 def _run_image(
