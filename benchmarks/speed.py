@@ -32,7 +32,7 @@ from rounds import (
 )
 
 from napari_sam_adapter import load_predictor
-from napari_sam_adapter.inference.mask_pixels import to_pixels
+from napari_sam_adapter.inference.mask_pixels import to_box, to_pixels
 from napari_sam_adapter.inference.preprocessing import frame_of
 from napari_sam_adapter.model.folded_decoder import ImageSide, PromptSide, decode
 from napari_sam_adapter.model.folded_upscaling import to_rows
@@ -41,6 +41,8 @@ from napari_sam_adapter.model.sam import build_sam
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari_sam_adapter.inference.mask_pixels import MaskInBox
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PARTS = "encode", "decode", "pixels", "memory"
@@ -127,7 +129,10 @@ def compare_decoders(rounds: int) -> None:
 
 
 def compare_pixels(rounds: int) -> None:
-    """Blobs on planes of two sizes, scaled in the two published steps or ours."""
+    """Blobs on planes of two sizes, scaled in the two published steps or ours.
+
+    In their boxes masks come with their stability, which the reference leaves out.
+    """
     for size, count in ((512, 3), (2048, 3), (2048, 48)):
         places = [80 + 20 * (i % 3) for i in range(count)]
         distance = [np.hypot(*(np.indices((256, 256)) - place)) for place in places]
@@ -143,6 +148,12 @@ def compare_pixels(rounds: int) -> None:
         flipped = f"{int((theirs() != ours()).sum())} flipped"
         seconds = alternate(theirs, ours, rounds)
         print_row(f"{count} masks to {size} x {size} pixels", seconds, flipped)
+
+        def boxed(frame=frame, logits=logits) -> list[MaskInBox]:
+            return [to_box(low, frame) for low in logits]
+
+        seconds = alternate(theirs, boxed, rounds)
+        print_row(f"{count} masks in boxes of {size} x {size} pixels", seconds, "")
 
 
 def compare_memory(name: str, threads: int) -> None:

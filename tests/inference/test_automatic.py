@@ -122,6 +122,13 @@ def test_the_background_is_no_object() -> None:
     assert set(np.unique(labels)) == {1, 2}  # the whole plane is a mask, if allowed
 
 
+def test_what_is_covered_has_no_number() -> None:
+    quarters = Squares((0, 0), (0, 32), (32, 0), (32, 32), side=32)
+    settings = EverythingSettings(min_stability=0.5, max_share=1.0)
+    labels = segment_everything(np.zeros((64, 64)), quarters, settings)
+    assert set(np.unique(labels)) == {1, 2, 3, 4}  # the whole plane lies below
+
+
 def test_a_network_runs_through_and_repeats_itself(network, image) -> None:
     steps = list(everything_steps(image, network, EVERY_MASK))
     assert [step.done for step in steps] == [9, 9]

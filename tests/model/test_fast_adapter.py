@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
+from napari_sam_adapter.model.fast_adapter import run_with_prompt
+from napari_sam_adapter.model.image_encoder import Block
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.task_information import (
@@ -94,3 +96,22 @@ def test_encoder_in_inference_mode_equals_the_plain_way(channels: int) -> None:
         for _ in range(2):  # nothing of the first time is left behind
             found = adapted(image, (40, 64)).embedding
             assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [0, 5])
+def test_a_block_with_a_prompt_before_it_equals_both_steps(window: int) -> None:
+    block = Block(24, 3, 48, window, 13).eval().requires_grad_(False)
+    shared = torch.nn.Linear(7, 24).requires_grad_(False)
+    for parameter in block.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.3)
+    tokens, tuned = torch.randn(2, 13, 13, 24), torch.randn(2, 13, 13, 7)
+    before = tokens.clone()
+    expected = block(tokens + shared(tuned))
+    with torch.inference_mode():
+        found = run_with_prompt(block, shared, tuned, tokens)
+        assert torch.allclose(found, expected, atol=1e-5)
+        assert torch.equal(tokens, before)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = run_with_prompt(block, shared, tuned.bfloat16(), tokens)
+    assert half.dtype == torch.float32
+    assert 0 < (half - expected).abs().mean() < 0.02 * expected.std()

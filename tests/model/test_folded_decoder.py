@@ -14,6 +14,7 @@ from napari_sam_adapter.model.folded_decoder import (
 from napari_sam_adapter.model.folded_upscaling import to_rows
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import SamShape
+from napari_sam_adapter.model.spare import Spare
 
 SHAPES = {
     "published": SamShape(80, 32, 2, (0,), 64),
@@ -77,3 +78,26 @@ def test_masks_that_promise_too_little_are_not_made(kind: str) -> None:
             for one, values, every in zip(found, scores, logits, strict=True):
                 assert torch.equal(one.scores, values[values > least])
                 assert torch.allclose(one.logits, every[values > least], atol=1e-5)
+
+
+def test_answers_stay_when_their_memory_is_used_again() -> None:
+    sam, spare = random_sam(SHAPES["published"]), Spare()
+    positions = to_rows(sam.prompt_encoder.dense_positions())
+    no_mask = sam.prompt_encoder.no_mask_embed.weight
+    with torch.inference_mode():
+        images = [
+            ImageSide(sam.mask_decoder, features, positions, no_mask, spare)
+            for features in torch.randn(2, 1, 256, 5, 5)
+        ]
+        asked = [PromptSide(*sam.prompt_encoder(**p)[:2]) for p in PROMPTS.values()]
+        alone = [decode(image, prompts) for image in images for prompts in asked]
+        kept = [(masks.clone(), scores.clone()) for masks, scores in alone]
+        # both images in turn, prompt by prompt
+        streams = [decode_above(image, asked[2]) for image in images]
+        mixed = list(zip(*streams, strict=True))
+    for (masks, scores), (before, earlier) in zip(alone, kept, strict=True):
+        assert torch.equal(masks, before)
+        assert torch.equal(scores, earlier)
+    for i, pair in enumerate(mixed):
+        for found, image in zip(pair, (2, 2 + len(PROMPTS)), strict=True):
+            assert torch.equal(found.logits, kept[image][0][i])

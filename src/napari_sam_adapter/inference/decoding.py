@@ -17,6 +17,7 @@ from napari_sam_adapter.model.folded_decoder import (
 )
 from napari_sam_adapter.model.folded_upscaling import to_rows
 from napari_sam_adapter.model.mask_decoder import MaskDecoder
+from napari_sam_adapter.model.spare import Spare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,7 @@ class Decoding:
         is_plain = type(sam.mask_decoder) is MaskDecoder
         self._is_folded = is_plain and self._positions.device.type == "cpu"
         self._position_rows = to_rows(self._positions)
+        self._spare = Spare()
         self._sides: deque[tuple[weakref.ref[ImageEmbedding], ImageSide]]
         self._sides = deque(maxlen=_KEPT)
 
@@ -152,6 +154,6 @@ class Decoding:
         no_mask = self._sam.prompt_encoder.no_mask_embed.weight
         decoder = self._sam.mask_decoder
         features = embedding.features.to(self._positions.device)
-        side = ImageSide(decoder, features, self._position_rows, no_mask)
+        side = ImageSide(decoder, features, self._position_rows, no_mask, self._spare)
         self._sides.append((weakref.ref(embedding), side))
         return side

@@ -108,6 +108,12 @@ class _Found(NamedTuple):
     area: int
     score: float
 
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """The box as rows and columns."""
+        top, left, bottom, right = self.box
+        return slice(top, bottom), slice(left, right)
+
 
 def segment_everything(
     image: npt.NDArray[Any],
@@ -241,10 +247,16 @@ def _paint(found: Sequence[_Found], shape: tuple[int, int]) -> npt.NDArray[np.in
     labels = np.zeros(shape, np.int32)
     ordered = sorted(found, key=lambda entry: -entry.area)
     for number, entry in enumerate(ordered, start=1):
-        top, left, bottom, right = entry.box
-        pixels = np.unpackbits(entry.bits, axis=1, count=right - left).view(bool)
-        labels[top:bottom, left:right][pixels] = number
-    seen = np.unique(labels[labels > 0])
+        part = labels[entry.place]
+        bits = np.unpackbits(entry.bits, axis=1, count=part.shape[1])
+        part[bits.view(bool)] = number
+    seen = [
+        number
+        for number, entry in enumerate(ordered, start=1)
+        if (labels[entry.place] == number).any()
+    ]
+    if len(seen) == len(found):
+        return labels
     numbers = np.zeros(len(found) + 1, np.int32)
     numbers[seen] = np.arange(1, len(seen) + 1)
     return numbers[labels]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.model.families import Family
 
+    _Places = npt.NDArray[np.int64]
+
 _COLUMNS = 256
 """Columns of pixels that are evaluated together."""
 _DOUBT = 2e-6
@@ -112,10 +114,10 @@ def to_pixels(logits: Tensor, frame: Frame, family: Family = SAM) -> PixelMasks:
     logit is outside. Where rounding could decide, the two published steps decide.
     """
     masks, boxes = np.zeros((len(logits), *frame.original), bool), []
-    for low, mask in zip(logits.float().cpu(), masks, strict=True):
+    for low, mask in zip(logits.detach().float().cpu(), masks, strict=True):
         box = (0, 0, 0, 0)
         for rows, columns, values in _scaled_parts(low, frame, family, floor=0):
-            mask[rows, columns] = (values > 0).numpy()
+            np.greater(values, 0, out=mask[rows, columns])
             left = box[1] if box[3] else columns.start
             box = rows.start, left, rows.stop, columns.stop
         boxes.append(box)
@@ -137,12 +139,14 @@ def to_box(low: Tensor, frame: Frame, family: Family = SAM) -> MaskInBox:
     MaskInBox
         With the pixels that `to_pixels` gives.
     """
-    parts = list(_scaled_parts(low.float().cpu(), frame, family, floor=-OFFSET))
+    parts = list(
+        _scaled_parts(low.detach().float().cpu(), frame, family, floor=-OFFSET)
+    )
     inner, outer = (
-        sum(np.count_nonzero((values > limit).numpy()) for _, _, values in parts)
+        sum(np.count_nonzero(values > limit) for _, _, values in parts)
         for limit in (OFFSET, -OFFSET)
     )
-    inside = [(values > 0).numpy() for _, _, values in parts]
+    inside = [values > 0 for _, _, values in parts]
     if not any(part.any() for part in inside):
         return MaskInBox(0, 0, np.zeros((0, 0), bool), 0.0)
     mask = np.concatenate(inside, axis=1)
@@ -179,14 +183,14 @@ def scaled_logits(logits: Tensor, frame: Frame, family: Family = SAM) -> Tensor:
 
 def _scaled_parts(
     low: Tensor, frame: Frame, family: Family, floor: float
-) -> Iterator[tuple[slice, slice, Tensor]]:
+) -> Iterator[tuple[slice, slice, npt.NDArray[np.float32]]]:
     """Yield rows, columns and logits of what may be above the floor, left to right."""
     if family.upscaling != "twice":
-        values = scaled_logits(low[None], frame, family)[0]
+        values = scaled_logits(low[None], frame, family)[0].numpy()
         yield slice(0, len(values)), slice(0, len(values.T)), values
         return
     rows, columns = _axes(frame, low.shape[-1])
-    inside = (low > floor).numpy()
+    inside = low.numpy() > floor  # NumPy compares ten times as fast as torch
     if not inside.any():
         return
     tall, wide = rows.reached(inside.any(1)), columns.reached(inside.any(0))
@@ -201,9 +205,10 @@ def _scaled_parts(
         band = columns.needed(block)
         shifted = slice(band.start - wide_low.start, band.stop - wide_low.start)
         weights = columns.weights[block, band].contiguous()
-        values = product(stretched[:, shifted].contiguous(), weights)
-        y, x = (values.abs() < limit).nonzero().T
-        if len(y):
+        values = product(stretched[:, shifted].contiguous(), weights).numpy()
+        sizes = np.abs(values)
+        if sizes.min() < limit:
+            y, x = np.nonzero(sizes < limit)
             doubtful = y + tall.start, x + start
             values[y, x] = _two_steps(low, (tall_low, band), frame, *doubtful)
         yield tall, block, values
@@ -226,13 +231,13 @@ def _axes(frame: Frame, low: int) -> tuple[_Axis, _Axis]:
 
 
 def _two_steps(
-    low: Tensor, used: tuple[slice, slice], frame: Frame, y: Tensor, x: Tensor
-) -> Tensor:
+    low: Tensor, used: tuple[slice, slice], frame: Frame, y: _Places, x: _Places
+) -> npt.NDArray[np.float32]:
     """Evaluate single pixels as `Frame.to_masks` does, in its order of operations."""
     # the first step has a whole factor, so that a part of it has the same rounding
     factor = frame.size // low.shape[-1]
-    square = F.interpolate(low[used][None, None], scale_factor=factor, mode="bilinear")
-    square = square[0, 0]
+    part = low[used][None, None]
+    square = F.interpolate(part, scale_factor=factor, mode="bilinear")[0, 0].numpy()
     (top, bottom, dy), (left, right, dx) = (
         _neighbours(pixel, resized, original, factor * part.start, side)
         for pixel, resized, original, part, side in zip(
@@ -241,16 +246,17 @@ def _two_steps(
     )
     upper = (1 - dx) * square[top, left] + dx * square[top, right]
     lower = (1 - dx) * square[bottom, left] + dx * square[bottom, right]
-    return (1 - dy) * upper + dy * lower
+    settled: npt.NDArray[np.float32] = (1 - dy) * upper + dy * lower
+    return settled
 
 
 def _neighbours(
-    pixel: Tensor, resized: int, original: int, start: int, side: int
-) -> tuple[Tensor, Tensor, Tensor]:
+    pixel: _Places, resized: int, original: int, start: int, side: int
+) -> tuple[_Places, _Places, npt.NDArray[np.float32]]:
     """Return the two neighbours of a pixel, from `start`, and the second's weight."""
-    scale = torch.tensor(resized / original, dtype=torch.float32)
-    position = (scale * (pixel.float() + 0.5) - 0.5).clamp(min=0)
-    first = position.long().clamp(max=resized - 1)
-    second = (first + 1).clamp(max=resized - 1)
-    second = (second - start).clamp(max=side - 1)  # one beyond has no weight
-    return first - start, second, position - first
+    scale = np.float32(resized / original)
+    position = np.maximum(scale * (pixel.astype(np.float32) + 0.5) - 0.5, 0)
+    first = np.minimum(position.astype(np.int64), resized - 1)
+    second = np.minimum(first + 1, resized - 1)
+    second = np.minimum(second - start, side - 1)  # one beyond has no weight
+    return first - start, second, (position - first).astype(np.float32)

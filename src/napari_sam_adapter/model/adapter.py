@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.fast_adapter import add_prompt
+from napari_sam_adapter.model.fast_adapter import run_with_prompt
 from napari_sam_adapter.model.task_information import FILTERS, filtered
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class SamAdapter(nn.Module):
         Yields
         ------
         (B, h, w, bottleneck) tensor
-            For `add_prompt`.
+            For `run_with_prompt`.
         """
         embedded = self._embed_sources(image, tokens, valid)
         features = self._weighted_sum(embedded, 0)
@@ -322,5 +322,5 @@ class AdaptedImageEncoder(nn.Module):
         prompts = self.adapter.tuned(image, tokens, valid)
         tokens = self.encoder.add_position(tokens, window)
         for block, tuned in zip(self.encoder.blocks, prompts, strict=True):
-            tokens = block(add_prompt(self.adapter.shared_mlp, tuned, tokens))
+            tokens = run_with_prompt(block, self.adapter.shared_mlp, tuned, tokens)
         return self.encoder.finish(tokens, sides)

@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.fast_block import Addition, can_run_fast, run_block
 
-def add_prompt(shared: nn.Linear, tuned: Tensor, tokens: Tensor) -> Tensor:
-    """Return tokens plus the prompt of a block.
+if TYPE_CHECKING:
+    from napari_sam_adapter.model.image_encoder import Block
+
+
+def run_with_prompt(
+    block: Block, shared: nn.Linear, tuned: Tensor, tokens: Tensor
+) -> Tensor:
+    """Add the prompt of a block to the tokens, and run the block.
 
     Parameters
     ----------
+    block : Block
+        The block.
     shared : nn.Linear
         The projection that all blocks share.
     tuned : (B, h, w, bottleneck) tensor
         What it projects.
     tokens : (B, h, w, D) tensor
-        May be written to, where no gradients are recorded.
+        Before the prompt.
 
     Returns
     -------
     (B, h, w, D) tensor
-        ``tokens + shared(tuned)``.
+        ``block(tokens + shared(tuned))``.
     """
-    if not _can_add_in_place(shared, tokens):
-        prompt: Tensor = shared(tuned)
-        return tokens + prompt
-    with torch.autocast("cpu", enabled=False):
-        inner = tuned.flatten(0, 2).float()
-        # the bias is one more row, which a product adds without another pass
-        inner = torch.cat([inner, inner.new_ones(len(inner), 1)], dim=1)
-        weight = torch.cat([shared.weight, shared.bias[:, None]], dim=1)
-        tokens.flatten(0, 2).addmm_(inner, weight.T)
-    return tokens
+    if type(shared) is nn.Linear and can_run_fast(block, tokens):
+        return run_block(block, tokens, as_addition(shared, tuned))
+    answer: Tensor = block(tokens + shared(tuned))
+    return answer
 
 
-def _can_add_in_place(shared: nn.Linear, tokens: Tensor) -> bool:
-    return (
-        torch.is_inference_mode_enabled()
-        and type(shared) is nn.Linear
-        and tokens.device.type == "cpu"
-        and tokens.dtype == torch.float32
-        and tokens.is_contiguous()
-    )
+def as_addition(shared: nn.Linear, tuned: Tensor) -> Addition:
+    """Return a prompt as what is added to a block's tokens.
+
+    Parameters
+    ----------
+    shared, tuned
+        As in `run_with_prompt`.
+
+    Returns
+    -------
+    Addition
+        In float32.
+    """
+    return Addition(tuned.flatten(1, 2).float(), shared.weight, shared.bias)

@@ -21,6 +21,7 @@ from napari_sam_adapter.model.folded_upscaling import (
     to_rows,
 )
 from napari_sam_adapter.model.products import product
+from napari_sam_adapter.model.spare import Spare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
         DownsampledAttention,
         TwoWayBlock,
     )
+
+_TOKENS = 1024
+"""Image tokens that are answered together."""
 
 
 class FirstLayer(NamedTuple):
@@ -61,6 +65,8 @@ class ImageSide:
         Positions of the grid, as `to_rows` gives them; shared by all images.
     no_mask : (1, C) tensor
         Stands for an absent mask prompt.
+    spare : Spare or None
+        May be shared by images that are not decoded at the same time.
     """
 
     def __init__(
@@ -69,11 +75,13 @@ class ImageSide:
         embedding: Tensor,
         positions: Tensor,
         no_mask: Tensor,
+        spare: Spare | None = None,
     ) -> None:
         self.decoder = decoder
         self.size = embedding.shape[-2], embedding.shape[-1]
         self.rows = to_rows(embedding)
         self.positions = positions
+        self.spare = spare or Spare()
         self._no_mask = no_mask
 
     @cached_property
@@ -214,47 +222,54 @@ def _exchange(
     """Run the two-way transformer; return tokens (T, C) and image tokens (S, C)."""
     decoder, transformer = image.decoder, image.decoder.transformer
     tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight, sparse])
-    keys = image.keys if dense is None else image.rows + dense
+    keys, spare = image.keys, image.spare
+    if dense is not None:
+        keys = torch.add(image.rows, dense, out=spare.tensor("keys", keys))
     first = image.first if dense is None else None
     queries = tokens
     for layer in transformer.layers:
         block = cast("TwoWayBlock", layer)
-        queries, keys = _run_layer(block, queries, tokens, keys, image.positions, first)
+        queries, keys = _run_layer(image, block, queries, tokens, keys, first)
         first = None
     attention = transformer.final_attn_token_to_image
     attended = _look_at_image(
-        attention, queries + tokens, keys + image.positions, keys, None
+        attention, queries + tokens, _placed(image, keys), keys, None
     )
     queries = transformer.norm_final_attn(queries + attended)
     return queries, keys
 
 
+def _placed(image: ImageSide, keys: Tensor) -> Tensor:
+    spare = image.spare.tensor("placed", keys)
+    return torch.add(keys, image.positions, out=spare)
+
+
 def _run_layer(
+    image: ImageSide,
     layer: TwoWayBlock,
     queries: Tensor,
     tokens: Tensor,
     keys: Tensor,
-    positions: Tensor,
     first: FirstLayer | None,
 ) -> tuple[Tensor, Tensor]:
     placed = queries if layer.is_first else queries + tokens
     attended = layer.self_attn(placed[None], placed[None], queries[None])[0]
     queries = layer.norm1(attended if layer.is_first else queries + attended)
-    placed_keys = keys if first else keys + positions
+    placed_keys = keys if first else _placed(image, keys)
     attended = _look_at_image(
         layer.cross_attn_token_to_image, queries + tokens, placed_keys, keys, first
     )
     queries = layer.norm2(queries + attended)
     queries = layer.norm3(queries + layer.mlp(queries))
-    keys = _look_at_tokens(
-        layer.cross_attn_image_to_token,
-        placed_keys,
-        keys,
-        queries + tokens,
-        queries,
-        first,
+    scores, values = _look_at_tokens(
+        layer.cross_attn_image_to_token, placed_keys, queries + tokens, queries, first
     )
-    return queries, layer.norm4(keys)
+    spare = image.spare.tensor("keys", keys)
+    for start in range(0, len(keys), _TOKENS):
+        part = slice(start, start + _TOKENS)
+        answer = product(scores[:, part].T, values.T)
+        spare[part] = layer.norm4(answer.add_(keys[part]))
+    return queries, spare
 
 
 def _look_at_image(
@@ -286,12 +301,11 @@ def _look_at_image(
 def _look_at_tokens(
     attention: DownsampledAttention,
     placed: Tensor,
-    keys: Tensor,
     token_keys: Tensor,
     token_values: Tensor,
     first: FirstLayer | None,
-) -> Tensor:
-    """Attend from image tokens (S, C) to tokens; return the image tokens plus that."""
+) -> tuple[Tensor, Tensor]:
+    """Attend from image tokens; return the factors (heads * T, S), (heads * T, C)."""
     heads = attention.heads
     k = _split(attention.k_proj(token_keys), heads)
     k = k * k.shape[-1] ** -0.5
@@ -300,15 +314,14 @@ def _look_at_tokens(
     else:
         query = attention.q_proj
         folded = torch.bmm(k, _per_head(query.weight, heads))
-        scores = product(folded.flatten(0, 1), placed).view(heads, -1, len(keys))
+        scores = product(folded.flatten(0, 1), placed).view(heads, -1, len(placed))
         scores += torch.bmm(k, query.bias.view(heads, -1, 1))
     torch.softmax(scores, 1, out=scores)
     # the weights of a head sum to one, so that the bias is shared among the heads
     out = _per_head(attention.out_proj.weight.T, heads)
     values = torch.bmm(_split(attention.v_proj(token_values), heads), out)
     values += attention.out_proj.bias / heads
-    answer = product(scores.flatten(0, 1).T, values.flatten(0, 1).T)
-    return answer.add_(keys)
+    return scores.flatten(0, 1), values.flatten(0, 1)
 
 
 def _split(x: Tensor, heads: int) -> Tensor:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.model.layers import LayerNorm2d
     from napari_sam_adapter.model.mask_decoder import MaskDecoder
 
+_TOKENS = 1024
+"""Tokens that are upscaled together, so that what is made of them is small."""
+
 
 def plain_masks(
     decoder: MaskDecoder, keys: Tensor, weights: Tensor, size: tuple[int, int]
@@ -39,13 +42,19 @@ def plain_masks(
     (M, 4h, 4w) tensor
         Logits.
     """
+    h, w = size
+    parts = [_upscaled(decoder, part, weights) for part in keys.split(_TOKENS)]
+    pixels = torch.cat(parts, dim=1).view(-1, h, w, 2, 2, 2, 2)
+    return pixels.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 4 * h, 4 * w)
+
+
+def _upscaled(decoder: MaskDecoder, keys: Tensor, weights: Tensor) -> Tensor:
+    """Return the logits of some tokens (S, C) as (M, S * 16)."""
     rows = _first_upscaling(decoder, keys)
     torch.ops.aten.gelu_(rows)
     rows = _enlarge(rows, decoder.output_upscaling[3])
     torch.ops.aten.gelu_(rows)
-    h, w = size
-    pixels = product(weights, rows).view(-1, h, w, 2, 2, 2, 2)
-    return pixels.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 4 * h, 4 * w)
+    return product(weights, rows)
 
 
 def refined_masks(

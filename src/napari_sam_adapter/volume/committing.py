@@ -9,14 +9,15 @@ import numpy as np
 
 from napari_sam_adapter.volume.answer import Answer
 from napari_sam_adapter.volume.candidates import preferred_number
+from napari_sam_adapter.volume.changes import NOWHERE
 from napari_sam_adapter.volume.draft import Draft
 from napari_sam_adapter.volume.journal_entries import (
     Predict,
     PredictTogether,
     Propagated,
 )
+from napari_sam_adapter.volume.mask_writing import write_mask
 from napari_sam_adapter.volume.objects import Derivation
-from napari_sam_adapter.volume.performing import write_mask
 from napari_sam_adapter.volume.results import JointResult, clip_score
 
 if TYPE_CHECKING:
@@ -92,11 +93,11 @@ def _commit_answer(draft: Draft, result: PlaneResult) -> None:
     record = draft.document.record(object_id, plane)
     masks = [candidate.mask for candidate in prediction.candidates]
     number = preferred_number(masks, draft.document.preference)
-    mask, confidence = result.mask, result.confidence
+    mask, box, confidence = result.mask, result.box, result.confidence
     if number:
-        mask = masks[number]
+        mask, box = masks[number], None
         confidence = clip_score(prediction.candidates[number].score)
-    write_mask(draft, object_id, plane, mask)
+    write_mask(draft, object_id, plane, mask, box=box)
     answer = Answer.of(prediction, record.prompts, confidence, number)
     record = replace(record, answer=answer, derivation=None)
     draft.set_record(object_id, plane, record)
@@ -107,10 +108,10 @@ def _commit_propagated(draft: Draft, result: PlaneResult) -> None:
     object_id, plane, document = result.object_id, result.plane, draft.document
     record = document.record(object_id, plane)
     if result.is_usable:
-        write_mask(draft, object_id, plane, result.mask, document.finished)
+        mask, box = result.mask, result.box
+        write_mask(draft, object_id, plane, mask, document.finished, box)
     elif record.is_derived:
-        write_mask(
-            draft, object_id, plane, np.zeros_like(result.mask), document.finished
-        )
+        nothing = np.zeros(result.mask.shape, dtype=bool)
+        write_mask(draft, object_id, plane, nothing, document.finished, NOWHERE)
     record = replace(record, answer=None, derivation=Derivation.of(result))
     draft.set_record(object_id, plane, record)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from napari_sam_adapter.volume.changes import Box, bounding_box
+from napari_sam_adapter.volume.changes import NOWHERE, Box, bounding_box, union_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.volume.plane import Plane
 
 FEW_LABELS = 1 << 20
 """Below this, labels are counted with one number per label: no sorting."""
@@ -75,6 +76,27 @@ class Ledger:
             By the number of the slice in array order; a copy.
         """
         return dict(sorted(self._parts.get(object_id, {}).items()))
+
+    def box_on(self, object_id: int, plane: Plane) -> Box | None:
+        """Return a box around an object on a plane without looking.
+
+        Parameters
+        ----------
+        object_id : int
+            Any label.
+        plane : Plane
+            Along any axes.
+
+        Returns
+        -------
+        (row_start, column_start, row_stop, column_stop) or None
+            As in `Part`, all zero where the object is not; None for planes along other
+            axes than the last two, of which nothing is known.
+        """
+        if plane.axes != (len(self._leading), len(self._leading) + 1):
+            return None
+        part = self._parts.get(object_id, {}).get(self._number(plane.position))
+        return part.box if part else NOWHERE
 
     def touch(self, object_ids: Iterable[int]) -> None:
         """Note that objects have changed just now.
@@ -198,7 +220,4 @@ def _moved(box: Box, corner: tuple[int, int]) -> Box:
 
 
 def _joined(part: Part, other: Part) -> Part:
-    (top, left, bottom, right), box = part.box, other.box
-    top, left = min(top, box[0]), min(left, box[1])
-    bottom, right = max(bottom, box[2]), max(right, box[3])
-    return Part(part.voxels + other.voxels, (top, left, bottom, right))
+    return Part(part.voxels + other.voxels, union_box(part.box, other.box))

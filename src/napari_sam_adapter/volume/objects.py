@@ -81,7 +81,8 @@ class Derivation:
         Derivation
             The same, small.
         """
-        mask = PackedArray.of(result.mask) if result.is_usable else None
+        is_usable = result.is_usable
+        mask = PackedArray.of(result.mask, result.box) if is_usable else None
         return cls(
             mask,
             result.score,

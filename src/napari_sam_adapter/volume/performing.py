@@ -10,7 +10,7 @@ import numpy as np
 from napari_sam_adapter.errors import PromptError, SessionError
 from napari_sam_adapter.prompts import Prompts, Scribble
 from napari_sam_adapter.volume.candidates import size_rank
-from napari_sam_adapter.volume.changes import bounding_box, merge_mask
+from napari_sam_adapter.volume.changes import NOWHERE
 from napari_sam_adapter.volume.edits import (
     Accept,
     AddPoint,
@@ -31,18 +31,16 @@ from napari_sam_adapter.volume.edits import (
     SetPrompts,
     UnlockPlane,
 )
+from napari_sam_adapter.volume.mask_writing import write_mask
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord, same_prompts
 from napari_sam_adapter.volume.performing_objects import (
     delete_object,
     perform_on_objects,
     require_unlocked,
 )
-from napari_sam_adapter.volume.protection import protected_pixels
 from napari_sam_adapter.volume.results import clip_score
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     import numpy.typing as npt
 
     from napari_sam_adapter.volume.document import Document
@@ -97,45 +95,6 @@ def perform(draft: Draft, edit: Edit) -> None:
             _edit_prompts(draft, edit)
         case _:
             perform_on_objects(draft, edit)
-
-
-def write_mask(
-    draft: Draft,
-    object_id: int,
-    plane: Plane,
-    mask: npt.NDArray[np.bool_],
-    spared: Collection[int] = (),
-) -> None:
-    """Give an object a new mask on a plane, as far as it may have one.
-
-    Parameters
-    ----------
-    draft : Draft
-        Where it is written.
-    object_id : int
-        The object.
-    plane : Plane
-        Where.
-    mask : (H, W) bool array
-        Pixels of other objects, pixels that were edited by hand, and locked ones
-        stay as they are.
-    spared : collection of int
-        Objects whose pixels stay whatever the overlap rule says.
-    """
-    document = draft.document
-    kept = protected_pixels(document, object_id, plane)
-    current = plane.view(document.labels)
-    # Everything else happens in the box around the old and the new mask.
-    top, left, bottom, right = bounding_box((current == object_id) | mask)
-    part = slice(top, bottom), slice(left, right)
-    current, mask = current[part], mask[part]
-    kept = None if kept is None else kept[part]
-    takes = document.overlap_rule != "keep"
-    if takes and (untouched := document.spared.union(spared)):
-        others = np.isin(current, list(untouched)) & (current != object_id)
-        kept = others if kept is None else kept | others
-    after = merge_mask(current, object_id, mask, kept, takes)
-    draft.write(object_id, plane, after, (top, left))
 
 
 def edited_prompts(prompts: Prompts, edit: PromptEdit) -> Prompts:
@@ -214,7 +173,7 @@ def _edit_prompts(draft: Draft, edit: PromptEdit) -> None:
 
 def _clear_mask(draft: Draft, object_id: int, plane: Plane) -> None:
     nothing = np.zeros(plane.shape(draft.document.labels.shape), dtype=bool)
-    write_mask(draft, object_id, plane, nothing)
+    write_mask(draft, object_id, plane, nothing, box=NOWHERE)
 
 
 def _unlocked(document: Document, object_id: int, plane: Plane) -> PlaneRecord:

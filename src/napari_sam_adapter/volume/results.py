@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.predictions import MaskPrediction
     from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.changes import Box
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
     from napari_sam_adapter.volume.stop_rule import Cues
@@ -131,6 +132,8 @@ class PlaneResult:
         All that was measured, where only one direction got here.
     score_is_trusted : bool
         Whether the score may be shown: a network gave it that was trained to.
+    box : (row_start, column_start, row_stop, column_stop) or None
+        As of `MaskPrediction`.
     """
 
     object_id: int
@@ -146,6 +149,7 @@ class PlaneResult:
     origin: Origin | None = None
     cues: Cues | None = None
     score_is_trusted: bool = True
+    box: Box | None = None
 
     @classmethod
     def of(cls, prediction: MaskPrediction, request: MaskRequest) -> PlaneResult:
@@ -174,6 +178,7 @@ class PlaneResult:
             prediction,
             request.revision,
             score_is_trusted=prediction.score_is_trusted,
+            box=prediction.box,
         )
 
     @property
