@@ -91,7 +91,7 @@ def test_a_named_model_is_fetched_at_first_use_and_its_licence_told_before(
 def test_an_unknown_name_is_told_with_all_names(cache: Path) -> None:
     with pytest.raises(CheckpointError, match=r"tiny, vit_b, .* got 'vit_x'"):
         load_predictor("vit_x")
-    with pytest.raises(CheckpointError, match=r"known adapter \(none yet\)"):
+    with pytest.raises(CheckpointError, match=r"known adapter \(microscopy, medical\)"):
         load_predictor("tiny", adapter="nowhere")
 
 

@@ -71,4 +71,4 @@ def test_nuclei_are_found_without_a_prompt(tiny: SamPredictor) -> None:
     adapted = tiny.with_adapter("microscopy")
     found = [segment_semantic(image[plane], p) > 0.5 for p in (tiny, adapted)]
     before, after = (dice(mask, labels[plane] > 0) for mask in found)
-    assert after > before + 0.1
+    assert after > max(before, 0.9)
