@@ -126,7 +126,7 @@ class Progress:
 
     done: int = 0
     total: int = 0
-    unit: str = "planes"
+    unit: str = "slices"
 
 
 @dataclass(frozen=True)
