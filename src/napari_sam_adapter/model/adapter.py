@@ -8,7 +8,7 @@ Chen et al., *SAM Fails to Segment Anything? SAM-Adapter*, 2023, equations 1 and
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from napari_sam_adapter.model.task_information import FILTERS, filtered
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from napari_sam_adapter.model.image_encoder import EncodedImage, ImageEncoder
+    from napari_sam_adapter.model.image_encoder import Block, EncodedImage, ImageEncoder
     from napari_sam_adapter.model.layers import Window
     from napari_sam_adapter.model.task_information import ImageFilter, Valid
 
@@ -321,6 +321,7 @@ class AdaptedImageEncoder(nn.Module):
         tokens, sides = self.encoder.patch_embed(image)
         prompts = self.adapter.tuned(image, tokens, valid)
         tokens = self.encoder.add_position(tokens, window)
-        for block, tuned in zip(self.encoder.blocks, prompts, strict=True):
+        for module, tuned in zip(self.encoder.blocks, prompts, strict=True):
+            block = cast("Block", module)
             tokens = run_with_prompt(block, self.adapter.shared_mlp, tuned, tokens)
         return self.encoder.finish(tokens, sides)
