@@ -88,6 +88,18 @@ class DiskDecoding(Decoding):
         return torch.stack(made)[:, None].expand_as(found), torch.full_like(scores, 0.9)
 
 
+class WholeSlices:
+    """A predictor that calls no slice large: the reference knows no windows."""
+
+    image_size = 1 << 20
+
+    def __init__(self, predictor: SamPredictor) -> None:
+        self._predictor = predictor
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._predictor, name)
+
+
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--sides", nargs="*", type=int, default=[512, 2048, 4096])
@@ -121,7 +133,7 @@ def following(sam: nn.Module, disks: Disks, count: int) -> Callable[[], None]:
     rng = np.random.default_rng(0)
     plane = rng.integers(100, 130, (disks.side, disks.side), np.uint8)
     image = np.broadcast_to(plane, (1 + SLICES, *plane.shape))
-    session = Session(image, predictor, axes="zyx")
+    session = Session(image, WholeSlices(predictor), axes="zyx")
     seed = Plane((1, 2), (0,))
     objects = list(range(1, count + 1))
     for number, centre in zip(objects, disks.centres()[:count], strict=True):

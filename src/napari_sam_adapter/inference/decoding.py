@@ -83,6 +83,8 @@ class Decoding:
         scores : (N, M) tensor
             Predicted IoU of each mask.
         """
+        if self._is_folded and logits is not None and len(logits) > 1:
+            return self._decode_in_turn(embedding, points, boxes, logits, masks)
         prompts = self._prompt_side(embedding, points, boxes, logits)
         if self._is_folded:
             return decode(self._side_of(embedding), prompts, masks)
@@ -125,6 +127,25 @@ class Decoding:
         for logits, values in zip(found[:, masks], scores[:, masks], strict=True):
             kept = values > least
             yield FoundMasks(logits[kept], values[kept])
+
+    def _decode_in_turn(
+        self,
+        embedding: ImageEmbedding,
+        points: tuple[Tensor, Tensor] | None,
+        boxes: Tensor | None,
+        logits: Tensor,
+        masks: slice,
+    ) -> tuple[Tensor, Tensor]:
+        """Decode objects with mask prompts, whose embeddings take 4 MB each."""
+        found = []
+        for i in range(len(logits)):
+            one = slice(i, i + 1)
+            spots = None if points is None else (points[0][one], points[1][one])
+            box = None if boxes is None else boxes[one]
+            prompts = self._prompt_side(embedding, spots, box, logits[one])
+            found.append(decode(self._side_of(embedding), prompts, masks))
+        decoded, scores = zip(*found, strict=True)
+        return torch.cat(decoded), torch.cat(scores)
 
     def _prompt_side(
         self,

@@ -18,7 +18,7 @@ from napari_sam_adapter.model.fast_adapter import run_with_prompt
 from napari_sam_adapter.model.task_information import FILTERS, filtered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from napari_sam_adapter.model.image_encoder import Block, EncodedImage, ImageEncoder
     from napari_sam_adapter.model.layers import Window
@@ -321,7 +321,7 @@ class AdaptedImageEncoder(nn.Module):
         tokens, sides = self.encoder.patch_embed(image)
         prompts = self.adapter.tuned(image, tokens, valid)
         tokens = self.encoder.add_position(tokens, window)
-        blocks = cast("Iterable[Block]", self.encoder.blocks)
-        for block, tuned in zip(blocks, prompts, strict=True):
+        for module, tuned in zip(self.encoder.blocks, prompts, strict=True):
+            block = cast("Block", module)
             tokens = run_with_prompt(block, self.adapter.shared_mlp, tuned, tokens)
         return self.encoder.finish(tokens, sides)

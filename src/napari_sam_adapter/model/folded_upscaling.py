@@ -43,7 +43,10 @@ def plain_masks(
         Logits.
     """
     h, w = size
-    parts = [_upscaled(decoder, part, weights) for part in torch.split(keys, _TOKENS)]
+    parts = [
+        _upscaled(decoder, keys[start : start + _TOKENS], weights)
+        for start in range(0, len(keys), _TOKENS)
+    ]
     pixels = torch.cat(parts, dim=1).view(-1, h, w, 2, 2, 2, 2)
     return pixels.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 4 * h, 4 * w)
 
