@@ -12,7 +12,7 @@ def test_a_shipped_adapter_is_chosen_by_name_and_loads(make_scene, name):
     scene = make_scene(disks())
     scene.widget.model_panel.adapter.setCurrentText(name)
     scene.widget.model_panel.load.click()
-    scene.qtbot.waitUntil(lambda: scene.loads)
+    scene.qtbot.waitUntil(lambda: bool(scene.loads))
     scene.settle()
     chosen = scene.loads[-1]
     assert (chosen.model, chosen.adapter) == ("tiny", name)
