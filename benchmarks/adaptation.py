@@ -241,7 +241,7 @@ def print_labelled(results: Sequence[dict[str, Any]]) -> None:
         rows = []
         for count in (0, *LABELLED):
             found = _those(results, dataset=dataset, labelled=count)
-            minutes = f"{_mean(found, 'minutes'):.1f}" if count else ""
+            minutes = f"{_middle(found, 'minutes'):.1f}" if count else ""
             quality = (_spread(found, measure) for measure in MEASURES)
             rows.append((str(count), minutes, *quality))
         print(f"\n{dataset}, {LABELLED_METHOD}\n\n{markdown(head, rows)}")
@@ -258,13 +258,13 @@ def _costs(found: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     return (
         f"{first['parameters']:,}",
         f"{first['bytes'] / 1e6:.1f} MB",
-        f"{_mean(found, 'minutes'):.1f}",
-        f"{_mean(found, 'memory') / 1e6:,.0f} MB",
+        f"{_middle(found, 'minutes'):.1f}",
+        f"{_middle(found, 'memory') / 1e6:,.0f} MB",
     )
 
 
-def _mean(found: Sequence[dict[str, Any]], name: str) -> float:
-    return statistics.fmean(result[name] for result in found)
+def _middle(found: Sequence[dict[str, Any]], name: str) -> float:
+    return statistics.median(result[name] for result in found)
 
 
 def _spread(found: Sequence[dict[str, Any]], name: str) -> str:

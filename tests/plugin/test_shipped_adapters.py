@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.plugin.conftest import LEFT_DISK, disks
+from tests.plugin.conftest import disks
 
 from napari_sam_adapter.model.variants import ADAPTERS
 from napari_sam_adapter.plugin.network_loading import load_from_disk
@@ -11,7 +11,9 @@ from napari_sam_adapter.plugin.network_loading import load_from_disk
 def test_a_shipped_adapter_is_chosen_by_name_and_loads(make_scene, name):
     scene = make_scene(disks())
     scene.widget.model_panel.adapter.setCurrentText(name)
-    scene.click(LEFT_DISK)
+    scene.widget.model_panel.load.click()
+    scene.qtbot.waitUntil(lambda: bool(scene.loads))
+    scene.settle()
     chosen = scene.loads[-1]
     assert (chosen.model, chosen.adapter) == ("tiny", name)
     predictor = load_from_disk(chosen)
