@@ -30,6 +30,10 @@ def load(choice: ModelChoice) -> DiskPredictor:
     return DiskPredictor(model=choice.model)
 
 
+ASKING = {"export"}
+"""They open a dialog and wait for a person."""
+
+
 class Follower:
     """Does what a journal says, as far as it got, beside the session that writes it."""
 
@@ -132,7 +136,8 @@ class Monkey:
         mouse.drag(self.scene.viewer, self.point(), self.point(), lambda: None)
 
     def press_action(self) -> None:
-        action = list(ACTIONS.values())[self.rng.integers(len(ACTIONS))]
+        actions = [action for action in ACTIONS.values() if action.name not in ASKING]
+        action = actions[self.rng.integers(len(actions))]
         self.done.append(action.name)
         keys = [key for key in (action.key, action.own_key) if key]
         if keys and self.rng.random() < 0.5:

@@ -184,6 +184,6 @@ def test_nothing_is_cut_off_at_the_narrowest_width(qtbot):
     widget.resize(0, 700)
     with qtbot.waitExposed(widget):
         widget.show()
-    for panel in (widget.model_panel, widget.annotation_panel):
+    for panel in (widget.image_panel, widget.annotation_panel):
         seen = panel.visibleRegion().boundingRect().width()
         assert seen >= panel.minimumSizeHint().width()

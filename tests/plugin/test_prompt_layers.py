@@ -125,6 +125,6 @@ def test_several_prompts_are_shown_after_none(points, boxes):
     asked = Prompts([(1, 2), (3, 4)], [True, False], (1, 2, 8, 9))
     for known in ({}, {PLANE: asked, PLANE.at(0, 1): asked}):
         layers.show_points(points, known)
-        layers.show_boxes(boxes, known)
+        shapes_layer.show_shapes(boxes, known)
     assert list(points.features["polarity"]) == ["positive", "negative"] * 2
     assert boxes.nshapes == 2

@@ -39,29 +39,29 @@ def test_the_panel_fits_300_pixels(make_scene):
 
 def test_a_press_on_a_title_folds_its_panel(make_widget, qtbot):
     widget = make_widget()
-    assert widget.model_panel.isVisible()
-    QTest.mouseClick(title_of(widget, "Network"), Qt.MouseButton.LeftButton)
-    assert not widget.model_panel.isVisible()
-    QTest.keyClick(title_of(widget, "Network"), Qt.Key.Key_Space)
-    qtbot.waitUntil(lambda: widget.model_panel.height() > 100)
+    assert widget.annotation_panel.isVisible()
+    QTest.mouseClick(title_of(widget, "Annotate"), Qt.MouseButton.LeftButton)
+    assert not widget.annotation_panel.isVisible()
+    QTest.keyClick(title_of(widget, "Annotate"), Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: widget.annotation_panel.height() > 100)
 
 
 def test_sections_stay_as_the_user_left_them(make_widget):
     first = make_widget()
-    title_of(first, "Network").click()
+    title_of(first, "Annotate").click()
     title_of(first, "Training").click()
     first.stop()
     second = make_widget()
-    assert not second.model_panel.isVisible()
+    assert not second.annotation_panel.isVisible()
     assert second.training_panel.isVisible()
-    assert second.annotation_panel.isVisible()
+    assert second.object_panel.isVisible()
 
 
 def test_a_panel_that_grows_is_shown_whole(make_widget, qtbot):
     widget = make_widget()
     panel = widget.model_panel
-    title_of(widget, "Network").click()
-    title_of(widget, "Network").click()
+    for title in widget.sections.sections:
+        widget.sections.fold(title, title == "Network")
     before = panel.height()
     panel.missing.setText("a long sentence about what is missing " * 3)
     panel.missing.show()

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from napari_sam_adapter.plugin.action_buttons import action_button
 from napari_sam_adapter.plugin.actions import ACTIONS
 from napari_sam_adapter.plugin.candidate_choice import COLOURS, THUMBNAIL
+from napari_sam_adapter.plugin.narrow import narrow
 from napari_sam_adapter.plugin.state import BackgroundPress
 
 if TYPE_CHECKING:
@@ -53,13 +54,13 @@ class PromptPanel(QWidget):
         }
         for name in SWITCHES:
             self.buttons[name].setCheckable(True)
-        self.background = QComboBox()
+        self.background = narrow(QComboBox())
         self.background.setToolTip("What marks background instead of the object.")
         for choice in BackgroundPress:
             self.background.addItem(choice.value, choice)
         self.background.activated.connect(self._on_background)
         self.candidates = [self._candidate(number) for number in range(len(COLOURS))]
-        self.no_candidates = QLabel("click a new object")
+        self.no_candidates = QLabel("click once")
         self._shown: tuple[Choice, ...] = ()
         self._lay_out()
 
@@ -96,9 +97,10 @@ class PromptPanel(QWidget):
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
+        grid.setContentsMargins(3, 3, 3, 3)
         for column, name in enumerate(SWITCHES, 1):
             grid.addWidget(self.buttons[name], 0, column)
-        grid.addWidget(QLabel("background"), 1, 0)
+        grid.addWidget(QLabel("back-\nground"), 1, 0)
         grid.addWidget(self.background, 1, 1)
         grid.addWidget(self.buttons["ask_with_mask"], 1, 2)
         row = QHBoxLayout()

@@ -177,9 +177,10 @@ def read_shapes(layer: Shapes) -> dict[Plane, Drawn]:
         In pixels of the planes.
     """
     found: dict[Plane, Drawn] = {}
+    # napari drops a lasso that is too short, the last shape, before its features
     table = zip(
         layer.data, layer.shape_type, axes_of(layer), layer.features["polarity"],
-        strict=True,
+        strict=False,
     )  # fmt: skip
     for corners, kind, axes, polarity in table:
         plane = Plane.from_index(axes, corners.min(axis=0).tolist())

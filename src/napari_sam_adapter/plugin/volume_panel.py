@@ -18,6 +18,7 @@ from superqt.utils import signals_blocked
 
 from napari_sam_adapter.plugin.action_buttons import action_button
 from napari_sam_adapter.plugin.confidence_strip import ConfidenceStrip
+from napari_sam_adapter.plugin.narrow import narrow
 from napari_sam_adapter.plugin.state import FollowChoice
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ class VolumePanel(QWidget):
         self.buttons = {
             name: action_button(name, self.action_pressed) for name in BUTTONS
         }
-        self.axis = QComboBox()
+        self.axis = narrow(QComboBox())
         self.axis.setToolTip("The axis along which objects are followed.")
-        self.method = QComboBox()
+        self.method = narrow(QComboBox())
         self.method.addItems(list(METHODS))
         self.method.setToolTip("Who draws the slices in between.")
         self.everything = QCheckBox("all open objects")
@@ -139,6 +140,7 @@ class VolumePanel(QWidget):
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
+        grid.setContentsMargins(3, 3, 3, 3)
         grid.addWidget(self.strip, 0, 0, 1, 3)
         for column, button in enumerate(self.buttons.values()):
             grid.addWidget(button, 1, column)
