@@ -28,6 +28,7 @@ class Baseline:
     name: str
     segment: Callable[[np.ndarray, Prompts], np.ndarray]
     capabilities: Capabilities = ALL_PROMPTS
+    image_size: int = 1024
 
     @property
     def description(self) -> dict[str, str]:

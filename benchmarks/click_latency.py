@@ -5,7 +5,8 @@
 Clicks are real mouse events on the canvas of a real napari window. A click is over when
 its mask is in the Labels layer and a frame with it was shown. A heartbeat in the event
 loop tells how long the window could not answer; the first rows of that table are what
-napari needs for the same layers with no plugin in the window.
+napari needs for the same layers with no plugin in the window. Then the mouse moves in
+circles over an encoded plane, 60 steps a second, and previews are counted.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import driven_window
 import numpy as np
 from driven_window import click, press_key, show_plane
 from scipy import ndimage
-from stopwatch import Heartbeat, MaskWatch
+from stopwatch import Heartbeat, MaskWatch, PreviewWatch
 
 from napari_sam_adapter.sample_images import nuclei_volume
 
@@ -35,7 +36,11 @@ SHAPE = 24, 512, 512
 REPEATS = 10
 FOLLOWED = 3
 """Objects that are followed through the volume."""
+LAST = REPEATS - 1
+LARGE = 2048
 NEW, ENCODED = "click on a new plane", "click on an encoded plane"
+ENCODED_LARGE = f"click on an encoded plane, {LARGE} x {LARGE}"
+HOVER_SECONDS, HOVER_STEPS, HOVER_RADIUS = 4.0, 60, 100
 
 
 def main() -> None:
@@ -51,9 +56,14 @@ def main() -> None:
     widget = driven_window.dock_widget(viewer, options.model)
     heart.measure("model load", lambda: load(widget))
     seconds = measure_clicks(viewer, widget, truth, heart)
-    print_results(seconds, heart.longest)
+    previews = {"512 x 512": measure_hover(viewer, widget, heart, "preview, 512 x 512")}
+    seconds |= measure_large(viewer, widget, image[LAST], truth[LAST], heart)
+    size = f"{LARGE} x {LARGE}"
+    previews[size] = measure_hover(viewer, widget, heart, f"preview, {size}")
+    print_results(seconds, previews, heart.longest)
     if options.json:
         values = {"machine": machine(), "clicks": seconds, "gaps": heart.longest}
+        values["previews"] = previews
         options.json.write_text(json.dumps(values, indent=1))
     viewer.close()
 
@@ -103,6 +113,56 @@ def measure_clicks(
     return seconds
 
 
+def measure_large(
+    viewer: Viewer,
+    widget: SegmentAnythingWidget,
+    tile: np.ndarray,
+    truth: np.ndarray,
+    heart: Heartbeat,
+) -> dict[str, list[float]]:
+    """Click objects of a large plane, which the first click encodes."""
+    viewer.layers.clear()
+    times = LARGE // len(tile)
+    viewer.add_image(np.tile(tile, (times, times)), name="large")
+    widget.annotation_panel.buttons["use_points"].click()
+    viewer.reset_view()
+    driven_window.rest(0.5)
+    watch = MaskWatch(viewer, widget)
+    seconds: dict[str, list[float]] = {ENCODED_LARGE: []}
+    first, *others = centres(truth)[: REPEATS + 1]
+    timed_click(watch, first, heart)
+    for number, (row, column) in enumerate(others):
+        spot = row + len(tile) * (number % times), column + len(tile)
+        timed_click(watch, spot, heart, ENCODED_LARGE, seconds)
+    return seconds
+
+
+def measure_hover(
+    viewer: Viewer, widget: SegmentAnythingWidget, heart: Heartbeat, name: str
+) -> float:
+    """Move the mouse in circles; return how many previews were shown each second."""
+    press_key(viewer, "N")
+    switch = widget.controller.commands["switch_preview"]
+    switch()
+    middle = np.array(widget.controller.workspace.session.labels.shape[-2:]) / 2
+
+    def move(step: int) -> None:
+        angle = 2 * np.pi * step / (2 * HOVER_STEPS)
+        around = HOVER_RADIUS * np.array([np.sin(angle), np.cos(angle)])
+        driven_window.move(viewer, tuple(middle + around))
+
+    watch = PreviewWatch(viewer, widget)
+
+    def hover() -> None:
+        for step in range(round(HOVER_SECONDS * HOVER_STEPS)):
+            move(step)
+            driven_window.rest(1 / HOVER_STEPS)
+
+    taken = heart.measure(name, hover)
+    switch()
+    return watch.count / taken
+
+
 def timed_click(
     watch: MaskWatch,
     spot: tuple[int, int],
@@ -133,12 +193,18 @@ def centres(labels: np.ndarray) -> list[tuple[int, int]]:
 
 
 def print_results(
-    seconds: dict[str, list[float]], gaps: dict[str, list[float]]
+    seconds: dict[str, list[float]],
+    previews: dict[str, float],
+    gaps: dict[str, list[float]],
 ) -> None:
     print("| from the click to the mask on the screen | clicks | median | longest |")
     print("|---|--:|--:|--:|")
     for name, values in seconds.items():
         print(f"| {name} | {len(values)} | {ms(median(values))} | {ms(max(values))} |")
+    print("\n| plane | previews per second |")
+    print("|---|--:|")
+    for name, rate in previews.items():
+        print(f"| {name} | {rate:.1f} |")
     print("\n| the window stood still during | times | median of longest | longest |")
     print("|---|--:|--:|--:|")
     for name, values in gaps.items():

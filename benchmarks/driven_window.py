@@ -33,6 +33,7 @@ def open_window() -> Viewer:
     """Open an empty window that looks the same every time."""
     settings = tempfile.mkdtemp(prefix="napari-")
     os.environ["NAPARI_CONFIG"] = os.path.join(settings, "settings.yaml")
+    os.environ["NAPARI_SAM_ADAPTER_AUTOSAVE"] = os.path.join(settings, "autosave")
     import napari
 
     viewer = napari.Viewer(title="napari-sam-adapter")
@@ -70,6 +71,14 @@ def click(viewer: Viewer, point: tuple[float, float]) -> None:
     events = canvas._scene_canvas.events
     events.mouse_press(pos=position, modifiers=(), button=1)
     events.mouse_release(pos=position, modifiers=(), button=1)
+
+
+def move(viewer: Viewer, point: tuple[float, float]) -> None:
+    """Move the mouse, no button pressed, to a world point (row, column)."""
+    canvas = canvas_of(viewer)
+    transform = canvas.view.transform * canvas.view.scene.transform
+    x, y = transform.map([point[1], point[0], 0, 1])[:2]
+    canvas._scene_canvas.events.mouse_move(pos=(float(x), float(y)), modifiers=())
 
 
 def press_key(viewer: Viewer, key: str) -> None:

@@ -79,7 +79,7 @@ class MaskWatch:
 
     def _on_data(self, event: object) -> None:
         workspace = self._widget.controller.workspace
-        plane = workspace.session.labels[self.viewer.dims.current_step[0]]
+        plane = workspace.plane_in_view().view(workspace.session.labels)
         self._written = bool((plane == workspace.object_id).any())
 
     def _on_draw(self, event: object) -> None:
@@ -87,3 +87,23 @@ class MaskWatch:
 
     def _on_frame(self) -> None:
         self.shown = self.shown or self._drawn
+
+
+class PreviewWatch:
+    """Counts the previews under the mouse that came to the screen."""
+
+    def __init__(self, viewer: Viewer, widget: SegmentAnythingWidget) -> None:
+        self.count = 0
+        self._is_new = False
+        image = widget.controller.workspace.image
+        layer = widget.preview.overlay.prepare(image)
+        layer.events.set_data.connect(self._on_data)
+        canvas = canvas_of(viewer)
+        canvas._scene_canvas.events.draw.connect(self._on_draw, position="last")
+
+    def _on_data(self, event: object) -> None:
+        self._is_new = True
+
+    def _on_draw(self, event: object) -> None:
+        self.count += self._is_new
+        self._is_new = False

@@ -70,7 +70,7 @@ def draw_box(widget: SegmentAnythingWidget) -> None:
     rows, columns = np.nonzero(nuclei == sizes.argmax())
     low, high = (rows.min() - 2, columns.min() - 2), (rows.max() + 2, columns.max() + 2)
     ring = [low, (low[0], high[1]), high, (high[0], low[1])]
-    workspace.layers.boxes.add_rectangles(
+    workspace.layers.shapes.add_rectangles(
         [[*plane.position, *corner] for corner in ring]
     )
 

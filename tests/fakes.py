@@ -44,6 +44,7 @@ class DiskPredictor:
     predicted: list[tuple[Prompts, MaskPrediction | None]] = field(default_factory=list)
     thread_ids: list[int] = field(default_factory=list)
     capabilities: Capabilities = ALL_PROMPTS
+    image_size: int = 1024
 
     @property
     def description(self) -> dict[str, str]:

@@ -3,6 +3,8 @@ import pytest
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.intensity import (
+    CT_WINDOWS,
+    PLANE,
     IntensityMapping,
     check_pixels,
     estimate_intensity,
@@ -109,3 +111,16 @@ def test_large_offsets_keep_their_levels():
 def test_a_sample_that_shows_nothing_is_flat():
     assert estimate_intensity([np.zeros((8, 8))]).is_flat
     assert not estimate_intensity([np.arange(64.0).reshape(8, 8)]).is_flat
+
+
+def test_each_plane_may_have_its_own_window():
+    mapping = IntensityMapping(PLANE)
+    assert mapping.apply(RAMP[4:6])[[0, 1], [0, 15]].tolist() == [0, 255]
+    assert mapping.apply(np.array([[np.nan, 1.0, 3.0]])).tolist() == [[0, 0, 255]]
+
+
+def test_tissue_of_a_ct_is_apart_in_its_window():
+    hounsfield = np.array([[-1000, -50, 0, 60, 1500]], np.int16)
+    lung, brain = CT_WINDOWS["lung"], CT_WINDOWS["brain"]
+    assert lung.apply(hounsfield)[0, 0] > 0
+    assert brain.apply(hounsfield).tolist() == [[0, 0, 0, 191, 255]]

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from napari_sam_adapter.drawings import SCRIBBLE_POINTS
 from napari_sam_adapter.errors import PromptError
-from napari_sam_adapter.prompts import SCRIBBLE_POINTS, Prompts, Scribble
+from napari_sam_adapter.prompts import Prompts, Scribble
 
 
 def test_points_are_positive_unless_told_otherwise():
@@ -19,6 +22,26 @@ def test_prompts_do_not_change_with_the_arrays_they_came_from():
     assert not prompts.mask.any()
     with pytest.raises(ValueError, match="read-only"):
         prompts.points[0] = 1
+
+
+def test_the_box_of_a_mask_is_found_or_told():
+    mask = np.zeros((8, 9), bool)
+    assert Prompts(mask=mask).mask_box is None
+    assert Prompts().mask_box is None
+    mask[2:4, 3:7] = True
+    assert Prompts(mask=mask).mask_box == (2, 3, 4, 7)
+    told = Prompts(mask=mask).knowing_mask_box((0, 0, 5, 9))
+    assert told.mask_box == (0, 0, 5, 9)
+    assert replace(told, mask=mask[::-1]).mask_box == (4, 3, 6, 7)
+
+
+def test_a_mask_that_nobody_can_change_is_not_copied():
+    mask = np.ones((8, 9), bool)
+    view = mask[:]
+    mask.setflags(write=False)
+    view.setflags(write=False)
+    assert Prompts(mask=mask).mask is mask
+    assert not np.shares_memory(Prompts(mask=view).mask, mask)
 
 
 def test_a_box_is_sorted():

@@ -12,7 +12,8 @@
     ├── OutputError       (OSError)      a result that cannot be written
     ├── DatasetError      (ValueError)   a data set that cannot be read
     ├── EvaluationError   (ValueError)   an evaluation that cannot be made
-    └── TrainingError     (RuntimeError) training that cannot start or go on
+    ├── TrainingError     (RuntimeError) training that cannot start or go on
+    └── SettingError      (ValueError)   a preference that makes no sense
 
 Every message says what was expected, what came, and what to do. The shell prints it
 on one line, the plugin shows it; anything outside this tree is a bug.
@@ -61,3 +62,7 @@ class EvaluationError(SamAdapterError, ValueError):
 
 class TrainingError(SamAdapterError, RuntimeError):
     """Training that cannot start or cannot go on."""
+
+
+class SettingError(SamAdapterError, ValueError):
+    """A preference that makes no sense, such as a key that does not exist."""

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5
+OF_ONE_IMAGE = ("percentile", "as_is")
+"""Rules whose window says nothing of other images."""
 MAX_SAMPLES = 1_000_000
 """Pixels looked at, over all planes, when a range is estimated."""
+PLANE = "plane"
+"""Rule: each plane from its own smallest to its own largest value."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,11 @@ class IntensityMapping:
     Parameters
     ----------
     rule : str
-        Where the window comes from: ``"percentile"``, ``"contrast_limits"`` or
-        ``"as_is"`` (8-bit values are used unchanged).
+        Where the window comes from: ``"percentile"``, ``"contrast_limits"``, a name
+        of `CT_WINDOWS`, ``"plane"`` (each plane has its own, from its smallest to its
+        largest value), or ``"as_is"`` (8-bit values are used unchanged).
     low, high : float
-        Image values that become 0 and 255.
+        Image values that become 0 and 255; not used by ``"plane"``.
     """
 
     rule: str = "as_is"
@@ -40,6 +45,29 @@ class IntensityMapping:
     def is_flat(self) -> bool:
         """Whether the window has no width, so that it tells nothing apart."""
         return self.low == self.high
+
+    def window(self, plane: npt.NDArray[Any]) -> tuple[float, float]:
+        """Return which values of a plane become 0 and 255.
+
+        Parameters
+        ----------
+        plane : (H, W) or (H, W, 3) array
+            Image values, one of them finite.
+
+        Returns
+        -------
+        (float, float)
+            `low` and `high`, but for the rule ``"plane"``.
+        """
+        if self.rule != PLANE:
+            return self.low, self.high
+        finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
+        return float(finite.min()), float(finite.max())
+
+    @property
+    def suits_others(self) -> bool:
+        """Whether it was chosen for a kind of image, not estimated from one."""
+        return self.rule not in OF_ONE_IMAGE
 
     def apply(self, plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Return the plane as 8-bit values; NaN becomes 0.
@@ -56,13 +84,26 @@ class IntensityMapping:
         """
         if self.rule == "as_is" and plane.dtype == np.uint8:
             return plane
-        span = (self.high - self.low) or 1.0
-        scaled = (plane.astype(np.float64) - self.low) / span * 255.0
+        low, high = self.window(plane)
+        span = (high - low) or 1.0
+        scaled = (plane.astype(np.float64) - low) / span * 255.0
         scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
         mapped: npt.NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(
             np.uint8
         )
         return mapped
+
+
+CT_WINDOWS = {
+    name: IntensityMapping(name, level - width / 2, level + width / 2)
+    for name, level, width in (
+        ("lung", -600.0, 1500.0),
+        ("bone", 400.0, 1800.0),
+        ("soft tissue", 40.0, 400.0),
+        ("brain", 40.0, 80.0),
+    )
+}
+"""Usual windows of computed tomography, in Hounsfield units."""
 
 
 def check_pixels(plane: npt.NDArray[Any], name: str = "image") -> None:

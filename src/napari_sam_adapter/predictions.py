@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from napari_sam_adapter.drawings import SCRIBBLE_POINTS
 from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.intensity import IntensityMapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,6 +56,11 @@ class MaskPrediction:
     score_is_trusted : bool
         Whether the score may be shown as a quality. It may not for networks that were
         tuned without it, such as published SAM-Adapters.
+    window : (top, left, bottom, right) or None
+        Part of a large plane that the network looked at, half-open; None for all.
+    box : (row_start, column_start, row_stop, column_stop) or None
+        Half-open, in pixels: no pixel outside belongs to the mask, so that nobody has
+        to look there. None where nothing is known.
     """
 
     mask: npt.NDArray[np.bool_]
@@ -61,6 +68,8 @@ class MaskPrediction:
     logits: npt.NDArray[np.float32]
     candidates: tuple[MaskCandidate, ...] = ()
     score_is_trusted: bool = True
+    window: tuple[int, int, int, int] | None = None
+    box: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,11 @@ class Capabilities:
     mask_prompts: bool = True
     max_points: int | None = None
     score_is_trusted: bool = True
+
+    @property
+    def scribbles(self) -> bool:
+        """Whether there is room for the points that stand for a scribble."""
+        return self.max_points is None or self.max_points >= SCRIBBLE_POINTS
 
     def check(self, prompts: Prompts) -> None:
         """Raise unless the network understands these prompts.
@@ -161,6 +175,10 @@ class Predictor(Protocol):
     def capabilities(self) -> Capabilities:
         """Which prompts are understood, and whether the score means anything."""
 
+    @property
+    def image_size(self) -> int:
+        """Longest side that a plane has inside the network, in pixels."""
+
     def encode(self, image: npt.NDArray[Any]) -> Any:
         """Embed one plane, (H, W) or (H, W, 3)."""
 
@@ -189,3 +207,21 @@ class PackingPredictor(Predictor, Protocol):
         self, arrays: Mapping[str, npt.NDArray[np.float16]], shape: tuple[int, int]
     ) -> Any:
         """Return the embedding of a plane of some shape from its arrays."""
+
+
+def trained_window(predictor: object) -> IntensityMapping | None:
+    """Return the window to 8 bits that images should be seen through.
+
+    Parameters
+    ----------
+    predictor : Predictor or None
+        May have an adapter that was trained on images of a chosen window, and then
+        tells it as its `intensity`.
+
+    Returns
+    -------
+    IntensityMapping or None
+        None where each image has its own.
+    """
+    found = getattr(predictor, "intensity", None)
+    return found if isinstance(found, IntensityMapping) else None

@@ -1,64 +1,29 @@
-"""What a user asks on one plane: points, a box, scribbles and a mask."""
+"""What a user asks on one plane: points, a box, scribbles, outlines and a mask."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam_adapter.drawings import (
+    Polygon,
+    Scribble,
+    as_points,
+    box_around,
+    innermost,
+)
 from napari_sam_adapter.errors import PromptError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-SCRIBBLE_POINTS = 8
-"""Points that stand for one scribble at the network."""
+__all__ = ["Polygon", "Prompts", "Scribble"]
 
-
-@dataclass(frozen=True, eq=False)
-class Scribble:
-    """A free-hand line on one plane.
-
-    Parameters
-    ----------
-    path : (K, 2) float array
-        Vertices in (row, column) pixels, K >= 1.
-    positive : bool
-        True if the line runs over the object, False if over background.
-
-    Raises
-    ------
-    PromptError
-        If the path is empty, has another shape or is not finite.
-    """
-
-    path: npt.NDArray[np.float64]
-    positive: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", _as_points(self.path, "scribble path"))
-        if not len(self.path):
-            raise PromptError("Expected a scribble with at least one vertex, got none.")
-
-    def sample(self, count: int = SCRIBBLE_POINTS) -> npt.NDArray[np.float64]:
-        """Return at most `count` points, evenly spaced along the line.
-
-        Parameters
-        ----------
-        count : int
-            Largest number of points.
-
-        Returns
-        -------
-        (M, 2) float array
-            Points in (row, column) pixels, M <= count.
-        """
-        steps = np.linalg.norm(np.diff(self.path, axis=0), axis=1)
-        along = np.concatenate([[0.0], np.cumsum(steps)])
-        wanted = np.linspace(0, along[-1], min(count, max(1, int(along[-1]))))
-        columns = [np.interp(wanted, along, values) for values in self.path.T]
-        return np.stack(columns, axis=1)
+POINTS_BESIDE = 1
+"""Points that stand for an outline of background at the network; more did worse."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +42,8 @@ class Prompts:
         Free-hand lines.
     mask : (H, W) bool array or None
         A rough mask of the object.
+    polygons : tuple of Polygon
+        Outlines; see `without_polygons` for how they are asked.
 
     Raises
     ------
@@ -89,12 +56,14 @@ class Prompts:
     box: tuple[float, float, float, float] | None = None
     scribbles: tuple[Scribble, ...] = ()
     mask: npt.NDArray[np.bool_] | None = None
+    polygons: tuple[Polygon, ...] = ()
 
     def __post_init__(self) -> None:
-        points = _as_points(self.points, "points")
+        points = as_points(self.points, "points")
         object.__setattr__(self, "points", points)
         object.__setattr__(self, "polarities", _as_polarities(self.polarities, points))
         object.__setattr__(self, "scribbles", tuple(self.scribbles))
+        object.__setattr__(self, "polygons", tuple(self.polygons))
         if self.box is not None:
             object.__setattr__(self, "box", _as_box(self.box))
         if self.mask is not None:
@@ -103,28 +72,25 @@ class Prompts:
     @property
     def is_empty(self) -> bool:
         """Whether nothing at all is asked."""
-        return (
-            not len(self.points)
-            and not self.scribbles
-            and self.box is None
-            and self.mask is None
-        )
+        return not len(self.points) and self._has_points_only
 
     @property
     def is_ambiguous(self) -> bool:
         """Whether this is one positive point and nothing else."""
-        return (
-            len(self.points) == 1
-            and bool(self.signs[0])
-            and not self.scribbles
-            and self.box is None
-            and self.mask is None
-        )
+        is_one = len(self.points) == 1 and bool(self.signs[0])
+        return is_one and self._has_points_only
+
+    @property
+    def _has_points_only(self) -> bool:
+        drawn = self.scribbles or self.polygons
+        return not drawn and self.box is None and self.mask is None
 
     @property
     def mark_object(self) -> bool:
         """Whether any prompt says where the object is, not only where it is not."""
-        marked = self.signs.any() or any(s.positive for s in self.scribbles)
+        signs = [part.positive for part in self.scribbles]
+        signs += [part.positive for part in self.polygons]
+        marked = self.signs.any() or any(signs)
         return bool(marked) or self.box is not None or self.mask is not None
 
     @property
@@ -132,6 +98,31 @@ class Prompts:
         """Polarities as an array, never None."""
         assert self.polarities is not None  # set by __post_init__
         return self.polarities
+
+    @cached_property
+    def mask_box(self) -> tuple[int, int, int, int] | None:
+        """Half-open box of pixels around the mask; None if there is nothing in it."""
+        if self.mask is None or not self.mask.any():
+            return None
+        rows, columns = (np.flatnonzero(self.mask.any(axis=axis)) for axis in (1, 0))
+        return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+    def knowing_mask_box(self, box: tuple[int, int, int, int]) -> Prompts:
+        """Return the same prompts, told where their mask lies: nobody has to look.
+
+        Parameters
+        ----------
+        box : (row_start, column_start, row_stop, column_stop)
+            Half-open; no pixel of the mask lies outside.
+
+        Returns
+        -------
+        Prompts
+            With this `mask_box`.
+        """
+        told = replace(self)
+        told.__dict__["mask_box"] = box
+        return told
 
     def all_points(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Return the points together with those that stand for the scribbles.
@@ -149,6 +140,43 @@ class Prompts:
             points.append(sampled)
             polarities.append(np.full(len(sampled), scribble.positive))
         return np.concatenate(points), np.concatenate(polarities)
+
+    def without_polygons(self, shape: tuple[int, int]) -> Prompts:
+        """Return prompts that stand for the outlines at the network.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Rows and columns of the plane.
+
+        Returns
+        -------
+        Prompts
+            What is outlined as object joins the mask, and the box is that of the mask:
+            `tiny` makes little of a mask alone. What is outlined as background is
+            taken out of the mask, and its middle is marked.
+        """
+        if not self.polygons:
+            return self
+        mask = np.zeros(shape, dtype=bool) if self.mask is None else self.mask.copy()
+        points, signs, box = self.points, self.signs, self.box
+        for polygon in self.polygons:
+            inside = polygon.pixels(shape)
+            mask = mask | inside if polygon.positive else mask & ~inside
+            if not polygon.positive:
+                beside = np.reshape(innermost(inside, POINTS_BESIDE), (-1, 2))
+                points = np.concatenate([points, beside])
+                signs = np.append(signs, np.zeros(len(beside), dtype=bool))
+        if any(polygon.positive for polygon in self.polygons) and mask.any():
+            box = box_around(mask)
+        return replace(
+            self,
+            points=points,
+            polarities=signs,
+            box=box,
+            mask=mask if mask.any() else None,
+            polygons=(),
+        )
 
     def check_inside(self, shape: tuple[int, int]) -> None:
         """Raise unless every prompt fits a plane of this shape.
@@ -173,6 +201,8 @@ class Prompts:
                 f"Expected points inside a plane of {shape[0]} x {shape[1]} pixels, "
                 f"got ({row:g}, {column:g}). Give (row, column) in pixels of the data."
             )
+        for polygon in self.polygons:
+            polygon.pixels(shape)
         if self.box is not None:
             _check_box_inside(self.box, shape)
         if self.mask is not None and self.mask.shape != tuple(shape):
@@ -213,13 +243,15 @@ class Prompts:
         Returns
         -------
         bool
-            True if only points or scribbles were appended.
+            True if only points, scribbles or outlines were appended.
         """
         count, lines = len(other.points), len(other.scribbles)
+        outlines = len(other.polygons)
         return (
             np.array_equal(self.points[:count], other.points)
             and np.array_equal(self.signs[:count], other.signs)
             and _same_scribbles(self.scribbles[:lines], other.scribbles)
+            and _same_polygons(self.polygons[:outlines], other.polygons)
             and self.box == other.box
             and _same_mask(self.mask, other.mask)
         )
@@ -232,30 +264,19 @@ def _same_scribbles(mine: tuple[Scribble, ...], others: tuple[Scribble, ...]) ->
     )
 
 
+def _same_polygons(mine: tuple[Polygon, ...], others: tuple[Polygon, ...]) -> bool:
+    return len(mine) == len(others) and all(
+        a.positive == b.positive and np.array_equal(a.corners, b.corners)
+        for a, b in zip(mine, others, strict=True)
+    )
+
+
 def _same_mask(
     mine: npt.NDArray[np.bool_] | None, other: npt.NDArray[np.bool_] | None
 ) -> bool:
     if mine is None or other is None:
         return mine is other
     return np.array_equal(mine, other)
-
-
-def _as_points(values: object, name: str) -> npt.NDArray[np.float64]:
-    try:
-        points = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise PromptError(f"Expected {name} as numbers, got {values!r}.") from error
-    if points.size == 0:
-        points = points.reshape(0, 2)
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise PromptError(
-            f"Expected {name} of shape (N, 2), got {points.shape}. "
-            "Give one (row, column) pair per point."
-        )
-    if not np.isfinite(points).all():
-        raise PromptError(f"Expected finite {name}, got {points.tolist()}.")
-    points.setflags(write=False)
-    return points
 
 
 def _as_polarities(
@@ -298,7 +319,9 @@ def _as_box(values: object) -> tuple[float, float, float, float]:
 
 
 def _as_mask(values: object) -> npt.NDArray[np.bool_]:
-    mask = np.array(values, dtype=bool)
+    mask = np.asarray(values, dtype=bool)
+    if mask.flags.writeable or not mask.flags.owndata:  # it may change later
+        mask = mask.copy()
     if mask.ndim != 2:
         raise PromptError(f"Expected a mask prompt of two axes, got {mask.ndim}.")
     mask.setflags(write=False)

@@ -55,7 +55,11 @@ def run() -> Run:
     """Call the command line as a shell does, but with the fake network."""
 
     def load(
-        model: str, adapter: str | None, device: str, preprocessing: str | None = None
+        model: str,
+        adapter: str | None,
+        device: str,
+        preprocessing: str | None = None,
+        dtype: str = "auto",
     ) -> Predictor:
         return DiskPredictor()
 

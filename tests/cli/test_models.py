@@ -12,6 +12,8 @@ from tests.conftest import CONTENT, SHA256
 from tests.model.test_exports import base_of, published_state
 
 from napari_sam_adapter.cli.main import main
+from napari_sam_adapter.model import checkpoints
+from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.variants import ADAPTERS, MODELS
@@ -234,3 +236,24 @@ def test_the_adapter_of_a_published_checkpoint_gets_a_name(
     expected, exported = torch.load(published), torch.load(back)
     assert exported.keys() == expected.keys()
     assert all(torch.equal(exported[key], expected[key]) for key in expected)
+
+
+def test_how_a_model_wants_its_images_is_asked_and_remembered(
+    cache: Path,
+    own_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(checkpoints, "VIT_B", SamShape(64, 32, 2, (2, 0), 64))
+    command = ["models", "import", str(own_model), "--name", "mine"]
+    assert main(command) == 2
+    assert 'preprocessing "sam", "medsam" or' in capsys.readouterr().err
+    assert main([*command, "--preprocessing", "medsam"]) == 0
+    capsys.readouterr()
+    assert main(["models", "show", "mine"]) == 0
+    assert "medsam" in capsys.readouterr().out
+    output = own_model.with_name("exported.safetensors")
+    command = ["models", "export", str(own_model), "--layout", "sam", "-o", str(output)]
+    assert main(command) == 2
+    assert main([*command, "--preprocessing", "micro-sam"]) == 0
+    assert load_checkpoint(output).family.name == "micro-sam"

@@ -194,5 +194,39 @@ def test_stems(tmp_path: Path, name: str, stem: str) -> None:
 
 
 def test_labels_must_be_whole_numbers(image, labels) -> None:
-    with pytest.raises(DatasetError, match="float64"):
+    with pytest.raises(DatasetError, match="float64 with fractions"):
         Reference("a", image, labels / 2)
+    with pytest.raises(DatasetError, match="from 0"):
+        Reference("a", image, labels.astype(int) - 1)
+    assert Reference("a", image, labels.astype(float)).labels.max() == 7
+
+
+def test_numbers_too_large_are_replaced_by_their_rank(image, labels) -> None:
+    huge = labels.astype(np.uint64) * 2**40
+    huge[0, 0] = 3
+    assert np.unique(Reference("a", image, huge).labels).tolist() == [0, 1, 2]
+
+
+def test_borders_blurred_by_jpeg_do_not_count(tmp_path: Path, save, labels) -> None:
+    save(tmp_path / "images" / "a.png", tmp_path / "masks" / "a.png")
+    (tmp_path / "masks" / "a.png").unlink()
+    Image.fromarray(255 * (labels > 0).astype(np.uint8)).save(
+        tmp_path / "masks" / "a.jpg"
+    )
+    found = next(open_dataset(tmp_path).read()).labels
+    assert np.unique(found).tolist() == [0, 1]
+    assert (found != (labels > 0)).sum() < 20
+
+
+def test_parts_are_told_by_folders_and_lists(tmp_path: Path, save) -> None:
+    for part in ("train", "validation"):
+        folder = tmp_path / part
+        save(folder / "images" / f"{part}.png", folder / "masks" / f"{part}.png")
+    assert [p.split for p in open_dataset(tmp_path).pairs] == ["train", "val"]
+    assert [p.name for p in open_dataset(tmp_path, split="val").pairs] == ["validation"]
+    lines = [f"{n}/images/{n}.png,{n}/masks/{n}.png" for n in ("train", "validation")]
+    (tmp_path / "pairs.csv").write_text(f"{lines[0]}\n{lines[1]},val\n")
+    assert [p.split for p in open_dataset(tmp_path / "pairs.csv").pairs] == [
+        "train",
+        "val",
+    ]

@@ -14,10 +14,18 @@ from napari_sam_adapter.inference.everything import (
     everything_steps,
     grid_points,
 )
+from napari_sam_adapter.inference.mask_pixels import MaskInBox
 from napari_sam_adapter.inference.preprocessing import frame_of
+from napari_sam_adapter.inference.proposals import Proposal
+from napari_sam_adapter.model.families import (
+    EFFICIENT_SAM,
+    LITE_MEDSAM,
+    SAM,
+    SAM_ADAPTER,
+)
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+from napari_sam_adapter.prompts import Prompts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,14 +33,18 @@ if TYPE_CHECKING:
 EVERY_MASK = EverythingSettings(
     points_per_side=3, min_score=-100, min_stability=0, max_overlap=1, max_share=1
 )
-CERTAIN = 8.0
+STABILITY = 0.9
+FAMILIES = SAM, LITE_MEDSAM, EFFICIENT_SAM, SAM_ADAPTER
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> SamPredictor:
     path: Path = tmp_path_factory.mktemp("weights") / "small.pth"
     torch.manual_seed(0)
-    torch.save(build_sam(SamShape(64, 32, 2, (2, 0), 64)).state_dict(), path)
+    sam = build_sam(SamShape(64, 32, 2, (2, 0), 64))
+    for parameter in sam.mask_decoder.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    torch.save(sam.state_dict(), path)
     return load_predictor(path, device="cpu", dtype="float32")
 
 
@@ -42,7 +54,7 @@ def image() -> np.ndarray:
 
 
 class Squares:
-    """Answers a point on a square with the square, its core, and the whole plane."""
+    """Answers a point on a square with the square, and any point with all."""
 
     def __init__(self, *corners: tuple[int, int], side: int = 16, score=0.95) -> None:
         self.corners, self.side, self.score = corners, side, score
@@ -50,22 +62,20 @@ class Squares:
     def encode(self, image):
         return type("Embedding", (), {"frame": frame_of((64, 64), 64)})
 
-    def predict_many(self, embedding, prompts_list):
-        return [self.answer(*map(int, p.points[0])) for p in prompts_list]
+    def propose(self, embedding, points, min_score):
+        if self.score <= min_score:
+            return []
+        found = [mask for p in points for mask in self.masks(*map(int, p))]
+        return [Proposal(mask, self.score) for mask in found]
 
-    def answer(self, row: int, column: int) -> MaskPrediction:
-        whole = np.ones((64, 64), bool)
-        square = np.zeros_like(whole)
-        for top, left in self.corners:
-            if top <= row < top + self.side and left <= column < left + self.side:
-                square[top : top + self.side, left : left + self.side] = True
-        candidates = tuple(
-            MaskCandidate(m, self.score, self.logits(m)) for m in (square, whole)
-        )
-        return MaskPrediction(square, self.score, candidates[0].logits, candidates)
-
-    def logits(self, mask: np.ndarray) -> np.ndarray:
-        return np.where(mask[::4, ::4], CERTAIN, -CERTAIN).astype(np.float32)
+    def masks(self, row: int, column: int) -> list[MaskInBox]:
+        square = np.ones((self.side, self.side), bool)
+        hit = [
+            MaskInBox(top, left, square, STABILITY)
+            for top, left in self.corners
+            if top <= row < top + self.side and left <= column < left + self.side
+        ]
+        return [*hit, MaskInBox(0, 0, np.ones((64, 64), bool), STABILITY)]
 
 
 def test_the_map_has_the_size_of_the_image(network, image) -> None:
@@ -112,6 +122,13 @@ def test_the_background_is_no_object() -> None:
     assert set(np.unique(labels)) == {1, 2}  # the whole plane is a mask, if allowed
 
 
+def test_what_is_covered_has_no_number() -> None:
+    quarters = Squares((0, 0), (0, 32), (32, 0), (32, 32), side=32)
+    settings = EverythingSettings(min_stability=0.5, max_share=1.0)
+    labels = segment_everything(np.zeros((64, 64)), quarters, settings)
+    assert set(np.unique(labels)) == {1, 2, 3, 4}  # the whole plane lies below
+
+
 def test_a_network_runs_through_and_repeats_itself(network, image) -> None:
     steps = list(everything_steps(image, network, EVERY_MASK))
     assert [step.done for step in steps] == [9, 9]
@@ -120,6 +137,27 @@ def test_a_network_runs_through_and_repeats_itself(network, image) -> None:
     numbers = np.unique(labels)
     assert np.array_equal(numbers[numbers > 0], np.arange(1, labels.max() + 1))
     assert np.array_equal(labels, segment_everything(image, network, EVERY_MASK))
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_proposals_are_the_candidates_with_a_good_score(
+    network, image, family, monkeypatch
+) -> None:
+    monkeypatch.setattr(network, "_family", family)
+    embedding = network.encode(image)
+    points = grid_points(image.shape, 3)
+    answers = network.predict_many(embedding, [Prompts(p[None]) for p in points])
+    candidates = [c for answer in answers for c in answer.candidates if c.mask.any()]
+    limit = float(np.median([c.score for c in candidates]))
+    good = [c for c in candidates if c.score > limit]
+    found = network.propose(embedding, points, limit)
+    assert 0 < len(found) == len(good) < len(candidates)
+    for proposal, candidate in zip(found, good, strict=True):
+        mask = proposal.mask
+        assert proposal.score == pytest.approx(candidate.score, abs=1e-5)
+        rows, columns = np.nonzero(candidate.mask)
+        assert (mask.top, mask.left) == (rows.min(), columns.min())
+        assert mask.pixels.sum() == candidate.mask.sum()
 
 
 def test_points_are_spread_evenly() -> None:

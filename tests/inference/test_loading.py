@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.inference.fastest import present_devices
 from napari_sam_adapter.inference.loading import load_predictor
-from napari_sam_adapter.inference.weights import import_weights
+from napari_sam_adapter.inference.weights import export_weights, import_weights
+from napari_sam_adapter.model import checkpoints
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import save_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
@@ -89,5 +91,45 @@ def test_a_named_model_is_fetched_at_first_use_and_its_licence_told_before(
 def test_an_unknown_name_is_told_with_all_names(cache: Path) -> None:
     with pytest.raises(CheckpointError, match=r"tiny, vit_b, .* got 'vit_x'"):
         load_predictor("vit_x")
-    with pytest.raises(CheckpointError, match=r"known adapter \(none yet\)"):
+    with pytest.raises(CheckpointError, match=r"known adapter \(microscopy, medical\)"):
         load_predictor("tiny", adapter="nowhere")
+
+
+@pytest.fixture
+def vit_b_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file whose tensors SAM, MedSAM and micro-sam share, at the size of a test."""
+    monkeypatch.setattr(checkpoints, "VIT_B", SMALL)
+    path = tmp_path / "mine.pth"
+    torch.save(build_sam(SMALL).state_dict(), path)
+    return path
+
+
+def test_an_imported_model_remembers_how_it_wants_its_images(
+    cache: Path, vit_b_file: Path
+) -> None:
+    with pytest.raises(CheckpointError, match="Say which it is"):
+        import_weights(vit_b_file, "mine")
+    assert not cache.exists()
+    entry = import_weights(vit_b_file, "mine", preprocessing="medsam")
+    assert entry.variant.preprocessing == "medsam"
+    predictor = load_predictor("mine", device="cpu", dtype="float32")
+    assert predictor.description["preprocessing"] == "medsam"
+    other = load_predictor("mine", device="cpu", dtype="float32", preprocessing="sam")
+    assert other.description["preprocessing"] == "sam"
+
+
+def test_an_export_asks_and_a_safetensors_file_tells(
+    cache: Path, vit_b_file: Path
+) -> None:
+    path = vit_b_file.with_name("exported.safetensors")
+    with pytest.raises(CheckpointError, match="Say which it is"):
+        export_weights(str(vit_b_file), None, path, "sam")
+    assert not path.exists()
+    export_weights(str(vit_b_file), None, path, "sam", preprocessing="micro-sam")
+    assert load_checkpoint(path).family.name == "micro-sam"
+
+
+def test_what_is_picked_is_said(own_file: Path) -> None:
+    description = load_predictor(own_file).description
+    assert description["device"] in present_devices()
+    assert description["dtype"] in ("float32", "bfloat16")

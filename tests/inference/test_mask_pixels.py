@@ -6,8 +6,14 @@ import pytest
 import torch
 from scipy import ndimage
 
-from napari_sam_adapter.inference.mask_pixels import to_pixels
+from napari_sam_adapter.inference.mask_pixels import (
+    scaled_logits,
+    to_box,
+    to_pixels,
+)
 from napari_sam_adapter.inference.preprocessing import Frame, frame_of
+from napari_sam_adapter.inference.stability import stability
+from napari_sam_adapter.model.families import EFFICIENT_SAM, MEDSAM, SAM
 
 FRAMES = {
     "enlarged": frame_of((300, 411), 128),
@@ -24,7 +30,7 @@ def test_pixels_equal_the_two_published_steps(name: str, blur: float) -> None:
     noise = torch.randn(4, 32, 32, generator=torch.Generator().manual_seed(0))
     logits = torch.from_numpy(ndimage.gaussian_filter(noise.numpy(), (0, blur, blur)))
     expected = (frame.to_masks(logits) > 0).numpy()
-    assert (to_pixels(logits, frame) == expected).all()
+    assert (to_pixels(logits, frame).masks == expected).all()
 
 
 def test_object_in_a_corner_and_no_object() -> None:
@@ -33,7 +39,7 @@ def test_object_in_a_corner_and_no_object() -> None:
     logits[0, 0, 0] = logits[1, 5:9, 4:6] = 2.0
     logits[2, :, 31] = 5.0  # in the padding
     expected = (frame.to_masks(logits) > 0).numpy()
-    assert (to_pixels(logits, frame) == expected).all()
+    assert (to_pixels(logits, frame).masks == expected).all()
 
 
 def test_sign_of_zero_sums_is_that_of_the_two_steps() -> None:
@@ -41,4 +47,31 @@ def test_sign_of_zero_sums_is_that_of_the_two_steps() -> None:
     logits = torch.ones(1, 32, 32)
     logits[0, ::2] = -1.0
     expected = (frame.to_masks(logits) > 0).numpy()
-    assert (to_pixels(logits, frame) == expected).all()
+    assert (to_pixels(logits, frame).masks == expected).all()
+
+
+@pytest.mark.parametrize("family", [SAM, MEDSAM, EFFICIENT_SAM], ids=lambda f: f.name)
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_mask_in_its_box_has_pixels_and_stability_of_the_plane(name, family) -> None:
+    frame: Frame = FRAMES[name]
+    noise = torch.randn(4, 32, 32, generator=torch.Generator().manual_seed(0))
+    blobs = 30 * ndimage.gaussian_filter(noise.numpy(), (0, 3, 3))
+    for low in torch.from_numpy(blobs):
+        found = to_box(low, frame, family)
+        rows, columns = found.pixels.shape
+        (placed,), _ = to_pixels(low[None], frame, family)
+        part = placed[found.top : found.top + rows, found.left : found.left + columns]
+        assert (part == found.pixels).all()
+        assert part.sum() == placed.sum() > 0
+        assert found.pixels.any(0)[[0, -1]].all()
+        assert found.pixels.any(1)[[0, -1]].all()
+        expected = stability(scaled_logits(low[None], frame, family))[0]
+        assert found.stability == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_a_mask_without_pixels_has_an_empty_box() -> None:
+    frame = frame_of((100, 70), 128)
+    for value in (-0.5, -5.0):
+        found = to_box(torch.full((32, 32), value), frame)
+        assert found.pixels.shape == (0, 0)
+        assert found.stability == 0

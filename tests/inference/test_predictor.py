@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sam_adapter import Prompts, SamPredictor, Scribble, load_predictor
+from napari_sam_adapter import (
+    Polygon,
+    Prompts,
+    SamPredictor,
+    Scribble,
+    load_predictor,
+)
 from napari_sam_adapter.errors import (
     CheckpointError,
     DeviceError,
@@ -83,6 +89,21 @@ def test_clear_prompts_give_one_mask(
     prediction = predictor.predict(predictor.encode(image), prompts)
     assert len(prediction.candidates) == 1
     assert prediction.logits.shape == (16, 16)
+
+
+def test_an_outline_is_asked_as_a_mask_and_its_box(
+    predictor: SamPredictor, image: np.ndarray
+) -> None:
+    corners = [(9.5, 19.5), (9.5, 40.5), (30.5, 40.5), (30.5, 19.5)]
+    inside = np.zeros((45, 61), bool)
+    inside[10:31, 20:41] = True
+    same = Prompts(mask=inside, box=(9.5, 19.5, 30.5, 40.5))
+    outline = Prompts(polygons=(Polygon(corners),))
+    embedding = predictor.encode(image)
+    expected = predictor.predict(embedding, same)
+    (many,) = predictor.predict_many(embedding, [outline])
+    for answer in (predictor.predict(embedding, outline), many):
+        assert np.array_equal(answer.logits, expected.logits)
 
 
 def test_previous_answer_changes_the_next(
@@ -207,14 +228,6 @@ def test_small_model_maps_pixel_centres_and_whole_pixels() -> None:
 def test_unequal_scales_belong_to_their_axes() -> None:
     frame = frame_of((10, 100), 64, stretch=True)
     assert frame.to_xy(np.array([[5.0, 50.0]])).tolist() == [[32.0, 32.0]]
-
-
-def test_mask_prompt_keeps_its_orientation() -> None:
-    mask = np.zeros((64, 64), bool)
-    mask[8:16, 40:56] = True
-    logits = frame_of((64, 64), 64).to_mask_prompt(mask)[0]
-    assert (logits > 0).nonzero().amin(dim=0).tolist() == [2, 10]
-    assert (logits > 0).nonzero().amax(dim=0).tolist() == [3, 13]
 
 
 def test_device_without_numbers_is_refused() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +18,7 @@ from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.checkpoints import load_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
 SLACK = 24 << 20
 """Bytes that the interpreter itself may take on the way."""
@@ -43,13 +45,33 @@ def load(what: str, content: bytes, folder: Path) -> dict[str, torch.Tensor] | N
     """Load a file; None if it gives one error that names it."""
     path = folder / "broken.pth"
     path.write_bytes(content)
-    try:
-        return load_checkpoint(path).sam.state_dict()
-    except CheckpointError as error:
-        message = str(error)
+    with little_memory(what, len(content)):
+        try:
+            return load_checkpoint(path).sam.state_dict()
+        except CheckpointError as error:
+            message = str(error)
     assert "broken.pth" in message, what
     assert "\n" not in message, what
     return None
+
+
+@contextlib.contextmanager
+def little_memory(what: str, size: int) -> Iterator[None]:
+    """Assert that loading takes at most three times the size of the file."""
+    if sys.platform != "linux":  # only there the system can be asked
+        yield
+        return
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak
+    before = memory("VmRSS")
+    yield
+    assert memory("VmHWM") - before <= 3 * size + SLACK, what
+
+
+def memory(which: str) -> int:
+    status = Path("/proc/self/status").read_text()
+    found = re.search(which + r":\s+(\d+)", status)
+    assert found
+    return 1024 * int(found[1])
 
 
 def refuse(cases: Iterable[broken.Broken], folder: Path) -> int:

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
+from npe2 import PluginManifest
 from tests.fakes import DiskPredictor
 from tests.plugin import mouse
 
+import napari_sam_adapter
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
 from napari_sam_adapter.plugin.state import Phase
 
+MANIFEST = Path(napari_sam_adapter.__file__).with_name("napari.yaml")
 LEFT_DISK, RIGHT_DISK = (20, 20), (44, 60)
 BETWEEN = (32, 40)
 
@@ -45,6 +49,11 @@ def stack(length=8, first=1, last=6):
     empty = disks(centres=())
     planes = [disks() if first <= z <= last else empty for z in range(length)]
     return np.stack(planes)
+
+
+def corner_of(layer):
+    """Return where in the world the box around the labels of a layer begins."""
+    return layer.data_to_world([used.min() for used in np.nonzero(layer.data)])
 
 
 @dataclass
@@ -87,11 +96,30 @@ class Scene:
     def drag_box(self, start, stop):
         def is_drawn():
             return np.allclose(
-                self.workspace.layers.boxes.data[-1][2, -2:], stop, atol=1
+                self.workspace.layers.shapes.data[-1][2, -2:], stop, atol=1
             )
 
         mouse.drag(self.viewer, start, stop, lambda: self.qtbot.waitUntil(is_drawn))
         self.settle()
+
+    def draw(self, *points, **options):
+        """Drag through points with the tool in hand."""
+
+        def is_there(point):
+            drawn = self.workspace.layers.shapes.data[-1][:, -2:]
+            return np.abs(drawn - point).max(axis=1).min() < 1
+
+        def wait_for(point):
+            self.qtbot.waitUntil(lambda: is_there(point))
+
+        mouse.drag_along(self.viewer, points, wait_for, **options)
+        self.settle()
+
+    @property
+    def prompts(self):
+        """Prompts of the object under work on the plane in view."""
+        plane = self.workspace.plane_in_view()
+        return self.workspace.session.prompts(self.workspace.object_id, plane)
 
     def is_working(self):
         """Whether a worker thread of the widget is alive."""
@@ -99,6 +127,20 @@ class Scene:
 
     def value(self, *index):
         return int(self.labels[index])
+
+
+@pytest.fixture(autouse=True)
+def preferences(plugin_settings, npe2pm):
+    """napari's settings of the plugin, in a folder of the test."""
+    npe2pm.register(PluginManifest.from_file(MANIFEST))
+
+
+@pytest.fixture(autouse=True)
+def autosaves(tmp_path_factory, monkeypatch):
+    """A folder of autosaves of its own."""
+    folder = tmp_path_factory.mktemp("home") / "autosaves"
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_AUTOSAVE", str(folder))
+    return folder
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_second_box_on_a_plane_takes_the_place_of_the_first(scene):
     scene.press("use_boxes")
     scene.drag_box((10, 10), (30, 31))
     scene.drag_box((34, 50), (54, 70))
-    scene.qtbot.waitUntil(lambda: scene.workspace.layers.boxes.nshapes == 1)
+    scene.qtbot.waitUntil(lambda: scene.workspace.layers.shapes.nshapes == 1)
     assert scene.value(3, *RIGHT_DISK) == 1
     assert scene.value(3, *LEFT_DISK) == 0
 
@@ -99,7 +99,7 @@ def test_second_box_on_a_plane_takes_the_place_of_the_first(scene):
 def test_click_without_a_drag_is_no_box(scene):
     scene.press("use_boxes")
     mouse.click(scene.viewer, BETWEEN)
-    scene.qtbot.waitUntil(lambda: scene.workspace.layers.boxes.nshapes == 0)
+    scene.qtbot.waitUntil(lambda: scene.workspace.layers.shapes.nshapes == 0)
     assert not scene.labels.any()
 
 
@@ -252,6 +252,8 @@ def test_network_without_negative_points_clicks_on_objects_only(make_scene):
     scene.controller.set_polarity(False)
     scene.controller.load_model()
     scene.settle()
+    told = "tiny is ready on cpu. It does not understand clicks on the background."
+    assert scene.state.message.text == told
     assert scene.state.positive
     assert scene.widget.annotation_panel.negative.isHidden()
     mouse.press_key(scene.viewer, "J")

@@ -11,7 +11,7 @@ from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.plugin.state import Phase, Tool
+from napari_sam_adapter.plugin.state import Phase
 
 
 @pytest.fixture
@@ -180,14 +180,6 @@ def test_another_model_is_loaded_by_the_next_click(scene):
     assert scene.widget.model_panel.load.isEnabled()
     scene.click((22, 22))
     assert [choice.model for choice in scene.loads] == ["tiny", "vit_b"]
-
-
-def test_key_switches_between_points_and_boxes(scene):
-    mouse.press_key(scene.viewer, "W")
-    assert scene.state.tool is Tool.BOXES
-    assert scene.widget.annotation_panel.buttons["use_boxes"].isChecked()
-    mouse.press_key(scene.viewer, "W")
-    assert scene.state.tool is Tool.POINTS
 
 
 def test_bindings_of_the_user_come_back_when_the_widget_closes(make_scene):

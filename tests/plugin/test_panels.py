@@ -118,6 +118,20 @@ def test_activity_panel_counts_planes_and_shows_errors(activity):
     assert activity.bar.maximum() == 1
 
 
+def test_activity_panel_tells_how_long_and_can_stop(activity, qtbot):
+    pressed = []
+    activity.action_pressed.connect(pressed.append)
+    activity.show_state(PluginState())
+    assert not activity.stop.isEnabled()
+    for done in range(3):
+        progress = Progress(done, 1000)
+        activity.show_state(PluginState(phase=Phase.PROPAGATING, progress=progress))
+    assert activity.bar.text().startswith("2 of 1000 slices, ")
+    assert activity.bar.text().endswith(" left")
+    activity.stop.click()
+    assert pressed == ["stop"]
+
+
 def test_activity_panel_moves_while_nobody_knows_how_long(activity):
     activity.show_state(PluginState(phase=Phase.LOADING))
     assert activity.bar.maximum() == 0
@@ -147,10 +161,13 @@ def test_activity_panel_is_not_drawn_at_every_change(activity, qtbot):
 def test_background_is_hidden_where_the_network_has_no_negative_points(annotation):
     annotation.show_state(PluginState(object_id=1, object_ids=(1,)))
     assert not annotation.negative.isHidden()
+    assert annotation.only_objects.isHidden()
     only_positive = Capabilities(negative_points=False)
     known = PluginState(object_id=1, capabilities=only_positive, loaded=ModelChoice())
     annotation.show_state(known)
     assert annotation.negative.isHidden()
+    assert not annotation.only_objects.isHidden()
+    assert "not understand" in annotation.only_objects.toolTip()
 
 
 def test_preprocessing_is_part_of_the_choice(model):

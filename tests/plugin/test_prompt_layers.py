@@ -6,7 +6,8 @@ from napari.layers import Image
 
 from napari_sam_adapter.plugin import prompt_layers as layers
 from napari_sam_adapter.plugin import prompt_reading as reading
-from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.plugin import prompt_shapes as shapes_layer
+from napari_sam_adapter.prompts import Polygon, Prompts, Scribble
 from napari_sam_adapter.volume.planes import Plane
 
 PLANE = Plane((1, 2), (3,))
@@ -32,7 +33,7 @@ def points(image):
 
 @pytest.fixture
 def boxes(image):
-    return layers.build_boxes_layer(image)
+    return shapes_layer.build_shapes_layer(image)
 
 
 def test_new_layers_lie_exactly_over_the_image(image, points, boxes):
@@ -45,7 +46,7 @@ def test_new_layers_lie_exactly_over_the_image(image, points, boxes):
 
 def test_points_are_read_with_their_plane_and_polarity(points):
     points.add([3, 5, 6])
-    layers.set_defaults(points, positive=False, axes=(0, 2))
+    layers.set_next_point(points, positive=False, axes=(0, 2))
     points.add([2, 7, 8])
     found = reading.read_points(points)
     assert found[PLANE][0].tolist() == [[5, 6]]
@@ -59,25 +60,32 @@ def test_last_box_of_a_plane_counts_and_tiny_ones_do_not(boxes):
         (top, left), (bottom, right) = low, high
         ring = (top, left), (top, right), (bottom, right), (bottom, left)
         boxes.add_rectangles([[3, *corner] for corner in ring])
-    assert reading.read_boxes(boxes) == {PLANE: (4, 5, 12, 14)}
+    assert shapes_layer.read_shapes(boxes)[PLANE].box == (4, 5, 12, 14)
 
 
 def test_what_is_shown_is_read_back(points, boxes):
     known = {
-        PLANE: Prompts([[5, 6], [7, 8]], [True, False], box=(1, 2, 11, 12)),
+        PLANE: Prompts(
+            [[5, 6], [7, 8]],
+            [True, False],
+            (1, 2, 11, 12),
+            (Scribble([(1.1, 2), (3, 4)], False), Scribble([(5, 6), (7, 8), (9, 9)])),
+            polygons=(Polygon([(1.3, 2), (3, 4), (5, 5)]),),
+        ),
         Plane((0, 2), (7,)): Prompts([[2, 9]]),
     }
     layers.show_points(points, known)
-    layers.show_boxes(boxes, known)
+    shapes_layer.show_shapes(boxes, known)
     assert reading.merge(points, boxes, known) == {}
     assert [symbol.value for symbol in points.symbol] == ["disc", "cross", "disc"]
+    assert list(boxes.features["sign"]) == ["", "\N{MINUS SIGN}", "+", "+"]
 
 
 def test_showing_nothing_empties_both_layers(points, boxes):
     layers.show_points(points, {PLANE: Prompts([[5, 6]])})
-    layers.show_boxes(boxes, {PLANE: Prompts(box=(1, 2, 11, 12))})
+    shapes_layer.show_shapes(boxes, {PLANE: Prompts(box=(1, 2, 11, 12))})
     layers.show_points(points, {})
-    layers.show_boxes(boxes, {})
+    shapes_layer.show_shapes(boxes, {})
     assert len(points.data) == 0
     assert boxes.nshapes == 0
 
@@ -111,3 +119,12 @@ def test_colour_follows_the_feature_and_not_the_other_way_round(points):
     assert red[0] > red[1]
     points.face_color = "blue"
     assert reading.read_points(points)[PLANE][1].tolist() == [True, False]
+
+
+def test_several_prompts_are_shown_after_none(points, boxes):
+    asked = Prompts([(1, 2), (3, 4)], [True, False], (1, 2, 8, 9))
+    for known in ({}, {PLANE: asked, PLANE.at(0, 1): asked}):
+        layers.show_points(points, known)
+        layers.show_boxes(boxes, known)
+    assert list(points.features["polarity"]) == ["positive", "negative"] * 2
+    assert boxes.nshapes == 2

@@ -6,6 +6,7 @@ import torch
 from napari.utils.notifications import notification_manager
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, stack
 
+from napari_sam_adapter.inference.loading import load_predictor
 from napari_sam_adapter.model.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
@@ -83,15 +84,65 @@ def test_only_finished_slices_are_learned_if_some_are_marked(make_scene):
     assert labels is not scene.labels
 
 
-def test_stopping_leaves_annotation_alone_and_says_what_came_of_it(scene):
-    scene.widget.training.start({**QUICK, "steps": 500})
-    state = scene.widget.training_state
-    scene.qtbot.waitUntil(lambda: state.progress is not None, timeout=30_000)
-    scene.widget.training_panel.stop.click()
-    assert not state.is_running
-    assert "Stopped" in state.message.text or "before" in state.message.text
+def test_marks_are_shown_and_can_be_taken_back(make_scene):
+    scene = make_scene(stack(), name="cells")
+    panel = scene.widget.training_panel
+    for z in (5, 2):
+        scene.viewer.dims.set_current_step(0, z)
+        assert not panel.finished.isChecked()
+        panel.finished.click()
+        assert panel.finished.isChecked()
+    assert panel.status.text() == "Marked as finished: slice 2, slice 5."
+    panel.finished.click()
+    assert not panel.finished.isChecked()
+    scene.viewer.dims.set_current_step(0, 5)
+    assert panel.finished.isChecked()
+
+
+def test_stopping_keeps_the_best_so_far_and_leaves_annotation_alone(scene):
+    scene.widget.training.start({**QUICK, "steps": 500, "validate_every": 1})
+    state, panel = scene.widget.training_state, scene.widget.training_panel
+
+    def is_validated():
+        return state.progress is not None and len(state.progress.history) > 1
+
+    scene.qtbot.waitUntil(is_validated, timeout=60_000)
+    panel.stop.click()
+    assert not panel.stop.isEnabled()
+    finish(scene)
+    assert state.progress.step < 500
+    assert "before" in state.message.text
+    assert panel.use.isEnabled()
+    assert [path.name for path in state.result.parent.iterdir()] == [state.result.name]
+    load_predictor(scene.state.model.model, adapter=state.result, device="cpu")
     scene.click(BETWEEN)
     assert scene.state.phase is Phase.READY
+
+
+def test_costs_and_what_is_left_out_are_told_before_the_first_step(scene):
+    scene.labels[5] = 1
+    told = []
+    scene.widget.training_state.events.message.connect(lambda m: told.append(m.text))
+    scene.widget.training.start(QUICK)
+    finish(scene)
+    (costs,) = [text for text in told if "numbers to train" in text]
+    assert "MB and" in costs
+    assert "slice 5" in costs
+    assert scene.widget.training_state.progress.step == 3
+
+
+def test_validation_slices_can_be_looked_at_one_by_one(scene):
+    scene.labels[3, 40:60, 50:70] = 1
+    scene.widget.training.start({**QUICK, "validation_share": 0.6})
+    finish(scene)
+    panel, progress = scene.widget.training_panel, scene.widget.training_state.progress
+    names = [panel.example.itemText(i) for i in range(panel.example.count())]
+    assert names == [example.name for example in progress.examples]
+    assert len(names) == 2
+    first = panel.now.pixmap().toImage()
+    panel.example.setCurrentIndex(1)
+    panel.example.activated.emit(1)
+    assert panel.now.pixmap().toImage() != first
 
 
 def test_training_without_masks_is_refused_with_a_sentence(make_scene):

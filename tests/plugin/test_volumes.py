@@ -51,11 +51,11 @@ def test_running_propagation_is_painted_where_it_cuts_the_view(scene):
 
 def test_progress_is_shown_now_and_then_not_for_every_plane(scene):
     scene.click(LEFT_DISK)
-    scene.controller._segmenter._repaint_timer.setInterval(3_600_000)
+    scene.controller._segmenter._propagating._repaint_timer.setInterval(3_600_000)
     seen = []
     scene.state.events.progress.connect(lambda progress: seen.append(progress.done))
     scene.press("propagate")
-    run = scene.controller._segmenter._run
+    run = scene.controller._segmenter._propagating._run
     scene.settle()
     assert scene.value(6, *LEFT_DISK) == 1
     assert run.progress.done > 1

@@ -8,11 +8,16 @@ from tests.conftest import CONTENT
 from tests.plugin.conftest import LEFT_DISK, disks
 
 from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.inference.weights import EXPORTS
+from napari_sam_adapter.model.adapter import SamAdapter
+from napari_sam_adapter.model.adapter_files import save_adapter
+from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.variants import MODELS
-from napari_sam_adapter.plugin.segmenter import load_from_disk
+from napari_sam_adapter.plugin.network_loading import load_from_disk
 from napari_sam_adapter.plugin.state import ModelChoice
+from napari_sam_adapter.plugin.weights_dialogs import LAYOUTS
 from napari_sam_adapter.plugin.weights_state import WeightsController
 from napari_sam_adapter.plugin.weights_window import WeightsWindow
 from napari_sam_adapter.weight_store.entries import Kind, State
@@ -137,20 +142,108 @@ def test_all_downloads_are_removed_at_once(window, web, press, qtbot, monkeypatc
     assert "(0 bytes)" in window.folder.text()
 
 
-def choose_file(monkeypatch, path, name):
-    """Answer the two dialogs of an import."""
+def choose_file(monkeypatch, path, name, images="as its file says"):
+    """Answer the three dialogs of an import."""
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, text: (name or text, True))
 
+    def choose(parent, title, label, items, *_):
+        assert images in items
+        return images, True
 
-def test_an_imported_file_is_listed(window, press, qtbot, monkeypatch, tmp_path):
+    monkeypatch.setattr(QInputDialog, "getItem", choose)
+
+
+def choose_export(monkeypatch, path, layout):
+    """Answer the two dialogs of an export."""
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+
+    def choose(parent, title, label, items, *_):
+        return next(item for item in items if layout in item), True
+
+    monkeypatch.setattr(QInputDialog, "getItem", choose)
+
+
+@pytest.fixture
+def own_file(tmp_path):
+    """A small network with random weights."""
     path = tmp_path / "own.pth"
     torch.save(build_sam(SamShape(64, 32, 2, (2, 0), 64)).state_dict(), path)
-    choose_file(monkeypatch, path, None)
+    return path
+
+
+def test_an_imported_file_is_listed(window, press, qtbot, monkeypatch, own_file):
+    choose_file(monkeypatch, own_file, None)
     press(window.import_file)
     settle(window, qtbot)
     assert state_of(window, "own") is State.IMPORTED
     assert window.status.text() == "Done."
+
+
+def test_how_images_are_wanted_is_asked_and_kept(
+    window, press, qtbot, monkeypatch, own_file
+):
+    choose_file(monkeypatch, own_file, "mine", "medsam")
+    press(window.import_file)
+    settle(window, qtbot)
+    window.choose("mine", Kind.MODEL)
+    assert "Images: medsam" in window.details.text()
+    choose_file(monkeypatch, own_file, "other", "efficient-sam")
+    press(window.import_file)
+    settle(window, qtbot)
+    assert "fits own.pth" in window.status.text()
+    assert window.controller.state.find("other", Kind.MODEL) is None
+
+
+def test_a_model_is_exported(window, press, qtbot, monkeypatch, own_file, tmp_path):
+    choose_file(monkeypatch, own_file, "mine")
+    press(window.import_file)
+    settle(window, qtbot)
+    window.choose("mine", Kind.MODEL)
+    target = tmp_path / "plain.pth"
+    choose_export(monkeypatch, target, "segment-anything")
+    press(window.export)
+    settle(window, qtbot)
+    assert window.status.text() == "Done."
+    exported, own = torch.load(target), torch.load(own_file)
+    assert exported.keys() == own.keys()
+    assert all(torch.equal(exported[key], own[key]) for key in own)
+
+
+def test_an_adapter_is_exported_on_its_model(
+    window, press, qtbot, monkeypatch, own_file, tmp_path
+):
+    choose_file(monkeypatch, own_file, "mine")
+    press(window.import_file)
+    settle(window, qtbot)
+    base = load_checkpoint(own_file)
+    adapter, file = SamAdapter(32, 2, published_order=True), tmp_path / "a.safetensors"
+    save_adapter(adapter, base.sam, file, "mine", base.sha256)
+    choose_file(monkeypatch, file, "adapted")
+    press(window.import_file)
+    settle(window, qtbot)
+    window.choose("adapted", Kind.ADAPTER)
+    target = tmp_path / "published.pth"
+    choose_export(monkeypatch, target, "SAM-Adapter")
+    press(window.export)
+    settle(window, qtbot)
+    assert window.status.text() == "Done."
+    assert load_checkpoint(target).family.name == "sam-adapter"
+
+
+def test_what_cannot_be_exported_is_told(window, press, qtbot, monkeypatch, tmp_path):
+    assert not window.export.isEnabled()  # it is not here yet
+    window.choose("tiny", Kind.MODEL)
+    target = tmp_path / "tiny.pth"
+    choose_export(monkeypatch, target, "segment-anything")
+    press(window.export)
+    settle(window, qtbot)
+    assert "other programs" in window.status.text()
+    assert not target.exists()
+
+
+def test_every_layout_can_be_chosen():
+    assert set(LAYOUTS.values()) == set(EXPORTS)
 
 
 def test_a_broken_file_is_not_imported(window, press, qtbot, monkeypatch, tmp_path):

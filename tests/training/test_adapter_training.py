@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import resource
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,20 +17,22 @@ from napari_sam_adapter.errors import (
     TrainingError,
 )
 from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.model.adapter_header import read_adapter_header
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.training.adapter_training import train_adapter
 from napari_sam_adapter.training.config import PARTS
+from napari_sam_adapter.training.samples import Sample, shared_intensity
 from napari_sam_adapter.training.trainee_loading import load_trainee
+from napari_sam_adapter.volume.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.samples import Sample
 
     Configure = Callable[..., TrainingConfig]
 
@@ -127,6 +130,38 @@ def test_resuming_with_other_options_is_refused(
     stopped.close()
     with pytest.raises(TrainingError, match="batch = 2"):
         next(train_adapter(config(batch=4), disks, resume=True))
+
+
+def test_the_window_of_the_images_goes_into_the_file_and_is_used_again(
+    config: Configure, disks: list[Sample], base: Path
+) -> None:
+    window = IntensityMapping("contrast_limits", -200.0, 300.0)
+    list(train_adapter(config(steps=1), [replace(d, intensity=window) for d in disks]))
+    adapted = load_predictor(base, adapter=config().output, device="cpu")
+    assert read_adapter_header(config().output).notes.intensity == window
+    assert adapted.intensity == window
+    assert adapted.with_adapter(None).intensity is None
+    values = disks[0].image * 2.0 - 150
+    seen = adapted.encode(window.apply(values)).features
+    assert torch.equal(adapted.encode(values).features, seen)
+    assert not torch.equal(adapted.with_adapter(None).encode(values).features, seen)
+    assert Session(values, adapted).volume.intensity == window
+
+
+def test_windows_that_images_have_of_their_own_are_told_and_not_used_again() -> None:
+    def shared(*mappings: IntensityMapping | None) -> IntensityMapping | None:
+        image = np.zeros((4, 4), np.uint8)
+        return shared_intensity(
+            [Sample(image, (image,), intensity=m) for m in mappings]
+        )
+
+    low, high = (IntensityMapping("percentile", x, 100 + x) for x in (0.0, 20.0))
+    found = shared(low, high, None)
+    assert found == IntensityMapping("percentile", 10.0, 110.0)
+    assert not found.suits_others
+    assert shared(low, IntensityMapping()) is None
+    chosen = [IntensityMapping("contrast_limits", 0.0, x) for x in (5.0, 6.0)]
+    assert shared(*chosen) is None
 
 
 def test_leaving_at_any_moment_keeps_the_best_state(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.errors import DatasetError, TrainingError
 from napari_sam_adapter.training.array_samples import samples_from_arrays
 from napari_sam_adapter.training.labels import separate_objects
 from napari_sam_adapter.training.reading import find_samples, find_sets
@@ -47,7 +47,7 @@ def test_folders_of_images_and_masks_are_paired_by_name(tmp_path: Path) -> None:
     for name in ("a", "b"):
         pair(tmp_path, name)
     found = find_samples(tmp_path)
-    assert [sample.name for sample in found.training] == ["a.png", "b.png"]
+    assert [sample.name for sample in found.training] == ["a", "b"]
     assert set(np.unique(found.training[0].layers[0])) == {0, 1, 2}
     assert not found.validation
     assert not found.refused
@@ -64,19 +64,17 @@ def test_broken_pairs_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
     (tmp_path / "images" / "torn.png").write_bytes(b"\x89PNG nothing")
     (tmp_path / "masks" / "alone.png").unlink()
     found = find_samples(tmp_path)
-    assert [sample.name for sample in found.training] == ["good.png"]
+    assert [sample.name for sample in found.training] == ["good"]
     named = {line.split(":")[0] for line in found.refused}
-    assert named == {f"{n}.png" for n in ("empty", "small", "full", "flat", "torn")} | {
-        "alone.png"
-    }
+    assert named == {"empty", "small", "full", "flat", "torn", "alone.png"}
 
 
 def test_given_parts_are_kept_apart(tmp_path: Path) -> None:
     pair(tmp_path / "train", "a")
     pair(tmp_path / "val", "b")
     found = find_samples(tmp_path)
-    assert [s.name for s in found.training] == ["a.png"]
-    assert [s.name for s in found.validation] == ["b.png"]
+    assert [s.name for s in found.training] == ["a"]
+    assert [s.name for s in found.validation] == ["b"]
 
 
 def test_lists_name_image_mask_and_part(tmp_path: Path) -> None:
@@ -96,19 +94,45 @@ def test_a_volume_and_its_labels_become_planes(
     np.save(tmp_path / "labels.npy", (labels > 0).astype(np.uint8))
     found = find_samples(tmp_path / "image.npy", tmp_path / "labels.npy")
     assert len(found.training) == 4
-    assert {sample.group for sample in found.training} == {"image.npy"}
+    assert {sample.group for sample in found.training} == {"image"}
 
 
-def test_a_zipped_set_keeps_its_split(tmp_path: Path) -> None:
-    pair(tmp_path, "a")
-    pair(tmp_path, "b")
-    with zipfile.ZipFile(tmp_path / "cells.zip", "w") as archive:
-        archive.writestr("index.csv", "id,split\na,train\nb,val\n")
-        for path in sorted(tmp_path.glob("*/*.png")):
-            archive.write(path, path.relative_to(tmp_path))
-    found = find_samples(tmp_path / "cells.zip")
-    assert [s.name for s in found.training] == ["cells train 0"]
-    assert [s.name for s in found.validation] == ["cells val 0"]
+def indexed(folder: Path, index: str) -> Path:
+    """Write a set of pictures, of which the last has torn labels."""
+    for name in ("a", "b", "unseen", "torn"):
+        pair(folder, name)
+    (folder / "masks" / "torn.png").write_bytes(b"nothing")
+    (folder / "index.csv").write_text(f"id,split\n{index}")
+    return folder
+
+
+def zipped(folder: Path) -> Path:
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+            archive.write(file, file.relative_to(folder))
+    return path
+
+
+@pytest.mark.parametrize("form", [lambda folder: folder, zipped], ids=["folder", "zip"])
+def test_a_set_with_an_index_keeps_its_split_and_names_what_is_broken(
+    tmp_path: Path, form: Callable[[Path], Path]
+) -> None:
+    index = "a,train\nb,val\ntorn,train\ngone,val\nunseen,test\n"
+    found = find_samples(form(indexed(tmp_path / "cells", index)))
+    assert [s.name for s in found.training] == ["a"]
+    assert [s.name for s in found.validation] == ["b"]
+    assert [line.split(":")[0] for line in found.refused] == ["gone", "torn"]
+
+
+def test_volumes_of_more_axes_give_their_planes(
+    tmp_path: Path, volume: tuple[np.ndarray, np.ndarray]
+) -> None:
+    image, labels = (np.stack([part] * 2) for part in volume)
+    np.savez(tmp_path / "both.npz", image=image, labels=labels.astype(float))
+    found = find_samples(tmp_path / "both.npz")
+    assert [s.name for s in found.training][::4] == ["both 0,1", "both 1,1"]
+    assert np.unique(found.training[2].layers[0]).tolist() == [0, 1, 2]
 
 
 def test_sets_share_the_weights_of_a_recipe(tmp_path: Path) -> None:
@@ -122,7 +146,7 @@ def test_sets_share_the_weights_of_a_recipe(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["nothing", "empty folder"])
 def test_data_without_pairs_are_refused(tmp_path: Path, content: str) -> None:
     data = tmp_path if content == "empty folder" else tmp_path / "nothing"
-    with pytest.raises(TrainingError, match="Expected"):
+    with pytest.raises(DatasetError, match="Expected"):
         find_samples(data)
 
 

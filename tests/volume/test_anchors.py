@@ -285,13 +285,13 @@ def test_the_most_doubtful_planes_come_first(session):
     session.predictor.score = 0.55
     click(session, 10)
     list(propagate(session, 1))
-    doubts = session.doubts(1)
+    doubts = session.doubts(1, below=0.9)
     assert len(doubts) == DEPTH - 1
     confidences = [doubt.confidence for doubt in doubts]
     assert confidences == sorted(confidences)
     session.lock(1, doubts[0].plane)
-    assert doubts[0] not in session.doubts()
-    assert session.doubts(7) == []
+    assert doubts[0] not in session.doubts(below=0.9)
+    assert session.doubts(7, below=0.9) == []
 
 
 def test_a_correction_starts_from_the_propagated_mask(session):

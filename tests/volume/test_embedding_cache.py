@@ -9,7 +9,7 @@ KILOBYTE = 1024
 
 
 def key(number):
-    return Plane((1, 2), (number,)), 1
+    return Plane((1, 2), (number,)), 1, None
 
 
 def filled(budget, count):

@@ -221,6 +221,18 @@ def test_planes_that_cannot_be_embedded_are_named_and_the_rest_goes_on(volume, s
     assert len(list(store.folder.iterdir())) == 8
 
 
+def test_the_windows_of_large_planes_are_embedded_ahead(volume, store):
+    side = max(volume.shape[1:]) // 6
+    predictor = PackingDiskPredictor(image_size=2 * side)
+    plane = Plane((1, 2), (4,))
+    done = list(embed_ahead(Volume(volume), predictor, store, [plane], batch=3))
+    assert [step.was_there for step in done] == [False]
+    assert {image.shape for image in predictor.encoded} == {(side, side)}
+    predictor.encoded.clear()
+    segment(volume, store, predictor)
+    assert (side, side) not in {image.shape for image in predictor.encoded}
+
+
 WRITER = """
 import itertools, sys
 import numpy as np

@@ -50,6 +50,16 @@ def test_depth_is_measured_in_the_size_of_pixels():
     assert signed_distance(np.zeros((2, 2), bool)).max() == -np.inf
 
 
+def test_a_mask_is_cut_within_the_box_that_it_is_known_to_lie_in():
+    mask = np.zeros((32, 40), bool)
+    mask[5:9, 7:20] = True
+    for within in ((0, 0, 32, 40), (5, 7, 9, 20), (2, 3, 30, 25)):
+        found = BoxedMask.of(mask, within)
+        assert found.box == (5, 7, 9, 20)
+        assert np.array_equal(found.full(), mask)
+    assert BoxedMask.of(~mask, (5, 7, 9, 20)).box == (0, 0, 0, 0)
+
+
 def test_boxed_masks_are_the_masks():
     full = ball((4, 3, 5))[4]
     boxed = BoxedMask.of(full)

@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_sam_adapter.volume.edits import (
     MovePoint,
     NewObject,
     Paint,
+    ReleasePaint,
     RemovePoint,
     SetBox,
     SetMaskPrompt,
@@ -34,6 +36,7 @@ from napari_sam_adapter.volume.journal_entries import (
     Redo,
     StartPropagation,
     Undo,
+    UseIntensity,
     UsePredictor,
     edit_from_json,
     edit_to_json,
@@ -67,12 +70,14 @@ ENTRIES = [
     SetPrompts(1, PLANE, Prompts()),
     ChooseCandidate(1, PLANE, 2),
     Paint(PLANE, np.array([(1, 2)]), np.array([3])),
+    UseIntensity(IntensityMapping("lung", -1350.0, 150.0)),
     EditGroup((NewObject(1), SetPrompts(1, PLANE, PROMPTS))),
     Predict(1, PLANE),
     StartPropagation(
         1, (1, 2), PropagationRange(PLANE, 0, 2, 5), PropagationSettings(), True
     ),
     Propagated(1, 2, PLANE),
+    ReleasePaint(1, PLANE),
     LockPlane(1, PLANE),
     UnlockPlane(1, PLANE),
     EndHere(1, PLANE),
@@ -187,6 +192,19 @@ def test_propagations_of_many_objects_are_replayed_bit_for_bit(saved, path, volu
         saved.undo()
         again.undo()
         same(saved, again)
+
+
+def test_a_window_changed_in_the_middle_is_replayed(saved, path, volume, plane):
+    saved.apply(NewObject(1), AddPoint(1, plane, LEFT[1:]))
+    saved.mask(1, plane)
+    before = saved.labels.copy()
+    saved.intensity = IntensityMapping("contrast_limits", 0.0, 1.0)
+    saved.add_point(1, plane, RIGHT[1:])
+    saved.mask(1, plane)
+    assert (saved.labels != before).any()
+    again = replay(path, volume, DiskPredictor())
+    same(saved, again)
+    assert again.intensity == saved.intensity
 
 
 def test_the_spacing_is_kept(volume, path):
@@ -344,12 +362,37 @@ def test_a_propagation_that_does_not_get_as_far_is_reported(saved, path, volume,
         replay(path, volume, DiskPredictor(score=0.1))
 
 
-def test_a_full_disk_is_reported_once_and_work_goes_on(saved, path):
+@contextlib.contextmanager
+def full_disk(size):
+    """No file of this process may grow beyond a size."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_reported_once_and_nothing_is_left_out(saved, path, volume):
+    saved.new_object()
+    whole = path.read_bytes()
+    with full_disk(len(whole) + 10):
+        with pytest.raises(OutputError, match="save the labels"):
+            saved.new_object()
+        assert saved.new_object() == 3
+    assert path.read_bytes() == whole
+    assert saved.new_object() == 4
+    assert replay(path, volume, DiskPredictor()).object_ids == [1, 2, 3, 4]
+
+
+def test_a_closed_journal_lets_go_of_its_file(path, volume):
+    session = Session(volume, journal=path)
+    session.new_object()
+    session.close()
     path.unlink()
-    path.mkdir()
-    with pytest.raises(OutputError, match="save the labels"):
-        saved.new_object()
-    assert saved.new_object() == 2
+    session.new_object()
+    assert not path.exists()
 
 
 def test_points_and_boxes_given_as_arrays_are_replayed(path, volume, plane):

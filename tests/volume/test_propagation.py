@@ -9,6 +9,7 @@ from napari_sam_adapter.volume.edits import Paint
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.propagation import follow, propagate
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
+from napari_sam_adapter.volume.review import DOUBTFUL
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.stop_rule import StopRule
 
@@ -168,7 +169,7 @@ def test_slow_fading_over_many_planes_does_not_end_an_object(plane):
     session = clicked_session(image.astype(np.uint8), plane, EchoPredictor())
     results = list(propagate(session, 1))
     assert all(result.is_usable for result in results)
-    assert min(result.confidence for result in results) > 0.6
+    assert min(result.confidence for result in results) > DOUBTFUL
 
 
 class BrokenArray:

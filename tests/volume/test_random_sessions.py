@@ -9,8 +9,22 @@ from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT, SHAPE, ball, paint_balls
 
 from napari_sam_adapter.errors import SamAdapterError
-from napari_sam_adapter.volume.edits import Accept, EndHere, LockPlane, Paint
+from napari_sam_adapter.volume.edits import (
+    Accept,
+    DeleteObject,
+    EndHere,
+    LockPlane,
+    Paint,
+)
 from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.object_edits import (
+    LockObject,
+    MergeObjects,
+    RenameObject,
+    SetOverlapRule,
+    SplitObject,
+    UnlockObject,
+)
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.propagation import FollowRule, follow, propagate
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
@@ -38,7 +52,7 @@ class Monkey:
         actions = [
             self.click, self.click, self.click, self.follow, self.start, self.step,
             self.step, self.lock, self.paint, self.session.undo, self.session.redo,
-            self.accept,
+            self.accept, self.whole_objects,
         ]  # fmt: skip
         with contextlib.suppress(SamAdapterError):  # refused: nothing happened
             actions[self.rng.integers(len(actions))]()
@@ -108,6 +122,30 @@ class Monkey:
     def accept(self):
         self.session.apply(Accept(self.object()))
 
+    def whole_objects(self):
+        one, other = self.object(), self.object()
+        edits = [
+            MergeObjects((one, other)), SplitObject(one), LockObject(one),
+            UnlockObject(other), SetOverlapRule("cut"), SetOverlapRule("keep"),
+            DeleteObject(one), RenameObject(one, f"like {other}"),
+        ]  # fmt: skip
+        self.session.apply(edits[self.rng.integers(len(edits))])
+
+
+def sizes(session):
+    """Voxels and slices of every object that has any, counted anew."""
+    found = {}
+    for object_id in np.unique(session.labels[session.labels > 0]).tolist():
+        own = session.labels == object_id
+        found[object_id] = int(own.sum()), int(own.any(axis=(1, 2)).sum())
+    return found
+
+
+def listed(session):
+    """What the session says about sizes without counting."""
+    lines = [session.objects.summary(object_id) for object_id in session.objects.ids]
+    return {line.object_id: (line.voxels, line.slices) for line in lines if line.voxels}
+
 
 def kept(session):
     """Voxels that only the user may change, with what they hold."""
@@ -139,6 +177,7 @@ def test_random_sessions_keep_locks_and_can_be_undone_and_replayed(
         with contextlib.suppress(SamAdapterError):
             monkey.follow()
         np.testing.assert_array_equal(session.labels[marked], before[marked])
+    assert listed(session) == sizes(session)
     again = replay(path, IMAGE, DiskPredictor())
     np.testing.assert_array_equal(again.labels, session.labels)
     assert again.doubts(below=2) == session.doubts(below=2)
@@ -147,3 +186,4 @@ def test_random_sessions_keep_locks_and_can_be_undone_and_replayed(
     assert not session.labels.any()
     assert session._document.records == {}
     assert session._document.kept == set()
+    assert listed(session) == {}

@@ -3,8 +3,9 @@ import pytest
 from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT
 
+from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.volume.edits import Accept, DeleteObject, NewObject, Paint
-from napari_sam_adapter.volume.propagation import follow
+from napari_sam_adapter.volume.propagation import follow, propagate
 
 
 @pytest.fixture
@@ -110,3 +111,21 @@ def test_a_click_elsewhere_does_not_end_a_propagation(clicked, plane):
     clicked.apply(NewObject(2))
     clicked.add_point(2, plane, RIGHT[1:])
     assert clicked.commit(second)
+
+
+def test_another_window_outdates_results_and_embeds_anew(clicked, plane, predictor):
+    clicked.add_point(1, plane, (12, 12))
+    late = clicked.compute(clicked.request(1, plane))
+    encoded = len(predictor.encoded)
+    clicked.intensity = IntensityMapping("contrast_limits", 0.0, 400.0)
+    assert clicked.commit(late) == []
+    clicked.mask(1, plane)
+    assert len(predictor.encoded) == encoded + 1
+    assert predictor.encoded[-1].max() == 128
+
+
+def test_another_window_is_followed_anew(clicked):
+    first = [result.plane for result in propagate(clicked, 1)]
+    assert [result.plane for result in propagate(clicked, 1)] == []
+    clicked.intensity = IntensityMapping("contrast_limits", 0.0, 250.0)
+    assert [result.plane for result in propagate(clicked, 1)] == first

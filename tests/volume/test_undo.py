@@ -153,11 +153,74 @@ def test_a_late_mask_over_newer_pixels_is_a_step_of_its_own(session, plane):
 
 
 @pytest.mark.parametrize("column", [LEFT[2], RIGHT[2]], ids=["same", "elsewhere"])
-def test_a_late_mask_spares_what_can_be_redone_if_it_may(session, plane, column):
+def test_a_late_mask_spares_what_can_be_redone(session, plane, column):
     session.apply(NewObject(1), NewObject(2))
     session.add_point(1, plane, LEFT[1:])
     late = session.compute(session.request(1, plane))
     session.apply(Paint(plane, np.array([(10, column)]), np.array([2])))
+    painted = state(session)
     session.undo()
     session.commit(late)
-    assert session.can_redo is (column == RIGHT[2])
+    masked = state(session)
+    session.redo()
+    assert session.labels[4, 10, column] == 2
+    assert bool((session.labels[4] == 1).any()) is (column == RIGHT[2])
+    if column == LEFT[2]:
+        assert state(session) == painted
+    session.undo()
+    assert state(session) == masked
+
+
+def test_two_quick_clicks_are_redone_after_the_first_got_its_mask(session, plane):
+    session.new_object()
+    session.add_point(1, plane, LEFT[1:])
+    session.add_point(1, plane, RIGHT[1:])
+    session.mask(1, plane)
+    both = state(session)
+    session.undo()
+    session.mask(1, plane)
+    one = state(session)
+    assert session.can_redo
+    session.redo()
+    assert state(session) == both
+    session.undo()
+    assert state(session) == one
+    assert not session.needs_mask(1, plane)
+    session.undo()
+    assert not session.labels.any()
+
+
+def test_old_steps_are_forgotten_when_their_answers_need_much_memory(
+    session, plane, monkeypatch
+):
+    monkeypatch.setattr("napari_sam_adapter.volume.history.MOST_BYTES", 130 * 5120)
+    session.new_object()
+    for number in range(150):
+        session.add_point(1, plane, (number % 32, number % 40), number % 2 == 0)
+        session.mask(1, plane)
+        assert len(session.state.done) >= min(number + 1, 100)
+    answer = session._document.record(1, plane).answer
+    assert answer.nbytes == 5120
+    assert 100 <= len(session.state.done) <= 131
+
+
+def test_only_the_newest_answers_can_be_refined(session, plane, monkeypatch):
+    monkeypatch.setattr("napari_sam_adapter.volume.document.MOST_REFINABLE", 2)
+    for object_id in (1, 2, 3):
+        session.new_object()
+        session.add_point(object_id, plane.at(0, object_id), LEFT[1:])
+        session.mask(object_id, plane.at(0, object_id))
+        session.add_point(object_id, plane.at(0, object_id), RIGHT[1:])
+        session.mask(object_id, plane.at(0, object_id))
+    for object_id in (1, 2, 3):
+        session.add_point(object_id, plane.at(0, object_id), (1, 1))
+    requests = [session.request(i, plane.at(0, i)) for i in (1, 2, 3)]
+    assert [request.previous is None for request in requests] == [True, False, False]
+    for request in reversed(requests):
+        session.commit(session.compute(request))
+    before = state(session)
+    while session.can_undo:
+        session.undo()
+    while session.can_redo:
+        session.redo()
+    assert state(session)[0] == before[0]

@@ -53,12 +53,10 @@ def now(name: str) -> Entry:
 
 def test_every_named_model_says_where_its_weights_are(cache: Path) -> None:
     states = {entry.name: entry.state for entry in entries()}
-    assert {states.pop(name) for name in ("tiny", "microscopy", "medical")} == {
-        State.SHIPPED
-    }
-    assert {states.pop(name) for name in ("lite_medsam", "sam_med2d")} == {
-        State.BY_HAND
-    }
+    shipped = ("tiny", "microscopy", "medical")
+    assert {states.pop(name) for name in shipped} == {State.SHIPPED}
+    by_hand = ("lite_medsam", "sam_med2d", "sam_adapter")
+    assert {states.pop(name) for name in by_hand} == {State.BY_HAND}
     assert set(states.values()) == {State.TO_DOWNLOAD}
     files = [entry.path for entry in entries()]
     assert len(set(files)) == len(files)
@@ -126,7 +124,8 @@ def test_a_failed_import_leaves_nothing(cache: Path, own_file: Path) -> None:
 def test_removing_takes_the_sum_and_the_part_along(
     cache: Path, own_file: Path, listed: Entry
 ) -> None:
-    added = add_file(own_file, "mine", Kind.MODEL)
+    added = add_file(own_file, "mine", Kind.MODEL, "medsam")
+    assert now("mine").variant.preprocessing == "medsam"
     remove(added)
     assert list((cache / "models").iterdir()) == []
     listed.part.write_bytes(b"half")

@@ -30,7 +30,7 @@ def demo(
 
     Opens napari; without a display, or with --headless, it writes a picture instead.
     """
-    if not headless and not _has_display():
+    if not headless and not has_display():
         typer.echo(f"No display found, so the demo goes into a picture: {output}")
         headless = True
     if headless:
@@ -43,7 +43,14 @@ def demo(
         run_demo()
 
 
-def _has_display() -> bool:
-    # Windows and macOS always have one; Qt can draw without one if told so.
+def has_display() -> bool:
+    """Return whether a window can be opened.
+
+    Returns
+    -------
+    bool
+        A guess on Linux; Windows and macOS always have a display.
+    """
+    # Qt can draw without one if told so.
     names = "DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"
     return sys.platform != "linux" or any(os.environ.get(name) for name in names)

@@ -78,7 +78,7 @@ def _steps(
     planes: list[Plane],
     batch: int,
 ) -> Iterator[EmbeddedPlane]:
-    from napari_sam_adapter.predictions import PackingPredictor
+    from napari_sam_adapter.predictions import PackingPredictor, trained_window
     from napari_sam_adapter.volume.embedding_ahead import embed_ahead
     from napari_sam_adapter.volume.planes import Volume
 
@@ -87,7 +87,7 @@ def _steps(
             "Expected a model whose embeddings can be kept, got "
             f"{type(predictor).__name__}. Choose another --model."
         )
-    volume = Volume(image.data, image.axes)
+    volume = Volume(image.data, image.axes, trained_window(predictor))
     for step in embed_ahead(volume, predictor, store, planes, batch):
         if store.problem:
             raise OutputError(f"{store.problem} Make room, or choose another folder.")

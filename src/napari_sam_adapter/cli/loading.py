@@ -19,12 +19,17 @@ class Loader(Protocol):
         adapter: str | None,
         device: str,
         preprocessing: str | None = None,
+        dtype: str = "auto",
     ) -> Predictor:
         """Load a network."""
 
 
 def load_from_disk(
-    model: str, adapter: str | None, device: str, preprocessing: str | None = None
+    model: str,
+    adapter: str | None,
+    device: str,
+    preprocessing: str | None = None,
+    dtype: str = "auto",
 ) -> Predictor:
     """Load a network from its file; what is missing is downloaded after a question.
 
@@ -38,6 +43,8 @@ def load_from_disk(
         ``"auto"`` or a device of this machine.
     preprocessing : str or None
         How the network wants its images; None where its file tells it.
+    dtype : str
+        Number format; ``"auto"`` takes the faster one.
 
     Returns
     -------
@@ -52,10 +59,14 @@ def load_from_disk(
     from napari_sam_adapter.inference.loading import load_predictor
 
     predictor = load_predictor(
-        model, adapter=adapter, device=device, preprocessing=preprocessing
+        model, adapter=adapter, device=device, dtype=dtype, preprocessing=preprocessing
     )
-    if "note" in predictor.description:
-        typer.echo(predictor.description["note"], err=True)
+    description = predictor.description
+    if device == "auto":
+        where = f"{description['device']} in {description['dtype']}"
+        typer.echo(f"{model}: computing on {where}", err=True)
+    if "note" in description:
+        typer.echo(description["note"], err=True)
     return predictor
 
 

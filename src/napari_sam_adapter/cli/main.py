@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from napari_sam_adapter import __version__
+from napari_sam_adapter.cli.annotate import annotate
 from napari_sam_adapter.cli.demo import demo
 from napari_sam_adapter.cli.embed import embed
 from napari_sam_adapter.cli.evaluation import evaluate
+from napari_sam_adapter.cli.export import export
 from napari_sam_adapter.cli.loading import Loader, load_from_disk
+from napari_sam_adapter.cli.measure import measure
 from napari_sam_adapter.cli.models import models
 from napari_sam_adapter.cli.pretrain import pretrain
+from napari_sam_adapter.cli.replaying import replay
 from napari_sam_adapter.cli.segment import segment
 from napari_sam_adapter.cli.train import train
 from napari_sam_adapter.errors import SamAdapterError
@@ -37,9 +41,13 @@ app = typer.Typer(
 app.command()(segment)
 app.command()(embed)
 app.command()(demo)
+app.command()(annotate)
 app.command()(evaluate)
+app.command()(measure)
+app.command()(export)
 app.add_typer(models, name="models")
 app.command()(pretrain)
+app.command()(replay)
 app.command()(train)
 
 

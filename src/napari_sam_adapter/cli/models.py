@@ -89,6 +89,7 @@ def show(name: NameArgument) -> None:
             "source": variant.source,
             "download": variant.url,
             "page": variant.page,
+            "images": variant.preprocessing,
             "sha256": variant.sha256 or _pinned(entry),
             "file": entry.path,
         }
@@ -109,7 +110,10 @@ def download_model(name: NameArgument, yes: YesOption = False) -> None:
 
 @models.command("import")
 def import_file(
-    file: FileArgument, name: NewNameOption, base: BaseOption = None
+    file: FileArgument,
+    name: NewNameOption,
+    base: BaseOption = None,
+    preprocessing: options.PreprocessingOption = None,
 ) -> None:
     """Copy a weight file into the cache folder and give it a name."""
     from napari_sam_adapter.cli.downloading import fetch_missing
@@ -117,7 +121,7 @@ def import_file(
 
     if base is not None:
         fetch_missing(base, None)
-    entry = import_weights(file, name, base)
+    entry = import_weights(file, name, base, preprocessing)
     typer.echo(f"{entry.path}: use it with --{entry.kind.value} {entry.name}")
 
 
@@ -127,6 +131,7 @@ def export(
     output: ExportOption,
     layout: LayoutOption,
     adapter: options.AdapterOption = None,
+    preprocessing: options.PreprocessingOption = None,
     overwrite: options.OverwriteOption = False,
 ) -> None:
     """Write a model, with an adapter or without, in a layout that others read."""
@@ -134,7 +139,7 @@ def export(
     from napari_sam_adapter.inference.weights import export_weights
 
     fetch_missing(model, adapter)
-    export_weights(model, adapter, output, layout, overwrite)
+    export_weights(model, adapter, output, layout, overwrite, preprocessing)
     typer.echo(f"{output}: written")
 
 

@@ -18,6 +18,46 @@ LabelsOption = Annotated[
         help="Labels to write: .tif, .zarr, .nii, .nii.gz, .png (2-D) or .npy.",
     ),
 ]
+OptionalLabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Labels to write: .tif, .zarr, .nii, .nii.gz, .png (2-D) or .npy.",
+    ),
+]
+SessionArgument = Annotated[
+    Path, typer.Argument(help="A saved session, NAME.session, or its journal.")
+]
+SessionImageOption = Annotated[
+    Path, typer.Option("--image", help="The image that it was made with.")
+]
+MethodsOption = Annotated[
+    bool, typer.Option("--methods", help="Print a sentence for a methods section.")
+]
+RecordedDeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="auto, cpu, cuda, ... By default that of the session, for the same bits."
+    ),
+]
+LabelsArgument = Annotated[
+    Path, typer.Argument(help="Labels, in one of the formats of images.")
+]
+ExportArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="File to write: .tif, .zarr, .nii, .nii.gz, .png (2-D), .npy or .json "
+        "(COCO annotations)."
+    ),
+]
+LikeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--image", help="The segmented image, for axes, scale, units and position."
+    ),
+]
+TableOption = Annotated[Path, typer.Option("--output", "-o", help="CSV file to write.")]
 PointOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -57,7 +57,7 @@ def segment(
     asked = PromptOptions(
         point or (), negative or (), box or (), separate, axis, propagate, start, stop
     )
-    task = Task.of(_open(image, channel), asked)
+    task = Task.of(open_channel(image, channel), asked)
     predictor = loader_of(context)(model, adapter, device, preprocessing)
     session, reports = _run(task, predictor, embeddings)
     save_labels(output, session.labels, task.image, overwrite)
@@ -73,16 +73,30 @@ def _check_outputs(
     from napari_sam_adapter.image_io.formats import check_labels_path
     from napari_sam_adapter.image_io.output import check_output
 
-    _check_apart("image", image, "labels", output)
+    check_apart("image", image, "labels", output)
     if report is not None:
-        _check_apart("image", image, "report", report)
-        _check_apart("labels", output, "report", report)
+        check_apart("image", image, "report", report)
+        check_apart("labels", output, "report", report)
     check_labels_path(output, overwrite)
     if report is not None:
         check_output(report, overwrite)
 
 
-def _check_apart(kind: str, path: Path, other_kind: str, other: Path) -> None:
+def check_apart(kind: str, path: Path, other_kind: str, other: Path) -> None:
+    """Raise unless two paths have nothing to do with each other.
+
+    Parameters
+    ----------
+    kind, other_kind : str
+        What they are, for the message.
+    path, other : Path
+        The paths.
+
+    Raises
+    ------
+    OutputError
+        If they are the same, or one lies inside the other.
+    """
     first, second = path.resolve(), other.resolve()
     if first == second:
         raise OutputError(
@@ -96,7 +110,26 @@ def _check_apart(kind: str, path: Path, other_kind: str, other: Path) -> None:
         )
 
 
-def _open(path: Path, channel: int | None) -> OpenedImage:
+def open_channel(path: Path, channel: int | None) -> OpenedImage:
+    """Open an image, or one channel of it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    channel : int or None
+        The channel; None for the whole image.
+
+    Returns
+    -------
+    OpenedImage
+        Not read yet.
+
+    Raises
+    ------
+    ImageError
+        If the file is no image, or there is no such channel.
+    """
     from napari_sam_adapter.image_io import open_image
 
     image = open_image(path)
@@ -109,11 +142,13 @@ def _run(
     from tqdm import tqdm
 
     from napari_sam_adapter.cli.segmentation import segment_objects
+    from napari_sam_adapter.predictions import trained_window
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
-    volume = Volume(task.image.data, task.image.axes)
+    window = trained_window(predictor)
+    volume = Volume(task.image.data, task.image.axes, window)
     store = None if embeddings is None else EmbeddingStore(embeddings)
     session = Session(volume, predictor, spacing=task.spacing, store=store)
     steps = segment_objects(session, task.objects, task.plans)

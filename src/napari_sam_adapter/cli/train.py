@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.progress import (
-        TrainingEstimate,
-        TrainingProgress,
-    )
+    from napari_sam_adapter.training.progress import TrainingProgress
     from napari_sam_adapter.training.reading import FoundSamples
 
 SHOWN_REFUSALS = 10
@@ -156,7 +153,7 @@ def _show(steps: Iterator[TrainingProgress], quiet: bool) -> TrainingProgress:
 
     last = next(steps)
     if not quiet:
-        typer.echo(_costs(last.estimate))
+        typer.echo(last.estimate.sentence)
     hidden = True if quiet else None  # None: only in a terminal
     with tqdm(total=last.total_steps, unit="step", disable=hidden) as bar:
         for last in steps:
@@ -164,14 +161,6 @@ def _show(steps: Iterator[TrainingProgress], quiet: bool) -> TrainingProgress:
             bar.set_postfix(loss=last.loss, iou=last.iou, best=best, refresh=False)
             bar.update(last.step - bar.n)
     return last
-
-
-def _costs(estimate: TrainingEstimate) -> str:
-    return (
-        f"{estimate.trained_parameters:,} numbers to train, about "
-        f"{estimate.memory_bytes / 1e6:,.0f} MB and {estimate.seconds / 60:.1f} min "
-        "at most, without validation"
-    )
 
 
 def _summary(config: TrainingConfig, last: TrainingProgress) -> str:

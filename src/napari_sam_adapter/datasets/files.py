@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.datasets.reference import BrokenPair, Dataset, Pair, Reference
+from napari_sam_adapter.datasets.reference import (
+    TRAINING,
+    BrokenPair,
+    Dataset,
+    Pair,
+    Reference,
+    role_of,
+)
 from napari_sam_adapter.errors import DatasetError
 from napari_sam_adapter.image_io import OpenedImage, open_image
 from napari_sam_adapter.image_io.formats import FORMATS
@@ -21,6 +29,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 LABEL_FOLDERS = ("masks", "labels")
+JPEG_LEVEL = 127
+"""JPEG blurs the borders of masks; above this they count as object."""
 ROLES = re.compile(r"[-_. ](image|img|raw|labels?|masks?|seg|gt)$", re.IGNORECASE)
 """What a file name may add to the stem that image and labels share."""
 SUFFIXES = (
@@ -68,8 +78,8 @@ def open_list(path: Path) -> Dataset:
     Parameters
     ----------
     path : Path
-        One line for each pair: image and labels, relative to the folder of the list.
-        A first line ``image,labels`` is skipped.
+        One line for each pair: image and labels, relative to the folder of the list,
+        and perhaps ``train`` or ``val``. A first line ``image,labels`` is skipped.
 
     Returns
     -------
@@ -79,7 +89,7 @@ def open_list(path: Path) -> Dataset:
     Raises
     ------
     DatasetError
-        If the list cannot be read, or a line does not have two entries.
+        If the list cannot be read, or a line has not two or three entries.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -91,7 +101,8 @@ def open_list(path: Path) -> Dataset:
         ) from error
     if rows and rows[0][0].strip().lower() == "image":
         rows = rows[1:]
-    pairs = [_listed(path, row) for row in rows]
+    has_splits = any(len(row) > 2 and row[2].strip() for row in rows)
+    pairs = [_listed(path, row, TRAINING if has_splits else "") for row in rows]
     return Dataset(path.stem, tuple(pairs))
 
 
@@ -131,14 +142,15 @@ def stem_of(path: Path) -> str:
     return ROLES.sub("", name[: len(name) - len(ending)])
 
 
-def _listed(path: Path, row: Sequence[str]) -> Pair:
-    if len(row) != 2:
+def _listed(path: Path, row: Sequence[str], otherwise: str) -> Pair:
+    if len(row) not in (2, 3):
         raise DatasetError(
             f"Expected an image and its labels on every line of {path}, got "
             f"{','.join(row)!r}. Write: image.tif,labels.tif"
         )
-    image, labels = (path.parent / entry.strip() for entry in row)
-    return pair_of(stem_of(image), image, labels)
+    image, labels = (path.parent / entry.strip() for entry in row[:2])
+    split = role_of(row[2]) if len(row) == 3 else ""
+    return replace(pair_of(stem_of(image), image, labels), split=split or otherwise)
 
 
 def _files_in(folder: Path, is_labels: bool, shared: bool) -> list[Path]:
@@ -178,8 +190,14 @@ def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
 
 
 def _load(name: str, image: Path, labels: Path) -> Reference:
+    for path, what in ((image, "an image"), (labels, "labels")):
+        if not path.exists():
+            raise DatasetError(f"Expected {what} at {path}, found none.")
     opened, reference = open_image(image), open_image(labels)
-    return Reference(name, _pixels(opened), _labels(reference), opened.scale)
+    numbers = _labels(reference)
+    if labels.suffix.lower() in (".jpg", ".jpeg"):
+        numbers = numbers > JPEG_LEVEL
+    return Reference(name, _pixels(opened), numbers, opened.scale)
 
 
 def _pixels(opened: OpenedImage) -> npt.NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,14 @@ from napari_sam_adapter.datasets.files import (
     pair_of,
     stem_of,
 )
-from napari_sam_adapter.datasets.reference import Dataset
-from napari_sam_adapter.datasets.zipped import open_zipped
+from napari_sam_adapter.datasets.indexed import has_index, open_indexed, read_arrays
+from napari_sam_adapter.datasets.reference import (
+    TRAINING,
+    VALIDATION_NAMES,
+    Dataset,
+    Pair,
+    role_of,
+)
 from napari_sam_adapter.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -31,14 +38,15 @@ def open_dataset(
     Parameters
     ----------
     path : str or path
-        A zip file with ``index.csv``; a folder with ``images`` and ``masks`` (or
-        ``labels``) in it, or with both kinds of files side by side
-        (``NAME.tif``, ``NAME_mask.tif``); a CSV list of pairs; or, with `labels`, a
-        folder of images or one image.
+        A zip file or folder with ``index.csv``; a folder with ``images`` and ``masks``
+        (or ``labels``) in it, or with ``train`` and ``val`` of that kind, or with both
+        kinds of files side by side (``NAME.tif``, ``NAME_mask.tif``); a CSV list of
+        pairs; ``NAME.npz`` with the arrays ``image`` and ``labels``; or, with
+        `labels`, a folder of images or one image.
     labels : str, path or None
         Folder of labels with the same stems, or the labels of the one image.
     split : str or None
-        Part of a zip file to take, ``"train"`` or ``"val"``; None takes all.
+        Part of a set that has parts, ``"train"`` or ``"val"``; None takes all.
 
     Returns
     -------
@@ -51,6 +59,8 @@ def open_dataset(
         If nothing of that kind is there, or no pair is found.
     """
     dataset = _open(Path(path), None if labels is None else Path(labels), split)
+    if split is not None:
+        dataset = dataset.part(split)
     if not dataset.pairs:
         part = f" in the split {split!r}" if split else ""
         names = "; ".join(f"{b.name}: {b.reason}" for b in dataset.broken[:5])
@@ -64,23 +74,43 @@ def open_dataset(
 def _open(path: Path, labels: Path | None, split: str | None) -> Dataset:
     if not path.exists():
         raise DatasetError(f"Expected a data set, but {path} does not exist.")
-    if path.suffix.lower() == ".zip":
-        return open_zipped(path, split)
     if labels is None:
-        return _open_alone(path)
+        return open_indexed(path, split) if has_index(path) else _open_alone(path)
     if path.is_dir() and labels.is_dir() and path.suffix != ".zarr":
         return open_folders(path, labels)
     return Dataset(path.name, (pair_of(stem_of(path), path, labels),))
 
 
 def _open_alone(path: Path) -> Dataset:
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in (".csv", ".txt"):
         return open_list(path)
+    if path.suffix.lower() == ".npz":
+        return Dataset(
+            path.stem, (Pair(path.stem, partial(read_arrays, path, path.stem)),)
+        )
     if not path.is_dir():
         raise DatasetError(
             f"Expected a zip file, a folder or a CSV list as data set, got {path}. "
             "For a single image, give its labels too."
         )
+    names = (TRAINING, *VALIDATION_NAMES)
+    parts = {path / name: role_of(name) for name in names if (path / name).is_dir()}
+    if not parts:
+        return _open_folder(path)
+    if (path / "images").is_dir():
+        parts = {path: TRAINING, **parts}
+    return _joined(path.name, parts)
+
+
+def _joined(name: str, parts: dict[Path, str]) -> Dataset:
+    """Return the set of some folders, each with the part of the set that it is."""
+    opened = [(role, _open_folder(folder)) for folder, role in parts.items()]
+    pairs = (replace(p, split=role) for role, found in opened for p in found.pairs)
+    broken = (entry for _, found in opened for entry in found.broken)
+    return Dataset(name, tuple(pairs), tuple(broken))
+
+
+def _open_folder(path: Path) -> Dataset:
     if not (path / "images").is_dir():
         return open_folders(path, path)
     for name in LABEL_FOLDERS:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.datasets.reference import Reference
 
+    Labels = npt.NDArray[np.int32]
+
 MIN_FOREGROUND = 20
 """Planes of a volume with fewer object pixels are left out."""
 AXES = "zyx"
@@ -68,22 +70,28 @@ def planes_of(reference: Reference, step: int = 1) -> Iterator[ReferencePlane]:
         Planes with hardly an object pixel are left out.
     """
     image, labels = reference.image, reference.labels
-    if not reference.is_volume:
+    if labels.ndim == 2:
         yield ReferencePlane(reference.name, "", image, labels)
         return
     image = window_of(reference).apply(image)
+    for first in np.ndindex(labels.shape[:-3]):
+        before = "".join(f"{position}," for position in first)
+        for place, *cuts in _cut(image[first], labels[first], step):
+            yield ReferencePlane(reference.name, before + place, *cuts)
+
+
+def _cut(
+    image: npt.NDArray[Any], labels: npt.NDArray[np.int32], step: int
+) -> Iterator[tuple[str, npt.NDArray[Any], Labels, Labels]]:
+    """Yield place, image, labels and the labels before, for planes of one volume."""
     thin = labels.shape[0] < max(labels.shape) / 4
     for axis in range(1 if thin else 3):
         for index in range(0, labels.shape[axis], step):
             own = np.take(labels, index, axis)
             if np.count_nonzero(own) >= MIN_FOREGROUND:
-                yield ReferencePlane(
-                    reference.name,
-                    f"{AXES[axis]}={index}",
-                    np.take(image, index, axis),
-                    own,
-                    np.take(labels, max(0, index - 1), axis),
-                )
+                before = np.take(labels, max(0, index - 1), axis)
+                place = f"{AXES[axis]}={index}"
+                yield place, np.take(image, index, axis), own, before
 
 
 def window_of(reference: Reference) -> IntensityMapping:
@@ -100,6 +108,6 @@ def window_of(reference: Reference) -> IntensityMapping:
         Colours in 8 bits are used as they are.
     """
     image = reference.image
-    if image.ndim == 4 and image.dtype == np.uint8:
+    if image.ndim > reference.labels.ndim and image.dtype == np.uint8:
         return IntensityMapping()
     return estimate_intensity(image)

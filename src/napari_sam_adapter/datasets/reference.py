@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 COLOURS = 3
+MOST_AXES = 5
+VALIDATION, TRAINING = "val", "train"
+VALIDATION_NAMES = (VALIDATION, "valid", "validation")
+
+
+def role_of(split: str) -> str:
+    """Return the usual name of a split.
+
+    Parameters
+    ----------
+    split : str
+        As a folder, an index or a list calls it.
+
+    Returns
+    -------
+    str
+        ``"val"`` for all ways to say so; others as they are.
+    """
+    split = split.strip()
+    return VALIDATION if split.lower() in VALIDATION_NAMES else split
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,18 +45,19 @@ class Reference:
     ----------
     name : str
         Of the image in its set.
-    image : (H, W), (H, W, 3), (Z, H, W) or (Z, H, W, 3) array
+    image : (H, W), (H, W, 3), (..., Z, H, W) or (..., Z, H, W, 3) array
         Intensities as stored.
-    labels : (H, W) or (Z, H, W) int32 array
-        0 for background; other numbers are objects or classes.
+    labels : (H, W) or (..., Z, H, W) array
+        0 for background; other whole numbers are objects or classes. Kept as int32;
+        larger numbers are replaced by their rank.
     spacing : tuple of float
         Distance between neighbours along each axis of the labels.
 
     Raises
     ------
     DatasetError
-        If the shapes do not belong together, or the labels are not whole numbers or
-        all 0.
+        If the shapes do not belong together, or the labels are not whole numbers, or
+        below 0, or all 0.
     """
 
     name: str
@@ -47,36 +68,54 @@ class Reference:
     def __post_init__(self) -> None:
         labels = np.asarray(self.labels)
         self._check_shapes(labels)
-        if labels.dtype.kind not in "bui":
-            raise DatasetError(
-                f"Expected whole numbers as labels of {self.name}, got {labels.dtype}. "
-                "Save the labels as integers."
-            )
-        if not labels.any():
-            raise DatasetError(
-                f"Expected an object in the labels of {self.name}, got only background."
-            )
-        object.__setattr__(self, "labels", labels.astype(np.int32))
+        self._check_numbers(labels)
+        object.__setattr__(self, "labels", _as_int32(labels))
         if not self.spacing:
             object.__setattr__(self, "spacing", (1.0,) * labels.ndim)
 
     @property
     def is_volume(self) -> bool:
-        """Whether there is more than one plane."""
+        """Whether it is one volume: planes along one axis."""
         return self.labels.ndim == 3
 
     def _check_shapes(self, labels: npt.NDArray[Any]) -> None:
         shape = self.image.shape
-        if labels.ndim not in (2, 3):
+        if not 2 <= labels.ndim <= MOST_AXES:
             raise DatasetError(
-                f"Expected {self.name} as a picture or a volume, got labels of "
-                f"{labels.ndim} axes. Cut it into volumes."
+                f"Expected labels of 2 to {MOST_AXES} axes for {self.name}, got "
+                f"{labels.ndim}."
             )
         if shape not in (labels.shape, (*labels.shape, COLOURS)):
             raise DatasetError(
                 f"Expected image and labels of one size for {self.name}, got {shape} "
                 f"and {labels.shape}."
             )
+
+    def _check_numbers(self, labels: npt.NDArray[Any]) -> None:
+        is_float = labels.dtype.kind == "f"
+        has_fractions = is_float and not np.array_equal(labels, np.rint(labels))
+        if has_fractions or labels.dtype.kind not in "buif":
+            raise DatasetError(
+                f"Expected whole numbers as labels of {self.name}, got {labels.dtype}"
+                f"{' with fractions' if has_fractions else ''}. Save the labels as "
+                "integers."
+            )
+        if not labels.any():
+            raise DatasetError(
+                f"Expected an object in the labels of {self.name}, got only background."
+            )
+        if labels.min() < 0:
+            raise DatasetError(
+                f"Expected labels from 0 in {self.name}, got {int(labels.min())}."
+            )
+
+
+def _as_int32(labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    """Return the numbers, or their ranks where they are too large; 0 stays 0."""
+    if labels.dtype != np.bool_ and labels.max() > np.iinfo(np.int32).max:
+        numbers, ranks = np.unique(labels, return_inverse=True)
+        labels = ranks.reshape(labels.shape) + int(numbers[0] != 0)
+    return labels.astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -105,10 +144,14 @@ class Pair:
         Of the image in its set.
     load : callable
         Reads both, anew at every call.
+    split : str
+        Part of the set that it belongs to, ``"train"`` or ``"val"``; empty where the
+        set does not say.
     """
 
     name: str
     load: Callable[[], Reference]
+    split: str = ""
 
     def read(self) -> Reference | BrokenPair:
         """Read the pair, or say why that cannot be done.
@@ -146,6 +189,24 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    def part(self, split: str) -> Dataset:
+        """Return one part of the set.
+
+        Parameters
+        ----------
+        split : str
+            ``"train"``, ``"val"`` or another name of the set.
+
+        Returns
+        -------
+        Dataset
+            The whole set if it has no parts.
+        """
+        if not any(pair.split for pair in self.pairs):
+            return self
+        kept = tuple(pair for pair in self.pairs if pair.split == split)
+        return replace(self, pairs=kept)
 
     def read(self) -> Iterator[Reference | BrokenPair]:
         """Read every pair.

@@ -59,7 +59,9 @@ def judge_propagation(
         None after each slice, one judgement per object, one for the volume.
     """
     if not reference.is_volume:
-        yield BrokenPair(reference.name, "Expected a volume, got a picture.")
+        axes = reference.labels.ndim
+        reason = f"Expected a volume of 3 axes, got labels of {axes}."
+        yield BrokenPair(reference.name, reason)
         return
     colour = "c" * (reference.image.ndim - 3)
     volume = Volume(reference.image, f"zyx{colour}", window_of(reference))

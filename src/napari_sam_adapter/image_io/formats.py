@@ -119,7 +119,7 @@ def save_labels(
     check_labels_path(path, overwrite)
     write = _format_of(path, OutputError).write
     assert write is not None  # check_labels_path refuses such formats
-    described = _describe_labels(_compact(np.asarray(labels)), like, path)
+    described = describe_labels(np.asarray(labels), like, path)
     with whole_output(path, overwrite) as temporary:
         write(temporary, described)
 
@@ -173,9 +173,31 @@ def _compact(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return labels.astype(np.uint16 if small else np.uint32)
 
 
-def _describe_labels(
+def describe_labels(
     labels: npt.NDArray[Any], like: OpenedImage | None, path: Path
 ) -> OpenedImage:
+    """Return labels as small numbers with the meaning of their axes.
+
+    Parameters
+    ----------
+    labels : integer array
+        Object numbers, 0 for background.
+    like : OpenedImage or None
+        The segmented image.
+    path : Path
+        Where they shall go.
+
+    Returns
+    -------
+    OpenedImage
+        As uint16 if they fit, else as uint32.
+
+    Raises
+    ------
+    OutputError
+        If they are no labels, or of another shape than the image.
+    """
+    labels = _compact(labels)
     if like is None:
         if labels.ndim not in AXES_BY_NDIM:
             raise OutputError(f"Expected labels of 2 to 5 axes, got {labels.ndim}.")

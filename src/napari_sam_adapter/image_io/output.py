@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
-"""One of these files makes a folder a zarr store."""
+FOLDER_MARKS = {
+    ".zarr": ("zarr.json", ".zgroup", ".zarray"),
+    ".session": ("journal.jsonl",),
+}
+"""Folders that are written as one: suffix, and files of which one must be inside."""
 
 
 def check_output(path: Path, overwrite: bool = False) -> None:
@@ -25,10 +28,10 @@ def check_output(path: Path, overwrite: bool = False) -> None:
     Parameters
     ----------
     path : Path
-        The file, or the zarr folder, to be written.
+        The file, zarr store or session to be written.
     overwrite : bool
         Whether one of that name may be replaced. A folder is only replaced if it is
-        a zarr store and the name asks for one.
+        a zarr store or a saved session, and the name asks for one.
 
     Raises
     ------
@@ -83,6 +86,8 @@ def whole_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
     try:
         yield temporary
         _replace(temporary, path)
+    except OutputError:
+        raise
     except OSError as error:
         raise OutputError(
             f"Expected to write {path}, got: {_reason(error)}. Free some space or "
@@ -115,8 +120,8 @@ def _remove(path: Path) -> None:
 
 
 def _is_replaceable_folder(path: Path) -> bool:
-    marks = [path / mark for mark in ZARR_MARKS]
-    return path.suffix.lower() == ".zarr" and any(mark.exists() for mark in marks)
+    marks = FOLDER_MARKS.get(path.suffix.lower(), ())
+    return any((path / mark).exists() for mark in marks)
 
 
 def _refuse(path: Path, error: OSError) -> NoReturn:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.inference.mask_pixels import to_pixels
+from napari_sam_adapter.inference.specks import drop_specks
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from torch import Tensor
 
     from napari_sam_adapter.inference.preprocessing import Frame
@@ -39,7 +42,12 @@ def trained_masks(family: Family, is_ambiguous: bool) -> tuple[slice, int]:
 
 
 def to_prediction(
-    logits: Tensor, scores: Tensor, frame: Frame, family: Family, count: int
+    logits: Tensor,
+    scores: Tensor,
+    frame: Frame,
+    family: Family,
+    count: int,
+    points: npt.NDArray[np.float64],
 ) -> MaskPrediction:
     """Turn the masks of one object into an answer.
 
@@ -55,6 +63,8 @@ def to_prediction(
         How masks are scaled.
     count : int
         Number of candidates.
+    points : (N, 2) float array
+        (row, column) pixels on the object.
 
     Returns
     -------
@@ -62,7 +72,10 @@ def to_prediction(
         The best, and the candidates.
     """
     order = scores.argsort(descending=True)[:count]
-    masks = to_pixels(logits[order], frame, family)
+    masks, boxes = to_pixels(logits[order], frame, family)
+    if family.least_piece:
+        for mask, box in zip(masks, boxes, strict=True):
+            drop_specks(mask, box, points, family.least_piece)
     low = logits[order].float().cpu().numpy()
     values = scores[order].float().cpu().tolist()
     candidates = tuple(
@@ -70,4 +83,4 @@ def to_prediction(
         for mask, score, logit in zip(masks, values, low, strict=True)
     )
     best = candidates[0]
-    return MaskPrediction(best.mask, best.score, best.logits, candidates)
+    return MaskPrediction(best.mask, best.score, best.logits, candidates, box=boxes[0])

@@ -7,15 +7,13 @@ Kirillov et al., *Segment Anything*, 2023, appendix B (automatic mask generation
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 
 from napari_sam_adapter.errors import PromptError
-from napari_sam_adapter.inference.stability import stability
-from napari_sam_adapter.prompts import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,8 +89,30 @@ class EverythingProgress:
 
 
 class _Found(NamedTuple):
-    mask: npt.NDArray[np.bool_]
+    """A mask that passed, in its box.
+
+    Attributes
+    ----------
+    box : (int, int, int, int)
+        Top, left, bottom, right; half-open.
+    bits : (h, w / 8) uint8 array
+        Its pixels, eight to a byte: there may be thousands of masks.
+    area : int
+        Number of its pixels.
+    score : float
+        By which duplicates are chosen.
+    """
+
+    box: tuple[int, int, int, int]
+    bits: npt.NDArray[np.uint8]
+    area: int
     score: float
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """The box as rows and columns."""
+        top, left, bottom, right = self.box
+        return slice(top, bottom), slice(left, right)
 
 
 def segment_everything(
@@ -186,68 +206,57 @@ def _ask(
     embedding: ImageEmbedding,
     points: npt.NDArray[np.float64],
     settings: EverythingSettings,
-) -> list[_Found]:
-    """Return the masks at some points that pass all filters for single masks."""
-    asked = [Prompts(point[None]) for point in points]
-    good = [
-        candidate
-        for prediction in predictor.predict_many(embedding, asked)
-        for candidate in prediction.candidates
-        if candidate.score > settings.min_score
-    ]
-    if not good:
-        return []
-    low = torch.from_numpy(np.stack([candidate.logits for candidate in good]))
-    stabilities = stability(embedding.frame.to_masks(low)).numpy()
-    sizes = np.array([np.count_nonzero(candidate.mask) for candidate in good])
-    largest = settings.max_share * good[0].mask.size
-    kept = (
-        (stabilities >= settings.min_stability)
-        & (sizes >= settings.min_area)
-        & (sizes <= largest)
-    )
-    return [_Found(good[i].mask, good[i].score) for i in np.flatnonzero(kept)]
+) -> Iterator[_Found]:
+    """Yield the masks at some points that pass all filters for single masks."""
+    largest = settings.max_share * math.prod(embedding.frame.original)
+    for mask, score in predictor.propose(embedding, points, settings.min_score):
+        area = int(np.count_nonzero(mask.pixels))
+        is_good = mask.stability >= settings.min_stability
+        if is_good and settings.min_area <= area <= largest:
+            rows, columns = mask.pixels.shape
+            box = mask.top, mask.left, mask.top + rows, mask.left + columns
+            yield _Found(box, np.packbits(mask.pixels, axis=1), area, score)
 
 
-def _without_duplicates(
-    found: Sequence[_Found], max_overlap: float
-) -> list[npt.NDArray[np.bool_]]:
+def _without_duplicates(found: Sequence[_Found], max_overlap: float) -> list[_Found]:
     """Drop masks whose box is almost that of a mask with a better score."""
     order = sorted(range(len(found)), key=lambda i: -found[i].score)
-    boxes = np.array([_box(entry.mask) for entry in found]).reshape(-1, 4)
+    boxes = np.array([entry.box for entry in found]).reshape(-1, 4)
     kept: list[int] = []
     for i in order:
         if not kept or _box_ious(boxes[i], boxes[kept]).max() <= max_overlap:
             kept.append(i)
-    return [found[i].mask for i in kept]
-
-
-def _box(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Return top, left, bottom, right, half-open."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    return [found[i] for i in kept]
 
 
 def _box_ious(
     box: npt.NDArray[np.int64], others: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    """Return the IoU of a box with others."""
+    # sides from pixel middle to pixel middle, as in the published code
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]) - 1
     shared = sides.clip(min=0).prod(axis=1)
-    areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
-    union = (box[2:] - box[:2]).prod() + areas - shared
-    overlaps: npt.NDArray[np.float64] = shared / union
+    areas = (others[:, 2:] - others[:, :2] - 1).prod(axis=1)
+    union = (box[2:] - box[:2] - 1).prod() + areas - shared
+    overlaps: npt.NDArray[np.float64] = shared / union.clip(min=1)
     return overlaps
 
 
-def _paint(
-    masks: Sequence[npt.NDArray[np.bool_]], shape: tuple[int, int]
-) -> npt.NDArray[np.int32]:
+def _paint(found: Sequence[_Found], shape: tuple[int, int]) -> npt.NDArray[np.int32]:
     """Paint large masks first, and number what can still be seen."""
     labels = np.zeros(shape, np.int32)
-    ordered = sorted(masks, key=np.count_nonzero, reverse=True)
-    for number, mask in enumerate(ordered, start=1):
-        labels[mask] = number
-    seen = np.unique(labels[labels > 0])
-    numbers = np.zeros(len(masks) + 1, np.int32)
+    ordered = sorted(found, key=lambda entry: -entry.area)
+    for number, entry in enumerate(ordered, start=1):
+        part = labels[entry.place]
+        bits = np.unpackbits(entry.bits, axis=1, count=part.shape[1])
+        part[bits.view(bool)] = number
+    seen = [
+        number
+        for number, entry in enumerate(ordered, start=1)
+        if (labels[entry.place] == number).any()
+    ]
+    if len(seen) == len(found):
+        return labels
+    numbers = np.zeros(len(found) + 1, np.int32)
     numbers[seen] = np.arange(1, len(seen) + 1)
     return numbers[labels]

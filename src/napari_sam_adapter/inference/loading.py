@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from napari_sam_adapter import __version__
-from napari_sam_adapter.errors import DeviceError
-from napari_sam_adapter.inference.number_format import choose_format
+from napari_sam_adapter.inference.fastest import (
+    EXACT,
+    FORMATS,
+    checked_device,
+    choose_way,
+)
 from napari_sam_adapter.inference.predictor import SamPredictor
-from napari_sam_adapter.inference.weights import find_weights
-from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.weight_store.entries import Kind
+from napari_sam_adapter.inference.weights import load_model
+from napari_sam_adapter.model.families import SMALL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,14 +36,16 @@ def load_predictor(
     adapter : str, Path or None
         A name, or the path of an adapter file that was trained for this model.
     device : str
-        ``"auto"`` takes a CUDA GPU if there is one, else the CPU.
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ... ``"auto"`` is the device that a short
+        measurement finds fastest.
     dtype : str
         ``"auto"``, ``"float32"`` or ``"bfloat16"``. ``"auto"`` is bfloat16 where a
-        short measurement shows that it pays; the predictor's description says what
-        was taken.
+        short measurement shows that it pays. The predictor's description says what was
+        taken, the log how long each took.
     preprocessing : str or None
         How the network wants its images, where neither its file nor its name tells:
-        ``"sam"``, ``"medsam"`` or ``"micro-sam"`` for files with SAM's tensors.
+        ``"sam"``, ``"medsam"`` or ``"micro-sam"`` for files with SAM's tensors. An
+        imported model remembers it.
 
     Returns
     -------
@@ -59,49 +62,21 @@ def load_predictor(
     DeviceError
         If the device or number format is not there.
     """
-    chosen_device = choose_device(device)
-    path = find_weights(str(model), Kind.MODEL)
-    checkpoint = load_checkpoint(path, preprocessing)
-    chosen_format = choose_format(dtype, chosen_device, checkpoint)
+    if device != "auto":
+        checked_device(device)  # before a large file is read
+    checkpoint = load_model(str(model), preprocessing)
+    # the small model gains nothing by half precision
+    formats = EXACT if checkpoint.family == SMALL else tuple(FORMATS)
+    way = choose_way(device, dtype, formats)
     description = {
         "model": str(model),
         "model_sha256": checkpoint.sha256,
-        "device": chosen_device,
-        "dtype": str(chosen_format).removeprefix("torch."),
+        "device": way.device,
+        "dtype": way.dtype,
         "preprocessing": checkpoint.family.name,
         "version": __version__,
     }
     if checkpoint.note:
         description["note"] = checkpoint.note
-    predictor = SamPredictor(checkpoint, description, chosen_device, chosen_format)
+    predictor = SamPredictor(checkpoint, description, way.device, FORMATS[way.dtype])
     return predictor if adapter is None else predictor.with_adapter(adapter)
-
-
-def choose_device(device: str) -> str:
-    """Return a device that is there.
-
-    Parameters
-    ----------
-    device : str
-        ``"auto"``, or the name of a PyTorch device.
-
-    Returns
-    -------
-    str
-        For ``"auto"`` a CUDA GPU if there is one, else the CPU.
-
-    Raises
-    ------
-    DeviceError
-        If this machine does not have the device.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=device).item()  # "meta" has no numbers
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise DeviceError(
-            f"Expected a device of this machine, got {device!r}. "
-            'Use "auto", or "cpu", which always works.'
-        ) from error
-    return device

@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from napari_sam_adapter.errors import PromptError
-from napari_sam_adapter.inference.answers import to_prediction, trained_masks
-from napari_sam_adapter.inference.decoding import Decoding
+from napari_sam_adapter.inference.answers import trained_masks
+from napari_sam_adapter.inference.asking import ask_alike
 from napari_sam_adapter.inference.embedding import ImageEmbedding
-from napari_sam_adapter.inference.encoding import encode_in_parts
 from napari_sam_adapter.inference.mask_pixels import scaled_logits
+from napari_sam_adapter.inference.network import Network, one_by_one
 from napari_sam_adapter.inference.preprocessing import (
     frame_of,
-    to_input,
+    to_batch,
     to_rgb,
 )
-from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
-from napari_sam_adapter.inference.stability import stability
+from napari_sam_adapter.inference.prompt_tensors import kind_of
+from napari_sam_adapter.inference.proposals import propose
 from napari_sam_adapter.inference.weights import find_weights
-from napari_sam_adapter.model.adapter import AdaptedImageEncoder
+from napari_sam_adapter.intensity import check_pixels
 from napari_sam_adapter.model.adapter_files import load_adapter
-from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.weight_files import file_hash
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.proposals import Proposal
+    from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.model.checkpoints import Checkpoint
     from napari_sam_adapter.model.task_information import ImageFilter
     from napari_sam_adapter.predictions import Capabilities, MaskPrediction
@@ -76,24 +74,38 @@ class SamPredictor:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         warm_up_vector_math()
-        self._base = checkpoint
-        self.device = torch.device(device)
-        self.description = description
-        self._dtype = dtype
-        self._family = checkpoint.family
-        self._sam = checkpoint.sam.to(self.device)
-        self._encoder: nn.Module = checkpoint.image_encoder.to(self.device)
-        self._decoding = Decoding(self._sam)
+        self._base, self._family = checkpoint, checkpoint.family
+        self._intensity = checkpoint.intensity
+        self._description = description
+        self._asked_device = torch.device(device)
+        self._network = Network(checkpoint, device, dtype)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes: the CPU once another device had too little memory."""
+        return self._network.device
+
+    @property
+    def description(self) -> dict[str, str]:
+        """Names and hashes of model and adapter, device and number format."""
+        if self.device.type == self._asked_device.type:
+            return dict(self._description)
+        return self._description | {"device": str(self.device)}
 
     @property
     def image_size(self) -> int:
         """Side of the network's square input in pixels."""
-        return self._sam.image_size
+        return self._network.sam.image_size
 
     @property
     def capabilities(self) -> Capabilities:
         """Which prompts the network understands, and whether to trust its score."""
         return self._family.capabilities
+
+    @property
+    def intensity(self) -> IntensityMapping | None:
+        """Window that the adapter was trained with; None if each image has its own."""
+        return self._intensity
 
     def with_adapter(
         self,
@@ -128,7 +140,8 @@ class SamPredictor:
             checkpoint = load_adapter(path, self._base, base_name, functions)
             about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
         about["preprocessing"] = checkpoint.family.name
-        changed = SamPredictor(checkpoint, about, str(self.device), self._dtype)
+        dtype = self._network.dtype
+        changed = SamPredictor(checkpoint, about, str(self.device), dtype)
         changed._base = self._base
         return changed
 
@@ -138,8 +151,8 @@ class SamPredictor:
         Parameters
         ----------
         image : (H, W) or (H, W, 3) array
-            8-bit pixels are used as they are; others are stretched between
-            percentiles of this plane.
+            8-bit pixels are used as they are; others are seen through the window of
+            the adapter, or stretched between percentiles of this plane.
 
         Returns
         -------
@@ -173,20 +186,12 @@ class SamPredictor:
             If the pixels cannot be segmented.
         """
         family = self._family
-        pictures = [to_rgb(image, family.intensity) for image in images]
+        seen = [self._seen(np.asarray(image)) for image in images]
+        pictures = [to_rgb(image, family.intensity) for image in seen]
         frames = [self._frame_of((p.shape[0], p.shape[1])) for p in pictures]
-        inputs = [
-            to_input(p, frame, family)
-            for p, frame in zip(pictures, frames, strict=True)
-        ]
-        # channels last in memory, as convolutions like it
-        batch = torch.stack([x.permute(1, 2, 0) for x in inputs]).permute(0, 3, 1, 2)
-        batch = batch.to(self.device)
-        valid = frames[0].resized
-        parts = encode_in_parts(
-            lambda part: self._encode_tensor(part, valid), batch, self._move_to_cpu
-        )
-        encoded = [one for part in parts for one in _one_by_one(part)]
+        batch = to_batch(pictures, frames, family)
+        parts = self._network.encode(batch, frames[0].resized)
+        encoded = [one for part in parts for one in one_by_one(part)]
         return [
             ImageEmbedding(features, skips, frame)
             for (features, skips), frame in zip(encoded, frames, strict=True)
@@ -194,19 +199,13 @@ class SamPredictor:
 
     def pack(self, embedding: ImageEmbedding) -> dict[str, npt.NDArray[np.float16]]:
         """Return an embedding as arrays in half precision, for `unpack`."""
-        tensors = {"features": embedding.features}
-        tensors |= {f"skip {i}": skip for i, skip in enumerate(embedding.skips)}
-        return {name: t.half().cpu().numpy() for name, t in tensors.items()}
+        return embedding.pack()
 
     def unpack(
         self, arrays: Mapping[str, npt.NDArray[np.float16]], shape: tuple[int, int]
     ) -> ImageEmbedding:
         """Return the embedding of a plane of some rows and columns from its arrays."""
-        tensors = [
-            torch.from_numpy(np.array(array, np.float32)).to(self.device)
-            for array in arrays.values()
-        ]
-        return ImageEmbedding(tensors[0], tuple(tensors[1:]), self._frame_of(shape))
+        return ImageEmbedding.unpack(arrays, self._frame_of(shape), self.device)
 
     def predict(
         self,
@@ -236,7 +235,8 @@ class SamPredictor:
             If there is no prompt, or one lies outside the plane.
         """
         logits = None if previous is None else previous.logits
-        return self._predict_alike(embedding, [prompts], [logits])[0]
+        prompts = prompts.without_polygons(embedding.frame.original)
+        return ask_alike(self._network, self._family, embedding, [prompts], [logits])[0]
 
     def predict_many(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
@@ -260,15 +260,44 @@ class SamPredictor:
         PromptError
             If an object has no prompt, or one lies outside the plane.
         """
+        asked = [p.without_polygons(embedding.frame.original) for p in prompts_list]
         alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
-        for i, prompts in enumerate(prompts_list):
+        for i, prompts in enumerate(asked):
             alike[kind_of(prompts)].append(i)
         answers: dict[int, MaskPrediction] = {}
         for numbers in alike.values():
-            group = [prompts_list[i] for i in numbers]
-            found = self._predict_alike(embedding, group, [None] * len(group))
+            group = [asked[i] for i in numbers]
+            unrefined = [None] * len(group)
+            found = ask_alike(self._network, self._family, embedding, group, unrefined)
             answers.update(zip(numbers, found, strict=True))
-        return [answers[i] for i in range(len(prompts_list))]
+        return [answers[i] for i in range(len(asked))]
+
+    @torch.inference_mode()
+    def propose(
+        self,
+        embedding: ImageEmbedding,
+        points: npt.NDArray[np.float64],
+        min_score: float,
+    ) -> list[Proposal]:
+        """Ask at many points; make only masks that promise enough, each in its box.
+
+        Parameters
+        ----------
+        embedding : ImageEmbedding
+            The encoded plane.
+        points : (N, 2) float array
+            (row, column) pixels of the plane.
+        min_score : float
+            Masks whose score is not higher are left out.
+
+        Returns
+        -------
+        list of Proposal
+            In the order of the points; none of them empty.
+        """
+        return propose(
+            self._network.decoding, self._family, embedding, points, min_score
+        )
 
     @torch.inference_mode()
     def foreground(self, embedding: ImageEmbedding) -> npt.NDArray[np.float32]:
@@ -285,68 +314,21 @@ class SamPredictor:
             Probability of each pixel to belong to an object.
         """
         chosen, _ = trained_masks(self._family, is_ambiguous=False)
-        logits, scores = self._decoding.decode(embedding, None, None, None, chosen)
+        logits, scores = self._network.decode(
+            lambda decoding, _: decoding.decode(embedding, None, None, None, chosen), 1
+        )
         best = logits[:, int(scores[0].argmax())]
         full = scaled_logits(best.float(), embedding.frame, self._family)
         return torch.sigmoid(full[0]).cpu().numpy()
 
-    @torch.inference_mode()
-    def _predict_alike(
-        self,
-        embedding: ImageEmbedding,
-        group: Sequence[Prompts],
-        previous: Sequence[npt.NDArray[np.float32] | None],
-    ) -> list[MaskPrediction]:
-        """Segment objects whose prompts have the same kind."""
-        frame = embedding.frame
-        for prompts in group:
-            if prompts.is_empty:
-                raise PromptError("Expected a point, box or mask to segment, got none.")
-            prompts.check_inside(frame.original)
-            self.capabilities.check(prompts)
-        points, boxes, masks = to_tensors(group, previous, frame, self.device)
-        masks = self._as_mask_prompt(masks)
-        ambiguous = group[0].is_ambiguous and previous[0] is None
-        chosen, count = trained_masks(self._family, ambiguous)
-        logits, scores = self._decoding.decode(embedding, points, boxes, masks, chosen)
-        trusted = self.capabilities.score_is_trusted
-        if not trusted:
-            scores = stability(logits)
-        found = [
-            to_prediction(logits[i], scores[i], frame, self._family, count)
-            for i in range(len(group))
-        ]
-        return [replace(p, score_is_trusted=trusted) for p in found]
+    def _seen(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return pixels through the window of the adapter, if they are not 8 bits."""
+        if self._intensity is None or image.dtype == np.uint8:
+            return image
+        check_pixels(image)
+        return self._intensity.apply(image)
 
     def _frame_of(self, shape: tuple[int, int]) -> Frame:
         family, size = self._family, self.image_size
-        mask_stride = size // (MASKS_PER_TOKEN * self._sam.prompt_encoder.grid)
+        mask_stride = size // (MASKS_PER_TOKEN * self._network.sam.prompt_encoder.grid)
         return frame_of(shape, size, family.stretch, family.is_centred, mask_stride)
-
-    def _as_mask_prompt(self, logits: Tensor | None) -> Tensor | None:
-        """Return mask prompts in the form that the network was trained with."""
-        if logits is None or not self.capabilities.mask_prompts:
-            return None
-        return logits if self._family.mask_prompt == "logits" else logits.sigmoid()
-
-    def _encode_tensor(self, batch: Tensor, valid: tuple[int, int]) -> EncodedImage:
-        is_adapted = isinstance(self._encoder, AdaptedImageEncoder)
-        is_half = self._dtype != torch.float32
-        with torch.autocast(batch.device.type, self._dtype, enabled=is_half):
-            encoded = self._encoder(*((batch, valid) if is_adapted else (batch,)))
-        return EncodedImage(*encoded)
-
-    def _move_to_cpu(self) -> torch.device:
-        self.device = torch.device("cpu")
-        self._sam.to(self.device)
-        self._encoder.to(self.device)
-        self._decoding = Decoding(self._sam)
-        self.description = self.description | {"device": "cpu"}
-        return self.device
-
-
-def _one_by_one(encoded: EncodedImage) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-    """Split a batch; each image gets float32 features and skips."""
-    for i in range(len(encoded.embedding)):
-        skips = tuple(skip[i : i + 1].float() for skip in encoded.skips)
-        yield encoded.embedding[i : i + 1].float(), skips

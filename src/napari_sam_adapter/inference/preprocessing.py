@@ -18,6 +18,8 @@ from napari_sam_adapter.intensity import check_pixels, estimate_intensity
 from napari_sam_adapter.model.families import SAM
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     from torch import Tensor
 
@@ -27,8 +29,6 @@ FLAT = 2.0
 """Added to the standard deviation of an image, in 8-bit levels."""
 MASK_STRIDE = 4
 """Input pixels per pixel of a low-resolution mask."""
-CERTAIN = 8.0
-"""Logit of a mask prompt that the user drew."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,6 @@ class Frame:
     @property
     def _scale(self) -> npt.NDArray[np.float64]:
         return np.divide(self.resized, self.original)
-
-    def to_mask_prompt(self, mask: npt.NDArray[np.bool_]) -> Tensor:
-        """Turn an (H, W) mask into logits (1, h, w) of the square."""
-        soft = torch.from_numpy(mask[None, None].astype(np.float32))
-        soft = F.interpolate(soft, self.resized, mode="bilinear", antialias=True)
-        rows, columns = self.resized
-        soft = F.pad(soft, (0, self.size - columns, 0, self.size - rows))
-        low = F.avg_pool2d(soft, self.mask_stride)
-        return (2 * CERTAIN * (low - 0.5))[0]
 
     def to_masks(self, logits: Tensor) -> Tensor:
         """Scale logits (N, h, w) of the square to the image, (N, H, W)."""
@@ -218,6 +209,29 @@ def to_input(rgb: npt.NDArray[np.uint8], frame: Frame, family: Family = SAM) -> 
     square = torch.zeros(frame.size, frame.size, 3)
     square[:rows, :columns] = pixels.permute(1, 2, 0)
     return square.permute(2, 0, 1)
+
+
+def to_batch(
+    pictures: Sequence[npt.NDArray[np.uint8]], frames: Sequence[Frame], family: Family
+) -> Tensor:
+    """Do the same with several images.
+
+    Parameters
+    ----------
+    pictures : sequence of (H, W, 3) uint8 arrays
+        The images.
+    frames : sequence of Frame
+        Where each goes; of one size.
+    family : Family
+        How the network wants them.
+
+    Returns
+    -------
+    (B, 3, S, S) float tensor
+        Channels last in memory, as convolutions like it.
+    """
+    inputs = [to_input(p, f, family) for p, f in zip(pictures, frames, strict=True)]
+    return torch.stack([x.permute(1, 2, 0) for x in inputs]).permute(0, 3, 1, 2)
 
 
 def resize(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_sam_adapter.inference.mask_prompts import to_mask_prompt
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.model.families import Family
     from napari_sam_adapter.prompts import Prompts
 
 
@@ -81,6 +84,26 @@ def to_tensors(
     if previous[0] is not None:
         masks = torch.stack([torch.as_tensor(p)[None] for p in previous]).to(device)
     elif group[0].mask is not None:
-        drawn = [p.mask for p in group if p.mask is not None]
-        masks = torch.stack([frame.to_mask_prompt(mask) for mask in drawn]).to(device)
+        drawn = [to_mask_prompt(prompts, frame) for prompts in group]
+        masks = torch.stack(drawn).to(device)
     return points, boxes, masks
+
+
+def as_mask_prompt(logits: Tensor | None, family: Family) -> Tensor | None:
+    """Return mask prompts in the form that a network was trained with.
+
+    Parameters
+    ----------
+    logits : (N, 1, h, w) tensor or None
+        Mask prompts.
+    family : Family
+        What the network understands.
+
+    Returns
+    -------
+    (N, 1, h, w) tensor or None
+        None for networks without mask prompts.
+    """
+    if logits is None or not family.capabilities.mask_prompts:
+        return None
+    return logits if family.mask_prompt == "logits" else logits.sigmoid()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.image_io.output import check_output
@@ -15,6 +16,7 @@ from napari_sam_adapter.model.exports import (
     export_published,
     import_published,
 )
+from napari_sam_adapter.model.layouts import check_numbers
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.weight_store.downloading import download, offer
 from napari_sam_adapter.weight_store.entries import Entry, Kind, entries, find_entry
@@ -24,12 +26,49 @@ from napari_sam_adapter.weight_store.importing import (
     checked_path,
 )
 
+if TYPE_CHECKING:
+    from napari_sam_adapter.model.checkpoints import Checkpoint
+
 EXPORTS = {"sam": export_plain_sam, "sam-adapter": export_published}
 """Layouts of other programs: segment-anything's, and that of the SAM-Adapter paper."""
 _log = logging.getLogger(__name__)
 
 
-def import_weights(file: str | Path, name: str, base: str | None = None) -> Entry:
+def load_model(name: str, preprocessing: str | None = None) -> Checkpoint:
+    """Load a named or given model.
+
+    Parameters
+    ----------
+    name : str
+        A name that ``napari-sam-adapter models`` lists, or a path.
+    preprocessing : str or None
+        How the network wants its images; None for what was said when it was imported,
+        or what its file tells.
+
+    Returns
+    -------
+    Checkpoint
+        On the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be had or used, or does not tell how it wants its images.
+    OutputError
+        If a download cannot be written.
+    """
+    path = find_weights(name, Kind.MODEL)
+    entry = find_entry(name, Kind.MODEL)
+    remembered = None if entry is None else entry.variant.preprocessing
+    return load_checkpoint(path, preprocessing or remembered)
+
+
+def import_weights(
+    file: str | Path,
+    name: str,
+    base: str | None = None,
+    preprocessing: str | None = None,
+) -> Entry:
     """Give a weight file a name, after a look at whether it can be read.
 
     Parameters
@@ -41,6 +80,9 @@ def import_weights(file: str | Path, name: str, base: str | None = None) -> Entr
     base : str, optional
         Name or path of the SAM that a published SAM-Adapter checkpoint was trained on.
         Only the adapter of the checkpoint is kept then.
+    preprocessing : str, optional
+        How the model, or the base, wants its images, where its file does not tell. It
+        is remembered with the name.
 
     Returns
     -------
@@ -50,20 +92,31 @@ def import_weights(file: str | Path, name: str, base: str | None = None) -> Entr
     Raises
     ------
     CheckpointError
-        If the file is broken or unsafe, or the name cannot be used.
+        If the file is broken, unsafe, or of another network, does not tell how it
+        wants its images, or the name cannot be used.
     OutputError
         If it cannot be copied.
     """
     path = Path(file)
     if base is not None:
-        return _import_adapter(path, name, base)
-    _, header = read_weights(path)
-    kind = Kind.ADAPTER if header.get("kind") == "adapter" else Kind.MODEL
-    return add_file(path, name, kind)
+        return _import_adapter(path, name, base, preprocessing)
+    content, header = read_weights(path)
+    if header.get("kind") == "adapter":
+        check_numbers(content, path)
+        return add_file(path, name, Kind.ADAPTER)
+    del content
+    check_name(name, Kind.MODEL)
+    family = load_checkpoint(path, preprocessing).family
+    return add_file(path, name, Kind.MODEL, family.name)
 
 
 def export_weights(
-    model: str, adapter: str | None, path: Path, layout: str, overwrite: bool = False
+    model: str,
+    adapter: str | None,
+    path: Path,
+    layout: str,
+    overwrite: bool = False,
+    preprocessing: str | None = None,
 ) -> None:
     """Write a model, with an adapter or without, in a layout that others read.
 
@@ -79,6 +132,9 @@ def export_weights(
         Key of `EXPORTS`.
     overwrite : bool
         Whether a file of that name may be replaced.
+    preprocessing : str, optional
+        How the model wants its images, where its file does not tell. A safetensors file
+        keeps it.
 
     Raises
     ------
@@ -92,16 +148,18 @@ def export_weights(
             f"Expected a layout among {', '.join(EXPORTS)}, got {layout!r}."
         )
     check_output(path, overwrite)
-    checkpoint = load_checkpoint(find_weights(model, Kind.MODEL))
+    checkpoint = load_model(model, preprocessing)
     if adapter is not None:
         file = find_weights(adapter, Kind.ADAPTER)
         checkpoint = load_adapter(file, checkpoint, model)
     EXPORTS[layout](checkpoint, path, overwrite)
 
 
-def _import_adapter(path: Path, name: str, base: str) -> Entry:
+def _import_adapter(
+    path: Path, name: str, base: str, preprocessing: str | None
+) -> Entry:
     check_name(name, Kind.ADAPTER)
-    checkpoint = load_checkpoint(find_weights(base, Kind.MODEL))
+    checkpoint = load_model(base, preprocessing)
     with TemporaryDirectory() as folder:
         adapter = Path(folder) / f"{name}.safetensors"
         import_published(path, checkpoint, base, adapter)

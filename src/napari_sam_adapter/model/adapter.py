@@ -8,18 +8,19 @@ Chen et al., *SAM Fails to Segment Anything? SAM-Adapter*, 2023, equations 1 and
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.model.fast_adapter import run_with_prompt
 from napari_sam_adapter.model.task_information import FILTERS, filtered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from napari_sam_adapter.model.image_encoder import EncodedImage, ImageEncoder
+    from napari_sam_adapter.model.image_encoder import Block, EncodedImage, ImageEncoder
     from napari_sam_adapter.model.layers import Window
     from napari_sam_adapter.model.task_information import ImageFilter, Valid
 
@@ -141,13 +142,28 @@ class SamAdapter(nn.Module):
         (B, h, w, D) tensor
             To be added to the tokens before the block.
         """
+        for tuned in self.tuned(image, tokens, valid):
+            yield self.shared_mlp(tuned)
+
+    def tuned(self, image: Tensor, tokens: Tensor, valid: Valid) -> Iterator[Tensor]:
+        """Give the prompt of each block before the projection that all blocks share.
+
+        Parameters
+        ----------
+        image, tokens, valid
+            As in `forward`.
+
+        Yields
+        ------
+        (B, h, w, bottleneck) tensor
+            For `run_with_prompt`.
+        """
         embedded = self._embed_sources(image, tokens, valid)
         features = self._weighted_sum(embedded, 0)
         for i in range(self.depth):
             if i and self.learned_weights == "per_block":
                 features = self._weighted_sum(embedded, i)
-            tuned = self.get_submodule(f"lightweight_mlp_{i}")(features)
-            yield self.shared_mlp(tuned)
+            yield self.get_submodule(f"lightweight_mlp_{i}")(features)
 
     def _embed_sources(
         self, image: Tensor, tokens: Tensor, valid: Valid
@@ -303,8 +319,9 @@ class AdaptedImageEncoder(nn.Module):
             As of the encoder.
         """
         tokens, sides = self.encoder.patch_embed(image)
-        prompts = self.adapter(image, tokens, valid)
+        prompts = self.adapter.tuned(image, tokens, valid)
         tokens = self.encoder.add_position(tokens, window)
-        for block, prompt in zip(self.encoder.blocks, prompts, strict=True):
-            tokens = block(tokens + prompt)
+        blocks = cast("Iterable[Block]", self.encoder.blocks)
+        for block, tuned in zip(blocks, prompts, strict=True):
+            tokens = run_with_prompt(block, self.adapter.shared_mlp, tuned, tokens)
         return self.encoder.finish(tokens, sides)

@@ -10,6 +10,7 @@ from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_header import AdapterHeader, AdapterNotes
 from napari_sam_adapter.model.checkpoints import (
     Checkpoint,
+    bottleneck_of,
     load_strictly,
     reading,
     without_memory,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.model.task_information import ImageFilter
 
 _PREFIX = "adapter."
@@ -135,7 +137,14 @@ def load_adapter(
         sam=sam,
         adapter=adapter or base.adapter,
         family=_family_of(header, base.family),
+        intensity=_window_of(header),
     )
+
+
+def _window_of(header: AdapterHeader) -> IntensityMapping | None:
+    """Return the window to see other images through, if they do not have their own."""
+    intensity = header.notes.intensity
+    return intensity if intensity is not None and intensity.suits_others else None
 
 
 def _family_of(header: AdapterHeader, base: Family) -> Family:
@@ -161,14 +170,13 @@ def _adapter_like(
     if not parts and not header.sources:
         return None
     state = {key.removeprefix(_PREFIX): value for key, value in parts.items()}
-    width, bottleneck = state["shared_mlp.weight"].shape
     learned = header.learned_weights
     fixed = {} if learned != "none" else cast("dict[str, float]", header.weights)
     with without_memory():
         adapter = SamAdapter(
-            width,
+            sam.image_encoder.pos_embed.shape[-1],
             len(sam.image_encoder.blocks),
-            bottleneck,
+            bottleneck_of(state),
             fixed,
             sam.prompt_encoder.patch,
             header.published_order,
@@ -176,7 +184,7 @@ def _adapter_like(
             functions=functions,
             learned_weights=learned,
         )
-    load_strictly(adapter, state, path)
+    load_strictly(adapter, state, path, _PREFIX)
     return adapter.eval()
 
 
@@ -187,15 +195,17 @@ def _with_tuned(sam: Sam, tuned: dict[str, Tensor], path: Path) -> Sam:
         shared_copy(sam.prompt_encoder),
         shared_copy(sam.mask_decoder),
     )
-    if set(tuned) != set(_tuned_state(sam)):
+    expected = set(_tuned_state(sam))
+    missing, unknown = sorted(expected - set(tuned)), sorted(set(tuned) - expected)
+    if missing or unknown:
+        problem = f"lacks {missing[0]}" if missing else f"has unknown {unknown[0]}"
         raise CheckpointError(
-            f"Expected the decoder in {path} to be complete, but tensors are missing "
-            "or unknown. Copy the file again."
+            f"Adapter {path} {problem}. Copy the file again, or choose another one."
         )
     for part in ("prompt_encoder", "mask_decoder"):
         module = own.get_submodule(part)
         named = {k.removeprefix(f"{part}."): tuned[k] for k in tuned if part in k}
-        load_strictly(module, module.state_dict() | named, path)
+        load_strictly(module, module.state_dict() | named, path, f"{part}.")
     return own.eval()
 
 

@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
+from napari_sam_adapter.model.agreement import agreed
 from napari_sam_adapter.model.efficient_sam import build_efficient_sam
 from napari_sam_adapter.model.families import SAM, Family, choose_family
 from napari_sam_adapter.model.layouts import recognise
@@ -28,6 +29,8 @@ from napari_sam_adapter.model.weight_files import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from napari_sam_adapter.intensity import IntensityMapping
 
     Sizes = Mapping[str, tuple[int, ...]]
 
@@ -57,6 +60,8 @@ class Checkpoint:
         How it wants its images and prompts.
     note : str
         What of the file is not used; empty for nothing.
+    intensity : IntensityMapping or None
+        Window that its adapter was trained with, if that suits other images, too.
     """
 
     sam: Sam
@@ -64,6 +69,7 @@ class Checkpoint:
     sha256: str
     family: Family = SAM
     note: str = ""
+    intensity: IntensityMapping | None = None
 
     @property
     def image_encoder(self) -> nn.Module:
@@ -117,11 +123,8 @@ def _build(
 ) -> tuple[Sam, SamAdapter | None]:
     if layout == "sam-adapter":
         return _build_published(state, path)
-    try:
-        with without_memory():
-            sam = _BUILDERS[layout](sizes_of(state))
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+    with without_memory():
+        sam = _BUILDERS[layout](sizes_of(state))
     load_strictly(sam, state, path)
     return sam, None
 
@@ -148,12 +151,12 @@ def _build_published(
     shape = infer_shape(sizes_of(state))
     sam = empty_sam(shape)
     load_strictly(sam, state, path)
-    bottleneck = adapter_state["shared_mlp.weight"].shape[1]
+    bottleneck = bottleneck_of(adapter_state)
     with without_memory():
         adapter = SamAdapter(
             shape.width, len(shape.windows), bottleneck, published_order=True
         )
-    load_strictly(adapter, adapter_state, path)
+    load_strictly(adapter, adapter_state, path, ADAPTER_PREFIX)
     return sam, adapter
 
 
@@ -173,6 +176,27 @@ def sizes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {key: tuple(tensor.shape) for key, tensor in state.items()}
 
 
+def bottleneck_of(state: Mapping[str, Tensor]) -> int:
+    """Return the inner width of an adapter.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Its tensors by key.
+
+    Returns
+    -------
+    int
+        What most of them say.
+    """
+    return agreed(
+        sizes_of(state),
+        ("shared_mlp.weight", 1),
+        ("lightweight_mlp_*.0.weight", 0),
+        ("lightweight_mlp_*.0.bias", 0),
+    )
+
+
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn what strange tensors cause anywhere into one error.
@@ -185,12 +209,14 @@ def reading(path: Path) -> Iterator[None]:
     Raises
     ------
     CheckpointError
-        For any other error inside the block.
+        For any error inside the block; it names the file.
     """
     try:
         yield
-    except CheckpointError:
-        raise
+    except CheckpointError as error:
+        if str(path) in str(error):
+            raise
+        raise CheckpointError(f"{path}: {error}") from error
     except Exception as error:
         reason = " ".join([type(error).__name__, *str(error).splitlines()[:1]])
         raise CheckpointError(
@@ -275,7 +301,9 @@ def _complete_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def load_strictly(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+def load_strictly(
+    module: nn.Module, state: dict[str, Tensor], path: Path, prefix: str = ""
+) -> None:
     """Give a module its tensors, for inference.
 
     Parameters
@@ -286,6 +314,8 @@ def load_strictly(module: nn.Module, state: dict[str, Tensor], path: Path) -> No
         Exactly its tensors; used without a copy.
     path : Path
         The file they come from.
+    prefix : str
+        What comes before the keys in the file, for messages.
 
     Raises
     ------
@@ -304,7 +334,7 @@ def load_strictly(module: nn.Module, state: dict[str, Tensor], path: Path) -> No
         if keys:
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
             raise CheckpointError(
-                f"{path} {problem} {keys[0]}{more}. "
+                f"{path} {problem} {prefix}{keys[0]}{more}. "
                 "Choose a complete checkpoint of a supported network."
             )
     module.load_state_dict(state, strict=True, assign=True)

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.agreement import agreed, count_of
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.prompt_encoder import (
     BOTTOM_RIGHT,
@@ -39,7 +40,7 @@ POINTS = 6
 _PATCH, _HEAD_WIDTH = 16, 64
 _GRID = IMAGE_SIZE // _PATCH
 _WIDTH, _HEADS, _MASKS = 256, 8, 4
-_POSITIONS = "image_encoder.pos_embed"
+_POSITIONS, _POSITION_AXES = "image_encoder.pos_embed", 3
 _LINEAR = re.compile(r"^(image_encoder\.blocks\.\d+\.mlp\.)fc(\d)\.")
 
 
@@ -265,14 +266,18 @@ def build_efficient_sam(sizes: Mapping[str, tuple[int, ...]]) -> Sam:
     ValueError
         If the width cannot be shared among heads.
     """
-    hidden, width = sizes["image_encoder.blocks.0.mlp.lin1.weight"]
-    blocks = re.compile(r"image_encoder\.blocks\.(\d+)\.")
-    depth = len({match[1] for match in map(blocks.match, sizes) if match})
+    lin1, lin2 = (f"image_encoder.blocks.*.mlp.lin{i}." for i in (1, 2))
+    hidden = agreed(
+        sizes, (f"{lin1}weight", 0), (f"{lin1}bias", 0), (f"{lin2}weight", 1)
+    )
+    width = agreed(sizes, (f"{lin1}weight", 1), (f"{lin2}bias", 0), (_POSITIONS, -1))
+    depth = count_of(sizes, "image_encoder.blocks.")
     heads = max(1, width // _HEAD_WIDTH)
     if width % heads:
         raise ValueError(f"{heads} heads for a width of {width}")
     shape = SamShape(IMAGE_SIZE, width, heads, (0,) * depth, hidden, use_rel_pos=False)
-    mlp = sizes["mask_decoder.transformer.layers.0.mlp.fc.weight"][1]
+    decoder = "mask_decoder.transformer.layers.*.mlp."
+    mlp = agreed(sizes, (f"{decoder}fc.weight", 1), (f"{decoder}layers.0.0.bias", 0))
     return Sam(ImageEncoder(shape), PointEncoder(), EfficientDecoder(mlp))
 
 
@@ -290,8 +295,11 @@ def from_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
         With (1, 64, 64, D) positions; published are a class token and 14 x 14.
     """
     renamed = {_LINEAR.sub(r"\1lin\2.", key): value for key, value in state.items()}
-    positions = renamed[_POSITIONS][:, 1:]
-    side = math.isqrt(positions.shape[1])
+    positions = renamed.get(_POSITIONS, torch.zeros(0))
+    side = math.isqrt(positions.shape[1] - 1) if positions.ndim == _POSITION_AXES else 0
+    if not side or positions.shape[:2] != (1, 1 + side**2):
+        return renamed  # missing or wrong: loading will name it
+    positions = positions[:, 1:]
     grid = positions.reshape(1, side, side, -1).permute(0, 3, 1, 2)
     stretched = F.interpolate(grid, (_GRID, _GRID), mode="bicubic")
     return renamed | {_POSITIONS: stretched.permute(0, 2, 3, 1).contiguous()}

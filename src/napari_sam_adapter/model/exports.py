@@ -65,7 +65,8 @@ def export_plain_sam(
             "which plain SAM has no place for. Export it in the published SAM-Adapter "
             "layout, or train LoRA instead."
         )
-    _write(path, merge_lora(checkpoint.sam).state_dict(), overwrite)
+    state = merge_lora(checkpoint.sam).state_dict()
+    _write(path, state, overwrite, checkpoint.family.name)
 
 
 def export_published(
@@ -105,7 +106,7 @@ def export_published(
     tensors |= {
         ADAPTER_PREFIX + key: value for key, value in _without_weights(adapter).items()
     }
-    _write(path, tensors, overwrite)
+    _write(path, tensors, overwrite, checkpoint.family.name)
 
 
 def import_published(
@@ -213,7 +214,9 @@ def _equal_encoders(sam: Sam, other: Sam) -> bool:
     )
 
 
-def _write(path: Path, tensors: dict[str, Tensor], overwrite: bool) -> None:
+def _write(
+    path: Path, tensors: dict[str, Tensor], overwrite: bool, preprocessing: str
+) -> None:
     plain = {key: value.cpu().contiguous() for key, value in tensors.items()}
     suffix = path.suffix.lower()
     if suffix not in (*_TORCH, _SAFETENSORS):
@@ -222,6 +225,6 @@ def _write(path: Path, tensors: dict[str, Tensor], overwrite: bool) -> None:
         )
     with whole_output(path, overwrite) as temporary:
         if suffix == _SAFETENSORS:
-            save_file(plain, temporary)
+            save_file(plain, temporary, metadata={"preprocessing": preprocessing})
         else:
             torch.save(plain, temporary)

@@ -43,6 +43,9 @@ class Family:
         ``"probabilities"`` at once after a sigmoid, ``"bicubic"`` at once.
     mask_prompt : str
         Whether an earlier answer goes in as ``"logits"`` or as ``"probabilities"``.
+    least_piece : float
+        Pieces of a mask that are smaller than this part of its largest one, and that no
+        point lies in, are dropped; 0 keeps all, as the published networks do.
     capabilities : Capabilities
         Which prompts it understands.
     """
@@ -59,6 +62,7 @@ class Family:
     answers: Literal["by_ambiguity", "first", "best_of_three"] = "by_ambiguity"
     upscaling: Literal["twice", "probabilities", "bicubic"] = "twice"
     mask_prompt: Literal["logits", "probabilities"] = "logits"
+    least_piece: float = 0.0
     capabilities: Capabilities = ALL_PROMPTS
 
 
@@ -66,7 +70,7 @@ _UNJUDGED = Capabilities(score_is_trusted=False)
 _BLACK, _WHITE = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
 
 SAM = Family("sam")
-SMALL = Family("small", intensity="standardised", is_centred=True)
+SMALL = Family("small", intensity="standardised", is_centred=True, least_piece=0.2)
 MICRO_SAM = Family("micro-sam", intensity="channel_min_max")
 MEDSAM = Family(
     "medsam",

@@ -7,7 +7,7 @@ is never multiplied; nothing larger than a tile or a token map is made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,24 @@ _QUERIES = 512
 """Queries of a tile of scores."""
 _TOKENS = 1024
 """Tokens that go through the MLP together."""
+_ADDED = 512
+"""Tokens that something is added to together."""
+
+
+class Addition(NamedTuple):
+    """A linear layer that is added to the tokens before a block, part by part.
+
+    Attributes
+    ----------
+    rows : (B, h * w, K) tensor
+        A few numbers for each token.
+    weight, bias : (D, K) and (D,) tensors
+        Of the layer.
+    """
+
+    rows: Tensor
+    weight: Tensor
+    bias: Tensor
 
 
 def can_run_fast(block: Block, x: Tensor) -> bool:
@@ -52,7 +70,7 @@ def can_run_fast(block: Block, x: Tensor) -> bool:
     )
 
 
-def run_block(block: Block, x: Tensor) -> Tensor:
+def run_block(block: Block, x: Tensor, added: Addition | None = None) -> Tensor:
     """Do what `block` does.
 
     Parameters
@@ -62,6 +80,8 @@ def run_block(block: Block, x: Tensor) -> Tensor:
     x : (B, h, w, D) tensor
         Tokens. Under autocast, linear layers multiply in its number format; sums,
         norms and attention stay in float32.
+    added : Addition or None
+        Added to the tokens first.
 
     Returns
     -------
@@ -74,15 +94,28 @@ def run_block(block: Block, x: Tensor) -> Tensor:
     x = x.contiguous()
     with torch.autocast("cpu", enabled=False):
         out = torch.empty_like(x)
-        for image, result in zip(x, out, strict=True):
-            _run_image(block, image, result, dtype)
+        for i in range(len(x)):
+            if added is None:
+                _run_image(block, x[i], block.norm1(x[i]), out[i], dtype)
+            else:
+                _add(x[i], added.rows[i], added.weight, added.bias, out[i])
+                _run_image(block, out[i], block.norm1(out[i]), out[i], dtype)
     return out
 
 
-def _run_image(block: Block, x: Tensor, out: Tensor, dtype: torch.dtype) -> None:
-    """Write the block's answer to (h, w, D) into `out`."""
+def _add(x: Tensor, rows: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> None:
+    """Write (h, w, D) plus a linear layer of rows (h * w, K) into `out`."""
+    before, after = (t.view(-1, x.shape[-1]) for t in (x, out))
+    for part in _parts(len(rows), _ADDED):
+        torch.add(before[part], product(rows[part], weight, bias), out=after[part])
+
+
+def _run_image(
+    block: Block, x: Tensor, normed: Tensor, out: Tensor, dtype: torch.dtype
+) -> None:
+    """Write the block's answer to (h, w, D), and to that normalised, into `out`."""
     width = x.shape[-1]
-    queries, keys, values = _project(block.attn, block.norm1(x), dtype)
+    queries, keys, values = _project(block.attn, normed, dtype)
     attended = _attend(block, queries, keys, values)
     rows = out.view(-1, width)
     weight, bias = block.attn.proj.weight.to(dtype), block.attn.proj.bias.to(dtype)

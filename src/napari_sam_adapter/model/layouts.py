@@ -11,6 +11,7 @@ from torch import Tensor
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model import efficient_sam
+from napari_sam_adapter.model.agreement import most_common
 from napari_sam_adapter.model.hugging_face import from_hugging_face
 
 if TYPE_CHECKING:
@@ -152,22 +153,16 @@ def _adapter_beside_mlp(state: State) -> State:
     return {_ADAPTER_IN_BLOCK.sub(r"\1mlp.\2", key): v for key, v in state.items()}
 
 
-_TINY_VIT = "image_encoder.patch_embed.seq.0.c.weight"
-_MARKERS: dict[str, tuple[str, Callable[[State], State]]] = {
-    "vision_encoder.patch_embed.projection.weight": ("sam", from_hugging_face),
+_TINY_VIT = "image_encoder.patch_embed.seq."
+_BEGINNINGS: dict[str, tuple[str, Callable[[State], State]]] = {
+    "vision_encoder.": ("sam", from_hugging_face),
     _TINY_VIT: ("mobile-sam", _without_classifier),
-    "prompt_encoder.bbox_top_left_embeddings.weight": (
-        "efficient-sam",
-        efficient_sam.from_published,
-    ),
-    "image_encoder.prompt_generator.shared_mlp.weight": ("sam-adapter", _same),
-    "image_encoder.blocks.0.Adapter.channel.0.weight": (
-        "sam-med2d",
-        _adapter_beside_mlp,
-    ),
-    "image_encoder.patch_embed.stride2.0.weight": ("small", _same),
+    "prompt_encoder.bbox_": ("efficient-sam", efficient_sam.from_published),
+    "image_encoder.prompt_generator.": ("sam-adapter", _same),
+    "image_encoder.blocks.0.Adapter.": ("sam-med2d", _adapter_beside_mlp),
+    "image_encoder.patch_embed.stride2.": ("small", _same),
 }
-"""A tensor that only one layout has, the layout, and how to name its tensors."""
+"""How keys begin that only one layout has, the layout, and how to name its tensors."""
 
 
 def _name_as_published(state: State) -> Recognised:
@@ -175,8 +170,16 @@ def _name_as_published(state: State) -> Recognised:
         key: value if str(key).endswith(_COUNTER) else value.float()
         for key, value in state.items()
     }
-    for marker, (layout, rename) in _MARKERS.items():
-        if marker in state:
-            is_lite = marker == _TINY_VIT and state[marker].shape[-1] == 1
-            return Recognised(rename(state), "lite-medsam" if is_lite else layout)
+    for beginning, (layout, rename) in _BEGINNINGS.items():
+        if any(str(key).startswith(beginning) for key in state):
+            if beginning == _TINY_VIT and _has_lite_stem(state):
+                layout = "lite-medsam"
+            return Recognised(rename(state), layout)
     return Recognised(state, "sam")
+
+
+def _has_lite_stem(state: State) -> bool:
+    """LiteMedSAM's stem looks at single pixels, MobileSAM's at 3 x 3."""
+    keys = (f"{_TINY_VIT}{place}.c.weight" for place in (0, 2))
+    sides = [side for key in keys if key in state for side in state[key].shape[2:]]
+    return bool(sides) and most_common(sides) == 1

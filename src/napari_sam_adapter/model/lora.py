@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.model.agreement import most_common
 from napari_sam_adapter.model.image_encoder import Attention, ImageEncoder
 from napari_sam_adapter.model.sam import Sam
 from napari_sam_adapter.model.sharing import shared_copy
@@ -153,20 +154,22 @@ def load_lora(sam: Sam, state: Mapping[str, Tensor]) -> Sam:
     CheckpointError
         If they do not fit the base.
     """
-    ranks = {v.shape[0] for k, v in state.items() if k.endswith("_down") and v.ndim}
-    if len(ranks) != 1:
+    ranks = [v.shape[0] for k, v in state.items() if k.endswith("_down") and v.ndim]
+    if not ranks:
         raise CheckpointError(
-            f"Expected low-rank additions of one rank, got {sorted(ranks)}. "
-            "Choose another adapter file."
+            "Expected low-rank additions of one rank, got none. Choose another adapter "
+            "file."
         )
-    wrapped = add_lora(sam, ranks.pop())
-    expected = {k: v.shape for k, v in lora_state(wrapped).items()}
-    if expected != {k: v.shape for k, v in state.items()}:
-        raise CheckpointError(
-            f"Expected low-rank additions for {len(expected) // len(_PARTS)} blocks of "
-            "this model, got tensors that do not fit. Choose an adapter that was "
-            "trained for this model."
-        )
+    wrapped = add_lora(sam, most_common(ranks))
+    expected = {k: tuple(v.shape) for k, v in lora_state(wrapped).items()}
+    found = {k: tuple(v.shape) for k, v in state.items()}
+    for key in sorted(expected.keys() | found.keys()):
+        if expected.get(key) != found.get(key):
+            raise CheckpointError(
+                f"Expected low-rank additions to this model's attention, {key} of the "
+                f"shape {expected.get(key)}, got {found.get(key)}. Choose an adapter "
+                "that was trained for this model."
+            )
     wrapped.load_state_dict(dict(state), strict=False, assign=True)
     for key in state:
         wrapped.get_parameter(key).requires_grad_(False)

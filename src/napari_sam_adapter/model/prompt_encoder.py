@@ -163,6 +163,8 @@ class PromptEncoder(nn.Module):
         if self.map_embed is not None:
             drawn = DrawnPrompts(points, boxes, masks)
             maps = draw_maps(drawn, count, window, corner.device)
+            if torch.is_inference_mode_enabled():  # faster convolutions on the CPU
+                maps = maps.contiguous(memory_format=torch.channels_last)
             dense = dense + self.map_embed(maps)
         return EncodedPrompts(torch.cat(sparse, dim=1), dense, maps)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.agreement import agreed
 from napari_sam_adapter.model.layers import MLPBlock
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import infer_shape
@@ -18,7 +19,7 @@ from napari_sam_adapter.model.shape import infer_shape
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ADAPTER = "image_encoder.blocks.0.mlp.Adapter.channel.0.weight"
+_GATE = "image_encoder.blocks.*.mlp.Adapter.channel."
 
 
 class ConvAdapter(nn.Module):
@@ -95,7 +96,7 @@ def build_sam_med2d(sizes: Mapping[str, tuple[int, ...]]) -> Sam:
     """
     shape = infer_shape(sizes)
     sam = build_sam(shape)
+    hidden = agreed(sizes, (f"{_GATE}0.weight", 0), (f"{_GATE}2.weight", 1))
     for block in sam.image_encoder.blocks:
-        hidden = sizes[_ADAPTER][0]
         block.mlp = AdaptedMLP(shape.width, shape.mlp_width, hidden)
     return sam

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.model.agreement import agreed, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _WINDOW = 14
 _MOST_MASKS = 16
+_POSITION_AXES = 4
 
 
 @dataclass(frozen=True)
@@ -150,38 +152,88 @@ def infer_shape(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
         ) from error
 
 
+_ENCODER, _MASKS = "image_encoder.", "mask_decoder."
+_BLOCK = f"{_ENCODER}blocks.*."
+_DECODER_MLP = f"{_MASKS}transformer.layers.*.mlp."
+_DOWNSCALING = "prompt_encoder.mask_downscaling."
+_SCORES = f"{_MASKS}iou_prediction_head.layers.2."
+
+
 def _read_sizes(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
-    encoder = "image_encoder."
-    conv_stem = f"{encoder}patch_embed.stride2.0.weight" in sizes
-    _, grid, columns, width = sizes[f"{encoder}pos_embed"]
-    if grid != columns or not grid or not width:
-        raise ValueError(f"positions for {grid} x {columns} tokens of width {width}")
-    found = (re.match(r"image_encoder\.blocks\.(\d+)\.", key) for key in sizes)
-    depth = len({match[1] for match in found if match})
-    use_rel_pos = f"{encoder}blocks.0.attn.rel_pos_h" in sizes
-    patch = 16 if conv_stem else sizes[f"{encoder}patch_embed.proj.weight"][-1]
-    masks = sizes["mask_decoder.mask_tokens.weight"][0]
+    conv_stem = any(key.startswith(f"{_ENCODER}patch_embed.stride2.") for key in sizes)
+    width = agreed(
+        sizes,
+        (f"{_ENCODER}pos_embed", -1),
+        (f"{_BLOCK}norm1.weight", 0),
+        (f"{_ENCODER}neck.0.weight", 1),
+    )
+    grid, windows = _grid_and_windows(sizes)
+    if not grid or not width:
+        raise ValueError(f"positions for {grid} x {grid} tokens of width {width}")
+    masks = agreed(
+        sizes,
+        (f"{_MASKS}mask_tokens.weight", 0),
+        (f"{_SCORES}weight", 0),
+        (f"{_SCORES}bias", 0),
+    )
     if masks > _MOST_MASKS:
         raise ValueError(f"{masks} mask tokens")
-    shared: dict[str, Any] = {
-        "image_size": grid * patch,
-        "width": width,
-        "patch": patch,
-        "mlp_width": sizes[f"{encoder}blocks.0.mlp.lin1.weight"][0],
-        "use_rel_pos": use_rel_pos,
-        "conv_stem": conv_stem,
-        "decoder_mlp_width": sizes["mask_decoder.transformer.layers.0.mlp.lin1.weight"][
-            0
-        ],
-        "mask_tokens": masks,
-        "mask_channels": sizes["prompt_encoder.mask_downscaling.3.weight"][0],
-    }
+    decoder_mlp_width = _hidden(sizes, _DECODER_MLP)
+    patch = 16
     if conv_stem:
-        decoder_width = shared["decoder_mlp_width"]
-        return small_shape(width, depth, shared["image_size"], decoder_width)
-    if not use_rel_pos:
+        depth = count_of(sizes, f"{_ENCODER}blocks.")
+        return small_shape(width, depth, grid * patch, decoder_mlp_width)
+    if not windows:
         raise ValueError("no relative positions")
-    tables = [sizes[f"{encoder}blocks.{i}.attn.rel_pos_h"] for i in range(depth)]
-    sides = [(length + 1) // 2 for length, _ in tables]
-    windows = tuple(0 if side == grid else side for side in sides)
-    return SamShape(heads=width // tables[0][1], windows=windows, **shared)
+    if f"{_ENCODER}patch_embed.proj.weight" in sizes:
+        patch = agreed(sizes, (f"{_ENCODER}patch_embed.proj.weight", -1))
+    head_width = agreed(sizes, *((f"{_BLOCK}attn.rel_pos_{side}", 1) for side in "hw"))
+    return SamShape(
+        image_size=grid * patch,
+        width=width,
+        heads=width // head_width,
+        windows=windows,
+        mlp_width=_hidden(sizes, f"{_BLOCK}mlp."),
+        patch=patch,
+        decoder_mlp_width=decoder_mlp_width,
+        mask_tokens=masks,
+        mask_channels=agreed(
+            sizes,
+            (f"{_DOWNSCALING}3.weight", 0),
+            (f"{_DOWNSCALING}3.bias", 0),
+            (f"{_DOWNSCALING}4.weight", 0),
+        ),
+    )
+
+
+def _hidden(sizes: Mapping[str, tuple[int, ...]], mlp: str) -> int:
+    """Return the inner width of an MLP."""
+    places = (("lin1.weight", 0), ("lin1.bias", 0), ("lin2.weight", 1))
+    return agreed(sizes, *((mlp + name, axis) for name, axis in places))
+
+
+def _grid_and_windows(
+    sizes: Mapping[str, tuple[int, ...]],
+) -> tuple[int, tuple[int, ...]]:
+    """Return the side of the token grid, and the window of each block."""
+    sides = [
+        [(length + 1) // 2 for length in _table_lengths(sizes, block)]
+        for block in range(count_of(sizes, f"{_ENCODER}blocks."))
+    ]
+    told = Counter(side for block in sides for side in block)
+    if not told and f"{_ENCODER}pos_embed" not in sizes:
+        raise KeyError(f"{_ENCODER}pos_embed")
+    positions = sizes.get(f"{_ENCODER}pos_embed", ())
+    grid = max(told, default=0)
+    if len(positions) == _POSITION_AXES and positions[1] == positions[2]:
+        grid = positions[1]
+    if not told:
+        return grid, ()
+    # both tables of a block tell its window; the usual one is right where they differ
+    chosen = (max(block, key=told.__getitem__) for block in sides)
+    return grid, tuple(0 if side == grid else side for side in chosen)
+
+
+def _table_lengths(sizes: Mapping[str, tuple[int, ...]], block: int) -> list[int]:
+    keys = (f"{_ENCODER}blocks.{block}.attn.rel_pos_{side}" for side in "hw")
+    return [sizes[key][0] for key in keys if sizes.get(key)]

@@ -10,6 +10,7 @@ for the other sources.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -41,6 +42,10 @@ _RESIDUALS = (
 )
 _RESIDUAL_UNITS = (2, 4, 12)
 """Largest weight of each, by which it is divided."""
+_SHAPES = 4
+"""Image sizes whose kept frequencies are remembered, 2 MB each at 1024 x 1024."""
+_SAME_SHADE = 6e-6
+"""Channels that differ less from scaled copies differ by rounding alone."""
 
 
 def high_frequencies(
@@ -178,19 +183,66 @@ def filtered(image: Tensor, image_filter: ImageFilter, valid: Valid = None) -> T
 
 def _magnitude(image: Tensor, valid: Valid, rate: float, is_low: bool) -> Tensor:
     rows, columns = valid or (image.shape[-2], image.shape[-1])
-    part = image[..., :rows, :columns].float()
-    keep = _low_square(rows, columns, rate, part.device)
-    if not is_low:
-        keep = 1 - keep
-    mirrored = torch.roll(keep.flip(0, 1), (1, 1), (0, 1))
-    symmetric = (keep + mirrored) / 2
-    spectrum = torch.fft.rfft2(part) * symmetric[:, : columns // 2 + 1]
-    magnitude = torch.fft.irfft2(spectrum, s=(rows, columns)).abs()
-    return _padded(magnitude, image)
+    part = image[..., :rows, :columns].float().contiguous()
+    kept = _kept_frequencies(rows, columns, rate, is_low, part.device)
+    shades = None if is_low else grey_shades(part)
+    if shades is None or kept[0, 0] > 0:
+        return _padded(_keep(part, kept), image)
+    return _padded(_keep(part[:, :1], kept) * shades, image)
+
+
+def _keep(part: Tensor, kept: Tensor) -> Tensor:
+    """Return the magnitude of an image with only some of its frequencies."""
+    spectrum = torch.fft.rfft2(part)
+    spectrum *= kept
+    magnitude: Tensor = torch.fft.irfft2(spectrum, s=part.shape[-2:]).abs_()
+    return magnitude
+
+
+def grey_shades(part: Tensor) -> Tensor | None:
+    """Tell by how much each channel of a grey image varies, compared with the first.
+
+    Parameters
+    ----------
+    part : (B, C, rows, columns) float tensor
+        Normalised pixels without padding.
+
+    Returns
+    -------
+    (B, C, 1, 1) tensor or None
+        None if the channels are not scaled and shifted copies of one another; also
+        outside of inference mode and of the CPU, where nobody asks.
+
+    Notes
+    -----
+    A shift is frequency 0, which the high-pass filter takes away, so that one transform
+    serves all channels.
+    """
+    if not torch.is_inference_mode_enabled() or part.device.type != "cpu":
+        return None
+    images = [_shades_of(image) for image in part]
+    if any(shades is None for shades in images):
+        return None
+    return part.new_tensor(images)[..., None, None]
+
+
+def _shades_of(image: Tensor) -> list[float] | None:
+    """Return the shade of each channel of (C, rows, columns), or None."""
+    spans = [float(high - low) for low, high in map(torch.aminmax, image)]
+    if spans[0] == 0:
+        return None
+    shades = [span / spans[0] for span in spans]
+    for channel, shade in zip(image, shades, strict=True):
+        low, high = torch.add(channel, image[0], alpha=-shade).aminmax()
+        if not high - low <= _SAME_SHADE:  # or no number at all
+            return None
+    return shades
 
 
 def _padded(part: Tensor, image: Tensor) -> Tensor:
     below = image.shape[-2] - part.shape[-2]
+    if part.shape[-2:] == image.shape[-2:]:
+        return part
     return F.pad(part, (0, image.shape[-1] - part.shape[-1], 0, below))
 
 
@@ -209,6 +261,19 @@ def _residuals(part: Tensor) -> Tensor:
         centre = slice(margin, 5 - margin)
         kernel[i, 0, centre, centre] = part.new_tensor(weights) / unit
     return F.conv2d(total, kernel)
+
+
+@lru_cache(maxsize=_SHAPES)
+def _kept_frequencies(
+    rows: int, columns: int, rate: float, is_low: bool, device: torch.device
+) -> Tensor:
+    """Return the share of each frequency that stays, (rows, columns // 2 + 1)."""
+    with torch.inference_mode(False):
+        kept = _low_square(rows, columns, rate, device)
+        if not is_low:
+            kept = 1 - kept
+        mirrored = torch.roll(kept.flip(0, 1), (1, 1), (0, 1))
+        return ((kept + mirrored) / 2)[:, : columns // 2 + 1].contiguous()
 
 
 def _low_square(rows: int, columns: int, rate: float, device: torch.device) -> Tensor:

@@ -10,12 +10,17 @@ Applications*, 2023.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.agreement import (
+    agreed,
+    count_of,
+    lengths,
+    most_common,
+)
 from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.layers import LayerNorm2d
 from napari_sam_adapter.model.mask_decoder import MaskDecoder
@@ -37,6 +42,8 @@ MOBILE_SIZE, LITE_SIZE = 1024, 256
 """Side of the input in pixels, for a stem that halves twice and one that does not."""
 _STRIDES = 2, 2, 1
 """Of the mergings between the four stages."""
+_WINDOWS, _HEAD_WIDTH = (0, 7, 14, 7), 32
+"""Of the attention in the published networks."""
 
 
 class Stage(nn.Module):
@@ -178,20 +185,32 @@ def infer_tiny_vit(sizes: Mapping[str, tuple[int, ...]]) -> TinyVitShape:
     TinyVitShape
         Errors of strange sizes are left to the caller.
     """
-    stem = sizes["image_encoder.patch_embed.seq.0.c.weight"]
+    stem = "image_encoder.patch_embed.seq."
+    first, second = f"{stem}0.c.weight", f"{stem}2.c.weight"
+    width = agreed(sizes, (first, 0), (f"{stem}0.bn.weight", 0), (second, 1))
+    kernel = agreed(sizes, (first, -2), (second, -1), (second, -2))
     stages = tuple(_stage_shape(sizes, number) for number in range(len(_STRIDES) + 1))
-    return TinyVitShape(stem[0], stem[-1], stages)
+    return TinyVitShape(width, kernel, stages)
 
 
 def _stage_shape(sizes: Mapping[str, tuple[int, ...]], number: int) -> StageShape:
-    prefix = f"image_encoder.layers.{number}.blocks."
-    pattern = re.compile(re.escape(prefix) + r"(\d+)\.")
-    depth = len({match[1] for match in map(pattern.match, sizes) if match})
+    blocks = f"image_encoder.layers.{number}.blocks."
+    depth, any_block = count_of(sizes, blocks), f"{blocks}*."
     if number == 0:
-        hidden, width = sizes[f"{prefix}0.conv1.c.weight"][:2]
+        conv1, conv3 = f"{any_block}conv1.c.weight", f"{any_block}conv3.c.weight"
+        hidden = agreed(sizes, (conv1, 0), (conv3, 1), (f"{any_block}conv1.bn.bias", 0))
+        width = agreed(sizes, (conv1, 1), (conv3, 0), (f"{any_block}conv3.bn.bias", 0))
         return StageShape(width, depth, hidden)
-    hidden, width = sizes[f"{prefix}0.mlp.fc1.weight"]
-    heads, distances = sizes[f"{prefix}0.attn.attention_biases"]
-    if width % heads:
+    mlp, biases = f"{any_block}mlp.", f"{any_block}attn.attention_biases"
+    hidden = agreed(
+        sizes, (f"{mlp}fc1.weight", 0), (f"{mlp}fc1.bias", 0), (f"{mlp}fc2.weight", 1)
+    )
+    width = agreed(
+        sizes, (f"{mlp}fc1.weight", 1), (f"{mlp}norm.weight", 0), (f"{mlp}fc2.bias", 0)
+    )
+    # two blocks of a stage may disagree: then the published sizes decide
+    heads = most_common([*lengths(sizes, (biases, 0)), width // _HEAD_WIDTH])
+    distances = most_common([*lengths(sizes, (biases, 1)), _WINDOWS[number] ** 2])
+    if not heads or width % heads:
         raise ValueError(f"{heads} heads for a width of {width}")
     return StageShape(width, depth, hidden, heads, math.isqrt(distances))

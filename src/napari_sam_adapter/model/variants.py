@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _GITHUB, _HUB = "https://github.com/", "https://huggingface.co/"
 _OFFICIAL = "https://dl.fbaipublicfiles.com/segment_anything/"
+_CLOUD = "https://owncloud.gwdg.de/index.php/s/"
 _ZOO = "https://uk1s3.embassy.ebi.ac.uk/public-datasets/bioimage.io/"
 _SAM_SOURCE = "github.com/facebookresearch/segment-anything"
 _TI_SHA256 = "dff858b19600a46461cbb7de98f796b23a7a888d9f5e34c0b033f7d6eb9e4e6a"
@@ -40,6 +41,8 @@ class ModelVariant:
         Name of the file in the cache folder.
     is_archive : bool
         Whether the URL gives a zip file that holds the file.
+    preprocessing : str or None
+        How the network wants its images, for imported files; None where the file tells.
     """
 
     name: str
@@ -53,6 +56,7 @@ class ModelVariant:
     size: int = 0
     saved_as: str = ""
     is_archive: bool = False
+    preprocessing: str | None = None
 
 
 def _official(size: str, file: str, sha256: str, n_bytes: int) -> ModelVariant:
@@ -78,6 +82,16 @@ def _micro_sam(size: str, data: str, zoo_id: str, what: str) -> ModelVariant:
         url=f"{_ZOO}{zoo_id}/files/vit_{size}.pt",
         size=_SIZES[size],
         saved_as=f"micro_sam_{name}.pt",
+    )
+
+
+def _micro_sam_from_cloud(size: str, data: str, share: str, what: str) -> ModelVariant:
+    listed = _micro_sam(size, data, "", what)
+    return replace(
+        listed,
+        licence="none stated",
+        source="github.com/computational-cell-analytics/micro-sam",
+        url=f"{_CLOUD}{share}/download",
     )
 
 
@@ -189,6 +203,20 @@ _MICROSCOPY = (
     _micro_sam("t", "em_organelles", "greedy-whale/1", "organelles in EM"),
     _micro_sam("b", "em_organelles", "noisy-ox/1.2", "organelles in EM"),
     _micro_sam("l", "em_organelles", "humorous-crab/1.2", "organelles in EM"),
+    _micro_sam_from_cloud("b", "histopathology", "sBB4H8CTmIoBZsQ", "histopathology"),
+    _micro_sam_from_cloud("l", "histopathology", "IZgnn1cpBq2PHod", "histopathology"),
+    _micro_sam_from_cloud("h", "histopathology", "L7AcvVz7DoWJ2RZ", "histopathology"),
+    _micro_sam_from_cloud("b", "medical_imaging", "f5Ol4FrjPQWfjUF", "medical images"),
+)
+_ADAPTED = (
+    ModelVariant(
+        "sam_adapter",
+        "published SAM-Adapter: a whole network, made for use without prompts",
+        "none stated (code: MIT)",
+        "github.com/tianrun-chen/SAM-Adapter-PyTorch",
+        page=_GITHUB + "tianrun-chen/SAM-Adapter-PyTorch",
+        saved_as="sam_adapter_model_epoch_best.pth",
+    ),
 )
 _HUGGING_FACE = (
     _hugging_face("b", "base"),
@@ -204,6 +232,7 @@ MODELS = {
         *_SMALLER,
         *_MEDICAL,
         *_MICROSCOPY,
+        *_ADAPTED,
         *_HUGGING_FACE,
     )
 }

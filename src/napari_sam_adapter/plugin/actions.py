@@ -1,4 +1,8 @@
-"""What the user can do, under which key: the one table for buttons and bindings."""
+"""What the user can do, under which key: the one table for buttons and bindings.
+
+Every action has its key in napari's Preferences, too: `contributions.configurations`
+in napari.yaml, under its name, and under its name and ``_on_layers`` for `own_key`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ class Action:
     Parameters
     ----------
     name : str
-        Method of the controller.
+        As `Controller.do` knows it.
     title : str
         Text of the button.
     tip : str
@@ -38,16 +42,25 @@ class Action:
     @property
     def tooltip(self) -> str:
         """The tip with the keys in brackets."""
-        keys = " or ".join(_spoken(key) for key in (self.key, self.own_key) if key)
-        return f"{self.tip} ({keys})" if keys else self.tip
+        return f"{self.tip} ({self.keys})" if self.keys else self.tip
+
+    @property
+    def keys(self) -> str:
+        """The keys as the user reads them."""
+        return " or ".join(spoken(key) for key in (self.key, self.own_key) if key)
 
 
 ACTIONS = {
     action.name: action
     for action in (
-        Action("use_points", "Points", "Click on the object (W: to the box)."),
-        Action("use_boxes", "Box", "Draw a rectangle around it (W: to points)."),
-        Action("switch_tool", "", "Switch between points and box.", "W"),
+        Action("use_points", "Points", "Click on the object (W: next tool)."),
+        Action("use_boxes", "Box", "Draw a rectangle around it (W: next tool)."),
+        Action("use_scribbles", "Scribble", "Drag along it (W: next tool)."),
+        Action("use_polygons", "Polygon", "Click around it (W: next tool)."),
+        Action("use_lasso", "Lasso", "Drag around it (W: next tool)."),
+        Action(
+            "switch_tool", "", "Next tool: points, box, scribble, polygon, lasso.", "W"
+        ),
         Action(
             "switch_polarity",
             "",
@@ -69,9 +82,92 @@ ACTIONS = {
             "Follow the object through the planes on both sides.",
             "G",
         ),
+        Action(
+            "next_doubt",
+            "Next doubtful",
+            "Go to the slice that most needs a look.",
+            "Shift-J",
+        ),
+        Action(
+            "lock_slice",
+            "Lock slice",
+            "Keep the object on this slice as it is, or let it go again.",
+            "Shift-W",
+        ),
+        Action(
+            "end_here",
+            "Ends here",
+            "The object is not on this slice: do not follow it further.",
+            "Shift-E",
+        ),
         Action("stop", "Stop", "Stop what is running.", "H"),
+        Action(
+            "release_paint",
+            "Release paint",
+            "Let masks change again what you painted of the object on this plane.",
+        ),
         Action("undo", "Undo", "Take the last step back.", "U", "Control-Z"),
+        Action("next_candidate", "", "Take the next of the masks that fit.", "Q"),
+        Action("previous_candidate", "", "Take the mask before it.", "Shift-Q"),
+        Action(
+            "switch_preview", "Preview", "Show what a click here would give.", "Shift-H"
+        ),
+        Action(
+            "ask_with_mask",
+            "Ask with mask",
+            "Take the pixels that the object has here as its prompt.",
+            "Shift-M",
+        ),
+        Action(
+            "switch_one_per_click",
+            "One per click",
+            "Make every click on an object a new object.",
+            "Shift-N",
+        ),
         Action("redo", "Redo", "Do the step again.", "Shift-U", "Control-Shift-Z"),
+        Action(
+            "next_image",
+            "Next image",
+            "Save the labels and open the next image of the series.",
+            "PageDown",
+        ),
+        Action(
+            "previous_image",
+            "Previous image",
+            "Save the labels and open the image before it.",
+            "PageUp",
+        ),
+        Action("show_keys", "Keys", "List all keys.", "?"),
+        Action("jump_to_object", "Go to", "Show the object and work on it."),
+        Action(
+            "reopen_object",
+            "Re-open",
+            "Work on a finished object again, with its prompts.",
+            "Shift-O",
+        ),
+        Action(
+            "lock_objects",
+            "Lock",
+            "Forbid to change the selected objects, or allow it again.",
+            "Shift-K",
+        ),
+        Action(
+            "merge_objects",
+            "Merge",
+            "Make the selected objects one: the one under work, or the first.",
+            "Shift-G",
+        ),
+        Action(
+            "split_object",
+            "Split",
+            "Make every piece that does not touch the others an object.",
+            "Shift-S",
+        ),
+        Action("delete_objects", "Delete", "Remove the selected objects.", "Shift-D"),
+        Action(
+            "measure", "Measure", "Measure all objects: features of the Labels layer."
+        ),
+        Action("export", "Export ...", "Save labels, annotations or measurements."),
     )
 }
 
@@ -84,24 +180,41 @@ class KeyBindings:
 
     Parameters
     ----------
-    commands : mapping of str to callable
-        What to call for the name of an action.
+    viewer : Viewer
+        Where the free letters shall work.
     """
 
-    def __init__(self, commands: Mapping[str, Callable[[], None]]) -> None:
-        self._commands = commands
+    def __init__(self, viewer: KeymapProvider) -> None:
+        self.actions: Mapping[str, Action] = ACTIONS
+        self._viewer = viewer
+        self._commands: dict[str, Callable[[], None]] = {}
+        self._layers: list[KeymapProvider] = []
         self._replaced: list[tuple[KeymapProvider, str, Any]] = []
 
-    def bind_viewer(self, viewer: KeymapProvider) -> None:
-        """Bind the free letters on the viewer.
+    def use(self, actions: Mapping[str, Action]) -> None:
+        """Bind other keys from now on.
 
         Parameters
         ----------
-        viewer : Viewer
-            Where the keys shall work.
+        actions : mapping of str to Action
+            `ACTIONS` with keys that the user chose.
         """
-        for action in ACTIONS.values():
-            self._bind(viewer, action.key, action.name)
+        self._restore()
+        self.actions = actions
+        for name in self._commands:
+            self._bind_everywhere(name)
+
+    def add(self, commands: Mapping[str, Callable[[], None]]) -> None:
+        """Bind the keys of more actions.
+
+        Parameters
+        ----------
+        commands : mapping of str to callable
+            What to call for the name of an action.
+        """
+        self._commands.update(commands)
+        for name in commands:
+            self._bind_everywhere(name)
 
     def bind_layer(self, layer: KeymapProvider) -> None:
         """Bind all keys on one of the plugin's own layers.
@@ -111,9 +224,9 @@ class KeyBindings:
         layer : Layer
             A layer that the plugin made.
         """
-        for action in ACTIONS.values():
-            self._bind(layer, action.key, action.name)
-            self._bind(layer, action.own_key, action.name)
+        self._layers.append(layer)
+        for name in self._commands:
+            self._bind_all(layer, name)
 
     def forget(self, layer: KeymapProvider) -> None:
         """Drop a layer that has left the viewer.
@@ -123,15 +236,29 @@ class KeyBindings:
         layer : Layer
             A layer given to `bind_layer`.
         """
+        self._layers = [known for known in self._layers if known is not layer]
         self._replaced = [entry for entry in self._replaced if entry[0] is not layer]
 
     def release(self) -> None:
         """Take every binding back and restore what was there before."""
+        self._restore()
+        self._layers.clear()
+
+    def _restore(self) -> None:
         for provider, key, previous in reversed(self._replaced):
             provider.bind_key(key, None)
             if previous is not None:
                 provider.bind_key(key, previous)
         self._replaced.clear()
+
+    def _bind_everywhere(self, name: str) -> None:
+        self._bind(self._viewer, self.actions[name].key, name)
+        for layer in self._layers:
+            self._bind_all(layer, name)
+
+    def _bind_all(self, layer: KeymapProvider, name: str) -> None:
+        self._bind(layer, self.actions[name].key, name)
+        self._bind(layer, self.actions[name].own_key, name)
 
     def _bind(self, provider: KeymapProvider, key: str, name: str) -> None:
         if key:
@@ -140,5 +267,17 @@ class KeyBindings:
             self._replaced.append((provider, key, previous))
 
 
-def _spoken(key: str) -> str:
+def spoken(key: str) -> str:
+    """Return a key as it is written on keyboards.
+
+    Parameters
+    ----------
+    key : str
+        As napari writes it, for example ``"Control-Shift-Z"``.
+
+    Returns
+    -------
+    str
+        For example ``"Ctrl+Shift+Z"``.
+    """
     return key.replace("Control", "Ctrl").replace("-", "+")

@@ -1,13 +1,25 @@
-"""The progress bar and the status line."""
+"""What is going on, how long yet, and a way to stop it."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
+from napari_sam_adapter.plugin.action_buttons import action_button
+from napari_sam_adapter.plugin.icons import icon
 from napari_sam_adapter.plugin.state import Phase, Progress
+from napari_sam_adapter.plugin.time_left import TimeLeft, spoken_time
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import PluginState
@@ -18,7 +30,7 @@ IDLE = Progress(0, 1)
 
 
 class ActivityPanel(QWidget):
-    """What is going on, in a bar and a sentence.
+    """What is going on, in a bar and a sentence; buttons to stop it and for help.
 
     Parameters
     ----------
@@ -26,11 +38,15 @@ class ActivityPanel(QWidget):
         Qt parent.
     """
 
+    action_pressed = Signal(str)
+    """Emitted with the name of an action."""
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.bar = QProgressBar()
-        self.bar.setToolTip("How far the running work is.")
-        self.bar.setFormat("%v of %m planes")
+        self.bar.setToolTip("How far the running work is, and how long yet.")
+        self.stop, self.keys = self._button("stop"), self._button("show_keys")
+        self._time_left = TimeLeft()
         self._shown: Progress | None = None
         self.status = QLabel()
         self.status.setWordWrap(True)
@@ -42,8 +58,24 @@ class ActivityPanel(QWidget):
         self.status.setToolTip("What to do next, or what went wrong.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.bar)
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        row.addWidget(self.bar, 1)
+        row.addWidget(self.stop)
+        row.addWidget(self.keys)
+        layout.addLayout(row)
         layout.addWidget(self.status)
+
+    def show_theme(self, theme: str) -> None:
+        """Draw the icons in the colours of a theme.
+
+        Parameters
+        ----------
+        theme : str
+            One of napari's.
+        """
+        self.stop.setIcon(icon("square", theme))
+        self.keys.setIcon(icon("help", theme))
 
     def show_state(self, state: PluginState) -> None:
         """Show progress and message.
@@ -54,6 +86,7 @@ class ActivityPanel(QWidget):
             What is going on.
         """
         busy = state.phase is not Phase.READY
+        self.stop.setEnabled(busy)
         self._show_progress(state.progress if busy else IDLE)
         self.status.setText(state.message.text)
         style = ERROR_STYLE if state.message.is_error else ""
@@ -64,10 +97,19 @@ class ActivityPanel(QWidget):
         if progress == self._shown:
             return
         self._shown = progress
+        left = self._time_left.update(progress, time.monotonic())
+        more = "" if left is None else f", {spoken_time(left)} left"
         # Left to itself the bar draws at once, at every call, and napari's canvas and
         # the whole window are put together anew each time.
         self.bar.setUpdatesEnabled(False)
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
+        self.bar.setFormat(f"%v of %m {progress.unit}{more}")
         self.bar.setTextVisible(progress != IDLE and progress.total > 0)
         self.bar.setUpdatesEnabled(True)
+
+    def _button(self, name: str) -> QPushButton:
+        button = action_button(name, self.action_pressed)
+        button.setAccessibleName(button.text())
+        button.setText("")  # there is an icon instead
+        return button

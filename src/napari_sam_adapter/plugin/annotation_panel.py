@@ -9,25 +9,39 @@ from psygnal import Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QGridLayout,
-    QGroupBox,
+    QHBoxLayout,
     QLabel,
     QPushButton,
     QSpinBox,
+    QWidget,
 )
 
-from napari_sam_adapter.plugin.actions import ACTIONS, Action
+from napari_sam_adapter.plugin.action_buttons import action_button
+from napari_sam_adapter.plugin.actions import ACTIONS
+from napari_sam_adapter.plugin.prompt_tools import tools_for
 from napari_sam_adapter.plugin.state import Phase, Tool
 
 if TYPE_CHECKING:
-    from qtpy.QtWidgets import QWidget
-
     from napari_sam_adapter.plugin.state import PluginState
+    from napari_sam_adapter.predictions import Capabilities
 
 UNKNOWN_SCORE = "-"
+TOOLS = {
+    "use_points": Tool.POINTS,
+    "use_boxes": Tool.BOXES,
+    "use_scribbles": Tool.SCRIBBLES,
+    "use_polygons": Tool.POLYGONS,
+    "use_lasso": Tool.LASSO,
+}
+"""Which tool each button takes."""
+BUTTONS = (
+    *TOOLS, "next_object", "accept", "propagate", "stop", "undo", "redo",
+    "release_paint",
+)  # fmt: skip
 
 
-class AnnotationPanel(QGroupBox):
-    """Buttons for everything in `ACTIONS`, the object number and its score.
+class AnnotationPanel(QWidget):
+    """Buttons for tools, objects, volume and history, the object number and its score.
 
     Parameters
     ----------
@@ -43,16 +57,18 @@ class AnnotationPanel(QGroupBox):
     """Emitted with the number of an object."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Objects", parent)
+        super().__init__(parent)
         self.buttons = {
-            name: self._button(action)
-            for name, action in ACTIONS.items()
-            if action.title
+            name: action_button(name, self.action_pressed) for name in BUTTONS
         }
         self.positive = self._switch("Object", True)
         self.negative = self._switch("Background", False)
+        self.only_objects = QLabel("only objects")
+        self.only_objects.setToolTip(
+            "This network does not understand clicks on the background."
+        )
         self._polarity = _either(self.positive, self.negative)
-        self._tools = _either(self.buttons["use_points"], self.buttons["use_boxes"])
+        self._tools = _either(*(self.buttons[name] for name in TOOLS))
         self.object_number = QSpinBox()
         self.object_number.setRange(0, 0)
         self.object_number.setKeyboardTracking(False)
@@ -74,8 +90,11 @@ class AnnotationPanel(QGroupBox):
         self.setEnabled(state.has_image or busy)
         self.positive.setChecked(state.positive)
         self.negative.setChecked(not state.positive)
-        self.negative.setVisible(state.understood.negative_points)
+        has_negative = state.understood.negative_points
+        self.negative.setVisible(has_negative)
+        self.only_objects.setVisible(not has_negative)
         self._show_tool(state.tool)
+        self._show_understood(state.understood)
         self._show_object(state)
         propagating = state.phase is Phase.PROPAGATING
         self.buttons["propagate"].setEnabled(not propagating)
@@ -85,9 +104,15 @@ class AnnotationPanel(QGroupBox):
 
     def _show_tool(self, tool: Tool) -> None:
         self._tools.setExclusive(False)
-        self.buttons["use_points"].setChecked(tool is Tool.POINTS)
-        self.buttons["use_boxes"].setChecked(tool is Tool.BOXES)
+        for name, its in TOOLS.items():
+            self.buttons[name].setChecked(tool is its)
         self._tools.setExclusive(True)
+
+    def _show_understood(self, understood: Capabilities) -> None:
+        self.negative.setVisible(understood.negative_points)
+        known = tools_for(understood)
+        for name, tool in TOOLS.items():
+            self.buttons[name].setVisible(tool in known)
 
     def _show_object(self, state: PluginState) -> None:
         self.object_number.blockSignals(True)
@@ -106,19 +131,19 @@ class AnnotationPanel(QGroupBox):
             (QLabel("object"), self.object_number, self.buttons["next_object"]),
             (QLabel("score"), self.score, self.buttons["accept"]),
             (QLabel("volume"), self.buttons["propagate"], self.buttons["stop"]),
+            (QLabel("hand paint"), self.buttons["release_paint"]),
             (QLabel("history"), self.buttons["undo"], self.buttons["redo"]),
         )
-        for row, widgets in enumerate(pairs):
+        drawing = QHBoxLayout()
+        for name in ("use_scribbles", "use_polygons", "use_lasso"):
+            drawing.addWidget(self.buttons[name])
+        grid.addLayout(drawing, 1, 0, 1, 3)
+        for number, widgets in enumerate(pairs):
             for column, widget in enumerate(widgets):
-                grid.addWidget(widget, row, column)
+                grid.addWidget(widget, number + (number > 0), column)
+        grid.addWidget(self.only_objects, 2, 2)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(2, 1)
-
-    def _button(self, action: Action) -> QPushButton:
-        button = QPushButton(action.title)
-        button.setToolTip(action.tooltip)
-        button.clicked.connect(partial(self._on_pressed, action.name))
-        return button
 
     def _switch(self, title: str, positive: bool) -> QPushButton:
         button = QPushButton(title)
@@ -128,9 +153,6 @@ class AnnotationPanel(QGroupBox):
 
     def _on_polarity(self, positive: bool, checked: bool = True) -> None:
         self.polarity_chosen.emit(positive)
-
-    def _on_pressed(self, name: str, checked: bool = False) -> None:
-        self.action_pressed.emit(name)
 
     def _on_number_changed(self, number: int) -> None:
         self.object_chosen.emit(number)

@@ -29,8 +29,12 @@ class Priority(IntEnum):
     LOAD = 0
     CLICK = 1
     VIEW = 2
-    PROPAGATION = 3
-    TRAINING = 4
+    PREVIEW = 3
+    AHEAD = 4
+    SAVE = 5
+    OPEN = 6
+    PROPAGATION = 7
+    TRAINING = 8
 
 
 def _nothing() -> None:

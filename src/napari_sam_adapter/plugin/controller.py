@@ -6,21 +6,29 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from napari.utils.notifications import show_error
+from psygnal import Signal
 
-from napari_sam_adapter.errors import PlaneError, SamAdapterError, SessionError
+from napari_sam_adapter.errors import SamAdapterError, SessionError
 from napari_sam_adapter.plugin.actions import ACTIONS, KeyBindings
+from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
+from napari_sam_adapter.plugin.object_commands import ObjectCommands
+from napari_sam_adapter.plugin.prompt_tools import PromptTools
 from napari_sam_adapter.plugin.reporting import reporting
-from napari_sam_adapter.plugin.segmenter import Loader, Segmenter, load_from_disk
+from napari_sam_adapter.plugin.segmenter import Segmenter
+from napari_sam_adapter.plugin.session_view import show_session
 from napari_sam_adapter.plugin.state import Message, ModelChoice, PluginState, Tool
 from napari_sam_adapter.plugin.viewer_watch import ViewerWatch
 from napari_sam_adapter.plugin.workspace import Workspace
+from napari_sam_adapter.plugin.workspaces import Workspaces
 from napari_sam_adapter.prompts import Prompts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-    from napari_sam_adapter.volume.changes import Change
+    from napari_sam_adapter.plugin.state import Press
     from napari_sam_adapter.volume.planes import Plane
 
 
@@ -37,28 +45,67 @@ class Controller:
         Makes a predictor of a `ModelChoice`; called on the worker thread.
     """
 
+    updated = Signal()
+    """Emitted when the image, its session, or the plane in view may have changed."""
+    workspace_opened = Signal(Workspace)
+    """Emitted once for every image that is taken into use."""
+    closed = Signal()
+    """Emitted when the widget goes: let go of the viewer."""
+
     def __init__(
         self, viewer: ViewerModel, state: PluginState, load: Loader = load_from_disk
     ) -> None:
         self._viewer = viewer
         self._state = state
         self._segmenter = Segmenter(state, load, self._on_commit, self.report)
-        self._workspaces: dict[Layer, Workspace] = {}
-        self._current: Workspace | None = None
-        self._keys = KeyBindings({name: getattr(self, name) for name in ACTIONS})
-        self._keys.bind_viewer(viewer)
+        self.workspaces = Workspaces(viewer, self, self.workspace_opened.emit)
+        self._keys = KeyBindings(viewer)
+        self.commands: dict[str, Callable[[], None]] = {}
+        self.add_commands({n: getattr(self, n) for n in ACTIONS if hasattr(self, n)})
+        self.objects = ObjectCommands(self)
+        self.tools = PromptTools(self)
         self._watch = ViewerWatch(viewer, self)
         self._is_closed = False
 
     @property
     def workspace(self) -> Workspace | None:
         """The image in use with its session and layers."""
-        return self._current
+        return self.workspaces.current
 
     @property
     def segmenter(self) -> Segmenter:
         """The network and the queue of its work."""
         return self._segmenter
+
+    @property
+    def state(self) -> PluginState:
+        """What the panels show."""
+        return self._state
+
+    @property
+    def viewer(self) -> ViewerModel:
+        """The viewer."""
+        return self._viewer
+
+    @property
+    def keys(self) -> KeyBindings:
+        """Which key does what."""
+        return self._keys
+
+    def add_commands(self, commands: Mapping[str, Callable[[], None]]) -> None:
+        """Give actions that are carried out elsewhere their buttons and keys.
+
+        Parameters
+        ----------
+        commands : mapping of str to callable
+            What to call for the name of an action in `ACTIONS`.
+        """
+        self.commands.update(commands)
+        self._keys.add(commands)
+
+    def do(self, name: str) -> None:
+        """Carry out one of `ACTIONS` by its name."""
+        self.commands[name]()
 
     # What the user asks for.
 
@@ -72,17 +119,12 @@ class Controller:
             A layer of the viewer.
         """
         self._state.image = image
-        if self._current is not None:
-            self._current.layers.show_prompts(False)
-        self._current = None
-        self._update()
+        self.workspaces.put_away()
+        self.update()
         if image is not None:
-            if image not in self._workspaces:
-                self._workspaces[image] = Workspace(self._viewer, image, self)
-            self._current = self._workspaces[image]
-            self._current.layers.show_prompts(True)
+            self.workspaces.take_up(image)
         self._hint()
-        self._update()
+        self.update()
 
     def choose_model(self, choice: ModelChoice) -> None:
         """Use another network from the next prediction on.
@@ -101,17 +143,12 @@ class Controller:
     @reporting
     def use_points(self) -> None:
         """Let the mouse set points."""
-        self._use(Tool.POINTS)
+        self.use(Tool.POINTS)
 
     @reporting
     def use_boxes(self) -> None:
         """Let the mouse draw boxes."""
-        self._use(Tool.BOXES)
-
-    @reporting
-    def switch_tool(self) -> None:
-        """Change between points and boxes."""
-        self._use(Tool.BOXES if self._state.tool is Tool.POINTS else Tool.POINTS)
+        self.use(Tool.BOXES)
 
     def set_polarity(self, positive: bool) -> None:
         """Say what a plain left click means.
@@ -123,11 +160,6 @@ class Controller:
         """
         self._state.positive = positive
 
-    def switch_polarity(self) -> None:
-        """Swap what a plain left click means, if there is a choice."""
-        has_choice = self._state.understood.negative_points
-        self._state.positive = not (self._state.positive and has_choice)
-
     @reporting
     def choose_object(self, object_id: int) -> None:
         """Work on an object that exists already.
@@ -137,74 +169,38 @@ class Controller:
         object_id : int
             Its number.
         """
-        workspace = self._in_use()
+        workspace = self.in_use()
         if object_id in workspace.object_ids:
             workspace.choose_object(object_id)
         else:
             expected = f"Expected one of the objects {workspace.object_ids}"
             tip = "Press Next object for a new one."
             self.report(SessionError(f"{expected}, got {object_id}. {tip}"))
-        self._update()
-
-    @reporting
-    def accept(self) -> None:
-        """Keep the object as it is and go to the next."""
-        workspace = self._in_use()
-        object_id = workspace.object_id
-        if object_id not in workspace.session.object_ids:
-            raise SessionError(f"Expected a mask of object {object_id}, got none yet.")
-        workspace.session.accept(object_id)
-        workspace.choose_object(workspace.next_id)
-        self._state.message = Message(f"Object {object_id} is kept.")
-        self._update()
-
-    @reporting
-    def next_object(self) -> None:
-        """Go to a new object."""
-        workspace = self._in_use()
-        workspace.choose_object(workspace.next_id)
-        self._state.message = Message(f"Object {workspace.object_id} is new.")
-        self._update()
+        self.update()
 
     @reporting
     def propagate(self) -> None:
         """Follow the object through its neighbour planes."""
-        self._segmenter.propagate(self._in_use())
+        self._segmenter.propagate(self.in_use())
 
     def stop(self) -> None:
         """Stop what is running: loading, a click, or a propagation."""
         self._segmenter.stop()
-        self._update()
-
-    @reporting
-    def undo(self) -> None:
-        """Take the last step back."""
-        workspace = self._in_use()
-        self._segmenter.stop_propagation()
-        self._show_history(workspace, workspace.session.undo())
-
-    @reporting
-    def redo(self) -> None:
-        """Do the step again that was taken back."""
-        workspace = self._in_use()
-        self._segmenter.stop_propagation()
-        self._show_history(workspace, workspace.session.redo())
+        self.update()
 
     def close(self) -> None:
         """Stop all work and let go of the viewer; layers and masks stay."""
         if self._is_closed:
             return
         self._is_closed = True
+        self.closed.emit()
         self._state.events.disconnect()
         self._watch.close()
         self._segmenter.close()
         self._keys.release()
-        for workspace in self._workspaces.values():
-            workspace.layers.close()
-        self._workspaces.clear()
-        self._current = None
+        self.workspaces.close()
 
-    # What a workspace tells: see `WorkspaceOwner`.
+    # What a workspace tells: see `workspace_owner`.
 
     def on_layer_added(self, layer: Layer) -> None:
         """Give a new layer of ours the keys and watch its mode."""
@@ -218,22 +214,27 @@ class Controller:
                 workspace.repaint()
             else:
                 self._segmenter.ask(workspace, workspace.object_id, plane)
-        self._update()
+        self.update()
 
     def on_labels_edited(self, workspace: Workspace) -> None:
         """Show that there is something to undo."""
-        self._update()
+        self.update()
 
     def on_object_picked(self, workspace: Workspace, object_id: int) -> None:
         """Work on the object that was picked."""
-        if workspace is self._current:
+        if workspace is self.workspace:
             self.choose_object(object_id)
 
-    def sign_of_click(self, background: bool) -> bool:
-        """Return whether a click marks the object; refuse what is not understood."""
+    def sign_of_press(self, press: Press) -> bool:
+        """Return whether a press marks the object; refuse what is not understood."""
+        background = self._state.background_press.fits(press)
         positive = self._state.positive and not background
         self._state.understood.check(Prompts().with_point((0, 0), positive))
         return positive
+
+    def is_new_object(self, positive: bool) -> bool:
+        """Return whether a prompt shall begin an object of its own."""
+        return positive and self._state.one_per_click
 
     def report(self, error: SamAdapterError) -> None:
         """Show an error in the status line and as a notification.
@@ -261,88 +262,83 @@ class Controller:
 
     def on_layer_removed(self, layer: Layer) -> None:
         """Let go of an image or of one of our layers."""
-        workspace = self._workspaces.pop(layer, None)
+        workspace = self.workspaces.take_out(layer)
         if workspace is not None:
             self._segmenter.forget(workspace)
             workspace.layers.close()
-            if workspace is self._current:
+            if workspace is self.workspace:
                 self.choose_image(None)
-        for workspace in self._workspaces.values():
+        for workspace in self.workspaces:
             if workspace.layers.forget(layer):
                 self._keys.forget(layer)
                 self._segmenter.forget(workspace)
 
     def on_view_changed(self) -> None:
         """Show the score of the plane that is in view now."""
-        self._update()
+        self.update()
 
     def on_view_still(self) -> None:
         """Encode the plane in view, if the user is about to click."""
-        if self._current is None or self._state.tool is Tool.NONE:
+        if self.workspace is None or self._state.tool is Tool.NONE:
             return
-        plane = self._plane_or_none(self._current)
+        plane = self.workspace.plane_or_none()
         if plane is not None:
-            self._segmenter.prefetch(self._current, plane)
+            self._segmenter.prefetch(self.workspace, plane)
 
     def on_tool_changed(self) -> None:
         """Show which tool is in use."""
         self._state.tool = (
-            Tool.NONE if self._current is None else self._current.layers.tool()
+            Tool.NONE if self.workspace is None else self.workspace.layers.tool()
         )
 
     # Keeping the state up to date.
 
-    def _in_use(self) -> Workspace:
-        if self._current is None:
-            raise SessionError("Expected an image, got none. Open and choose one.")
-        return self._current
+    def in_use(self) -> Workspace:
+        """Return the image in use.
 
-    def _use(self, tool: Tool) -> None:
-        self._in_use().use(tool)
+        Returns
+        -------
+        Workspace
+            The one that is chosen.
+
+        Raises
+        ------
+        SessionError
+            If there is none.
+        """
+        if self.workspace is None:
+            raise SessionError("Expected an image, got none. Open and choose one.")
+        return self.workspace
+
+    def use(self, tool: Tool) -> None:
+        """Let the mouse draw with a tool.
+
+        Parameters
+        ----------
+        tool : Tool
+            Any but `Tool.NONE`.
+
+        Raises
+        ------
+        SessionError
+            If there is no image.
+        """
+        self.in_use().use(tool)
         self.on_tool_changed()
         self._hint()
         self._watch.expect_stillness()
 
     def _hint(self) -> None:
-        if self._current is None:
+        if self.workspace is None:
             self._state.message = Message("Open an image and choose it above.")
         else:
             self._state.message = Message(self._state.tool.hint)
 
-    def _show_history(self, workspace: Workspace, changes: list[Change]) -> None:
-        known = set(workspace.session.object_ids)
-        touched = {change.object_id for change in changes} & known
-        workspace.choose_object(min(touched, default=workspace.object_id))
-        workspace.repaint()
-        for plane in workspace.planes_without_mask():
-            self._segmenter.ask(workspace, workspace.object_id, plane)
-        self._update()
-
     def _on_commit(self, workspace: Workspace) -> None:
-        if workspace is self._current:
-            self._update()
+        if workspace is self.workspace:
+            self.update()
 
-    def _update(self) -> None:
-        """Copy what the session says into the state."""
-        state, workspace = self._state, self._current
-        if workspace is None:
-            state.object_id, state.object_ids, state.score = 0, (), None
-            state.can_undo = state.can_redo = False
-            return
-        session = workspace.session
-        state.object_ids = workspace.object_ids
-        state.object_id = workspace.object_id
-        state.score = self._score(workspace)
-        state.can_undo, state.can_redo = session.can_undo, session.can_redo
-
-    def _score(self, workspace: Workspace) -> float | None:
-        plane = self._plane_or_none(workspace)
-        if plane is None or workspace.object_id not in workspace.session.object_ids:
-            return None
-        return workspace.session.score(workspace.object_id, plane)
-
-    def _plane_or_none(self, workspace: Workspace) -> Plane | None:
-        try:
-            return workspace.plane_in_view()
-        except PlaneError:
-            return None
+    def update(self) -> None:
+        """Copy what the session says into the state, and tell everybody."""
+        show_session(self._state, self.workspace)
+        self.updated.emit()

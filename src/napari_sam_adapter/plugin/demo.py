@@ -8,15 +8,17 @@ import numpy as np
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
 from napari_sam_adapter.plugin.sample_data import nuclei
-from napari_sam_adapter.plugin.segmenter import Loader, load_from_disk
 
 if TYPE_CHECKING:
     import napari
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io.series import Series
+    from napari_sam_adapter.plugin.network_loading import Loader
+
 
 def open_sample(
-    viewer: napari.Viewer, load: Loader = load_from_disk
+    viewer: napari.Viewer, load: Loader | None = None
 ) -> SegmentAnythingWidget:
     """Show the nuclei and dock the widget with the point tool in hand.
 
@@ -24,7 +26,7 @@ def open_sample(
     ----------
     viewer : napari.Viewer
         An empty viewer.
-    load : callable
+    load : callable or None
         Makes the predictor.
 
     Returns
@@ -69,6 +71,23 @@ def run_demo() -> None:
 
     viewer = napari.Viewer(title="napari-sam-adapter demo")
     click_on_nucleus(open_sample(viewer))
+    napari.run()
+
+
+def run_series(series: Series) -> None:
+    """Open napari on a series of images and hand over to the user.
+
+    Parameters
+    ----------
+    series : Series
+        Begun anew, or left earlier.
+    """
+    import napari
+
+    viewer = napari.Viewer(title="napari-sam-adapter")
+    widget = SegmentAnythingWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Segment Anything", area="right")
+    widget.series.open(series)
     napari.run()
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QGroupBox
+from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
 if TYPE_CHECKING:
     from napari.layers import Image
-    from qtpy.QtWidgets import QWidget
 
     from napari_sam_adapter.plugin.state import PluginState
 
 NOTHING = "open an image first"
 
 
-class ImagePanel(QGroupBox):
+class ImagePanel(QWidget):
     """A picker for one of the image layers of the viewer.
 
     Parameters
@@ -29,7 +28,7 @@ class ImagePanel(QGroupBox):
     """Emitted with a layer when the user chooses."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Image", parent)
+        super().__init__(parent)
         self.picker = QComboBox()
         self.picker.setToolTip("The image to segment. Each has objects of its own.")
         self.picker.setMinimumContentsLength(12)

@@ -1,14 +1,14 @@
-"""The three layers over one image: points, boxes and masks."""
+"""The three layers over one image: points, shapes and masks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from napari_sam_adapter.plugin import labels_layer, prompt_layers
-from napari_sam_adapter.plugin.state import Tool
+from napari_sam_adapter.plugin import labels_layer, prompt_layers, prompt_shapes
+from napari_sam_adapter.plugin.state import Press, Tool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
     from napari.components import ViewerModel
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.planes import Plane
 
 RIGHT_BUTTON = 2
+STROKE_MODES = {"paint", "erase"}
+"""Those that write into the labels before the button is released."""
+MODES = {
+    Tool.POINTS: "add",
+    Tool.BOXES: "add_rectangle",
+    Tool.SCRIBBLES: "add_path",
+    Tool.POLYGONS: "add_polygon",
+    Tool.LASSO: "add_polygon_lasso",
+}
+"""In which mode of its layer each tool works."""
 
 
 class TrioListener(Protocol):
@@ -26,8 +36,8 @@ class TrioListener(Protocol):
     def on_layer_added(self, layer: Layer) -> None:
         """Learn that one of the layers came into the viewer."""
 
-    def on_prompt_coming(self, layer: Points | Shapes, background: bool) -> None:
-        """Learn that a prompt is about to be added, perhaps as background."""
+    def on_prompt_coming(self, layer: Points | Shapes, press: Press) -> None:
+        """Learn that a prompt is about to be added, and how the mouse was pressed."""
 
     def on_prompts_edited(self) -> None:
         """Learn that prompts were added, moved or removed."""
@@ -40,7 +50,7 @@ class TrioListener(Protocol):
 
 
 class LayerTrio:
-    """Points, boxes and masks of one image, as long as they are in the viewer.
+    """Points, shapes and masks of one image, as long as they are in the viewer.
 
     The layers are held by reference: they may be renamed, hidden, locked or removed
     at any time, and `ensure` makes those again that are gone.
@@ -59,21 +69,36 @@ class LayerTrio:
         self, viewer: ViewerModel, image: Image, listener: TrioListener
     ) -> None:
         self.points: Points | None = None
-        self.boxes: Shapes | None = None
+        self.shapes: Shapes | None = None
         self.labels: Labels | None = None
         self._viewer = viewer
         self._image = image
         self._listener = listener
         self._is_redrawing = False
-        self._is_background_click = False
+        self._is_drawing = False
+        self._press = Press()
+        self._is_stroking = False
         for name in prompt_layers.TRANSFORMS:
             getattr(image.events, name).connect(self._on_transform)
 
     @property
     def all(self) -> tuple[Layer, ...]:
         """The layers that are in the viewer, from bottom to top."""
-        trio = self.labels, self.boxes, self.points
+        trio = self.labels, self.shapes, self.points
         return tuple(layer for layer in trio if layer is not None)
+
+    @property
+    def finished_shapes(self) -> Shapes | None:
+        """The Shapes layer, unless a shape in it is not finished."""
+        return None if self._is_drawing else self.shapes
+
+    @property
+    def is_painting(self) -> bool:
+        """Whether a stroke in the masks is under way."""
+        # If another layer is chosen meanwhile, napari does not tell of the end.
+        if self._viewer.layers.selection.active != self.labels:
+            self._is_stroking = False
+        return self._is_stroking
 
     def ensure(self, labels: npt.NDArray[Any]) -> None:
         """Make the layers that are missing.
@@ -87,11 +112,13 @@ class LayerTrio:
             self.labels = labels_layer.build_labels_layer(self._image, labels)
             self.labels.events.paint.connect(self._on_paint)
             self.labels.events.selected_label.connect(self._on_label_selected)
+            self.labels.mouse_drag_callbacks.append(self._on_labels_drag)
             self._add(self.labels)
-        if self.boxes is None:
-            self.boxes = prompt_layers.build_boxes_layer(self._image)
-            self.boxes.events.data.connect(self._on_prompts)
-            self._add(self.boxes)
+        if self.shapes is None:
+            self.shapes = prompt_shapes.build_shapes_layer(self._image)
+            self.shapes.events.data.connect(self._on_prompts)
+            self.shapes.mouse_drag_callbacks.append(self._on_press)
+            self._add(self.shapes)
         if self.points is None:
             self.points = prompt_layers.build_points_layer(self._image)
             self.points.events.data.connect(self._on_prompts)
@@ -104,17 +131,16 @@ class LayerTrio:
         Parameters
         ----------
         tool : Tool
-            Points or boxes.
+            One of `MODES`.
         """
-        boxes = tool is Tool.BOXES
-        layer = self.boxes if boxes else self.points
+        layer = self.points if tool is Tool.POINTS else self.shapes
         if layer is not None:
             self._viewer.layers.selection.active = layer
             layer.visible = True
-            layer.mode = "add_rectangle" if boxes else "add"
+            layer.mode = MODES[tool]
 
     def tool(self) -> Tool:
-        """Return which prompt layer the mouse draws in.
+        """Return which prompt layer the mouse draws in, and how.
 
         Returns
         -------
@@ -122,28 +148,25 @@ class LayerTrio:
             `Tool.NONE` if another layer is selected, or in another mode.
         """
         active = self._viewer.layers.selection.active
-        if active is None:
+        if active is None or active not in (self.points, self.shapes):
             return Tool.NONE
-        if active == self.points and active.mode == "add":
-            return Tool.POINTS
-        if active == self.boxes and active.mode == "add_rectangle":
-            return Tool.BOXES
-        return Tool.NONE
+        tools = {mode: tool for tool, mode in MODES.items()}
+        return tools.get(str(active.mode), Tool.NONE)
 
     def show_prompts(self, visible: bool) -> None:
-        """Show or hide points and boxes.
+        """Show or hide points and shapes.
 
         Parameters
         ----------
         visible : bool
             False while another image is in use.
         """
-        for layer in (self.points, self.boxes):
+        for layer in (self.points, self.shapes):
             if layer is not None:
                 layer.visible = visible
 
     def redraw(self, known: Mapping[Plane, Prompts]) -> None:
-        """Make points and boxes show these prompts and nothing else.
+        """Make points and shapes show these prompts and nothing else.
 
         Parameters
         ----------
@@ -152,12 +175,14 @@ class LayerTrio:
         """
         self._is_redrawing = True
         try:
+            if self.shapes is not None and self._is_drawing:
+                prompt_shapes.finish_drawing(self.shapes)
             if self.points is not None:
                 prompt_layers.show_points(self.points, known)
-            if self.boxes is not None:
-                prompt_layers.show_boxes(self.boxes, known)
+            if self.shapes is not None:
+                prompt_shapes.show_shapes(self.shapes, known)
         finally:
-            self._is_redrawing = False
+            self._is_redrawing = self._is_drawing = False
 
     def forget(self, layer: Layer) -> bool:
         """Let go of a layer.
@@ -175,10 +200,12 @@ class LayerTrio:
         if layer == self.labels:
             layer.events.paint.disconnect(self._on_paint)
             layer.events.selected_label.disconnect(self._on_label_selected)
-            self.labels = None
-        elif layer == self.boxes:
+            layer.mouse_drag_callbacks.remove(self._on_labels_drag)
+            self.labels, self._is_stroking = None, False
+        elif layer == self.shapes:
             layer.events.data.disconnect(self._on_prompts)
-            self.boxes = None
+            layer.mouse_drag_callbacks.remove(self._on_press)
+            self.shapes, self._is_drawing = None, False
         elif layer == self.points:
             layer.events.data.disconnect(self._on_prompts)
             layer.mouse_drag_callbacks.remove(self._on_press)
@@ -203,18 +230,26 @@ class LayerTrio:
             for name, value in prompt_layers.transform_of(self._image).items():
                 setattr(layer, name, value)
 
-    def _on_press(self, layer: Points, event: Any) -> None:
-        right, shift = event.button == RIGHT_BUTTON, "Shift" in event.modifiers
-        self._is_background_click = right or shift
+    def _on_press(self, layer: Points | Shapes, event: Any) -> None:
+        self._press = Press(event.button == RIGHT_BUTTON, "Shift" in event.modifiers)
 
     def _on_prompts(self, event: Any) -> None:
         if self._is_redrawing:
             return
         if event.action == "adding":
-            background, self._is_background_click = self._is_background_click, False
-            self._listener.on_prompt_coming(event.source, background)
+            press, self._press = self._press, Press()
+            self._listener.on_prompt_coming(event.source, press)
+            self._is_drawing |= event.source is self.shapes
         elif event.action in {"added", "removed", "changed"}:
+            self._is_drawing &= event.source is not self.shapes
             self._listener.on_prompts_edited()
+
+    def _on_labels_drag(self, layer: Labels, event: Any) -> Iterator[None]:
+        self._is_stroking = layer.mode in STROKE_MODES
+        yield
+        while event.type == "mouse_move":
+            yield
+        self._is_stroking = False
 
     def _on_paint(self, event: Any) -> None:
         self._listener.on_stroke(event.source, event.value)

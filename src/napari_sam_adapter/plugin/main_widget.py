@@ -1,35 +1,49 @@
-"""The dock widget: builds panels, state and controller, and nothing else."""
+"""The dock widget: puts all features and their panels together, and nothing else."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
-from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
+from napari_sam_adapter.plugin.comparison_state import ComparisonState
 from napari_sam_adapter.plugin.controller import Controller
-from napari_sam_adapter.plugin.image_panel import ImagePanel
-from napari_sam_adapter.plugin.model_panel import ModelPanel
-from napari_sam_adapter.plugin.segmenter import Loader, load_from_disk
-from napari_sam_adapter.plugin.state import PluginState
-from napari_sam_adapter.plugin.training_panel import TrainingPanel
-from napari_sam_adapter.plugin.training_run import (
-    Trainer,
-    TrainingRun,
-    train_on_layers,
+from napari_sam_adapter.plugin.exports import Exports
+from napari_sam_adapter.plugin.features import (
+    annotation_feature,
+    comparison_feature,
+    image_feature,
+    image_window_feature,
+    network_feature,
+    object_feature,
+    prompt_feature,
+    series_feature,
+    session_feature,
+    training_feature,
+    volume_feature,
 )
+from napari_sam_adapter.plugin.hover_preview import HoverPreview
+from napari_sam_adapter.plugin.key_settings import KeySettings
+from napari_sam_adapter.plugin.key_table import KeyHelp
+from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
+from napari_sam_adapter.plugin.preferences import FoldedSections
+from napari_sam_adapter.plugin.prompt_commands import PromptCommands
+from napari_sam_adapter.plugin.sections import Sections
+from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_state import TrainingState
+from napari_sam_adapter.plugin.training_task import Trainer, train_on_layers
 from napari_sam_adapter.plugin.weights_state import WeightsController
 from napari_sam_adapter.plugin.weights_window import WeightsWindow
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari.components import ViewerModel
 
     from napari_sam_adapter.weight_store.entries import Entry
+
+SESSION = "Session"
+"""Section that opens when there is something to restore."""
 
 
 class SegmentAnythingWidget(QWidget):
@@ -39,7 +53,7 @@ class SegmentAnythingWidget(QWidget):
     ----------
     napari_viewer : Viewer
         The viewer it is docked in; napari gives it by this name.
-    load : callable
+    load : callable or None
         Makes a predictor of a `ModelChoice`; called on the worker thread.
     train : callable
         Trains an adapter; called on the worker thread.
@@ -48,27 +62,46 @@ class SegmentAnythingWidget(QWidget):
     def __init__(
         self,
         napari_viewer: ViewerModel,
-        load: Loader = load_from_disk,
+        load: Loader | None = None,
         train: Trainer = train_on_layers,
     ) -> None:
         super().__init__()
+        load = load or NetworkLoader()
         self.state = PluginState()
-        self.controller = Controller(napari_viewer, self.state, load)
+        self.controller = controller = Controller(napari_viewer, self.state, load)
+        self.safekeeping, self.session_panel = session_feature(controller, load)
         self.weights = WeightsController()
         self.weights_window: WeightsWindow | None = None
-        self.image_panel = ImagePanel()
-        self.model_panel = ModelPanel()
-        self.annotation_panel = AnnotationPanel()
-        self.activity_panel = ActivityPanel()
-        self.training_state = TrainingState()
-        self.training = TrainingRun(
-            napari_viewer, self.controller, self.state, self.training_state, train
+        self.image_panel = image_feature(controller)
+        self.model_panel = models = network_feature(controller)
+        self.annotation_panel = annotation_feature(controller)
+        self.review, self.volume_panel = volume_feature(controller)
+        self.object_editing, self.object_panel = object_feature(controller)
+        self.exports = Exports(controller, self)
+        self.prompting = PromptCommands(controller)
+        self.candidates, self.prompt_panel = prompt_feature(controller)
+        self.preview = HoverPreview(controller)
+        self.training_state = trained = TrainingState()
+        self.training, self.training_panel = training_feature(
+            controller, models, trained, train
         )
-        self.training_panel = TrainingPanel()
+        self.comparison_state = ComparisonState()
+        self.comparison, self.comparison_panel = comparison_feature(
+            controller, models, self.comparison_state, self.training, trained
+        )
+        self.image_window, self.image_window_panel = image_window_feature(controller)
+        self.series, self.series_panel = series_feature(controller)
+        self.key_settings = KeySettings(controller)
+        self.key_help = KeyHelp(controller, self)
+        self.activity_panel = ActivityPanel()
+        self.sections = Sections(self._panels())
+        self.folded_sections = FoldedSections()
         self._is_docked = False
         self._lay_out()
-        self._connect_training()
+        self._connect_sections()
+        self._connect_theme()
         self._connect()
+        self._show_first()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
         """Stop when napari takes the widget out of its dock.
@@ -91,6 +124,17 @@ class SegmentAnythingWidget(QWidget):
         if self.weights_window is not None:
             self.weights_window.close()
 
+    def save_session(self) -> None:
+        """Ask for a name and save the session of the image in use."""
+        if self.safekeeping.state.has_session:
+            name = self.safekeeping.suggested_name()
+            self.session_panel.ask_where_to_save(name, self.safekeeping.save)
+
+    def open_session(self) -> None:
+        """Ask for a saved session of the image in use and open it."""
+        if self.safekeeping.state.has_session:
+            self.session_panel.ask_what_to_open(self.safekeeping.open)
+
     def show_weights(self, entry: Entry | None = None) -> None:
         """Open the window about weights.
 
@@ -107,83 +151,85 @@ class SegmentAnythingWidget(QWidget):
         self.weights_window.show()
         self.weights_window.raise_()
 
+    def _panels(self) -> list[tuple[str, QWidget, bool]]:
+        """Every panel, from top to bottom: title, panel, open at first."""
+        return [
+            ("Image", self.image_panel, True),
+            (SESSION, self.session_panel, False),
+            ("Annotate", self.annotation_panel, True),
+            ("Prompts", self.prompt_panel, False),
+            ("Objects", self.object_panel, True),
+            ("Volume", self.volume_panel, True),
+            ("Network", self.model_panel, False),
+            ("What the network sees", self.image_window_panel, False),
+            ("Series", self.series_panel, False),
+            ("Training", self.training_panel, False),
+            ("Comparison", self.comparison_panel, False),
+        ]
+
     def _lay_out(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        panels = (
-            self.image_panel,
-            self.model_panel,
-            self.annotation_panel,
-            self.training_panel,
-        )
-        for panel in panels:
-            column.addWidget(panel)
-        column.addStretch(1)
-        area = _ColumnArea()
-        area.setWidget(content)
         layout = QVBoxLayout(self)
-        layout.addWidget(area, 1)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.addWidget(self.sections, 1)
         layout.addWidget(self.activity_panel)
 
+    def _connect_sections(self) -> None:
+        for title, is_open in self.folded_sections.items().items():
+            self.sections.fold(title, is_open)
+        self.sections.folded.connect(self.folded_sections.keep)
+
+    def _connect_theme(self) -> None:
+        self.controller.viewer.events.theme.connect(self._show_theme)
+        self.controller.closed.connect(self._forget_theme)
+        self._show_theme()
+
     def _connect(self) -> None:
-        controller = self.controller
-        self.model_panel.model_chosen.connect(controller.choose_model)
-        self.model_panel.load_pressed.connect(controller.load_model)
+        self.activity_panel.action_pressed.connect(self.controller.do)
+        self.key_settings.changed.connect(self.key_help.show_keys)
+        self.session_panel.save_pressed.connect(self.save_session)
+        self.session_panel.open_pressed.connect(self.open_session)
         self.model_panel.weights_pressed.connect(self.show_weights)
-        self.annotation_panel.action_pressed.connect(self._on_action)
-        self.annotation_panel.polarity_chosen.connect(controller.set_polarity)
-        self.annotation_panel.object_chosen.connect(controller.choose_object)
-        self.image_panel.image_chosen.connect(controller.choose_image)
-        self.state.events.connect(self._on_state_changed)
-        self.weights.state.events.entries.connect(self._on_weights_changed)
-        self.destroyed.connect(controller.close)
+        self.safekeeping.state.events.connect(self._show_safekeeping)
+        self.training_state.events.connect(self._show_states)
+        self.comparison_state.events.connect(self._show_states)
+        self.controller.updated.connect(self._show_volume)
+        self.state.events.connect(self._show_states)
+        self.weights.state.events.entries.connect(self._show_networks)
+        self.destroyed.connect(self.controller.close)
         self.destroyed.connect(self.weights.close)
-        controller.on_layers_changed()
-        self._on_state_changed()
 
-    def _connect_training(self) -> None:
-        panel, training = self.training_panel, self.training
-        panel.finished_pressed.connect(training.switch_finished)
-        panel.layers_wanted.connect(training.list_layers)
-        panel.layer_chosen.connect(training.choose_layer)
-        panel.start_pressed.connect(training.start)
-        panel.stop_pressed.connect(training.stop)
-        panel.use_pressed.connect(self._on_use)
-        self.training_state.events.connect(self._on_state_changed)
+    def _show_first(self) -> None:
+        self.controller.on_layers_changed()
+        self._show_safekeeping()
+        self._show_states()
+        self.key_settings.apply()
 
-    def _on_action(self, name: str) -> None:
-        getattr(self.controller, name)()
+    def _show_volume(self) -> None:
+        review = self.review
+        self.volume_panel.show_axes(review.axes, review.axis, review.length)
+        self.volume_panel.show_slices(review.length, review.slices(), review.index)
 
-    def _on_use(self, adapter: Path) -> None:
-        self.model_panel.adapter.add_file(str(adapter))
-        self.training.predict_again()
+    def _show_safekeeping(self) -> None:
+        state = self.safekeeping.state
+        self.session_panel.show_state(state)
+        if state.offer:
+            self.sections.fold(SESSION, is_open=True)
 
-    def _on_state_changed(self) -> None:
+    def _show_states(self) -> None:
         self.image_panel.show_state(self.state)
-        self.model_panel.show_weights(self.state, self.weights.state)
+        self._show_networks()
         self.annotation_panel.show_state(self.state)
+        self.prompt_panel.show_state(self.state)
         self.activity_panel.show_state(self.state)
         self.training_panel.show_state(self.training_state, self.state)
+        self.comparison_panel.show_state(self.comparison_state, self.state)
 
-    def _on_weights_changed(self) -> None:
+    def _show_networks(self) -> None:
         self.model_panel.show_weights(self.state, self.weights.state)
 
+    def _show_theme(self) -> None:
+        for part in (self.sections, self.activity_panel, self.series_panel):
+            part.show_theme(self.controller.viewer.theme)
 
-class _ColumnArea(QScrollArea):
-    """A scroll area that is never narrower than what it shows."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
-        """Leave room for the widest panel and the scroll bar."""
-        hint = super().minimumSizeHint()
-        content, bar = self.widget(), self.verticalScrollBar()
-        if content is None or bar is None:
-            return hint
-        width = content.minimumSizeHint().width() + bar.sizeHint().width()
-        return QSize(max(width, hint.width()), hint.height())
+    def _forget_theme(self) -> None:
+        self.controller.viewer.events.theme.disconnect(self._show_theme)

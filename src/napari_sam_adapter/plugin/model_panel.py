@@ -11,21 +11,19 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QWidget,
 )
 from superqt.utils import signals_blocked
 
 from napari_sam_adapter.model.families import PREPROCESSINGS
-from napari_sam_adapter.plugin.state import ModelChoice, Phase
+from napari_sam_adapter.plugin.state import NO_ADAPTER, ModelChoice, Phase
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from qtpy.QtWidgets import QWidget
 
     from napari_sam_adapter.plugin.state import PluginState
     from napari_sam_adapter.plugin.weights_state import WeightsState
@@ -33,13 +31,12 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = ModelChoice().model
 DEVICES = ("auto", "cpu", "cuda", "mps")
-NO_ADAPTER = "none"
 AS_FILE_SAYS = "as its file says"
 FROM_FILE = "from file ..."
 FILE_FILTER = "Weights (*.safetensors *.pth *.pt);;All files (*)"
 
 
-class ModelPanel(QGroupBox):
+class ModelPanel(QWidget):
     """Pickers for the network and a button that loads it.
 
     Parameters
@@ -56,7 +53,7 @@ class ModelPanel(QGroupBox):
     """Emitted with an `Entry` to get, or None to look at all weights."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Network", parent)
+        super().__init__(parent)
         self.model = _FileComboBox((DEFAULT_MODEL,), "Choose a checkpoint")
         self.adapter = _FileComboBox((NO_ADAPTER,), "Choose an adapter")
         self.missing = QLabel()
@@ -154,7 +151,7 @@ class ModelPanel(QGroupBox):
             "How the network wants its images, for files that do not tell it: SAM, "
             "MedSAM and micro-sam have the same tensors."
         )
-        self.device.setToolTip("Where it computes; auto takes a GPU if there is one.")
+        self.device.setToolTip("Where it computes; auto measures what is fastest.")
         self.load.setToolTip("Load the network now, so that the first click is quick.")
 
     def _on_load_pressed(self) -> None:
@@ -227,6 +224,14 @@ class _FileComboBox(QComboBox):
                 row += 1
             place, role = self.findData(entry.name), Qt.ItemDataRole.ToolTipRole
             self.setItemData(place, entry.variant.description, role)
+
+    def choose(self, name: str) -> None:
+        """Choose what is listed, or add a file."""
+        place = self.findData(name)
+        if place < 0:
+            self.add_file(name)
+        else:
+            self.setCurrentIndex(place)
 
     def add_file(self, path: str) -> None:
         """Add a file to the list and choose it."""

@@ -1,4 +1,4 @@
-"""The Points and the Shapes layer that show the prompts of one object.
+"""The Points layer that shows the prompts of one object; for drawings `prompt_shapes`.
 
 Both layers are views of the session: they show the object under work on all planes
 and are rebuilt from the session when the object changes or a step is undone. What
@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Points, Shapes
+from napari.layers import Points
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
-    from napari.layers import Layer
+    from napari.layers import Layer, Shapes
 
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.planes import Plane
@@ -27,11 +27,8 @@ TRANSFORMS = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_
 POSITIVE, NEGATIVE = "positive", "negative"
 COLOURS = {POSITIVE: "#2fd36b", NEGATIVE: "#ff4d5e"}
 SYMBOLS = {POSITIVE: "disc", NEGATIVE: "cross"}
-BOX_COLOUR = "#ffd23f"
 POINT_SIZE_ON_SCREEN = 8, 14
 """Smallest and largest diameter in screen pixels, at any zoom."""
-
-Box = tuple[float, float, float, float]
 
 
 def transform_of(image: Layer) -> dict[str, Any]:
@@ -77,33 +74,7 @@ def build_points_layer(image: Layer) -> Points:
         canvas_size_limits=POINT_SIZE_ON_SCREEN,
         **transform_of(image),
     )
-    layer.feature_defaults = {"polarity": POSITIVE, "axes": _written(last_axes(image))}
-    return layer
-
-
-def build_boxes_layer(image: Layer) -> Shapes:
-    """Return an empty Shapes layer for the boxes of an image.
-
-    Parameters
-    ----------
-    image : Layer
-        Where it shall lie.
-
-    Returns
-    -------
-    Shapes
-        Not yet in a viewer.
-    """
-    layer = Shapes(
-        ndim=image.ndim,
-        name="SAM boxes",
-        features={"axes": np.zeros(0, dtype=object)},
-        edge_color=BOX_COLOUR,
-        face_color="transparent",
-        edge_width=_edge_width(image),
-        **transform_of(image),
-    )
-    layer.feature_defaults = {"axes": _written(last_axes(image))}
+    layer.feature_defaults = {"polarity": POSITIVE, "axes": written(last_axes(image))}
     return layer
 
 
@@ -123,24 +94,35 @@ def last_axes(image: Layer) -> tuple[int, int]:
     return image.ndim - 2, image.ndim - 1
 
 
-def set_defaults(layer: Points | Shapes, positive: bool, axes: tuple[int, int]) -> None:
-    """Say what the next point or box of a layer will be.
+def set_next_point(layer: Points, positive: bool, axes: tuple[int, int]) -> None:
+    """Say what the next point will be.
+
+    Parameters
+    ----------
+    layer : Points
+        From `build_points_layer`.
+    positive : bool
+        Whether it marks the object.
+    axes : (int, int)
+        Axes of the plane in view.
+    """
+    polarity = POSITIVE if positive else NEGATIVE
+    set_features_of_next(layer, {"polarity": polarity, "axes": written(axes)})
+
+
+def set_features_of_next(layer: Points | Shapes, features: dict[str, str]) -> None:
+    """Give the next point or shape its features.
 
     Parameters
     ----------
     layer : Points or Shapes
         A prompt layer.
-    positive : bool
-        Whether the next point marks the object.
-    axes : (int, int)
-        Axes of the plane in view.
+    features : dict of str to str
+        One value for each column.
     """
-    defaults = {"axes": _written(axes)}
-    if isinstance(layer, Points):
-        defaults["polarity"] = POSITIVE if positive else NEGATIVE
     present = layer.feature_defaults
-    if any(present[name][0] != value for name, value in defaults.items()):
-        layer.feature_defaults = defaults
+    if any(present[name][0] != value for name, value in features.items()):
+        layer.feature_defaults = features
 
 
 def show_points(layer: Points, known: Mapping[Plane, Prompts]) -> None:
@@ -154,11 +136,13 @@ def show_points(layer: Points, known: Mapping[Plane, Prompts]) -> None:
         What the session has for the object.
     """
     rows = [
-        (_embed(plane, point), POSITIVE if sign else NEGATIVE, _written(plane.axes))
+        (embed(plane, point), POSITIVE if sign else NEGATIVE, written(plane.axes))
         for plane, prompts in known.items()
         for point, sign in zip(prompts.points, prompts.signs, strict=True)
     ]
     layer.selected_data = set()
+    # After an empty table napari's defaults are None, which cannot be sorted.
+    layer.feature_defaults = {"polarity": POSITIVE, "axes": rows[0][2] if rows else ""}
     layer.data = np.array([row[0] for row in rows]).reshape(-1, layer.ndim)
     layer.features = {
         "polarity": np.array([row[1] for row in rows], dtype=object),
@@ -181,51 +165,56 @@ def decorate(layer: Points) -> None:
         layer.symbol = symbols
 
 
-def show_boxes(layer: Shapes, known: Mapping[Plane, Prompts]) -> None:
-    """Make a layer show these boxes and nothing else.
+def embed(plane: Plane, point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return a pixel of a plane as a point of the volume.
 
     Parameters
     ----------
-    layer : Shapes
-        From `build_boxes_layer`.
-    known : mapping of Plane to Prompts
-        What the session has for the object.
+    plane : Plane
+        Where it lies.
+    point : (row, column)
+        In pixels.
+
+    Returns
+    -------
+    (D,) float array
+        In data coordinates.
     """
-    layer.remove(list(range(layer.nshapes)))
-    boxes = [(plane, p.box) for plane, p in known.items() if p.box is not None]
-    if not boxes:
-        return
-    layer.add([_corners(plane, box) for plane, box in boxes], shape_type="rectangle")
-    layer.features = {
-        "axes": np.array([_written(plane.axes) for plane, _ in boxes], dtype=object)
-    }
-
-
-def _embed(plane: Plane, point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    # A (row, column) pixel of a plane as a point of the volume.
     full = np.empty(plane.ndim)
     full[list(plane.other_axes)] = plane.position
     full[list(plane.axes)] = point
     return full
 
 
-def _corners(plane: Plane, box: Box) -> npt.NDArray[np.float64]:
-    row_min, column_min, row_max, column_max = box
-    ring = [
-        (row_min, column_min),
-        (row_min, column_max),
-        (row_max, column_max),
-        (row_max, column_min),
-    ]
-    return np.array([_embed(plane, np.array(corner)) for corner in ring])
+def axes_of(layer: Points | Shapes) -> Iterator[tuple[int, int]]:
+    """Return the axes of the plane of each point or shape.
+
+    Parameters
+    ----------
+    layer : Points or Shapes
+        A prompt layer.
+
+    Yields
+    ------
+    (int, int)
+        In the order of the layer.
+    """
+    for text in layer.features["axes"]:
+        row, column = text.split()
+        yield int(row), int(column)
 
 
-def _written(axes: tuple[int, int]) -> str:
+def written(axes: tuple[int, int]) -> str:
+    """Return axes as the `features` table holds them.
+
+    Parameters
+    ----------
+    axes : (int, int)
+        Of a plane.
+
+    Returns
+    -------
+    str
+        For `axes_of`.
+    """
     return f"{axes[0]} {axes[1]}"
-
-
-def _edge_width(image: Layer) -> float:
-    # A line width in data pixels that is visible and not clumsy.
-    shape = np.asarray(image.level_shapes[0] if image.multiscale else image.data.shape)
-    rows = shape[list(last_axes(image))]
-    return float(max(0.5, rows.max() / 250))

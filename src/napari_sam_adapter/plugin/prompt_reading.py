@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from napari_sam_adapter.plugin.prompt_layers import NEGATIVE
+from napari_sam_adapter.drawings import Polygon, Scribble
+from napari_sam_adapter.plugin.prompt_layers import NEGATIVE, axes_of
+from napari_sam_adapter.plugin.prompt_shapes import Drawn, count_shapes, read_shapes
 from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.volume.objects import same_prompts
 from napari_sam_adapter.volume.planes import Plane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import numpy.typing as npt
     from napari.layers import Points, Shapes
 
-SMALLEST_BOX = 1.0
-"""Shorter edges, in data pixels, are a click that was not meant as a box."""
-
-Box = tuple[float, float, float, float]
+Line = TypeVar("Line", Scribble, Polygon)
 
 
 def read_points(
@@ -40,7 +40,9 @@ def read_points(
     """
     found: dict[Plane, tuple[list[Any], list[bool]]] = {}
     polarities = layer.features["polarity"]
-    for point, axes, polarity in zip(layer.data, _axes(layer), polarities, strict=True):
+    for point, axes, polarity in zip(
+        layer.data, axes_of(layer), polarities, strict=True
+    ):
         plane = Plane.from_index(axes, point.tolist())
         points, signs = found.setdefault(plane, ([], []))
         points.append(point[list(axes)])
@@ -48,45 +50,14 @@ def read_points(
     return {plane: (np.array(p), np.array(s)) for plane, (p, s) in found.items()}
 
 
-def read_boxes(layer: Shapes) -> dict[Plane, Box]:
-    """Return the box of every plane; the last one drawn counts.
-
-    Parameters
-    ----------
-    layer : Shapes
-        From `build_boxes_layer`. A shape that is no rectangle counts as its bounding
-        box, one that is too small not at all.
-
-    Returns
-    -------
-    dict of Plane to box
-        (row_min, column_min, row_max, column_max) in pixels.
-    """
-    found: dict[Plane, Box] = {}
-    for corners, axes in zip(layer.data, _axes(layer), strict=True):
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        edges = (high - low)[list(axes)]
-        if edges.min() < SMALLEST_BOX:
-            continue
-        row, column = axes
-        plane = Plane.from_index(axes, low.tolist())
-        found[plane] = (
-            float(low[row]),
-            float(low[column]),
-            float(high[row]),
-            float(high[column]),
-        )
-    return found
-
-
 def merge(
-    points: Points | None, boxes: Shapes | None, known: Mapping[Plane, Prompts]
+    points: Points | None, shapes: Shapes | None, known: Mapping[Plane, Prompts]
 ) -> dict[Plane, Prompts]:
     """Return the prompts that the layers show now and that differ from the known.
 
     Parameters
     ----------
-    points, boxes : layer or None
+    points, shapes : layer or None
         The prompt layers; one that is gone leaves the known prompts as they are.
     known : mapping of Plane to Prompts
         What the session has for the object.
@@ -97,28 +68,28 @@ def merge(
         Only planes where something changed; empty prompts where all was removed.
     """
     on_points = None if points is None else read_points(points)
-    on_boxes = None if boxes is None else read_boxes(boxes)
-    planes = {*known, *(on_points or ()), *(on_boxes or ())}
+    on_shapes = None if shapes is None else read_shapes(shapes)
+    planes = {*known, *(on_points or ()), *(on_shapes or ())}
     changed = {}
     for plane in planes:
         old = new = known.get(plane, Prompts())
         if on_points is not None:
             new = _with_points(new, on_points.get(plane))
-        if on_boxes is not None:
-            new = _with_box(new, on_boxes.get(plane))
-        if not _same(old, new):
+        if on_shapes is not None:
+            new = _with_shapes(new, on_shapes.get(plane, Drawn()))
+        if not same_prompts(old, new):
             changed[plane] = new
     return changed
 
 
 def shows_more(
-    points: Points | None, boxes: Shapes | None, known: Mapping[Plane, Prompts]
+    points: Points | None, shapes: Shapes | None, known: Mapping[Plane, Prompts]
 ) -> bool:
     """Return whether the layers show something that is no prompt.
 
     Parameters
     ----------
-    points, boxes : layer or None
+    points, shapes : layer or None
         The prompt layers.
     known : mapping of Plane to Prompts
         What the session has for the object.
@@ -129,9 +100,9 @@ def shows_more(
         True after a prompt was refused, or a box replaced by another one.
     """
     point_count = sum(len(prompts.points) for prompts in known.values())
-    box_count = sum(prompts.box is not None for prompts in known.values())
+    shape_count = sum(map(count_shapes, known.values()))
     return (points is not None and len(points.data) != point_count) or (
-        boxes is not None and boxes.nshapes != box_count
+        shapes is not None and shapes.nshapes != shape_count
     )
 
 
@@ -143,19 +114,35 @@ def _with_points(
     return replace(prompts, points=points, polarities=polarities)
 
 
-def _with_box(prompts: Prompts, box: Box | None) -> Prompts:
-    # Shapes are kept in single precision: a box that only lost digits is the same.
-    known = prompts.box
+def _with_shapes(prompts: Prompts, drawn: Drawn) -> Prompts:
+    # Shapes are kept in single precision: what only lost digits is the same.
+    box, known = drawn.box, prompts.box
     if known is not None and box is not None and np.allclose(known, box):
-        return prompts
-    return replace(prompts, box=box)
+        box = known
+    return replace(
+        prompts,
+        box=box,
+        scribbles=_keep(prompts.scribbles, drawn.scribbles),
+        polygons=_keep(prompts.polygons, drawn.polygons),
+    )
 
 
-def _same(one: Prompts, other: Prompts) -> bool:
-    return len(one.points) == len(other.points) and one.extends(other)
+def _keep(known: tuple[Line, ...], found: tuple[Line, ...]) -> tuple[Line, ...]:
+    earlier = dict(enumerate(known))
+    pairs = ((earlier.get(number), line) for number, line in enumerate(found))
+    return tuple(
+        old if old is not None and _looks_like(old, new) else new for old, new in pairs
+    )
 
 
-def _axes(layer: Points | Shapes) -> Iterator[tuple[int, int]]:
-    for text in layer.features["axes"]:
-        row, column = text.split()
-        yield int(row), int(column)
+def _looks_like(one: Line, other: Line) -> bool:
+    first, second = _vertices(one), _vertices(other)
+    return (
+        one.positive == other.positive
+        and first.shape == second.shape
+        and np.allclose(first, second)
+    )
+
+
+def _vertices(line: Scribble | Polygon) -> npt.NDArray[np.float64]:
+    return line.path if isinstance(line, Scribble) else line.corners

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.plugin.state import Progress
+from napari_sam_adapter.volume.propagation_request import PropagationSettings
 from napari_sam_adapter.volume.results import BEYOND, EMPTY, END
 
 if TYPE_CHECKING:
+    from napari_sam_adapter.plugin.state import FollowChoice
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
@@ -28,6 +30,40 @@ STOP_REASONS = {
     "conflict": "another object was there",
 }
 """How a reason of a `PlaneResult` is told; other reasons are sentences already."""
+
+
+def request_of(workspace: Workspace, choice: FollowChoice) -> PropagationRequest:
+    """Return what the user wants to be followed.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Whose objects.
+    choice : FollowChoice
+        How.
+
+    Returns
+    -------
+    PropagationRequest
+        For `follow`.
+
+    Raises
+    ------
+    SessionError
+        If there is nothing to begin with.
+    PlaneError
+        If axis and range do not fit the plane in view.
+    """
+    session, objects = workspace.session, [workspace.object_id]
+    if choice.everything:
+        finished = session.accepted_ids
+        begun = (i for i in session.object_ids if session.anchors(i))
+        objects = [i for i in begun if i not in finished] or objects
+    return session.propagation(
+        objects, choice.first, choice.last, axis=choice.axis,
+        seed=workspace.seed_in_view(),
+        settings=PropagationSettings(method=choice.method),
+    )  # fmt: skip
 
 
 @dataclass

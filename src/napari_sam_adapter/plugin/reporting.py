@@ -10,6 +10,8 @@ from napari_sam_adapter.errors import SamAdapterError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_sam_adapter.plugin.controller import Controller
+
 
 class Reporter(Protocol):
     """Whatever can tell the user."""
@@ -46,3 +48,26 @@ def reporting(
             self.report(error)
 
     return run
+
+
+class Feature:
+    """What does one thing for the user beside the controller, which shows its errors.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose images and network are used.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+
+    def report(self, error: SamAdapterError) -> None:
+        """Tell the user what cannot be done.
+
+        Parameters
+        ----------
+        error : SamAdapterError
+            The reason.
+        """
+        self._controller.report(error)

@@ -1,16 +1,15 @@
-"""Predictions in the background: load, encode, decode, propagate, and take over."""
+"""Predictions in the background: load, encode, decode, and take over."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer
-
-from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.errors import ImageError, SamAdapterError
+from napari_sam_adapter.plugin.announcing import ready
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
-from napari_sam_adapter.plugin.propagation_run import PropagationRun
+from napari_sam_adapter.plugin.propagating import Propagating
 from napari_sam_adapter.plugin.state import (
     Message,
     ModelChoice,
@@ -18,50 +17,18 @@ from napari_sam_adapter.plugin.state import (
     PluginState,
     Progress,
 )
-from napari_sam_adapter.plugin.weights_state import check_here
-from napari_sam_adapter.volume.following import follow
+from napari_sam_adapter.plugin.stroke_pause import StrokePause
+from napari_sam_adapter.plugin.travel import Travel
+from napari_sam_adapter.plugin.waiting_clicks import WaitingClicks
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable, Iterator
 
+    from napari_sam_adapter.plugin.network_loading import Loader
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.planes import Plane
-    from napari_sam_adapter.volume.results import PlaneResult
-
-Loader = Callable[[ModelChoice], "Predictor"]
-
-REPAINT_INTERVAL = 100
-"""Milliseconds between two repaints, of bar and masks, while a propagation runs."""
-
-
-def load_from_disk(choice: ModelChoice) -> Predictor:
-    """Load the network that the user chose; runs on the worker thread.
-
-    Parameters
-    ----------
-    choice : ModelChoice
-        Model, adapter, device and preprocessing.
-
-    Returns
-    -------
-    Predictor
-        Ready to use.
-
-    Raises
-    ------
-    CheckpointError
-        If something has to be downloaded first, or a file cannot be used.
-    """
-    check_here(choice)
-    from napari_sam_adapter.inference.loading import load_predictor
-
-    return load_predictor(
-        choice.model,
-        adapter=choice.adapter,
-        device=choice.device,
-        preprocessing=choice.preprocessing,
-    )
+    from napari_sam_adapter.volume.results import JointResult, PlaneResult
 
 
 class Segmenter:
@@ -94,20 +61,25 @@ class Segmenter:
         self._on_commit = on_commit
         self._report = report
         self._queue = JobQueue(self._on_queue_changed)
+        self._clicks = WaitingClicks()
         self._predictor: Predictor | None = None
+        self._travel = Travel()
         self._wishes: dict[Hashable, tuple[Workspace, Callable[[], None]]] = {}
         self._propagate_next: Workspace | None = None
-        self._run: PropagationRun | None = None
-        self._unpainted: Workspace | None = None
-        self._repaint_timer = QTimer()
-        self._repaint_timer.setSingleShot(True)
-        self._repaint_timer.setInterval(REPAINT_INTERVAL)
-        self._repaint_timer.timeout.connect(self._repaint)
+        self._pause = StrokePause()
+        self._propagating = Propagating(
+            state, self._queue, self._pause, on_commit, report
+        )
 
     @property
     def queue(self) -> JobQueue:
         """The queue of all work."""
         return self._queue
+
+    @property
+    def predictor(self) -> Predictor | None:
+        """The network in memory."""
+        return self._predictor
 
     @property
     def is_loaded(self) -> bool:
@@ -147,7 +119,7 @@ class Segmenter:
         )
 
     def prefetch(self, workspace: Workspace, plane: Plane) -> None:
-        """Encode a plane ahead of the first click, if the network is there.
+        """Encode a plane and its neighbours ahead of clicks, if the network is there.
 
         Parameters
         ----------
@@ -156,14 +128,23 @@ class Segmenter:
         plane : Plane
             The plane in view.
         """
-        if self.is_loaded:
-            self._give_predictor(workspace)
+        if not self.is_loaded:
+            return
+        self._give_predictor(workspace)
+        for key, priority, planes in (
+            ("view", Priority.VIEW, [plane]),
+            (
+                "ahead",
+                Priority.AHEAD,
+                self._travel.ahead(plane, workspace.volume.shape),
+            ),
+        ):
             self._queue.submit(
                 Job(
                     owner=workspace,
-                    key="view",
-                    priority=Priority.VIEW,
-                    steps=map(workspace.session.encode_plane, (plane,)),
+                    key=key,
+                    priority=priority,
+                    steps=_encode(workspace, planes),
                     on_result=_ignore,
                     on_error=_ignore,
                 )
@@ -190,14 +171,16 @@ class Segmenter:
         elif self._state.phase is not Phase.READY:
             self._wishes.clear()
             self._propagate_next = None
-            self._queue.cancel(lambda job: job.priority is not Priority.TRAINING)
+            kept = Priority.SAVE, Priority.TRAINING
+            self._queue.cancel(lambda job: job.priority not in kept)
+            self._clicks.keep([job.key for job in self._queue.jobs])
+            self._state.progress = Progress()
             self._state.message = Message("Stopped.")
 
     def stop_propagation(self) -> None:
         """Stop a propagation; what it has done so far stays and is one undo step."""
         self._propagate_next = None
-        self._queue.cancel(lambda job: job.priority is Priority.PROPAGATION)
-        self._finish_propagation()
+        self._propagating.stop()
 
     def forget(self, workspace: Workspace) -> None:
         """Cancel everything for a workspace.
@@ -207,20 +190,21 @@ class Segmenter:
         workspace : Workspace
             Whose layers are gone.
         """
-        if self._run is not None and self._run.workspace is workspace:
+        if self._propagating.workspace is workspace:
             self.stop_propagation()
         self._wishes = {
             key: wish for key, wish in self._wishes.items() if wish[0] is not workspace
         }
         self._queue.cancel(lambda job: job.owner is workspace)
+        self._clicks.keep([job.key for job in self._queue.jobs])
 
     def close(self) -> None:
         """Cancel everything for good."""
         self._wishes.clear()
         self._propagate_next = None
         self._queue.close()
-        self._finish_propagation()
-        self._unpainted = None
+        self._pause.close()
+        self._propagating.close()
 
     def _when_loaded(
         self, key: Hashable, workspace: Workspace, start: Callable[[], None]
@@ -243,8 +227,7 @@ class Segmenter:
         self._state.loaded = choice
         self._state.capabilities = predictor.capabilities
         self._state.positive |= not predictor.capabilities.negative_points
-        note = predictor.description.get("note", "")
-        self._state.message = Message(f"{choice.model} is ready. {note}".strip())
+        self._state.message = Message(ready(choice.model, predictor))
         wishes, self._wishes = self._wishes, {}
         for key, (workspace, start) in wishes.items():
             self._attempt(partial(self._when_loaded, key, workspace, start))
@@ -255,77 +238,41 @@ class Segmenter:
         self._report(error)
 
     def _ask(self, workspace: Workspace, object_id: int, plane: Plane) -> None:
-        request = workspace.session.request(object_id, plane)
+        session = workspace.session
+        request = session.request(object_id, plane)
+        self._clicks.put(request)
         self._queue.submit(
             Job(
                 owner=workspace,
-                key=(object_id, plane),
+                key=request,
                 priority=Priority.CLICK,
-                steps=map(workspace.session.compute, (request,)),
-                on_result=partial(self._commit, workspace),
+                steps=self._clicks.answers(request, session.compute),
+                on_result=partial(self._take_over, workspace),
                 on_error=self._report,
             )
         )
 
-    def _commit(self, workspace: Workspace, result: PlaneResult) -> None:
-        """Take a result over; the session drops it if it is stale."""
-        if workspace.session.commit(result):
+    def _take_over(
+        self, workspace: Workspace, result: PlaneResult | JointResult
+    ) -> None:
+        self._pause.when_still(workspace, partial(self._commit, workspace, result))
+
+    def _commit(self, workspace: Workspace, result: PlaneResult | JointResult) -> None:
+        """Take a result over; the session drops what is stale."""
+        changes = workspace.session.commit(result)
+        if changes:
             workspace.repaint()
-            self._state.message = Message(f"Object {result.object_id} is segmented.")
+            ids = ", ".join(str(change.object_id) for change in changes)
+            are = "Object {} is" if len(changes) == 1 else "Objects {} are"
+            self._state.message = Message(f"{are.format(ids)} segmented.")
         self._on_commit(workspace)
-
-    def _start_propagation(self, workspace: Workspace) -> None:
-        session, object_id = workspace.session, workspace.object_id
-        request = session.propagation(object_id, seed=workspace.seed_in_view())
-        self._run = run = PropagationRun(workspace, request)
-        self._state.progress = run.progress
-        self._state.message = Message(f"Following object {object_id} ...")
-        self._queue.submit(
-            Job(
-                owner=workspace,
-                key="propagation",
-                priority=Priority.PROPAGATION,
-                steps=follow(request),
-                on_result=partial(self._on_followed, run),
-                on_error=self._report,
-                on_end=self._finish_propagation,
-            )
-        )
-
-    def _on_followed(self, run: PropagationRun, result: PlaneResult | None) -> None:
-        if result is None:
-            return
-        changes = run.workspace.session.commit(result)
-        run.count(result, changes)
-        if run.workspace.is_seen(changes):
-            self._unpainted = run.workspace
-        if not self._repaint_timer.isActive():
-            self._repaint_timer.start()
-
-    def _finish_propagation(self) -> None:
-        if self._run is None:
-            return
-        run, self._run = self._run, None
-        run.workspace.session.finish_propagation(run.request)
-        self._state.progress = Progress()
-        if not self._state.message.is_error:
-            self._state.message = Message(run.summary)
-        run.workspace.repaint()
-        self._on_commit(run.workspace)
-
-    def _repaint(self) -> None:
-        if self._run is not None:
-            self._state.progress = self._run.progress
-        if self._unpainted is not None:
-            self._unpainted.repaint()
-            self._unpainted = None
 
     def _on_queue_changed(self) -> None:
         waiting = self._propagate_next
         busy = self._queue.has(Priority.LOAD) or self._queue.has(Priority.CLICK)
         if waiting is not None and not busy:
             self._propagate_next = None
-            start = partial(self._start_propagation, waiting)
+            start = partial(self._propagating.start, waiting)
             key = (id(waiting), "propagation")
             self._attempt(partial(self._when_loaded, key, waiting, start))
         self._state.phase = self._phase()
@@ -334,6 +281,7 @@ class Segmenter:
         for priority, phase in (
             (Priority.PROPAGATION, Phase.PROPAGATING),
             (Priority.LOAD, Phase.LOADING),
+            (Priority.OPEN, Phase.LOADING),
             (Priority.CLICK, Phase.SEGMENTING),
         ):
             if self._queue.has(priority):
@@ -347,5 +295,13 @@ class Segmenter:
             self._report(error)
 
 
+def _encode(workspace: Workspace, planes: list[Plane]) -> Iterator[None]:
+    focus = workspace.focus()
+    for plane in planes:
+        with contextlib.suppress(ImageError):  # told when it is clicked
+            workspace.session.encode_plane(plane, focus)
+        yield
+
+
 def _ignore(_: object) -> None:
-    """Prefetching has no result, and its errors come again with the click."""
+    """Do nothing: what is encoded ahead has no result."""

@@ -11,7 +11,14 @@ from psygnal import SignalGroupDescriptor, evented
 from napari_sam_adapter.predictions import ALL_PROMPTS, Capabilities
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from napari.layers import Image
+
+    from napari_sam_adapter.volume.propagation_request import Method
+
+NO_ADAPTER = "none"
+"""What the model without adapter is called."""
 
 
 class Phase(Enum):
@@ -24,11 +31,14 @@ class Phase(Enum):
 
 
 class Tool(Enum):
-    """Which prompt layer the mouse draws in."""
+    """What the mouse draws; `switch_tool` goes through them in this order."""
 
     NONE = "none"
     POINTS = "points"
     BOXES = "boxes"
+    SCRIBBLES = "scribbles"
+    POLYGONS = "polygons"
+    LASSO = "lasso"
 
     @property
     def hint(self) -> str:
@@ -37,7 +47,51 @@ class Tool(Enum):
             Tool.NONE: "Press Points or Box, then mark an object in the image.",
             Tool.POINTS: "Click on an object. Right click or Shift: background.",
             Tool.BOXES: "Draw a box around an object.",
+            Tool.SCRIBBLES: "Drag along an object. Right button or Shift: background.",
+            Tool.POLYGONS: "Click around an object, double click ends. "
+            "Right button or Shift at the first click: background.",
+            Tool.LASSO: "Drag around an object. Right button or Shift: background.",
         }[self]
+
+
+@dataclass(frozen=True)
+class Press:
+    """How the mouse was pressed.
+
+    Parameters
+    ----------
+    right : bool
+        Whether with the right button.
+    shift : bool
+        Whether with Shift held.
+    """
+
+    right: bool = False
+    shift: bool = False
+
+
+class BackgroundPress(Enum):
+    """What makes a click mark background; else it marks what a left click does."""
+
+    EITHER = "right click or Shift"
+    RIGHT = "right click"
+    SHIFT = "Shift"
+
+    def fits(self, press: Press) -> bool:
+        """Return whether a press marks background.
+
+        Parameters
+        ----------
+        press : Press
+            How the mouse was pressed.
+
+        Returns
+        -------
+        bool
+            True if it has what is asked for.
+        """
+        right = press.right and self is not BackgroundPress.SHIFT
+        return right or (press.shift and self is not BackgroundPress.RIGHT)
 
 
 @dataclass(frozen=True)
@@ -66,10 +120,13 @@ class Progress:
         Steps that are finished.
     total : int
         Steps in all; 0 if nobody knows.
+    unit : str
+        What the steps are.
     """
 
     done: int = 0
     total: int = 0
+    unit: str = "planes"
 
 
 @dataclass(frozen=True)
@@ -86,12 +143,54 @@ class ModelChoice:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     preprocessing : str or None
         How the network wants its images; None where its file tells it.
+    dtype : str
+        Number format; ``"auto"`` takes the faster one.
     """
 
     model: str = "tiny"
     adapter: str | None = None
     device: str = "auto"
     preprocessing: str | None = None
+    dtype: str = "auto"
+
+
+@dataclass(frozen=True)
+class FollowChoice:
+    """How objects are to be followed.
+
+    Parameters
+    ----------
+    axis : int or None
+        Axis of the image; None for the last one that is not shown.
+    first, last : int or None
+        Range on the axis, both included; None for its ends.
+    method : str
+        As in `PropagationSettings`.
+    everything : bool
+        Follow all open objects, not only the one under work.
+    """
+
+    axis: int | None = None
+    first: int | None = None
+    last: int | None = None
+    method: Method = "model"
+    everything: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """One of the masks that fit an ambiguous prompt.
+
+    Parameters
+    ----------
+    score : float or None
+        The network's own estimate; None where it is not to be trusted.
+    thumbnail : (T, T) bool array
+        The mask, small.
+    """
+
+    score: float | None
+    thumbnail: npt.NDArray[np.bool_]
 
 
 @evented
@@ -108,13 +207,23 @@ class PluginState:
     image : Image or None
         The chosen one.
     tool : Tool
-        Which prompt layer is in use.
+        What the mouse draws.
     positive : bool
         Whether a plain left click marks the object.
+    background_press : BackgroundPress
+        How background is marked without switching.
     object_id : int
         The object under work; 0 if no image is chosen.
     object_ids : tuple of int
         All objects of the image.
+    one_per_click : bool
+        Whether every click on an object makes a new one.
+    preview : bool
+        Whether to show what a click would give.
+    choices : tuple of Choice
+        The masks that fit an ambiguous prompt on the plane in view.
+    chosen : int
+        Which of them is the mask.
     score : float or None
         The network's own estimate for the object on the plane in view.
     model : ModelChoice
@@ -123,6 +232,8 @@ class PluginState:
         What is in memory.
     capabilities : Capabilities
         What the network in memory understands.
+    follow : FollowChoice
+        How objects are to be followed.
     can_undo, can_redo : bool
         Whether there is a step to take back or to do again.
     progress : Progress
@@ -138,12 +249,18 @@ class PluginState:
     image: Image | None = None
     tool: Tool = Tool.NONE
     positive: bool = True
+    background_press: BackgroundPress = BackgroundPress.EITHER
     object_id: int = 0
     object_ids: tuple[int, ...] = ()
+    one_per_click: bool = False
+    preview: bool = False
+    choices: tuple[Choice, ...] = ()
+    chosen: int = 0
     score: float | None = None
     model: ModelChoice = ModelChoice()
     loaded: ModelChoice | None = None
     capabilities: Capabilities = ALL_PROMPTS
+    follow: FollowChoice = FollowChoice()
     can_undo: bool = False
     can_redo: bool = False
     progress: Progress = Progress()

@@ -12,27 +12,27 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
+    QWidget,
 )
 
 from napari_sam_adapter.plugin.activity_panel import ERROR_STYLE
 from napari_sam_adapter.plugin.training_curve import TrainingCurve
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from dataclasses import Field
 
     from napari.layers import Labels
-    from qtpy.QtWidgets import QWidget
 
     from napari_sam_adapter.plugin.state import PluginState
     from napari_sam_adapter.plugin.training_state import TrainingState
-    from napari_sam_adapter.training.progress import Example
+    from napari_sam_adapter.training.progress import Example, TrainingProgress
 
 FORM_FIELDS = ("trains", "steps", "prompted_share", "learning_rate", "augment")
 """Options that the form shows; the others keep their defaults."""
@@ -43,10 +43,11 @@ PICTURE_SIDE = 120
 LARGEST = 1_000_000
 
 
-class _AskedComboBox(QComboBox):
-    """Tells before its list is shown."""
+class AskedComboBox(QComboBox):
+    """A list that tells before it is shown, so that it can be made anew."""
 
     opened = Signal()
+    """Emitted before the list is shown."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,11 +57,12 @@ class _AskedComboBox(QComboBox):
         self.setMinimumContentsLength(8)
 
     def showPopup(self) -> None:  # noqa: N802  Qt's name
+        """Tell, then show."""
         self.opened.emit()
         super().showPopup()
 
 
-class TrainingPanel(QGroupBox):
+class TrainingPanel(QWidget):
     """Buttons, a form made from `TrainingConfig`, a curve and two masks.
 
     Parameters
@@ -83,28 +85,31 @@ class TrainingPanel(QGroupBox):
     """Emitted with the path of an adapter to use."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Training", parent)
+        super().__init__(parent)
         from napari_sam_adapter.training.config import TrainingConfig
 
         known = {entry.name: entry for entry in fields(TrainingConfig)}
         self.form = {name: _editor(known[name]) for name in FORM_FIELDS}
-        self.masks = _AskedComboBox()
+        self.masks = AskedComboBox()
         self.masks.addItem(OWN_MASKS)
         self.finished = QPushButton("Slice is finished")
+        self.finished.setCheckable(True)
         self.start, self.stop = QPushButton("Train"), QPushButton("Stop")
         self.use = QPushButton("Use it")
         self.bar, self.curve = QProgressBar(), TrainingCurve()
         self.before, self.now = QLabel(), QLabel()
+        self.example = QComboBox()
         self.status = QLabel()
         self.status.setWordWrap(True)
         self._result: Any = None
-        self._shown: Any = None
+        self._shown: TrainingProgress | None = None
         self._layers: tuple[Labels | None, ...] = (None,)
         self._add_tooltips()
         self._lay_out()
         self.masks.opened.connect(self.layers_wanted.emit)
         self.masks.activated.connect(self._on_masks_chosen)
         self.finished.clicked.connect(lambda: self.finished_pressed.emit())
+        self.example.activated.connect(self._show_example)
         self.start.clicked.connect(self._on_start)
         self.stop.clicked.connect(lambda: self.stop_pressed.emit())
         self.use.clicked.connect(lambda: self.use_pressed.emit(self._result))
@@ -133,8 +138,9 @@ class TrainingPanel(QGroupBox):
         self._show_layers(state)
         has_image = plugin_state.has_image
         self.finished.setEnabled(has_image)
+        self.finished.setChecked(state.is_finished)
         self.start.setEnabled(has_image and not state.is_running)
-        self.stop.setEnabled(state.is_running)
+        self.stop.setEnabled(state.is_running and not state.is_stopping)
         self.use.setEnabled(state.result is not None)
         self.status.setText(state.message.text)
         self.status.setStyleSheet(ERROR_STYLE if state.message.is_error else "")
@@ -168,13 +174,24 @@ class TrainingPanel(QGroupBox):
             f"%v of %m steps, {minutes:.1f} min left, loss {progress.loss:.2f}"
         )
         if progress.examples:
-            self._show_example(progress.examples[0])
+            self._show_examples(progress.examples)
 
-    def _show_example(self, example: Example) -> None:
-        from napari_sam_adapter.training.report import outlined
+    def _show_examples(self, examples: Sequence[Example]) -> None:
+        names = [example.name for example in examples]
+        if names != [self.example.itemText(i) for i in range(self.example.count())]:
+            self.example.clear()
+            self.example.addItems(names)
+        self._show_example(max(0, self.example.currentIndex()))
 
+    def _show_example(self, number: int) -> None:
+        from napari_sam_adapter.training.report import REFERENCE, outlined
+
+        if self._shown is None:
+            return
+        example = self._shown.examples[number]
+        image = outlined(example.image, example.truth, REFERENCE)
         for label, mask in ((self.before, example.before), (self.now, example.now)):
-            pixels = outlined(example.image, mask)
+            pixels = outlined(image, mask)
             height, width = pixels.shape[:2]
             image_format = QImage.Format.Format_RGB888
             picture = QImage(
@@ -194,8 +211,9 @@ class TrainingPanel(QGroupBox):
         self.start.setToolTip("Train on the image and its masks; clicks go on working.")
         self.stop.setToolTip("Stop; the best state so far can be used.")
         self.use.setToolTip("Predict with the trained adapter from now on.")
-        self.before.setToolTip("A slice kept for validation: mask before training.")
-        self.now.setToolTip("The same slice now.")
+        self.example.setToolTip("A slice kept for validation, to look at below.")
+        self.before.setToolTip("Yellow: mask before training. Green: your labels.")
+        self.now.setToolTip("Yellow: mask of the network now. Green: your labels.")
         self.bar.setToolTip("Steps, time left, and the loss.")
 
     def _lay_out(self) -> None:
@@ -209,6 +227,7 @@ class TrainingPanel(QGroupBox):
         column.addLayout(_row(self.start, self.stop, self.use))
         column.addWidget(self.bar)
         column.addWidget(self.curve)
+        column.addWidget(self.example)
         column.addLayout(_row(self.before, self.now))
         column.addWidget(self.status)
 

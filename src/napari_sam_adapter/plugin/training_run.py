@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,93 +9,31 @@ from napari.layers import Labels
 from platformdirs import user_data_path
 
 from napari_sam_adapter.errors import SamAdapterError, SessionError, TrainingError
-from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.plugin.training_task import (
+    LabelPlanes,
+    Trainer,
+    TrainingTask,
+    name_of,
+    train_on_layers,
+)
 from napari_sam_adapter.plugin.weights_state import check_here
-from napari_sam_adapter.volume.planes import Plane, Volume
+from napari_sam_adapter.volume.planes import Plane
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
     from napari.components import ViewerModel
+    from psygnal import SignalInstance
 
     from napari_sam_adapter.plugin.segmenter import Segmenter
     from napari_sam_adapter.plugin.state import PluginState
     from napari_sam_adapter.plugin.training_state import TrainingState
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.training.progress import TrainingProgress
-
-LabelPlanes = dict[Plane, "npt.NDArray[Any]"]
-
-
-@dataclass(frozen=True)
-class TrainingTask:
-    """What a training works on; independent of all layers.
-
-    Parameters
-    ----------
-    volume : Volume
-        The image.
-    labels : dict of Plane to (H, W) int array
-        Copies of the slices to learn from.
-    output : Path
-        Where the adapter goes.
-    base, device : str
-        Which model, and where it computes.
-    options : dict
-        More values of `TrainingConfig`.
-    """
-
-    volume: Volume
-    labels: LabelPlanes
-    output: Path
-    base: str
-    device: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-Trainer = Callable[[TrainingTask], Iterator["TrainingProgress"]]
-
-
-def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress]:
-    """Train an adapter; runs on the worker thread.
-
-    Parameters
-    ----------
-    task : TrainingTask
-        What to learn from.
-
-    Yields
-    ------
-    TrainingProgress
-        Often, so that clicks are served in between.
-
-    Raises
-    ------
-    SamAdapterError
-        If it cannot be trained.
-    """
-    from napari_sam_adapter.training.adapter_training import train_adapter
-    from napari_sam_adapter.training.array_samples import samples_from_arrays
-    from napari_sam_adapter.training.config import TrainingConfig
-
-    samples = []
-    for plane, labels in task.labels.items():
-        name = f"slice {','.join(map(str, plane.position))}"
-        pixels = task.volume.read_uint8(plane)
-        as_seen = IntensityMapping()
-        found = samples_from_arrays(pixels, labels, name=name, intensity=as_seen)
-        samples += [replace(sample, group="image") for sample in found]
-    config = TrainingConfig(
-        task.output,
-        base=task.base,
-        device=task.device,
-        **{"micro_batch": 1, **task.options},
-    )
-    yield from train_adapter(config, samples)
 
 
 class Owner(Protocol):
@@ -110,6 +46,10 @@ class Owner(Protocol):
     @property
     def segmenter(self) -> Segmenter:
         """The queue and the network."""
+
+    @property
+    def updated(self) -> SignalInstance:
+        """Emitted when the slice in view may have changed."""
 
     def report(self, error: SamAdapterError) -> None:
         """Tell the user what cannot be done."""
@@ -144,8 +84,9 @@ class TrainingRun:
     ) -> None:
         self._owner, self._plugin_state, self._state = owner, plugin_state, state
         self._viewer, self._train = viewer, train
-        self._output: Path | None = None
+        self._task: TrainingTask | None = None
         plugin_state.events.image.connect(self._forget_marks)
+        owner.updated.connect(self._show_mark)
 
     @property
     def _queue(self) -> JobQueue:
@@ -193,7 +134,9 @@ class TrainingRun:
         if len(marked) == len(self._state.finished):
             marked.append(plane)
         self._state.finished = tuple(marked)
-        self._state.message = Message(f"{len(marked)} slices are marked as finished.")
+        self._show_mark()
+        names = ", ".join(name_of(p) for p in sorted(marked, key=_position))
+        self._state.message = Message(f"Marked as finished: {names or 'nothing'}.")
 
     @reporting
     def start(self, options: dict[str, Any]) -> None:
@@ -208,17 +151,16 @@ class TrainingRun:
         labels = self._labels_to_learn(workspace)
         choice = self._plugin_state.model
         check_here(choice)
-        self._output = _new_output()
-        task = TrainingTask(
+        self._task = task = TrainingTask(
             workspace.volume,
             labels,
-            self._output,
+            _new_output(),
             choice.model,
             choice.device,
-            dict(options, start=choice.adapter),
+            dict(options, start=choice.adapter, preprocessing=choice.preprocessing),
         )
         self._state.progress, self._state.result = None, None
-        self._state.is_running = True
+        self._state.is_running, self._state.is_stopping = True, False
         self._state.message = Message(f"Training on {len(labels)} slices ...")
         self._queue.submit(
             Job(
@@ -233,9 +175,11 @@ class TrainingRun:
         )
 
     def stop(self) -> None:
-        """Stop; the best state so far can be used."""
-        self._queue.cancel(lambda job: job.owner is self)
-        self._on_end()
+        """End with the step that is under way; the best state so far can be used."""
+        if self._task is not None and self._state.is_running:
+            self._task.stop.set()
+            self._state.is_stopping = True
+            self._state.message = Message("Stopping ...")
 
     def predict_again(self) -> None:
         """Predict the object on the plane in view with the network chosen now."""
@@ -257,8 +201,8 @@ class TrainingRun:
         labels = self._labels(workspace)
         marked = self._state.finished
         planes = marked or _along(workspace.plane_in_view(), labels.shape)
-        found = {plane: np.array(plane.view(labels)) for plane in planes}
-        found = {plane: part for plane, part in found.items() if part.any()}
+        views = {plane: plane.view(labels) for plane in planes}
+        found = {plane: np.array(view) for plane, view in views.items() if view.any()}
         if not found:
             where = "the slices marked as finished" if marked else "any slice"
             raise TrainingError(
@@ -279,8 +223,12 @@ class TrainingRun:
             )
         return np.asarray(layer.data)
 
-    def _on_progress(self, progress: TrainingProgress) -> None:
+    def _on_progress(self, progress: TrainingProgress | None) -> None:
+        if progress is None:
+            return
         known = self._state.progress
+        if known is None and not self._state.is_stopping:
+            self._state.message = Message(_beginning(progress))
         if known is None or (known.step, known.history, known.ending) != (
             progress.step,
             progress.history,
@@ -289,13 +237,12 @@ class TrainingRun:
             self._state.progress = progress
 
     def _on_end(self) -> None:
-        if not self._state.is_running:
+        task = self._task
+        if task is None or not self._state.is_running:
             return
-        self._state.is_running = False
-        output = self._output
-        if output is not None:
-            output.with_name(output.name + ".state").unlink(missing_ok=True)
-            self._state.result = output if output.exists() else None
+        self._state.is_running = self._state.is_stopping = False
+        task.output.with_name(task.output.name + ".state").unlink(missing_ok=True)
+        self._state.result = task.output if task.output.exists() else None
         if not self._state.message.is_error:
             self._state.message = Message(self._summary())
 
@@ -316,6 +263,24 @@ class TrainingRun:
     def _forget_marks(self) -> None:
         self._state.finished, self._state.labels = (), None
         self._state.label_layers = ()
+        self._show_mark()
+
+    def _show_mark(self) -> None:
+        workspace = self._owner.workspace
+        plane = None if workspace is None else workspace.plane_or_none()
+        self._state.is_finished = plane in self._state.finished
+
+
+def _position(plane: Plane) -> tuple[int, ...]:
+    return plane.position
+
+
+def _beginning(progress: TrainingProgress) -> str:
+    """Return what is told before the first step: costs, and what is left out."""
+    told = f"{progress.estimate.sentence}."
+    if progress.left_out:
+        told += f" Left out: {'; '.join(progress.left_out)}"
+    return told
 
 
 def _along(plane: Plane, shape: tuple[int, ...]) -> list[Plane]:

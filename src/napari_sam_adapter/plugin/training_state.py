@@ -29,12 +29,16 @@ class TrainingState:
     ----------
     is_running : bool
         Whether a training is in the queue.
+    is_stopping : bool
+        Whether it ends with the step that is under way.
     label_layers : tuple of Labels
         Layers that could be learned from, beside the masks of the widget.
     labels : Labels or None
         The chosen one; None takes the masks of the widget.
     finished : tuple of Plane
         Slices of the image in use that the user marked as finished.
+    is_finished : bool
+        Whether the slice in view is one of them.
     progress : TrainingProgress or None
         The last that was told.
     result : Path or None
@@ -46,9 +50,11 @@ class TrainingState:
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
     is_running: bool = False
+    is_stopping: bool = False
     label_layers: tuple[Labels, ...] = ()
     labels: Labels | None = None
     finished: tuple[Plane, ...] = ()
+    is_finished: bool = False
     progress: TrainingProgress | None = None
     result: Path | None = None
     message: Message = HINT

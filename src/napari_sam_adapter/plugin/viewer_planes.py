@@ -10,6 +10,8 @@ from napari_sam_adapter.errors import PlaneError
 from napari_sam_adapter.volume.planes import Plane
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     import pint
     from napari.components import ViewerModel
@@ -54,6 +56,28 @@ def plane_in_view(viewer: ViewerModel, layer: Layer) -> Plane:
     index = np.asarray(layer.world_to_data(world))
     _check_aligned(layer, world, index, shown)
     return Plane.from_index(shown, index.tolist())
+
+
+def show_voxel(viewer: ViewerModel, layer: Layer, voxel: Sequence[int]) -> None:
+    """Bring a voxel of a layer into view, along whichever axes are shown.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Its slices and its camera move; the zoom stays.
+    layer : Layer
+        Whose voxel it is.
+    voxel : sequence of int
+        One index per data axis of the layer.
+    """
+    world = np.asarray(layer.data_to_world(voxel)) / _unit_factors(viewer, layer)
+    first = viewer.dims.ndim - layer.ndim
+    for axis in range(layer.ndim):
+        if first + axis not in viewer.dims.displayed:
+            viewer.dims.set_point(first + axis, float(world[axis]))
+    shown = [axis - first for axis in viewer.dims.displayed]
+    centre = [world[axis] if axis >= 0 else 0.0 for axis in shown]
+    viewer.scene.camera.center = (0.0,) * (3 - len(centre)) + tuple(map(float, centre))
 
 
 def _shown_axes(viewer: ViewerModel, layer: Layer) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from psygnal import SignalGroupDescriptor, evented
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.reporting import reporting
-from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.plugin.state import Message, ModelChoice
 from napari_sam_adapter.weight_store.downloading import download
 from napari_sam_adapter.weight_store.entries import Entry, Kind, entries, find_entry
 from napari_sam_adapter.weight_store.folder import cache_folder, used_bytes
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from napari_sam_adapter.errors import SamAdapterError
-    from napari_sam_adapter.plugin.state import ModelChoice
 
 NOT_BEGUN, NO_MESSAGE = DownloadProgress(0, 0), Message()
 
@@ -99,7 +98,7 @@ def check_here(choice: ModelChoice) -> None:
             )
 
 
-def import_from_disk(path: Path, name: str) -> Entry:
+def import_from_disk(path: Path, name: str, preprocessing: str | None) -> Entry:
     """Give a file a name; runs on the worker thread.
 
     Parameters
@@ -108,6 +107,8 @@ def import_from_disk(path: Path, name: str) -> Entry:
         The file.
     name : str
         Its name from now on.
+    preprocessing : str or None
+        How the network wants its images; None as its file says.
 
     Returns
     -------
@@ -116,7 +117,36 @@ def import_from_disk(path: Path, name: str) -> Entry:
     """
     from napari_sam_adapter.inference.weights import import_weights
 
-    return import_weights(path, name)
+    return import_weights(path, name, preprocessing=preprocessing)
+
+
+def export_to_disk(entry: Entry, path: Path, layout: str) -> None:
+    """Write weights for other programs; runs on the worker thread.
+
+    Parameters
+    ----------
+    entry : Entry
+        A model, or an adapter, which is written with the model it was trained for.
+    path : Path
+        The file; replaced if it exists.
+    layout : str
+        See `export_weights`.
+
+    Raises
+    ------
+    CheckpointError
+        If the layout has no place for it, or the model is not here.
+    OutputError
+        If the file cannot be written.
+    """
+    from napari_sam_adapter.inference.weights import export_weights
+    from napari_sam_adapter.model.adapter_header import read_adapter_header
+
+    model, adapter = entry.name, None
+    if entry.kind is Kind.ADAPTER:
+        model, adapter = read_adapter_header(entry.path).base, entry.name
+        check_here(ModelChoice(model))
+    export_weights(model, adapter, path, layout, overwrite=True)
 
 
 class WeightsController:
@@ -147,7 +177,9 @@ class WeightsController:
         self.state.progress = DownloadProgress(0, entry.size)
         self._start(f"Downloading {entry.name}", download(entry), self._on_progress)
 
-    def import_file(self, path: Path, name: str) -> None:
+    def import_file(
+        self, path: Path, name: str, preprocessing: str | None = None
+    ) -> None:
         """Copy a file into the cache folder under a name.
 
         Parameters
@@ -156,10 +188,26 @@ class WeightsController:
             A model or an adapter.
         name : str
             Its name from now on.
+        preprocessing : str or None
+            How the network wants its images; None as its file says.
         """
-        self.state.progress = NOT_BEGUN
-        steps = map(partial(import_from_disk, name=name), (path,))
-        self._start(f"Importing {name}", steps, _ignore)
+        job = partial(import_from_disk, path, name, preprocessing)
+        self._do(f"Importing {name}", job)
+
+    def export(self, entry: Entry, path: Path, layout: str) -> None:
+        """Write a model or adapter in a layout that other programs read.
+
+        Parameters
+        ----------
+        entry : Entry
+            What to write.
+        path : Path
+            The file; replaced if it exists.
+        layout : str
+            See `export_weights`.
+        """
+        job = partial(export_to_disk, entry, path, layout)
+        self._do(f"Exporting {entry.name}", job)
 
     def stop(self) -> None:
         """Stop a download; what came is kept for the next try."""
@@ -203,6 +251,10 @@ class WeightsController:
         self.state.events.disconnect()
         self._queue.close()
 
+    def _do(self, what: str, job: Callable[[], object]) -> None:
+        self.state.progress = NOT_BEGUN
+        self._start(what, (job() for _ in range(1)), _ignore)
+
     def _start(
         self, what: str, steps: Iterable[Any], on_result: Callable[[Any], None]
     ) -> None:
@@ -231,5 +283,5 @@ class WeightsController:
         self.state.busy = str(self._queue.jobs[0].key) if self._queue.jobs else ""
 
 
-def _ignore(_: Entry) -> None:
+def _ignore(_: object) -> None:
     """Do nothing: the list is read again at the end."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QDialog,
-    QFileDialog,
     QHBoxLayout,
-    QInputDialog,
     QLabel,
     QMessageBox,
     QProgressBar,
@@ -21,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam_adapter.plugin.activity_panel import ERROR_STYLE
-from napari_sam_adapter.plugin.model_panel import FILE_FILTER
+from napari_sam_adapter.plugin.weights_dialogs import ask_export, ask_import
 from napari_sam_adapter.weight_store.entries import State
 from napari_sam_adapter.weight_store.folder import readable_size
 
@@ -64,6 +61,7 @@ class WeightsWindow(QDialog):
         self.download = QPushButton("Download")
         self.stop = QPushButton("Stop")
         self.import_file = QPushButton("Import file ...")
+        self.export = QPushButton("Export ...")
         self.remove = QPushButton("Remove")
         self.remove_downloads = QPushButton("Remove all downloads")
         self._add_tooltips()
@@ -100,6 +98,10 @@ class WeightsWindow(QDialog):
         self.download.setToolTip("Fetch the selected model under its licence.")
         self.stop.setToolTip("Stop; the next try goes on from what came.")
         self.import_file.setToolTip("Give a weight file of your own a name.")
+        self.export.setToolTip(
+            "Write the selected model, or the selected adapter on its model, for other "
+            "programs."
+        )
         self.remove.setToolTip("Delete the file of the selected model.")
         self.remove_downloads.setToolTip("Delete all downloads; imported files stay.")
 
@@ -107,7 +109,8 @@ class WeightsWindow(QDialog):
         column = QVBoxLayout(self)
         column.addWidget(self.table, 1)
         column.addWidget(self.details)
-        column.addLayout(_row(self.download, self.stop, self.import_file, self.remove))
+        column.addLayout(_row(self.download, self.stop, self.remove))
+        column.addLayout(_row(self.import_file, self.export))
         column.addWidget(self.bar)
         column.addWidget(self.status)
         column.addWidget(self.folder)
@@ -118,6 +121,7 @@ class WeightsWindow(QDialog):
         self.download.clicked.connect(self._on_download)
         self.stop.clicked.connect(self._controller.stop)
         self.import_file.clicked.connect(self._on_import)
+        self.export.clicked.connect(self._on_export)
         self.remove.clicked.connect(self._on_remove)
         self.remove_downloads.clicked.connect(self._on_remove_downloads)
         self._controller.state.events.connect(self._on_state_changed)
@@ -128,15 +132,15 @@ class WeightsWindow(QDialog):
             self._controller.download(entry)
 
     def _on_import(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Choose weights", "", FILE_FILTER)
-        if not path:
-            return
-        suggested = Path(path).stem
-        name, agreed = QInputDialog.getText(
-            self, "Import", "Name of the model or adapter:", text=suggested
-        )
-        if agreed:
-            self._controller.import_file(Path(path), name)
+        wish = ask_import(self)
+        if wish is not None:
+            self._controller.import_file(*wish)
+
+    def _on_export(self) -> None:
+        entry = self.chosen()
+        wish = None if entry is None else ask_export(self, entry)
+        if entry is not None and wish is not None:
+            self._controller.export(entry, *wish)
 
     def _on_remove(self) -> None:
         entry = self.chosen()
@@ -188,6 +192,7 @@ class WeightsWindow(QDialog):
         can_fetch = entry is not None and entry.state is State.TO_DOWNLOAD
         can_remove = entry is not None and entry.can_be_removed
         self.download.setEnabled(can_fetch and not busy)
+        self.export.setEnabled(entry is not None and entry.is_here and not busy)
         self.remove.setEnabled(can_remove and not busy)
         self.import_file.setEnabled(not busy)
         self.remove_downloads.setEnabled(not busy)
@@ -211,6 +216,8 @@ def _details(entry: Entry) -> str:
         f"Licence: {variant.licence}. Source: {variant.source}",
         f"File: {entry.path}",
     ]
+    if variant.preprocessing is not None:
+        lines.append(f"Images: {variant.preprocessing}")
     if entry.state is State.TO_DOWNLOAD:
         lines.append(f"Downloading it from {variant.url} means to accept the licence.")
     if entry.state is State.BY_HAND:

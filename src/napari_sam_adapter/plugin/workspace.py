@@ -3,53 +3,36 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import PlaneError, SamAdapterError
-from napari_sam_adapter.plugin import labels_layer, prompt_layers, prompt_reading
+from napari_sam_adapter.plugin import (
+    labels_layer,
+    prompt_layers,
+    prompt_reading,
+    prompt_shapes,
+)
+from napari_sam_adapter.plugin.image_session import start_session
 from napari_sam_adapter.plugin.layer_trio import LayerTrio
 from napari_sam_adapter.plugin.viewer_planes import plane_in_view
-from napari_sam_adapter.volume.axes import spacing_of
 from napari_sam_adapter.volume.edits import Edit, NewObject, SetPrompts
-from napari_sam_adapter.volume.planes import Volume
-from napari_sam_adapter.volume.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
+    import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Image, Labels, Layer, Points, Shapes
 
-    from napari_sam_adapter.plugin.state import Tool
+    from napari_sam_adapter.plugin.state import Press, Tool
+    from napari_sam_adapter.plugin.workspace_owner import WorkspaceOwner
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.changes import Change
-    from napari_sam_adapter.volume.planes import Plane
-
-AXIS_LETTERS = "tuzyx"
-
-
-class WorkspaceOwner(Protocol):
-    """Whom a workspace tells what the user did in its layers."""
-
-    def on_layer_added(self, layer: Layer) -> None:
-        """Learn that a layer of a workspace came into the viewer."""
-
-    def on_prompts_changed(self, workspace: Workspace, planes: list[Plane]) -> None:
-        """Learn on which planes the prompts of the object under work changed."""
-
-    def on_labels_edited(self, workspace: Workspace) -> None:
-        """Learn that the masks were painted by hand."""
-
-    def on_object_picked(self, workspace: Workspace, object_id: int) -> None:
-        """Learn that the user picked another object in the Labels layer."""
-
-    def sign_of_click(self, background: bool) -> bool:
-        """Return whether a click marks the object; refuse what is not understood."""
-
-    def report(self, error: SamAdapterError) -> None:
-        """Learn that something cannot be done."""
+    from napari_sam_adapter.volume.planes import Plane, Volume
+    from napari_sam_adapter.volume.session import Session
 
 
 class Workspace:
@@ -63,6 +46,8 @@ class Workspace:
         The image to segment.
     owner : WorkspaceOwner
         Whom to tell.
+    labels : int array or None
+        Objects that are there already; written in place.
 
     Raises
     ------
@@ -71,16 +56,24 @@ class Workspace:
     """
 
     def __init__(
-        self, viewer: ViewerModel, image: Image, owner: WorkspaceOwner
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        owner: WorkspaceOwner,
+        labels: npt.NDArray[np.integer[Any]] | None = None,
     ) -> None:
         self.image = image
-        self.volume = _as_volume(image)
-        self.session = Session(self.volume, spacing=_spacing(image))
+        self.session = start_session(image, labels)
         self.object_id = self.next_id
         self.layers = LayerTrio(viewer, image, self)
         self._viewer = viewer
         self._owner = owner
         self._refused: SamAdapterError | None = None
+
+    @property
+    def volume(self) -> Volume:
+        """The image through its present intensity window."""
+        return self.session.volume
 
     @property
     def next_id(self) -> int:
@@ -109,6 +102,35 @@ class Workspace:
         plane.check(self.session.labels.shape)
         return plane
 
+    def plane_or_none(self) -> Plane | None:
+        """Return the plane of the image that the viewer shows, if there is one.
+
+        Returns
+        -------
+        Plane or None
+            None where `plane_in_view` raises.
+        """
+        try:
+            return self.plane_in_view()
+        except PlaneError:
+            return None
+
+    def focus(self) -> tuple[float, float] | None:
+        """Return where the mouse is on the plane in view.
+
+        Returns
+        -------
+        (row, column) or None
+            In pixels of the plane; None without a plane.
+        """
+        plane = self.plane_or_none()
+        if plane is None:
+            return None
+        point = self.image.world_to_data(
+            self._viewer.cursor.position[-self.image.ndim :]
+        )
+        return float(point[plane.axes[0]]), float(point[plane.axes[1]])
+
     def seed_in_view(self) -> Plane | None:
         """Return where a propagation begins: the plane in view, if it has a mask.
 
@@ -134,11 +156,8 @@ class Workspace:
         bool
             False in the 3-D view, where every repaint costs the whole volume.
         """
-        try:
-            plane = self.plane_in_view()
-        except PlaneError:
-            return False
-        return any(
+        plane = self.plane_or_none()
+        return plane is not None and any(
             change.plane == plane or set(change.plane.axes) != set(plane.axes)
             for change in changes
         )
@@ -149,7 +168,7 @@ class Workspace:
         Parameters
         ----------
         tool : Tool
-            Points or boxes. Layers that are gone are made again.
+            Any but `Tool.NONE`. Layers that are gone are made again.
         """
         self.layers.ensure(self.session.labels)
         self.choose_object(self.object_id)
@@ -167,6 +186,19 @@ class Workspace:
         if self.layers.labels is not None:
             self.layers.labels.selected_label = object_id
         self.redraw()
+
+    def take_session(self, session: Session) -> None:
+        """Show another session of the same image, and work on its last object.
+
+        Parameters
+        ----------
+        session : Session
+            Takes the place of the one before.
+        """
+        self.session = session
+        self.layers.ensure(session.labels)
+        self.repaint()
+        self.choose_object(max(session.object_ids, default=self.next_id))
 
     def known_prompts(self) -> dict[Plane, Prompts]:
         """Return the prompts of the object under work.
@@ -213,16 +245,21 @@ class Workspace:
         """Pass it on."""
         self._owner.on_layer_added(layer)
 
-    def on_prompt_coming(self, layer: Points | Shapes, background: bool) -> None:
+    def on_prompt_coming(self, layer: Points | Shapes, press: Press) -> None:
         """Say what it will be and where; refuse what cannot be segmented."""
-        is_point = layer is self.layers.points
+        is_box = layer.mode == "add_rectangle"
         try:
-            positive = not is_point or self._owner.sign_of_click(background)
+            positive = is_box or self._owner.sign_of_press(press)
             axes = self.plane_in_view().axes
         except SamAdapterError as error:
             self._refused = error
+            return
+        if layer is self.layers.points:
+            if self._owner.is_new_object(positive) and self.known_prompts():
+                self.choose_object(self.next_id)
+            prompt_layers.set_next_point(layer, positive, axes)
         else:
-            prompt_layers.set_defaults(layer, positive, axes)
+            prompt_shapes.set_next_shape(layer, positive, axes)
 
     def on_prompts_edited(self) -> None:
         """Turn what the user did into edits of the session."""
@@ -239,12 +276,16 @@ class Workspace:
 
     def on_stroke(self, layer: Labels, atoms: list[Any]) -> None:
         """Make a stroke of napari's brush an edit, so that undo covers it."""
+        strokes = labels_layer.take_stroke(layer, atoms, self._painted_axes())
         try:
-            axes = self._painted_axes()
-            self.session.apply(*labels_layer.take_stroke(layer, atoms, axes))
+            self.session.apply(*strokes)
         except SamAdapterError as error:
             self._owner.report(error)
         self.repaint()
+        # A mask that was on its way there knows nothing of the stroke: ask again.
+        painted = {stroke.plane for stroke in strokes}
+        waiting = [plane for plane in self.planes_without_mask() if plane in painted]
+        self._owner.on_prompts_changed(self, waiting)
         self._owner.on_labels_edited(self)
 
     def on_label_selected(self, label: int) -> None:
@@ -253,8 +294,8 @@ class Workspace:
             self._owner.on_object_picked(self, label)
 
     def _take_prompts(self) -> None:
-        points, boxes = self.layers.points, self.layers.boxes
-        changed = prompt_reading.merge(points, boxes, self.known_prompts())
+        points, shapes = self.layers.points, self.layers.finished_shapes
+        changed = prompt_reading.merge(points, shapes, self.known_prompts())
         edits: list[Edit] = [
             SetPrompts(self.object_id, plane, prompts)
             for plane, prompts in changed.items()
@@ -265,27 +306,17 @@ class Workspace:
             self.session.apply(*edits)
         if points is not None:
             prompt_layers.decorate(points)
+        if shapes is not None:
+            prompt_shapes.colour_shapes(shapes)
         self._owner.on_prompts_changed(self, list(changed))
 
     def _tidy(self, was_refused: bool) -> None:
         """Take back in the layers what does not count: refused, tiny, replaced."""
         known, layers = self.known_prompts(), self.layers
-        if was_refused or prompt_reading.shows_more(layers.points, layers.boxes, known):
+        shapes = layers.finished_shapes
+        if was_refused or prompt_reading.shows_more(layers.points, shapes, known):
             layers.redraw(known)
 
     def _painted_axes(self) -> tuple[int, int]:
-        try:
-            return self.plane_in_view().axes
-        except PlaneError:
-            return prompt_layers.last_axes(self.image)
-
-
-def _as_volume(image: Image) -> Volume:
-    data = image.data[0] if image.multiscale else image.data
-    axes = AXIS_LETTERS[-image.ndim :] + ("c" if image.rgb else "")
-    return Volume(data, axes)
-
-
-def _spacing(image: Image) -> tuple[float, ...]:
-    units = [str(unit) for unit in image.units]
-    return spacing_of(AXIS_LETTERS[-image.ndim :], image.scale, units)
+        plane = self.plane_or_none()
+        return prompt_layers.last_axes(self.image) if plane is None else plane.axes

@@ -22,6 +22,7 @@ from napari_sam_adapter.training.progress import (
     Validation,
 )
 from napari_sam_adapter.training.prompt_data import PromptExample
+from napari_sam_adapter.training.samples import shared_intensity
 from napari_sam_adapter.training.stepping import Stepper
 from napari_sam_adapter.training.trainee_loading import load_trainee
 from napari_sam_adapter.training.training_state import load_state, save_state
@@ -120,6 +121,7 @@ class _Run:
             training, config, size, self._trainee.family, rank, world
         )
         self._held_out = _some(held_out, config)
+        self._intensity = shared_intensity(training)
         self._step, self._loss, self._iou = 0, 0.0, 0.0
         self._history: list[Validation] = []
         self._before: list[torch.Tensor] = []
@@ -202,7 +204,7 @@ class _Run:
         # without prompts the masks for ambiguous clicks go stale
         trusted = self._config.prompted_share > 0
         licence = self._config.licence
-        return AdapterNotes(None, training, data, metrics, licence, trusted)
+        return AdapterNotes(self._intensity, training, data, metrics, licence, trusted)
 
     def _judge(self, answers: list[Answer]) -> Validation:
         prompted = [a.prompted for a in answers if a.prompted is not None]

@@ -82,6 +82,34 @@ def samples_from_arrays(
     ]
 
 
+def check_content(
+    pixels: npt.NDArray[Any], labels: npt.NDArray[Any], name: str
+) -> None:
+    """Raise unless there is something to learn from a plane.
+
+    Parameters
+    ----------
+    pixels : (H, W) or (H, W, 3) array
+        Image values.
+    labels : (H, W) int array
+        Its labels.
+    name : str
+        For messages.
+
+    Raises
+    ------
+    ImageError
+        If the pixels cannot be segmented.
+    TrainingError
+        If the labels are all the same.
+    """
+    check_pixels(pixels, name)
+    if labels.min() == labels.max():
+        raise TrainingError(
+            f"Expected object and background in {name}, got only {labels.max()}."
+        )
+
+
 def _sample(
     image: Any,
     index: Index,
@@ -92,12 +120,8 @@ def _sample(
 ) -> Sample:
     title = " ".join([name, ",".join(map(str, index))]).strip()
     pixels = np.asarray(image[index])[..., :3] if index else _plane(image)
-    check_pixels(pixels, title)
     plane = planes[index]
-    if plane.min() == plane.max():
-        raise TrainingError(
-            f"Expected object and background in {title}, got only {plane.max()}."
-        )
+    check_content(pixels, plane, title)
     before = planes.get((*index[:-1], index[-1] - 1)) if index else None
     return Sample(
         intensity.apply(pixels),
@@ -105,6 +129,7 @@ def _sample(
         None if before is None else _renumbered(before, numbers),
         title,
         name if index else "",
+        intensity=intensity,
     )
 
 

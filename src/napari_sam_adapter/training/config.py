@@ -35,6 +35,8 @@ class TrainingConfig:
         ``OUTPUT.state``.
     base : str
         Name or file of the model to train for.
+    preprocessing : str or None
+        How the base wants its images, where neither its file nor its name tells.
     start : str or None
         Adapter file to start from.
     trains : str
@@ -106,6 +108,13 @@ class TrainingConfig:
 
     output: Path
     base: str = field(default="tiny", metadata=_about("Name or file of the model."))
+    preprocessing: str | None = field(
+        default=None,
+        metadata=_about(
+            "How the model wants its images, for files that do not tell: sam or "
+            "micro-sam."
+        ),
+    )
     start: str | None = field(
         default=None, metadata=_about("Adapter to start from, a file.")
     )

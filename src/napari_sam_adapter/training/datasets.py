@@ -1,15 +1,19 @@
-"""Read data sets of images with reference masks as training samples."""
+"""References of a data set to training samples."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.datasets.planes import planes_of
+import numpy as np
+
+from napari_sam_adapter.datasets.indexed import open_indexed
+from napari_sam_adapter.datasets.planes import planes_of, window_of
 from napari_sam_adapter.datasets.reference import Reference
-from napari_sam_adapter.datasets.zipped import open_zipped
+from napari_sam_adapter.intensity import IntensityMapping, estimate_intensity
 from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -19,7 +23,7 @@ def read_samples(path: Path, split: str, plane_step: int = 1) -> list[Sample]:
     Parameters
     ----------
     path : Path
-        A zip file of the layout that `open_zipped` reads.
+        A zip file or folder of the layout that `open_indexed` reads.
     split : str
         ``"train"`` or ``"val"``.
     plane_step : int
@@ -36,8 +40,44 @@ def read_samples(path: Path, split: str, plane_step: int = 1) -> list[Sample]:
         If the file is missing or not of this layout.
     """
     return [
-        Sample(plane.image, (plane.labels,), plane.prior, plane.name, plane.source)
-        for reference in open_zipped(path, split).read()
+        sample
+        for reference in open_indexed(path, split).read()
         if isinstance(reference, Reference)
-        for plane in planes_of(reference, plane_step)
+        for sample in samples_of(reference, plane_step)
     ]
+
+
+def samples_of(reference: Reference, plane_step: int = 1) -> Iterator[Sample]:
+    """Yield a picture, or planes of a volume along each axis, as samples.
+
+    Parameters
+    ----------
+    reference : Reference
+        With its labels.
+    plane_step : int
+        Of a volume, every how many planes along each axis are taken.
+
+    Yields
+    ------
+    Sample
+        In 8 bits; pictures in 8 bits are used as they are.
+    """
+    window = _window_of(reference)
+    for plane in planes_of(reference, plane_step):
+        image = window.apply(plane.image) if reference.labels.ndim == 2 else plane.image
+        yield Sample(
+            image,
+            (plane.labels,),
+            plane.prior,
+            plane.name,
+            plane.source,
+            intensity=window,
+        )
+
+
+def _window_of(reference: Reference) -> IntensityMapping:
+    if reference.labels.ndim > 2:
+        return window_of(reference)
+    if reference.image.dtype == np.uint8:
+        return IntensityMapping()
+    return estimate_intensity([reference.image])

@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader, Subset
 
 from napari_sam_adapter.errors import OutputError, TrainingError
-from napari_sam_adapter.inference.loading import choose_device
+from napari_sam_adapter.inference.fastest import choose_way
 from napari_sam_adapter.model.checkpoints import save_base
 from napari_sam_adapter.model.layers import ConvBlock, warm_up_vector_math
 from napari_sam_adapter.model.sam import Sam, build_sam
@@ -195,7 +195,7 @@ def pretrain(
         (read_samples(data / f"{name}.zip", "train"), weight)
         for name, weight in recipe.sets.items()
     ]
-    run = _Run(recipe, torch.device(choose_device(device)))
+    run = _Run(recipe, torch.device(choose_way(device, "float32").device))
     state_path = output.with_name(output.name + ".state")
     if resume:
         run.load_state(state_path)

@@ -11,7 +11,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from napari_sam_adapter.inference.loading import choose_device
+from napari_sam_adapter.inference.fastest import choose_way
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def join_processes(device: str) -> Processes:
     DeviceError
         If the device is not there.
     """
-    chosen = choose_device(device)
+    chosen = choose_way(device, "float32").device
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return Processes(0, 1, torch.device(chosen))

@@ -30,6 +30,15 @@ class TrainingEstimate:
     memory_bytes: int
     seconds: float
 
+    @property
+    def sentence(self) -> str:
+        """The costs in words."""
+        return (
+            f"{self.trained_parameters:,} numbers to train, about "
+            f"{self.memory_bytes / 1e6:,.0f} MB and {self.seconds / 60:.1f} min at "
+            "most, without validation"
+        )
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -119,6 +128,8 @@ class TrainingProgress:
         A few validation images as of the last validation.
     ending : str
         Empty while it runs; then why it ended.
+    left_out : tuple of str
+        Samples that cannot be used, each with the reason.
     """
 
     step: int
@@ -132,6 +143,7 @@ class TrainingProgress:
     history: tuple[Validation, ...] = ()
     examples: tuple[Example, ...] = ()
     ending: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def best(self) -> Validation | None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT, MARGIN = 640, 240, 40
 COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#999999")
 TITLES = {"score": "both", "prompted": "point and box", "prompt_free": "no prompt"}
-OUTLINE = (255, 210, 0)
+OUTLINE, REFERENCE = (255, 210, 0), (0, 200, 120)
 STYLE = (
     "body{font:15px sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
     "td,th{padding:2px 12px 2px 0;text-align:left}figure{display:inline-block;"
@@ -72,7 +72,9 @@ def write_report(
 
 
 def outlined(
-    image: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]
+    image: npt.NDArray[np.uint8],
+    mask: npt.NDArray[np.bool_],
+    colour: tuple[int, int, int] = OUTLINE,
 ) -> npt.NDArray[np.uint8]:
     """Draw the outline of a mask on an image.
 
@@ -82,6 +84,8 @@ def outlined(
         Pixels.
     mask : (H, W) bool array
         What to outline.
+    colour : (int, int, int)
+        Red, green, blue.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def outlined(
         A copy.
     """
     drawn = image.copy()
-    drawn[mask & ~ndimage.binary_erosion(mask)] = OUTLINE
+    drawn[mask & ~ndimage.binary_erosion(mask)] = colour
     return drawn
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+import numpy as np
 
-    import numpy as np
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import numpy.typing as npt
+
+    from napari_sam_adapter.intensity import IntensityMapping
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Sample:
         between training and validation.
     weight : float
         How often it is drawn, relative to the others.
+    intensity : IntensityMapping or None
+        The window that made its 8 bits, where that is known.
     """
 
     image: npt.NDArray[np.uint8]
@@ -40,6 +45,7 @@ class Sample:
     name: str = ""
     group: str = ""
     weight: float = 1.0
+    intensity: IntensityMapping | None = None
 
     def transformed(
         self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
@@ -51,3 +57,29 @@ class Sample:
             layers=tuple(change(layer) for layer in self.layers),
             prior=None if self.prior is None else change(self.prior),
         )
+
+
+def shared_intensity(samples: Sequence[Sample]) -> IntensityMapping | None:
+    """Return what an adapter says of the windows of its images.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        What it learns from.
+
+    Returns
+    -------
+    IntensityMapping or None
+        Their common rule, with the median of the windows; None if they have no rule
+        in common, or chosen windows that differ.
+    """
+    known = {s.intensity for s in samples if s.intensity is not None}
+    if len({mapping.rule for mapping in known}) != 1:
+        return None
+    if len(known) > 1 and any(mapping.suits_others for mapping in known):
+        return None
+    low, high = (
+        float(np.median([getattr(mapping, end) for mapping in known]))
+        for end in ("low", "high")
+    )
+    return replace(next(iter(known)), low=low, high=high)

@@ -11,10 +11,9 @@ from torch.utils.checkpoint import checkpoint
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.inference.predictor import MASKS_PER_TOKEN
-from napari_sam_adapter.inference.weights import find_weights
+from napari_sam_adapter.inference.weights import find_weights, load_model
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter
-from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.lora import add_lora, lora_state
 from napari_sam_adapter.training.prompt_steps import MASK_STRIDE
@@ -48,7 +47,7 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
     TrainingError
         If that base cannot be trained in that way.
     """
-    base = load_checkpoint(find_weights(config.base, Kind.MODEL))
+    base = load_model(config.base, config.preprocessing)
     if config.start is not None:
         base = _with_start(base, config.start, config)
     if base.family.stretch:

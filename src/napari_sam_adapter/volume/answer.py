@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 from napari_sam_adapter.volume.packing import PackedArray
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.prompts import Prompts
@@ -76,6 +77,10 @@ class Answer:
         0 to 1.
     score_is_trusted : bool
         Whether the score may be shown.
+    window : (top, left, bottom, right) or None
+        As of `MaskPrediction`.
+    number : int
+        Which candidate is chosen.
     """
 
     prompts: Prompts
@@ -83,10 +88,16 @@ class Answer:
     candidates: tuple[PackedCandidate, ...]
     confidence: float
     score_is_trusted: bool = True
+    window: tuple[int, int, int, int] | None = None
+    number: int = 0
 
     @classmethod
     def of(
-        cls, prediction: MaskPrediction, prompts: Prompts, confidence: float
+        cls,
+        prediction: MaskPrediction,
+        prompts: Prompts,
+        confidence: float,
+        number: int = 0,
     ) -> Answer:
         """Compress a prediction.
 
@@ -98,6 +109,8 @@ class Answer:
             What it was asked.
         confidence : float
             0 to 1.
+        number : int
+            Which candidate is in use; the prediction's own mask is the first.
 
         Returns
         -------
@@ -105,8 +118,32 @@ class Answer:
             The same, small.
         """
         candidates = tuple(PackedCandidate.of(c) for c in prediction.candidates)
-        chosen, trusted = PackedCandidate.of(prediction), prediction.score_is_trusted
-        return cls(prompts, chosen, candidates, confidence, trusted)
+        chosen = candidates[number] if number else PackedCandidate.of(prediction)
+        trusted, window = prediction.score_is_trusted, prediction.window
+        return cls(prompts, chosen, candidates, confidence, trusted, window, number)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of its logits; everything else is small."""
+        return sum(c.logits.nbytes for c in self.candidates or (self.chosen,))
+
+    @property
+    def can_be_refined(self) -> bool:
+        """Whether its logits are still there."""
+        return self.chosen.logits.size > 0
+
+    def without_logits(self) -> Answer:
+        """Return the masks and scores alone.
+
+        Returns
+        -------
+        Answer
+            A hundredth of the size; the next prompt does not refine it.
+        """
+        nothing = np.zeros((0, 0), np.float32)
+        chosen = replace(self.chosen, logits=nothing)
+        candidates = tuple(replace(c, logits=nothing) for c in self.candidates)
+        return replace(self, chosen=chosen, candidates=candidates)
 
     @property
     def prediction(self) -> MaskPrediction:
@@ -118,6 +155,7 @@ class Answer:
             chosen.logits,
             self.mask_candidates,
             self.score_is_trusted,
+            self.window,
         )
 
     @property

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import ImageError, SessionError
+from napari_sam_adapter.image_io.opened_image import NO_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_SPATIAL_AXES = 5
+SPATIAL_LETTERS = "tuzyx"
+"""Spatial axes of an image layer, which does not name them: the last so many."""
+MOST_SPATIAL_AXES = len(SPATIAL_LETTERS)
 SPACE = "zyx"
 COLOUR_LENGTHS = (3, 4)
 SMALLEST_PLANE_BESIDE_COLOUR = 5
@@ -131,6 +134,26 @@ def spacing_of(
     pixel = known[-1] if known else 1.0
     pairs = zip(sizes, in_space, strict=True)
     return tuple(size if inside else pixel for size, inside in pairs)
+
+
+def unit_of(axes: str, units: Sequence[str]) -> str:
+    """Return the unit of what `spacing_of` returns.
+
+    Parameters
+    ----------
+    axes : str
+        One letter per axis.
+    units : sequence of str
+        Their units.
+
+    Returns
+    -------
+    str
+        The unit of z, y and x; ``"pixel"`` if they have several.
+    """
+    pairs = zip(axes, units, strict=True)
+    found = {unit for axis, unit in pairs if axis in SPACE}
+    return found.pop() if len(found) == 1 else NO_UNIT
 
 
 def _channel_axis(shape: tuple[int, ...], axes: str) -> int | None:

@@ -32,21 +32,26 @@ class BoxedMask:
     pixels: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, mask: npt.NDArray[np.bool_]) -> BoxedMask:
+    def of(cls, mask: npt.NDArray[np.bool_], within: Box | None = None) -> BoxedMask:
         """Cut a mask to its box.
 
         Parameters
         ----------
         mask : (H, W) bool array
             Any mask.
+        within : (row_start, column_start, row_stop, column_stop) or None
+            Half-open; nothing outside of it is looked at. None looks everywhere.
 
         Returns
         -------
         BoxedMask
             An independent copy.
         """
-        top, left, bottom, right = box = bounding_box(mask)
         shape = int(mask.shape[0]), int(mask.shape[1])
+        if within is not None:
+            top, left, bottom, right = within
+            return place(mask[top:bottom, left:right], within, shape)
+        top, left, bottom, right = box = bounding_box(mask)
         return cls(shape, box, mask[top:bottom, left:right].copy())
 
     @property

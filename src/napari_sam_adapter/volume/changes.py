@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
 
 Box = tuple[int, int, int, int]
+NOWHERE: Box = (0, 0, 0, 0)
+"""The box around no pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,8 +209,27 @@ def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
-        return 0, 0, 0, 0
+        return NOWHERE
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def union_box(box: Box, other: Box) -> Box:
+    """Return the smallest box around two.
+
+    Parameters
+    ----------
+    box, other : (row_start, column_start, row_stop, column_stop)
+        Half-open; one without pixels does not count.
+
+    Returns
+    -------
+    (row_start, column_start, row_stop, column_stop)
+        Half-open.
+    """
+    if NOWHERE in (box, other):
+        return other if box == NOWHERE else box
+    (top, left, bottom, right), (up, start, down, stop) = box, other
+    return min(top, up), min(left, start), max(bottom, down), max(right, stop)
 
 
 def merge_mask(

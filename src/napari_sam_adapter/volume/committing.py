@@ -8,47 +8,110 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam_adapter.volume.answer import Answer
+from napari_sam_adapter.volume.candidates import preferred_number
+from napari_sam_adapter.volume.changes import NOWHERE
+from napari_sam_adapter.volume.draft import Draft
+from napari_sam_adapter.volume.journal_entries import (
+    Predict,
+    PredictTogether,
+    Propagated,
+)
+from napari_sam_adapter.volume.mask_writing import write_mask
 from napari_sam_adapter.volume.objects import Derivation
-from napari_sam_adapter.volume.performing import write_mask
+from napari_sam_adapter.volume.results import JointResult, clip_score
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.volume.draft import Draft
+    from collections.abc import Callable
+
+    from napari_sam_adapter.volume.changes import Change
+    from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.results import PlaneResult
 
 
-def commit_result(draft: Draft, result: PlaneResult) -> None:
-    """Write a mask, and what is known about it.
+def take_over(document: Document, result: PlaneResult) -> list[Change]:
+    """Write a mask, and what is known about it, and note it in the history.
 
     Parameters
     ----------
-    draft : Draft
+    document : Document
         Where it is written.
     result : PlaneResult
         Not stale.
+
+    Returns
+    -------
+    list of Change
+        What happened to the pixels.
     """
+    draft = Draft(document, result.propagation)
     if result.propagation:
         _commit_propagated(draft, result)
     else:
         _commit_answer(draft, result)
+    step = draft.step()
+    document.revisions.settle(step)
+    if result.propagation:
+        document.history.push(step)
+    else:
+        document.history.attach(step, (result.object_id, result.plane))
+        document.revisions.end_disturbed(draft.changes)
+    return draft.changes
+
+
+def entry_of(
+    result: PlaneResult | JointResult, is_current: Callable[[PlaneResult], bool]
+) -> Predict | PredictTogether | Propagated:
+    """Return what the journal says when computed masks come in.
+
+    Parameters
+    ----------
+    result : PlaneResult or JointResult
+        What comes in.
+    is_current : callable
+        Says whether a result is committed.
+
+    Returns
+    -------
+    Predict, PredictTogether or Propagated
+        For masks of one pass with the prompts of all: in which company an object was
+        decoded may change its mask by rounding.
+    """
+    if isinstance(result, JointResult):
+        return PredictTogether(
+            result.requests[0].plane,
+            tuple(request.prompts for request in result.requests),
+            tuple(r.object_id if is_current(r) else 0 for r in result.results),
+        )
+    if result.propagation:
+        return Propagated(result.propagation, result.object_id, result.plane)
+    return Predict(result.object_id, result.plane)
 
 
 def _commit_answer(draft: Draft, result: PlaneResult) -> None:
     object_id, plane, prediction = result.object_id, result.plane, result.prediction
     assert prediction is not None  # only propagations come without
     record = draft.document.record(object_id, plane)
-    write_mask(draft, object_id, plane, result.mask)
-    answer = Answer.of(prediction, record.prompts, result.confidence)
+    masks = [candidate.mask for candidate in prediction.candidates]
+    number = preferred_number(masks, draft.document.preference)
+    mask, box, confidence = result.mask, result.box, result.confidence
+    if number:
+        mask, box = masks[number], None
+        confidence = clip_score(prediction.candidates[number].score)
+    write_mask(draft, object_id, plane, mask, box=box)
+    answer = Answer.of(prediction, record.prompts, confidence, number)
     record = replace(record, answer=answer, derivation=None)
     draft.set_record(object_id, plane, record)
+    draft.document.keep_refinable((object_id, plane))
 
 
 def _commit_propagated(draft: Draft, result: PlaneResult) -> None:
     object_id, plane, document = result.object_id, result.plane, draft.document
     record = document.record(object_id, plane)
-    accepted = [i for i, known in document.objects.items() if known.accepted]
     if result.is_usable:
-        write_mask(draft, object_id, plane, result.mask, accepted)
+        mask, box = result.mask, result.box
+        write_mask(draft, object_id, plane, mask, document.finished, box)
     elif record.is_derived:
-        write_mask(draft, object_id, plane, np.zeros_like(result.mask), accepted)
+        nothing = np.zeros(result.mask.shape, dtype=bool)
+        write_mask(draft, object_id, plane, nothing, document.finished, NOWHERE)
     record = replace(record, answer=None, derivation=Derivation.of(result))
     draft.set_record(object_id, plane, record)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.history import History, Key, Step, Transition
+from napari_sam_adapter.volume.ledger import Ledger
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
+from napari_sam_adapter.volume.revisions import Revisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.plane import Plane
 
 NO_RECORD = PlaneRecord()
-FEW_LABELS = 1 << 24
-"""Below this, the labels in use are found with one flag per label: no sorting."""
+MOST_REFINABLE = 200
+"""Newest answers that keep their logits, for the next prompt to refine."""
+OVERLAP_RULES = "keep", "cut", "overwrite"
+"""Who gets a pixel that a mask wants and another object has; see `SetOverlapRule`."""
 
 
 class Document:
@@ -31,8 +34,8 @@ class Document:
     ----------
     labels : int array of the spatial shape
         Written in place.
-    objects : iterable of int
-        Values in it that are objects.
+    is_empty : bool
+        Whether all of them are known to be 0; other values above 0 become objects.
     overwrite : bool
         Whether masks take pixels of other objects.
     """
@@ -40,19 +43,31 @@ class Document:
     def __init__(
         self,
         labels: npt.NDArray[np.integer[Any]],
-        objects: Iterable[int] = (),
+        is_empty: bool = False,
         overwrite: bool = False,
     ) -> None:
         self.labels = labels
-        self.overwrite = overwrite
+        self.overlap_rule = "overwrite" if overwrite else "keep"
+        self.ledger = Ledger(labels, is_empty)
         self.history = History()
-        self.objects = {object_id: ObjectRecord() for object_id in objects}
+        self.objects: dict[int, ObjectRecord] = {}
+        self.finished: set[int] = set()
+        self.locked: set[int] = set()
         self.records: dict[Key, PlaneRecord] = {}
+        self.records_of: dict[int, dict[Plane, PlaneRecord]] = {}
+        self.preference: int | None = None
         self.kept: set[Key] = set()
-        self.open_propagations: dict[int, frozenset[int]] = {}
-        self._clock = itertools.count(1)
-        self._revisions: dict[int | Key, int] = {}
-        self._oldest_revision = 0
+        self.refinable: dict[Key, None] = {}
+        self.revisions = Revisions()
+        known = {object_id: (None, ObjectRecord()) for object_id in self.ledger.objects}
+        self.restore_objects(known)
+
+    @property
+    def spared(self) -> set[int]:
+        """Objects from which a mask takes no pixel under the rule in force."""
+        if self.overlap_rule == "overwrite":
+            return self.locked
+        return self.locked | self.finished
 
     def record(self, object_id: int, plane: Plane) -> PlaneRecord:
         """Return what is known of an object on a plane.
@@ -96,25 +111,6 @@ class Document:
             )
         return self.objects[object_id]
 
-    def revision(self, object_id: int, plane: Plane) -> int:
-        """Return a number that grows whenever an object changes on a plane.
-
-        Parameters
-        ----------
-        object_id : int
-            An object.
-        plane : Plane
-            Where.
-
-        Returns
-        -------
-        int
-            Never the same again after an edit, an undo or a redo.
-        """
-        of_object = self._revisions.get(object_id, 0)
-        of_plane = self._revisions.get((object_id, plane), 0)
-        return max(of_object, of_plane, self._oldest_revision)
-
     def is_current(
         self, object_id: int, plane: Plane, revision: int, propagation: int = 0
     ) -> bool:
@@ -136,43 +132,10 @@ class Document:
         bool
             False if the state is another, or the propagation was ended.
         """
-        if propagation and propagation not in self.open_propagations:
+        if propagation and propagation not in self.revisions.open_propagations:
             return False
         exists = object_id in self.objects
-        return exists and self.revision(object_id, plane) == revision
-
-    def end_disturbed(self, changes: Iterable[Change]) -> None:
-        """End propagations that rely on pixels which were just changed.
-
-        Parameters
-        ----------
-        changes : iterable of Change
-            By anything but a propagation, which spares finished objects. A run that
-            saw a finished object move could not be repeated from the journal.
-        """
-        pixels = [part for change in changes for part in (change.before, change.after)]
-        for number, finished in list(self.open_propagations.items()):
-            if any(np.isin(part, list(finished)).any() for part in pixels):
-                del self.open_propagations[number]
-
-    def outdate_all(self) -> None:
-        """Make every revision that was ever given out an old one."""
-        self._oldest_revision = next(self._clock)
-
-    def settle(self, step: Step) -> None:
-        """Give everything that a step touched a new revision.
-
-        Parameters
-        ----------
-        step : Step
-            A step that was just done or taken back. Accepting an object outdates
-            nothing: masks on their way still count.
-        """
-        for object_id, (before, after) in step.objects.items():
-            if before is None or after is None:
-                self._revisions[object_id] = next(self._clock)
-        for key in step.records:
-            self._revisions[key] = next(self._clock)
+        return exists and self.revisions.of(object_id, plane) == revision
 
     def undo(self) -> list[Change]:
         """Take the last step back, which must exist; end all propagations.
@@ -182,7 +145,7 @@ class Document:
         list of Change
             What happened to the pixels.
         """
-        self.open_propagations.clear()
+        self.revisions.open_propagations.clear()
         step = self.history.done.pop()
         self.history.undone.append(step)
         return self.carry_out(step.inverted())
@@ -195,7 +158,7 @@ class Document:
         list of Change
             What happened to the pixels.
         """
-        self.open_propagations.clear()
+        self.revisions.open_propagations.clear()
         step = self.history.undone.pop()
         self.history.done.append(step)
         return self.carry_out(step)
@@ -215,11 +178,94 @@ class Document:
         """
         changes = [change.unpack() for change in step.changes]
         for change in changes:
-            change.write(self.labels)
-        restore(self.objects, step.objects)
+            self.write(change)
+        if step.preference is not None:
+            self.preference = step.preference[1]
+        self.restore_objects(step.objects)
         self.restore_records(step.records)
-        self.settle(step)
+        if step.overlap_rule is not None:
+            self.overlap_rule = step.overlap_rule[1]
+        self.revisions.settle(step)
         return changes
+
+    def keep_refinable(self, key: Key) -> None:
+        """Note the newest answer; the oldest in excess lose their logits.
+
+        Parameters
+        ----------
+        key : (int, Plane)
+            Object and plane of the answer.
+
+        Notes
+        -----
+        Where a mask is on its way, the logits stay: it may be made from them.
+        """
+        self.refinable.pop(key, None)
+        self.refinable[key] = None
+        excess = max(len(self.refinable) - MOST_REFINABLE, 0)
+        for oldest in list(self.refinable)[:excess]:
+            record = self.records.get(oldest, NO_RECORD)
+            if not record.is_pending:
+                del self.refinable[oldest]
+                if record.answer is not None:
+                    answer = record.answer.without_logits()
+                    small = replace(record, answer=answer)
+                    self.restore_records({oldest: (record, small)})
+
+    def restore_from(
+        self,
+        objects: Mapping[int, ObjectRecord],
+        records: Mapping[Key, PlaneRecord],
+        refinable: Iterable[Key],
+    ) -> None:
+        """Take up objects and records in place of those that are there.
+
+        Parameters
+        ----------
+        objects : mapping
+            Every object with its record.
+        records : mapping
+            (object, plane) to its record.
+        refinable : iterable of (int, Plane)
+            Where answers have logits, the newest last.
+        """
+        self.refinable = dict.fromkeys(refinable)
+        for known in (self.objects, self.records, self.records_of):
+            known.clear()
+        for members in (self.finished, self.locked, self.kept):
+            members.clear()
+        self.restore_objects({key: (None, record) for key, record in objects.items()})
+        self.restore_records({key: (None, record) for key, record in records.items()})
+
+    def write(self, change: Change) -> None:
+        """Write changed pixels into the labels, and count them.
+
+        Parameters
+        ----------
+        change : Change
+            What to write.
+        """
+        if change.is_empty:
+            return
+        before = self.labels[change.region].copy()
+        change.write(self.labels)
+        self.ledger.update(change.region, before, self.labels[change.region])
+
+    def restore_objects(
+        self, transitions: Mapping[int, Transition[ObjectRecord]]
+    ) -> None:
+        """Put objects where a step says, and note which are finished or locked.
+
+        Parameters
+        ----------
+        transitions : mapping
+            Object to its record before and after.
+        """
+        _restore(self.objects, transitions)
+        self.ledger.touch(transitions)
+        for object_id, (_, after) in transitions.items():
+            _include(self.finished, object_id, after is not None and after.accepted)
+            _include(self.locked, object_id, after is not None and after.locked)
 
     def restore_records(
         self, transitions: Mapping[Key, Transition[PlaneRecord]]
@@ -231,37 +277,25 @@ class Document:
         transitions : mapping
             (object, plane) to its record before and after.
         """
-        restore(self.records, transitions)
-        for key, (_, after) in transitions.items():
-            if after is not None and after.is_kept:
-                self.kept.add(key)
-            else:
-                self.kept.discard(key)
+        _restore(self.records, transitions)
+        for key, (before, after) in transitions.items():
+            object_id, plane = key
+            _include(self.kept, key, after is not None and after.is_kept)
+            own = self.records_of.setdefault(object_id, {})
+            _restore(own, {plane: (before, after)})
+            if not own:
+                del self.records_of[object_id]
+        self.ledger.touch({object_id for object_id, _ in transitions})
 
 
-def labels_in_use(labels: npt.NDArray[np.integer[Any]]) -> list[int]:
-    """Return the values above 0 that occur in a label array.
-
-    Parameters
-    ----------
-    labels : int array
-        Any shape.
-
-    Returns
-    -------
-    list of int
-        In rising order.
-    """
-    largest = int(labels.max())
-    if largest >= FEW_LABELS:
-        return [int(value) for value in np.unique(labels) if value > 0]
-    present = np.zeros(max(largest, 0) + 1, dtype=bool)
-    for part in labels:
-        present[np.maximum(part, 0)] = True
-    return [int(value) for value in np.flatnonzero(present) if value > 0]
+def _include(members: set[Any], member: Any, inside: bool) -> None:
+    if inside:
+        members.add(member)
+    else:
+        members.discard(member)
 
 
-def restore(table: dict[Any, Any], transitions: Any) -> None:
+def _restore(table: dict[Any, Any], transitions: Mapping[Any, Transition[Any]]) -> None:
     """Put records of objects or planes where the second part of transitions says."""
     for name, (_, after) in transitions.items():
         if after is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.volume.changes import Change, PackedChange, change_between
-from napari_sam_adapter.volume.document import Document, restore
 from napari_sam_adapter.volume.history import Key, Step, Transition
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
     from napari_sam_adapter.volume.plane import Plane
 
@@ -33,6 +33,8 @@ class Draft:
         self._propagation = propagation
         self._objects: dict[int, Transition[ObjectRecord]] = {}
         self._records: dict[Key, Transition[PlaneRecord]] = {}
+        self._rule: tuple[str, str] | None = None
+        self._preference: Transition[int] | None = None
 
     def set_object(self, object_id: int, record: ObjectRecord | None) -> None:
         """Make, change or remove an object.
@@ -47,7 +49,7 @@ class Draft:
         before = self.document.objects.get(object_id)
         before, _ = self._objects.get(object_id, (before, None))
         self._objects[object_id] = before, record
-        restore(self.document.objects, {object_id: (before, record)})
+        self.document.restore_objects({object_id: (before, record)})
 
     def set_record(self, object_id: int, plane: Plane, record: PlaneRecord) -> None:
         """Change what is known of an object on a plane.
@@ -67,6 +69,32 @@ class Draft:
         after = None if record.is_blank else record
         self._records[key] = before, after
         self.document.restore_records({key: (before, after)})
+
+    def set_overlap_rule(self, rule: str) -> None:
+        """Say who gets a pixel that a mask wants and another object has.
+
+        Parameters
+        ----------
+        rule : str
+            One of `OVERLAP_RULES`.
+        """
+        before = self.document.overlap_rule if self._rule is None else self._rule[0]
+        self._rule = before, rule
+        self.document.overlap_rule = rule
+
+    def set_preference(self, rank: int) -> None:
+        """Say which candidate later ambiguous prompts shall get.
+
+        Parameters
+        ----------
+        rank : int
+            From `size_rank`.
+        """
+        document = self.document
+        if rank != document.preference:
+            first, _ = self._preference or (document.preference, None)
+            self._preference = first, rank
+            document.preference = rank
 
     def write(
         self,
@@ -92,7 +120,7 @@ class Draft:
         whole = plane.view(self.document.labels)
         before = whole[row : row + after.shape[0], column : column + after.shape[1]]
         change = change_between(object_id, plane, before, after, corner)
-        change.write(self.document.labels)
+        self.document.write(change)
         self.changes.append(change)
 
     def step(self) -> Step:
@@ -104,4 +132,11 @@ class Draft:
             Without empty changes.
         """
         packed = [PackedChange.of(c) for c in self.changes if not c.is_empty]
-        return Step(self._objects, self._records, tuple(packed), self._propagation)
+        return Step(
+            self._objects,
+            self._records,
+            tuple(packed),
+            self._propagation,
+            overlap_rule=self._rule,
+            preference=self._preference,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.volume.draft import Draft
@@ -17,13 +17,18 @@ from napari_sam_adapter.volume.edits import (
     SetPrompts,
     UnlockPlane,
 )
-from napari_sam_adapter.volume.journal_entries import EditGroup, Entry, Redo, Undo
+from napari_sam_adapter.volume.journal_entries import EditGroup, Redo, Undo
 from napari_sam_adapter.volume.journal_file import Journal
 from napari_sam_adapter.volume.performing import perform
 from napari_sam_adapter.volume.readable_labels import ReadableLabels
+from napari_sam_adapter.volume.session_log import SessionLog
+from napari_sam_adapter.volume.session_state import SessionState
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
 
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.changes import Change
@@ -36,7 +41,46 @@ class EditableLabels(ReadableLabels):
     Takes the parameters of `ReadableLabels`; for the main thread.
     """
 
-    _journal: Journal | None = None
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        labels: npt.NDArray[np.integer[Any]] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        super().__init__(shape, labels, overwrite)
+        self.log = SessionLog()
+
+    @property
+    def state(self) -> SessionState:
+        """All that is remembered besides the labels; later edits do not change it."""
+        document = self._document
+        return SessionState(
+            dict(document.objects),
+            dict(document.records),
+            tuple(document.refinable),
+            tuple(document.history.done),
+            tuple(document.history.undone),
+            self.log.number,
+            tuple(self.log.descriptions),
+            document.overlap_rule,
+            document.preference,
+        )
+
+    def restore(self, state: SessionState) -> None:
+        """Take up again what another session of the same labels remembered.
+
+        Parameters
+        ----------
+        state : SessionState
+            From `state`.
+        """
+        document = self._document
+        document.restore_from(state.objects, state.records, state.refinable)
+        document.overlap_rule = state.overlap_rule
+        document.preference = state.preference
+        document.history.done.extend(state.done)
+        document.history.undone.extend(state.undone)
+        self.log = SessionLog(state.number, state.descriptions)
 
     def apply(self, *edits: Edit) -> list[Change]:
         """Carry out edits, as one step of the history.
@@ -68,10 +112,10 @@ class EditableLabels(ReadableLabels):
         step = draft.step()
         if step.is_empty:
             return []
-        self._document.settle(step)
+        self._document.revisions.settle(step)
         self._document.history.push(step)
-        self._document.end_disturbed(draft.changes)
-        self._write(edits[0] if len(edits) == 1 else EditGroup(edits))
+        self._document.revisions.end_disturbed(draft.changes)
+        self.log.write(edits[0] if len(edits) == 1 else EditGroup(edits))
         return [change for change in draft.changes if not change.is_empty]
 
     def undo(self) -> list[Change]:
@@ -262,7 +306,11 @@ class EditableLabels(ReadableLabels):
         OutputError
             If the file cannot be changed.
         """
-        self._journal = Journal.reopen(path)
+        self.log.record_with(Journal(path))
+
+    def close(self) -> None:
+        """Let go of the journal's file; what comes after is not saved any more."""
+        self.log.close()
 
     def _perform(self, edits: tuple[Edit, ...]) -> Draft:
         draft = Draft(self._document)
@@ -277,9 +325,5 @@ class EditableLabels(ReadableLabels):
     def _travel(self, entry: Undo | Redo) -> list[Change]:
         document = self._document
         changes = document.undo() if isinstance(entry, Undo) else document.redo()
-        self._write(entry)
+        self.log.write(entry)
         return changes
-
-    def _write(self, entry: Entry) -> None:
-        if self._journal is not None:
-            self._journal.append(entry)

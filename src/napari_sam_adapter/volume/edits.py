@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from napari_sam_adapter.volume.object_edits import ObjectEdit
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -33,7 +35,7 @@ class DeleteObject:
     Parameters
     ----------
     object_id : int
-        The object.
+        The object; not locked.
     """
 
     object_id: int
@@ -206,11 +208,14 @@ class ChooseCandidate:
         Where.
     number : int
         Place in `Session.candidates`, from 0.
+    remember : bool
+        Whether later ambiguous prompts get the mask of the same place by size.
     """
 
     object_id: int
     plane: Plane
     number: int
+    remember: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,6 +235,22 @@ class Paint:
     plane: Plane
     pixels: npt.NDArray[np.int64]
     values: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ReleasePaint:
+    """Let masks change again what was painted of an object on a plane.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    plane : Plane
+        Where.
+    """
+
+    object_id: int
+    plane: Plane
 
 
 @dataclass(frozen=True)
@@ -293,11 +314,13 @@ PromptEdit: TypeAlias = (
 )
 Edit: TypeAlias = (
     PromptEdit
+    | ObjectEdit
     | NewObject
     | DeleteObject
     | Accept
     | ChooseCandidate
     | Paint
+    | ReleasePaint
     | LockPlane
     | UnlockPlane
     | EndHere

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.volume.embedding_store import embedding_key
+from napari_sam_adapter.volume.window_search import FIRST
+from napari_sam_adapter.volume.windows import all_windows, is_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,6 +52,8 @@ def embed_ahead(
 ) -> Iterator[EmbeddedPlane]:
     """Embed planes and keep them; those that are kept already are skipped.
 
+    Of large planes all windows of a first look are embedded, see `WindowSearch`.
+
     Parameters
     ----------
     volume : Volume
@@ -61,7 +65,7 @@ def embed_ahead(
     planes : iterable of Plane
         Of one shape.
     batch : int
-        Planes in one pass.
+        Planes, or windows of large planes, in one pass.
 
     Yields
     ------
@@ -78,25 +82,41 @@ def embed_ahead(
         except ImageError as error:
             steps.append(EmbeddedPlane(plane, problem=str(error)))
             continue
-        key = embedding_key(image, description)
-        steps.append(EmbeddedPlane(plane, was_there=key in store))
-        if key not in store:
-            waiting.append((key, image))
-        if len(waiting) == batch or not waiting:
-            _embed(predictor, store, waiting)
+        keys = {
+            embedding_key(part, description): part
+            for part in _parts(image, predictor.image_size)
+        }
+        missing = [(key, part) for key, part in keys.items() if key not in store]
+        steps.append(EmbeddedPlane(plane, was_there=not missing))
+        waiting += missing
+        if len(waiting) >= batch or not waiting:
+            _embed(predictor, store, waiting, batch)
             yield from steps
             steps, waiting = [], []
-    _embed(predictor, store, waiting)
+    _embed(predictor, store, waiting, batch)
     yield from steps
+
+
+def _parts(image: npt.NDArray[np.uint8], side: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield what the network sees: all of a plane, or the windows of a first look."""
+    shape = image.shape[0], image.shape[1]
+    if not is_large(shape, side):
+        yield image
+        return
+    for window in all_windows(shape, side // FIRST):
+        part = image[window.slices]
+        if part.min() < part.max():  # else no prompt is answered there
+            yield part
 
 
 def _embed(
     predictor: PackingPredictor,
     store: EmbeddingStore,
     waiting: list[tuple[str, npt.NDArray[np.uint8]]],
+    batch: int,
 ) -> None:
-    if not waiting:
-        return
-    embeddings = predictor.encode_batch([image for _, image in waiting])
-    for (key, _), embedding in zip(waiting, embeddings, strict=True):
-        store.save(key, predictor.pack(embedding))
+    for start in range(0, len(waiting), batch):
+        part = waiting[start : start + batch]
+        embeddings = predictor.encode_batch([image for _, image in part])
+        for (key, _), embedding in zip(part, embeddings, strict=True):
+            store.save(key, predictor.pack(embedding))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.windows import Window
 
-Key = tuple["Plane", int]
-"""Plane, and number of the predictor that embedded it."""
+Key = tuple["Plane", int, "Window | None"]
+"""Plane, number of the predictor that embedded it, and which part of the plane."""
 
 
 class EmbeddingCache:
@@ -45,8 +46,8 @@ class EmbeddingCache:
 
         Parameters
         ----------
-        key : (Plane, int)
-            Plane and number of the predictor.
+        key : (Plane, int, Window or None)
+            Plane, number of the predictor, and part of the plane.
 
         Returns
         -------
@@ -64,8 +65,8 @@ class EmbeddingCache:
 
         Parameters
         ----------
-        key : (Plane, int)
-            Plane and number of the predictor.
+        key : (Plane, int, Window or None)
+            Plane, number of the predictor, and part of the plane.
         embedding : object
             What the predictor returned.
         """
@@ -100,5 +101,7 @@ def embedding_bytes(embedding: Any) -> int:
     int
         Bytes of all arrays found; 0 if there is none.
     """
-    parts = [embedding, *getattr(embedding, "__dict__", {}).values()]
+    if hasattr(embedding, "nbytes"):
+        return int(embedding.nbytes)
+    parts = getattr(embedding, "__dict__", {}).values()
     return sum(int(getattr(part, "nbytes", 0)) for part in parts)

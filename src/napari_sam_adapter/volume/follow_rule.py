@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
 
+from napari_sam_adapter.drawings import innermost
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.boxed_mask import BoxedMask, place
@@ -116,15 +117,15 @@ def next_prompts(
         outside = list(_points_in(others, box, rule.neighbour_points))
         points = np.reshape([*inside, *outside], (-1, 2))
         signs = np.arange(len(points)) < len(inside)
-        asked.append(
-            Prompts(
-                points,
-                signs,
-                box if rule.use_box else None,
-                mask=part.full() if rule.use_mask else None,
-            )
-        )
+        prompts = Prompts(points, signs, box if rule.use_box else None)
+        asked.append(_with_mask(prompts, part) if rule.use_mask else prompts)
     return asked
+
+
+def _with_mask(prompts: Prompts, part: BoxedMask) -> Prompts:
+    mask = part.full()
+    mask.setflags(write=False)  # so that it need not be copied
+    return replace(prompts, mask=mask).knowing_mask_box(part.box)
 
 
 def _parts(mask: BoxedMask) -> list[BoxedMask]:
@@ -148,18 +149,9 @@ def _grown_box(
 
 
 def _innermost(mask: BoxedMask, count: int) -> Iterator[tuple[int, int]]:
-    """Yield points deep inside a mask, half their depth apart at least."""
-    if not count:
-        return
-    depth = ndimage.distance_transform_edt(np.pad(mask.pixels, 1))[1:-1, 1:-1]
-    rows, columns = np.indices(depth.shape)
-    for _ in range(count):
-        row, column = np.unravel_index(depth.argmax(), depth.shape)
-        radius = depth[row, column]
-        if radius == 0:
-            return
-        yield int(row) + mask.box[0], int(column) + mask.box[1]
-        depth[np.hypot(rows - row, columns - column) < radius / 2] = 0
+    """Yield points deep inside a mask."""
+    for row, column in innermost(mask.pixels, count):
+        yield row + mask.box[0], column + mask.box[1]
 
 
 def _points_in(

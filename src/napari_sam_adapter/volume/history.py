@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
     from napari_sam_adapter.volume.plane import Plane
 
-MOST_STEPS = 1000
+MOST_STEPS, FEWEST_STEPS = 1000, 100
+MOST_BYTES = 256 * 1024**2
+"""Beyond the fewest steps, the oldest go if the answers in all need more."""
 
 Key = tuple[int, "Plane"]
 """Object and plane."""
@@ -37,17 +40,35 @@ class Step:
         Pixels, in the order in which they were written.
     propagation : int
         Number of the propagation that made it, 0 for an edit.
+    overlap_rule : (str, str) or None
+        The rule before and after, if it was changed.
+    preference : (int or None, int or None), or None
+        `Document.preference` before and after; None if it stays.
     """
 
     objects: Mapping[int, Transition[ObjectRecord]] = field(default_factory=dict)
     records: Mapping[Key, Transition[PlaneRecord]] = field(default_factory=dict)
     changes: tuple[PackedChange, ...] = ()
     propagation: int = 0
+    overlap_rule: tuple[str, str] | None = None
+    preference: Transition[int] | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was done."""
-        return not (self.objects or self.records or self.changes)
+        parts = self.objects, self.records, self.changes
+        return not any((*parts, self.preference, self.overlap_rule))
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Memory of the answers that came with it, which is most of all."""
+        answers = [
+            after.answer
+            for before, after in self.records.values()
+            if after is not None and after.answer is not None
+            if before is None or before.answer is not after.answer
+        ]
+        return sum(answer.nbytes for answer in answers)
 
     def followed_by(self, later: Step) -> Step:
         """Return both steps as one.
@@ -67,6 +88,7 @@ class Step:
             objects=_chain(self.objects, later.objects),
             records=_chain(self.records, later.records),
             changes=self.changes + later.changes,
+            preference=_join(self.preference, later.preference),
         )
 
     def inverted(self) -> Step:
@@ -85,6 +107,8 @@ class Step:
                 for change in reversed(self.changes)
             ),
             self.propagation,
+            overlap_rule=self.overlap_rule and self.overlap_rule[::-1],
+            preference=self.preference and self.preference[::-1],
         )
 
     def meets(self, changes: tuple[PackedChange, ...]) -> bool:
@@ -101,6 +125,22 @@ class Step:
             False only if their order does not matter.
         """
         return any(mine.meets(other) for mine in self.changes for other in changes)
+
+    def depends_on(self, other: Step) -> bool:
+        """Whether this step says something else if another one comes before it.
+
+        Parameters
+        ----------
+        other : Step
+            A step that was made without this one.
+
+        Returns
+        -------
+        bool
+            False only if their order does not matter.
+        """
+        is_about_same = bool(self.records.keys() & other.records.keys())
+        return is_about_same or self.meets(other.changes)
 
 
 class History:
@@ -122,6 +162,7 @@ class History:
         if step.propagation and self.done and self._is_open(step.propagation):
             step = self.done.pop().followed_by(step)
         self.done.append(step)
+        self._forget_oldest()
 
     def attach(self, step: Step, key: Key) -> None:
         """Add a mask to the edit that asked for it.
@@ -138,22 +179,40 @@ class History:
         The edit may not be the last one any more: the user went on while the mask
         was computed. It still joins its edit if no later step touched the same
         pixels, for then the order does not matter; else it becomes a step of its own.
+        What was undone can still be redone: it first takes the mask back, if it needs
+        to.
         """
+        self._slip_under_undone(step)
         for number in reversed(range(len(self.done))):
             if key in self.done[number].records:
                 self.done[number] = self.done[number].followed_by(step)
-                self._forget_undone(step)
+                self._forget_oldest()
                 return
             if self.done[number].meets(step.changes):
                 break
-        self.push(step)
+        self.done.append(step)
 
     def _is_open(self, propagation: int) -> bool:
         return self.done[-1].propagation == propagation
 
-    def _forget_undone(self, step: Step) -> None:
-        if any(undone.meets(step.changes) for undone in self.undone):
-            self.undone.clear()
+    def _forget_oldest(self) -> None:
+        total = sum(step.nbytes for step in self.done)
+        while total > MOST_BYTES and len(self.done) > FEWEST_STEPS:
+            total -= self.done.popleft().nbytes
+
+    def _slip_under_undone(self, step: Step) -> None:
+        for number in reversed(range(len(self.undone))):
+            if self.undone[number].depends_on(step):
+                self.undone[number] = step.inverted().followed_by(self.undone[number])
+                return
+
+
+def _join(
+    earlier: Transition[int] | None, later: Transition[int] | None
+) -> Transition[int] | None:
+    if earlier is None or later is None:
+        return earlier or later
+    return earlier[0], later[1]
 
 
 def _chain(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.volume.described import is_same_predictor
 from napari_sam_adapter.volume.embedding_store import EmbeddingStore
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.journal_entries import (
@@ -16,39 +17,59 @@ from napari_sam_adapter.volume.journal_entries import (
     Entry,
     FinishPropagation,
     Predict,
+    PredictTogether,
     Propagated,
     Redo,
     StartPropagation,
     Undo,
+    UseIntensity,
     UsePredictor,
 )
-from napari_sam_adapter.volume.journal_file import (
+from napari_sam_adapter.volume.journal_file import find_journal, read_journal
+from napari_sam_adapter.volume.journal_header import (
     JournalHeader,
     image_identity,
     labels_identity,
-    read_journal,
 )
-from napari_sam_adapter.volume.planes import ArraySource, Volume
+from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
+from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.together import compute_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
     from napari_sam_adapter.volume.results import PlaneResult
 
     PredictorSource = Predictor | Callable[[dict[str, str]], Predictor]
 
-INCIDENTAL = {"device", "dtype", "version", "note"}
-"""Parts of a description that do not change which predictor it is."""
+
+@dataclass(frozen=True)
+class ReplayStep:
+    """How far a replay is.
+
+    Parameters
+    ----------
+    done, total : int
+        Entries.
+    session : Session
+        As it is after these entries.
+    """
+
+    done: int
+    total: int
+    session: Session
 
 
 def replay(
     path: str | Path,
-    image: ArraySource | Volume,
+    image: ArrayLike | Volume,
     predictor: PredictorSource,
     *,
     labels: npt.NDArray[np.integer[Any]] | None = None,
@@ -60,9 +81,9 @@ def replay(
     Parameters
     ----------
     path : str or Path
-        Journal of the session; a half-written last line is dropped.
+        Journal, or the folder of a saved session; a half-written last line is dropped.
     image : array-like or Volume
-        The same image. The intensity window is taken from the journal.
+        The same image. Intensity windows are taken from the journal.
     predictor : Predictor or callable
         The same predictor; or, for a session in which several were used, what
         returns the predictor of a description.
@@ -85,23 +106,89 @@ def replay(
     SessionError
         If the journal is damaged, or image, labels or predictor are others.
     """
-    path = Path(path)
-    header, entries = read_journal(path)
+    path = find_journal(path)
+    *_, last = replay_steps(path, image, predictor, labels=labels, axes=axes)
+    if resume:
+        last.session.continue_journal(path)
+    return last.session
+
+
+def replay_steps(
+    path: str | Path,
+    image: ArrayLike | Volume,
+    predictor: PredictorSource,
+    *,
+    labels: npt.NDArray[np.integer[Any]] | None = None,
+    axes: str = "auto",
+) -> Iterator[ReplayStep]:
+    """Do a saved session again, entry by entry.
+
+    Parameters
+    ----------
+    path, image, predictor, labels, axes
+        As in `replay`.
+
+    Yields
+    ------
+    ReplayStep
+        Before the first entry, and after each.
+
+    Raises
+    ------
+    SessionError
+        As `replay`.
+    """
+    header, entries = read_journal(find_journal(path))
+    session = begin_again(header, image, labels, axes)
+    replayer = _Replayer(session, predictor)
+    yield ReplayStep(0, len(entries), session)
+    for number, entry in enumerate(entries, start=1):
+        replayer.do(entry)
+        yield ReplayStep(number, len(entries), session)
+
+
+def begin_again(
+    header: JournalHeader,
+    image: ArrayLike | Volume,
+    labels: npt.NDArray[np.integer[Any]] | None = None,
+    axes: str = "auto",
+    checked: bool = True,
+) -> Session:
+    """Return a session as it was before the first entry of a journal.
+
+    Parameters
+    ----------
+    header : JournalHeader
+        Of the journal.
+    image : array-like or Volume
+        The same image.
+    labels : int array or None
+        The labels at that moment; needed if they were not empty.
+    axes : str
+        Meaning of the axes of `image`, see `Volume`.
+    checked : bool
+        Whether the labels are compared with those of the journal.
+
+    Returns
+    -------
+    Session
+        Without predictor.
+
+    Raises
+    ------
+    SessionError
+        If the image or the labels are others.
+    """
     volume = _same_volume(header, image, axes)
-    labels = _same_labels(header, labels, volume.shape)
-    session = Session(
+    if labels is None or checked:
+        labels = _same_labels(header, labels, volume.shape)
+    return Session(
         volume,
         labels=labels,
         overwrite=header.overwrite,
         spacing=header.spacing,
         store=EmbeddingStore(None) if header.rounded else None,
     )
-    replayer = _Replayer(session, predictor)
-    for entry in entries:
-        replayer.do(entry)
-    if resume:
-        session.continue_journal(path)
-    return session
 
 
 class _Replayer:
@@ -122,9 +209,18 @@ class _Replayer:
                 session.redo()
             case UsePredictor():
                 session.predictor = self._find_predictor(entry.description)
+            case UseIntensity():
+                session.intensity = entry.intensity
             case Predict():
                 request = session.request(entry.object_id, entry.plane)
                 session.commit(session.compute(request))
+            case PredictTogether():
+                asked = zip(entry.object_ids, entry.asked, strict=True)
+                requests = [
+                    session.request(i, entry.plane, None if i else prompts)
+                    for i, prompts in asked
+                ]
+                session.commit(compute_together(requests))
             case StartPropagation():
                 self._start(entry)
             case Propagated():
@@ -161,7 +257,7 @@ class _Replayer:
     def _find_predictor(self, description: dict[str, str]) -> Predictor:
         source = self._predictor
         predictor: Predictor = source(description) if callable(source) else source
-        if _meaning(predictor.description) != _meaning(description):
+        if not is_same_predictor(predictor.description, description):
             raise SessionError(
                 f"Expected the predictor {description}, got {predictor.description}. "
                 "Load that one, or give a function that loads it."
@@ -169,13 +265,7 @@ class _Replayer:
         return predictor
 
 
-def _meaning(description: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in description.items() if key not in INCIDENTAL}
-
-
-def _same_volume(
-    header: JournalHeader, image: ArraySource | Volume, axes: str
-) -> Volume:
+def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) -> Volume:
     intensity = IntensityMapping(**header.intensity)
     if isinstance(image, Volume):
         volume = image.with_intensity(intensity)
@@ -194,8 +284,8 @@ def _same_labels(
     header: JournalHeader,
     labels: npt.NDArray[np.integer[Any]] | None,
     shape: tuple[int, ...],
-) -> npt.NDArray[np.integer[Any]]:
-    if labels is None:
+) -> npt.NDArray[np.integer[Any]] | None:
+    if labels is None and header.labels["dtype"] != np.dtype(DEFAULT_LABELS).str:
         labels = np.zeros(shape, header.labels["dtype"])
     identity = labels_identity(labels)
     if identity != header.labels:

@@ -1,7 +1,8 @@
 """What a journal holds, and how it is written as JSON.
 
 Besides the edits of the user these are the moments at which computed masks came in,
-undo, redo, and the choice of a predictor: all that the labels depend on.
+undo, redo, and the choice of a predictor or an intensity window: all that the labels
+depend on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import numpy as np
 
 from napari_sam_adapter.errors import SamAdapterError, SessionError
-from napari_sam_adapter.prompts import Prompts, Scribble
+from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.prompts import Polygon, Prompts, Scribble
 from napari_sam_adapter.volume.edits import Edit
 from napari_sam_adapter.volume.follow_rule import FollowRule
 from napari_sam_adapter.volume.packing import PackedArray
@@ -41,6 +43,25 @@ class Predict:
 
     object_id: int
     plane: Plane
+
+
+@dataclass(frozen=True, eq=False)
+class PredictTogether:
+    """Masks of several objects on a plane were computed in one pass and committed.
+
+    Parameters
+    ----------
+    plane : Plane
+        Where.
+    asked : tuple of Prompts
+        All that shared the pass.
+    object_ids : tuple of int
+        The object of each; 0 where the answer was stale.
+    """
+
+    plane: Plane
+    asked: tuple[Prompts, ...]
+    object_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -124,6 +145,19 @@ class UsePredictor:
 
 
 @dataclass(frozen=True)
+class UseIntensity:
+    """Image values were mapped to 8 bits in another way from here on.
+
+    Parameters
+    ----------
+    intensity : IntensityMapping
+        The new window.
+    """
+
+    intensity: IntensityMapping
+
+
+@dataclass(frozen=True)
 class EditGroup:
     """Several edits that are one step.
 
@@ -140,12 +174,14 @@ Entry: TypeAlias = (
     Edit
     | EditGroup
     | Predict
+    | PredictTogether
     | StartPropagation
     | Propagated
     | FinishPropagation
     | Undo
     | Redo
     | UsePredictor
+    | UseIntensity
 )
 
 
@@ -189,7 +225,8 @@ def edit_from_json(values: Mapping[str, Any]) -> Entry:
     try:
         kind = _KINDS[values["kind"]]
         names = [field.name for field in fields(kind)]
-        entry: Entry = kind(**{name: _from_json(name, values[name]) for name in names})
+        known = [name for name in names if name in values]
+        entry: Entry = kind(**{name: _from_json(name, values[name]) for name in known})
     except (KeyError, TypeError, ValueError, SamAdapterError) as error:
         raise SessionError(
             f"Expected an edit of this version, got {dict(values)}: {error}. "
@@ -206,9 +243,9 @@ def _to_json(value: Any) -> Any:
             return value.item()
         case Plane():
             return {"axes": list(value.axes), "position": list(value.position)}
-        case Prompts() | Scribble() | PropagationRange():
+        case Prompts() | Scribble() | Polygon() | PropagationRange():
             return {f.name: _to_json(getattr(value, f.name)) for f in fields(value)}
-        case PropagationSettings():
+        case PropagationSettings() | IntensityMapping():
             return asdict(value)
         case tuple() | list():
             return [_to_json(part) for part in value]
@@ -234,6 +271,10 @@ def _scribbles(values: list[Mapping[str, Any]]) -> tuple[Scribble, ...]:
     return tuple(Scribble(_array(v["path"]), v["positive"]) for v in values)
 
 
+def _polygons(values: list[Mapping[str, Any]]) -> tuple[Polygon, ...]:
+    return tuple(Polygon(_array(v["corners"]), v["positive"]) for v in values)
+
+
 def _settings(values: Mapping[str, Any]) -> PropagationSettings:
     follow, stop = FollowRule(**values["follow"]), StopRule(**values["stop"])
     return PropagationSettings(follow, stop, values["method"])
@@ -247,7 +288,9 @@ _KINDS: dict[str, Any] = {
     kind.__name__: kind for group in (Edit, Entry) for kind in get_args(group)
 }
 _DECODERS: dict[str, Callable[[Any], Any]] = {
+    "asked": lambda values: tuple(map(_prompts, values)),
     "box": lambda value: tuple(_array(value)),
+    "intensity": lambda values: IntensityMapping(**values),
     "edits": lambda values: tuple(map(edit_from_json, values)),
     "mask": _array,
     "object_ids": tuple,
@@ -257,6 +300,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "point": lambda value: tuple(_array(value)),
     "points": _array,
     "polarities": _array,
+    "polygons": _polygons,
     "prompts": _prompts,
     "scribbles": _scribbles,
     "seed": _plane,

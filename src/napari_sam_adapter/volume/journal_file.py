@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import json
-from dataclasses import asdict, dataclass
+import os
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.volume.journal_entries import (
@@ -15,64 +16,50 @@ from napari_sam_adapter.volume.journal_entries import (
     edit_from_json,
     edit_to_json,
 )
-from napari_sam_adapter.volume.plane import spread_planes
+from napari_sam_adapter.volume.journal_header import (
+    JOURNAL_VERSION,
+    JournalHeader,
+    header_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from io import FileIO
 
-    import numpy.typing as npt
-
-    from napari_sam_adapter.volume.planes import Volume
-
-JOURNAL_VERSION = 2
-IDENTITY_PLANES = 3
-"""Planes whose pixels tell one image from another."""
-
-
-@dataclass(frozen=True)
-class JournalHeader:
-    """First line of a journal: what the edits were made on.
-
-    Parameters
-    ----------
-    version : int
-        Of the file format.
-    image : dict
-        ``shape``, ``dtype`` and ``sha256`` of a few planes.
-    labels : dict
-        ``dtype``, and ``sha256`` of labels that were there at the start or None.
-    intensity : dict
-        Fields of the `IntensityMapping`.
-    overwrite : bool
-        Whether masks take pixels of other objects.
-    spacing : list of float
-        Distance between neighbours on every spatial axis.
-    rounded : bool
-        Whether embeddings were rounded to half precision, as a store does.
-    """
-
-    version: int
-    image: dict[str, Any]
-    labels: dict[str, Any]
-    intensity: dict[str, Any]
-    overwrite: bool
-    spacing: list[float]
-    rounded: bool
+JOURNAL_NAME = "journal.jsonl"
+"""In the folder of a saved session."""
+LOOK_BACK = 1 << 16
+"""Bytes looked at in one go for the end of the last whole line."""
 
 
 class Journal:
-    """Appends entries to a file; each is on its way to disk when `append` returns.
+    """Appends entries to a file that stays open.
+
+    When `append` returns, the entry has left the process: it survives the end of the
+    process, however sudden, though not a power failure in the seconds after.
 
     Parameters
     ----------
     path : Path
-        File that exists and ends with a whole line.
+        File that exists; a half-written last line is cut off.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be changed.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._is_broken = False
+        self._unsaved: list[bytes] = []
+        try:
+            self._file = path.open("r+b", buffering=0)
+            self._size = _length_of_whole_lines(self._file)
+            self._file.seek(self._size)
+            self._file.truncate()
+        except OSError as error:
+            raise OutputError(f"Expected to write {path}, got: {error}.") from error
+        self._closing = weakref.finalize(self, self._file.close)
 
     @classmethod
     def create(cls, path: Path, header: JournalHeader) -> Journal:
@@ -96,8 +83,8 @@ class Journal:
             If the file exists or cannot be written.
         """
         try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(header)) + "\n")
+            with path.open("xb") as file:
+                file.write(header_line(header))
         except FileExistsError as error:
             raise OutputError(
                 f"Expected a new journal, but {path} exists. Choose another name, or "
@@ -107,31 +94,10 @@ class Journal:
             raise OutputError(f"Expected to write {path}, got: {error}.") from error
         return cls(path)
 
-    @classmethod
-    def reopen(cls, path: Path) -> Journal:
-        """Go on with a file; a half-written last line is cut off.
-
-        Parameters
-        ----------
-        path : Path
-            A journal.
-
-        Returns
-        -------
-        Journal
-            Ready for more entries.
-
-        Raises
-        ------
-        OutputError
-            If the file cannot be changed.
-        """
-        try:
-            with path.open("r+b") as file:
-                file.truncate(file.read().rfind(b"\n") + 1)
-        except OSError as error:
-            raise OutputError(f"Expected to write {path}, got: {error}.") from error
-        return cls(path)
+    @property
+    def recorded(self) -> Recorded:
+        """All that was recorded so far, whether it is in the file or not."""
+        return Recorded(self.path, self._size, tuple(self._unsaved))
 
     def append(self, entry: Entry) -> None:
         """Write one entry.
@@ -144,20 +110,122 @@ class Journal:
         Raises
         ------
         OutputError
-            Once, if the file cannot be written: it then ends here, for an entry left
-            out would make all later ones wrong.
+            Once, when the file cannot be written any more. Entries then wait in
+            memory, in order, until one of them finds room again.
         """
-        if self._is_broken:
-            return
+        was_failing = bool(self._unsaved)
+        self._unsaved.append(entry_line(entry))
         try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(edit_to_json(entry)) + "\n")
+            self._write()
         except OSError as error:
-            self._is_broken = True
-            raise OutputError(
-                f"Expected to write {self.path}, got: {error}. What you do from here "
-                "on is not autosaved: save the labels."
-            ) from error
+            if not was_failing:
+                raise OutputError(
+                    f"Expected to write {self.path}, got: {error}. What you do from "
+                    "here on is not autosaved until there is room: save the labels."
+                ) from error
+
+    def close(self) -> None:
+        """Let go of the file; nothing can be appended any more."""
+        self._closing()
+
+    def _write(self) -> None:
+        while self._unsaved:
+            line = self._unsaved[0]
+            if self._file.write(line) != len(line):
+                self._file.seek(self._size)
+                self._file.truncate()
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._size += len(line)
+            del self._unsaved[0]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A journal up to some moment, while it goes on.
+
+    Parameters
+    ----------
+    path : Path or None
+        File that begins with it; None if there is none.
+    size : int
+        How many bytes of the file belong to it.
+    lines : tuple of bytes
+        What comes after them.
+    """
+
+    path: Path | None
+    size: int
+    lines: tuple[bytes, ...] = ()
+
+    def content(self) -> bytes:
+        """Read it; for any thread.
+
+        Returns
+        -------
+        bytes
+            Whole lines.
+
+        Raises
+        ------
+        SessionError
+            If the file is gone.
+        """
+        saved = b""
+        if self.path is not None:
+            try:
+                with self.path.open("rb") as file:
+                    saved = file.read(self.size)
+            except OSError as error:
+                raise SessionError(
+                    f"Expected the journal {self.path}, got: {error}. Save the labels."
+                ) from error
+        return saved + b"".join(self.lines)
+
+
+def entry_line(entry: Entry) -> bytes:
+    """Return an entry as a line of a journal.
+
+    Parameters
+    ----------
+    entry : Entry
+        What to record.
+
+    Returns
+    -------
+    bytes
+        JSON and a line feed.
+    """
+    return json.dumps(edit_to_json(entry)).encode() + b"\n"
+
+
+def _length_of_whole_lines(file: FileIO) -> int:
+    """Return where the last whole line ends, looking at little more than that line."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(end - LOOK_BACK, 0)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def find_journal(path: str | Path) -> Path:
+    """Return the journal of a saved session.
+
+    Parameters
+    ----------
+    path : str or Path
+        A journal, or the folder ``NAME.session`` with one in it.
+
+    Returns
+    -------
+    Path
+        The file; it need not exist.
+    """
+    path = Path(path)
+    return path / JOURNAL_NAME if path.is_dir() else path
 
 
 def read_journal(path: Path) -> tuple[JournalHeader, list[Entry]]:
@@ -181,19 +249,47 @@ def read_journal(path: Path) -> tuple[JournalHeader, list[Entry]]:
         If the file is missing, no journal, of another version, or damaged.
     """
     try:
-        whole, _, _ = path.read_bytes().rpartition(b"\n")
+        content = path.read_bytes()
     except OSError as error:
         raise SessionError(f"Expected a journal at {path}, got: {error}.") from error
+    header, lines = parse_journal(content, path)
+    return header, [edit_from_json(line) for line in lines]
+
+
+def parse_journal(
+    content: bytes, path: Path
+) -> tuple[JournalHeader, list[dict[str, Any]]]:
+    """Return the lines of a journal; a half-written last one is dropped.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+    path : Path
+        How messages call it.
+
+    Returns
+    -------
+    header : JournalHeader
+        What the edits were made on.
+    lines : list of dict
+        For `edit_from_json`, in order.
+
+    Raises
+    ------
+    SessionError
+        If it is no journal, of another version, or damaged.
+    """
+    whole, _, _ = content.rpartition(b"\n")
     lines = list(_parse(path, whole))
     if not lines or lines[0].get("version") != JOURNAL_VERSION:
         raise SessionError(
             f"Expected a journal of version {JOURNAL_VERSION} at {path}."
         )
     try:
-        header = JournalHeader(**lines[0])
+        return JournalHeader(**lines[0]), lines[1:]
     except TypeError as error:
         raise SessionError(f"Expected a journal header in {path}: {error}.") from error
-    return header, [edit_from_json(line) for line in lines[1:]]
 
 
 def _parse(path: Path, content: bytes) -> Iterator[dict[str, Any]]:
@@ -208,82 +304,3 @@ def _parse(path: Path, content: bytes) -> Iterator[dict[str, Any]]:
         if not isinstance(values, dict):
             raise SessionError(f"Expected a JSON object in line {number} of {path}.")
         yield values
-
-
-def image_identity(volume: Volume) -> dict[str, Any]:
-    """Return what tells an image from others, from a few of its planes.
-
-    Parameters
-    ----------
-    volume : Volume
-        The image.
-
-    Returns
-    -------
-    dict
-        ``shape``, ``dtype`` and ``sha256``.
-    """
-    digest = hashlib.sha256()
-    for plane in spread_planes(volume.shape, IDENTITY_PLANES):
-        digest.update(np.ascontiguousarray(volume.read(plane)).tobytes())
-    shape = list(volume.shape)
-    return {"shape": shape, "dtype": volume.dtype.str, "sha256": digest.hexdigest()}
-
-
-def labels_identity(labels: npt.NDArray[np.integer[Any]]) -> dict[str, Any]:
-    """Return what tells the labels at the start of a session from others.
-
-    Parameters
-    ----------
-    labels : int array
-        Before the first edit.
-
-    Returns
-    -------
-    dict
-        ``dtype``, and ``sha256`` or None if all are 0.
-    """
-    if not labels.any():
-        return {"dtype": labels.dtype.str, "sha256": None}
-    digest = hashlib.sha256()
-    for part in labels:
-        digest.update(np.ascontiguousarray(part).tobytes())
-    return {"dtype": labels.dtype.str, "sha256": digest.hexdigest()}
-
-
-def header_of(
-    volume: Volume,
-    labels: npt.NDArray[np.integer[Any]],
-    overwrite: bool,
-    spacing: tuple[float, ...],
-    rounded: bool,
-) -> JournalHeader:
-    """Return the first line of the journal of a new session.
-
-    Parameters
-    ----------
-    volume : Volume
-        The image.
-    labels : int array
-        Before the first edit.
-    overwrite : bool
-        Whether masks take pixels of other objects.
-    spacing : tuple of float
-        Distance between neighbours on every spatial axis.
-    rounded : bool
-        Whether embeddings are rounded to half precision.
-
-    Returns
-    -------
-    JournalHeader
-        Of the present version.
-    """
-    return JournalHeader(
-        JOURNAL_VERSION,
-        image_identity(volume),
-        labels_identity(labels),
-        asdict(volume.intensity),
-        overwrite,
-        list(spacing),
-        rounded,
-    )

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.volume.boxed_mask import BoxedMask, place
+from napari_sam_adapter.volume.boxed_mask import BoxedMask, common_box, place
 from napari_sam_adapter.volume.follow_rule import next_prompts
 from napari_sam_adapter.volume.sightings import Sighting, absent, made_disjoint
-from napari_sam_adapter.volume.stop_rule import Look, expected_overlap, measure
+from napari_sam_adapter.volume.stop_rule import (
+    Look,
+    expected_overlap,
+    measure,
+    surroundings,
+)
+from napari_sam_adapter.volume.windows import Window, is_large
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.predictions import MaskPrediction
+    from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
     from napari_sam_adapter.volume.runs import Run
 
@@ -37,6 +44,8 @@ class PlaneLooker:
         assert request.predictor is not None
         self._request = request
         self._predictor = request.predictor
+        side = request.predictor.predictor.image_size
+        self._is_large = is_large(request.shape, side)
         self._anchor_image: tuple[int, npt.NDArray[np.uint8] | None] = (-1, None)
 
     def look(self, index: int, runs: Sequence[Run]) -> None:
@@ -53,17 +62,22 @@ class PlaneLooker:
         volume = self._predictor.volume
         for run in runs:
             self._look_at_anchor(run)
+        image = None
         try:
-            pixels = volume.read(plane)
+            pixels = None if self._is_large else volume.read(plane)
         except ImageError as error:
             return self._miss(index, runs, str(error))
         try:
-            image = volume.to_uint8(pixels)
+            image = None if pixels is None else volume.to_uint8(pixels)
         except ImageError:  # nothing is shown
             return self._miss(index, runs, "blank")
-        found = self._ask(index, image, runs)
+        try:
+            found = self._ask(index, image, runs)
+        except ImageError as error:
+            return self._miss(index, runs, str(error))
         for run, (mask, score) in zip(runs, found, strict=True):
-            self._judge(index, image, run, mask, score)
+            look = self._measure(plane, image, mask)
+            self._judge(index, look, run, mask, score)
 
     def _miss(self, index: int, runs: Sequence[Run], reason: str) -> None:
         for run in runs:
@@ -74,18 +88,33 @@ class PlaneLooker:
         if run.look is not None:
             return
         index, image = self._anchor_image
-        if index != run.index:
-            plane = self._request.where.plane(run.index)
+        plane = self._request.where.plane(run.index)
+        if index != run.index and not self._is_large:
             try:
                 image = self._predictor.volume.read_uint8(plane)
             except ImageError:
                 image = None
             self._anchor_image = run.index, image
+        if image is not None or self._is_large:
+            run.look = self._measure(plane, image, run.last)
+
+    def _measure(
+        self, plane: Plane, image: npt.NDArray[np.uint8] | None, mask: BoxedMask
+    ) -> Look | None:
+        """Measure an object; of a large plane only its surroundings are read."""
+        if not mask.pixels.size:
+            return None
         if image is not None:
-            run.look = Look.of(image, run.last)
+            return Look.of(image, mask)
+        volume, window = self._predictor.volume, Window(*surroundings(mask))
+        try:
+            part = volume.read(plane, window)
+        except ImageError:
+            return None
+        return Look.of_part(volume.intensity.apply(part), mask)
 
     def _ask(
-        self, index: int, image: npt.NDArray[np.uint8], runs: Sequence[Run]
+        self, index: int, image: npt.NDArray[np.uint8] | None, runs: Sequence[Run]
     ) -> list[tuple[BoxedMask, float]]:
         """Return one mask and score per run; the masks do not overlap."""
         request = self._request
@@ -133,7 +162,7 @@ class PlaneLooker:
     def _judge(
         self,
         index: int,
-        image: npt.NDArray[np.uint8],
+        look: Look | None,
         run: Run,
         mask: BoxedMask,
         score: float,
@@ -141,9 +170,9 @@ class PlaneLooker:
         rule, request = self._request.settings.stop, self._request
         distance = request.step * abs(index - run.index)
         steadiness = expected_overlap(run.last, distance, request.pixel, rule.max_slope)
-        look = Look.of(image, mask) if mask.pixels.size else None
         likeness = run.look.likeness(look) if look and run.look else 1.0
-        cues = measure(mask, run.last, score, likeness, steadiness)
+        area = run.anchor.mask.area
+        cues = measure(mask, run.last, score, likeness, steadiness, area)
         reason = rule.reason(cues)
         confidence = 0.0 if reason else cues.confidence
         seen = Sighting(mask, score, confidence, reason, not reason, cues)
@@ -152,13 +181,15 @@ class PlaneLooker:
 
 def _join(answers: Sequence[MaskPrediction]) -> tuple[BoxedMask, float]:
     """Join the pieces of one object; the score is that of the average pixel."""
-    if len(answers) == 1:
-        return BoxedMask.of(answers[0].mask), float(answers[0].score)
-    areas = [int(np.count_nonzero(answer.mask)) for answer in answers]
+    masks = [BoxedMask.of(answer.mask, answer.box) for answer in answers]
     scores = [float(answer.score) for answer in answers]
-    weights = areas if any(areas) else None
-    whole = np.logical_or.reduce([answer.mask for answer in answers])
-    return BoxedMask.of(whole), float(np.average(scores, weights=weights))
+    areas = [mask.area for mask in masks]
+    if len(masks) == 1 or not any(areas):
+        return masks[0], float(np.mean(scores))
+    box = common_box(masks)
+    whole = np.logical_or.reduce([mask.window(box) for mask in masks])
+    joined = place(whole, box, masks[0].shape)
+    return joined, float(np.average(scores, weights=areas))
 
 
 def _spare(mask: BoxedMask, finished: Labels | None) -> BoxedMask:

@@ -28,9 +28,18 @@ class ObjectRecord:
     ----------
     accepted : bool
         Whether the user declared the object finished.
+    name : str
+        What the user calls it; may be empty.
+    class_name : str
+        What kind of thing it is; may be empty.
+    locked : bool
+        Whether the user forbade to change it.
     """
 
     accepted: bool = False
+    name: str = ""
+    class_name: str = ""
+    locked: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,8 @@ class Derivation:
         Derivation
             The same, small.
         """
-        mask = PackedArray.of(result.mask) if result.is_usable else None
+        is_usable = result.is_usable
+        mask = PackedArray.of(result.mask, result.box) if is_usable else None
         return cls(
             mask,
             result.score,
@@ -181,23 +191,40 @@ class PlaneRecord:
     @property
     def previous(self) -> MaskPrediction | None:
         """Answer to be refined: only if prompts were added and none changed."""
-        if self.answer is None or not _adds(self.prompts, self.answer.prompts):
+        if self.answer is None or not self.answer.can_be_refined:
+            return None
+        if not _adds(self.prompts, self.answer.prompts):
             return None
         return self.answer.prediction
 
-    def asked(self, capabilities: Capabilities) -> Prompts:
-        """Return what the predictor is asked: a propagated mask is refined.
+    def question(
+        self, capabilities: Capabilities, shape: tuple[int, int]
+    ) -> tuple[Prompts, MaskPrediction | None]:
+        """Return what the predictor is asked, and the answer to be refined.
 
         Parameters
         ----------
         capabilities : Capabilities
             What the predictor understands.
+        shape : (int, int)
+            Rows and columns of the plane.
 
         Returns
         -------
-        Prompts
-            With the propagated mask, if there is one and masks are understood.
+        prompts : Prompts
+            With the propagated mask, if there is one and masks are understood; without
+            outlines, which join the mask in which they were drawn.
+        previous : MaskPrediction or None
+            Goes in again, unless it did so with an outline.
         """
+        prompts, previous = self._asked(capabilities), self.previous
+        known = self.answer.prompts.polygons if self.answer else ()
+        is_outlined = any(p.positive for p in prompts.polygons[len(known) :])
+        if previous is not None and is_outlined:
+            prompts, previous = replace(prompts, mask=previous.mask), None
+        return prompts.without_polygons(shape), previous
+
+    def _asked(self, capabilities: Capabilities) -> Prompts:
         derived = self.derivation.mask if self.derivation else None
         if self.answer is not None or derived is None or self.prompts.mask is not None:
             return self.prompts
@@ -253,5 +280,5 @@ def _adds(prompts: Prompts, earlier: Prompts) -> bool:
     return prompts.extends(earlier) and _counts(prompts) != _counts(earlier)
 
 
-def _counts(prompts: Prompts) -> tuple[int, int]:
-    return len(prompts.points), len(prompts.scribbles)
+def _counts(prompts: Prompts) -> tuple[int, int, int]:
+    return len(prompts.points), len(prompts.scribbles), len(prompts.polygons)

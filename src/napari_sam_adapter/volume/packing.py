@@ -31,29 +31,37 @@ class PackedArray:
         Its type with byte order, as in ``"<i4"``.
     data : bytes
         Its compressed values in C order; truth values as one bit each.
+    box : (row_start, column_start, row_stop, column_stop) or None
+        Half-open. If given, only the values inside are there, and all others are 0.
     """
 
     shape: tuple[int, ...]
     dtype: str
     data: bytes
+    box: tuple[int, int, int, int] | None = None
 
     @classmethod
-    def of(cls, array: npt.NDArray[Any]) -> PackedArray:
+    def of(
+        cls, array: npt.NDArray[Any], box: tuple[int, int, int, int] | None = None
+    ) -> PackedArray:
         """Compress an array.
 
         Parameters
         ----------
         array : array
             Numbers or truth values.
+        box : (row_start, column_start, row_stop, column_stop) or None
+            Half-open, of a plane that is 0 outside of it: nobody looks there.
 
         Returns
         -------
         PackedArray
             An exact, independent copy.
         """
-        values = np.packbits(array) if array.dtype == bool else array
+        part = array if box is None else array[_slices(box)]
+        values = np.packbits(part) if array.dtype == bool else part
         data = zlib.compress(values.tobytes(), FASTEST)
-        return cls(array.shape, array.dtype.str, data)
+        return cls(array.shape, array.dtype.str, data, box)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> PackedArray:
@@ -70,7 +78,8 @@ class PackedArray:
             The array.
         """
         data = base64.b64decode(values["zlib"])
-        return cls(tuple(values["shape"]), values["dtype"], data)
+        box = tuple(values["box"]) if "box" in values else None
+        return cls(tuple(values["shape"]), values["dtype"], data, box)
 
     def to_json(self) -> dict[str, Any]:
         """Return the array as values that JSON can hold.
@@ -81,7 +90,8 @@ class PackedArray:
             Shape, type and values.
         """
         data = base64.b64encode(self.data).decode("ascii")
-        return {"shape": list(self.shape), "dtype": self.dtype, "zlib": data}
+        values = {"shape": list(self.shape), "dtype": self.dtype, "zlib": data}
+        return values if self.box is None else values | {"box": list(self.box)}
 
     def unpack(self) -> npt.NDArray[Any]:
         """Return the array, read-only.
@@ -91,8 +101,21 @@ class PackedArray:
         array
             Exactly what was packed.
         """
+        if self.box is None:
+            return self._values(self.shape)
+        top, left, bottom, right = self.box
+        array = np.zeros(self.shape, self.dtype)
+        array[_slices(self.box)] = self._values((bottom - top, right - left))
+        array.flags.writeable = False
+        return array
+
+    def _values(self, shape: tuple[int, ...]) -> npt.NDArray[Any]:
         data = zlib.decompress(self.data)
         if np.dtype(self.dtype) == bool:
             bits = np.frombuffer(data, dtype=np.uint8)
-            data = np.unpackbits(bits, count=math.prod(self.shape)).tobytes()
-        return np.frombuffer(data, dtype=self.dtype).reshape(self.shape)
+            data = np.unpackbits(bits, count=math.prod(shape)).tobytes()
+        return np.frombuffer(data, dtype=self.dtype).reshape(shape)
+
+
+def _slices(box: tuple[int, int, int, int]) -> tuple[slice, slice]:
+    return slice(box[0], box[2]), slice(box[1], box[3])

@@ -9,7 +9,8 @@ import numpy as np
 
 from napari_sam_adapter.errors import PromptError, SessionError
 from napari_sam_adapter.prompts import Prompts, Scribble
-from napari_sam_adapter.volume.changes import bounding_box, merge_mask
+from napari_sam_adapter.volume.candidates import size_rank
+from napari_sam_adapter.volume.changes import NOWHERE
 from napari_sam_adapter.volume.edits import (
     Accept,
     AddPoint,
@@ -23,20 +24,23 @@ from napari_sam_adapter.volume.edits import (
     NewObject,
     Paint,
     PromptEdit,
+    ReleasePaint,
     RemovePoint,
     SetBox,
     SetMaskPrompt,
     SetPrompts,
     UnlockPlane,
 )
+from napari_sam_adapter.volume.mask_writing import write_mask
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord, same_prompts
-from napari_sam_adapter.volume.plane import planes_of
-from napari_sam_adapter.volume.protection import protected_pixels
+from napari_sam_adapter.volume.performing_objects import (
+    delete_object,
+    perform_on_objects,
+    require_unlocked,
+)
 from napari_sam_adapter.volume.results import clip_score
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     import numpy.typing as npt
 
     from napari_sam_adapter.volume.document import Document
@@ -67,7 +71,7 @@ def perform(draft: Draft, edit: Edit) -> None:
         case NewObject():
             _make_object(draft, edit.object_id)
         case DeleteObject():
-            _delete_object(draft, edit.object_id)
+            delete_object(draft, edit.object_id)
         case Accept():
             record = draft.document.require(edit.object_id)
             draft.set_object(edit.object_id, replace(record, accepted=True))
@@ -75,48 +79,22 @@ def perform(draft: Draft, edit: Edit) -> None:
             _choose_candidate(draft, edit)
         case Paint():
             _paint(draft, edit)
+        case ReleasePaint():
+            _release_paint(draft, edit)
         case LockPlane() | UnlockPlane() | EndHere():
             _lock(draft, edit)
-        case _:
+        case (
+            AddPoint()
+            | MovePoint()
+            | RemovePoint()
+            | SetBox()
+            | AddScribble()
+            | SetMaskPrompt()
+            | SetPrompts()
+        ):
             _edit_prompts(draft, edit)
-
-
-def write_mask(
-    draft: Draft,
-    object_id: int,
-    plane: Plane,
-    mask: npt.NDArray[np.bool_],
-    spared: Collection[int] = (),
-) -> None:
-    """Give an object a new mask on a plane, as far as it may have one.
-
-    Parameters
-    ----------
-    draft : Draft
-        Where it is written.
-    object_id : int
-        The object.
-    plane : Plane
-        Where.
-    mask : (H, W) bool array
-        Pixels of other objects, pixels that were edited by hand, and locked ones
-        stay as they are.
-    spared : collection of int
-        Objects whose pixels stay even where masks overwrite others.
-    """
-    document = draft.document
-    kept = protected_pixels(document, object_id, plane)
-    current = plane.view(document.labels)
-    # Everything else happens in the box around the old and the new mask.
-    top, left, bottom, right = bounding_box((current == object_id) | mask)
-    part = slice(top, bottom), slice(left, right)
-    current, mask = current[part], mask[part]
-    kept = None if kept is None else kept[part]
-    if document.overwrite and spared:
-        others = np.isin(current, list(spared)) & (current != object_id)
-        kept = others if kept is None else kept | others
-    after = merge_mask(current, object_id, mask, kept, document.overwrite)
-    draft.write(object_id, plane, after, (top, left))
+        case _:
+            perform_on_objects(draft, edit)
 
 
 def edited_prompts(prompts: Prompts, edit: PromptEdit) -> Prompts:
@@ -181,9 +159,8 @@ def _number(edit: MovePoint | RemovePoint, prompts: Prompts) -> int:
 
 def _edit_prompts(draft: Draft, edit: PromptEdit) -> None:
     document, object_id, plane = draft.document, edit.object_id, edit.plane
-    document.require(object_id)
-    plane.check(document.labels.shape)
     record = _unlocked(document, object_id, plane)
+    plane.check(document.labels.shape)
     prompts = edited_prompts(record.prompts, edit)
     prompts.check_inside(plane.shape(document.labels.shape))
     if same_prompts(prompts, record.prompts):
@@ -196,10 +173,11 @@ def _edit_prompts(draft: Draft, edit: PromptEdit) -> None:
 
 def _clear_mask(draft: Draft, object_id: int, plane: Plane) -> None:
     nothing = np.zeros(plane.shape(draft.document.labels.shape), dtype=bool)
-    write_mask(draft, object_id, plane, nothing)
+    write_mask(draft, object_id, plane, nothing, box=NOWHERE)
 
 
 def _unlocked(document: Document, object_id: int, plane: Plane) -> PlaneRecord:
+    require_unlocked(document, object_id)
     record = document.record(object_id, plane)
     if record.locked:
         raise SessionError(
@@ -239,23 +217,8 @@ def _make_object(draft: Draft, object_id: int) -> None:
     draft.set_object(object_id, ObjectRecord())
 
 
-def _delete_object(draft: Draft, object_id: int) -> None:
-    document = draft.document
-    document.require(object_id)
-    for plane in planes_of(document.labels.shape):
-        current = plane.view(document.labels)
-        own = current == object_id
-        if own.any():
-            draft.write(object_id, plane, np.where(own, 0, current))
-    for number, plane in list(document.records):
-        if number == object_id:
-            draft.set_record(object_id, plane, PlaneRecord())
-    draft.set_object(object_id, None)
-
-
 def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
     document, object_id, plane = draft.document, edit.object_id, edit.plane
-    document.require(object_id)
     record = _unlocked(document, object_id, plane)
     answer = record.answer
     count = len(answer.candidates) if answer and not record.is_pending else 0
@@ -266,7 +229,15 @@ def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
         )
     chosen = answer.candidates[edit.number]
     write_mask(draft, object_id, plane, chosen.mask.unpack())
-    answer = replace(answer, chosen=chosen, confidence=clip_score(chosen.score))
+    if edit.remember:
+        masks = [candidate.mask.unpack() for candidate in answer.candidates]
+        draft.set_preference(size_rank(masks, edit.number))
+    answer = replace(
+        answer,
+        chosen=chosen,
+        confidence=clip_score(chosen.score),
+        number=edit.number,
+    )
     draft.set_record(object_id, plane, replace(record, answer=answer))
 
 
@@ -288,6 +259,15 @@ def _paint(draft: Draft, edit: Paint) -> None:
         record = document.record(object_id, plane).with_painted(mine)
         draft.set_record(object_id, plane, record)
     draft.write(objects[0] if len(objects) == 1 else 0, plane, after)
+
+
+def _release_paint(draft: Draft, edit: ReleasePaint) -> None:
+    draft.document.require(edit.object_id)
+    edit.plane.check(draft.document.labels.shape)
+    record = draft.document.record(edit.object_id, edit.plane)
+    if record.painted is not None:
+        released = replace(record, painted=None)
+        draft.set_record(edit.object_id, edit.plane, released)
 
 
 def _strokes(

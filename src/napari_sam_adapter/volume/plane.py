@@ -224,6 +224,27 @@ def planes_of(shape: Sequence[int]) -> Iterator[Plane]:
         yield Plane(axes, position)
 
 
+def numbered_plane(shape: Sequence[int], number: int) -> Plane:
+    """Return one of the planes along the last two axes that make up a volume.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Spatial shape of the volume.
+    number : int
+        Its place among `planes_of`, from 0.
+
+    Returns
+    -------
+    Plane
+        The plane.
+    """
+    leading = tuple(shape[:-2])
+    position = np.unravel_index(number, leading) if leading else ()
+    axes = len(shape) - 2, len(shape) - 1
+    return Plane(axes, tuple(int(index) for index in position))
+
+
 def spread_planes(shape: Sequence[int], count: int) -> list[Plane]:
     """Return a few planes along the last two axes, evenly spread over a volume.
 
@@ -239,12 +260,9 @@ def spread_planes(shape: Sequence[int], count: int) -> list[Plane]:
     list of Plane
         First and last plane included if `count` is at least 2.
     """
-    leading = tuple(shape[:-2])
-    total = int(np.prod(leading))
+    total = int(np.prod(shape[:-2]))
     numbers = np.unique(np.linspace(0, total - 1, min(count, total)).round())
-    axes = len(shape) - 2, len(shape) - 1
-    positions = [np.unravel_index(int(n), leading) if leading else () for n in numbers]
-    return [Plane(axes, tuple(int(i) for i in position)) for position in positions]
+    return [numbered_plane(shape, int(number)) for number in numbers]
 
 
 def _whole_numbers(values: Iterable[Any], name: str) -> tuple[Any, ...]:

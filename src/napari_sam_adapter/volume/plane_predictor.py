@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.predictions import PackingPredictor
 from napari_sam_adapter.volume.embedding_store import embedding_key
+from napari_sam_adapter.volume.window_search import FIRST, WindowSearch
+from napari_sam_adapter.volume.windows import is_large, window_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.planes import Volume
+    from napari_sam_adapter.volume.windows import Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +56,12 @@ class PlanePredictor:
     device: threading.Lock = field(default_factory=threading.Lock)
     store: EmbeddingStore | None = None
 
-    def embed(self, plane: Plane, image: npt.NDArray[np.uint8] | None = None) -> Any:
+    def embed(
+        self,
+        plane: Plane,
+        image: npt.NDArray[np.uint8] | None = None,
+        window: Window | None = None,
+    ) -> Any:
         """Return the embedding of a plane; read and encode it only once.
 
         Parameters
@@ -60,6 +70,8 @@ class PlanePredictor:
             Cut of the volume.
         image : (H, W) or (H, W, 3) uint8 array or None
             Its pixels, if they were read already.
+        window : Window or None
+            The part to embed; None for all of it.
 
         Returns
         -------
@@ -71,12 +83,11 @@ class PlanePredictor:
         ImageError
             If the plane cannot be read or segmented.
         """
-        key = plane, self.number
+        key = plane, self.number, window
         embedding = self.cache.get(key)
         if embedding is not None:
             return embedding
-        if image is None:
-            image = self.volume.read_uint8(plane)
+        image = self._pixels(plane, image, window)
         key_on_disk, embedding = self._from_disk(image)
         with self.device:
             if embedding is None:
@@ -86,6 +97,61 @@ class PlanePredictor:
                 embedding = self._to_disk(key_on_disk, embedding, image)
             self.cache.put(key, embedding)
         return embedding
+
+    def is_here(self, plane: Plane, near: tuple[float, float] | None = None) -> bool:
+        """Return whether a first prompt can be answered without encoding.
+
+        Parameters
+        ----------
+        plane : Plane
+            Cut of the volume.
+        near : (row, column) or None
+            As in `embed_ahead`.
+
+        Returns
+        -------
+        bool
+            True after `embed_ahead`, until the cache needs its room.
+        """
+        return (plane, self.number, self._first_window(plane, near)) in self.cache
+
+    def embed_ahead(
+        self, plane: Plane, near: tuple[float, float] | None = None
+    ) -> None:
+        """Embed what the first prompt on a plane will probably need.
+
+        Parameters
+        ----------
+        plane : Plane
+            Cut of the volume.
+        near : (row, column) or None
+            Where the user looks; counts on large planes only. By default the middle.
+
+        Raises
+        ------
+        ImageError
+            If the plane cannot be read or segmented.
+        """
+        self.embed(plane, window=self._first_window(plane, near))
+
+    def _first_window(
+        self, plane: Plane, near: tuple[float, float] | None
+    ) -> Window | None:
+        shape, side = plane.shape(self.volume.shape), self.predictor.image_size
+        if not is_large(shape, side):
+            return None
+        middle = shape[0] / 2, shape[1] / 2
+        return window_at(near or middle, shape, side // FIRST)
+
+    def _pixels(
+        self,
+        plane: Plane,
+        image: npt.NDArray[np.uint8] | None,
+        window: Window | None,
+    ) -> npt.NDArray[np.uint8]:
+        if image is None:
+            return self.volume.read_uint8(plane, window)
+        return image if window is None else image[window.slices]
 
     def _from_disk(self, image: npt.NDArray[np.uint8]) -> tuple[str, Any]:
         """Return the key of a plane, and its embedding or None."""
@@ -129,7 +195,35 @@ class PlanePredictor:
         ImageError
             If the plane cannot be read or segmented.
         """
-        embedding = self.embed(plane)
+        shape = plane.shape(self.volume.shape)
+        if not is_large(shape, self.predictor.image_size):
+            return self._predict(plane, prompts, previous)
+        prompts = prompts.without_polygons(shape)
+        search = WindowSearch(prompts, shape, self.predictor.image_size)
+        while search.window is not None:
+            try:
+                found = self._predict(plane, prompts, previous, search.window)
+            except ImageError:  # nothing is shown there
+                if search.is_whole:
+                    raise
+                search.take(None)
+            else:
+                search.take(found)
+        return search.answer
+
+    def _predict(
+        self,
+        plane: Plane,
+        prompts: Prompts,
+        previous: MaskPrediction | None,
+        window: Window | None = None,
+    ) -> MaskPrediction:
+        """Segment one object; an earlier answer counts if it is about the window."""
+        embedding = self.embed(plane, window=window)
+        if window is not None:
+            prompts = window.crop(prompts)
+        if previous is not None and previous.window != window:
+            previous = None
         with self.device:
             return self.predictor.predict(embedding, prompts, previous)
 
@@ -160,9 +254,57 @@ class PlanePredictor:
         ImageError
             If the plane cannot be read or segmented.
         """
-        embedding = self.embed(plane, image)
+        shape = plane.shape(self.volume.shape)
+        if not is_large(shape, self.predictor.image_size):
+            return self._predict_many(plane, prompts_list, image)
+        return self._predict_many_large(plane, prompts_list, image, shape)
+
+    def _predict_many(
+        self,
+        plane: Plane,
+        prompts_list: Sequence[Prompts],
+        image: npt.NDArray[np.uint8] | None,
+        window: Window | None = None,
+    ) -> list[MaskPrediction]:
+        embedding = self.embed(plane, image, window)
+        if window is not None:
+            prompts_list = [window.crop(prompts) for prompts in prompts_list]
         understood = self.predictor.capabilities.understood
         with self.device:
             return self.predictor.predict_many(
                 embedding, [understood(prompts) for prompts in prompts_list]
             )
+
+    def _predict_many_large(
+        self,
+        plane: Plane,
+        prompts_list: Sequence[Prompts],
+        image: npt.NDArray[np.uint8] | None,
+        shape: tuple[int, int],
+    ) -> list[MaskPrediction]:
+        """Ask all objects of a window together, until each has its best one."""
+        side = self.predictor.image_size
+        prompts_list = [prompts.without_polygons(shape) for prompts in prompts_list]
+        searches = [WindowSearch(prompts, shape, side) for prompts in prompts_list]
+        while groups := _by_window(searches):
+            for window, numbers in groups.items():
+                asked = [prompts_list[number] for number in numbers]
+                found: Sequence[MaskPrediction | None]
+                try:
+                    found = self._predict_many(plane, asked, image, window)
+                except ImageError:  # nothing is shown there
+                    if searches[numbers[0]].is_whole:
+                        raise
+                    found = [None] * len(numbers)
+                for number, answer in zip(numbers, found, strict=True):
+                    searches[number].take(answer)
+        return [search.answer for search in searches]
+
+
+def _by_window(searches: Sequence[WindowSearch]) -> dict[Window, list[int]]:
+    """Return who looks through which window next."""
+    groups: dict[Window, list[int]] = defaultdict(list)
+    for number, search in enumerate(searches):
+        if search.window is not None:
+            groups[search.window].append(number)
+    return groups

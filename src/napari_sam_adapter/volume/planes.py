@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.intensity import (
+    PLANE,
     IntensityMapping,
     check_pixels,
     estimate_intensity,
@@ -23,25 +24,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["ArraySource", "Plane", "Volume"]
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.volume.windows import Window
+
+__all__ = ["Plane", "Volume"]
 
 ESTIMATION_PLANES = 5
 """Planes read at most to estimate the intensity window of a volume."""
-
-
-class ArraySource(Protocol):
-    """Any array: NumPy, dask, zarr, a memory map, or a reader of files."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the values."""
-
-    def __getitem__(self, index: Any) -> Any:
-        """Return a part of the array."""
 
 
 class Volume:
@@ -65,7 +54,7 @@ class Volume:
 
     def __init__(
         self,
-        data: ArraySource,
+        data: ArrayLike,
         axes: str = "auto",
         intensity: IntensityMapping | None = None,
     ) -> None:
@@ -102,8 +91,13 @@ class Volume:
         """Window to 8 bits; estimated on first use, then fixed."""
         with self._estimating:
             if self._intensity is None:
-                self._intensity = self._estimate_intensity()
+                self._intensity = self.default_intensity()
             return self._intensity
+
+    @property
+    def known_intensity(self) -> IntensityMapping | None:
+        """Window to 8 bits, or None while it would have to be estimated first."""
+        return self._intensity
 
     def with_intensity(self, intensity: IntensityMapping) -> Volume:
         """Return the same image seen through another window.
@@ -137,13 +131,15 @@ class Volume:
         """
         plane.check(self.shape)
 
-    def read(self, plane: Plane) -> npt.NDArray[Any]:
-        """Load one plane, and nothing else.
+    def read(self, plane: Plane, window: Window | None = None) -> npt.NDArray[Any]:
+        """Load one plane, or a part of it, and nothing else.
 
         Parameters
         ----------
         plane : Plane
             Cut of the volume.
+        window : Window or None
+            The part; None for all of it.
 
         Returns
         -------
@@ -159,6 +155,9 @@ class Volume:
         """
         self.check(plane)
         index, channel = list(plane.index()), self._layout.channel
+        if window is not None:
+            for axis, part in zip(plane.axes, window.slices, strict=True):
+                index[axis] = part
         if channel is not None:
             index.insert(channel, slice(None) if self.is_rgb else 0)
         try:
@@ -174,13 +173,17 @@ class Volume:
             cut = np.moveaxis(cut, place, -1)[..., :3]
         return cut.swapaxes(0, 1) if plane.axes[0] > plane.axes[1] else cut
 
-    def read_uint8(self, plane: Plane) -> npt.NDArray[np.uint8]:
-        """Load one plane as the predictor sees it.
+    def read_uint8(
+        self, plane: Plane, window: Window | None = None
+    ) -> npt.NDArray[np.uint8]:
+        """Load one plane, or a part of it, as the predictor sees it.
 
         Parameters
         ----------
         plane : Plane
             Cut of the volume.
+        window : Window or None
+            The part; None for all of it.
 
         Returns
         -------
@@ -195,7 +198,9 @@ class Volume:
             If the plane cannot be read, is one pixel wide, constant, or without a
             finite value.
         """
-        return self.to_uint8(self.read(plane))
+        if window is not None and self.intensity.rule == PLANE:
+            return self.to_uint8(self.read(plane))[window.slices]
+        return self.to_uint8(self.read(plane, window))
 
     def to_uint8(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Return a plane that was read as the predictor sees it.
@@ -215,13 +220,40 @@ class Volume:
         ImageError
             If the plane is one pixel wide, constant, or without a finite value.
         """
+        return self.mapping_of(pixels).apply(pixels)
+
+    def mapping_of(self, pixels: npt.NDArray[Any]) -> IntensityMapping:
+        """Return how a plane that was read becomes 8 bits.
+
+        Parameters
+        ----------
+        pixels : (H, W) or (H, W, 3) array
+            From `read`.
+
+        Returns
+        -------
+        IntensityMapping
+            That of the volume, unless it tells nothing apart.
+
+        Raises
+        ------
+        ImageError
+            If the plane is one pixel wide, constant, or without a finite value.
+        """
         check_pixels(pixels)
         mapping = self.intensity
         if mapping.is_flat:  # the planes that were looked at show nothing
             mapping = estimate_intensity([pixels])
-        return mapping.apply(pixels)
+        return mapping
 
-    def _estimate_intensity(self) -> IntensityMapping:
+    def default_intensity(self) -> IntensityMapping:
+        """Estimate the window to 8 bits from a few planes.
+
+        Returns
+        -------
+        IntensityMapping
+            Percentiles of the volume, or its values as they are for 8-bit colours.
+        """
         if self.is_rgb and self.dtype == np.uint8:
             return IntensityMapping()
         planes = spread_planes(self.shape, ESTIMATION_PLANES)

@@ -9,6 +9,7 @@ from napari_sam_adapter.errors import ImageError, PlaneError, SessionError
 from napari_sam_adapter.volume.boxed_mask import BoxedMask
 from napari_sam_adapter.volume.follow_rule import FollowRule
 from napari_sam_adapter.volume.following import follow
+from napari_sam_adapter.volume.performing_objects import require_unlocked
 from napari_sam_adapter.volume.propagation_request import (
     PropagationRange,
     PropagationRequest,
@@ -211,15 +212,17 @@ def request_propagation(
     Raises
     ------
     SessionError
-        If there is no such object, or no mask of it to begin with.
+        If there is no such object, no mask of it to begin with, or it is locked.
     """
     model = dict(predictor.predictor.description) if predictor else {}
-    recipe = repr((sorted(model.items()), settings, spacing))
+    window = predictor.volume.intensity if predictor else None
+    recipe = repr((sorted(model.items()), window, settings, spacing))
     planes = parallel_planes(where.seed, where.axis, document.labels.shape[where.axis])
     stretches: list[Stretch] = []
     outdated: set[tuple[int, int]] = set()
     passed: set[tuple[int, int]] = set()
     for object_id in dict.fromkeys(object_ids):
+        require_unlocked(document, object_id)
         anchors = _anchors(document, object_id, planes, where)
         passed |= {
             (object_id, index)
@@ -253,7 +256,7 @@ def request_propagation(
         frozenset(passed),
         _revisions(document, object_ids, planes, where),
         document.labels,
-        frozenset(i for i, record in document.objects.items() if record.accepted),
+        frozenset(document.finished | document.locked),
         predictor,
     )
 
@@ -265,7 +268,7 @@ def _revisions(
     where: PropagationRange,
 ) -> dict[tuple[int, int], int]:
     return {
-        (object_id, index): document.revision(object_id, planes[index])
+        (object_id, index): document.revisions.of(object_id, planes[index])
         for object_id in object_ids
         for index in range(where.start, where.stop + 1)
     }
@@ -277,7 +280,6 @@ def _anchors(
     planes: Mapping[int, Plane],
     where: PropagationRange,
 ) -> dict[int, Anchor]:
-    document.require(object_id)
     anchors = {}
     for index, plane in planes.items():
         record = document.record(object_id, plane)

@@ -35,8 +35,11 @@ def protected_pixels(
     -------
     (H, W) bool array or None
         Where this object was painted or erased by hand, all of its locked planes, and
-        what other objects own by hand or lock. None if there are none.
+        what other objects own by hand or lock; everything if the object is locked as a
+        whole. None if there are none.
     """
+    if object_id in document.locked:
+        return np.ones(plane.shape(document.labels.shape), dtype=bool)
     kept: npt.NDArray[np.bool_] | None = None
     for owner, other, here, there in _crossings(document, plane):
         record = document.records[owner, other]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.errors import ImageError, SessionError
-from napari_sam_adapter.volume.document import Document, labels_in_use
-from napari_sam_adapter.volume.review import DOUBTFUL, Doubt, list_doubts
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.candidates import preferred_number
+from napari_sam_adapter.volume.document import Document
+from napari_sam_adapter.volume.new_labels import new_labels
+from napari_sam_adapter.volume.object_list import ObjectList
+from napari_sam_adapter.volume.review import (
+    DOUBTFUL,
+    Doubt,
+    SliceState,
+    list_doubts,
+    slices_along,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam_adapter.predictions import MaskCandidate
+    from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.plane import Plane
-
-DEFAULT_LABELS = np.int32
 
 
 class ReadableLabels:
@@ -29,16 +35,16 @@ class ReadableLabels:
     shape : tuple of int
         Spatial shape of the volume.
     labels : int array of that shape or None
-        Written in place; a new int32 array by default.
+        Written in place; new ones by default, see `new_labels`.
     overwrite : bool
-        Whether masks take pixels of other objects.
+        Whether masks take pixels of other objects, at the beginning.
 
     Raises
     ------
     SessionError
         If the labels have another shape, are not whole numbers, or are read-only.
     ImageError
-        If new labels do not fit into memory.
+        If new labels do not fit on the disk.
     """
 
     def __init__(
@@ -47,13 +53,13 @@ class ReadableLabels:
         labels: npt.NDArray[np.integer[Any]] | None = None,
         overwrite: bool = False,
     ) -> None:
-        objects: list[int] = []
+        is_new = labels is None
         if labels is None:
-            labels = _new_labels(shape)
+            labels = new_labels(shape)
         else:
             check_labels(labels, shape)
-            objects = labels_in_use(labels)
-        self._document = Document(labels, objects, overwrite)
+        self._document = Document(labels, is_new, overwrite)
+        self.objects = ObjectList(self._document)
 
     @property
     def labels(self) -> npt.NDArray[np.integer[Any]]:
@@ -68,10 +74,12 @@ class ReadableLabels:
     @property
     def accepted_ids(self) -> list[int]:
         """Objects that the user declared finished, in rising order."""
-        objects = self._document.objects
-        return [
-            object_id for object_id in self.object_ids if objects[object_id].accepted
-        ]
+        return sorted(self._document.finished)
+
+    @property
+    def overlap_rule(self) -> str:
+        """Who gets a pixel that two objects want; see `SetOverlapRule`."""
+        return self._document.overlap_rule
 
     @property
     def can_undo(self) -> bool:
@@ -113,8 +121,8 @@ class ReadableLabels:
         list of Plane
             Those with prompts, hand edits or locks, in the order in which they came.
         """
-        records = self._document.records.items()
-        return [p for (i, p), record in records if i == object_id and record.is_anchor]
+        records = self._document.records_of.get(object_id, {})
+        return [plane for plane, record in records.items() if record.is_anchor]
 
     def needs_mask(self, object_id: int, plane: Plane) -> bool:
         """Whether the prompts of an object on a plane are newer than its mask.
@@ -188,6 +196,45 @@ class ReadableLabels:
             return ()
         return record.answer.mask_candidates
 
+    def chosen_candidate(self, object_id: int, plane: Plane) -> int:
+        """Return which of the `candidates` is the mask.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        int
+            0 for the best, also where there are none.
+        """
+        answer = self._document.record(object_id, plane).answer
+        return 0 if answer is None else answer.number
+
+    def revision(self, object_id: int, plane: Plane) -> int:
+        """Return a number that grows whenever an object changes on a plane."""
+        return self._document.revisions.of(object_id, plane)
+
+    def preferred_mask(self, prediction: MaskPrediction) -> npt.NDArray[np.bool_]:
+        """Return the mask that a prediction would give an object.
+
+        Parameters
+        ----------
+        prediction : MaskPrediction
+            The answer to a prompt.
+
+        Returns
+        -------
+        (H, W) bool array
+            Of the candidate with the same place by size as the one chosen last.
+        """
+        masks = [candidate.mask for candidate in prediction.candidates]
+        number = preferred_number(masks, self._document.preference)
+        return masks[number] if number else prediction.mask
+
     def is_locked(self, object_id: int, plane: Plane) -> bool:
         """Whether the user forbade to change an object on a plane.
 
@@ -224,6 +271,25 @@ class ReadableLabels:
         """
         return list_doubts(self._document, object_id, below)
 
+    def slices(self, object_id: int, plane: Plane, axis: int) -> dict[int, SliceState]:
+        """Return what is known of an object along an axis; see `slices_along`.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            One of the planes.
+        axis : int
+            Axis along which the others lie.
+
+        Returns
+        -------
+        dict of int to SliceState
+            By index.
+        """
+        return slices_along(self._document, object_id, plane, axis)
+
     def default_seed(self, object_id: int) -> Plane:
         """Return the plane on which the user began to work on an object last.
 
@@ -250,17 +316,6 @@ class ReadableLabels:
                 "Click it on a plane first, or give the plane to begin with."
             )
         return anchors[-1]
-
-
-def _new_labels(shape: tuple[int, ...]) -> npt.NDArray[np.integer[Any]]:
-    try:
-        return np.zeros(shape, DEFAULT_LABELS)
-    except (MemoryError, ValueError) as error:
-        size = math.prod(shape) * np.dtype(DEFAULT_LABELS).itemsize / 2**30
-        raise ImageError(
-            f"Expected labels that fit into memory, but an image of shape {shape} "
-            f"needs {size:,.0f} GiB for them. Pass labels on disk (np.memmap)."
-        ) from error
 
 
 def check_labels(labels: npt.NDArray[np.integer[Any]], shape: tuple[int, ...]) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.predictions import MaskPrediction
     from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.changes import Box
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
     from napari_sam_adapter.volume.stop_rule import Cues
@@ -56,6 +57,22 @@ class MaskRequest:
     previous: MaskPrediction | None
     revision: int
     predictor: PlanePredictor
+
+
+@dataclass(frozen=True, eq=False)
+class JointResult:
+    """The masks of several objects on one plane, computed in one pass.
+
+    Parameters
+    ----------
+    requests : tuple of MaskRequest
+        What was asked.
+    results : tuple of PlaneResult
+        One for each.
+    """
+
+    requests: tuple[MaskRequest, ...]
+    results: tuple[PlaneResult, ...]
 
 
 @dataclass(frozen=True)
@@ -115,6 +132,8 @@ class PlaneResult:
         All that was measured, where only one direction got here.
     score_is_trusted : bool
         Whether the score may be shown: a network gave it that was trained to.
+    box : (row_start, column_start, row_stop, column_stop) or None
+        As of `MaskPrediction`.
     """
 
     object_id: int
@@ -130,6 +149,7 @@ class PlaneResult:
     origin: Origin | None = None
     cues: Cues | None = None
     score_is_trusted: bool = True
+    box: Box | None = None
 
     @classmethod
     def of(cls, prediction: MaskPrediction, request: MaskRequest) -> PlaneResult:
@@ -158,6 +178,7 @@ class PlaneResult:
             prediction,
             request.revision,
             score_is_trusted=prediction.score_is_trusted,
+            box=prediction.box,
         )
 
     @property

@@ -9,10 +9,30 @@ from napari_sam_adapter.volume.results import BEYOND, EMPTY
 
 if TYPE_CHECKING:
     from napari_sam_adapter.volume.document import Document
+    from napari_sam_adapter.volume.objects import Derivation
     from napari_sam_adapter.volume.plane import Plane
 
-DOUBTFUL = 0.6
+DOUBTFUL = 0.5
 """Confidence below which a mask is put on the list."""
+
+
+@dataclass(frozen=True)
+class SliceState:
+    """What is known of an object on a plane, to be shown beside the others.
+
+    Parameters
+    ----------
+    confidence : float or None
+        0 to 1; None on planes on which the user worked, and where nothing was asked.
+    is_anchor : bool
+        Whether the user worked on it.
+    is_locked : bool
+        Whether it must not be changed.
+    """
+
+    confidence: float | None = None
+    is_anchor: bool = False
+    is_locked: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +84,46 @@ def list_doubts(
         and not record.is_anchor
         and (derivation := record.derivation) is not None
         and derivation.confidence < below
-        and not (derivation.mask is None and derivation.reason in {EMPTY, BEYOND})
+        and not _has_ended(derivation)
     ]
     return sorted(doubts, key=lambda doubt: doubt.confidence)
+
+
+def slices_along(
+    document: Document, object_id: int, plane: Plane, axis: int
+) -> dict[int, SliceState]:
+    """Return what is known of an object on the planes along an axis.
+
+    Parameters
+    ----------
+    document : Document
+        Before or after a propagation.
+    object_id : int
+        The object.
+    plane : Plane
+        One of the planes.
+    axis : int
+        Axis along which the others lie.
+
+    Returns
+    -------
+    dict of int to SliceState
+        By index; without planes on which the object simply ended or was never.
+    """
+    found = {}
+    for (owner, where), record in document.records.items():
+        if owner != object_id or where.axes != plane.axes:
+            continue
+        index = where.index_along(axis)
+        if where != plane.at(axis, index):
+            continue
+        derivation = record.derivation
+        if record.is_anchor:
+            found[index] = SliceState(None, True, record.locked)
+        elif derivation is not None and not _has_ended(derivation):
+            found[index] = SliceState(derivation.confidence)
+    return found
+
+
+def _has_ended(derivation: Derivation) -> bool:
+    return derivation.mask is None and derivation.reason in {EMPTY, BEYOND}

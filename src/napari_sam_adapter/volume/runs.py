@@ -34,7 +34,7 @@ class Run:
         patience: int,
         pixel: tuple[float, float],
     ) -> None:
-        self.stretch = stretch
+        self.stretch, self.anchor = stretch, anchor
         self.last, self.index = anchor.mask, anchor.index
         self.look: Look | None = None
         self.sightings: dict[int, Sighting] = {}

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.predictions import trained_window
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.changes import Change
-from napari_sam_adapter.volume.committing import commit_result
-from napari_sam_adapter.volume.draft import Draft
+from napari_sam_adapter.volume.committing import entry_of, take_over
 from napari_sam_adapter.volume.editable_labels import EditableLabels
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
 from napari_sam_adapter.volume.journal_entries import (
     FinishPropagation,
-    Predict,
-    Propagated,
     StartPropagation,
+    UseIntensity,
     UsePredictor,
 )
-from napari_sam_adapter.volume.journal_file import (
-    Journal,
-    header_of,
-)
+from napari_sam_adapter.volume.journal_file import Journal
+from napari_sam_adapter.volume.journal_header import header_of
 from napari_sam_adapter.volume.plane_predictor import PlanePredictor
-from napari_sam_adapter.volume.planes import ArraySource, Volume
-from napari_sam_adapter.volume.propagation import (
-    request_propagation,
-    resolve_range,
-)
+from napari_sam_adapter.volume.planes import Volume
+from napari_sam_adapter.volume.propagation import request_propagation, resolve_range
 from napari_sam_adapter.volume.propagation_request import (
     PropagationRequest,
     PropagationSettings,
 )
-from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
+from napari_sam_adapter.volume.results import JointResult, MaskRequest, PlaneResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,14 +37,20 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
+
+    Point = tuple[float, float]
 
 __all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
 
 CACHE_BYTES = 512 * 1024**2
+NEVER = -1
+"""Revision of requests that are never committed."""
 
 
 class Session(EditableLabels):
@@ -69,7 +69,8 @@ class Session(EditableLabels):
     axes : str
         Meaning of the axes of `image`, see `Volume`.
     intensity : IntensityMapping or None
-        Window to 8 bits; by default estimated from a few planes.
+        Window to 8 bits; by default the one that the predictor's adapter was trained
+        with, if it suits other images, else estimated from a few planes.
     cache_bytes : int
         Memory for embeddings.
     journal : str, Path or None
@@ -94,7 +95,7 @@ class Session(EditableLabels):
 
     def __init__(
         self,
-        image: ArraySource | Volume,
+        image: ArrayLike | Volume,
         predictor: Predictor | None = None,
         labels: npt.NDArray[np.integer[Any]] | None = None,
         axes: str = "auto",
@@ -107,20 +108,19 @@ class Session(EditableLabels):
         store: EmbeddingStore | None = None,
     ) -> None:
         if not isinstance(image, Volume):
-            image = Volume(image, axes, intensity)
+            image = Volume(image, axes, intensity or trained_window(predictor))
         super().__init__(image.shape, labels, overwrite)
         self.volume = image
         self.spacing = check_spacing(spacing, image.ndim)
         self._cache = EmbeddingCache(cache_bytes)
         self._store = store
         self._device = threading.Lock()
-        self._numbers = itertools.count(1)
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
             header = header_of(
-                image, self.labels, overwrite, self.spacing, store is not None
+                image, labels, overwrite, self.spacing, store is not None
             )
-            self._journal = Journal.create(Path(journal), header)
+            self.log.record_with(Journal.create(Path(journal), header))
         if predictor is not None:
             self.predictor = predictor
 
@@ -133,15 +133,24 @@ class Session(EditableLabels):
 
     @predictor.setter
     def predictor(self, predictor: Predictor) -> None:
-        self._cache.clear()
-        self._document.outdate_all()
-        self._plane_predictor = PlanePredictor(
-            self.volume, predictor, next(self._numbers), self._cache, self._device,
-            self._store,
-        )  # fmt: skip
-        self._write(UsePredictor(dict(predictor.description)))
+        self._look_with(predictor)
+        self.log.write(UsePredictor(dict(predictor.description)))
 
-    def request(self, object_id: int, plane: Plane) -> MaskRequest:
+    @property
+    def intensity(self) -> IntensityMapping:
+        """Window to 8 bits; a new one makes all requests stale."""
+        return self.volume.intensity
+
+    @intensity.setter
+    def intensity(self, intensity: IntensityMapping) -> None:
+        self.volume = self.volume.with_intensity(intensity)
+        if self.predictor is not None:
+            self._look_with(self.predictor)
+        self.log.write(UseIntensity(intensity))
+
+    def request(
+        self, object_id: int, plane: Plane, instead: Prompts | None = None
+    ) -> MaskRequest:
         """Return everything a worker needs to compute a mask.
 
         Parameters
@@ -150,30 +159,34 @@ class Session(EditableLabels):
             The object.
         plane : Plane
             Where; there must be prompts.
+        instead : Prompts or None
+            What to ask instead, only to look at; the object need not exist.
 
         Returns
         -------
         MaskRequest
-            For `compute`, in any thread. Later edits make it stale.
+            For `compute`, in any thread. Later edits make it stale; one that asks
+            something else is never committed.
 
         Raises
         ------
         SessionError
             If there is no predictor, no such object, or no prompt.
         """
-        self._document.require(object_id)
         record = self._document.record(object_id, plane)
+        if instead is None:
+            self._document.require(object_id)
+            revision = self._document.revisions.of(object_id, plane)
+        else:
+            record, revision = replace(record, prompts=instead), NEVER
         if record.prompts.is_empty:
             raise SessionError(
                 f"Expected prompts for object {object_id} on {plane}, got none. "
                 "Add a point, box, scribble or mask first."
             )
-        revision = self._document.revision(object_id, plane)
-        predictor = self._require_predictor()
-        prompts = record.asked(predictor.predictor.capabilities)
-        return MaskRequest(
-            object_id, plane, prompts, record.previous, revision, predictor
-        )
+        predictor, shape = self._require_predictor(), plane.shape(self.volume.shape)
+        asked = record.question(predictor.predictor.capabilities, shape)
+        return MaskRequest(object_id, plane, *asked, revision, predictor)
 
     def is_current(self, request: MaskRequest | PlaneResult) -> bool:
         """Whether a request or its result is still wanted.
@@ -195,61 +208,38 @@ class Session(EditableLabels):
         )
 
     def compute(self, request: MaskRequest) -> PlaneResult:
-        """Compute a mask; for any thread.
-
-        Parameters
-        ----------
-        request : MaskRequest
-            From `request`.
-
-        Returns
-        -------
-        PlaneResult
-            For `commit`; the document is not touched.
-
-        Raises
-        ------
-        ImageError
-            If the plane cannot be read or segmented.
-        """
+        """Compute a mask for `commit`, in any thread; raises as `mask`."""
         prediction = request.predictor.predict(
             request.plane, request.prompts, request.previous
         )
         return PlaneResult.of(prediction, request)
 
-    def commit(self, result: PlaneResult) -> list[Change]:
-        """Write a computed mask into the labels.
+    def commit(self, result: PlaneResult | JointResult) -> list[Change]:
+        """Write a computed mask, or several, into the labels.
 
         Parameters
         ----------
-        result : PlaneResult
-            From `compute` or `follow`.
+        result : PlaneResult or JointResult
+            From `compute`, `follow` or `compute_together`.
 
         Returns
         -------
         list of Change
-            One, empty if the mask was there already; none if the result is stale or
-            has no mask and none of an earlier propagation is to be removed.
+            One each, empty if the mask was there already; none if the result is stale
+            or has no mask and none of an earlier propagation is to be removed.
 
         Raises
         ------
         OutputError
             If the journal cannot be written; the mask is written nevertheless.
         """
-        if not self.is_current(result):
-            return []
-        draft = Draft(self._document, result.propagation)
-        commit_result(draft, result)
-        step = draft.step()
-        self._document.settle(step)
-        if result.propagation:
-            self._document.history.push(step)
-            self._write(Propagated(result.propagation, result.object_id, result.plane))
-        else:
-            self._document.history.attach(step, (result.object_id, result.plane))
-            self._document.end_disturbed(draft.changes)
-            self._write(Predict(result.object_id, result.plane))
-        return draft.changes
+        entry = entry_of(result, self.is_current)
+        parts = result.results if isinstance(result, JointResult) else (result,)
+        current = [part for part in parts if self.is_current(part)]
+        changes = [c for part in current for c in take_over(self._document, part)]
+        if current:
+            self.log.write(entry)
+        return changes
 
     def mask(self, object_id: int, plane: Plane) -> npt.NDArray[np.bool_]:
         """Return the mask of an object on a plane; compute it if prompts are newer.
@@ -282,9 +272,14 @@ class Session(EditableLabels):
         own: npt.NDArray[np.bool_] = plane.view(self.labels) == object_id
         return own
 
-    def encode_plane(self, plane: Plane) -> None:
-        """Embed a plane ahead of its prompts, for any thread; raises as `mask`."""
-        self._require_predictor().embed(plane)
+    def is_encoded(self, plane: Plane, near: Point | None = None) -> bool:
+        """Whether a plane can be asked about near a point without encoding it first."""
+        predictor = self._plane_predictor
+        return predictor is not None and predictor.is_here(plane, near)
+
+    def encode_plane(self, plane: Plane, near: Point | None = None) -> None:
+        """Embed a plane, if large its part near a point, for any thread; see `mask`."""
+        self._require_predictor().embed_ahead(plane, near)
 
     def propagation(
         self,
@@ -323,25 +318,28 @@ class Session(EditableLabels):
         where = resolve_range(self.volume.shape, seed, axis, start, stop)
         settings = settings or PropagationSettings()
         predictor = self._require_predictor() if settings.needs_model else None
-        number = next(self._numbers)
+        number = self.log.next_number()
         request = request_propagation(
             self._document, predictor, number, several, where, settings,
             self.spacing, again,
         )  # fmt: skip
-        self._document.open_propagations[number] = request.finished
-        self._write(StartPropagation(number, several, where, settings, again))
+        self._document.revisions.open_propagations[number] = request.finished
+        self.log.write(StartPropagation(number, several, where, settings, again))
         return request
 
     def finish_propagation(self, request: PropagationRequest) -> None:
-        """Declare that nothing more comes of a propagation.
+        """Declare that nothing more comes of a propagation: late results are stale."""
+        under_way = self._document.revisions.open_propagations
+        if under_way.pop(request.number, None) is not None:
+            self.log.write(FinishPropagation(request.number))
 
-        Parameters
-        ----------
-        request : PropagationRequest
-            From `propagation`; its results on their way become stale.
-        """
-        if self._document.open_propagations.pop(request.number, None) is not None:
-            self._write(FinishPropagation(request.number))
+    def _look_with(self, predictor: Predictor) -> None:
+        self._cache.clear()
+        self._document.revisions.outdate_all()
+        self._plane_predictor = PlanePredictor(
+            self.volume, predictor, self.log.next_number(), self._cache, self._device,
+            self._store,
+        )  # fmt: skip
 
     def _require_predictor(self) -> PlanePredictor:
         if self._plane_predictor is None:

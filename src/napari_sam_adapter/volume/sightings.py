@@ -271,6 +271,7 @@ def to_result(
         request.origin(stretch, index) if stretch else None,
         seen.cues,
         request.score_is_trusted and seen.score_is_trusted,
+        seen.mask.box,
     )
 
 

@@ -15,12 +15,19 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam_adapter.volume.changes import Box
+
 AROUND = 3
 """Width in pixels of what counts as the surroundings of a mask."""
 FAINT = 8.0
 """Grey values: weaker contrast between inside and surroundings tells nothing."""
 FAINT_IN_NOISE = 0.5
 """Nor does contrast below this part of the spread of the surroundings."""
+PRIOR, EVIDENCE = -3.91, (1.53, 3.93, -3.5)
+"""Logistic regression on score, likeness and the logarithm of growth, made by
+``benchmarks/calibration.py``; sets weigh the same."""
+LARGEST_GROWTH = 2.0
+"""Logarithm beyond which growth says nothing more."""
 ADAPTATION = 0.1
 """Share of the newest plane in how an object is expected to look: brightness may fade
 over many planes, but an object that fades away within a few is noticed."""
@@ -113,6 +120,8 @@ class Cues:
     steadiness : float
         IoU that an object of this size still has if its outline moves as far as the
         rule allows on this way; 0 to 1.
+    growth : float
+        Area divided by that at the anchor, or the reverse; from 1.
     """
 
     score: float
@@ -120,6 +129,7 @@ class Cues:
     change: float
     likeness: float
     steadiness: float
+    growth: float = 1.0
 
     @property
     def is_empty(self) -> bool:
@@ -128,9 +138,14 @@ class Cues:
 
     @property
     def confidence(self) -> float:
-        """How far the mask is to be trusted, 0 to 1: all cues together."""
-        score = min(max(float(self.score), 0.0), 1.0)
-        return score * min(self.overlap / self.steadiness, 1.0) * self.likeness
+        """How probable a good mask is, IoU above 0.7: all cues together, 0 to 1."""
+        cues = (
+            min(max(float(self.score), 0.0), 1.0),
+            self.likeness,
+            min(math.log(self.growth), LARGEST_GROWTH),
+        )
+        evidence = sum(weight * cue for weight, cue in zip(EVIDENCE, cues, strict=True))
+        return 1 / (1 + math.exp(-(PRIOR + evidence)))
 
 
 def measure(
@@ -139,6 +154,7 @@ def measure(
     score: float,
     likeness: float,
     steadiness: float,
+    anchor_area: int = 0,
 ) -> Cues:
     """Return what can be said about a mask and the one before.
 
@@ -148,15 +164,38 @@ def measure(
         On this plane and on the one before; the latter not empty.
     score, likeness, steadiness : float
         As in `Cues`.
+    anchor_area : int
+        Pixels of the object at the anchor; 0 if they shall not count.
 
     Returns
     -------
     Cues
         For a `StopRule`.
     """
-    area, last_area = mask.area, last.area
-    change = max(area, last_area) / min(area, last_area) if area else math.inf
-    return Cues(score, mask.overlap(last), change, likeness, steadiness)
+    change = _ratio(mask.area, last.area)
+    growth = _ratio(mask.area, anchor_area or mask.area)
+    overlap = mask.overlap(last)
+    return Cues(score, overlap, change, likeness, steadiness, growth)
+
+
+def _ratio(area: int, other: int) -> float:
+    return max(area, other) / min(area, other) if area else math.inf
+
+
+def surroundings(mask: BoxedMask) -> Box:
+    """Return the part of a plane that says how an object looks.
+
+    Parameters
+    ----------
+    mask : BoxedMask
+        The object, not empty.
+
+    Returns
+    -------
+    (row_start, column_start, row_stop, column_stop)
+        Half-open, inside the plane.
+    """
+    return common_box([mask], AROUND)
 
 
 def expected_overlap(
@@ -216,11 +255,28 @@ class Look:
         Look
             If nothing is around it, both are the mean inside.
         """
-        top, left, bottom, right = box = common_box([mask], AROUND)
-        grey = image[top:bottom, left:right]
+        top, left, bottom, right = surroundings(mask)
+        return cls.of_part(image[top:bottom, left:right], mask)
+
+    @classmethod
+    def of_part(cls, grey: npt.NDArray[np.uint8], mask: BoxedMask) -> Look:
+        """Measure an object on the part of a plane that is its `surroundings`.
+
+        Parameters
+        ----------
+        grey : (h, w) or (h, w, 3) uint8 array
+            That part as the predictor sees it.
+        mask : BoxedMask
+            The object, not empty.
+
+        Returns
+        -------
+        Look
+            As `of` does.
+        """
         if grey.ndim == 3:
             grey = grey.mean(axis=-1)
-        inside = mask.window(box)
+        inside = mask.window(surroundings(mask))
         belt = ndimage.binary_dilation(inside, iterations=AROUND) & ~inside
         mean = float(grey[inside].mean())
         if not belt.any():

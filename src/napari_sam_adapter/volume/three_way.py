@@ -242,7 +242,7 @@ def _finished(
 
 def _sighting(result: PlaneResult) -> Sighting:
     return Sighting(
-        BoxedMask.of(result.mask),
+        BoxedMask.of(result.mask, result.box),
         result.score,
         result.confidence,
         result.reason,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.model.variants import ADAPTERS, MODELS, ModelVariant
 from napari_sam_adapter.weight_store.folder import (
+    IMAGES,
     PART,
     SHIPPED_FOLDER,
     SUM,
@@ -163,6 +164,7 @@ def _imported(kind: Kind) -> list[Entry]:
                 f"imported from {path.name}",
                 "its own",
                 "this computer",
+                preprocessing=_preprocessing(path),
             ),
             kind,
             State.IMPORTED,
@@ -170,8 +172,16 @@ def _imported(kind: Kind) -> list[Entry]:
             _size(path),
         )
         for path in files
-        if path.is_file() and path.suffix != SUM
+        if path.is_file() and path.suffix not in (SUM, IMAGES)
     ]
+
+
+def _preprocessing(path: Path) -> str | None:
+    try:
+        told = path.with_name(path.name + IMAGES).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return told.strip() or None
 
 
 def _size(path: Path) -> int:

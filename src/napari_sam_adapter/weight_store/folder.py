@@ -19,8 +19,9 @@ CACHE_VARIABLE = "NAPARI_SAM_ADAPTER_CACHE"
 """Environment variable that moves the folder of downloaded weights."""
 SHIPPED_FOLDER = Path(__file__).parents[1] / "weights"
 """Inside the package."""
-PART, SUM = ".part", ".sha256"
-"""What is added to the name of a file for a download under way, and for its sum."""
+PART, SUM, IMAGES = ".part", ".sha256", ".images"
+"""What is added to the name of a file for a download under way, for its sum, and for
+how an imported network wants its images."""
 
 
 def cache_folder() -> Path:

@@ -19,6 +19,7 @@ from napari_sam_adapter.weight_store.entries import (
     import_folder,
 )
 from napari_sam_adapter.weight_store.folder import (
+    IMAGES,
     SUM,
     check_sum,
     file_sum,
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
-def add_file(source: Path, name: str, kind: Kind) -> Entry:
+def add_file(
+    source: Path, name: str, kind: Kind, preprocessing: str | None = None
+) -> Entry:
     """Copy a weight file into the cache folder under a name.
 
     Parameters
@@ -45,6 +48,8 @@ def add_file(source: Path, name: str, kind: Kind) -> Entry:
         Letters, digits, ``_``, ``.`` and ``-``; not taken yet.
     kind : Kind
         What it is.
+    preprocessing : str, optional
+        How a model wants its images; kept beside the file.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def add_file(source: Path, name: str, kind: Kind) -> Entry:
     if not source.is_file():
         raise CheckpointError(f"Expected a weight file at {source}, found none.")
     make_folder(import_folder(kind))
-    _copy(source, import_folder(kind) / name)
+    _copy(source, import_folder(kind) / name, preprocessing)
     entry = find_entry(name, kind)
     assert entry is not None  # it was just put there
     return entry
@@ -117,8 +122,8 @@ def remove(entry: Entry) -> None:
             f"Expected a file that was downloaded or imported, but {entry.name} "
             f"{where}. There is nothing to remove."
         )
-    beside = entry.path.with_name(entry.path.name + SUM)
-    for path in (entry.path, entry.part, beside):
+    beside = [entry.path.with_name(entry.path.name + end) for end in (SUM, IMAGES)]
+    for path in (entry.path, entry.part, *beside):
         with _removing(path):
             path.unlink(missing_ok=True)
     if entry.state is State.IMPORTED:
@@ -168,14 +173,17 @@ def checked_path(entry: Entry) -> Path:
     return entry.path
 
 
-def _copy(source: Path, folder: Path) -> None:
-    """Copy a file and its sum into a new folder, which appears whole or not at all."""
+def _copy(source: Path, folder: Path, preprocessing: str | None) -> None:
+    """Copy a file into a new folder, which appears whole or not at all."""
     temporary = folder.with_name(f".{secrets.token_hex(4)}")
     path = temporary / (source.name.lstrip(".") or "weights")
     try:
         with writing(folder):
             temporary.mkdir()
             shutil.copyfile(source, path)
+            if preprocessing is not None:
+                told = path.with_name(path.name + IMAGES)
+                told.write_text(f"{preprocessing}\n", encoding="utf-8")
         pin_sum(path, file_sum(path))
         with writing(folder):
             os.replace(temporary, folder)

@@ -1,0 +1,119 @@
+"""The adapter's part of an encoding, against the way of the published code.
+
+    python benchmarks/adapter_speed.py [--rounds 5]
+
+Random weights; the tokens stand for those of vit_b at 1024 x 1024. The published way is
+written here from its description: three complex transforms with the low frequencies set
+to zero, the prompts of all blocks made first, each added to the tokens before its
+block. The calls of a round alternate in one process; blocks are left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from rounds import (
+    HEAD,
+    alternate,
+    machine,
+    options,
+    print_growth,
+    print_memory,
+    print_row,
+)
+
+from napari_sam_adapter.model.adapter import SamAdapter
+from napari_sam_adapter.model.fast_adapter import as_addition
+from napari_sam_adapter.model.fast_block import _add
+from napari_sam_adapter.model.layers import warm_up_vector_math
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WIDTH, DEPTH, SIDE, PATCH = 768, 12, 1024, 16
+REMOVED = 0.25
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+IMAGES = {"grey": 1, "colour": 3}
+
+
+def main() -> None:
+    chosen = options(__doc__).parse_args()
+    torch.set_num_threads(chosen.threads)
+    warm_up_vector_math()
+    adapter = random_adapter()
+    tokens = torch.randn(1, SIDE // PATCH, SIDE // PATCH, WIDTH)
+    with torch.inference_mode():
+        if chosen.peak:
+            act = published if chosen.peak[0] == "published" else ours
+            image = normalised(IMAGES["colour"])
+            act(adapter, normalised(3)[..., :64, :64], tokens[:, :4, :4])
+            print_growth(lambda: act(adapter, image, tokens.clone()))
+            return
+        print(HEAD)
+        for name, channels in IMAGES.items():
+            compare(name, adapter, normalised(channels), tokens, chosen.rounds)
+    print_memory("adapter, memory", ["published"], ["ours"], chosen.threads)
+    print(f"\n{machine()}")
+
+
+def compare(
+    name: str, adapter: SamAdapter, image: Tensor, tokens: Tensor, rounds: int
+) -> None:
+    expected = published(adapter, image, tokens)
+    difference = (ours(adapter, image, tokens) - expected).abs().max()
+    seconds = alternate(
+        lambda: published(adapter, image, tokens),
+        lambda: ours(adapter, image, tokens),
+        rounds,
+    )
+    print_row(f"adapter of vit_b, {name} image", seconds, f"{difference:.1e}")
+
+
+def random_adapter() -> SamAdapter:
+    torch.manual_seed(0)
+    adapter = SamAdapter(WIDTH, DEPTH).eval().requires_grad_(False)
+    torch.nn.init.normal_(adapter.shared_mlp.weight, std=0.02)
+    return adapter
+
+
+def normalised(channels: int) -> Tensor:
+    """Return noise as the encoder gets it, channels last in memory."""
+    pixels = torch.randint(0, 256, (1, SIDE, SIDE, channels)).expand(-1, -1, -1, 3)
+    return ((pixels - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2)
+
+
+def ours(adapter: SamAdapter, image: Tensor, tokens: Tensor) -> Tensor:
+    stream = tokens + 0  # stands for adding positions, which both do
+    spare = torch.empty_like(stream)  # where the block's answer goes, in any case
+    for tuned in adapter.tuned(image, tokens, None):
+        added = as_addition(adapter.shared_mlp, tuned)
+        _add(stream[0], added.rows[0], added.weight, added.bias, spare[0])
+        stream, spare = spare, stream
+    return stream
+
+
+def published(adapter: SamAdapter, image: Tensor, tokens: Tensor) -> Tensor:
+    stream = tokens + 0
+    features = adapter.embedding_generator(tokens)
+    features = features + adapter.prompt_generator(published_filter(image))
+    layers = [adapter.get_submodule(f"lightweight_mlp_{i}") for i in range(DEPTH)]
+    prompts = [adapter.shared_mlp(layer(features)) for layer in layers]
+    for prompt in prompts:
+        stream = stream + prompt
+    return stream
+
+
+def published_filter(image: Tensor) -> Tensor:
+    rows, columns = image.shape[-2:]
+    reach = int((rows * columns * REMOVED) ** 0.5 // 2)
+    kept = torch.ones_like(image)
+    middle = [slice(side // 2 - reach, side // 2 + reach) for side in (rows, columns)]
+    kept[..., middle[0], middle[1]] = 0
+    spectrum = torch.fft.fftshift(torch.fft.fft2(image, norm="forward")) * kept
+    back = torch.fft.ifft2(torch.fft.ifftshift(spectrum), norm="forward")
+    return back.real.abs()
+
+
+if __name__ == "__main__":
+    main()

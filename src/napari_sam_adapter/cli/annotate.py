@@ -1,0 +1,40 @@
+"""``annotate``: napari on a series of images, one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003  typer reads the annotation
+from typing import Annotated
+
+import typer
+
+from napari_sam_adapter.cli.demo import has_display
+from napari_sam_adapter.errors import DeviceError
+
+ZARR = ".zarr"
+
+
+def annotate(
+    images: Annotated[
+        list[Path], typer.Argument(help="A folder of images, or several images.")
+    ],
+) -> None:
+    """Annotate images one after the other in napari, from where it was left.
+
+    PageDown saves the labels beside the image and opens the next one.
+    """
+    from napari_sam_adapter.image_io.series import Series
+
+    is_folder = len(images) == 1 and images[0].is_dir() and images[0].suffix != ZARR
+    series = Series.of_folder(images[0]) if is_folder else Series(images)
+    _require_display()
+    from napari_sam_adapter.plugin.demo import run_series
+
+    run_series(series)
+
+
+def _require_display() -> None:
+    if not has_display():
+        raise DeviceError(
+            "Expected a display to open napari on, found none. Start it on a desktop, "
+            "or use segment."
+        )

@@ -1,0 +1,37 @@
+"""``export``: labels from one format into another."""
+
+from __future__ import annotations
+
+import typer
+
+from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+
+
+def export(
+    labels: options.LabelsArgument,
+    output: options.ExportArgument,
+    image: options.LikeOption = None,
+    overwrite: options.OverwriteOption = False,
+) -> None:
+    """Write labels in another format, or as COCO annotations.
+
+    Axes, scale, units and position are those of the image, if it is given, else
+    those of the label file.
+    """
+    import numpy as np
+
+    from napari_sam_adapter.cli.label_files import open_labels
+    from napari_sam_adapter.cli.segment import check_apart
+    from napari_sam_adapter.image_io import export_labels, open_image
+    from napari_sam_adapter.image_io.exporting import check_export_path
+    from napari_sam_adapter.volume.ledger import Ledger
+
+    check_apart("labels", labels, "output", output)
+    if image is not None:
+        check_apart("image", image, "output", output)
+    check_export_path(output, overwrite)
+    like = None if image is None else open_image(image)
+    opened = open_labels(labels, like)
+    data = np.asarray(opened.data)
+    export_labels(output, data, like or opened, overwrite=overwrite)
+    typer.echo(f"{output}: {len(Ledger(data).objects)} objects")

@@ -1,0 +1,46 @@
+"""``measure``: an image and its labels in, a table of the objects out."""
+
+from __future__ import annotations
+
+import typer
+
+from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+
+
+def measure(
+    image: options.ImageArgument,
+    labels: options.LabelsArgument,
+    output: options.TableOption,
+    channel: options.ChannelOption = None,
+    overwrite: options.OverwriteOption = False,
+) -> None:
+    """Measure size, place, shape and brightness of the objects of a label file.
+
+    One line per object, or per object and time point. Lengths, areas and volumes are
+    in the unit of the image, if z, y and x have one; the last column names it.
+    """
+    from tqdm import tqdm
+
+    from napari_sam_adapter.cli.label_files import open_labels
+    from napari_sam_adapter.cli.segment import check_apart, open_channel
+    from napari_sam_adapter.image_io.output import check_output
+    from napari_sam_adapter.image_io.tables import save_csv
+    from napari_sam_adapter.volume.axes import spacing_of, unit_of
+    from napari_sam_adapter.volume.measuring import Measuring, table_of
+
+    for kind, path in (("image", image), ("labels", labels)):
+        check_apart(kind, path, "table", output)
+    check_output(output, overwrite)
+    opened = open_channel(image, channel)
+    axes, units = opened.label_axes, opened.units
+    measuring = Measuring(
+        open_labels(labels, opened).data,
+        opened.data,
+        axes,
+        spacing_of(axes, opened.scale, units),
+        unit_of(axes, units),
+    )
+    bar = tqdm(measuring.blocks(), "measuring", unit="block", delay=1, disable=None)
+    table = table_of(measuring, [row for block in bar for row in block])
+    save_csv(output, table.columns, table.rows, overwrite)
+    typer.echo(f"{output}: {len(table.rows)} lines")

@@ -1,0 +1,88 @@
+"""``replay``: a saved session in, its labels out, without a display."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.loading import loader_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_sam_adapter.cli.loading import Loader
+    from napari_sam_adapter.image_io import OpenedImage
+    from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.session import Session
+
+
+def replay(
+    context: typer.Context,
+    session: options.SessionArgument,
+    image: options.SessionImageOption,
+    output: options.OptionalLabelsOption = None,
+    channel: options.ChannelOption = None,
+    device: options.RecordedDeviceOption = None,
+    overwrite: options.OverwriteOption = False,
+    methods: options.MethodsOption = False,
+) -> None:
+    """Do a saved session again: the same labels, bit for bit on the same device."""
+    from napari_sam_adapter.errors import OutputError
+    from napari_sam_adapter.image_io import open_image, save_labels
+    from napari_sam_adapter.image_io.formats import check_labels_path
+    from napari_sam_adapter.volume.methods import methods_sentence
+
+    if output is None and not methods:
+        raise OutputError("Expected something to do. Give --output, --methods or both.")
+    if output is not None:
+        check_labels_path(output, overwrite)
+    opened = open_image(image)
+    opened = opened if channel is None else opened.channel(channel)
+    done = _repeat(session, opened, loader_of(context), device)
+    if output is not None:
+        like = opened if done.labels.shape == opened.label_shape else None
+        save_labels(output, done.labels, like, overwrite)
+        typer.echo(f"{output}: {len(done.object_ids)} objects", err=methods)
+    if methods:
+        typer.echo(methods_sentence(done))
+
+
+def _repeat(
+    path: Path, image: OpenedImage, load: Loader, device: str | None
+) -> Session:
+    from tqdm import tqdm
+
+    from napari_sam_adapter.volume.described import DescribedPredictors
+    from napari_sam_adapter.volume.journal import replay_steps
+
+    predictors = DescribedPredictors(partial(_load, load), device=device)
+    steps = replay_steps(path, image.data, predictors, axes=_axes(path, image))
+    first = next(steps)
+    bar = tqdm(steps, "replaying", first.total, unit="edit", delay=1, disable=None)
+    for _ in bar:
+        pass
+    return first.session
+
+
+def _axes(path: Path, image: OpenedImage) -> str:
+    """Return what the axes mean: napari gives channels a slider of their own."""
+    from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
+    from napari_sam_adapter.volume.journal_file import find_journal, read_journal
+
+    header, _ = read_journal(find_journal(path))
+    all_spatial = header.image["shape"] == list(image.data.shape)
+    return SPATIAL_LETTERS[-len(image.data.shape) :] if all_spatial else image.axes
+
+
+def _load(
+    load: Loader,
+    model: str,
+    adapter: str | None,
+    device: str,
+    dtype: str,
+    preprocessing: str | None,
+) -> Predictor:
+    return load(model, adapter, device, preprocessing, dtype)

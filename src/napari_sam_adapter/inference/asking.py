@@ -1,0 +1,92 @@
+"""Objects that share a pass through the decoder: their prompts in, their masks out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.inference.answers import to_prediction, trained_masks
+from napari_sam_adapter.inference.prompt_tensors import as_mask_prompt, to_tensors
+from napari_sam_adapter.inference.stability import stability
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from napari_sam_adapter.inference.decoding import Decoding
+    from napari_sam_adapter.inference.embedding import ImageEmbedding
+    from napari_sam_adapter.inference.network import Network
+    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.predictions import MaskPrediction
+    from napari_sam_adapter.prompts import Prompts
+
+
+@torch.inference_mode()
+def ask_alike(
+    network: Network,
+    family: Family,
+    embedding: ImageEmbedding,
+    group: Sequence[Prompts],
+    previous: Sequence[npt.NDArray[np.float32] | None],
+) -> list[MaskPrediction]:
+    """Segment objects whose prompts have the same kind.
+
+    Parameters
+    ----------
+    network : Network
+        Decodes.
+    family : Family
+        Which prompts it understands, which masks and scores were trained.
+    embedding : ImageEmbedding
+        The encoded plane.
+    group : sequence of Prompts
+        One per object, without polygons; all of one kind, see `kind_of`.
+    previous : sequence of (h, w) float32 array or None
+        Logits of the last answer for each, to be refined.
+
+    Returns
+    -------
+    list of MaskPrediction
+        In the same order.
+
+    Raises
+    ------
+    PromptError
+        If there is no prompt, one lies outside the plane, or is not understood.
+    """
+    frame, capabilities = embedding.frame, family.capabilities
+    for prompts in group:
+        if prompts.is_empty:
+            raise PromptError("Expected a point, box or mask to segment, got none.")
+        prompts.check_inside(frame.original)
+        capabilities.check(prompts)
+    ambiguous = group[0].is_ambiguous and previous[0] is None
+    chosen, count = trained_masks(family, ambiguous)
+
+    def decode(decoding: Decoding, part: slice) -> tuple[Tensor, Tensor]:
+        points, boxes, masks = to_tensors(
+            group[part], previous[part], frame, decoding.device
+        )
+        masks = as_mask_prompt(masks, family)
+        return decoding.decode(embedding, points, boxes, masks, chosen)
+
+    logits, scores = network.decode(decode, len(group))
+    trusted = capabilities.score_is_trusted
+    if not trusted:
+        scores = stability(logits)
+    found = [
+        to_prediction(logits[i], scores[i], frame, family, count, _on_object(prompts))
+        for i, prompts in enumerate(group)
+    ]
+    return [replace(p, score_is_trusted=trusted) for p in found]
+
+
+def _on_object(prompts: Prompts) -> npt.NDArray[np.float64]:
+    points, signs = prompts.all_points()
+    return points[signs]

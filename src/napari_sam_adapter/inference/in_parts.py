@@ -1,0 +1,92 @@
+"""Work on many things at once: on fewer where memory runs out."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import torch
+
+from napari_sam_adapter.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Result = TypeVar("Result")
+
+_PHRASES = "out of memory", "not enough memory", "can't allocate memory"
+_log = logging.getLogger(__name__)
+
+
+class Things(Protocol):
+    """A tensor, a range, or a list."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, part: slice, /) -> Any:
+        """Return some of them."""
+
+
+def in_parts(
+    work: Callable[[Any], Result],
+    things: Things,
+    fall_back: Callable[[], None],
+    what: str,
+) -> list[Result]:
+    """Work on things in as few parts as the device's memory allows.
+
+    Parameters
+    ----------
+    work : callable
+        Works on some of them.
+    things : tensor, range or list
+        At least one.
+    fall_back : callable
+        Makes `work` use the CPU from then on; called when not even one fits.
+    what : str
+        What they are, for messages.
+
+    Returns
+    -------
+    list
+        What came of each part, in order.
+
+    Raises
+    ------
+    DeviceError
+        If one does not fit on the CPU either.
+    """
+    done = _attempt(work, things)
+    if done is None and len(things) == 1:
+        fall_back()
+        done = _attempt(work, things)
+        if done is None:
+            raise DeviceError(
+                f"Expected enough memory for one of the {what}, got too little on the "
+                "device and on the CPU. Close other programs or use a smaller model."
+            )
+    if done is not None:
+        return list(done)
+    half = (len(things) + 1) // 2
+    _log.warning("Out of memory: working on %d %s at a time.", half, what)
+    first = in_parts(work, things[:half], fall_back, what)
+    return first + in_parts(work, things[half:], fall_back, what)
+
+
+def _attempt(work: Callable[[Any], Result], things: Things) -> tuple[Result] | None:
+    """Return None if memory ran out; what the attempt held is free again by then."""
+    try:
+        return (work(things),)
+    except RuntimeError as error:
+        if not _tells_of_memory(error):
+            raise
+    return None
+
+
+def _tells_of_memory(error: RuntimeError) -> bool:
+    """Only CUDA has a class for it; MPS and the CPU say it in words."""
+    words = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        phrase in words for phrase in _PHRASES
+    )

@@ -1,0 +1,167 @@
+"""A network on its device; where memory runs out it does less at once, then moves."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_sam_adapter.inference.decoding import Decoding
+from napari_sam_adapter.inference.in_parts import in_parts
+from napari_sam_adapter.model.adapter import AdaptedImageEncoder
+from napari_sam_adapter.model.image_encoder import EncodedImage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import Tensor
+
+    from napari_sam_adapter.model.checkpoints import Checkpoint
+
+
+class Network:
+    """Encoder and decoder of a checkpoint, all of it on one device.
+
+    Networks may share tensors, such as a base and its adapters. When one of them moves
+    to the CPU the shared tensors go with it, and the others follow before their next
+    step: each looks where its image encoder is.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Its modules are moved.
+    device : str
+        A device of this machine.
+    dtype : torch.dtype
+        Number format of the image encoder.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> None:
+        self.sam, self.dtype = checkpoint.sam, dtype
+        self.encoder = checkpoint.image_encoder
+        self._move(torch.device(device))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the image encoder is now."""
+        device: torch.device = next(self.sam.image_encoder.parameters()).device
+        return device
+
+    @property
+    def decoding(self) -> Decoding:
+        """The decoder, on the device where the image encoder is."""
+        self._follow()
+        return self._decoding
+
+    @torch.inference_mode()
+    def encode(self, batch: Tensor, valid: tuple[int, int]) -> list[EncodedImage]:
+        """Encode images in as few parts as memory allows.
+
+        Parameters
+        ----------
+        batch : (B, 3, S, S) tensor
+            Normalised.
+        valid : tuple of int
+            Rows and columns that are not padding.
+
+        Returns
+        -------
+        list of EncodedImage
+            The parts in order.
+
+        Raises
+        ------
+        DeviceError
+            If not even one image fits on the CPU.
+        """
+
+        def encode(part: Tensor) -> EncodedImage:
+            return self._encode(part.to(self.device), valid)
+
+        self._follow()
+        return in_parts(encode, batch, self._fall_back, "images")
+
+    @torch.inference_mode()
+    def decode(
+        self, decode: Callable[[Decoding, slice], tuple[Tensor, Tensor]], count: int
+    ) -> tuple[Tensor, Tensor]:
+        """Decode objects in as few parts as memory allows.
+
+        Parameters
+        ----------
+        decode : callable
+            Masks and scores of some of the objects.
+        count : int
+            Number of objects.
+
+        Returns
+        -------
+        masks, scores : tensors
+            Of all objects.
+
+        Raises
+        ------
+        DeviceError
+            If not even one object fits on the CPU.
+        """
+
+        def decode_part(part: range) -> tuple[Tensor, Tensor]:
+            return decode(self._decoding, slice(part.start, part.stop))
+
+        self._follow()
+        parts = in_parts(decode_part, range(count), self._fall_back, "objects")
+        if len(parts) == 1:
+            return parts[0]
+        masks, scores = zip(*parts, strict=True)
+        return (
+            torch.cat([mask.to(self.device) for mask in masks]),
+            torch.cat([score.to(self.device) for score in scores]),
+        )
+
+    def _encode(self, batch: Tensor, valid: tuple[int, int]) -> EncodedImage:
+        is_adapted = isinstance(self.encoder, AdaptedImageEncoder)
+        is_half = self.dtype != torch.float32
+        with torch.autocast(batch.device.type, self.dtype, enabled=is_half):
+            encoded = self.encoder(*((batch, valid) if is_adapted else (batch,)))
+        return EncodedImage(*encoded)
+
+    def _fall_back(self) -> None:
+        if self.device.type != "cpu":
+            warnings.warn(
+                f"Too little memory on {self.device}: going on on the CPU.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            self._move(torch.device("cpu"))
+
+    def _follow(self) -> None:
+        if self._decoding.device != self.device:
+            self._move(self.device)
+
+    def _move(self, device: torch.device) -> None:
+        # tensors made in inference mode could not be shared with a training later
+        with torch.inference_mode(False):
+            self.sam.to(device)
+            self.encoder.to(device)
+        self._decoding = Decoding(self.sam)
+
+
+def one_by_one(encoded: EncodedImage) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+    """Split a batch.
+
+    Parameters
+    ----------
+    encoded : EncodedImage
+        Of B images.
+
+    Yields
+    ------
+    features : (1, 256, h, w) tensor
+        In float32.
+    skips : tuple of tensors
+        In float32.
+    """
+    for i in range(len(encoded.embedding)):
+        skips = tuple(skip[i : i + 1].float() for skip in encoded.skips)
+        yield encoded.embedding[i : i + 1].float(), skips

@@ -1,0 +1,91 @@
+"""Many points to the masks that promise enough, each made in its box only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from napari_sam_adapter.inference.answers import trained_masks
+from napari_sam_adapter.inference.mask_pixels import MaskInBox, to_box
+from napari_sam_adapter.inference.stability import stability
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from napari_sam_adapter.inference.decoding import Decoding
+    from napari_sam_adapter.inference.embedding import ImageEmbedding
+    from napari_sam_adapter.model.families import Family
+
+
+class Proposal(NamedTuple):
+    """A mask that a point found.
+
+    Attributes
+    ----------
+    mask : MaskInBox
+        Not empty.
+    score : float
+        As of a `MaskCandidate`.
+    """
+
+    mask: MaskInBox
+    score: float
+
+
+def propose(
+    decoding: Decoding,
+    family: Family,
+    embedding: ImageEmbedding,
+    points: npt.NDArray[np.float64],
+    min_score: float,
+) -> list[Proposal]:
+    """Return the masks at some points whose score is high enough.
+
+    Parameters
+    ----------
+    decoding : Decoding
+        Of the network.
+    family : Family
+        What it was trained for.
+    embedding : ImageEmbedding
+        The encoded plane.
+    points : (N, 2) float array
+        (row, column) pixels of the plane.
+    min_score : float
+        Masks whose score is not higher are left out.
+
+    Returns
+    -------
+    list of Proposal
+        In the order of the points, the best first for each of them.
+    """
+    frame = embedding.frame
+    xy = frame.to_xy(points)[:, None]
+    asked = xy, torch.ones(len(points), 1, dtype=torch.int64)
+    found = _scored(decoding, family, embedding, asked, min_score)
+    proposals = [Proposal(to_box(low, frame, family), score) for low, score in found]
+    return [proposal for proposal in proposals if proposal.mask.pixels.size]
+
+
+def _scored(
+    decoding: Decoding,
+    family: Family,
+    embedding: ImageEmbedding,
+    points: tuple[Tensor, Tensor],
+    min_score: float,
+) -> Iterator[tuple[Tensor, float]]:
+    """Yield low-resolution logits with their scores."""
+    masks, count = trained_masks(family, is_ambiguous=True)
+    is_trusted = family.capabilities.score_is_trusted
+    # where the network cannot judge its masks, the masks are judged
+    least = min_score if is_trusted else -torch.inf
+    for found in decoding.decode_above(embedding, points, masks, least):
+        scores = found.scores if is_trusted else stability(found.logits)
+        for i in scores.argsort(descending=True)[:count].tolist():
+            if scores[i] > min_score:
+                yield found.logits[i], float(scores[i])

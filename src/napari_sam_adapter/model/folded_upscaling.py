@@ -1,0 +1,117 @@
+"""Image tokens to masks by products: each token gives 4 x 4 pixels of every mask.
+
+A transposed convolution whose kernel is as large as its stride is a product per token.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_sam_adapter.model.products import product
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.model.layers import LayerNorm2d
+    from napari_sam_adapter.model.mask_decoder import MaskDecoder
+
+_TOKENS = 1024
+"""Tokens that are upscaled together, so that what is made of them is small."""
+
+
+def plain_masks(
+    decoder: MaskDecoder, keys: Tensor, weights: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """Upscale token by token.
+
+    Parameters
+    ----------
+    decoder : MaskDecoder
+        Whose layers are used.
+    keys : (h * w, C) tensor
+        Image tokens after the transformer.
+    weights : (M, C / 8) tensor
+        What the hyper-networks make of M mask tokens.
+    size : (int, int)
+        h and w.
+
+    Returns
+    -------
+    (M, 4h, 4w) tensor
+        Logits.
+    """
+    h, w = size
+    parts = [_upscaled(decoder, part, weights) for part in torch.split(keys, _TOKENS)]
+    pixels = torch.cat(parts, dim=1).view(-1, h, w, 2, 2, 2, 2)
+    return pixels.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 4 * h, 4 * w)
+
+
+def _upscaled(decoder: MaskDecoder, keys: Tensor, weights: Tensor) -> Tensor:
+    """Return the logits of some tokens (S, C) as (M, S * 16)."""
+    rows = _first_upscaling(decoder, keys)
+    torch.ops.aten.gelu_(rows)
+    rows = _enlarge(rows, decoder.output_upscaling[3])
+    torch.ops.aten.gelu_(rows)
+    return product(weights, rows)
+
+
+def refined_masks(
+    decoder: MaskDecoder,
+    keys: Tensor,
+    weights: Tensor,
+    size: tuple[int, int],
+    skips: tuple[Tensor, ...],
+    maps: Tensor,
+) -> Tensor:
+    """Upscale with the small model's finer maps and drawn prompts.
+
+    Parameters
+    ----------
+    decoder, keys, weights, size
+        As in `plain_masks`.
+    skips, maps
+        See `MaskDecoder.forward`; of one prompt.
+
+    Returns
+    -------
+    (M, 4h, 4w) tensor
+        Logits.
+    """
+    assert decoder.refiner is not None
+    coarse, fine = skips
+    h, w = size
+    x = _to_map(_first_upscaling(decoder, keys), (h, w))
+    x = decoder.refiner.coarse(F.gelu(x + coarse), maps)
+    rows = _enlarge(to_rows(x), decoder.output_upscaling[3])
+    x = _to_map(rows, (2 * h, 2 * w))
+    x = decoder.refiner.fine(F.gelu(x + fine), maps)
+    return product(weights, to_rows(x)).view(-1, 4 * h, 4 * w)
+
+
+def _first_upscaling(decoder: MaskDecoder, keys: Tensor) -> Tensor:
+    """Return rows (S * 4, C / 4): the four parts of each token, normalised."""
+    norm = cast("LayerNorm2d", decoder.output_upscaling[1])
+    rows = _enlarge(keys, decoder.output_upscaling[0])
+    return F.layer_norm(rows, norm.weight.shape, norm.weight, norm.bias, norm.eps)
+
+
+def _enlarge(rows: Tensor, convolution: torch.nn.Module) -> Tensor:
+    """Apply a transposed 2 x 2 convolution of stride 2 to rows (S, C): (S * 4, C')."""
+    weight = convolution.get_parameter("weight")  # (C, C', 2, 2)
+    bias = convolution.get_parameter("bias")
+    flat = weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0])
+    return product(rows, flat, bias.repeat(4)).view(-1, len(bias))
+
+
+def _to_map(rows: Tensor, size: tuple[int, int]) -> Tensor:
+    """Turn the four parts of each token into a map (1, C, 2h, 2w), channels last."""
+    h, w = size
+    grid = rows.view(h, w, 2, 2, -1).transpose(1, 2)
+    return grid.reshape(1, 2 * h, 2 * w, -1).permute(0, 3, 1, 2)
+
+
+def to_rows(x: Tensor) -> Tensor:
+    """Turn a map (1, C, h, w) into rows (h * w, C) that follow each other."""
+    return x[0].permute(1, 2, 0).reshape(-1, x.shape[1])  # free for channels last

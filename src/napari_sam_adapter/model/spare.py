@@ -1,0 +1,43 @@
+"""Memory that is used again: fresh pages can cost more than the sums in them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Spare:
+    """Tensors for what is not needed for long; for one thread at a time.
+
+    Notes
+    -----
+    The C library gives freed memory back to the system as soon as there is much of it,
+    and every page has to be cleared when it is asked for again.
+    """
+
+    def __init__(self) -> None:
+        self._tensors: dict[str, Tensor] = {}
+
+    def tensor(self, name: str, like: Tensor) -> Tensor:
+        """Return a tensor that holds anything, until the name is asked for again.
+
+        Parameters
+        ----------
+        name : str
+            What it is for.
+        like : tensor
+            Tells shape, number format and device.
+
+        Returns
+        -------
+        tensor
+            The same one each time, as long as `like` stays alike.
+        """
+        found = self._tensors.get(name)
+        asked = like.shape, like.dtype, like.device
+        if found is None or (found.shape, found.dtype, found.device) != asked:
+            with torch.inference_mode(False):  # may be written to in any mode
+                shape, dtype, device = asked
+                found = torch.empty(shape, dtype=dtype, device=device)
+            self._tensors[name] = found
+        return found

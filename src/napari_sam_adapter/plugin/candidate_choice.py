@@ -1,0 +1,167 @@
+"""The masks that fit an ambiguous prompt: small pictures, outlines, and the choice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plugin.mask_overlay import MaskOverlay
+from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.state import Choice, Message, Tool
+from napari_sam_adapter.volume.changes import bounding_box
+from napari_sam_adapter.volume.edits import ChooseCandidate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.predictions import MaskCandidate
+    from napari_sam_adapter.volume.plane import Plane
+
+COLOURS = ("#ffd23f", "#3fd2ff", "#ff8ad8")
+"""Of the outlines, the best mask first."""
+THUMBNAIL = 40
+LOOK_DELAY = 30
+"""Milliseconds by which outlines follow a mask: the mask goes first."""
+
+
+class CandidateChoice(Feature):
+    """Shows the candidates of the object under work and takes another of them.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose images are used.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__(controller)
+        self.overlay = MaskOverlay(controller.viewer, "SAM candidates", COLOURS)
+        self._shown: object = None
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(LOOK_DELAY)
+        self._timer.timeout.connect(self._look)
+        controller.add_commands(
+            {
+                "next_candidate": lambda: self._step(1),
+                "previous_candidate": lambda: self._step(-1),
+            }
+        )
+        controller.updated.connect(self._look_soon)
+        controller.state.events.tool.connect(self._look_soon)
+        controller.closed.connect(self._close)
+
+    @reporting
+    def choose(self, number: int) -> None:
+        """Take one of the candidates; later clicks get one of the same size rank.
+
+        Parameters
+        ----------
+        number : int
+            From 0, the best first.
+        """
+        workspace = self._controller.in_use()
+        self._choose(workspace, workspace.plane_in_view(), number)
+
+    @reporting
+    def _step(self, step: int) -> None:
+        workspace = self._controller.in_use()
+        plane, object_id = workspace.plane_in_view(), workspace.object_id
+        count = len(workspace.session.candidates(object_id, plane))
+        if count < 2:
+            raise SessionError(
+                "Expected a single click that fits several masks, got none on this "
+                "slice. Click once on a new object."
+            )
+        chosen = workspace.session.chosen_candidate(object_id, plane)
+        self._choose(workspace, plane, (chosen + step) % count)
+
+    def _choose(self, workspace: Workspace, plane: Plane, number: int) -> None:
+        edit = ChooseCandidate(workspace.object_id, plane, number, remember=True)
+        workspace.session.apply(edit)
+        workspace.repaint()
+        self._controller.state.message = Message(
+            f"Mask {number + 1} is taken; the next click gets one of that size."
+        )
+        self._controller.update()
+
+    def _look_soon(self) -> None:
+        self._timer.start()
+
+    def _look(self) -> None:
+        workspace = self._controller.workspace
+        plane = None if workspace is None else workspace.plane_or_none()
+        if workspace is None or plane is None:
+            self._shown = None
+            self._show_nothing()
+            return
+        if self._controller.state.tool is not Tool.NONE:
+            self.overlay.prepare(workspace.image)  # ahead of the first click
+        object_id, session = workspace.object_id, workspace.session
+        shown = workspace, object_id, plane, session.revision(object_id, plane)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        is_ambiguous = session.prompts(object_id, plane).is_ambiguous
+        candidates = session.candidates(object_id, plane) if is_ambiguous else ()
+        if len(candidates) < 2:
+            self._show_nothing()
+        else:
+            self._show(workspace, plane, candidates)
+
+    def _show(
+        self, workspace: Workspace, plane: Plane, candidates: Sequence[MaskCandidate]
+    ) -> None:
+        state, session = self._controller.state, workspace.session
+        is_trusted = session.score(workspace.object_id, plane) is not None
+        masks = [candidate.mask for candidate in candidates]
+        state.choices = tuple(
+            Choice(candidate.score if is_trusted else None, thumbnail)
+            for candidate, thumbnail in zip(candidates, thumbnails(masks), strict=True)
+        )
+        state.chosen = session.chosen_candidate(workspace.object_id, plane)
+        self.overlay.show(workspace.image, plane, masks)
+
+    def _show_nothing(self) -> None:
+        self._controller.state.choices = ()
+        self.overlay.hide()
+
+    def _close(self) -> None:
+        self._timer.stop()
+        self._shown = None
+        self.overlay.close()
+
+
+def thumbnails(
+    masks: Sequence[npt.NDArray[np.bool_]],
+) -> list[npt.NDArray[np.bool_]]:
+    """Return small pictures of masks, all cut to the square around them together.
+
+    Parameters
+    ----------
+    masks : sequence of (H, W) bool arrays
+        Not empty.
+
+    Returns
+    -------
+    list of (T, T) bool arrays
+        In the same order.
+    """
+    together = np.logical_or.reduce(masks)
+    top, left, bottom, right = bounding_box(together)
+    side = max(bottom - top, right - left, 1)
+    steps = np.arange(THUMBNAIL) * side // THUMBNAIL
+    rows = steps + (top + bottom - side) // 2
+    columns = steps + (left + right - side) // 2
+    height, width = together.shape
+    is_inside = ((rows >= 0) & (rows < height))[:, None]
+    is_inside = is_inside & ((columns >= 0) & (columns < width))
+    where = np.ix_(rows.clip(0, height - 1), columns.clip(0, width - 1))
+    return [mask[where] & is_inside for mask in masks]

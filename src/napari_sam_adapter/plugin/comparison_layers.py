@@ -1,0 +1,116 @@
+"""Two layers with the outlines of two candidate masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Shapes
+
+from napari_sam_adapter.plugin.prompt_layers import transform_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from napari_sam_adapter.volume.planes import Plane
+
+    Line = npt.NDArray[np.float64]
+
+COLOURS = ("#4c9be8", "#ff9f43")
+TITLES = ("in use", "other")
+ROUGHNESS = 0.3
+"""How far a drawn outline may be from the mask's, in pixels."""
+
+
+class OutlineLayers:
+    """Outlines of two masks over an image; made when needed, taken away at the end.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layers live.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._image: Layer | None = None
+        self.layers: list[Shapes] = []
+
+    def show(
+        self,
+        image: Layer,
+        plane: Plane,
+        masks: tuple[npt.NDArray[np.bool_], ...],
+        names: tuple[str, ...],
+    ) -> None:
+        """Draw two masks on a plane and nothing else.
+
+        Parameters
+        ----------
+        image : Layer
+            What they lie over.
+        plane : Plane
+            Cut of the image.
+        masks : two (H, W) bool arrays
+            Of the plane.
+        names : two str
+            For the titles of the layers.
+        """
+        if self._image is not image or not all(map(self._is_there, self.layers)):
+            self.remove()
+            self._build(image)
+        width = max(0.5, max(masks[0].shape) / 250)
+        for number, layer in enumerate(self.layers):
+            layer.name = f"{TITLES[number]}: {names[number]}"
+            _empty(layer)
+            lines = [_embedded(plane, line) for line in _borders(masks[number])]
+            if lines:
+                layer.add_paths(lines, edge_color=COLOURS[number], edge_width=width)
+
+    def clear(self) -> None:
+        """Draw nothing."""
+        for layer in filter(self._is_there, self.layers):
+            _empty(layer)
+
+    def remove(self) -> None:
+        """Take the layers away that are still there."""
+        for layer in filter(self._is_there, self.layers):
+            self._viewer.layers.remove(layer)
+        self.layers, self._image = [], None
+
+    def _build(self, image: Layer) -> None:
+        active = self._viewer.layers.selection.active
+        for _ in TITLES:
+            layer = Shapes(ndim=image.ndim, **transform_of(image))
+            self._viewer.add_layer(layer)
+            self.layers.append(layer)
+        self._viewer.layers.selection.active = active
+        self._image = image
+
+    def _is_there(self, layer: Shapes) -> bool:
+        return layer in self._viewer.layers
+
+
+def _empty(layer: Shapes) -> None:
+    layer.remove(list(range(layer.nshapes)))
+
+
+def _borders(mask: npt.NDArray[np.bool_]) -> list[Line]:
+    """Return the (N, 2) border lines of a mask, also those of its holes."""
+    from skimage.measure import approximate_polygon, find_contours
+
+    padded = np.pad(mask, 1).astype(np.float32)
+    return [
+        approximate_polygon(line - 1, ROUGHNESS)  # type: ignore[no-untyped-call]
+        for line in find_contours(padded, 0.5)  # type: ignore[no-untyped-call]
+    ]
+
+
+def _embedded(plane: Plane, line: Line) -> Line:
+    """Return (N, 2) pixels of a plane as (N, D) points of the volume."""
+    points = np.empty((len(line), plane.ndim))
+    points[:, list(plane.other_axes)] = plane.position
+    points[:, list(plane.axes)] = line
+    return points

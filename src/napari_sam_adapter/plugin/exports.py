@@ -1,0 +1,246 @@
+"""Masks and measurements leave the viewer, in a thread of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_sam_adapter.errors import OutputError
+from napari_sam_adapter.image_io import export_labels, open_image
+from napari_sam_adapter.image_io.exporting import check_export_path
+from napari_sam_adapter.image_io.output import check_output
+from napari_sam_adapter.image_io.tables import save_csv
+from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.plugin.world_units import axes_of, described, units_of
+from napari_sam_adapter.volume.axes import unit_of
+from napari_sam_adapter.volume.measuring import Measuring, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.image_io import OpenedImage
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.measuring import MeasurementTable
+
+FILTERS = {
+    "OME-TIFF (*.tif *.tiff)": ".tif",
+    "OME-Zarr (*.zarr)": ".zarr",
+    "NIfTI (*.nii.gz *.nii)": ".nii.gz",
+    "COCO annotations (*.json)": ".json",
+    "Measurements (*.csv)": ".csv",
+    "All files (*)": ".tif",
+}
+NIFTI = (".nii", ".nii.gz")
+
+
+@dataclass(frozen=True, eq=False)
+class ExportTask:
+    """Everything that is needed to write labels.
+
+    Parameters
+    ----------
+    path : Path
+        Where they go.
+    labels : int array
+        A copy.
+    like : OpenedImage
+        The image.
+    classes : mapping of int to str
+        Of the objects that have one.
+    source : str or None
+        File of the image, if it has one.
+    """
+
+    path: Path
+    labels: npt.NDArray[np.integer[Any]]
+    like: OpenedImage
+    classes: Mapping[int, str]
+    source: str | None
+
+    def run(self) -> Path:
+        """Write the labels; for any thread.
+
+        Returns
+        -------
+        Path
+            What was written.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be written; nothing is left behind then.
+        """
+        labels, like = self.labels, self.like
+        if self.source and _ends(self.path, NIFTI) and _ends(self.source, NIFTI):
+            labels, like = _as_in_file(self.source, labels, like)
+        export_labels(self.path, labels, like, self.classes, overwrite=True)
+        return self.path
+
+
+class Exports(Feature):
+    """The commands that save and measure objects.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose images are used.
+    parent : QWidget
+        Under which the file dialog opens.
+    """
+
+    def __init__(self, controller: Controller, parent: QWidget) -> None:
+        super().__init__(controller)
+        self._parent = parent
+        self._queue = JobQueue(_nothing, mostly_waits=True)
+        controller.add_commands({"export": self.export, "measure": self.measure})
+        controller.closed.connect(self._queue.close)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being written or measured."""
+        return bool(self._queue.jobs)
+
+    @reporting
+    def export(self) -> None:
+        """Ask for a file, and save what its name asks for."""
+        workspace = self._controller.in_use()
+        path, kind = QFileDialog.getSaveFileName(
+            self._parent,
+            "Export objects",
+            f"{workspace.image.name}-objects",
+            ";;".join(FILTERS),
+        )
+        if path:
+            has_suffix = bool(Path(path).suffix)
+            self.save(Path(path if has_suffix else path + FILTERS.get(kind, ".tif")))
+
+    @reporting
+    def save(self, path: Path) -> None:
+        """Save labels, annotations or measurements; replaces a file of that name.
+
+        Parameters
+        ----------
+        path : Path
+            Ends in ``.csv`` for measurements, else as for `export_labels`.
+        """
+        if _ends(path, (".csv",)):
+            check_output(path, overwrite=True)
+            self._measure(path)
+            return
+        check_export_path(path, overwrite=True)
+        task = _task(self._controller.in_use(), path)
+        self._say(f"Saving {path.name} ...")
+        self._start(map(ExportTask.run, (task,)), self._on_saved)
+
+    @reporting
+    def measure(self) -> None:
+        """Measure all objects; the Labels layer gets the table as its features."""
+        self._measure(None)
+
+    def _measure(self, path: Path | None) -> None:
+        workspace = self._controller.in_use()
+        steps = _measuring_steps(_measuring(workspace), path)
+        self._say("Measuring ...")
+        self._start(steps, partial(self._on_measured, workspace, path))
+
+    def _start(self, steps: Iterator[Any], on_result: Any) -> None:
+        self._queue.submit(
+            Job(self, object(), Priority.VIEW, steps, on_result, self.report)
+        )
+
+    def _on_saved(self, path: Path) -> None:
+        self._say(f"Saved {path}.")
+
+    def _on_measured(
+        self, workspace: Workspace, path: Path | None, table: MeasurementTable | None
+    ) -> None:
+        if table is None:
+            return
+        layer = workspace.layers.labels
+        if layer is not None:
+            columns = {name: table.column(name) for name in table.columns}
+            layer.features = {"index": columns.pop("object"), **columns}
+        where = "the features of the Labels layer" if path is None else str(path)
+        self._say(f"{len(table.rows)} objects are measured: see {where}.")
+
+    def _say(self, text: str) -> None:
+        self._controller.state.message = Message(text)
+
+
+def _task(workspace: Workspace, path: Path) -> ExportTask:
+    session, image = workspace.session, workspace.image
+    try:
+        labels = session.labels.copy()  # the user goes on meanwhile
+    except MemoryError as error:
+        size = session.labels.nbytes / 2**30
+        raise OutputError(
+            f"Expected {size:.1f} GiB of free memory for a copy of the labels, got "
+            "less. Close other images first."
+        ) from error
+    source = image.source.path
+    return ExportTask(path, labels, described(image), session.objects.classes, source)
+
+
+def _measuring(workspace: Workspace) -> Measuring:
+    session, image = workspace.session, workspace.image
+    axes = axes_of(image)
+    return Measuring(
+        session.labels,
+        described(image).data,
+        axes,
+        session.spacing,
+        unit_of(axes, units_of(image)),
+        session.objects.names,
+        session.objects.classes,
+    )
+
+
+def _measuring_steps(
+    measuring: Measuring, path: Path | None
+) -> Iterator[MeasurementTable | None]:
+    rows = []
+    for block in measuring.blocks():
+        rows += block
+        yield None
+    table = table_of(measuring, rows)
+    if path is not None:
+        save_csv(path, table.columns, table.rows, overwrite=True)
+    yield table
+
+
+def _as_in_file(
+    source: str, labels: npt.NDArray[Any], like: OpenedImage
+) -> tuple[npt.NDArray[Any], OpenedImage]:
+    # The file knows its position. Readers of NIfTI differ in the order of the axes; if
+    # neither order gives the pixels of the layer, the layer is all there is.
+    opened = open_image(source)
+    if _has_pixels(opened, like.data):
+        return labels, opened
+    if _has_pixels(opened, np.asarray(like.data).T):
+        return labels.T, opened
+    return labels, like
+
+
+def _has_pixels(opened: OpenedImage, data: Any) -> bool:
+    if opened.label_shape != tuple(data.shape):
+        return False
+    middle = tuple(length // 2 for length in data.shape[:-2])
+    return np.array_equal(opened.data[middle], np.asarray(data[middle]))
+
+
+def _ends(path: str | Path, suffixes: tuple[str, ...]) -> bool:
+    return str(path).lower().endswith(suffixes)
+
+
+def _nothing() -> None:
+    """Do nothing."""

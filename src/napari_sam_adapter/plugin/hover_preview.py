@@ -1,0 +1,160 @@
+"""What a click here would give, shown while the mouse moves."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.plugin.background import Job, Priority
+from napari_sam_adapter.plugin.mask_overlay import MaskOverlay
+from napari_sam_adapter.plugin.state import Message, Press, Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
+    from napari_sam_adapter.volume.session import Session
+
+COLOUR = "#ffffff"
+
+
+class HoverPreview:
+    """A light mask under the mouse that is no edit.
+
+    Only with the point tool, and only on planes that are encoded; the plane in view is
+    encoded when it is asked for. Positions are skipped while one is computed.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose images and network are used.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._state = controller.state
+        self.overlay = MaskOverlay(controller.viewer, "SAM preview", [COLOUR], True)
+        self._queue = controller.segmenter.queue
+        self._wanted: MaskRequest | None = None
+        self._computed: MaskRequest | None = None
+        self._prefetched: Any = None
+        controller.add_commands({"switch_preview": self.switch})
+        controller.viewer.mouse_move_callbacks.append(self._on_move)
+        controller.updated.connect(self.clear)
+        controller.closed.connect(self._close)
+        self._state.events.tool.connect(self.clear)
+
+    def switch(self) -> None:
+        """Turn the preview on or off."""
+        self._state.preview = on = not self._state.preview
+        self.clear()
+        if not on:
+            self.overlay.close()
+        elif not self._controller.segmenter.is_loaded:
+            self._controller.load_model()
+        text = "Move the mouse over the image." if on else "The preview is off."
+        self._state.message = Message(text)
+
+    def clear(self) -> None:
+        """Take the preview away until the mouse moves again."""
+        self._wanted = self._prefetched = None
+        self._queue.cancel(lambda job: job.owner is self)
+        self.overlay.hide()
+
+    def _close(self) -> None:
+        self._controller.viewer.mouse_move_callbacks.remove(self._on_move)
+        self._state.preview = False
+        self.clear()
+        self.overlay.close()
+
+    def _on_move(self, viewer: Any, event: Any) -> None:
+        workspace = self._controller.workspace
+        is_wanted = self._state.preview and self._state.tool is Tool.POINTS
+        if workspace is None or not is_wanted or event.is_dragging:
+            return
+        plane = workspace.plane_or_none()
+        if plane is None or not self._is_ready(workspace, plane):
+            return
+        self.overlay.prepare(workspace.image)
+        data = np.asarray(workspace.image.world_to_data(event.position))
+        point = data[-plane.ndim :][list(plane.axes)]
+        try:
+            self._wanted = self._request(workspace, plane, point, event.modifiers)
+        except SamAdapterError:
+            self.clear()
+        else:
+            self._ask(workspace)
+
+    def _is_ready(self, workspace: Workspace, plane: Plane) -> bool:
+        """Whether a plane is encoded; if not, have that done, once."""
+        segmenter, session = self._controller.segmenter, workspace.session
+        if not segmenter.is_loaded:
+            return False
+        if session.is_encoded(plane):
+            return True
+        key = workspace, plane, session.predictor
+        if key != self._prefetched:
+            self._prefetched = key
+            segmenter.prefetch(workspace, plane)
+        return False
+
+    def _request(
+        self,
+        workspace: Workspace,
+        plane: Plane,
+        point: npt.NDArray[np.float64],
+        modifiers: Any,
+    ) -> MaskRequest:
+        session, object_id = workspace.session, workspace.object_id
+        press = Press(shift="Shift" in modifiers)
+        positive = self._state.positive and not self._state.background_press.fits(press)
+        if self._controller.is_new_object(positive) and workspace.known_prompts():
+            object_id = workspace.next_id
+        known = session.prompts(object_id, plane)
+        prompts = known.with_point((float(point[0]), float(point[1])), positive)
+        prompts.check_inside(plane.shape(session.labels.shape))
+        self._state.understood.check(prompts)
+        return session.request(object_id, plane, prompts)
+
+    def _ask(self, workspace: Workspace) -> None:
+        """Compute the newest position when its turn comes, one at a time."""
+        if self._queue.has(Priority.PREVIEW):
+            return
+        self._queue.submit(
+            Job(
+                owner=self,
+                key="preview",
+                priority=Priority.PREVIEW,
+                steps=self._newest(workspace.session),
+                on_result=partial(self._show, workspace),
+                on_error=self._on_error,
+                on_end=partial(self._on_end, workspace),
+            )
+        )
+
+    def _newest(self, session: Session) -> Iterator[PlaneResult]:
+        # Runs on the worker thread; the main thread may set another wish meanwhile.
+        self._computed = request = self._wanted
+        if request is not None:
+            yield session.compute(request)
+
+    def _show(self, workspace: Workspace, result: PlaneResult) -> None:
+        assert result.prediction is not None  # only propagations come without
+        mask = workspace.session.preferred_mask(result.prediction)
+        self.overlay.show(workspace.image, result.plane, [mask])
+
+    def _on_error(self, error: SamAdapterError) -> None:
+        """Say nothing: the same error comes with the click."""
+        self._wanted = None
+
+    def _on_end(self, workspace: Workspace) -> None:
+        if self._wanted is not None and self._wanted is not self._computed:
+            self._ask(workspace)

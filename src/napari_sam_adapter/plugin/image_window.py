@@ -1,0 +1,195 @@
+"""Through which intensity window the network sees the image in use."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_sam_adapter.intensity import CT_WINDOWS, PLANE, IntensityMapping
+from napari_sam_adapter.plugin.background import Job, Priority
+from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.state import Message, Phase
+from napari_sam_adapter.volume.planes import Volume
+from napari_sam_adapter.volume.preview import Preview, preview_plane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam_adapter.errors import SamAdapterError
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.planes import Plane
+
+PERCENTILE, CONTRAST, AS_IS = "percentile", "contrast_limits", "as_is"
+ESTIMATE, PREVIEW = "estimate", "preview"
+"""Kinds of jobs."""
+PREVIEW_SIDE = 128
+"""Longest side of the picture of what the network sees, in pixels."""
+REST = 250
+"""Milliseconds for which view or contrast have to stay before anything is done."""
+
+
+class ImageWindow(Feature):
+    """The choice of the window, and a small picture of the plane in view through it.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose image is seen.
+    """
+
+    changed = Signal()
+    """Emitted when rule or picture may be others."""
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__(controller)
+        self.preview: Preview | None = None
+        self.problem = ""
+        self._wanted: tuple[Workspace, IntensityMapping] | None = None
+        self._seen: tuple[Volume, Plane] | None = None
+        self._view_timer = _timer(self._look)
+        self._contrast_timer = _timer(self._follow_contrast)
+        controller.updated.connect(self._on_updated)
+        controller.workspace_opened.connect(self._on_opened)
+        controller.state.events.phase.connect(self._use_wanted)
+        controller.closed.connect(self.close)
+
+    @property
+    def rule(self) -> str:
+        """Rule of the window of the image in use."""
+        workspace = self._controller.workspace
+        if workspace is None:
+            return PERCENTILE
+        if not self.has_choice:
+            return AS_IS
+        known = workspace.volume.known_intensity
+        return PERCENTILE if known is None else known.rule
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether there is an image whose values are not 8-bit colours."""
+        workspace = self._controller.workspace
+        if workspace is None:
+            return False
+        return not (workspace.volume.is_rgb and workspace.volume.dtype.itemsize == 1)
+
+    @reporting
+    def choose(self, rule: str) -> None:
+        """See the image in use through another window.
+
+        Parameters
+        ----------
+        rule : str
+            As in `IntensityMapping`.
+        """
+        workspace, queue = self._controller.in_use(), self._controller.segmenter.queue
+        queue.cancel(lambda job: job.owner is self and job.key == ESTIMATE)
+        if rule == PERCENTILE:
+            self._estimate(workspace)
+        elif rule == CONTRAST:
+            self._use(workspace, _contrast_of(workspace))
+        else:
+            self._use(workspace, CT_WINDOWS.get(rule, IntensityMapping(PLANE)))
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._view_timer.stop()
+        self._contrast_timer.stop()
+        self._wanted = None
+
+    def _estimate(self, workspace: Workspace) -> None:
+        volume = workspace.volume
+        self._controller.segmenter.queue.submit(
+            Job(
+                owner=self,
+                key=ESTIMATE,
+                priority=Priority.VIEW,
+                steps=map(Volume.default_intensity, (volume,)),
+                on_result=partial(self._use, workspace),
+                on_error=self.report,
+            )
+        )
+
+    @reporting
+    def _use(self, workspace: Workspace, mapping: IntensityMapping) -> None:
+        # A run whose masks would come from two windows could not be told apart.
+        if self._controller.state.phase is Phase.PROPAGATING:
+            self._wanted = workspace, mapping
+            return
+        self._wanted = None
+        if workspace.volume.known_intensity == mapping:
+            return
+        workspace.session.intensity = mapping
+        for plane in workspace.planes_without_mask():
+            self._controller.segmenter.ask(workspace, workspace.object_id, plane)
+        text = "The network sees the image in another way, from the next click on."
+        self._controller.state.message = Message(text)
+        self._controller.on_view_still()
+        self._look()
+
+    def _use_wanted(self, phase: Phase) -> None:
+        if self._wanted is not None and phase is not Phase.PROPAGATING:
+            self._use(*self._wanted)
+
+    def _on_opened(self, workspace: Workspace) -> None:
+        workspace.image.events.contrast_limits.connect(self._on_contrast)
+
+    def _on_contrast(self, event: object) -> None:
+        if self.rule == CONTRAST:
+            self._contrast_timer.start()
+
+    def _follow_contrast(self) -> None:
+        workspace = self._controller.workspace
+        if workspace is not None and self.rule == CONTRAST:
+            self._use(workspace, _contrast_of(workspace))
+
+    def _on_updated(self) -> None:
+        if self._in_view() != self._seen:
+            self._view_timer.start()
+        self.changed.emit()
+
+    def _in_view(self) -> tuple[Volume, Plane] | None:
+        workspace = self._controller.workspace
+        plane = None if workspace is None else workspace.plane_or_none()
+        if workspace is None or plane is None:
+            return None
+        return workspace.volume, plane
+
+    def _look(self) -> None:
+        seen = self._seen = self._in_view()
+        if seen is None:
+            self._show(None)
+            return
+        self._controller.segmenter.queue.submit(
+            Job(
+                owner=self,
+                key=PREVIEW,
+                priority=Priority.VIEW,
+                steps=map(preview_plane, *zip(seen, strict=True), (PREVIEW_SIDE,)),
+                on_result=self._show,
+                on_error=self._on_nothing_to_see,
+            )
+        )
+
+    def _show(self, preview: Preview | None, problem: str = "") -> None:
+        self.preview, self.problem = preview, problem
+        self.changed.emit()
+
+    def _on_nothing_to_see(self, error: SamAdapterError) -> None:
+        self._show(None, str(error))
+
+
+def _contrast_of(workspace: Workspace) -> IntensityMapping:
+    low, high = workspace.image.contrast_limits
+    return IntensityMapping(CONTRAST, float(low), float(high))
+
+
+def _timer(callback: Callable[[], None]) -> QTimer:
+    timer = QTimer()
+    timer.setSingleShot(True)
+    timer.setInterval(REST)
+    timer.timeout.connect(callback)
+    return timer

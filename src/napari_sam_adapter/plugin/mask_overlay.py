@@ -1,0 +1,196 @@
+"""Masks to look at that are no labels: a small layer over a part of the image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils import DirectLabelColormap
+from napari.utils.transforms import Affine
+from scipy import ndimage
+
+from napari_sam_adapter.plugin.prompt_layers import transform_of
+from napari_sam_adapter.volume.changes import bounding_box
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_sam_adapter.volume.plane import Plane
+
+    Mask = npt.NDArray[np.bool_]
+
+FILL, FIRST_LINE = 1, 2
+FILL_OPACITY = 0.25
+LINES_ACROSS = 120
+"""Side of a mask, in widths of its outline."""
+SMALLEST_SIDE = 256
+"""Of the layer in pixels, where the image is as large."""
+
+
+class MaskOverlay:
+    """Outlines of masks on one plane, in a layer that is made when it is needed.
+
+    The layer has about the size of the masks and not of the image, and its array is
+    written in place: what napari does for new data takes three times as long.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layer lives.
+    name : str
+        Of the layer.
+    colours : sequence of str
+        One for the outline of each mask, as ``"#rrggbb"``.
+    is_filled : bool
+        Whether the inside of the first mask is tinted.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        name: str,
+        colours: Sequence[str],
+        is_filled: bool = False,
+    ) -> None:
+        self.layer: Labels | None = None
+        self._viewer = viewer
+        self._name = name
+        self._is_filled = is_filled
+        self._colours: dict[int | None, str] = {None: "transparent"}
+        self._colours[FILL] = f"{colours[0]}{round(255 * FILL_OPACITY):02x}"
+        for number, colour in enumerate(colours):
+            self._colours[FIRST_LINE + number] = colour
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is anything to see on its plane."""
+        return self.layer is not None and bool(self.layer.data.any())
+
+    def prepare(self, image: Image) -> Labels:
+        """Have the layer in the viewer, because napari needs long to make one.
+
+        Parameters
+        ----------
+        image : Image
+            What it will lie over.
+
+        Returns
+        -------
+        Labels
+            With the axes of the image.
+        """
+        layer = self.layer
+        is_here = layer is not None and layer in self._viewer.layers
+        if layer is None or not is_here or layer.ndim != image.ndim:
+            self.close()
+            layer = self.layer = self._build(image)
+        return layer
+
+    def show(self, image: Image, plane: Plane, masks: Sequence[Mask]) -> None:
+        """Show masks on a plane instead of those before.
+
+        Parameters
+        ----------
+        image : Image
+            What they lie over.
+        plane : Plane
+            Where.
+        masks : sequence of (H, W) bool arrays
+            The first lies on top.
+        """
+        together = np.logical_or.reduce(masks)
+        if not together.any():
+            self.hide()
+            return
+        shape = together.shape
+        top, left, bottom, right = bounding_box(together)
+        pixels = self._draw([mask[top:bottom, left:right] for mask in masks])
+        layer = self._layer_for(image, plane, pixels.shape, shape)
+        height, width = (layer.data.shape[axis] for axis in plane.axes)
+        start = min(top, shape[0] - height), min(left, shape[1] - width)
+        canvas = np.zeros((height, width), dtype=np.uint8)
+        row, column = top - start[0], left - start[1]
+        canvas[row : row + pixels.shape[0], column : column + pixels.shape[1]] = pixels
+        layer.data[...] = np.expand_dims(canvas, plane.other_axes)
+        _move(layer, image, plane, start)
+        layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def hide(self) -> None:
+        """Show nothing; the layer stays."""
+        if self.layer is not None and self.is_shown:
+            self.layer.data[...] = 0
+            self.layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def close(self) -> None:
+        """Take the layer out of the viewer."""
+        layer, self.layer = self.layer, None
+        if layer is not None and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+
+    def _draw(self, masks: Sequence[Mask]) -> npt.NDArray[np.uint8]:
+        pixels = np.zeros(masks[0].shape, dtype=np.uint8)
+        if self._is_filled:
+            pixels[masks[0]] = FILL
+        width = max(1, round(max(pixels.shape) / LINES_ACROSS))
+        for number in reversed(range(len(masks))):
+            mask = np.pad(masks[number], 1)
+            inside = ndimage.binary_erosion(mask, iterations=width)
+            pixels[(mask & ~inside)[1:-1, 1:-1]] = FIRST_LINE + number
+        return pixels
+
+    def _layer_for(
+        self,
+        image: Image,
+        plane: Plane,
+        needed: tuple[int, ...],
+        most: tuple[int, ...],
+    ) -> Labels:
+        """Return a layer with room for so many pixels of a plane of some shape."""
+        layer = self.prepare(image)
+        present = layer.data.shape
+        fits = all(
+            room <= present[axis] <= limit
+            for axis, room, limit in zip(plane.axes, needed, most, strict=True)
+        ) and all(present[axis] == 1 for axis in plane.other_axes)
+        if not fits:
+            side = 1 << (max(*needed, SMALLEST_SIDE) - 1).bit_length()
+            room = np.zeros([min(side, limit) for limit in most], dtype=np.uint8)
+            layer.data = np.expand_dims(room, plane.other_axes)
+        return layer
+
+    def _build(self, image: Image) -> Labels:
+        colours = DirectLabelColormap(color_dict=self._colours)
+        nothing = np.zeros((1,) * image.ndim, dtype=np.uint8)
+        layer = Labels(
+            nothing,
+            name=self._name,
+            colormap=colours,
+            opacity=1,
+            **transform_of(image),
+        )
+        active = self._viewer.layers.selection.active
+        self._viewer.add_layer(layer)
+        layer.editable = False
+        # The tool in hand stays in hand.
+        self._viewer.layers.selection.active = active
+        return layer
+
+
+def _move(layer: Labels, image: Image, plane: Plane, start: tuple[int, int]) -> None:
+    """Lay the first pixel of a layer over a pixel of an image."""
+    corner = np.zeros(plane.ndim)
+    corner[list(plane.other_axes)] = plane.position
+    corner[list(plane.axes)] = start
+    transform = transform_of(image)
+    parts = {
+        name: transform[name] for name in ("scale", "translate", "rotate", "shear")
+    }
+    transform["translate"] = Affine(**parts)(corner)
+    for name, value in transform.items():
+        if not np.array_equal(getattr(layer, name), value):
+            setattr(layer, name, value)

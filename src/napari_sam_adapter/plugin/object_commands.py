@@ -1,0 +1,99 @@
+"""Keep an object, go to the next, and back and forth in the history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.volume.edits import ReleasePaint
+from napari_sam_adapter.volume.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.changes import Change
+
+
+class ObjectCommands(Feature):
+    """What is done with whole objects and with the history.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose images and network are used.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__(controller)
+        controller.add_commands(
+            {
+                "accept": self.accept,
+                "next_object": self.next_object,
+                "release_paint": self.release_paint,
+                "undo": self.undo,
+                "redo": self.redo,
+            }
+        )
+
+    @reporting
+    def accept(self) -> None:
+        """Keep the object as it is and go to the next."""
+        workspace = self._controller.in_use()
+        object_id = workspace.object_id
+        if object_id not in workspace.session.object_ids:
+            raise SessionError(f"Expected a mask of object {object_id}, got none yet.")
+        workspace.session.accept(object_id)
+        workspace.choose_object(workspace.next_id)
+        self._controller.state.message = Message(f"Object {object_id} is kept.")
+        self._controller.update()
+
+    @reporting
+    def next_object(self) -> None:
+        """Go to a new object."""
+        workspace = self._controller.in_use()
+        workspace.choose_object(workspace.next_id)
+        self._controller.state.message = Message(
+            f"Object {workspace.object_id} is new."
+        )
+        self._controller.update()
+
+    @reporting
+    def release_paint(self) -> None:
+        """Let masks change again what was painted on the plane in view."""
+        workspace = self._controller.in_use()
+        plane = workspace.plane_in_view()
+        workspace.session.apply(ReleasePaint(workspace.object_id, plane))
+        self._controller.state.message = Message(
+            f"The next mask of object {workspace.object_id} may change what is painted."
+        )
+        self._controller.update()
+
+    @reporting
+    def undo(self) -> None:
+        """Take the last step back."""
+        self._travel(Session.undo)
+
+    @reporting
+    def redo(self) -> None:
+        """Do the step again that was taken back."""
+        self._travel(Session.redo)
+
+    def _travel(self, way: Callable[[Session], list[Change]]) -> None:
+        workspace = self._controller.in_use()
+        if workspace.layers.is_painting:
+            return
+        self._controller.segmenter.stop_propagation()
+        self._show_history(workspace, way(workspace.session))
+
+    def _show_history(self, workspace: Workspace, changes: list[Change]) -> None:
+        known = set(workspace.session.object_ids)
+        touched = {change.object_id for change in changes} & known
+        workspace.choose_object(min(touched, default=workspace.object_id))
+        workspace.repaint()
+        for plane in workspace.planes_without_mask():
+            self._controller.segmenter.ask(workspace, workspace.object_id, plane)
+        self._controller.update()

@@ -1,0 +1,301 @@
+"""What is done with whole objects: the table, its commands and their keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plugin.object_look import ObjectLook
+from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.plugin.viewer_planes import show_voxel
+from napari_sam_adapter.plugin.world_units import voxel_size
+from napari_sam_adapter.volume.edits import DeleteObject, Edit
+from napari_sam_adapter.volume.object_edits import (
+    LockObject,
+    MergeObjects,
+    RenameObject,
+    ReopenObject,
+    SetClass,
+    SetOverlapRule,
+    SplitObject,
+    UnlockObject,
+)
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.object_look import Colour
+    from napari_sam_adapter.plugin.object_panel import ObjectPanel
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.session import Session
+
+
+class ObjectEditing(Feature):
+    """The table of objects follows the session, and its commands edit it.
+
+    Commands are for the selected objects; selecting one makes it the one under work.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose images are used.
+    panel : ObjectPanel
+        The table.
+    """
+
+    def __init__(self, controller: Controller, panel: ObjectPanel) -> None:
+        super().__init__(controller)
+        self._panel = panel
+        self._looks: WeakKeyDictionary[Workspace, ObjectLook] = WeakKeyDictionary()
+        self._shown: Workspace | None = None
+        self._at_work = 0, False
+        commands = {
+            "jump_to_object": self.jump,
+            "reopen_object": self.reopen,
+            "lock_objects": self.switch_lock,
+            "merge_objects": self.merge,
+            "split_object": self.split,
+            "delete_objects": self.delete,
+        }
+        controller.add_commands(commands)
+        controller.updated.connect(self.show)
+        panel.action_pressed.connect(controller.do)
+        panel.selection_changed.connect(self._on_selection)
+        panel.jump_asked.connect(self.jump_to)
+        panel.name_given.connect(self.rename)
+        panel.class_given.connect(self.set_class)
+        panel.shown_changed.connect(self.set_shown)
+        panel.colour_chosen.connect(self.set_colour)
+        panel.rule_chosen.connect(self.set_rule)
+        self.show()
+
+    def show(self) -> None:
+        """Make the table show what the session says."""
+        workspace = self._controller.workspace
+        self._panel.setEnabled(workspace is not None)
+        if workspace is not self._shown:
+            self._follow(workspace)
+        if workspace is None:
+            return
+        session, panel = workspace.session, self._panel
+        panel.refresh()
+        if self._look(workspace).apply(workspace.layers.labels, session.object_ids):
+            panel.model.repaint()
+        panel.show_rule(session.overlap_rule)
+        at_work = workspace.object_id, workspace.object_id in session.objects
+        if at_work != self._at_work:
+            self._at_work = at_work
+            panel.select(workspace.object_id)
+
+    @reporting
+    def jump(self) -> None:
+        """Show the object under work."""
+        self._jump_to(self._one())
+
+    @reporting
+    def jump_to(self, object_id: int) -> None:
+        """Show an object and work on it.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        """
+        self._jump_to(object_id)
+
+    @reporting
+    def reopen(self) -> None:
+        """Work on a finished object again, with its prompts."""
+        object_id = self._one()
+        self._apply(ReopenObject(object_id))
+        self._jump_to(object_id)
+        self._say(f"Object {object_id} is open again.")
+
+    @reporting
+    def switch_lock(self) -> None:
+        """Lock the selected objects; unlock them if all are locked."""
+        objects, session = self._several(), self._session
+        locked = all(session.objects.summary(i).locked for i in objects)
+        edits: list[Edit] = [
+            UnlockObject(object_id) if locked else LockObject(object_id)
+            for object_id in objects
+        ]
+        self._apply(*edits)
+        self._say(f"{_named(objects)}: {'unlocked' if locked else 'locked'}.")
+
+    @reporting
+    def merge(self) -> None:
+        """Make the selected objects one: the one under work, or the first."""
+        workspace = self._controller.in_use()
+        objects = self._several()
+        first = workspace.object_id if workspace.object_id in objects else objects[0]
+        self._apply(MergeObjects((first, *(i for i in objects if i != first))))
+        self._choose(first)
+        self._say(f"{_named(objects)}: now object {first}.")
+
+    @reporting
+    def split(self) -> None:
+        """Make every piece of the selected object that does not touch others one."""
+        object_id = self._one()
+        before = set(self._session.object_ids)
+        self._apply(SplitObject(object_id))
+        new = sorted(set(self._session.object_ids) - before)
+        self._say(f"Object {object_id} was split: {_named(tuple(new))} new.")
+
+    @reporting
+    def delete(self) -> None:
+        """Remove the selected objects and go to a new one."""
+        objects = self._several()
+        self._apply(*(DeleteObject(object_id) for object_id in objects))
+        self._choose(self._controller.in_use().next_id)
+        self._say(f"{_named(objects)}: deleted. Undo brings them back.")
+
+    @reporting
+    def rename(self, object_id: int, name: str) -> None:
+        """Give an object a name.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        name : str
+            Not empty.
+        """
+        self._apply(RenameObject(object_id, name))
+
+    @reporting
+    def set_class(self, object_ids: tuple[int, ...], class_name: str) -> None:
+        """Say what kind of things objects are.
+
+        Parameters
+        ----------
+        object_ids : tuple of int
+            The objects.
+        class_name : str
+            Empty for none.
+        """
+        self._apply(*(SetClass(object_id, class_name) for object_id in object_ids))
+
+    @reporting
+    def set_rule(self, rule: str) -> None:
+        """Say who gets a pixel that two objects want.
+
+        Parameters
+        ----------
+        rule : str
+            One of `OVERLAP_RULES`.
+        """
+        self._apply(SetOverlapRule(rule))
+
+    @reporting
+    def set_shown(self, object_ids: tuple[int, ...], shown: bool) -> None:
+        """Show or hide objects.
+
+        Parameters
+        ----------
+        object_ids : tuple of int
+            The objects.
+        shown : bool
+            Whether they are seen.
+        """
+        self._look(self._controller.in_use()).show(object_ids, shown)
+        self.show()
+
+    @reporting
+    def set_colour(self, object_ids: tuple[int, ...], colour: Colour) -> None:
+        """Give objects a colour.
+
+        Parameters
+        ----------
+        object_ids : tuple of int
+            The objects.
+        colour : (red, green, blue, alpha)
+            0 to 1.
+        """
+        self._look(self._controller.in_use()).paint(object_ids, colour)
+        self.show()
+
+    def _on_selection(self, object_ids: tuple[int, ...]) -> None:
+        workspace = self._controller.workspace
+        if len(object_ids) == 1 and workspace is not None:
+            self._at_work = object_ids[0], True
+            if workspace.object_id != object_ids[0]:
+                self._controller.choose_object(object_ids[0])
+
+    @property
+    def _session(self) -> Session:
+        return self._controller.in_use().session
+
+    def _several(self) -> tuple[int, ...]:
+        """Return the selected objects, or the one under work."""
+        workspace = self._controller.in_use()
+        objects = self._panel.selected or (workspace.object_id,)
+        for object_id in objects:
+            workspace.session.objects.summary(object_id)
+        return objects
+
+    def _one(self) -> int:
+        objects = self._several()
+        if len(objects) != 1:
+            raise SessionError(
+                f"Expected one selected object, got {len(objects)}. Select one."
+            )
+        return objects[0]
+
+    def _apply(self, *edits: Edit) -> None:
+        workspace = self._controller.in_use()
+        try:
+            workspace.session.apply(*edits)
+        finally:
+            workspace.repaint()
+            self._controller.update()
+
+    def _choose(self, object_id: int) -> None:
+        workspace = self._controller.in_use()
+        workspace.choose_object(object_id)
+        self._controller.update()
+
+    def _jump_to(self, object_id: int) -> None:
+        workspace = self._controller.in_use()
+        voxel = _voxel_to_look_at(workspace, object_id)
+        show_voxel(self._controller.viewer, workspace.image, voxel)
+        self._choose(object_id)
+
+    def _say(self, text: str) -> None:
+        self._controller.state.message = Message(text)
+
+    def _look(self, workspace: Workspace) -> ObjectLook:
+        return self._looks.setdefault(workspace, ObjectLook())
+
+    def _follow(self, workspace: Workspace | None) -> None:
+        self._shown, self._at_work = workspace, (0, False)
+        if workspace is None:
+            self._panel.model.follow(None, None, 1.0, "")
+            return
+        look = self._look(workspace)
+        look.apply(workspace.layers.labels, workspace.session.object_ids)
+        self._panel.model.follow(
+            workspace.session.objects, look, *voxel_size(workspace.image)
+        )
+
+
+def _voxel_to_look_at(workspace: Workspace, object_id: int) -> tuple[int, ...]:
+    """Return a place on an anchor of the object, or on the middle of its slices."""
+    session = workspace.session
+    for plane in reversed(session.anchors(object_id)):
+        points, signs = session.prompts(object_id, plane).all_points()
+        if signs.any():
+            voxel = np.zeros(plane.ndim)
+            voxel[list(plane.other_axes)] = plane.position
+            voxel[list(plane.axes)] = points[signs][0]
+            return tuple(np.rint(voxel).astype(int).tolist())
+    return session.objects.voxel_to_look_at(object_id)
+
+
+def _named(object_ids: tuple[int, ...]) -> str:
+    few = ", ".join(map(str, object_ids[:5]))
+    more = f" and {len(object_ids) - 5} more" if len(object_ids) > 5 else ""
+    return f"Object{'s' * (len(object_ids) > 1)} {few}{more}"

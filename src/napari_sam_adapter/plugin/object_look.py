@@ -1,0 +1,121 @@
+"""Which objects are hidden, and in which colours they are shown: a matter of view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari.layers import Labels
+
+Colour = tuple[float, float, float, float]
+INVISIBLE: Colour = (0.0, 0.0, 0.0, 0.0)
+
+
+class ObjectLook:
+    """Hidden objects and colours chosen by the user, through the layer's colormap.
+
+    While nothing is hidden and no colour is chosen, the layer keeps its own colormap.
+    """
+
+    def __init__(self) -> None:
+        self.hidden: frozenset[int] = frozenset()
+        self._colours: dict[int, Colour] = {}
+        self._own: Any = None
+        self._layer: Labels | None = None
+        self._known: list[int] = []
+
+    def show(self, object_ids: Iterable[int], shown: bool) -> None:
+        """Show or hide objects, from the next `apply` on.
+
+        Parameters
+        ----------
+        object_ids : iterable of int
+            Which ones.
+        shown : bool
+            Whether they are seen.
+        """
+        several = frozenset(object_ids)
+        self.hidden = self.hidden - several if shown else self.hidden | several
+        self._known = []
+
+    def paint(self, object_ids: Iterable[int], colour: Colour) -> None:
+        """Give objects a colour, from the next `apply` on.
+
+        Parameters
+        ----------
+        object_ids : iterable of int
+            Which ones.
+        colour : (red, green, blue, alpha)
+            0 to 1.
+        """
+        self._colours.update(dict.fromkeys(object_ids, colour))
+        self._known = []
+
+    def colour(self, object_id: int) -> Colour | None:
+        """Return the colour of an object when it is shown.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+
+        Returns
+        -------
+        (red, green, blue, alpha) or None
+            None while there is no layer.
+        """
+        if object_id in self._colours:
+            return self._colours[object_id]
+        own = self._own if self._own is not None else _colormap(self._layer)
+        if own is None:
+            return None
+        red, green, blue, alpha = np.asarray(own.map(object_id)).ravel().tolist()
+        return red, green, blue, alpha
+
+    def apply(self, layer: Labels | None, object_ids: list[int]) -> bool:
+        """Make a layer show the objects as they shall look.
+
+        Parameters
+        ----------
+        layer : Labels or None
+            The layer; another one than before may be given.
+        object_ids : list of int
+            All objects.
+
+        Returns
+        -------
+        bool
+            Whether anything had to be done.
+        """
+        is_new = layer is not self._layer
+        if is_new:
+            self._layer, self._own, self._known = layer, None, []
+        if layer is None or not (self.hidden or self._colours or self._own is not None):
+            return is_new
+        if object_ids == self._known:
+            return is_new
+        self._known = object_ids
+        if self._own is None:
+            self._own = layer.colormap
+        layer.colormap = self._mapping(object_ids)
+        return True
+
+    def _mapping(self, object_ids: list[int]) -> Any:
+        if not (self.hidden or self._colours):
+            own, self._own = self._own, None
+            return own
+        shown = np.asarray(self._own.map(np.array(object_ids, dtype=int)))
+        colours: dict[int | None, Any] = {None: INVISIBLE}
+        colours.update(zip(object_ids, shown, strict=True))
+        colours.update(self._colours.items())
+        colours.update(dict.fromkeys(self.hidden, INVISIBLE))
+        return DirectLabelColormap(color_dict=colours)
+
+
+def _colormap(layer: Labels | None) -> Any:
+    return None if layer is None else layer.colormap

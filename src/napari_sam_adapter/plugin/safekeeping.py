@@ -1,0 +1,335 @@
+"""Nothing is lost: autosave, recovery, and sessions as folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtGui import QGuiApplication
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plugin.background import Job, Priority
+from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState
+from napari_sam_adapter.plugin.session_saving import (
+    WrittenSession,
+    discard_written,
+    name_written,
+    writing_steps,
+)
+from napari_sam_adapter.plugin.state import Message, ModelChoice, Progress
+from napari_sam_adapter.volume.autosave import Autosave
+from napari_sam_adapter.volume.autosave_files import (
+    autosave_folder,
+    clean,
+    last_edit,
+    remove,
+    unfinished_in,
+)
+from napari_sam_adapter.volume.described import DescribedPredictors
+from napari_sam_adapter.volume.journal import ReplayStep, replay_steps
+from napari_sam_adapter.volume.journal_file import find_journal, parse_journal
+from napari_sam_adapter.volume.journal_header import JournalHeader, empty_header_steps
+from napari_sam_adapter.volume.methods import methods_sentence
+from napari_sam_adapter.volume.session_folder import (
+    SavableSession,
+    check_session_path,
+    open_session_steps,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.network_loading import Loader
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.session import Session
+
+MOST_ATTEMPTS = 3
+"""Times that a session is written again because it changed meanwhile."""
+MOST_STEPS_SHOWN = 100
+
+
+@dataclass(eq=False)
+class _Kept:
+    """A workspace and where it is saved."""
+
+    workspace: Workspace
+    autosave: Autosave
+    unfinished: list[Path] = field(default_factory=list)
+    saved_as: Path | None = None
+    saved_count: int = -1
+
+    @property
+    def is_saved(self) -> bool:
+        return self.workspace.session.log.count == self.saved_count
+
+
+class Safekeeping(Feature):
+    """Autosave, recovery, and sessions as folders.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose images are kept.
+    load : callable
+        Makes a predictor of a `ModelChoice`; called on the worker thread.
+    """
+
+    def __init__(self, controller: Controller, load: Loader) -> None:
+        super().__init__(controller)
+        self.state = SafekeepingState()
+        self._load = load
+        self._folder = autosave_folder()
+        self._kept: dict[Workspace, _Kept] = {}
+        self._is_cleaned = False
+        controller.workspace_opened.connect(self._on_opened)
+        controller.updated.connect(self._on_updated)
+        controller.closed.connect(self.close)
+
+    @reporting
+    def restore(self) -> None:
+        """Go on with the session that was left last."""
+        kept = self._in_use()
+        if kept.unfinished:
+            path = kept.unfinished[0]
+            steps = replay_steps(path, kept.workspace.volume, self._predictors())
+            self._take_up(kept, steps, partial(self._go_on, kept, path))
+
+    @reporting
+    def discard(self) -> None:
+        """Remove the session that was left last; the one before is offered next."""
+        kept = self._in_use()
+        if kept.unfinished:
+            remove(kept.unfinished.pop(0))
+        self._show()
+
+    @reporting
+    def copy_methods(self) -> None:
+        """Put a sentence for a methods section on the clipboard."""
+        sentence = methods_sentence(self._in_use().workspace.session)
+        clipboard = QGuiApplication.clipboard()
+        assert clipboard is not None  # Qt's own; there as long as the application is
+        clipboard.setText(sentence)
+        self._say(f"Copied: {sentence}")
+
+    @reporting
+    def save(self, path: Path) -> None:
+        """Save the session in use, in the background.
+
+        Parameters
+        ----------
+        path : Path
+            Folder ``NAME.session``; only the one it was saved as before is replaced.
+        """
+        kept = self._in_use()
+        check_session_path(path, overwrite=path == kept.saved_as)
+        self._write(kept, path, MOST_ATTEMPTS)
+
+    @reporting
+    def open(self, path: Path) -> None:
+        """Open a saved session of the image in use, in the background.
+
+        Parameters
+        ----------
+        path : Path
+            Folder ``NAME.session``, or a journal.
+        """
+        kept = self._in_use()
+        steps = open_session_steps(path, kept.workspace.volume, self._predictors())
+        self._take_up(kept, steps, partial(self._begin_with, kept, path))
+
+    def close(self) -> None:
+        """Let go of all files; what is saved needs no autosave any more."""
+        for kept in list(self._kept.values()):
+            self._leave(kept)
+
+    def suggested_name(self) -> str:
+        """Return a name for the session in use.
+
+        Returns
+        -------
+        str
+            That of the folder it was saved as, or of the image.
+        """
+        kept = self._in_use()
+        if kept.saved_as is not None:
+            return str(kept.saved_as)
+        return f"{kept.workspace.image.name}.session"
+
+    # What the controller tells.
+
+    def _on_opened(self, workspace: Workspace) -> None:
+        kept = _Kept(workspace, Autosave(self._folder, self.report))
+        self._kept[workspace] = kept
+        session = workspace.session
+        session.log.record_with(kept.autosave)
+        steps = empty_header_steps(
+            session.volume, session.labels.dtype, False, session.spacing
+        )
+        self._submit(kept, "header", Priority.SAVE, steps, partial(self._begin, kept))
+
+    def _on_updated(self) -> None:
+        layers = self._controller.viewer.layers
+        for workspace, kept in list(self._kept.items()):
+            if workspace.image not in layers:
+                self._leave(kept)
+        self._show()
+
+    # Autosave and recovery.
+
+    @reporting
+    def _begin(self, kept: _Kept, header: JournalHeader | None) -> None:
+        if header is None:
+            return
+        kept.unfinished = unfinished_in(self._folder, header.image)
+        if not self._is_cleaned:
+            self._is_cleaned = True
+            clean(self._folder)
+        self._show()
+        kept.autosave.begin(header)
+
+    def _go_on(self, kept: _Kept, path: Path, session: Session) -> None:
+        autosave = Autosave.going_on(path, self.report)
+        kept.unfinished.remove(path)
+        self._replace(kept, session, autosave)
+        self._say(f"Restored: {len(session.object_ids)} objects.")
+
+    def _begin_with(self, kept: _Kept, path: Path, session: Session) -> None:
+        journal = find_journal(path)
+        content = journal.read_bytes()
+        header, _ = parse_journal(content, journal)
+        autosave = Autosave.of_copy(content, header, self._folder, self.report)
+        self._replace(kept, session, autosave)
+        kept.saved_as, kept.saved_count = path, session.log.count
+        self._say(f"Opened {path.name}: {len(session.object_ids)} objects.")
+
+    def _replace(self, kept: _Kept, session: Session, autosave: Autosave) -> None:
+        self._controller.segmenter.forget(kept.workspace)
+        kept.workspace.session.log.close()
+        session.log.record_with(autosave)
+        kept.autosave, kept.saved_count, kept.saved_as = autosave, -1, None
+        kept.workspace.take_session(session)
+        self._controller.update()
+
+    def _take_up(
+        self,
+        kept: _Kept,
+        steps: Iterator[ReplayStep],
+        then: Callable[[Session], None],
+    ) -> None:
+        count = kept.workspace.session.log.count
+        self._say("Opening the session ...")
+        on_step = partial(self._on_step, kept, count, then)
+        self._submit(kept, "open", Priority.OPEN, steps, on_step, self._end_progress)
+
+    def _end_progress(self) -> None:
+        self._controller.state.progress = Progress()
+
+    @reporting
+    def _on_step(
+        self, kept: _Kept, count: int, then: Callable[[Session], None], step: ReplayStep
+    ) -> None:
+        is_last = step.done == step.total
+        if is_last or step.done % max(step.total // MOST_STEPS_SHOWN, 1) == 0:
+            progress = Progress(step.done, step.total, "edits")
+            self._controller.state.progress = progress
+        if not is_last:
+            return
+        if kept.workspace.session.log.count != count:
+            raise SessionError(
+                "Expected no edits while a session is opened, got some: it was not "
+                "opened, so that they are not lost. Open it again."
+            )
+        then(step.session)
+
+    def _predictors(self) -> DescribedPredictors:
+        known = self._controller.segmenter.predictor
+        return DescribedPredictors(self._load_described, [known] if known else [])
+
+    def _load_described(
+        self,
+        model: str,
+        adapter: str | None,
+        device: str,
+        dtype: str,
+        preprocessing: str | None,
+    ) -> Predictor:
+        return self._load(ModelChoice(model, adapter, device, preprocessing, dtype))
+
+    # Saving.
+
+    def _write(self, kept: _Kept, path: Path, attempts: int) -> None:
+        self._say(f"Saving {path.name} ...")
+        savable = SavableSession.of(kept.workspace.session)
+        count = kept.workspace.session.log.count
+        steps = writing_steps(savable, path)
+        on_written = partial(self._on_written, kept, path, count, attempts)
+        self._submit(kept, "save", Priority.SAVE, steps, on_written)
+
+    @reporting
+    def _on_written(
+        self,
+        kept: _Kept,
+        path: Path,
+        count: int,
+        attempts: int,
+        written: WrittenSession,
+    ) -> None:
+        if kept.workspace.session.log.count == count:
+            name_written(written, path, overwrite=path == kept.saved_as)
+            kept.saved_as, kept.saved_count = path, count
+            self._say(f"Saved as {path}.")
+            return
+        discard_written(written)
+        if attempts <= 1:
+            raise SessionError(
+                "Expected no edits while the session is saved, got some each time. "
+                "Wait until nothing is running, and save again."
+            )
+        self._write(kept, path, attempts - 1)
+
+    # Odds and ends.
+
+    def _in_use(self) -> _Kept:
+        return self._kept[self._controller.in_use()]
+
+    def _leave(self, kept: _Kept) -> None:
+        del self._kept[kept.workspace]
+        self._controller.segmenter.queue.cancel(lambda job: job.owner is kept)
+        kept.workspace.session.log.close()
+        if kept.is_saved:
+            kept.autosave.discard()
+
+    def _submit(
+        self,
+        kept: _Kept,
+        key: str,
+        priority: Priority,
+        steps: Iterator[Any],
+        on_result: Callable[[Any], None],
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        job = Job(kept, key, priority, steps, on_result, self.report, on_end)
+        self._controller.segmenter.queue.submit(job)
+
+    def _say(self, text: str) -> None:
+        self._controller.state.message = Message(text)
+
+    def _show(self) -> None:
+        workspace = self._controller.workspace
+        kept = None if workspace is None else self._kept.get(workspace)
+        self.state.has_session = kept is not None
+        self.state.offer = "" if kept is None else _offer(kept.unfinished)
+
+
+def _offer(unfinished: list[Path]) -> str:
+    if not unfinished:
+        return ""
+    more = f" (and {len(unfinished) - 1} more)" if len(unfinished) > 1 else ""
+    when = last_edit(unfinished[0])
+    left = f"A session of this image was left without being saved on {when}"
+    return f"{left}{more}. Go on with it?"

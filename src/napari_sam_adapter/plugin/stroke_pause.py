@@ -1,0 +1,59 @@
+"""Nothing is written into the labels while the user is drawing in them.
+
+napari writes a stroke into the array bit by bit and tells of it at its end. A mask
+that came in between would be mixed with half a stroke, and the journal could not
+repeat it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QTimer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam_adapter.plugin.workspace import Workspace
+
+LOOK_INTERVAL = 20
+"""Milliseconds between two looks at whether the stroke is over."""
+
+
+class StrokePause:
+    """Puts off, in order, what would write into labels under a stroke."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Workspace, Callable[[], None]]] = deque()
+        self._timer = QTimer()
+        self._timer.setInterval(LOOK_INTERVAL)
+        self._timer.timeout.connect(self._look)
+
+    def when_still(self, workspace: Workspace, action: Callable[[], None]) -> None:
+        """Do something now, or when no stroke is under way any more.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            Whose labels it writes.
+        action : callable
+            What to do.
+        """
+        if self._waiting or workspace.layers.is_painting:
+            self._waiting.append((workspace, action))
+            self._timer.start()
+        else:
+            action()
+
+    def close(self) -> None:
+        """Forget what was put off."""
+        self._waiting.clear()
+        self._timer.stop()
+
+    def _look(self) -> None:
+        while self._waiting and not self._waiting[0][0].layers.is_painting:
+            _, action = self._waiting.popleft()
+            action()
+        if not self._waiting:
+            self._timer.stop()

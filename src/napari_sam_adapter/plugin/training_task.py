@@ -1,0 +1,130 @@
+"""What a training on layers works on, and the work itself; knows no layers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from napari_sam_adapter.errors import SamAdapterError, TrainingError
+from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.volume.planes import Plane
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.training.progress import TrainingProgress
+    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.volume.planes import Volume
+
+LabelPlanes = dict[Plane, "npt.NDArray[Any]"]
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """What a training works on; independent of all layers.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    labels : dict of Plane to (H, W) int array
+        Copies of the slices to learn from.
+    output : Path
+        Where the adapter goes.
+    base, device : str
+        Which model, and where it computes.
+    options : dict
+        More values of `TrainingConfig`.
+    stop : threading.Event
+        Set when the training is to end with the step that is under way.
+    """
+
+    volume: Volume
+    labels: LabelPlanes
+    output: Path
+    base: str
+    device: str
+    options: dict[str, Any] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+Trainer = Callable[[TrainingTask], Iterator["TrainingProgress | None"]]
+
+
+def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress | None]:
+    """Train an adapter; runs on the worker thread.
+
+    Parameters
+    ----------
+    task : TrainingTask
+        What to learn from.
+
+    Yields
+    ------
+    TrainingProgress or None
+        Often, so that clicks are served in between; None while slices are read.
+
+    Raises
+    ------
+    TrainingError
+        If no slice can be used, or training cannot go on.
+    """
+    from napari_sam_adapter.training.adapter_training import train_adapter
+    from napari_sam_adapter.training.config import TrainingConfig
+
+    samples: list[Sample] = []
+    left_out: list[str] = []
+    for plane in task.labels:
+        try:
+            samples += _samples_of(task, plane)
+        except SamAdapterError as error:
+            left_out.append(str(error))
+        yield None
+    if not samples:
+        raise TrainingError(
+            f"Expected a slice to learn from, got none: {'; '.join(left_out[:3])}"
+        )
+    config = TrainingConfig(
+        task.output,
+        base=task.base,
+        device=task.device,
+        **{"micro_batch": 1, **task.options},
+    )
+    for progress in train_adapter(config, samples):
+        yield replace(progress, left_out=tuple(left_out))
+        if task.stop.is_set():
+            return
+
+
+def _samples_of(task: TrainingTask, plane: Plane) -> list[Sample]:
+    """Return a slice with its labels, seen as the network sees it in use."""
+    from napari_sam_adapter.training.array_samples import samples_from_arrays
+
+    found = samples_from_arrays(
+        task.volume.read_uint8(plane),
+        task.labels[plane],
+        name=name_of(plane),
+        intensity=IntensityMapping(),
+    )
+    window = task.volume.intensity
+    return [replace(sample, group="image", intensity=window) for sample in found]
+
+
+def name_of(plane: Plane) -> str:
+    """Return how messages call a slice.
+
+    Parameters
+    ----------
+    plane : Plane
+        Of the image.
+
+    Returns
+    -------
+    str
+        Its place on the axes that are not shown.
+    """
+    return f"slice {','.join(map(str, plane.position))}" if plane.position else "image"

@@ -1,0 +1,45 @@
+"""Which planes will probably be in view next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.volume.planes import Plane
+
+REACH = 2
+
+
+class Travel:
+    """Remembers where the user came from."""
+
+    def __init__(self) -> None:
+        self._seen: Plane | None = None
+
+    def ahead(self, plane: Plane, shape: tuple[int, ...]) -> list[Plane]:
+        """Return the neighbours of a plane that is in view now.
+
+        Parameters
+        ----------
+        plane : Plane
+            Where the user arrived.
+        shape : tuple of int
+            Spatial shape of the volume.
+
+        Returns
+        -------
+        list of Plane
+            Along the last axis that is not shown; those in the direction of travel
+            first.
+        """
+        earlier, self._seen = self._seen, plane
+        if not plane.other_axes:
+            return []
+        axis = plane.other_axes[-1]
+        here = plane.index_along(axis)
+        is_same_view = earlier is not None and earlier.axes == plane.axes
+        came_from = earlier.index_along(axis) if earlier and is_same_view else here
+        sign = -1 if came_from > here else 1
+        steps = [sign * way for way in range(1, REACH + 1)]
+        found = [here + step for step in (*steps, *(-step for step in steps))]
+        return [plane.at(axis, index) for index in found if 0 <= index < shape[axis]]

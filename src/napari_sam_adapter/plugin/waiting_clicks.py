@@ -1,0 +1,84 @@
+"""Clicks that wait for the network; those that can share a pass get one."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.volume.together import can_share, compute_together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from napari_sam_adapter.volume.results import JointResult, MaskRequest, PlaneResult
+
+
+class WaitingClicks:
+    """Requests that no worker has taken yet; for any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[MaskRequest] = []
+
+    def put(self, request: MaskRequest) -> None:
+        """Add a request; it takes the place of an older one that asks for the same.
+
+        Parameters
+        ----------
+        request : MaskRequest
+            From a session.
+        """
+        with self._lock:
+            self._waiting = [old for old in self._waiting if not _same(old, request)]
+            self._waiting.append(request)
+
+    def keep(self, keys: Collection[object]) -> None:
+        """Forget all requests but some.
+
+        Parameters
+        ----------
+        keys : collection
+            Those to be kept are in it.
+        """
+        with self._lock:
+            self._waiting = [request for request in self._waiting if request in keys]
+
+    def answers(
+        self, request: MaskRequest, compute: Callable[[MaskRequest], PlaneResult]
+    ) -> Iterator[PlaneResult | JointResult]:
+        """Answer a request, and all that can share its pass.
+
+        Parameters
+        ----------
+        request : MaskRequest
+            One that was put in.
+        compute : callable
+            Answers a request on its own.
+
+        Yields
+        ------
+        PlaneResult or JointResult
+            One; nothing if the request was answered with an earlier one, or replaced.
+        """
+        group = self._take(request)
+        if len(group) > 1:
+            yield compute_together(group)
+        elif group:
+            yield compute(request)
+
+    def _take(self, request: MaskRequest) -> list[MaskRequest]:
+        with self._lock:
+            if request not in self._waiting:
+                return []
+            group = [
+                other
+                for other in self._waiting
+                if other is request or can_share(request, other)
+            ]
+            self._waiting = [other for other in self._waiting if other not in group]
+        return group
+
+
+def _same(one: MaskRequest, other: MaskRequest) -> bool:
+    same_object = one.object_id == other.object_id and one.plane == other.plane
+    return same_object and one.predictor is other.predictor

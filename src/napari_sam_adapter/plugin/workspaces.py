@@ -1,0 +1,103 @@
+"""The images that were taken into use, and the one in use now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_sam_adapter.plugin.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+    from napari.components import ViewerModel
+    from napari.layers import Image, Layer
+
+    from napari_sam_adapter.plugin.workspace_owner import WorkspaceOwner
+
+
+class Workspaces:
+    """One workspace for every image that was taken into use.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layers live.
+    owner : WorkspaceOwner
+        Whom the workspaces tell.
+    on_opened : callable
+        Told once about every image that is taken into use.
+
+    Attributes
+    ----------
+    current : Workspace or None
+        The one in use.
+    starting_labels : dict of Layer to int array
+        Objects of images that are about to be taken into use.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        owner: WorkspaceOwner,
+        on_opened: Callable[[Workspace], None],
+    ) -> None:
+        self.current: Workspace | None = None
+        self.starting_labels: dict[Layer, npt.NDArray[np.integer[Any]]] = {}
+        self._viewer = viewer
+        self._owner = owner
+        self._on_opened = on_opened
+        self._of: dict[Layer, Workspace] = {}
+
+    def __iter__(self) -> Iterator[Workspace]:
+        """Give out all of them."""
+        return iter(self._of.values())
+
+    def put_away(self) -> None:
+        """Hide the prompts of the image in use; none is in use then."""
+        if self.current is not None:
+            self.current.layers.show_prompts(False)
+        self.current = None
+
+    def take_up(self, image: Image) -> None:
+        """Use an image; its session is started or taken up again.
+
+        Parameters
+        ----------
+        image : Image
+            A layer of the viewer.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be segmented.
+        """
+        if image not in self._of:
+            labels = self.starting_labels.pop(image, None)
+            self._of[image] = Workspace(self._viewer, image, self._owner, labels)
+            self._on_opened(self._of[image])
+        self.current = self._of[image]
+        self.current.layers.show_prompts(True)
+
+    def take_out(self, layer: Layer) -> Workspace | None:
+        """Let go of an image that left the viewer.
+
+        Parameters
+        ----------
+        layer : Layer
+            Any.
+
+        Returns
+        -------
+        Workspace or None
+            Its workspace, if it had one.
+        """
+        return self._of.pop(layer, None)
+
+    def close(self) -> None:
+        """Let go of all; layers and masks stay."""
+        for workspace in self:
+            workspace.layers.close()
+        self._of.clear()
+        self.current = None

@@ -1,0 +1,93 @@
+"""What the axes of an image layer mean, in the words of files and tables."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.image_io.formats import AXES_BY_NDIM
+from napari_sam_adapter.image_io.opened_image import (
+    NO_UNIT,
+    UNIT_NAMES,
+    OpenedImage,
+)
+from napari_sam_adapter.volume.axes import SPACE, spacing_of, unit_of
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+SIGNS = {"um": "\u00b5m", NO_UNIT: "px"}
+POWERS = {2: "²", 3: "³"}
+
+
+def axes_of(image: Image) -> str:
+    """Return one letter per axis of an image layer.
+
+    Parameters
+    ----------
+    image : Image
+        The layer.
+
+    Returns
+    -------
+    str
+        Without an axis of colours.
+    """
+    return AXES_BY_NDIM[image.ndim]
+
+
+def units_of(image: Image) -> tuple[str, ...]:
+    """Return the units of the axes of an image layer.
+
+    Parameters
+    ----------
+    image : Image
+        The layer.
+
+    Returns
+    -------
+    tuple of str
+        Such as ``"um"``; ``"pixel"`` where there is none.
+    """
+    return tuple(UNIT_NAMES.get(str(unit), NO_UNIT) for unit in image.units)
+
+
+def voxel_size(image: Image) -> tuple[float, str]:
+    """Return the area of a pixel, or the volume of a voxel, of an image layer.
+
+    Parameters
+    ----------
+    image : Image
+        The layer.
+
+    Returns
+    -------
+    size : float
+        In world units.
+    unit : str
+        Such as ``"mm²"``.
+    """
+    axes, units = axes_of(image), units_of(image)
+    spacing = spacing_of(axes, image.scale, units)
+    sizes = [step for axis, step in zip(axes, spacing, strict=True) if axis in SPACE]
+    unit = unit_of(axes, units)
+    return math.prod(sizes), f"{SIGNS.get(unit, unit)}{POWERS[len(sizes)]}"
+
+
+def described(image: Image) -> OpenedImage:
+    """Describe an image layer as if it had been opened from a file.
+
+    Parameters
+    ----------
+    image : Image
+        The layer.
+
+    Returns
+    -------
+    OpenedImage
+        With its full resolution.
+    """
+    data = image.data[0] if image.multiscale else image.data
+    axes = axes_of(image) + "c" * image.rgb
+    scale = tuple(abs(float(step)) for step in image.scale)
+    return OpenedImage(data, axes, scale, units_of(image), f"{image.name}")

@@ -1,0 +1,211 @@
+"""The first line of a journal: what its edits were made on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
+from napari_sam_adapter.volume.plane import spread_planes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.volume.planes import Volume
+
+JOURNAL_VERSION = 2
+IDENTITY_PLANES = 3
+"""Planes whose pixels tell one image from another."""
+
+
+@dataclass(frozen=True)
+class JournalHeader:
+    """First line of a journal: what the edits were made on.
+
+    Parameters
+    ----------
+    version : int
+        Of the file format.
+    image : dict
+        ``shape``, ``dtype`` and ``sha256`` of a few planes.
+    labels : dict
+        ``dtype``, and ``sha256`` of labels that were there at the start or None.
+    intensity : dict
+        Fields of the `IntensityMapping`.
+    overwrite : bool
+        Whether masks take pixels of other objects.
+    spacing : list of float
+        Distance between neighbours on every spatial axis.
+    rounded : bool
+        Whether embeddings were rounded to half precision, as a store does.
+    """
+
+    version: int
+    image: dict[str, Any]
+    labels: dict[str, Any]
+    intensity: dict[str, Any]
+    overwrite: bool
+    spacing: list[float]
+    rounded: bool
+
+
+def header_line(header: JournalHeader) -> bytes:
+    """Return the first line of a journal.
+
+    Parameters
+    ----------
+    header : JournalHeader
+        What the edits are made on.
+
+    Returns
+    -------
+    bytes
+        JSON and a line feed.
+    """
+    return json.dumps(asdict(header)).encode() + b"\n"
+
+
+def image_identity(volume: Volume) -> dict[str, Any]:
+    """Return what tells an image from others, from a few of its planes.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+
+    Returns
+    -------
+    dict
+        ``shape``, ``dtype`` and ``sha256``.
+    """
+    *_, identity = identity_steps(volume)
+    assert identity is not None  # the last one never is
+    return identity
+
+
+def identity_steps(volume: Volume) -> Iterator[dict[str, Any] | None]:
+    """Find out what tells an image from others, one plane at a time.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+
+    Yields
+    ------
+    dict or None
+        None after each plane; at the end ``shape``, ``dtype`` and ``sha256``.
+    """
+    digest = hashlib.sha256()
+    for plane in spread_planes(volume.shape, IDENTITY_PLANES):
+        digest.update(np.ascontiguousarray(volume.read(plane)).tobytes())
+        yield None
+    shape = list(volume.shape)
+    yield {"shape": shape, "dtype": volume.dtype.str, "sha256": digest.hexdigest()}
+
+
+def empty_header_steps(
+    volume: Volume, dtype: np.dtype[Any], overwrite: bool, spacing: tuple[float, ...]
+) -> Iterator[JournalHeader | None]:
+    """Find out the first line of the journal of a session that began without labels.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    dtype : dtype
+        Of the labels.
+    overwrite : bool
+        Whether masks took pixels of other objects at the start.
+    spacing : tuple of float
+        Distance between neighbours on every spatial axis.
+
+    Yields
+    ------
+    JournalHeader or None
+        The header at the end, None before: nothing here takes longer than a few
+        planes take to be read.
+    """
+    identity = None
+    for found in identity_steps(volume):
+        identity = found
+        yield None
+    assert identity is not None  # the last one never is
+    yield JournalHeader(
+        JOURNAL_VERSION,
+        identity,
+        {"dtype": dtype.str, "sha256": None},
+        asdict(volume.intensity),
+        overwrite,
+        list(spacing),
+        False,
+    )
+
+
+def labels_identity(
+    labels: npt.NDArray[np.integer[Any]] | None,
+) -> dict[str, Any]:
+    """Return what tells the labels at the start of a session from others.
+
+    Parameters
+    ----------
+    labels : int array or None
+        Before the first edit; None for new ones, which are not looked through.
+
+    Returns
+    -------
+    dict
+        ``dtype``, and ``sha256`` or None if all are 0.
+    """
+    if labels is None:
+        return {"dtype": np.dtype(DEFAULT_LABELS).str, "sha256": None}
+    if not any(part.any() for part in labels):
+        return {"dtype": labels.dtype.str, "sha256": None}
+    digest = hashlib.sha256()
+    for part in labels:
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return {"dtype": labels.dtype.str, "sha256": digest.hexdigest()}
+
+
+def header_of(
+    volume: Volume,
+    labels: npt.NDArray[np.integer[Any]] | None,
+    overwrite: bool,
+    spacing: tuple[float, ...],
+    rounded: bool,
+) -> JournalHeader:
+    """Return the first line of the journal of a new session.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    labels : int array or None
+        Before the first edit; None for new ones.
+    overwrite : bool
+        Whether masks take pixels of other objects.
+    spacing : tuple of float
+        Distance between neighbours on every spatial axis.
+    rounded : bool
+        Whether embeddings are rounded to half precision.
+
+    Returns
+    -------
+    JournalHeader
+        Of the present version.
+    """
+    return JournalHeader(
+        JOURNAL_VERSION,
+        image_identity(volume),
+        labels_identity(labels),
+        asdict(volume.intensity),
+        overwrite,
+        list(spacing),
+        rounded,
+    )

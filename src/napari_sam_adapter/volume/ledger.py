@@ -1,0 +1,223 @@
+"""Where every object lies, how large it is, and when it changed last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from napari_sam_adapter.volume.changes import NOWHERE, Box, bounding_box, union_box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.volume.plane import Plane
+
+FEW_LABELS = 1 << 20
+"""Below this, labels are counted with one number per label: no sorting."""
+
+
+class Part(NamedTuple):
+    """The pixels of an object on one slice along the last two axes.
+
+    Parameters
+    ----------
+    voxels : int
+        How many there are.
+    box : (row_start, column_start, row_stop, column_stop)
+        Half-open; all of them lie inside, but it may be larger than it has to be.
+    """
+
+    voxels: int
+    box: Box
+
+
+class Ledger:
+    """Sizes and places of all objects, kept up to date change by change.
+
+    Parameters
+    ----------
+    labels : int array-like of the spatial shape
+        Counted once, slice by slice.
+    is_empty : bool
+        Whether all labels are known to be 0; then nothing is read.
+    """
+
+    def __init__(self, labels: ArrayLike, is_empty: bool = False) -> None:
+        self._leading = labels.shape[:-2]
+        self._parts: dict[int, dict[int, Part]] = {}
+        self._stamps: dict[int, int] = {}
+        self.stamp = 0
+        if not is_empty:
+            for number, place in enumerate(np.ndindex(*self._leading)):
+                for value, part in _count(np.asarray(labels[place])):
+                    self._parts.setdefault(value, {})[number] = part
+
+    @property
+    def objects(self) -> list[int]:
+        """All labels above 0 that have pixels, in rising order."""
+        return sorted(self._parts)
+
+    def parts(self, object_id: int) -> dict[int, Part]:
+        """Return the pixels of an object slice by slice.
+
+        Parameters
+        ----------
+        object_id : int
+            Any label.
+
+        Returns
+        -------
+        dict of int to Part
+            By the number of the slice in array order; a copy.
+        """
+        return dict(sorted(self._parts.get(object_id, {}).items()))
+
+    def box_on(self, object_id: int, plane: Plane) -> Box | None:
+        """Return a box around an object on a plane without looking.
+
+        Parameters
+        ----------
+        object_id : int
+            Any label.
+        plane : Plane
+            Along any axes.
+
+        Returns
+        -------
+        (row_start, column_start, row_stop, column_stop) or None
+            As in `Part`, all zero where the object is not; None for planes along other
+            axes than the last two, of which nothing is known.
+        """
+        if plane.axes != (len(self._leading), len(self._leading) + 1):
+            return None
+        part = self._parts.get(object_id, {}).get(self._number(plane.position))
+        return part.box if part else NOWHERE
+
+    def touch(self, object_ids: Iterable[int]) -> None:
+        """Note that objects have changed just now.
+
+        Parameters
+        ----------
+        object_ids : iterable of int
+            Which ones.
+        """
+        for object_id in object_ids:
+            self.stamp += 1
+            self._stamps.pop(object_id, None)
+            self._stamps[object_id] = self.stamp
+
+    def changed_since(self, stamp: int) -> list[int]:
+        """Return the objects that changed after a moment.
+
+        Parameters
+        ----------
+        stamp : int
+            Value of `stamp` at that moment.
+
+        Returns
+        -------
+        list of int
+            The newest change first; objects that are gone are among them.
+        """
+        found = []
+        for object_id, changed in reversed(self._stamps.items()):
+            if changed <= stamp:
+                break
+            found.append(object_id)
+        return found
+
+    def update(
+        self,
+        region: tuple[slice, ...],
+        before: npt.NDArray[np.integer[Any]],
+        after: npt.NDArray[np.integer[Any]],
+    ) -> None:
+        """Count a change.
+
+        Parameters
+        ----------
+        region : tuple of slice
+            Where in the labels it happened.
+        before, after : int array of the shape of the region
+            Labels there.
+        """
+        corner = region[-2].start, region[-1].start
+        starts = [axis.start for axis in region[:-2]]
+        for index in np.ndindex(*before.shape[:-2]):
+            changed = before[index] != after[index]
+            if changed.any():
+                place = np.add(starts, index).astype(int)
+                number = self._number(tuple(place))
+                self._lose(number, before[index][changed])
+                self._gain(number, after[index], changed, corner)
+
+    def _number(self, place: tuple[int, ...]) -> int:
+        if not self._leading:
+            return 0
+        return int(np.ravel_multi_index(place, self._leading))
+
+    def _lose(self, number: int, values: npt.NDArray[Any]) -> None:
+        for value, count in _tally(values):
+            parts = self._parts[value]
+            voxels, box = parts.pop(number)
+            if voxels > count:
+                parts[number] = Part(voxels - count, box)
+            if not parts:
+                del self._parts[value]
+            self.touch([value])
+
+    def _gain(
+        self,
+        number: int,
+        after: npt.NDArray[Any],
+        changed: npt.NDArray[np.bool_],
+        corner: tuple[int, int],
+    ) -> None:
+        for value, count in _tally(after[changed]):
+            gained = changed & (after == value)
+            part = Part(count, _moved(bounding_box(gained), corner))
+            parts = self._parts.setdefault(value, {})
+            parts[number] = _joined(parts[number], part) if number in parts else part
+            self.touch([value])
+
+
+def _tally(values: npt.NDArray[np.integer[Any]]) -> list[tuple[int, int]]:
+    """Return labels above 0 and how many there are; most often all are the same."""
+    if values.min() == values.max():
+        counted = [(int(values[0]), values.size)]
+    else:
+        labels, counts = np.unique(values, return_counts=True)
+        counted = list(zip(labels.tolist(), counts.tolist(), strict=True))
+    return [(label, count) for label, count in counted if label > 0]
+
+
+def _count(pixels: npt.NDArray[np.integer[Any]]) -> Iterator[tuple[int, Part]]:
+    largest = int(pixels.max())
+    if largest <= 0:
+        return
+    numbered = np.maximum(pixels, 0)
+    if largest < FEW_LABELS:
+        values = np.arange(largest + 1)
+    else:
+        values = np.union1d([0], numbered)
+        numbered = np.searchsorted(values, numbered)
+    counts = np.bincount(numbered.ravel(), minlength=len(values))
+    boxes = ndimage.find_objects(numbered)
+    for place in np.flatnonzero(counts[1:]):
+        rows, columns = boxes[place]
+        box = rows.start, columns.start, rows.stop, columns.stop
+        yield int(values[place + 1]), Part(int(counts[place + 1]), box)
+
+
+def _moved(box: Box, corner: tuple[int, int]) -> Box:
+    row, column = corner
+    return box[0] + row, box[1] + column, box[2] + row, box[3] + column
+
+
+def _joined(part: Part, other: Part) -> Part:
+    return Part(part.voxels + other.voxels, union_box(part.box, other.box))

@@ -1,0 +1,66 @@
+"""Put the mask of an object into the labels of a plane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam_adapter.volume.changes import bounding_box, merge_mask, union_box
+from napari_sam_adapter.volume.protection import protected_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.volume.changes import Box
+    from napari_sam_adapter.volume.draft import Draft
+    from napari_sam_adapter.volume.plane import Plane
+
+
+def write_mask(
+    draft: Draft,
+    object_id: int,
+    plane: Plane,
+    mask: npt.NDArray[np.bool_],
+    spared: Collection[int] = (),
+    box: Box | None = None,
+) -> None:
+    """Give an object a new mask on a plane, as far as it may have one.
+
+    Parameters
+    ----------
+    draft : Draft
+        Where it is written.
+    object_id : int
+        The object.
+    plane : Plane
+        Where.
+    mask : (H, W) bool array
+        Pixels of other objects, pixels that were edited by hand, and locked ones
+        stay as they are.
+    spared : collection of int
+        Objects whose pixels stay whatever the overlap rule says.
+    box : (row_start, column_start, row_stop, column_stop) or None
+        Half-open: no pixel outside belongs to the mask. None where nothing is known.
+    """
+    document = draft.document
+    kept = protected_pixels(document, object_id, plane)
+    current = plane.view(document.labels)
+    known = document.ledger.box_on(object_id, plane)
+    if box is None or known is None:
+        box = bounding_box((current == object_id) | mask)
+    else:
+        box = union_box(box, known)
+    # Everything else happens in this box around the old and the new mask.
+    top, left, bottom, right = box
+    part = slice(top, bottom), slice(left, right)
+    current, mask = current[part], mask[part]
+    kept = None if kept is None else kept[part]
+    takes = document.overlap_rule != "keep"
+    if takes and (untouched := document.spared.union(spared)):
+        others = np.isin(current, list(untouched)) & (current != object_id)
+        kept = others if kept is None else kept | others
+    after = merge_mask(current, object_id, mask, kept, takes)
+    draft.write(object_id, plane, after, (top, left))

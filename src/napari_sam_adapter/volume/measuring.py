@@ -1,0 +1,347 @@
+"""Size, place, shape and brightness of labelled objects, in world units."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io.lazy_array import LazyArray
+from napari_sam_adapter.image_io.opened_image import NO_UNIT
+from napari_sam_adapter.volume.axes import check_spacing
+from napari_sam_adapter.volume.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
+
+AXES_BY_NDIM = {2: "yx", 3: "zyx", 4: "tzyx", 5: "utzyx"}
+BLOCK_VOXELS = 1 << 24
+"""Objects are measured together while the block around them is not larger."""
+HULL_VOXELS = 1 << 20
+"""Around larger objects the hull is taken at lower resolution."""
+BRIGHTNESS = ("intensity_mean", "intensity_min", "intensity_max", "intensity_std")
+
+Box = tuple[slice, ...]
+Row = tuple[float | int | str, ...]
+
+
+@dataclass(frozen=True)
+class MeasurementTable:
+    """One row per object, or per object and time point.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Names of the columns.
+    rows : tuple of tuple
+        Values in the order of the columns; NaN where there is none.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def column(self, name: str) -> list[Any]:
+        """Return the values of a column.
+
+        Parameters
+        ----------
+        name : str
+            One of `columns`.
+
+        Returns
+        -------
+        list
+            One value per row.
+        """
+        place = self.columns.index(name)
+        return [row[place] for row in self.rows]
+
+
+@dataclass(frozen=True, eq=False)
+class Measuring:
+    """What is to be measured.
+
+    Parameters
+    ----------
+    labels : int array-like
+        Objects; 0 is background. Read block by block.
+    image : array-like or None
+        Of the same shape, or with a last axis of 3 or 4 colours, whose mean counts.
+    axes : str
+        One letter per axis of the labels; those beside z, y and x come first, and
+        each index on them is measured alone. By default from the number of axes.
+    spacing : sequence of float or None
+        Distance between neighbours on every axis; by default 1.
+    unit : str
+        Unit of the spacing along z, y and x.
+    names, classes : mapping of int to str
+        Of the objects that have one.
+    """
+
+    labels: ArrayLike
+    image: ArrayLike | None = None
+    axes: str = ""
+    spacing: Sequence[float] | None = None
+    unit: str = NO_UNIT
+    names: Mapping[int, str] = field(default_factory=dict)
+    classes: Mapping[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.labels.shape)
+        axes = self.axes or AXES_BY_NDIM.get(len(shape), "")
+        if len(axes) != len(shape) or axes[-2:] != "yx" or len(set(axes)) < len(axes):
+            raise ImageError(
+                f"Expected one letter per axis with y and x at the end, got {axes!r} "
+                f'for labels of shape {shape}. Write for example "zyx".'
+            )
+        if self.image is not None and shape != tuple(self.image.shape[: len(shape)]):
+            raise ImageError(
+                f"Expected labels and image of one shape, got {shape} and "
+                f"{tuple(self.image.shape)}. Give the image that was segmented."
+            )
+        object.__setattr__(self, "axes", axes)
+        object.__setattr__(self, "spacing", check_spacing(self.spacing, len(shape)))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of the table."""
+        places = ("centroid", "min", "max")
+        return (
+            "object",
+            "name",
+            "class",
+            *self.axes[: -len(self._space)],
+            "voxels",
+            "area" if len(self._space) == 2 else "volume",
+            *(f"{place}_{axis}" for place in places for axis in self._space),
+            "equivalent_diameter",
+            "solidity",
+            *(() if self.image is None else BRIGHTNESS),
+            "unit",
+        )
+
+    def blocks(self) -> Iterator[list[Row]]:
+        """Measure block by block.
+
+        Yields
+        ------
+        list of tuple
+            Rows in the order of `columns`; those of a block of nearby objects.
+
+        Raises
+        ------
+        ImageError
+            If labels or image cannot be read.
+        """
+        leading = tuple(self.labels.shape[: -len(self._space)])
+        for frame in np.ndindex(*leading):
+            labels = _taken(self.labels, frame)
+            image = None if self.image is None else _taken(self.image, frame)
+            for objects, box in _grouped(_boxes(Ledger(labels), len(self._space))):
+                yield self._measure(frame, objects, box, labels, image)
+
+    @property
+    def _space(self) -> str:
+        return self.axes[-3:] if self.axes[-3:-2] == "z" else self.axes[-2:]
+
+    def _measure(
+        self,
+        frame: tuple[int, ...],
+        objects: npt.NDArray[np.int64],
+        box: Box,
+        labels: ArrayLike,
+        image: ArrayLike | None,
+    ) -> list[Row]:
+        from skimage.measure import regionprops_table
+
+        spacing = tuple(self.spacing or ())[-len(self._space) :]
+        numbered = _numbered(np.asarray(labels[box]), objects)
+        found = regionprops_table(  # type: ignore[no-untyped-call]
+            numbered,
+            None if image is None else _grey(np.asarray(image[box]), numbered.ndim),
+            properties=(
+                "label",
+                "num_pixels",
+                "area",
+                "centroid",
+                "bbox",
+                "equivalent_diameter_area",
+                *(() if image is None else BRIGHTNESS),
+            ),
+            spacing=spacing,
+            extra_properties=(hull_share,),
+        )
+        corner = np.array([axis.start for axis in box]) * spacing
+        return [
+            self._row(frame, objects, found, number, corner, spacing)
+            for number in range(len(found["label"]))
+        ]
+
+    def _row(
+        self,
+        frame: tuple[int, ...],
+        objects: npt.NDArray[np.int64],
+        found: Mapping[str, npt.NDArray[Any]],
+        number: int,
+        corner: npt.NDArray[np.float64],
+        spacing: tuple[float, ...],
+    ) -> Row:
+        def several(name: str, first: int = 0) -> npt.NDArray[np.float64]:
+            places = range(first, first + len(spacing))
+            return np.array([found[f"{name}-{place}"][number] for place in places])
+
+        object_id = int(objects[found["label"][number] - 1])
+        edges = several("bbox"), several("bbox", len(spacing))
+        low, high = (corner + (edge - 0.5) * spacing for edge in edges)
+        brightness = () if self.image is None else BRIGHTNESS
+        numbers = "equivalent_diameter_area", "hull_share", *brightness
+        return (
+            object_id,
+            self.names.get(object_id, ""),
+            self.classes.get(object_id, ""),
+            *frame,
+            int(found["num_pixels"][number]),
+            float(found["area"][number]),
+            *(corner + several("centroid")).tolist(),
+            *low.tolist(),
+            *high.tolist(),
+            *(float(found[name][number]) for name in numbers),
+            self.unit,
+        )
+
+
+def measure(measuring: Measuring) -> MeasurementTable:
+    """Measure all objects.
+
+    Parameters
+    ----------
+    measuring : Measuring
+        What to measure.
+
+    Returns
+    -------
+    MeasurementTable
+        Per object its size in voxels and in world units, the centroid, the box around
+        it (outer edges of its voxels), the diameter of a disk or ball of its size, its
+        share of its convex hull, and the brightness of the image in it. Positions
+        count from the centre of the first voxel.
+
+    Raises
+    ------
+    ImageError
+        If labels or image cannot be read.
+    """
+    rows = [row for block in measuring.blocks() for row in block]
+    return table_of(measuring, rows)
+
+
+def table_of(measuring: Measuring, rows: Sequence[Row]) -> MeasurementTable:
+    """Put measured rows in order.
+
+    Parameters
+    ----------
+    measuring : Measuring
+        What was measured.
+    rows : sequence of tuple
+        From `Measuring.blocks`.
+
+    Returns
+    -------
+    MeasurementTable
+        By object.
+    """
+    ordered = sorted(rows, key=lambda row: row[0])
+    return MeasurementTable(measuring.columns, tuple(ordered))
+
+
+def hull_share(mask: npt.NDArray[np.bool_]) -> float:
+    """Return which share of its convex hull an object fills.
+
+    Parameters
+    ----------
+    mask : bool array
+        The object in the box around it.
+
+    Returns
+    -------
+    float
+        0 to 1; NaN for voxels on an oblique plane, which have no hull.
+    """
+    from skimage.morphology import convex_hull_image
+
+    flat = mask.squeeze()
+    if flat.ndim < 2:
+        return float(flat.mean())
+    step = int(np.ceil((flat.size / HULL_VOXELS) ** (1 / flat.ndim)))
+    flat = flat[(slice(None, None, max(step, 1)),) * flat.ndim]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        inside = convex_hull_image(flat)  # type: ignore[no-untyped-call]
+        hull = int(inside.sum())
+    return float(flat.sum() / hull) if hull else float("nan")
+
+
+def _taken(array: ArrayLike, frame: tuple[int, ...]) -> ArrayLike:
+    if isinstance(array, LazyArray):
+        for index in frame:
+            array = array.take(0, index)
+        return array
+    taken: ArrayLike = array[frame] if frame else array
+    return taken
+
+
+def _boxes(ledger: Ledger, ndim: int) -> Iterator[tuple[int, Box]]:
+    """Yield every object with the box around it."""
+    for object_id in ledger.objects:
+        parts = ledger.parts(object_id)
+        around = np.array([part.box for part in parts.values()])
+        (top, left), (bottom, right) = around[:, :2].min(0), around[:, 2:].max(0)
+        box = slice(int(top), int(bottom)), slice(int(left), int(right))
+        slices = slice(min(parts), max(parts) + 1)
+        yield object_id, box if ndim == 2 else (slices, *box)
+
+
+def _grouped(
+    boxes: Iterator[tuple[int, Box]],
+) -> Iterator[tuple[npt.NDArray[np.int64], Box]]:
+    """Join objects that start near each other while the box around them is small."""
+    objects: list[int] = []
+    around: Box = ()
+    for object_id, box in sorted(boxes, key=lambda entry: entry[1][0].start):
+        joined = _joined(around, box) if objects else box
+        if objects and _size(joined) > BLOCK_VOXELS:
+            yield np.array(sorted(objects)), around
+            objects, joined = [], box
+        objects.append(object_id)
+        around = joined
+    if objects:
+        yield np.array(sorted(objects)), around
+
+
+def _joined(box: Box, other: Box) -> Box:
+    pairs = zip(box, other, strict=True)
+    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in pairs)
+
+
+def _size(box: Box) -> int:
+    return int(np.prod([axis.stop - axis.start for axis in box]))
+
+
+def _numbered(
+    labels: npt.NDArray[np.integer[Any]], objects: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int32]:
+    # Numbers from 1, so that nothing grows with the largest label.
+    places = np.minimum(np.searchsorted(objects, labels), len(objects) - 1)
+    known = objects[places] == labels
+    return np.where(known, places + 1, 0).astype(np.int32)
+
+
+def _grey(pixels: npt.NDArray[Any], ndim: int) -> npt.NDArray[Any]:
+    return pixels if pixels.ndim == ndim else pixels[..., :3].mean(axis=-1)

@@ -1,0 +1,141 @@
+"""Edits of whole objects, and of the rule between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class RenameObject:
+    """Give an object a name.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    name : str
+        One line that is not empty; other objects may have the same.
+    """
+
+    object_id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class SetClass:
+    """Say what kind of thing an object is.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    class_name : str
+        One line; empty for none.
+    """
+
+    object_id: int
+    class_name: str
+
+
+@dataclass(frozen=True)
+class LockObject:
+    """Forbid to change an object by masks, and to delete, merge or split it.
+
+    Masks of other objects take nothing from it under any rule. Strokes of the user's
+    own brush still count. Masks on their way get stale.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    """
+
+    object_id: int
+
+
+@dataclass(frozen=True)
+class UnlockObject:
+    """Allow again to change an object.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    """
+
+    object_id: int
+
+
+@dataclass(frozen=True)
+class ReopenObject:
+    """Declare that an object is not finished after all; its prompts are still there.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    """
+
+    object_id: int
+
+
+@dataclass(frozen=True)
+class MergeObjects:
+    """Give the pixels of several objects to the first; the others are gone.
+
+    It keeps its name, class and prompts. What it gains counts as painted by hand: its
+    later masks leave it alone.
+
+    Parameters
+    ----------
+    object_ids : tuple of int
+        Two or more objects, none locked.
+    """
+
+    object_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SplitObject:
+    """Make an object of every piece of an object that does not touch the others.
+
+    Pixels touch along edges, voxels along faces. The largest piece keeps number, name
+    and prompts, the others get the next free numbers, the largest first, and its
+    class. They count as painted by hand.
+
+    Parameters
+    ----------
+    object_id : int
+        An object in at least two pieces, not locked.
+    """
+
+    object_id: int
+
+
+@dataclass(frozen=True)
+class SetOverlapRule:
+    """Say who gets a pixel that a mask wants and another object has.
+
+    Parameters
+    ----------
+    rule : str
+        ``"keep"``: the other object keeps it. ``"cut"``: the mask gets it, but is cut
+        off at finished and locked objects. ``"overwrite"``: the mask gets it, unless
+        the other is locked; propagation spares finished objects even then. What was
+        painted by hand, and locked planes, always stay.
+    """
+
+    rule: str
+
+
+ObjectEdit: TypeAlias = (
+    RenameObject
+    | SetClass
+    | LockObject
+    | UnlockObject
+    | ReopenObject
+    | MergeObjects
+    | SplitObject
+    | SetOverlapRule
+)

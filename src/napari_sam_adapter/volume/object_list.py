@@ -1,0 +1,172 @@
+"""What a table of all objects shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.plane import numbered_plane
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.volume.document import Document
+    from napari_sam_adapter.volume.objects import PlaneRecord
+
+
+@dataclass(frozen=True)
+class ObjectSummary:
+    """One object in a line.
+
+    Parameters
+    ----------
+    object_id : int
+        Its number in the labels.
+    name, class_name : str
+        What the user calls it, and its kind; may be empty.
+    voxels : int
+        Its size.
+    slices : int
+        On how many slices along the last two axes it lies.
+    confidence : float or None
+        The lowest of its computed masks, 0 to 1; None without one.
+    accepted, locked : bool
+        Whether the user declared it finished, and forbade to change it.
+    """
+
+    object_id: int
+    name: str
+    class_name: str
+    voxels: int
+    slices: int
+    confidence: float | None
+    accepted: bool
+    locked: bool
+
+
+class ObjectList:
+    """The objects of a session; each line costs no pass over the labels.
+
+    Parameters
+    ----------
+    document : Document
+        With the objects.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def __contains__(self, object_id: int) -> bool:
+        return object_id in self._document.objects
+
+    @property
+    def ids(self) -> list[int]:
+        """All objects, in rising order."""
+        return sorted(self._document.objects)
+
+    @property
+    def stamp(self) -> int:
+        """A moment, for `changed_since`."""
+        return self._document.ledger.stamp
+
+    def changed_since(self, stamp: int) -> list[int]:
+        """Return the objects that changed after a moment.
+
+        Parameters
+        ----------
+        stamp : int
+            Value of `stamp` at that moment; 0 for the beginning.
+
+        Returns
+        -------
+        list of int
+            Also those that are gone.
+        """
+        return self._document.ledger.changed_since(stamp)
+
+    def summary(self, object_id: int) -> ObjectSummary:
+        """Return the line of an object.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+
+        Returns
+        -------
+        ObjectSummary
+            As it is now.
+
+        Raises
+        ------
+        SessionError
+            If there is no such object.
+        """
+        record = self._document.require(object_id)
+        parts = self._document.ledger.parts(object_id)
+        planes = self._document.records_of.get(object_id, {}).values()
+        known = [c for plane in planes if (c := _confidence(plane)) is not None]
+        return ObjectSummary(
+            object_id,
+            record.name,
+            record.class_name,
+            sum(part.voxels for part in parts.values()),
+            len(parts),
+            min(known, default=None),
+            record.accepted,
+            record.locked,
+        )
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Names of the objects that have one."""
+        known = self._document.objects.items()
+        return {object_id: record.name for object_id, record in known if record.name}
+
+    @property
+    def classes(self) -> dict[int, str]:
+        """Classes of the objects that have one."""
+        known = self._document.objects.items()
+        return {i: record.class_name for i, record in known if record.class_name}
+
+    def voxel_to_look_at(self, object_id: int) -> tuple[int, ...]:
+        """Return a voxel of an object on the middle one of its slices.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+
+        Returns
+        -------
+        tuple of int
+            The one nearest to the centre of its pixels there.
+
+        Raises
+        ------
+        SessionError
+            If there is no such object, or it has no pixels.
+        """
+        self._document.require(object_id)
+        parts = list(self._document.ledger.parts(object_id).items())
+        if not parts:
+            raise SessionError(
+                f"Expected an object with pixels, got the empty object {object_id}. "
+                "Click on it first."
+            )
+        number, part = parts[len(parts) // 2]
+        labels = self._document.labels
+        plane = numbered_plane(labels.shape, number)
+        top, left, bottom, right = part.box
+        own = np.argwhere(plane.view(labels)[top:bottom, left:right] == object_id)
+        nearest = np.argmin(((own - own.mean(axis=0)) ** 2).sum(axis=1))
+        row, column = own[nearest].tolist()
+        return (*plane.position, top + row, left + column)
+
+
+def _confidence(record: PlaneRecord) -> float | None:
+    has_mask = record.answer is not None or bool(
+        record.derivation and record.derivation.mask
+    )
+    return record.confidence if has_mask else None

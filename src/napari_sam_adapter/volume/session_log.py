@@ -1,0 +1,112 @@
+"""What a session writes down as it goes: entries, and numbers that never repeat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.journal_entries import UsePredictor
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.volume.journal_entries import Entry
+    from napari_sam_adapter.volume.journal_file import Recorded
+
+
+class Recorder(Protocol):
+    """Where entries go: a `Journal`, or an autosave that begins one."""
+
+    @property
+    def recorded(self) -> Recorded:
+        """All that was recorded so far."""
+
+    def append(self, entry: Entry) -> None:
+        """Write one entry."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class SessionLog:
+    """Hands entries to a recorder, if there is one.
+
+    Parameters
+    ----------
+    number : int
+        First number to give out.
+    descriptions : list of dict
+        Of the predictors that were used before.
+    """
+
+    def __init__(
+        self, number: int = 1, descriptions: tuple[dict[str, str], ...] = ()
+    ) -> None:
+        self.count = 0
+        self.number = number
+        self.descriptions = list(descriptions)
+        self._recorder: Recorder | None = None
+
+    @property
+    def recorded(self) -> Recorded:
+        """All that was recorded so far.
+
+        Raises
+        ------
+        SessionError
+            If nothing is.
+        """
+        if self._recorder is None:
+            raise SessionError(
+                "Expected a session with a journal, got one without. Begin it with "
+                "Session(..., journal=PATH)."
+            )
+        return self._recorder.recorded
+
+    def record_with(self, recorder: Recorder) -> None:
+        """Write further entries there.
+
+        Parameters
+        ----------
+        recorder : Recorder
+            One that holds all entries before.
+        """
+        self.close()
+        self._recorder = recorder
+
+    def next_number(self) -> int:
+        """Return a number that was never given out in this session.
+
+        Returns
+        -------
+        int
+            Tells predictors and propagations apart.
+        """
+        self.number += 1
+        return self.number - 1
+
+    def write(self, entry: Entry) -> None:
+        """Write an entry.
+
+        Parameters
+        ----------
+        entry : Entry
+            An edit or what else the labels depend on.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; see `Journal.append`.
+        """
+        self.count += 1
+        if (
+            isinstance(entry, UsePredictor)
+            and entry.description not in self.descriptions[-1:]
+        ):
+            self.descriptions.append(entry.description)
+        if self._recorder is not None:
+            self._recorder.append(entry)
+
+    def close(self) -> None:
+        """Let go of the file; further entries are not written."""
+        if self._recorder is not None:
+            self._recorder.close()
+        self._recorder = None

@@ -1,0 +1,108 @@
+"""Which window of a large plane shows an object best."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.volume.windows import (
+    Window,
+    extent_of,
+    extent_of_mask,
+    window_at,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam_adapter.predictions import MaskPrediction
+    from napari_sam_adapter.prompts import Prompts
+
+ROOM = 4
+"""Side of a good window, divided by the size of the object."""
+FIRST = 2
+"""Magnification of the pixels where nothing tells the size of the object."""
+CLOSEST = 4
+"""Largest magnification."""
+SLACK = 0.05
+"""How much lower the score of a closer look may be."""
+
+
+class WindowSearch:
+    """The windows through which one object is looked at, one after the other.
+
+    Without a hint of its size, an object is first looked at in a window that shows the
+    pixels twice as large. It is looked at through a larger one while its mask is cut
+    off at a side, and once through a smaller one if it is small in the window: that
+    answer is taken if its score is about as good.
+
+    Parameters
+    ----------
+    prompts : Prompts
+        What is asked, in pixels of the plane.
+    shape : (int, int)
+        Rows and columns of the plane.
+    side : int
+        Side of the network's input.
+    """
+
+    def __init__(self, prompts: Prompts, shape: tuple[int, int], side: int) -> None:
+        self._shape, self._least = shape, max(side // CLOSEST, 1)
+        first, last = extent_of(prompts, shape)
+        self._middle, size = (first + last) / 2, float((last - first).max())
+        self._side = self._side_for(size) if size else max(side // FIRST, 1)
+        self._answer: MaskPrediction | None = None
+        self.window: Window | None = self._at(self._middle, self._side)
+        """Where to look next; None at the end."""
+
+    @property
+    def answer(self) -> MaskPrediction:
+        """The best answer, about the plane; there is one at the end."""
+        assert self._answer is not None  # the whole plane cuts no mask off
+        return self._answer
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the next window is the whole plane."""
+        return self.window is not None and self.window.shape == self._shape
+
+    def take(self, found: MaskPrediction | None) -> None:
+        """Take note of what the network says about the window.
+
+        Parameters
+        ----------
+        found : MaskPrediction or None
+            With masks of the window; None if it shows nothing.
+        """
+        window, earlier = self.window, self._answer
+        assert window is not None  # else nobody has looked
+        is_cut = found is None or window.cuts(found.mask, self._shape)
+        self.window = None
+        if earlier is not None:
+            if found and not is_cut and found.score + SLACK >= earlier.score:
+                self._answer = window.paste(found, self._shape)
+        elif found is None or is_cut:
+            self._side *= 2
+            self.window = self._at(self._middle, self._side)
+        else:
+            self._answer = window.paste(found, self._shape)
+            self.window = self._closer(self._answer.mask)
+
+    def _closer(self, mask: npt.NDArray[np.bool_]) -> Window | None:
+        """Return a smaller window for a mask, if it is small in this one."""
+        if not mask.any():
+            return None
+        first, last = extent_of_mask(mask)
+        side = self._side_for(float((last - first).max()))
+        return self._at((first + last) / 2, side) if side < self._side else None
+
+    def _side_for(self, size: float) -> int:
+        side = self._least
+        while side < ROOM * size:
+            side *= 2
+        return side
+
+    def _at(self, middle: npt.NDArray[np.float64], side: int) -> Window:
+        if side >= max(self._shape):
+            return Window(0, 0, *self._shape)
+        return window_at((float(middle[0]), float(middle[1])), self._shape, side)

@@ -1,0 +1,262 @@
+"""Parts of a plane that is much larger than what a network sees at once.
+
+Windows of one level are squares on a grid of half their side, so that whatever is not
+larger than a quarter of the side lies well inside one of them: an object is never put
+together from pieces, and there are no seams.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+from napari_sam_adapter.prompts import Prompts, Scribble
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_sam_adapter.volume.changes import Box
+
+LARGE = 2
+"""Planes longer than this times the side of the network's input are cut."""
+
+
+class Window(NamedTuple):
+    """A part of a plane.
+
+    Parameters
+    ----------
+    top, left, bottom, right : int
+        Pixels of the plane, half-open.
+    """
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.bottom - self.top, self.right - self.left
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """What cuts the window out of a plane."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def crop(self, prompts: Prompts) -> Prompts:
+        """Return prompts in pixels of the window, without those outside of it.
+
+        Parameters
+        ----------
+        prompts : Prompts
+            In pixels of the plane.
+
+        Returns
+        -------
+        Prompts
+            For the network.
+        """
+        corner = np.array([self.top, self.left])
+        points = prompts.points - corner
+        inside = self._holds(points)
+        box = prompts.box
+        if box is not None:
+            shifted = np.reshape(box, (2, 2)) - corner
+            box = tuple(shifted.ravel().tolist())
+        paths = [(s.path - corner, s.positive) for s in prompts.scribbles]
+        seen = [(path[self._holds(path)], positive) for path, positive in paths]
+        mask = None if prompts.mask is None else prompts.mask[self.slices]
+        lines = tuple(Scribble(path, sign) for path, sign in seen if len(path))
+        return Prompts(points[inside], prompts.signs[inside], box, lines, mask)
+
+    def paste(
+        self, prediction: MaskPrediction, shape: tuple[int, int]
+    ) -> MaskPrediction:
+        """Return an answer about the window as one about the plane.
+
+        Parameters
+        ----------
+        prediction : MaskPrediction
+            With masks of the window.
+        shape : (int, int)
+            Rows and columns of the plane.
+
+        Returns
+        -------
+        MaskPrediction
+            With masks of the plane.
+        """
+        return replace(
+            prediction,
+            mask=self._on_plane(prediction.mask, shape),
+            candidates=tuple(
+                MaskCandidate(self._on_plane(c.mask, shape), c.score, c.logits)
+                for c in prediction.candidates
+            ),
+            window=self,
+            box=None if prediction.box is None else self._moved(prediction.box),
+        )
+
+    def cuts(self, mask: npt.NDArray[np.bool_], shape: tuple[int, int]) -> bool:
+        """Return whether a mask reaches a side of the window inside the plane.
+
+        Parameters
+        ----------
+        mask : (H, W) bool array
+            Mask of the window.
+        shape : (int, int)
+            Rows and columns of the plane.
+
+        Returns
+        -------
+        bool
+            True if the object may go on outside.
+        """
+        sides = (
+            self.top > 0 and mask[0].any(),
+            self.left > 0 and mask[:, 0].any(),
+            self.bottom < shape[0] and mask[-1].any(),
+            self.right < shape[1] and mask[:, -1].any(),
+        )
+        return any(sides)
+
+    def _holds(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        limits = np.array(self.shape) - 0.5
+        inside: npt.NDArray[np.bool_] = np.all(
+            (points >= -0.5) & (points <= limits), axis=1
+        )
+        return inside
+
+    def _moved(self, box: Box) -> Box:
+        row, column = self.top, self.left
+        return box[0] + row, box[1] + column, box[2] + row, box[3] + column
+
+    def _on_plane(
+        self, mask: npt.NDArray[np.bool_], shape: tuple[int, int]
+    ) -> npt.NDArray[np.bool_]:
+        whole = np.zeros(shape, bool)
+        whole[self.slices] = mask
+        return whole
+
+
+def is_large(shape: tuple[int, int], side: int) -> bool:
+    """Return whether a plane is to be looked at through windows.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the plane.
+    side : int
+        Side of the network's input.
+
+    Returns
+    -------
+    bool
+        True if the plane is more than `LARGE` times as long.
+    """
+    return max(shape) > LARGE * side
+
+
+def window_at(
+    point: npt.NDArray[np.float64] | tuple[float, float],
+    shape: tuple[int, int],
+    side: int,
+) -> Window:
+    """Return the window of a level whose middle is nearest to a point.
+
+    Parameters
+    ----------
+    point : (row, column)
+        Pixels of the plane.
+    shape : (int, int)
+        Rows and columns of the plane.
+    side : int
+        Side of the windows.
+
+    Returns
+    -------
+    Window
+        Inside the plane.
+    """
+    starts, stops = [], []
+    for value, length in zip(point, shape, strict=True):
+        step = side // 2
+        start = step * round((float(value) - step) / step)
+        start = min(max(start, 0), max(length - side, 0))
+        starts.append(start)
+        stops.append(min(start + side, length))
+    return Window(starts[0], starts[1], stops[0], stops[1])
+
+
+def all_windows(shape: tuple[int, int], side: int) -> list[Window]:
+    """Return all windows of a level.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the plane.
+    side : int
+        Side of the windows.
+
+    Returns
+    -------
+    list of Window
+        Row by row.
+    """
+    rows, columns = (
+        range(side // 2, max(length - side // 2, side // 2) + side // 2, side // 2)
+        for length in shape
+    )
+    found = {
+        window_at((row, column), shape, side) for row in rows for column in columns
+    }
+    return sorted(found, key=lambda window: (window.top, window.left))
+
+
+def extent_of(
+    prompts: Prompts, shape: tuple[int, int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return where what belongs to the object begins and ends.
+
+    Parameters
+    ----------
+    prompts : Prompts
+        Not empty.
+    shape : (int, int)
+        Rows and columns of the plane.
+
+    Returns
+    -------
+    first, last : (2,) float array
+        (row, column), inside the plane.
+    """
+    points, signs = prompts.all_points()
+    marked = [points[signs]] if signs.any() else []
+    if prompts.box is not None:
+        marked.append(np.reshape(prompts.box, (2, 2)))
+    if prompts.mask is not None and prompts.mask.any():
+        marked.append(extent_of_mask(prompts.mask))
+    together = np.concatenate(marked or [points]).clip(0, np.array(shape) - 1)
+    return together.min(axis=0), together.max(axis=0)
+
+
+def extent_of_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return the first and the last row and column of a mask.
+
+    Parameters
+    ----------
+    mask : (H, W) bool array
+        Not empty.
+
+    Returns
+    -------
+    (2, 2) float array
+        (row, column) of two corners.
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return np.array([(rows[0], columns[0]), (rows[-1], columns[-1])], float)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam_adapter.image_io.formats import save_labels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+Run = Callable[..., int]
+
+
+def test_a_folder_without_images_is_refused(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("annotate", tmp_path) == 2
+    assert "got none" in capsys.readouterr().err
+
+
+def test_a_machine_without_display_is_told(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    save_labels(tmp_path / "a.tif", np.eye(4, dtype=np.uint8))
+    assert run("annotate", tmp_path) == 2
+    assert "Expected a display" in capsys.readouterr().err

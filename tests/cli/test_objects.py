@@ -1,0 +1,96 @@
+"""The commands `measure` and `export`."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from napari_sam_adapter.cli.main import main
+from napari_sam_adapter.image_io import OpenedImage, open_image, save_labels
+
+
+@pytest.fixture
+def files(tmp_path):
+    """An image in micrometres and its labels."""
+    data = np.arange(4 * 6 * 8, dtype=np.uint16).reshape(4, 6, 8)
+    labels = np.zeros((4, 6, 8), np.uint16)
+    labels[1:3, 2:4, 2:5], labels[3, 5, 7] = 2, 9
+    image = OpenedImage(data, "zyx", (2.0, 0.5, 0.5), ("um",) * 3, "cells.tif")
+    save_labels(tmp_path / "cells.tif", data, image)
+    save_labels(tmp_path / "labels.tif", labels, image)
+    return tmp_path, data, labels
+
+
+def run(folder, *arguments):
+    return main([str(folder / a) if "." in a else a for a in arguments])
+
+
+def test_measure_writes_a_table_in_the_unit_of_the_image(files, capsys):
+    folder, data, labels = files
+    assert run(folder, "measure", "cells.tif", "labels.tif", "-o", "objects.csv") == 0
+    assert "2 lines" in capsys.readouterr().out
+    with (folder / "objects.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["object"] for row in rows] == ["2", "9"]
+    assert float(rows[0]["volume"]) == 12 * 0.5
+    assert float(rows[0]["centroid_z"]) == 3
+    assert float(rows[0]["intensity_mean"]) == data[labels == 2].mean()
+    assert rows[0]["unit"] == "um"
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.nii.gz", "out.npy", "out.json"])
+def test_export_writes_other_formats(files, name):
+    folder, _, labels = files
+    assert run(folder, "export", "labels.tif", name, "--image", "cells.tif") == 0
+    if name.endswith("json"):
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+        assert [a["object_id"] for a in content["annotations"]] == [2, 2, 9]
+        assert content["images"][0]["file_name"] == "cells_z0000.tif"
+        return
+    written = open_image(folder / name)
+    np.testing.assert_array_equal(written.data[...], labels)
+    if not name.endswith("npy"):
+        assert written.scale == (2.0, 0.5, 0.5)
+
+
+def test_nifti_keeps_the_affine_of_the_image(files):
+    nibabel = pytest.importorskip("nibabel")
+    folder, data, labels = files
+    affine = np.array([[0, -0.5, 0, 7], [0.5, 0, 0, 8], [0, 0, 2, 9], [0, 0, 0, 1.0]])
+    nibabel.save(nibabel.Nifti1Image(data.T, affine), folder / "scan.nii.gz")
+    np.save(folder / "labels.npy", labels)
+    arguments = "export", "labels.npy", "out.nii.gz", "--image", "scan.nii.gz"
+    assert run(folder, *arguments) == 0
+    written = nibabel.load(folder / "out.nii.gz")
+    np.testing.assert_allclose(written.affine, affine)
+    np.testing.assert_array_equal(np.asarray(written.dataobj).T, labels)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("export", "labels.tif", "labels.tif"), "another file"),
+        (("export", "labels.tif", "out.docx"), "file name that ends"),
+        (("export", "labels.tif", "missing/out.tif"), "folder to write"),
+        (("export", "nothing.tif", "out.zarr"), "does not exist"),
+        (("export", "labels.tif", "cells.tif"), "exists"),
+        (("export", "other.npy", "out.tif", "--image", "cells.tif"), "of shape"),
+        (("export", "floats.npy", "out.tif"), "whole numbers"),
+        (("measure", "cells.tif", "labels.tif", "-o", "labels.tif"), "another file"),
+        (("measure", "cells.tif", "other.npy", "-o", "out.csv"), "of shape"),
+        (("measure", "cells.tif", "floats.npy", "-o", "out.csv"), "whole numbers"),
+        (("measure", "cells.tif", "labels.tif", "-o", "missing/out.csv"), "folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_input_is_one_line_and_writes_nothing(files, capsys, arguments, message):
+    folder = files[0]
+    np.save(folder / "other.npy", np.ones((3, 3), int))
+    np.save(folder / "floats.npy", np.ones((4, 6, 8)))
+    before = sorted(folder.iterdir())
+    assert run(folder, *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert sorted(folder.iterdir()) == before

@@ -1,0 +1,138 @@
+"""Exports and measurements from the widget."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QFileDialog
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
+
+from napari_sam_adapter.image_io import open_image
+
+
+@pytest.fixture
+def scene(make_scene):
+    scene = make_scene(stack(), name="cells", scale=(2, 0.5, 0.5), units=("um",) * 3)
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click((LEFT_DISK[0] / 2, LEFT_DISK[1] / 2))
+    scene.press("accept")
+    scene.click((RIGHT_DISK[0] / 2, RIGHT_DISK[1] / 2))
+    return scene
+
+
+def finish(scene):
+    scene.qtbot.waitUntil(lambda: not scene.widget.exports.is_busy, timeout=20_000)
+
+
+def export(scene, monkeypatch, path, kind=""):
+    """Press the button and give the dialog this answer."""
+    answer = str(path), kind
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+    scene.widget.object_panel.buttons["export"].click()
+    finish(scene)
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.zarr", "out.nii.gz"])
+def test_labels_are_saved_with_scale_and_unit(scene, monkeypatch, tmp_path, name):
+    export(scene, monkeypatch, tmp_path / name)
+    written = open_image(tmp_path / name)
+    np.testing.assert_array_equal(written.data[...], scene.labels)
+    assert (written.axes, written.scale) == ("zyx", (2, 0.5, 0.5))
+    assert written.units == ("um",) * 3
+    assert scene.state.message.text == f"Saved {tmp_path / name}."
+
+
+def test_annotations_have_the_classes(scene, monkeypatch, tmp_path):
+    scene.widget.object_editing.set_class((1,), "nucleus")
+    export(scene, monkeypatch, tmp_path / "out.json")
+    content = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    names = [category["name"] for category in content["categories"]]
+    assert names == ["nucleus", "object"]
+    assert [a["object_id"] for a in content["annotations"]] == [1, 2]
+
+
+def test_a_name_without_an_end_gets_that_of_its_kind(scene, monkeypatch, tmp_path):
+    export(scene, monkeypatch, tmp_path / "out", "COCO annotations (*.json)")
+    assert (tmp_path / "out.json").exists()
+
+
+def test_a_dialog_that_is_closed_saves_nothing(scene, monkeypatch, tmp_path):
+    export(scene, monkeypatch, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing/out.tif", "folder to write"),
+        ("missing/out.csv", "folder to write"),
+        ("missing/out.json", "folder to write"),
+        ("out.docx", "file name that ends"),
+        ("out.png", "2-D"),
+    ],
+)
+def test_what_cannot_be_written_is_told(scene, monkeypatch, tmp_path, name, message):
+    export(scene, monkeypatch, tmp_path / name)
+    assert scene.state.message.is_error
+    assert message in scene.state.message.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_painted_meanwhile_is_not_saved(scene, monkeypatch, tmp_path):
+    before = scene.labels.copy()
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "out.tif"), "")
+    )
+    scene.widget.object_panel.buttons["export"].click()
+    scene.press("undo")
+    finish(scene)
+    assert not np.array_equal(scene.labels, before)
+    np.testing.assert_array_equal(open_image(tmp_path / "out.tif").data[...], before)
+
+
+def test_measurements_become_features_and_a_file(scene, monkeypatch, tmp_path):
+    scene.widget.object_editing.rename(1, "left")
+    scene.widget.object_panel.buttons["measure"].click()
+    finish(scene)
+    features = scene.workspace.layers.labels.features
+    assert list(features["index"]) == [1, 2]
+    assert list(features["name"]) == ["left", ""]
+    voxels = np.count_nonzero(scene.labels == 1)
+    assert features["volume"][0] == pytest.approx(voxels * 0.5)
+    assert features["centroid_y"][0] == pytest.approx(LEFT_DISK[0] / 2)
+    assert features["intensity_mean"][0] == 200
+    assert "2 objects are measured" in scene.state.message.text
+    export(scene, monkeypatch, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["object"] for row in rows] == ["1", "2"]
+    assert rows[0]["unit"] == "um"
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["z, y, x", "x, y, z"])
+def test_nifti_keeps_the_affine_of_the_file(make_scene, monkeypatch, tmp_path, turned):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.array([[-1, 0, 0, 7], [0, -1, 0, 8], [0, 0, 2, 9], [0, 0, 0, 1.0]])
+    source = tmp_path / "scan.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(stack().T, affine), source)
+    data = stack().T.copy() if turned else stack()
+
+    def open_scan(viewer):
+        from napari.layers import Image
+        from napari.layers._source import layer_source
+
+        with layer_source(path=str(source)):
+            viewer.add_layer(Image(data, name="scan"))
+
+    scene = make_scene(None, before=open_scan)
+    scene.controller.choose_image(scene.viewer.layers["scan"])
+    scene.workspace.session.new_object()
+    scene.labels[...] = data == 200
+    export(scene, monkeypatch, tmp_path / "out.nii.gz")
+    written = nibabel.load(tmp_path / "out.nii.gz")
+    np.testing.assert_allclose(written.affine, affine)
+    np.testing.assert_array_equal(np.asarray(written.dataobj).T, stack() == 200)

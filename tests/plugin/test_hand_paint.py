@@ -1,0 +1,186 @@
+"""Every tool of napari's Labels layer is an edit, and masks spare what it did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.plugin import mouse
+from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, stack
+
+from napari_sam_adapter.volume.journal import replay
+
+IMAGE = stack()
+
+
+@pytest.fixture
+def scene(make_scene):
+    scene = make_scene(IMAGE, name="cells")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    return scene
+
+
+@pytest.fixture
+def labels_layer(scene):
+    layer = scene.workspace.layers.labels
+    scene.viewer.layers.selection.active = layer
+    layer.brush_size = 5
+    layer.selected_label = 1
+    return layer
+
+
+def brush(scene, layer, start=BETWEEN, stop=(34, 46)):
+    """Drag with the left button until napari has drawn up to the end."""
+    value = layer.selected_label if layer.mode == "paint" else 0
+    place = (*scene.viewer.dims.current_step[:1], *stop)
+    mouse.drag(
+        scene.viewer,
+        start,
+        stop,
+        lambda: scene.qtbot.waitUntil(lambda: layer.data[place] == value),
+    )
+
+
+def use_brush(scene, layer):
+    layer.mode = "paint"
+    brush(scene, layer)
+
+
+def use_eraser(scene, layer):
+    layer.mode = "erase"
+    brush(scene, layer, (20, 14), (20, 24))
+
+
+def use_fill(scene, layer):
+    layer.mode = "fill"
+    layer.selected_label = 2
+    mouse.click(scene.viewer, LEFT_DISK)
+
+
+def use_polygon(scene, layer):
+    layer.mode = "polygon"
+    for corner in ((30, 30), (30, 50), (40, 50), (40, 30)):
+        mouse.click(scene.viewer, corner)
+    mouse.double_click(scene.viewer, (40, 30))
+
+
+TOOLS = [use_brush, use_eraser, use_fill, use_polygon]
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_tool_is_an_edit_that_goes_back_and_forth(
+    scene, labels_layer, tool, autosaves
+):
+    before = scene.labels.copy()
+    tool(scene, labels_layer)
+    painted = scene.labels.copy()
+    assert not np.array_equal(painted, before)
+    assert np.array_equal(painted[[0, 1, 2, 4]], before[[0, 1, 2, 4]])
+    mouse.press_key(scene.viewer, "Z", "Control")
+    assert np.array_equal(scene.labels, before)
+    mouse.press_key(scene.viewer, "Z", "Control", "Shift")
+    assert np.array_equal(scene.labels, painted)
+    (path,) = autosaves.glob("*.jsonl")
+    assert np.array_equal(replay(path, IMAGE, scene.predictor).labels, painted)
+
+
+@pytest.mark.parametrize("tool", [use_brush, use_eraser, use_fill])
+def test_tools_that_reach_into_depth_are_one_step(scene, labels_layer, tool, autosaves):
+    scene.press("propagate")
+    scene.settle()
+    scene.viewer.layers.selection.active = labels_layer
+    before = scene.labels.copy()
+    labels_layer.n_edit_dimensions = 3
+    tool(scene, labels_layer)
+    painted = scene.labels.copy()
+    assert (painted != before).any(axis=(1, 2)).sum() > 1
+    scene.press("undo")
+    assert np.array_equal(scene.labels, before)
+    scene.press("redo")
+    (path,) = autosaves.glob("*.jsonl")
+    assert np.array_equal(replay(path, IMAGE, scene.predictor).labels, painted)
+
+
+def test_masks_spare_what_was_painted_and_erased(scene, labels_layer):
+    use_brush(scene, labels_layer)
+    use_eraser(scene, labels_layer)
+    painted = scene.labels[3].copy()
+    scene.press("use_points")
+    scene.click(RIGHT_DISK)
+    scene.press("propagate")
+    scene.settle()
+    assert scene.value(3, *RIGHT_DISK) == 1
+    assert scene.value(3, *BETWEEN) == painted[BETWEEN] == 1
+    assert scene.value(3, 20, 20) == painted[20, 20] == 0
+
+
+def test_released_paint_is_overwritten_by_the_next_mask(scene, labels_layer):
+    use_eraser(scene, labels_layer)
+    assert scene.value(3, 20, 20) == 0
+    scene.press("release_paint")
+    scene.press("use_points")
+    scene.click((22, 22))
+    assert scene.value(3, 20, 20) == 1
+    for _ in range(2):
+        scene.press("undo")
+    scene.click((22, 22))
+    assert scene.value(3, 20, 20) == 0
+
+
+def test_a_mask_that_comes_during_a_stroke_waits_for_its_end(
+    scene, labels_layer, autosaves
+):
+    scene.predictor.gate.clear()
+    scene.press("use_points")
+    mouse.click(scene.viewer, RIGHT_DISK)
+    scene.viewer.layers.selection.active = labels_layer
+    labels_layer.mode = "paint"
+    segmenter = scene.controller.segmenter
+
+    def wait():
+        scene.predictor.gate.set()
+        scene.qtbot.waitUntil(lambda: not segmenter.queue.jobs)
+        assert scene.value(3, *RIGHT_DISK) == 0
+
+    mouse.drag(scene.viewer, BETWEEN, (34, 46), wait)
+    scene.qtbot.waitUntil(lambda: scene.value(3, *RIGHT_DISK) == 1)
+    assert scene.value(3, *BETWEEN) == 1
+    (path,) = autosaves.glob("*.jsonl")
+    again = replay(path, IMAGE, scene.predictor)
+    for session in (scene.workspace.session, again):
+        session.undo()
+    assert np.array_equal(again.labels, scene.labels)
+
+
+def test_other_labels_layers_keep_napari_s_own_history(scene):
+    own = scene.viewer.add_labels(np.zeros_like(scene.labels), name="mine")
+    scene.viewer.layers.selection.active = own
+    before = scene.labels.copy()
+    own.mode = "paint"
+    own.selected_label = 3
+    mouse.click(scene.viewer, BETWEEN)
+    assert (own.data == 3).any()
+    mouse.press_key(scene.viewer, "Z", "Control")
+    assert not own.data.any()
+    mouse.press_key(scene.viewer, "Z", "Control", "Shift")
+    assert (own.data == 3).any()
+    assert np.array_equal(scene.labels, before)
+    assert scene.workspace.session.can_undo
+
+
+def test_100_steps_go_back_and_forth_with_keys_on_any_of_our_layers(scene):
+    session, states = scene.workspace.session, [scene.labels.copy()]
+    for number in range(100):
+        scene.workspace.layers.labels.paint((3, 5 + number % 50, number % 70), 1)
+        states.append(scene.labels.copy())
+    layers = scene.workspace.layers.all
+    for number, expected in enumerate(reversed(states[:-1])):
+        scene.viewer.layers.selection.active = layers[number % len(layers)]
+        mouse.press_key(scene.viewer, "Z", "Control")
+        assert np.array_equal(scene.labels, expected)
+    for number, expected in enumerate(states[1:]):
+        scene.viewer.layers.selection.active = layers[number % len(layers)]
+        mouse.press_key(scene.viewer, "Z", "Control", "Shift")
+        assert np.array_equal(scene.labels, expected)
+    assert not session.can_redo

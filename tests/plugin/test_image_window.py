@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from tests.plugin import mouse
+from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
+
+from napari_sam_adapter.intensity import CT_WINDOWS
+from napari_sam_adapter.plugin.image_window_panel import RULES
+from napari_sam_adapter.plugin.state import Phase
+
+
+@pytest.fixture
+def scene(make_scene):
+    scene = make_scene(stack().astype(np.int16) * 10, name="scan")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    return scene
+
+
+def choose(scene, rule):
+    """Pick a rule by keyboard, as in any list."""
+    picker = scene.widget.image_window_panel.picker
+    row = picker.findData(rule)
+    key = Qt.Key.Key_Down if row > picker.currentIndex() else Qt.Key.Key_Up
+    while picker.currentIndex() != row:
+        QTest.keyClick(picker, key)
+
+
+def window_of(scene):
+    return scene.workspace.session.intensity
+
+
+def test_the_network_sees_percentiles_of_the_volume_at_first(scene):
+    scene.click(LEFT_DISK)
+    assert window_of(scene).rule == "percentile"
+    assert scene.widget.image_window_panel.picker.currentData() == "percentile"
+
+
+def test_the_contrast_of_the_layer_is_followed_live(scene):
+    scene.click(LEFT_DISK)
+    choose(scene, "contrast_limits")
+    encoded = len(scene.predictor.encoded)
+    scene.viewer.layers["scan"].contrast_limits = (0, 4000)
+    scene.qtbot.waitUntil(lambda: window_of(scene).high == 4000)
+    scene.click(BETWEEN)
+    assert len(scene.predictor.encoded) > encoded
+    assert scene.predictor.encoded[-1].max() == 128
+
+
+@pytest.mark.parametrize("rule", CT_WINDOWS)
+def test_a_ct_window_is_one_choice_away(scene, rule):
+    choose(scene, rule)
+    assert window_of(scene) == CT_WINDOWS[rule]
+    scene.click(LEFT_DISK)
+    expected = CT_WINDOWS[rule].apply(np.array([[2000]]))[0, 0]
+    assert scene.predictor.encoded[-1].max() == expected
+
+
+def test_percentiles_can_be_chosen_again(scene):
+    scene.click(LEFT_DISK)
+    before = window_of(scene)
+    choose(scene, "plane")
+    assert window_of(scene).rule == "plane"
+    choose(scene, "percentile")
+    scene.qtbot.waitUntil(lambda: window_of(scene) == before)
+
+
+def test_the_picture_shows_what_the_network_sees(scene):
+    panel, window = scene.widget.image_window_panel, scene.widget.image_window
+    choose(scene, "contrast_limits")
+    scene.viewer.layers["scan"].contrast_limits = (0, 4000)
+    scene.qtbot.waitUntil(lambda: getattr(window.preview, "high", 0) == 4000)
+    assert window.preview.pixels[LEFT_DISK].tolist() == [128, 128, 128]
+    assert panel.range.text() == "0 to 4000"
+    assert not panel.picture.pixmap().isNull()
+
+
+def test_the_picture_follows_the_plane_in_view(scene):
+    window = scene.widget.image_window
+    scene.qtbot.waitUntil(lambda: window.preview is not None)
+    scene.viewer.dims.set_current_step(0, 0)
+    scene.qtbot.waitUntil(lambda: window.preview.pixels[LEFT_DISK].max() < 100)
+    scene.viewer.dims.ndisplay = 3
+    scene.qtbot.waitUntil(lambda: window.preview is None)
+
+
+def test_an_empty_plane_says_why_there_is_no_picture(make_scene):
+    image = stack()
+    image[0] = 7
+    scene = make_scene(image)
+    scene.viewer.dims.set_current_step(0, 0)
+    text = scene.widget.image_window_panel.range
+    scene.qtbot.waitUntil(lambda: "every pixel is 7" in text.text())
+    assert not scene.state.message.is_error
+
+
+def test_a_window_that_leaves_nothing_to_see_says_so(make_scene):
+    scene = make_scene(disks().astype(np.float32) + 5000)
+    choose(scene, "brain")
+    text = scene.widget.image_window_panel.range
+    scene.qtbot.waitUntil(lambda: "nothing to see" in text.text())
+
+
+def test_a_click_on_its_way_is_answered_through_the_new_window(scene):
+    scene.predictor.gate.clear()
+    asked = scene.predictor.asked
+    mouse.click(scene.viewer, LEFT_DISK)
+    scene.qtbot.waitUntil(lambda: scene.predictor.asked > asked)
+    choose(scene, "plane")
+    scene.predictor.gate.set()
+    scene.settle()
+    scene.qtbot.waitUntil(lambda: scene.value(3, *LEFT_DISK) == 1)
+
+
+def test_a_propagation_ends_before_the_window_changes(scene):
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    scene.qtbot.waitUntil(lambda: scene.state.phase is Phase.PROPAGATING)
+    choose(scene, "plane")
+    assert window_of(scene).rule == "percentile"
+    scene.predictor.gate.set()
+    scene.settle()
+    assert window_of(scene).rule == "plane"
+    assert scene.value(5, *LEFT_DISK) == 1
+
+
+def test_8_bit_colours_leave_no_choice(make_scene):
+    scene = make_scene(np.stack([disks()] * 3, axis=-1), rgb=True)
+    assert not scene.widget.image_window_panel.picker.isEnabled()
+    scene.press("use_points")
+    scene.click(RIGHT_DISK)
+    assert scene.widget.image_window_panel.picker.currentText() == "8-bit colours"
+
+
+def test_each_image_has_its_own_window(scene):
+    choose(scene, "lung")
+    other = scene.viewer.add_image(disks().astype(float))
+    scene.controller.choose_image(other)
+    picker = scene.widget.image_window_panel.picker
+    assert picker.currentText() == RULES["percentile"]
+    scene.controller.choose_image(scene.viewer.layers["scan"])
+    assert picker.currentText() == "CT lung"

@@ -1,0 +1,338 @@
+"""The table of objects, driven with real clicks and keys."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QItemSelectionModel, Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QApplication, QColorDialog, QLineEdit
+from tests.plugin import mouse
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
+
+from napari_sam_adapter.plugin.object_table import (
+    CLASS,
+    COLUMNS,
+    NAME,
+    NUMBER,
+    SIZE,
+    SLICES,
+    STATE,
+    SURE,
+    ObjectTableModel,
+)
+from napari_sam_adapter.volume.edits import DeleteObject, Paint
+from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.session import Session
+
+PLANE = Plane((1, 2), (3,))
+
+
+class Table:
+    """What a user does with the table."""
+
+    def __init__(self, scene):
+        self.scene, self.qtbot = scene, scene.qtbot
+        self.panel = scene.widget.object_panel
+        self.view, self.model = self.panel.table, self.panel.model
+
+    def texts(self, column):
+        rows = range(self.model.rowCount())
+        return [self.model.index(row, column).data() for row in rows]
+
+    def place(self, object_id, column=NUMBER):
+        index = self.model.index(self.model.row_of(object_id), column)
+        self.view.scrollTo(index)
+        return index, self.view.visualRect(index).center()
+
+    def click(self, object_id, column=SIZE, held=Qt.KeyboardModifier.NoModifier):
+        _, place = self.place(object_id, column)
+        button = Qt.MouseButton.LeftButton
+        self.qtbot.mouseClick(self.view.viewport(), button, held, place)
+
+    def double_click(self, object_id):
+        _, place = self.place(object_id)
+        button = Qt.MouseButton.LeftButton
+        self.qtbot.mouseClick(self.view.viewport(), button, pos=place)
+        self.qtbot.mouseDClick(self.view.viewport(), button, pos=place)
+
+    def select(self, *objects):
+        self.click(objects[0])
+        for object_id in objects[1:]:
+            self.click(object_id, held=Qt.KeyboardModifier.ControlModifier)
+
+    def write(self, object_id, column, text):
+        index, _ = self.place(object_id, column)
+        flags = QItemSelectionModel.SelectionFlag.NoUpdate
+        self.view.selectionModel().setCurrentIndex(index, flags)
+        self.qtbot.keyClick(self.view, Qt.Key.Key_F2)
+        editor = self.view.findChildren(QLineEdit)[-1]
+        editor.selectAll()
+        self.qtbot.keyClicks(editor, text)
+        self.qtbot.keyClick(editor, Qt.Key.Key_Return)
+        QApplication.processEvents()  # Qt takes the text over a moment later
+
+    def tick(self, object_id):
+        index, _ = self.place(object_id)
+        flags = QItemSelectionModel.SelectionFlag.NoUpdate
+        self.view.selectionModel().setCurrentIndex(index, flags)
+        self.qtbot.keyClick(self.view, Qt.Key.Key_Space)
+
+    def press(self, name):
+        self.panel.buttons[name].click()
+
+
+@pytest.fixture
+def scene(make_scene):
+    """Two objects on one slice; the second one is under work."""
+    scene = make_scene(stack(), name="cells", scale=(2, 1, 1))
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    mouse.press_key(scene.viewer, "K")
+    scene.click(RIGHT_DISK)
+    return scene
+
+
+@pytest.fixture
+def table(scene):
+    scene.widget.object_panel.table.resize(600, 160)
+    return Table(scene)
+
+
+@pytest.fixture
+def session(scene):
+    return scene.workspace.session
+
+
+def paint(scene, rows, columns, value):
+    """Paint with napari's own layer, as its brush does."""
+    layer = scene.workspace.layers.labels
+    grid = np.meshgrid(rows, columns, indexing="ij")
+    indices = (np.full(grid[0].size, 3), grid[0].ravel(), grid[1].ravel())
+    layer.data_setitem(indices, value)
+
+
+def test_the_table_lists_what_the_session_has(scene, table, session):
+    assert table.texts(NUMBER) == ["1", "2"]
+    assert table.texts(SLICES) == ["1", "1"]
+    assert table.texts(SURE) == ["0.90", "0.90"]
+    assert table.texts(STATE) == ["finished", ""]
+    voxels = np.count_nonzero(session.labels == 1)
+    assert table.texts(SIZE)[0] == f"{voxels * 2:.4g}"
+    assert table.model.headerData(SIZE, Qt.Orientation.Horizontal) == "px³"
+
+
+def test_the_table_follows_clicks_strokes_and_undo(scene, table, session):
+    before = table.texts(SIZE)
+    paint(scene, range(3), range(4), 9)
+    assert table.texts(NUMBER) == ["1", "2", "9"]
+    assert table.texts(SIZE)[2] == "24"
+    mouse.press_key(scene.viewer, "Z", "Control")
+    assert table.texts(SIZE) == before
+
+
+def test_a_double_click_goes_to_the_object(scene, table):
+    scene.viewer.dims.set_current_step(0, 0)
+    scene.viewer.scene.camera.center = (0, 0, 0)
+    table.double_click(1)
+    assert scene.viewer.dims.current_step[0] == 3
+    assert scene.viewer.scene.camera.center[1:] == pytest.approx(LEFT_DISK, abs=1)
+    assert scene.workspace.object_id == 1
+    assert len(scene.workspace.layers.points.data) == 1
+
+
+def test_selecting_a_row_makes_it_the_object_under_work(scene, table):
+    table.click(1)
+    assert scene.state.object_id == 1
+    scene.widget.annotation_panel.object_number.setValue(2)
+    assert table.panel.selected == (2,)
+
+
+def test_names_and_classes_are_written_into_the_table(scene, table, session):
+    table.write(1, NAME, "left one")
+    assert session.objects.names == {1: "left one"}
+    assert table.texts(NAME) == ["left one", ""]
+    table.select(1, 2)
+    table.write(1, CLASS, "disk")
+    assert session.objects.classes == {1: "disk", 2: "disk"}
+    scene.press("undo")
+    assert session.objects.classes == {}
+    assert table.texts(CLASS) == ["", ""]
+
+
+def test_an_empty_name_is_refused_in_a_sentence(scene, table, session):
+    table.write(1, NAME, "left")
+    table.write(1, NAME, " ")
+    assert session.objects.names == {1: "left"}
+    assert scene.state.message.is_error
+    assert "Expected a name" in scene.state.message.text
+    assert table.texts(NAME)[0] == "left"
+
+
+def test_lock_key_protects_the_object_from_clicks(scene, table, session):
+    mouse.press_key(scene.viewer, "K", "Shift")
+    assert table.texts(STATE) == ["finished", "locked"]
+    before = session.labels.copy()
+    scene.click((44, 64))
+    assert "Unlock it first" in scene.state.message.text
+    np.testing.assert_array_equal(session.labels, before)
+    points = scene.workspace.layers.points
+    scene.qtbot.waitUntil(lambda: len(points.data) == 1)
+    mouse.press_key(scene.viewer, "K", "Shift")
+    assert table.texts(STATE) == ["finished", ""]
+
+
+def test_locked_objects_are_neither_deleted_nor_merged(scene, table, session):
+    table.press("lock_objects")
+    table.press("delete_objects")
+    assert "Unlock it first" in scene.state.message.text
+    table.select(1, 2)
+    table.press("merge_objects")
+    assert "Unlock it first" in scene.state.message.text
+    assert session.object_ids == [1, 2]
+
+
+def test_reopen_key_takes_a_finished_object_up_with_its_prompts(scene, table, session):
+    scene.viewer.dims.set_current_step(0, 0)
+    table.click(1)
+    mouse.press_key(scene.viewer, "O", "Shift")
+    assert session.accepted_ids == []
+    assert scene.viewer.dims.current_step[0] == 3
+    assert len(scene.workspace.layers.points.data) == 1
+    scene.click((20, 25), button=2)
+    assert scene.value(3, 20, 25) == 0
+    assert scene.value(3, *LEFT_DISK) == 1
+
+
+def test_merge_key_makes_the_selected_one_and_undo_two(scene, table, session):
+    table.select(2, 1)
+    mouse.press_key(scene.viewer, "G", "Shift")
+    assert session.object_ids == [2]
+    assert scene.value(3, *LEFT_DISK) == 2
+    assert table.texts(NUMBER) == ["2"]
+    assert scene.state.object_id == 2
+    mouse.press_key(scene.viewer, "Z", "Control")
+    assert table.texts(NUMBER) == ["1", "2"]
+    assert scene.value(3, *LEFT_DISK) == 1
+
+
+def test_one_object_cannot_be_merged(scene, table, session):
+    table.press("merge_objects")
+    assert "two or more" in scene.state.message.text
+    assert session.object_ids == [1, 2]
+
+
+def test_split_key_cuts_along_an_erased_line(scene, table, session):
+    mouse.press_key(scene.viewer, "S", "Shift")
+    assert "several pieces" in scene.state.message.text
+    paint(scene, [44], range(80), 0)
+    mouse.press_key(scene.viewer, "S", "Shift")
+    assert session.object_ids == [1, 2, 3]
+    assert {scene.value(3, 40, 60), scene.value(3, 48, 60)} == {2, 3}
+    assert table.texts(NUMBER) == ["1", "2", "3"]
+
+
+def test_delete_key_removes_the_object_and_undo_brings_it_back(scene, table, session):
+    mouse.press_key(scene.viewer, "D", "Shift")
+    assert session.object_ids == [1]
+    assert table.texts(NUMBER) == ["1"]
+    assert not (session.labels == 2).any()
+    assert scene.state.object_id == 2
+    assert len(scene.workspace.layers.points.data) == 0
+    mouse.press_key(scene.viewer, "Z", "Control")
+    assert table.texts(NUMBER) == ["1", "2"]
+    assert scene.value(3, *RIGHT_DISK) == 2
+
+
+def test_commands_without_an_object_say_so(make_scene):
+    scene = make_scene(None)
+    for name in ("delete_objects", "measure", "export"):
+        scene.controller.commands[name]()
+        assert "Expected an image" in scene.state.message.text
+
+
+def test_unticked_objects_are_hidden_and_come_back(scene, table):
+    layer = scene.workspace.layers.labels
+    own, colour = layer.colormap, tuple(layer.get_color(1))
+    table.tick(1)
+    assert layer.get_color(1)[3] == 0
+    assert layer.get_color(2)[3] == 1
+    paint(scene, range(3), range(4), 9)
+    assert layer.get_color(9)[3] == 1
+    table.tick(1)
+    assert layer.colormap is own
+    assert tuple(layer.get_color(1)) == colour
+
+
+def test_a_colour_is_chosen_and_shown(scene, table, monkeypatch):
+    red = QColor.fromRgbF(1, 0, 0, 1)
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *_: red)
+    table.panel.ask_colour((1,))
+    layer = scene.workspace.layers.labels
+    assert tuple(layer.get_color(1)) == (1, 0, 0, 1)
+    index, _ = table.place(1)
+    assert index.data(Qt.ItemDataRole.DecorationRole).name() == "#ff0000"
+
+
+@pytest.mark.parametrize("rule", ["keep", "cut", "overwrite"])
+def test_the_rule_is_chosen_and_undone(scene, table, session, rule):
+    box = table.panel.rule
+    for _ in range(["keep", "cut", "overwrite"].index(rule)):
+        scene.qtbot.keyClick(box, Qt.Key.Key_Down)
+    assert session.overlap_rule == rule
+    scene.press("next_object")
+    scene.click(LEFT_DISK)
+    scene.click(RIGHT_DISK)
+    finished, open_one = scene.value(3, *LEFT_DISK), scene.value(3, *RIGHT_DISK)
+    expected = {"keep": (1, 2), "cut": (1, 3), "overwrite": (3, 3)}
+    assert (finished, open_one) == expected[rule]
+    while session.can_undo:
+        scene.press("undo")
+    assert box.currentText() == "keep"
+
+
+def test_another_image_has_another_table(scene, table):
+    scene.viewer.add_image(stack(), name="more")
+    scene.controller.choose_image(scene.viewer.layers["more"])
+    assert table.texts(NUMBER) == []
+    scene.controller.choose_image(scene.viewer.layers["cells"])
+    assert table.texts(NUMBER) == ["1", "2"]
+
+
+@pytest.fixture
+def many():
+    """A session with 10,000 objects."""
+    labels = np.arange(10_000, dtype=np.int32).reshape(1, 100, 100) + 1
+    return Session(np.zeros((1, 100, 100)), labels=labels)
+
+
+@pytest.fixture
+def model(many, qtbot):
+    model = ObjectTableModel()
+    model.follow(many.objects, None, 1.0, "px³")
+    return model
+
+
+def test_only_changed_rows_are_told(many, model):
+    told = []
+    model.dataChanged.connect(lambda a, b: told.append((a.row(), b.row())))
+    many.apply(Paint(Plane((1, 2), (0,)), np.array([[5, 5]]), np.array([7])))
+    model.refresh()
+    assert sorted(told) == [(6, 6), (505, 505)]
+    assert [model.index(row, SIZE).data() for row in (6, 505)] == ["2", "0"]
+    many.apply(DeleteObject(506))
+    model.refresh()
+    assert (model.rowCount(), model.row_of(506)) == (9999, -1)
+    many.undo()
+    model.refresh()
+    assert model.index(505, NUMBER).data() == "506"
+
+
+@pytest.mark.parametrize("column", range(len(COLUMNS)))
+def test_ten_thousand_objects_are_sorted_by_any_column(model, column):
+    model.sort(column, Qt.SortOrder.DescendingOrder)
+    assert model.rowCount() == 10_000
+    assert model.object_at(0) == 10_000
+    model.sort(NUMBER)
+    assert model.object_at(0) == 1

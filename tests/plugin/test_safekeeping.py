@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from npe2 import PluginManifest
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QFileDialog
+from tests.plugin import mouse
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
+from tests.plugin.test_manifest import MANIFEST
+
+from napari_sam_adapter.plugin.session_menu import open_session, save_session
+from napari_sam_adapter.volume.journal import replay
+
+IMAGE = stack()
+
+
+def start(make_scene, image=IMAGE):
+    scene = make_scene(image, name="cells")
+    if image.ndim == 3:
+        scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    wait_for_header(scene)
+    return scene
+
+
+def wait_for_header(scene):
+    scene.qtbot.waitUntil(lambda: not scene.controller.segmenter.queue.jobs)
+
+
+def end(scene):
+    """Close the widget, as with its window; the scene's viewer stays."""
+    scene.viewer.window.remove_dock_widget(scene.widget)
+
+
+@pytest.fixture
+def scene(make_scene):
+    return start(make_scene)
+
+
+def offer(scene):
+    return scene.widget.safekeeping.state.offer
+
+
+def press_restore(scene):
+    scene.widget.session_panel.bar.restore.click()
+    scene.settle()
+
+
+def test_nothing_is_written_before_the_first_edit(scene, autosaves):
+    assert not autosaves.exists()
+    assert not offer(scene)
+    scene.click(LEFT_DISK)
+    assert len(list(autosaves.glob("*.jsonl"))) == 1
+
+
+def test_every_edit_is_in_the_file_at_once(scene, autosaves):
+    scene.click(LEFT_DISK)
+    mouse.press_key(scene.viewer, "K")
+    scene.click(RIGHT_DISK)
+    scene.press("undo")
+    (path,) = autosaves.glob("*.jsonl")
+    again = replay(path, IMAGE, scene.predictor)
+    assert np.array_equal(again.labels, scene.labels)
+    assert again.can_redo
+
+
+def test_a_closed_session_is_offered_and_goes_on(scene, make_scene, autosaves):
+    scene.click(LEFT_DISK)
+    mouse.press_key(scene.viewer, "N")
+    scene.click(RIGHT_DISK)
+    labels = scene.labels.copy()
+    end(scene)
+    later = start(make_scene)
+    assert "left without being saved" in later.widget.session_panel.bar.text.text()
+    assert not later.widget.session_panel.bar.isHidden()
+    assert not later.labels.any()
+    press_restore(later)
+    assert np.array_equal(later.labels, labels)
+    assert later.workspace.layers.labels.data is later.labels
+    assert "Restored: 2 objects" in later.state.message.text
+    assert len(later.workspace.layers.points.data) == 1
+    assert later.widget.session_panel.bar.isHidden()
+    later.press("undo")
+    assert later.value(3, *RIGHT_DISK) == 0
+    later.press("redo")
+    later.click((46, 62))
+    end(later)
+    (path,) = autosaves.glob("*.jsonl")
+    assert np.array_equal(
+        replay(path, IMAGE, scene.predictor).labels, later_labels(later)
+    )
+
+
+def later_labels(scene):
+    return scene.viewer.layers["cells masks"].data
+
+
+def test_a_discarded_session_is_gone(scene, make_scene, autosaves):
+    scene.click(LEFT_DISK)
+    end(scene)
+    later = start(make_scene)
+    later.widget.session_panel.bar.discard.click()
+    assert not offer(later)
+    assert list(autosaves.iterdir()) == []
+
+
+def test_a_session_in_another_window_is_not_offered(scene, make_scene):
+    scene.click(LEFT_DISK)
+    assert not offer(start(make_scene))
+
+
+def test_sessions_of_other_images_are_not_offered(scene, make_scene):
+    scene.click(LEFT_DISK)
+    end(scene)
+    assert not offer(start(make_scene, stack(first=5)))
+    assert not offer(start(make_scene, disks()))
+
+
+def test_edits_made_instead_of_restoring_are_kept_too(scene, make_scene):
+    scene.click(LEFT_DISK)
+    end(scene)
+    later = start(make_scene)
+    later.click(RIGHT_DISK)
+    press_restore(later)
+    assert later.value(3, *LEFT_DISK) == 1
+    end(later)
+    last = start(make_scene)
+    assert "1 more" in offer(last)
+
+
+def test_edits_during_a_restore_are_not_lost(scene, make_scene):
+    scene.click(LEFT_DISK)
+    end(scene)
+    later = start(make_scene)
+    later.predictor.gate.clear()
+    asked = later.predictor.asked
+    later.widget.session_panel.bar.restore.click()
+    later.qtbot.waitUntil(lambda: later.predictor.asked > asked)
+    mouse.click(later.viewer, RIGHT_DISK)
+    later.predictor.gate.set()
+    later.settle()
+    later.qtbot.waitUntil(lambda: later.value(3, *RIGHT_DISK) == 1)
+    assert later.value(3, *LEFT_DISK) == 0
+    assert offer(later)
+
+
+def test_a_removed_image_leaves_its_session_behind(scene, autosaves):
+    scene.click(LEFT_DISK)
+    scene.viewer.layers.remove("cells")
+    assert not scene.widget.session_panel.save.isEnabled()
+    scene.viewer.add_image(IMAGE, name="cells again")
+    wait_for_header(scene)
+    press_restore(scene)
+    assert scene.value(3, *LEFT_DISK) == 1
+
+
+def save_as(scene, path):
+    scene.widget.safekeeping.save(path)
+    wait_for_header(scene)
+
+
+def test_a_saved_session_opens_with_its_history(scene, make_scene, tmp_path, autosaves):
+    scene.click(LEFT_DISK)
+    labels = scene.labels.copy()
+    save_as(scene, tmp_path / "cells.session")
+    assert "Saved" in scene.state.message.text
+    end(scene)
+    assert list(autosaves.iterdir()) == []
+    later = start(make_scene)
+    assert not offer(later)
+    later.widget.safekeeping.open(tmp_path / "cells.session")
+    later.settle()
+    assert later.loads == []
+    assert np.array_equal(later.labels, labels)
+    assert len(later.workspace.layers.points.data) == 1
+    later.click(RIGHT_DISK)
+    assert later.value(3, *LEFT_DISK) == later.value(3, *RIGHT_DISK) == 1
+    later.press("undo")
+    later.press("undo")
+    assert not later.labels.any()
+
+
+def test_an_edit_after_saving_is_autosaved(scene, make_scene, tmp_path):
+    scene.click(LEFT_DISK)
+    save_as(scene, tmp_path / "cells.session")
+    mouse.press_key(scene.viewer, "K")
+    end(scene)
+    assert offer(start(make_scene))
+
+
+def test_saving_again_replaces_only_the_own_session(scene, tmp_path):
+    path, other = tmp_path / "cells.session", tmp_path / "other.session"
+    scene.click(LEFT_DISK)
+    save_as(scene, path)
+    scene.click(RIGHT_DISK)
+    save_as(scene, path)
+    assert not scene.state.message.is_error
+    (other).mkdir()
+    save_as(scene, other)
+    assert scene.state.message.is_error
+    assert not list(other.iterdir())
+    assert sorted(p.name for p in tmp_path.glob("*session")) == [path.name, other.name]
+
+
+def test_a_session_of_another_image_is_refused(scene, make_scene, tmp_path):
+    scene.click(LEFT_DISK)
+    save_as(scene, tmp_path / "cells.session")
+    other = start(make_scene, disks())
+    other.widget.safekeeping.open(tmp_path / "cells.session")
+    other.settle()
+    assert "Expected the image" in other.state.message.text
+    assert not other.labels.any()
+
+
+def test_the_methods_sentence_is_copied(scene):
+    scene.click(LEFT_DISK)
+    scene.widget.session_panel.methods.click()
+    text = QGuiApplication.clipboard().text()
+    assert text.startswith("1 object was segmented with napari-sam-adapter")
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(make_scene, autosaves):
+    autosaves.write_text("no folder")
+    scene = start(make_scene)
+    scene.click(LEFT_DISK)
+    assert scene.value(3, *LEFT_DISK) == 1
+    scene.click(RIGHT_DISK)
+    assert not scene.state.message.is_error
+
+
+def dialog_of(scene):
+    return scene.widget.session_panel.findChild(QFileDialog)
+
+
+def test_menu_entries_ask_and_act(scene, tmp_path):
+    scene.click(LEFT_DISK)
+    save_session(scene.viewer)
+    dialog_of(scene).fileSelected.emit(str(tmp_path / "menu.session"))
+    dialog_of(scene).reject()
+    wait_for_header(scene)
+    scene.press("undo")
+    scene.qtbot.waitUntil(lambda: dialog_of(scene) is None)
+    open_session(scene.viewer)
+    dialog_of(scene).fileSelected.emit(str(tmp_path / "menu.session"))
+    dialog_of(scene).reject()
+    scene.settle()
+    assert scene.value(3, *LEFT_DISK) == 1
+
+
+def test_menu_entries_are_under_file():
+    menus = PluginManifest.from_file(MANIFEST).contributions.menus
+    commands = {item.command for item in menus["napari/file/io_utilities"]}
+    assert commands == {
+        "napari-sam-adapter.save_session",
+        "napari-sam-adapter.open_session",
+    }

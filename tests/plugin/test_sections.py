@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QSpinBox
+from tests.plugin.conftest import disks
+
+from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
+
+LAPTOP = 300, 640
+
+
+@pytest.fixture
+def make_widget(qtbot):
+    def make():
+        widget = SegmentAnythingWidget(ViewerModel())
+        qtbot.addWidget(widget)
+        widget.resize(*LAPTOP)
+        with qtbot.waitExposed(widget):
+            widget.show()
+        return widget
+
+    return make
+
+
+def title_of(widget, title):
+    return widget.sections.sections[title].toggleButton()
+
+
+def test_the_panel_fits_300_pixels(make_scene):
+    widget = make_scene(disks()).widget
+    for title in widget.sections.sections:
+        widget.sections.fold(title, True)
+    QApplication.processEvents()
+    assert widget.minimumSizeHint().width() <= LAPTOP[0]
+
+
+def test_a_press_on_a_title_folds_its_panel(make_widget, qtbot):
+    widget = make_widget()
+    assert widget.model_panel.isVisible()
+    QTest.mouseClick(title_of(widget, "Network"), Qt.MouseButton.LeftButton)
+    assert not widget.model_panel.isVisible()
+    QTest.keyClick(title_of(widget, "Network"), Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: widget.model_panel.height() > 100)
+
+
+def test_sections_stay_as_the_user_left_them(make_widget):
+    first = make_widget()
+    title_of(first, "Network").click()
+    title_of(first, "Training").click()
+    first.stop()
+    second = make_widget()
+    assert not second.model_panel.isVisible()
+    assert second.training_panel.isVisible()
+    assert second.annotation_panel.isVisible()
+
+
+def test_a_panel_that_grows_is_shown_whole(make_widget, qtbot):
+    widget = make_widget()
+    panel = widget.model_panel
+    title_of(widget, "Network").click()
+    title_of(widget, "Network").click()
+    before = panel.height()
+    panel.missing.setText("a long sentence about what is missing " * 3)
+    panel.missing.show()
+    qtbot.waitUntil(lambda: panel.height() > before)
+    assert panel.missing.visibleRegion().boundingRect().height() > 10
+
+
+def test_tab_reaches_everything_that_can_be_used(make_scene):
+    """Walk the focus chain as Tab does; folded panels are passed over."""
+    scene = make_scene(disks())
+    widget = scene.widget
+    widget.activateWindow()
+    title_of(widget, "Training").setChecked(False)
+    usable = {
+        child
+        for kind in (QAbstractButton, QComboBox, QSpinBox)
+        for child in widget.findChildren(kind)
+        if child.isVisible() and child.isEnabled() and child.parent() is not None
+    }
+    first = title_of(widget, "Image")
+    first.setFocus(Qt.FocusReason.TabFocusReason)
+    reached, current = {first}, first
+    for _ in range(200):
+        current = current.nextInFocusChain()
+        if current.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            reached.add(current)
+    assert usable <= reached
+    assert not widget.training_panel.start.isVisible()
+
+
+def test_every_control_has_words(make_scene):
+    """A screen reader, or a user who hovers, learns what each control is."""
+    widget = make_scene(disks()).widget
+    for kind in (QAbstractButton, QComboBox, QSpinBox):
+        for child in widget.findChildren(kind):
+            if child.isVisible():
+                assert child.toolTip() or child.accessibleName(), child
+
+
+def test_icons_follow_the_theme(make_scene):
+    scene = make_scene(disks())
+    button = scene.widget.activity_panel.stop
+    dark = button.icon().pixmap(16).toImage()
+    scene.viewer.theme = "light"
+    light = button.icon().pixmap(16).toImage()
+    assert dark != light
+    scene.widget.stop()
+    scene.viewer.theme = "dark"
+    assert button.icon().pixmap(16).toImage() == light

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from napari_sam_adapter.plugin.state import Progress
+from napari_sam_adapter.plugin.time_left import TimeLeft, spoken_time
+
+
+def test_time_left_follows_the_pace():
+    left = TimeLeft()
+    assert left.update(Progress(0, 10), now=100.0) is None
+    assert left.update(Progress(2, 10), now=104.0) == pytest.approx(16)
+    assert left.update(Progress(5, 10), now=105.0) == pytest.approx(5)
+    assert left.update(Progress(10, 10), now=110.0) is None
+
+
+def test_work_that_begins_in_the_middle_is_not_thought_quick():
+    left = TimeLeft()
+    left.update(Progress(50, 100), now=0.0)
+    assert left.update(Progress(51, 100), now=2.0) == pytest.approx(98)
+
+
+def test_other_work_begins_anew():
+    left = TimeLeft()
+    left.update(Progress(0, 10), now=0.0)
+    left.update(Progress(9, 10), now=1.0)
+    assert left.update(Progress(1, 10), now=50.0) is None
+    assert left.update(Progress(2, 20), now=60.0) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "1 s"),
+        (59, "59 s"),
+        (61, "1 min"),
+        (3600, "1 h 0 min"),
+        (5000, "1 h 23 min"),
+    ],
+)
+def test_times_are_told_as_one_says_them(seconds, text):
+    assert spoken_time(seconds) == text

@@ -1,0 +1,125 @@
+"""Labels as COCO annotations: every pixel comes back."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_sam_adapter.errors import OutputError
+from napari_sam_adapter.image_io import OpenedImage, export_labels, open_image
+from napari_sam_adapter.image_io.tables import save_csv
+
+
+def decode(segmentation: dict) -> np.ndarray:
+    """Return the mask of a run-length encoding, as the format describes it."""
+    rows, columns = segmentation["size"]
+    values = np.arange(len(segmentation["counts"])) % 2
+    flat = np.repeat(values, segmentation["counts"])
+    assert segmentation["counts"]
+    assert (np.array(segmentation["counts"][1:]) > 0).all()
+    flat = np.concatenate([flat, np.zeros(rows * columns - len(flat), int)])
+    return flat.reshape(columns, rows).T.astype(bool)
+
+
+def read_back(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    planes = {image["id"]: np.zeros(shape[-2:], int) for image in content["images"]}
+    for found in content["annotations"]:
+        mask = decode(found["segmentation"])
+        column, row, width, height = found["bbox"]
+        assert mask.sum() == found["area"]
+        assert mask[row : row + height, column : column + width].sum() == mask.sum()
+        planes[found["image_id"]][mask] = found["object_id"]
+    return np.reshape(list(planes.values()), shape)
+
+
+@pytest.mark.parametrize("shape", [(7, 9), (3, 8, 5), (2, 2, 6, 6)], ids=str)
+def test_masks_come_back_exactly(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(1)
+    labels = (
+        rng.integers(0, 4, shape)
+        * rng.integers(0, 30_000, 4)[rng.integers(0, 4, shape)]
+    )
+    export_labels(tmp_path / "all.json", labels)
+    np.testing.assert_array_equal(read_back(tmp_path / "all.json", shape), labels)
+
+
+@pytest.mark.parametrize("fill", [0, 1])
+def test_empty_and_full_planes(tmp_path: Path, fill: int) -> None:
+    labels = np.full((4, 6), fill)
+    export_labels(tmp_path / "all.json", labels)
+    np.testing.assert_array_equal(read_back(tmp_path / "all.json", (4, 6)), labels)
+
+
+def test_classes_are_categories_and_planes_are_images(tmp_path: Path) -> None:
+    labels = np.zeros((2, 4, 6), np.uint8)
+    labels[0, 0, 0], labels[1, 1:3, 1:3], labels[1, 3, 5] = 1, 2, 3
+    image = OpenedImage(labels, "zyx", (1, 1, 1), ("um",) * 3, "cells.ome.tif")
+    classes = {1: "nucleus", 3: "nucleus", 2: ""}
+    export_labels(tmp_path / "all.json", labels, image, classes)
+    content = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
+    assert [c["name"] for c in content["categories"]] == ["nucleus", "object"]
+    assert [a["category_id"] for a in content["annotations"]] == [1, 2, 1]
+    assert [a["id"] for a in content["annotations"]] == [1, 2, 3]
+    names = [entry["file_name"] for entry in content["images"]]
+    assert names == ["cells_z0000.ome.tif", "cells_z0001.ome.tif"]
+    assert content["annotations"][1]["bbox"] == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["labels.tif", "labels.zarr", "labels.npy"])
+def test_other_names_mean_other_formats(tmp_path: Path, name: str) -> None:
+    labels = np.arange(24).reshape(4, 6)
+    export_labels(tmp_path / name, labels)
+    np.testing.assert_array_equal(open_image(tmp_path / name).data[...], labels)
+
+
+def test_a_file_is_only_replaced_if_it_may(tmp_path: Path) -> None:
+    path = tmp_path / "all.json"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match="exists"):
+        export_labels(path, np.ones((4, 6), int))
+    assert path.read_text() == "mine"
+    export_labels(path, np.ones((4, 6), int), overwrite=True)
+    assert read_back(path, (4, 6)).all()
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "all.json"
+    path.write_text("mine")
+
+    def fill_up(self: Path, text: str, **_: object) -> None:
+        self.write_bytes(text[:10].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill_up)
+    with pytest.raises(OutputError, match="No space left"):
+        export_labels(path, np.ones((4, 6), int), overwrite=True)
+    assert path.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("missing/all.json", np.ones((4, 6), int)),
+        ("all.json", np.ones((4, 6))),
+        ("all.json", -np.ones((4, 6), int)),
+        ("all.docx", np.ones((4, 6), int)),
+    ],
+    ids=["folder", "floats", "negative", "format"],
+)
+def test_bad_input_leaves_nothing(tmp_path: Path, name: str, labels) -> None:
+    with pytest.raises(OutputError, match="Expected"):
+        export_labels(tmp_path / name, labels)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_appear_whole(tmp_path: Path) -> None:
+    save_csv(tmp_path / "t.csv", ("a", "b"), [(1, "x, y"), (2.5, "")])
+    assert (tmp_path / "t.csv").read_text().splitlines() == ["a,b", '1,"x, y"', "2.5,"]
+    with pytest.raises(OutputError, match="exists"):
+        save_csv(tmp_path / "t.csv", ("a",), [])

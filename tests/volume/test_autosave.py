@@ -1,0 +1,159 @@
+import os
+import time
+
+import numpy as np
+import pytest
+from tests.fakes import DiskPredictor
+from tests.volume.conftest import LEFT
+from tests.volume.test_journal import full_disk, same, work
+
+from napari_sam_adapter.errors import OutputError, SessionError
+from napari_sam_adapter.volume.autosave import Autosave
+from napari_sam_adapter.volume.autosave_files import (
+    MOST_DAYS,
+    autosave_folder,
+    clean,
+    unfinished_in,
+)
+from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.journal_header import empty_header_steps
+from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.session_folder import open_session, save_session
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "autosaves"
+
+
+def header_of(session):
+    *_, header = empty_header_steps(
+        session.volume, session.labels.dtype, False, session.spacing
+    )
+    return header
+
+
+@pytest.fixture
+def kept(volume, folder):
+    """A session with an autosave that does not know the image yet."""
+    session = Session(volume)
+    session.log.record_with(Autosave(folder))
+    session.predictor = DiskPredictor()
+    return session
+
+
+def begin(session):
+    session.log._recorder.begin(header_of(session))
+
+
+def test_edits_wait_until_the_image_is_known(kept, folder, volume):
+    work(kept)
+    assert not folder.exists()
+    begin(kept)
+    kept.new_object()
+    (path,) = folder.glob("*.jsonl")
+    same(kept, replay(path, volume, DiskPredictor()))
+
+
+def test_a_network_alone_is_no_edit(kept, folder):
+    begin(kept)
+    kept.predictor = DiskPredictor(model="other")
+    assert not folder.exists()
+    kept.new_object()
+    assert len(list(folder.glob("*.jsonl"))) == 1
+
+
+def test_only_what_nobody_works_on_is_unfinished(kept, folder, volume):
+    begin(kept)
+    kept.new_object()
+    image = header_of(kept).image
+    assert unfinished_in(folder, image) == []
+    kept.close()
+    (path,) = unfinished_in(folder, image)
+    assert unfinished_in(folder, image | {"dtype": "<f4"}) == []
+    again = replay(path, volume, DiskPredictor())
+    again.log.record_with(Autosave.going_on(path))
+    assert unfinished_in(folder, image) == []
+    with pytest.raises(SessionError, match="another window"):
+        Autosave.going_on(path)
+    again.new_object()
+    again.close()
+    assert replay(path, volume, DiskPredictor()).object_ids == [1, 2]
+
+
+def test_a_session_is_saved_before_its_first_edit_and_before_its_file(
+    kept, tmp_path, volume, folder
+):
+    with pytest.raises(SessionError, match="Wait a moment"):
+        save_session(kept, tmp_path / "empty.session")
+    begin(kept)
+    save_session(kept, tmp_path / "empty.session")
+    assert not folder.exists()
+    same(kept, open_session(tmp_path / "empty.session", volume))
+
+
+def test_a_folder_that_cannot_be_made_is_told_once_and_saving_works(
+    kept, tmp_path, volume, folder
+):
+    folder.write_text("no folder")
+    begin(kept)
+    with pytest.raises(OutputError, match="NAPARI_SAM_ADAPTER_AUTOSAVE"):
+        kept.new_object()
+    kept.new_object()
+    save_session(kept, tmp_path / "rescued.session")
+    same(kept, open_session(tmp_path / "rescued.session", volume))
+
+
+def test_a_full_disk_costs_nothing_but_memory(kept, folder, tmp_path, volume, plane):
+    begin(kept)
+    kept.new_object()
+    (path,) = folder.glob("*.jsonl")
+    with full_disk(path.stat().st_size + 10):
+        with pytest.raises(OutputError):
+            kept.new_object()
+        kept.add_point(1, plane, LEFT[1:])
+        kept.mask(1, plane)
+    save_session(kept, tmp_path / "rescued.session")
+    same(kept, open_session(tmp_path / "rescued.session", volume))
+    same(kept, replay(tmp_path / "rescued.session", volume, DiskPredictor()))
+
+
+def test_a_discarded_autosave_leaves_nothing(kept, folder):
+    begin(kept)
+    kept.new_object()
+    kept.log._recorder.discard()
+    assert list(folder.iterdir()) == []
+
+
+def test_old_and_too_many_autosaves_are_removed(folder, kept, monkeypatch):
+    begin(kept)
+    kept.new_object()
+    (in_use,) = folder.glob("*.jsonl")
+    for number in range(5):
+        path = folder / f"{number}.jsonl"
+        path.write_text("{}\n")
+        age = (MOST_DAYS + 1) * 24 * 3600 if number == 3 else 60 + number
+        os.utime(path, (time.time() - age,) * 2)
+    os.utime(in_use, (0, 0))
+    monkeypatch.setattr("napari_sam_adapter.volume.autosave_files.MOST_FILES", 3)
+    clean(folder)
+    assert {path.name for path in folder.glob("*.jsonl")} == {
+        in_use.name, "0.jsonl", "1.jsonl", "2.jsonl",
+    }  # fmt: skip
+
+
+def test_the_folder_can_be_chosen(monkeypatch, tmp_path):
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_AUTOSAVE", str(tmp_path / "here"))
+    assert autosave_folder() == tmp_path / "here"
+    monkeypatch.delenv("NAPARI_SAM_ADAPTER_AUTOSAVE")
+    assert autosave_folder().name == "autosave"
+
+
+def test_an_edit_is_saved_within_5_ms(kept, plane):
+    begin(kept)
+    kept.new_object()
+    started = time.perf_counter()
+    for number in range(200):
+        kept.add_point(1, plane, (number % 32, number % 40))
+    assert (time.perf_counter() - started) / 200 < 0.005
+    assert np.count_nonzero(kept.prompts(1, plane).signs) == 200

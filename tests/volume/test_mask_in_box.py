@@ -1,0 +1,72 @@
+"""A mask that comes with its box costs what its box costs, and changes nothing else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.volume.conftest import LEFT, RIGHT
+
+from napari_sam_adapter.volume.following import follow
+from napari_sam_adapter.volume.packing import PackedArray
+from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.session import Session
+
+UNDONE = 3
+"""Steps taken back: the last propagation, the prompt and the mask before it."""
+
+
+def followed(volume, predictor, axes, with_box):
+    """Follow one object twice along an axis, the second time from another anchor."""
+    session = Session(volume, predictor)
+    axis = ({0, 1, 2} - set(axes)).pop()
+    for centre in (LEFT, RIGHT):
+        plane = Plane(axes, (centre[axis],))
+        if not session.objects.ids:
+            session.new_object()
+        session.add_point(1, plane, [centre[a] for a in axes])
+        session.mask(1, plane)
+        for result in follow(session.propagation(1, again=True)):
+            if result is not None:
+                assert result.box is not None
+                box = result.box if with_box else None
+                session.commit(replace(result, box=box))
+    return session
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (0, 2), (2, 1)])
+def test_the_labels_are_those_of_looking_everywhere(volume, predictor, axes):
+    with_box = followed(volume, predictor, axes, with_box=True)
+    without = followed(volume, predictor, axes, with_box=False)
+    assert with_box.labels.any()
+    np.testing.assert_array_equal(with_box.labels, without.labels)
+    for _ in range(UNDONE):
+        with_box.undo()
+        without.undo()
+        np.testing.assert_array_equal(with_box.labels, without.labels)
+
+
+def test_nobody_looks_outside_of_the_box(clicked):
+    results = [r for r in follow(clicked.propagation(1)) if r and r.is_usable]
+    result = results[0]
+    assert result.box is not None
+    assert not result.mask[:2].any()
+    spoilt = result.mask.copy()
+    spoilt[0, 0] = True
+    clicked.commit(replace(result, mask=spoilt))
+    found = result.plane.view(clicked.labels) == 1
+    np.testing.assert_array_equal(found, result.mask)
+
+
+def test_a_packed_mask_keeps_what_is_in_its_box():
+    mask = np.zeros((50, 61), bool)
+    mask[7:12, 20:33] = np.random.default_rng(0).random((5, 13)) > 0.5
+    packed = PackedArray.of(mask, (6, 19, 13, 40))
+    for copy in (packed, PackedArray.from_json(packed.to_json())):
+        found = copy.unpack()
+        np.testing.assert_array_equal(found, mask)
+        assert found.dtype == bool
+        assert not found.flags.writeable
+    assert packed == PackedArray.from_json(packed.to_json())
+    nothing = PackedArray.of(mask, (0, 0, 0, 0)).unpack()
+    assert nothing.shape == mask.shape
+    assert not nothing.any()

@@ -1,0 +1,182 @@
+import json
+
+import numpy as np
+import pytest
+from tests.fakes import DiskPredictor
+from tests.volume.conftest import LEFT, RIGHT
+from tests.volume.test_journal import same, work, work_through_planes
+
+from napari_sam_adapter.errors import OutputError, SessionError
+from napari_sam_adapter.image_io import open_image, save_labels
+from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.volume.edits import AddPoint, NewObject
+from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.object_edits import (
+    LockObject,
+    RenameObject,
+    SetOverlapRule,
+)
+from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.session_folder import open_session, save_session
+
+
+@pytest.fixture
+def saved(volume, predictor, tmp_path):
+    return Session(volume, predictor, journal=tmp_path / "autosave.jsonl")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "cells.session"
+
+
+@pytest.mark.parametrize("labour", [work, work_through_planes])
+def test_a_saved_session_opens_as_it_was_without_a_predictor(
+    saved, folder, volume, labour
+):
+    labour(saved)
+    save_session(saved, folder)
+    opened = open_session(folder, volume)
+    same(saved, opened)
+    assert opened.doubts(below=1) == saved.doubts(below=1)
+    while saved.can_redo:
+        saved.redo()
+        opened.redo()
+    while saved.can_undo:
+        saved.undo()
+        opened.undo()
+        same(saved, opened)
+
+
+@pytest.mark.parametrize("refinable", [1, 100])
+def test_an_opened_session_goes_on_as_the_first_would_have(
+    saved, folder, volume, plane, tmp_path, monkeypatch, refinable
+):
+    limit = "napari_sam_adapter.volume.document.MOST_REFINABLE"
+    monkeypatch.setattr(limit, refinable)
+    work(saved)
+    save_session(saved, folder)
+    path = tmp_path / "further.jsonl"
+    opened = open_session(folder, volume, DiskPredictor(), journal=path)
+    for session in (saved, opened):
+        session.add_point(2, plane, RIGHT[1:])
+        session.mask(2, plane)
+        work_on(session, plane)
+    same(saved, opened)
+    same(opened, replay(path, volume, DiskPredictor()))
+    assert not replay(folder, volume, DiskPredictor()).prompts(3, plane).points.size
+
+
+def work_on(session, plane):
+    session.apply(NewObject(3), AddPoint(3, plane, LEFT[1:]))
+    session.mask(3, plane)
+    session.undo()
+    session.redo()
+
+
+def spoil_state(folder):
+    (folder / "state.zip").write_bytes(b"PK no zip")
+
+
+def spoil_labels(folder):
+    labels = np.array(open_image(folder / "labels.tif").data)
+    labels[0, 0, 0] = 77
+    save_labels(folder / "labels.tif", labels, overwrite=True)
+
+
+def spoil_journal(folder):
+    path = folder / "journal.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"kind": "NewObject", "object_id": 9}\n')
+
+
+def lose_state(folder):
+    (folder / "state.zip").unlink()
+
+
+@pytest.mark.parametrize(
+    "spoil", [spoil_state, spoil_labels, spoil_journal, lose_state]
+)
+def test_what_does_not_belong_to_the_journal_is_repeated(saved, folder, volume, spoil):
+    work(saved)
+    save_session(saved, folder)
+    spoil(folder)
+    with pytest.raises(SessionError, match="Give a predictor"):
+        open_session(folder, volume)
+    opened = open_session(folder, volume, DiskPredictor())
+    if spoil is spoil_journal:
+        saved.apply(NewObject(9))
+    same(saved, opened)
+
+
+def test_labels_of_a_saved_session_are_a_file_of_their_own(saved, folder):
+    work(saved)
+    save_session(saved, folder)
+    labels = np.asarray(open_image(folder / "labels.tif").data)
+    np.testing.assert_array_equal(labels, saved.labels)
+
+
+def test_a_saved_session_is_only_replaced_when_asked(saved, folder, volume):
+    saved.new_object()
+    save_session(saved, folder)
+    saved.new_object()
+    with pytest.raises(OutputError, match=r"cells\.session"):
+        save_session(saved, folder)
+    assert open_session(folder, volume).object_ids == [1]
+    save_session(saved, folder, overwrite=True)
+    assert open_session(folder, volume).object_ids == [1, 2]
+    assert [path.name for path in folder.parent.glob("*.session")] == [folder.name]
+
+
+def test_a_session_that_cannot_be_written_leaves_nothing(saved, folder, tmp_path):
+    saved.new_object()
+    (tmp_path / "autosave.jsonl").unlink()
+    with pytest.raises(SessionError, match="Save the labels"):
+        save_session(saved, folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["cells", "cells.tif", ".session"])
+def test_other_names_are_refused(saved, tmp_path, name):
+    with pytest.raises(OutputError, match=r"\.session"):
+        save_session(saved, tmp_path / name)
+
+
+def test_a_session_without_a_journal_cannot_be_saved(session, folder):
+    with pytest.raises(SessionError, match="journal"):
+        save_session(session, folder)
+    assert not folder.exists()
+
+
+def test_a_saved_session_of_another_image_is_refused(saved, folder, volume):
+    save_session(saved, folder)
+    with pytest.raises(SessionError, match="Expected the image"):
+        open_session(folder, volume[:, ::-1])
+
+
+def test_the_journal_of_a_saved_session_is_as_before(saved, folder, volume):
+    work(saved)
+    save_session(saved, folder)
+    lines = (folder / "journal.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["version"] == 2
+    same(saved, replay(folder, volume, DiskPredictor()))
+
+
+def test_window_names_and_the_rule_for_neighbours_are_opened_too(
+    saved, folder, volume, plane
+):
+    work(saved)
+    saved.intensity = IntensityMapping("contrast_limits", 10, 90)
+    saved.apply(RenameObject(1, "left"), SetOverlapRule("cut"), LockObject(2))
+    saved.accept(1)
+    save_session(saved, folder)
+    opened = open_session(folder, volume)
+    assert opened.intensity == saved.intensity
+    for object_id in saved.object_ids:
+        assert opened.objects.summary(object_id) == saved.objects.summary(object_id)
+        assert opened.anchors(object_id) == saved.anchors(object_id)
+    for session in (saved, opened):
+        session.predictor = DiskPredictor()
+        session.new_object()
+        session.add_point(max(session.object_ids), plane, LEFT[1:])
+        session.mask(max(session.object_ids), plane)
+    assert np.array_equal(saved.labels, opened.labels)
