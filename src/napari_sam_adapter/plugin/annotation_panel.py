@@ -125,6 +125,8 @@ class AnnotationPanel(QWidget):
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
+        grid.setContentsMargins(3, 3, 3, 3)
+        grid.setHorizontalSpacing(3)
         pairs = (
             (QLabel("prompt"), self.buttons["use_points"], self.buttons["use_boxes"]),
             (QLabel("click marks"), self.positive, self.negative),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -134,7 +135,8 @@ class CandidateChoice(Feature):
         self.overlay.hide()
 
     def _close(self) -> None:
-        self._timer.stop()
+        with contextlib.suppress(RuntimeError):  # at exit Qt may have deleted it
+            self._timer.stop()
         self._shown = None
         self.overlay.close()
 

@@ -98,18 +98,18 @@ class PromptPanel(QWidget):
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
         grid.setContentsMargins(3, 3, 3, 3)
-        for column, name in enumerate(SWITCHES, 1):
+        for column, name in enumerate(SWITCHES):
             grid.addWidget(self.buttons[name], 0, column)
-        grid.addWidget(QLabel("back-\nground"), 1, 0)
-        grid.addWidget(self.background, 1, 1)
-        grid.addWidget(self.buttons["ask_with_mask"], 1, 2)
+        grid.addWidget(self.buttons["ask_with_mask"], 1, 0, 1, 2)
+        grid.addWidget(QLabel("background"), 2, 0)
+        grid.addWidget(self.background, 2, 1)
         row = QHBoxLayout()
         row.addWidget(self.no_candidates)
         for button in self.candidates:
             row.addWidget(button)
         row.addStretch(1)
-        grid.addWidget(QLabel("candidates"), 2, 0)
-        grid.addLayout(row, 2, 1, 1, 2)
+        grid.addWidget(QLabel("candidates"), 3, 0)
+        grid.addLayout(row, 4, 0, 1, 2)
 
     def _candidate(self, number: int) -> QToolButton:
         button = QToolButton()
