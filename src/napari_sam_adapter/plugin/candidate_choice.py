@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.mask_overlay import MaskOverlay
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Choice, Message, Tool
+from napari_sam_adapter.plugin.timers import stop_for_good
 from napari_sam_adapter.volume.changes import bounding_box
 from napari_sam_adapter.volume.edits import ChooseCandidate
 
@@ -135,8 +135,7 @@ class CandidateChoice(Feature):
         self.overlay.hide()
 
     def _close(self) -> None:
-        with contextlib.suppress(RuntimeError):  # at exit Qt may have deleted it
-            self._timer.stop()
+        stop_for_good(self._timer)
         self._shown = None
         self.overlay.close()
 

@@ -12,6 +12,7 @@ from napari_sam_adapter.intensity import CT_WINDOWS, PLANE, IntensityMapping
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Phase
+from napari_sam_adapter.plugin.timers import stop_for_good
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.preview import Preview, preview_plane
 
@@ -96,8 +97,7 @@ class ImageWindow(Feature):
 
     def close(self) -> None:
         """Stop looking."""
-        self._view_timer.stop()
-        self._contrast_timer.stop()
+        stop_for_good(self._view_timer, self._contrast_timer)
         self._wanted = None
 
     def _estimate(self, workspace: Workspace) -> None:

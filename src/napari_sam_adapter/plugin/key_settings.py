@@ -14,6 +14,7 @@ from qtpy.QtCore import QTimer
 from napari_sam_adapter.errors import SettingError
 from napari_sam_adapter.plugin.actions import ACTIONS, Action, spoken
 from napari_sam_adapter.plugin.preferences import preferences
+from napari_sam_adapter.plugin.timers import stop_for_good
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,7 +64,7 @@ class KeySettings:
 
     def close(self) -> None:
         """Bind nothing more."""
-        self._timer.stop()
+        stop_for_good(self._timer)
         if self._keys is not None:
             self._keys.events.disconnect(self._on_typed)
 

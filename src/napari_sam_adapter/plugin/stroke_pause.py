@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
 
+from napari_sam_adapter.plugin.timers import stop_for_good
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -49,7 +51,7 @@ class StrokePause:
     def close(self) -> None:
         """Forget what was put off."""
         self._waiting.clear()
-        self._timer.stop()
+        stop_for_good(self._timer)
 
     def _look(self) -> None:
         while self._waiting and not self._waiting[0][0].layers.is_painting:
