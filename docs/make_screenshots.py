@@ -199,6 +199,7 @@ def what_the_network_sees(stage: Stage) -> QWidget:
     widget = stage.open_empty()
     stage.viewer.add_image(image, name="abdomen")
     panel = widget.image_window_panel
+    widget.sections.fold("What the network sees", True)
     pictures = []
     for rule in ("percentile", "soft tissue", "lung"):
         widget.image_window.choose(rule)
