@@ -23,7 +23,7 @@ FAINT = 8.0
 """Grey values: weaker contrast between inside and surroundings tells nothing."""
 FAINT_IN_NOISE = 0.5
 """Nor does contrast below this part of the spread of the surroundings."""
-PRIOR, EVIDENCE = -3.91, (1.53, 3.93, -3.5)
+PRIOR, EVIDENCE = -3.78, (1.29, 4.01, -3.4)
 """Logistic regression on score, likeness and the logarithm of growth, made by
 ``benchmarks/calibration.py``; sets weigh the same."""
 LARGEST_GROWTH = 2.0
