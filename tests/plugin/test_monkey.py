@@ -60,7 +60,7 @@ def test_anything_in_any_order(make_scene, tmp_path, seed):
     run_monkey(make_scene, tmp_path, seed, FEW["bursts"], FEW["length"])
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("seed", MANY["seeds"])
 def test_10_000_actions_in_any_order(make_scene, tmp_path, seed):
     run_monkey(make_scene, tmp_path, seed, MANY["bursts"], MANY["length"])

@@ -11,6 +11,7 @@ from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.mask_overlay import MaskOverlay
 from napari_sam_adapter.plugin.state import Message, Press, Tool
+from napari_sam_adapter.volume.windows import is_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.session import Session
 
 COLOUR = "#ffffff"
+
+
+STEP = 64
+"""Pixels that the mouse has to go for another part of a large plane."""
 
 
 class HoverPreview:
@@ -94,13 +99,18 @@ class HoverPreview:
             self._ask(workspace)
 
     def _is_ready(self, workspace: Workspace, plane: Plane) -> bool:
-        """Whether a plane is encoded; if not, have that done, once."""
+        """Whether a plane is encoded where the mouse is; if not, have it done once."""
         segmenter, session = self._controller.segmenter, workspace.session
         if not segmenter.is_loaded:
             return False
-        if session.is_encoded(plane):
+        near = workspace.focus()
+        if session.is_encoded(plane, near):
             return True
-        key = workspace, plane, session.predictor
+        size = plane.shape(workspace.volume.shape)
+        place = None
+        if near and session.predictor and is_large(size, session.predictor.image_size):
+            place = tuple(round(value / STEP) for value in near)
+        key = workspace, plane, session.predictor, place
         if key != self._prefetched:
             self._prefetched = key
             segmenter.prefetch(workspace, plane)
