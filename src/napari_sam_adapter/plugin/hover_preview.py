@@ -53,7 +53,7 @@ class HoverPreview:
         self._prefetched: Any = None
         controller.add_commands({"switch_preview": self.switch})
         controller.viewer.mouse_move_callbacks.append(self._on_move)
-        controller.updated.connect(self.clear)
+        controller.updated.connect(self._on_updated)
         controller.closed.connect(self._close)
         self._state.events.tool.connect(self.clear)
 
@@ -73,6 +73,18 @@ class HoverPreview:
         self._wanted = self._prefetched = None
         self._queue.cancel(lambda job: job.owner is self)
         self.overlay.hide()
+
+    def _on_updated(self) -> None:
+        """Clear, unless the newest wish would be the same now."""
+        wanted, workspace = self._wanted, self._controller.workspace
+        if (
+            wanted is None
+            or workspace is None
+            or workspace.plane_or_none() != wanted.plane
+            or wanted.object_id not in (workspace.object_id, workspace.next_id)
+            or not workspace.session.is_current(wanted)
+        ):
+            self.clear()
 
     def _close(self) -> None:
         self._controller.viewer.mouse_move_callbacks.remove(self._on_move)
