@@ -7,6 +7,7 @@ import pytest
 from tests.volume.conftest import LEFT, RIGHT
 
 from napari_sam_adapter.volume.following import follow
+from napari_sam_adapter.volume.objects import PlaneRecord
 from napari_sam_adapter.volume.packing import PackedArray
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.session import Session
@@ -70,3 +71,25 @@ def test_a_packed_mask_keeps_what_is_in_its_box():
     nothing = PackedArray.of(mask, (0, 0, 0, 0)).unpack()
     assert nothing.shape == mask.shape
     assert not nothing.any()
+
+
+@pytest.mark.parametrize("box", [None, (1, 2, 4, 6)])
+@pytest.mark.parametrize(
+    "part", [(0, 0, 5, 8), (2, 3, 3, 5), (0, 1, 2, 4), (4, 6, 5, 8)]
+)
+def test_a_packed_plane_gives_any_part_of_itself(box, part):
+    plane = np.zeros((5, 8), dtype=bool)
+    plane[1:4, 2:6] = np.random.default_rng(0).random((3, 4)) < 0.5
+    packed = PackedArray.of(plane, box)
+    expected = plane[part[0] : part[2], part[1] : part[3]]
+    assert np.array_equal(packed.unpack_part(part), expected)
+
+
+def test_hand_edits_of_one_plane_add_up():
+    record = PlaneRecord()
+    expected = np.zeros((20, 30), dtype=bool)
+    for box in ((3, 4, 6, 9), (5, 2, 8, 5), (15, 20, 16, 30)):
+        pixels = np.ones((box[2] - box[0], box[3] - box[1]), dtype=bool)
+        record = record.with_painted(pixels, box, expected.shape)
+        expected[box[0] : box[2], box[1] : box[3]] = True
+    assert np.array_equal(record.painted.unpack(), expected)

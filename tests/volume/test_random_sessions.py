@@ -157,7 +157,7 @@ def kept(session):
             if record.locked:
                 plane.view(marked)[own] = True
             elif record.painted is not None:
-                plane.view(marked)[own & record.painted_mask()] = True
+                plane.view(marked)[own & record.painted.unpack()] = True
     return marked
 
 

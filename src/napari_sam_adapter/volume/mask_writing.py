@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam_adapter.volume.changes import bounding_box, merge_mask, union_box
+from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.protection import protected_pixels
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ def write_mask(
         Half-open: no pixel outside belongs to the mask. None where nothing is known.
     """
     document = draft.document
-    kept = protected_pixels(document, object_id, plane)
     current = plane.view(document.labels)
     known = document.ledger.box_on(object_id, plane)
     if box is None or known is None:
@@ -54,13 +54,12 @@ def write_mask(
     else:
         box = union_box(box, known)
     # Everything else happens in this box around the old and the new mask.
-    top, left, bottom, right = box
-    part = slice(top, bottom), slice(left, right)
+    part = slices_of(box)
     current, mask = current[part], mask[part]
-    kept = None if kept is None else kept[part]
+    kept = protected_pixels(document, object_id, plane, box)
     takes = document.overlap_rule != "keep"
     if takes and (untouched := document.spared.union(spared)):
         others = np.isin(current, list(untouched)) & (current != object_id)
         kept = others if kept is None else kept | others
     after = merge_mask(current, object_id, mask, kept, takes)
-    draft.write(object_id, plane, after, (top, left))
+    draft.write(object_id, plane, after, box[:2])

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.packing import PackedArray
+from napari_sam_adapter.volume.changes import NOWHERE, union_box
+from napari_sam_adapter.volume.packing import PackedArray, slices_of
 from napari_sam_adapter.volume.results import REASONS
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.predictions import Capabilities, MaskPrediction
     from napari_sam_adapter.volume.answer import Answer
+    from napari_sam_adapter.volume.changes import Box
     from napari_sam_adapter.volume.results import Origin, PlaneResult
 
 NO_PROMPTS = Prompts()
@@ -232,32 +235,32 @@ class PlaneRecord:
             return self.prompts
         return replace(self.prompts, mask=derived.unpack())
 
-    def painted_mask(self) -> npt.NDArray[np.bool_] | None:
-        """Return the pixels that were edited by hand.
-
-        Returns
-        -------
-        (H, W) bool array or None
-            None if there are none.
-        """
-        return None if self.painted is None else self.painted.unpack()
-
-    def with_painted(self, pixels: npt.NDArray[np.bool_]) -> PlaneRecord:
+    def with_painted(
+        self, pixels: npt.NDArray[np.bool_], box: Box, shape: tuple[int, int]
+    ) -> PlaneRecord:
         """Return a copy with more pixels edited by hand.
 
         Parameters
         ----------
-        pixels : (H, W) bool array
-            The new ones.
+        pixels : (h, w) bool array
+            The new ones inside the box.
+        box : (row_start, column_start, row_stop, column_stop)
+            Half-open.
+        shape : (int, int)
+            Rows and columns of the plane.
 
         Returns
         -------
         PlaneRecord
             This record is unchanged.
         """
-        earlier = self.painted_mask()
-        together = pixels if earlier is None else pixels | earlier
-        return replace(self, painted=PackedArray.of(together))
+        known = NOWHERE if self.painted is None else self.painted.box or (0, 0, *shape)
+        around = union_box(known, box)
+        plane = np.zeros(shape, dtype=bool)
+        if self.painted is not None:
+            plane[slices_of(known)] = self.painted.unpack_part(known)
+        plane[slices_of(box)] |= pixels
+        return replace(self, painted=PackedArray.of(plane, around))
 
 
 def same_prompts(prompts: Prompts, other: Prompts) -> bool:

@@ -33,6 +33,7 @@ from napari_sam_adapter.volume.edits import (
 )
 from napari_sam_adapter.volume.mask_writing import write_mask
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord, same_prompts
+from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.performing_objects import (
     delete_object,
     perform_on_objects,
@@ -194,12 +195,18 @@ def _lock(draft: Draft, edit: LockPlane | UnlockPlane | EndHere) -> None:
     record = document.record(object_id, plane)
     if isinstance(edit, EndHere):
         _unlocked(document, object_id, plane)
-        current = plane.view(document.labels)
-        draft.write(object_id, plane, np.where(current == object_id, 0, current))
+        _erase(draft, object_id, plane)
         record = PlaneRecord()
     locked = not isinstance(edit, UnlockPlane)
     if record.locked != locked:
         draft.set_record(object_id, plane, replace(record, locked=locked))
+
+
+def _erase(draft: Draft, object_id: int, plane: Plane) -> None:
+    current = plane.view(draft.document.labels)
+    box = draft.document.ledger.box_on(object_id, plane) or (0, 0, *current.shape)
+    part = current[slices_of(box)]
+    draft.write(object_id, plane, np.where(part == object_id, 0, part), box[:2])
 
 
 def _make_object(draft: Draft, object_id: int) -> None:
@@ -228,7 +235,7 @@ def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
             "Ask Session.candidates which masks there are."
         )
     chosen = answer.candidates[edit.number]
-    write_mask(draft, object_id, plane, chosen.mask.unpack())
+    write_mask(draft, object_id, plane, chosen.mask.unpack(), box=chosen.mask.box)
     if edit.remember:
         masks = [candidate.mask.unpack() for candidate in answer.candidates]
         draft.set_preference(size_rank(masks, edit.number))
@@ -245,20 +252,26 @@ def _paint(draft: Draft, edit: Paint) -> None:
     document, plane = draft.document, edit.plane
     plane.check(document.labels.shape)
     pixels, values = _strokes(edit, document.labels)
-    before = plane.view(document.labels).copy()
+    if not len(pixels):
+        return
+    (top, left), (bottom, right) = pixels.min(axis=0), pixels.max(axis=0) + 1
+    box = int(top), int(left), int(bottom), int(right)
+    before = plane.view(document.labels)[slices_of(box)]
     after = before.copy()
-    after[pixels[:, 0], pixels[:, 1]] = values
+    stroke = pixels[:, 0] - top, pixels[:, 1] - left
+    after[stroke] = values
     painted = np.zeros(before.shape, dtype=bool)
-    painted[pixels[:, 0], pixels[:, 1]] = True
+    painted[stroke] = True
     touched = np.unique(np.concatenate([before[painted], after[painted]]))
     objects = [int(value) for value in touched if value]
     for object_id in objects:
         if object_id not in document.objects:
             _make_object(draft, object_id)
         mine = painted & ((before == object_id) | (after == object_id))
-        record = document.record(object_id, plane).with_painted(mine)
+        record = document.record(object_id, plane)
+        record = record.with_painted(mine, box, plane.shape(document.labels.shape))
         draft.set_record(object_id, plane, record)
-    draft.write(objects[0] if len(objects) == 1 else 0, plane, after)
+    draft.write(objects[0] if len(objects) == 1 else 0, plane, after, box[:2])
 
 
 def _release_paint(draft: Draft, edit: ReleasePaint) -> None:

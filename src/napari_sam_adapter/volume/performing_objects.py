@@ -22,6 +22,7 @@ from napari_sam_adapter.volume.object_edits import (
     UnlockObject,
 )
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
+from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.plane import Plane, numbered_plane
 
 if TYPE_CHECKING:
@@ -251,12 +252,11 @@ def _give(
     """Give pixels inside a box to an object, as if they were painted by hand."""
     part = _view(draft.document, plane, box)
     draft.write(receiver, plane, np.where(pixels, receiver, part), box[:2])
-    painted = np.zeros(plane.shape(draft.document.labels.shape), dtype=bool)
-    painted[box[0] : box[2], box[1] : box[3]] = pixels
+    shape = plane.shape(draft.document.labels.shape)
     for object_id in (receiver, giver):
         if object_id is not None:
-            record = draft.document.record(object_id, plane).with_painted(painted)
-            draft.set_record(object_id, plane, record)
+            record = draft.document.record(object_id, plane)
+            draft.set_record(object_id, plane, record.with_painted(pixels, box, shape))
 
 
 def _parts(document: Document, object_id: int) -> Iterator[tuple[Plane, Box]]:
@@ -266,4 +266,4 @@ def _parts(document: Document, object_id: int) -> Iterator[tuple[Plane, Box]]:
 
 
 def _view(document: Document, plane: Plane, box: Box) -> npt.NDArray[np.integer[Any]]:
-    return plane.view(document.labels)[box[0] : box[2], box[1] : box[3]]
+    return plane.view(document.labels)[slices_of(box)]

@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam_adapter.volume.packing import slices_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.volume.changes import Box
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.plane import Plane
 
-    Part = int | slice
-
 
 def protected_pixels(
-    document: Document, object_id: int, plane: Plane
+    document: Document, object_id: int, plane: Plane, box: Box
 ) -> npt.NDArray[np.bool_] | None:
-    """Return the pixels of a plane that a new mask of an object leaves alone.
+    """Return the pixels in a box that a new mask of an object leaves alone.
 
     Parameters
     ----------
@@ -30,51 +31,63 @@ def protected_pixels(
         Object that gets the mask.
     plane : Plane
         Where.
+    box : (row_start, column_start, row_stop, column_stop)
+        Half-open, in pixels of the plane: nothing outside is looked at.
 
     Returns
     -------
-    (H, W) bool array or None
+    (h, w) bool array or None
         Where this object was painted or erased by hand, all of its locked planes, and
         what other objects own by hand or lock; everything if the object is locked as a
         whole. None if there are none.
     """
+    shape = box[2] - box[0], box[3] - box[1]
     if object_id in document.locked:
-        return np.ones(plane.shape(document.labels.shape), dtype=bool)
+        return np.ones(shape, dtype=bool)
     kept: npt.NDArray[np.bool_] | None = None
-    for owner, other, here, there in _crossings(document, plane):
+    for owner, other in document.kept:
+        crossing = _crossing(plane, box, other)
+        if crossing is None:
+            continue
         record = document.records[owner, other]
-        if kept is None:
-            kept = np.zeros(plane.shape(document.labels.shape), dtype=bool)
+        here, there = crossing
         marked: npt.NDArray[np.bool_] | bool = True
         if not record.locked and record.painted is not None:
-            marked = _turned(record.painted.unpack()[there], plane, other)
+            marked = _turned(record.painted.unpack_part(there), plane, other, here)
         if owner != object_id:
-            marked = marked & (plane.view(document.labels)[here] == owner)
-        kept[here] |= marked
+            marked = marked & (plane.view(document.labels)[slices_of(here)] == owner)
+        if kept is None:
+            kept = np.zeros(shape, dtype=bool)
+        inside = here[0] - box[0], here[1] - box[1], here[2] - box[0], here[3] - box[1]
+        kept[slices_of(inside)] |= marked
     return kept
 
 
-def _crossings(
-    document: Document, plane: Plane
-) -> Iterator[tuple[int, Plane, tuple[Part, Part], tuple[Part, Part]]]:
-    """Yield planes with kept pixels that cross this one, and where they cross."""
-    for owner, other in document.kept:
-        shared = set(plane.other_axes) & set(other.other_axes)
-        if all(plane.index_along(axis) == other.index_along(axis) for axis in shared):
-            yield owner, other, _part(plane, other), _part(other, plane)
+def _crossing(plane: Plane, box: Box, other: Plane) -> tuple[Box, Box] | None:
+    """Return where another plane crosses a box: as a box here, and as one there."""
+    extent = {axis: (place, place + 1) for axis, place in _places(plane)}
+    extent |= {plane.axes[i]: (box[i], box[i + 2]) for i in (0, 1)}
+    for axis, place in _places(other):
+        start, stop = extent[axis]
+        if not start <= place < stop:
+            return None
+        extent[axis] = place, place + 1
+    return _box_of(plane, extent), _box_of(other, extent)
 
 
-def _part(plane: Plane, other: Plane) -> tuple[Part, Part]:
-    """Return where another plane crosses, as rows and columns of this one."""
-    rows, columns = (
-        slice(None) if axis in other.axes else other.index_along(axis)
-        for axis in plane.axes
-    )
-    return rows, columns
+def _places(plane: Plane) -> Iterator[tuple[int, int]]:
+    return zip(plane.other_axes, plane.position, strict=True)
+
+
+def _box_of(plane: Plane, extent: dict[int, tuple[int, int]]) -> Box:
+    (top, bottom), (left, right) = (extent[axis] for axis in plane.axes)
+    return top, left, bottom, right
 
 
 def _turned(
-    pixels: npt.NDArray[np.bool_], plane: Plane, other: Plane
+    pixels: npt.NDArray[np.bool_], plane: Plane, other: Plane, box: Box
 ) -> npt.NDArray[np.bool_]:
-    """Transpose pixels of the same cut seen the other way round."""
-    return pixels.T if plane.axes == other.axes[::-1] else pixels
+    """Turn pixels of another plane so that they lie as those of a box on this one."""
+    if plane.axes == other.axes[::-1]:
+        return pixels.T
+    return pixels.reshape(box[2] - box[0], box[3] - box[1])
