@@ -71,7 +71,7 @@ def drag_along(viewer: Viewer, points, wait_for, button=1, modifiers=()) -> None
 def move(viewer: Viewer, point, modifiers=()) -> None:
     """Move the mouse without a button; napari may take it over a moment later."""
     events = canvas_of(viewer)._scene_canvas.events
-    events.mouse_move(pos=to_canvas(viewer, point), modifiers=modifiers)
+    events.mouse_move(pos=_whole(to_canvas(viewer, point)), modifiers=modifiers)
 
 
 def double_click(viewer: Viewer, point) -> None:

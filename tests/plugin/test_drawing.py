@@ -129,6 +129,22 @@ def test_a_half_drawn_polygon_is_no_prompt_and_undo_ends_it(scene):
     assert scene.value(3, *LEFT_DISK) == 1
 
 
+def test_a_lasso_that_is_too_short_leaves_the_other_shapes_as_they_are(scene):
+    scene.press("use_scribbles")
+    scene.draw(*ACROSS_LEFT)
+    layer = scene.workspace.layers.shapes
+    before = layer.edge_color.copy()
+    scene.press("use_lasso")
+    mouse.click(scene.viewer, (50, 10))
+    mouse.click(scene.viewer, (50, 10))
+    scene.qtbot.waitUntil(lambda: layer.nshapes == len(layer.features) == 1)
+    assert np.array_equal(layer.edge_color, before)
+    scene.press("use_scribbles")
+    scene.draw(*ON_EDGE_OF_LEFT, button=2)
+    assert shown(scene) == [("path", "+"), ("path", "\N{MINUS SIGN}")]
+    assert [s.positive for s in scene.prompts.scribbles] == [True, False]
+
+
 def test_all_kinds_of_drawings_can_be_together(scene):
     scene.press("use_boxes")
     scene.drag_box((10, 10), (30, 31))

@@ -153,6 +153,55 @@ def test_a_mask_that_comes_during_a_stroke_waits_for_its_end(
     assert np.array_equal(again.labels, scene.labels)
 
 
+def begin_outline(scene, layer):
+    """Press the right button as a brush and go on without closing the outline."""
+    scene.viewer.layers.selection.active = layer
+    layer.mode = "paint"
+    mouse.click(scene.viewer, BETWEEN, button=2)
+    for point in ((44, 40), (44, 60)):
+        mouse.move(scene.viewer, point)
+        scene.qtbot.waitUntil(lambda point=point: scene.value(3, *point) == 1)
+
+
+def test_a_closed_outline_is_an_edit(scene, labels_layer, autosaves):
+    before = scene.labels.copy()
+    begin_outline(scene, labels_layer)
+    mouse.move(scene.viewer, BETWEEN)
+    scene.qtbot.waitUntil(lambda: scene.value(3, 40, 45) == 1)
+    painted = scene.labels.copy()
+    scene.press("undo")
+    assert np.array_equal(scene.labels, before)
+    scene.press("redo")
+    assert np.array_equal(scene.labels, painted)
+    (path,) = autosaves.glob("*.jsonl")
+    assert np.array_equal(replay(path, IMAGE, scene.predictor).labels, painted)
+
+
+def test_undo_takes_an_open_outline_back_and_nothing_else(scene, labels_layer):
+    before = scene.labels.copy()
+    begin_outline(scene, labels_layer)
+    mouse.press_key(scene.viewer, "Z", "Control")
+    assert np.array_equal(scene.labels, before)
+    mouse.press_key(scene.viewer, "Z", "Control")
+    assert not scene.labels.any()
+
+
+def test_an_open_outline_is_no_part_of_the_next_edit(scene, labels_layer, autosaves):
+    begin_outline(scene, labels_layer)
+    scene.press("use_points")
+    scene.click(RIGHT_DISK)
+    assert scene.value(3, 44, 50) == 0
+    begin_outline(scene, labels_layer)
+    mouse.press_key(scene.viewer, "D", "Shift")
+    assert not scene.labels.any()
+    (path,) = autosaves.glob("*.jsonl")
+    again = replay(path, IMAGE, scene.predictor)
+    assert not again.labels.any()
+    again.undo()
+    scene.press("undo")
+    assert np.array_equal(again.labels, scene.labels)
+
+
 def test_other_labels_layers_keep_napari_s_own_history(scene):
     own = scene.viewer.add_labels(np.zeros_like(scene.labels), name="mine")
     scene.viewer.layers.selection.active = own

@@ -86,7 +86,7 @@ class CandidateChoice(Feature):
 
     def _choose(self, workspace: Workspace, plane: Plane, number: int) -> None:
         edit = ChooseCandidate(workspace.object_id, plane, number, remember=True)
-        workspace.session.apply(edit)
+        workspace.apply(edit)
         workspace.repaint()
         self._controller.state.message = Message(
             f"Mask {number + 1} is taken; the next click gets one of that size."

@@ -55,6 +55,35 @@ def repaint(layer: Labels, labels: npt.NDArray[Any]) -> None:
         layer.data = labels
 
 
+def has_open_outline(layer: Labels) -> bool:
+    """Whether an outline is being drawn with the brush's right button.
+
+    Parameters
+    ----------
+    layer : Labels
+        napari writes the outline into it bit by bit, over many moves and clicks, and
+        tells of it when it is closed.
+
+    Returns
+    -------
+    bool
+        False for strokes that end with the button.
+    """
+    return bool(layer._overlays["brush_stroke"].active)
+
+
+def drop_outline(layer: Labels) -> None:
+    """Take back an outline that is not closed, as napari's Escape does.
+
+    Parameters
+    ----------
+    layer : Labels
+        Left alone if there is none.
+    """
+    if has_open_outline(layer):
+        layer._overlays["brush_stroke"].abort(layer)
+
+
 def take_stroke(
     layer: Labels, atoms: Sequence[Any], axes: tuple[int, int]
 ) -> list[Paint]:

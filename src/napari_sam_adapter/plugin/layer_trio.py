@@ -98,7 +98,14 @@ class LayerTrio:
         # If another layer is chosen meanwhile, napari does not tell of the end.
         if self._viewer.layers.selection.active != self.labels:
             self._is_stroking = False
-        return self._is_stroking
+            self.drop_outline()
+        has_outline = self.labels and labels_layer.has_open_outline(self.labels)
+        return self._is_stroking or bool(has_outline)
+
+    def drop_outline(self) -> None:
+        """Take back an outline of the brush that is not closed."""
+        if self.labels is not None:
+            labels_layer.drop_outline(self.labels)
 
     def ensure(self, labels: npt.NDArray[Any]) -> None:
         """Make the layers that are missing.

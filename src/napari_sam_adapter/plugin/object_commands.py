@@ -66,7 +66,7 @@ class ObjectCommands(Feature):
         """Let masks change again what was painted on the plane in view."""
         workspace = self._controller.in_use()
         plane = workspace.plane_in_view()
-        workspace.session.apply(ReleasePaint(workspace.object_id, plane))
+        workspace.apply(ReleasePaint(workspace.object_id, plane))
         self._controller.state.message = Message(
             f"The next mask of object {workspace.object_id} may change what is painted."
         )
@@ -85,6 +85,7 @@ class ObjectCommands(Feature):
     def _travel(self, way: Callable[[Session], list[Change]]) -> None:
         workspace = self._controller.in_use()
         if workspace.layers.is_painting:
+            workspace.layers.drop_outline()
             return
         self._controller.segmenter.stop_propagation()
         self._show_history(workspace, way(workspace.session))

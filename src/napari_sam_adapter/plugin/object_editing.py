@@ -248,7 +248,7 @@ class ObjectEditing(Feature):
     def _apply(self, *edits: Edit) -> None:
         workspace = self._controller.in_use()
         try:
-            workspace.session.apply(*edits)
+            workspace.apply(*edits)
         finally:
             workspace.repaint()
             self._controller.update()

@@ -49,7 +49,7 @@ class PromptCommands(Feature):
         self._controller.state.understood.check(Prompts(mask=mask))
         # networks make little of a mask alone
         box = SetBox(object_id, plane, box_around(mask))
-        workspace.session.apply(SetMaskPrompt(object_id, plane, mask), box)
+        workspace.apply(SetMaskPrompt(object_id, plane, mask), box)
         workspace.redraw()
         self._controller.state.message = Message(
             f"Asking with the pixels of object {object_id} ..."

@@ -119,8 +119,8 @@ def show_shapes(layer: Shapes, known: Mapping[Plane, Prompts]) -> None:
     known : mapping of Plane to Prompts
         What the session has for the object.
     """
-    if layer.nshapes:
-        layer.remove(list(range(layer.nshapes)))
+    if layer.nshapes or not is_whole(layer):
+        layer.data = []
     rows = [row for plane, prompts in known.items() for row in _rows(plane, prompts)]
     if not rows:
         return
@@ -142,10 +142,29 @@ def colour_shapes(layer: Shapes) -> None:
     layer : Shapes
         From `build_shapes_layer`.
     """
+    if not is_whole(layer):
+        return
     wanted = [COLOURS[polarity] for polarity in layer.features["polarity"]]
     shown = [_hex(colour) for colour in layer.edge_color]
     if shown != wanted:
         layer.edge_color = wanted
+
+
+def is_whole(layer: Shapes) -> bool:
+    """Whether every shape has its row in the table.
+
+    Parameters
+    ----------
+    layer : Shapes
+        From `build_shapes_layer`.
+
+    Returns
+    -------
+    bool
+        False after a lasso that was too short: napari drops it, the last shape, but not
+        its features and colours. The layer has to be drawn anew.
+    """
+    return bool(layer.nshapes == len(layer.features))
 
 
 def finish_drawing(layer: Shapes) -> None:
@@ -177,8 +196,7 @@ def read_shapes(layer: Shapes) -> dict[Plane, Drawn]:
         In pixels of the planes.
     """
     found: dict[Plane, Drawn] = {}
-    # napari drops a lasso that is too short, the last shape, before its features
-    table = zip(
+    table = zip(  # not strict: see `is_whole`
         layer.data, layer.shape_type, axes_of(layer), layer.features["polarity"],
         strict=False,
     )  # fmt: skip

@@ -131,7 +131,7 @@ class VolumeReview(Feature):
         plane, number = workspace.plane_in_view(), workspace.object_id
         is_locked = workspace.session.is_locked(number, plane)
         edit = UnlockPlane if is_locked else LockPlane
-        workspace.session.apply(edit(number, plane))
+        workspace.apply(edit(number, plane))
         state = "open again" if is_locked else "locked"
         self._controller.state.message = Message(f"Object {number} is {state} here.")
         self._controller.update()
@@ -142,7 +142,7 @@ class VolumeReview(Feature):
         workspace = self._controller.in_use()
         plane, number = workspace.plane_in_view(), workspace.object_id
         self._controller.segmenter.stop_propagation()
-        workspace.session.apply(EndHere(number, plane))
+        workspace.apply(EndHere(number, plane))
         workspace.redraw()
         workspace.repaint()
         self._controller.state.message = Message(f"Object {number} ends before here.")

@@ -230,6 +230,22 @@ class Workspace:
             if self.session.needs_mask(self.object_id, plane)
         ]
 
+    def apply(self, *edits: Edit) -> None:
+        """Carry out edits as one step; an outline that is not closed is taken back.
+
+        Parameters
+        ----------
+        *edits : Edit
+            One edit, or several that belong together.
+
+        Raises
+        ------
+        SamAdapterError
+            As `Session.apply`.
+        """
+        self.layers.drop_outline()
+        self.session.apply(*edits)
+
     def redraw(self) -> None:
         """Make the prompt layers show what the session says."""
         self.layers.redraw(self.known_prompts())
@@ -303,7 +319,7 @@ class Workspace:
         if edits and self.object_id not in self.session.object_ids:
             edits.insert(0, NewObject(self.object_id))
         if edits:
-            self.session.apply(*edits)
+            self.apply(*edits)
         if points is not None:
             prompt_layers.decorate(points)
         if shapes is not None:
@@ -314,7 +330,9 @@ class Workspace:
         """Take back in the layers what does not count: refused, tiny, replaced."""
         known, layers = self.known_prompts(), self.layers
         shapes = layers.finished_shapes
-        if was_refused or prompt_reading.shows_more(layers.points, shapes, known):
+        is_whole = shapes is None or prompt_shapes.is_whole(shapes)
+        more = prompt_reading.shows_more(layers.points, shapes, known)
+        if was_refused or more or not is_whole:
             layers.redraw(known)
 
     def _painted_axes(self) -> tuple[int, int]:
