@@ -183,6 +183,17 @@ def test_lock_key_protects_the_object_from_clicks(scene, table, session):
     assert table.texts(STATE) == ["finished", ""]
 
 
+def test_the_brush_leaves_locked_objects_alone_and_says_so(scene, table, session):
+    table.press("lock_objects")
+    before = session.labels.copy()
+    layer = scene.workspace.layers.labels
+    scene.viewer.layers.selection.active = layer
+    layer.mode, layer.selected_label, layer.brush_size = "paint", 1, 3
+    mouse.click(scene.viewer, RIGHT_DISK)
+    assert "locked" in scene.state.message.text
+    assert np.array_equal(layer.data, before)
+
+
 def test_locked_objects_are_neither_deleted_nor_merged(scene, table, session):
     table.press("lock_objects")
     table.press("delete_objects")
@@ -221,6 +232,15 @@ def test_one_object_cannot_be_merged(scene, table, session):
     table.press("merge_objects")
     assert "two or more" in scene.state.message.text
     assert session.object_ids == [1, 2]
+
+
+def test_split_key_cuts_a_merged_pair_at_its_waist(scene, table, session):
+    paint(scene, range(20, 47), [23, 24, 25], 2)
+    paint(scene, [45, 46], range(23, 60), 2)
+    mouse.press_key(scene.viewer, "S", "Shift")
+    assert session.object_ids == [1, 2, 3]
+    assert scene.value(3, 44, 60) == 2
+    assert scene.value(3, 26, 24) == 3
 
 
 def test_split_key_cuts_along_an_erased_line(scene, table, session):

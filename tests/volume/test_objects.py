@@ -151,6 +151,19 @@ def test_what_was_merged_survives_later_masks(two, plane):
     assert two.mask(1, plane)[RIGHT[1:]]
 
 
+def test_a_stroke_leaves_locked_objects_out(two, plane):
+    two.apply(LockObject(1))
+    before = two.labels.copy()
+    two.apply(fill(plane, range(30), range(20, 30), 2))
+    here = two.labels[4, :30, 20:30]
+    assert np.array_equal(here == 1, before[4, :30, 20:30] == 1)
+    assert (here != 1).any()
+    assert (here[here != 1] == 2).all()
+    assert not two.apply(fill(plane, [31], [39], 1))
+    two.undo()
+    np.testing.assert_array_equal(two.labels, before)
+
+
 def test_pieces_become_objects_the_largest_keeps_its_number(session, plane):
     session.apply(
         fill(plane, range(4), range(4), 1), fill(plane, range(8), range(20, 24), 1)

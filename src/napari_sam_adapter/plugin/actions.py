@@ -160,7 +160,7 @@ ACTIONS = {
         Action(
             "split_object",
             "Split",
-            "Make every piece that does not touch the others an object.",
+            "Make an object of every piece, or cut the only one at its waist.",
             "Shift-S",
         ),
         Action("delete_objects", "Delete", "Remove the selected objects.", "Shift-D"),

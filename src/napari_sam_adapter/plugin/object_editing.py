@@ -138,10 +138,10 @@ class ObjectEditing(Feature):
 
     @reporting
     def split(self) -> None:
-        """Make every piece of the selected object that does not touch others one."""
+        """Make an object of every piece of the selected one, or cut it at its waist."""
         object_id = self._one()
         before = set(self._session.object_ids)
-        self._apply(SplitObject(object_id))
+        self._apply(SplitObject(object_id, self._session.spacing))
         new = sorted(set(self._session.object_ids) - before)
         self._say(f"Object {object_id} was split: {_named(tuple(new))} new.")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from napari_sam_adapter.errors import PlaneError, SamAdapterError
+from napari_sam_adapter.errors import PlaneError, SamAdapterError, SessionError
 from napari_sam_adapter.plugin import (
     labels_layer,
     prompt_layers,
@@ -294,7 +294,11 @@ class Workspace:
         """Make a stroke of napari's brush an edit, so that undo covers it."""
         strokes = labels_layer.take_stroke(layer, atoms, self._painted_axes())
         try:
-            self.session.apply(*strokes)
+            if not self.session.apply(*strokes) and strokes:
+                raise SessionError(
+                    "Expected a stroke that changes something, got one over locked "
+                    "objects. Unlock them first."
+                )
         except SamAdapterError as error:
             self._owner.report(error)
         self.repaint()

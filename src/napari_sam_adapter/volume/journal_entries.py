@@ -305,6 +305,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "scribbles": _scribbles,
     "seed": _plane,
     "settings": _settings,
+    "spacing": tuple,
     "values": _array,
     "where": lambda values: PropagationRange(
         **{name: _from_json(name, part) for name, part in values.items()}

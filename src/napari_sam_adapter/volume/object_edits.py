@@ -40,10 +40,10 @@ class SetClass:
 
 @dataclass(frozen=True)
 class LockObject:
-    """Forbid to change an object by masks, and to delete, merge or split it.
+    """Forbid to change an object by masks or by hand, to delete, merge or split it.
 
-    Masks of other objects take nothing from it under any rule. Strokes of the user's
-    own brush still count. Masks on their way get stale.
+    Masks of other objects take nothing from it under any rule, and strokes leave it
+    out. Masks on their way get stale.
 
     Parameters
     ----------
@@ -100,17 +100,21 @@ class MergeObjects:
 class SplitObject:
     """Make an object of every piece of an object that does not touch the others.
 
-    Pixels touch along edges, voxels along faces. The largest piece keeps number, name
-    and prompts, the others get the next free numbers, the largest first, and its
-    class. They count as painted by hand.
+    Pixels touch along edges, voxels along faces. Where all touch, the object is cut in
+    two at its waist. The largest piece keeps number, name and prompts, the others get
+    the next free numbers, the largest first, and its class. They count as painted by
+    hand.
 
     Parameters
     ----------
     object_id : int
-        An object in at least two pieces, not locked.
+        An object in at least two pieces or with a waist, not locked.
+    spacing : tuple of float or None
+        Distance between neighbouring voxels along each axis, for the waist; None for 1.
     """
 
     object_id: int
+    spacing: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

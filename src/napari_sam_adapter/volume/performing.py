@@ -251,7 +251,7 @@ def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
 def _paint(draft: Draft, edit: Paint) -> None:
     document, plane = draft.document, edit.plane
     plane.check(document.labels.shape)
-    pixels, values = _strokes(edit, document.labels)
+    pixels, values = _spared(document, plane, *_strokes(edit, document.labels))
     if not len(pixels):
         return
     (top, left), (bottom, right) = pixels.min(axis=0), pixels.max(axis=0) + 1
@@ -272,6 +272,21 @@ def _paint(draft: Draft, edit: Paint) -> None:
         record = record.with_painted(mine, box, plane.shape(document.labels.shape))
         draft.set_record(object_id, plane, record)
     draft.write(objects[0] if len(objects) == 1 else 0, plane, after, box[:2])
+
+
+def _spared(
+    document: Document,
+    plane: Plane,
+    pixels: npt.NDArray[np.int64],
+    values: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Leave out of a stroke what would change locked objects."""
+    if not document.locked:
+        return pixels, values
+    locked = list(document.locked)
+    before = plane.view(document.labels)[pixels[:, 0], pixels[:, 1]]
+    free = ~(np.isin(before, locked) | np.isin(values, locked))
+    return pixels[free], values[free]
 
 
 def _release_paint(draft: Draft, edit: ReleasePaint) -> None:

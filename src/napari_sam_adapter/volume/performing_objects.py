@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 import numpy as np
-from scipy import ndimage
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.document import OVERLAP_RULES
 from napari_sam_adapter.volume.object_edits import (
     LockObject,
@@ -24,6 +24,7 @@ from napari_sam_adapter.volume.object_edits import (
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
 from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.plane import Plane, numbered_plane
+from napari_sam_adapter.volume.splitting import largest_first, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ def perform_on_objects(draft: Draft, edit: ObjectEdit) -> None:
         case MergeObjects():
             _merge(draft, edit.object_ids)
         case SplitObject():
-            _split(draft, edit.object_id)
+            _split(draft, edit)
         case SetOverlapRule():
             _set_rule(draft, edit.rule)
         case _:
@@ -175,16 +176,18 @@ def _merge(draft: Draft, object_ids: tuple[int, ...]) -> None:
         _forget(draft, other)
 
 
-def _split(draft: Draft, object_id: int) -> None:
-    document = draft.document
+def _split(draft: Draft, edit: SplitObject) -> None:
+    document, object_id = draft.document, edit.object_id
     record = require_unlocked(document, object_id)
     parts = list(_parts(document, object_id))
-    pieces, region = _pieces(document, object_id, parts)
-    order = _largest_first(pieces)
+    region = _region(parts, document.labels.ndim)
+    spacing = check_spacing(edit.spacing, document.labels.ndim)
+    pieces = pieces_of(document.labels[region] == object_id, spacing)
+    order = largest_first(pieces)
     if len(order) < 2:
         raise SessionError(
-            f"Expected an object in several pieces, got object {object_id} in "
-            f"{len(order)}. Erase a line between them first."
+            "Expected an object in several pieces or with a waist, got object "
+            f"{object_id} in {len(order)}. Erase a line between them first."
         )
     number_of = np.zeros(pieces.max() + 1, np.int64)
     number_of[order] = [object_id, *_next_numbers(document, len(order) - 1)]
@@ -197,23 +200,14 @@ def _split(draft: Draft, object_id: int) -> None:
             _give(draft, plane, box, here == new_id, new_id, object_id)
 
 
-def _pieces(
-    document: Document, object_id: int, parts: list[tuple[Plane, Box]]
-) -> tuple[npt.NDArray[np.int32], tuple[slice, ...]]:
+def _region(parts: list[tuple[Plane, Box]], ndim: int) -> tuple[slice, ...]:
     if not parts:
-        return np.zeros(document.labels.ndim * (1,), np.int32), ()
+        return (slice(0, 0),) * ndim
     places = np.array([plane.position for plane, _ in parts]).reshape(len(parts), -1)
     boxes = np.array([box for _, box in parts])
     starts = [*places.min(axis=0), *boxes[:, :2].min(axis=0)]
     stops = [*(places.max(axis=0) + 1), *boxes[:, 2:].max(axis=0)]
-    region = tuple(slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True))
-    pieces, _ = ndimage.label(document.labels[region] == object_id)
-    return pieces, region
-
-
-def _largest_first(pieces: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
-    counts = np.bincount(pieces.ravel())[1:]
-    return np.argsort(-counts, kind="stable") + 1
+    return tuple(slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True))
 
 
 def _next_numbers(document: Document, count: int) -> list[int]:
