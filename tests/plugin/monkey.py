@@ -176,6 +176,9 @@ class Monkey:
         self.scene.controller.stop()
 
     def step(self) -> None:
+        # A refused prompt beside the image is gone before a hand is at the slider;
+        # as long as it is there, napari's steps lie between the slices.
+        QApplication.processEvents()
         dims = self.scene.viewer.dims
         for axis in dims.not_displayed:
             dims.set_current_step(axis, int(self.rng.integers(dims.nsteps[axis])))

@@ -11,6 +11,7 @@ from napari_sam_adapter.prompts import Polygon, Prompts, Scribble
 from napari_sam_adapter.volume.planes import Plane
 
 PLANE = Plane((1, 2), (3,))
+SHAPE = 5, 20, 30
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_points_are_read_with_their_plane_and_polarity(points):
     points.add([3, 5, 6])
     layers.set_next_point(points, positive=False, axes=(0, 2))
     points.add([2, 7, 8])
-    found = reading.read_points(points)
+    found = reading.read_points(points, SHAPE)
     assert found[PLANE][0].tolist() == [[5, 6]]
     assert found[PLANE][1].tolist() == [True]
     assert found[Plane((0, 2), (7,))][0].tolist() == [[2, 8]]
@@ -60,7 +61,7 @@ def test_last_box_of_a_plane_counts_and_tiny_ones_do_not(boxes):
         (top, left), (bottom, right) = low, high
         ring = (top, left), (top, right), (bottom, right), (bottom, left)
         boxes.add_rectangles([[3, *corner] for corner in ring])
-    assert shapes_layer.read_shapes(boxes)[PLANE].box == (4, 5, 12, 14)
+    assert shapes_layer.read_shapes(boxes, SHAPE)[PLANE].box == (4, 5, 12, 14)
 
 
 def test_what_is_shown_is_read_back(points, boxes):
@@ -76,7 +77,7 @@ def test_what_is_shown_is_read_back(points, boxes):
     }
     layers.show_points(points, known)
     shapes_layer.show_shapes(boxes, known)
-    assert reading.merge(points, boxes, known) == {}
+    assert reading.merge(points, boxes, known, SHAPE) == {}
     assert [symbol.value for symbol in points.symbol] == ["disc", "cross", "disc"]
     assert list(boxes.features["sign"]) == ["", "\N{MINUS SIGN}", "+", "+"]
 
@@ -94,22 +95,22 @@ def test_only_planes_that_differ_are_reported(points, boxes):
     known = {PLANE: Prompts([[5, 6]]), PLANE.at(0, 4): Prompts([[1, 2]])}
     layers.show_points(points, known)
     points.add([3, 9, 9])
-    changed = reading.merge(points, boxes, known)
+    changed = reading.merge(points, boxes, known, SHAPE)
     assert list(changed) == [PLANE]
     assert changed[PLANE].points.tolist() == [[5, 6], [9, 9]]
 
 
 def test_prompts_that_were_removed_become_empty(points, boxes):
     known = {PLANE: Prompts([[5, 6]])}
-    changed = reading.merge(points, boxes, known)
+    changed = reading.merge(points, boxes, known, SHAPE)
     assert changed[PLANE].is_empty
 
 
 def test_layer_that_is_gone_leaves_its_prompts_alone(points):
     known = {PLANE: Prompts([[5, 6]], box=(1, 2, 11, 12))}
     layers.show_points(points, known)
-    assert reading.merge(points, None, known) == {}
-    assert reading.merge(None, None, known) == {}
+    assert reading.merge(points, None, known, SHAPE) == {}
+    assert reading.merge(None, None, known, SHAPE) == {}
 
 
 def test_colour_follows_the_feature_and_not_the_other_way_round(points):
@@ -118,7 +119,7 @@ def test_colour_follows_the_feature_and_not_the_other_way_round(points):
     assert green[1] > green[0]
     assert red[0] > red[1]
     points.face_color = "blue"
-    assert reading.read_points(points)[PLANE][1].tolist() == [True, False]
+    assert reading.read_points(points, SHAPE)[PLANE][1].tolist() == [True, False]
 
 
 def test_several_prompts_are_shown_after_none(points, boxes):

@@ -94,6 +94,27 @@ def test_transposed_view(make_scene):
     check_every_way(scene, ..., (12, 12), lambda point: tuple(point)[::-1])
 
 
+def test_what_is_drawn_over_the_border_ends_there(make_scene):
+    scene = make_scene(stack())
+    ranges = scene.viewer.dims.range
+    scene.viewer.dims.order = (1, 0, 2)
+    scene.viewer.dims.set_current_step(1, 20)
+    scene.press("use_boxes")
+
+    def wait():
+        shapes = scene.workspace.layers.shapes
+        scene.qtbot.waitUntil(lambda: shapes.data[-1][:, 2].max() > 28)
+
+    mouse.drag(scene.viewer, (-0.8, 5), (5, 30), wait)
+    scene.qtbot.waitUntil(lambda: scene.viewer.dims.range == ranges)
+    assert scene.prompts.box == pytest.approx((0, 5, 5, 30), abs=0.5)
+    assert scene.workspace.layers.shapes.nshapes == 1
+    scene.press("use_points")
+    scene.click((-0.4, 12))
+    scene.qtbot.waitUntil(lambda: scene.viewer.dims.range == ranges)
+    assert scene.prompts.points.tolist() == [[0, pytest.approx(12, abs=0.5)]]
+
+
 def test_view_along_another_axis(make_scene):
     scene = make_scene(np.moveaxis(stack(), 0, 2))
     scene.viewer.dims.order = (2, 0, 1)

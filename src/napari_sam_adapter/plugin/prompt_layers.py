@@ -110,6 +110,32 @@ def set_next_point(layer: Points, positive: bool, axes: tuple[int, int]) -> None
     set_features_of_next(layer, {"polarity": polarity, "axes": written(axes)})
 
 
+def clipped(
+    places: npt.NDArray[np.float64], axes: tuple[int, int], shape: tuple[int, ...]
+) -> npt.NDArray[np.float64]:
+    """Move to the image's border what was put a little beside it.
+
+    Parameters
+    ----------
+    places : (N, 2) float array
+        (row, column) of one point, or the vertices of one shape.
+    axes : (int, int)
+        Axes of the plane.
+    shape : tuple of int
+        Spatial shape of the image.
+
+    Returns
+    -------
+    (N, 2) float array
+        Unchanged if all lies beside the image, which is to be refused. Nothing else may
+        reach beyond the outermost pixels: napari would begin its steps along these
+        axes there, between the slices.
+    """
+    last = np.array([shape[axis] - 1 for axis in axes])
+    touches = (places.max(axis=0) >= -0.5) & (places.min(axis=0) <= last + 0.5)
+    return np.clip(places, 0, last) if touches.all() else places
+
+
 def set_features_of_next(layer: Points | Shapes, features: dict[str, str]) -> None:
     """Give the next point or shape its features.
 

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from napari_sam_adapter.drawings import Polygon, Scribble
-from napari_sam_adapter.plugin.prompt_layers import NEGATIVE, axes_of
-from napari_sam_adapter.plugin.prompt_shapes import Drawn, count_shapes, read_shapes
+from napari_sam_adapter.plugin.prompt_layers import NEGATIVE, axes_of, clipped
+from napari_sam_adapter.plugin.prompt_shapes import (
+    Drawn,
+    count_shapes,
+    is_whole,
+    read_shapes,
+)
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.objects import same_prompts
 from napari_sam_adapter.volume.planes import Plane
@@ -24,7 +29,7 @@ Line = TypeVar("Line", Scribble, Polygon)
 
 
 def read_points(
-    layer: Points,
+    layer: Points, shape: tuple[int, ...]
 ) -> dict[Plane, tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]]:
     """Return the points of a layer, plane by plane.
 
@@ -32,6 +37,8 @@ def read_points(
     ----------
     layer : Points
         From `build_points_layer`.
+    shape : tuple of int
+        Spatial shape of the image.
 
     Returns
     -------
@@ -45,13 +52,16 @@ def read_points(
     ):
         plane = Plane.from_index(axes, point.tolist())
         points, signs = found.setdefault(plane, ([], []))
-        points.append(point[list(axes)])
+        points.append(clipped(point[None, list(axes)], axes, shape)[0])
         signs.append(polarity != NEGATIVE)
     return {plane: (np.array(p), np.array(s)) for plane, (p, s) in found.items()}
 
 
 def merge(
-    points: Points | None, shapes: Shapes | None, known: Mapping[Plane, Prompts]
+    points: Points | None,
+    shapes: Shapes | None,
+    known: Mapping[Plane, Prompts],
+    shape: tuple[int, ...],
 ) -> dict[Plane, Prompts]:
     """Return the prompts that the layers show now and that differ from the known.
 
@@ -61,14 +71,16 @@ def merge(
         The prompt layers; one that is gone leaves the known prompts as they are.
     known : mapping of Plane to Prompts
         What the session has for the object.
+    shape : tuple of int
+        Spatial shape of the image.
 
     Returns
     -------
     dict of Plane to Prompts
         Only planes where something changed; empty prompts where all was removed.
     """
-    on_points = None if points is None else read_points(points)
-    on_shapes = None if shapes is None else read_shapes(shapes)
+    on_points = None if points is None else read_points(points, shape)
+    on_shapes = None if shapes is None else read_shapes(shapes, shape)
     planes = {*known, *(on_points or ()), *(on_shapes or ())}
     changed = {}
     for plane in planes:
@@ -83,7 +95,10 @@ def merge(
 
 
 def shows_more(
-    points: Points | None, shapes: Shapes | None, known: Mapping[Plane, Prompts]
+    points: Points | None,
+    shapes: Shapes | None,
+    known: Mapping[Plane, Prompts],
+    shape: tuple[int, ...],
 ) -> bool:
     """Return whether the layers show something that is no prompt.
 
@@ -93,17 +108,29 @@ def shows_more(
         The prompt layers.
     known : mapping of Plane to Prompts
         What the session has for the object.
+    shape : tuple of int
+        Spatial shape of the image.
 
     Returns
     -------
     bool
-        True after a prompt was refused, or a box replaced by another one.
+        True after a prompt was refused or clipped, or a box replaced by another one.
     """
     point_count = sum(len(prompts.points) for prompts in known.values())
     shape_count = sum(map(count_shapes, known.values()))
-    return (points is not None and len(points.data) != point_count) or (
-        shapes is not None and shapes.nshapes != shape_count
+    if points is not None and (
+        len(points.data) != point_count or _reaches_out(points.data, shape)
+    ):
+        return True
+    return shapes is not None and (
+        shapes.nshapes != shape_count
+        or not is_whole(shapes)
+        or any(_reaches_out(corners, shape) for corners in shapes.data)
     )
+
+
+def _reaches_out(places: npt.NDArray[np.floating[Any]], shape: tuple[int, ...]) -> bool:
+    return bool(np.any(places < 0) or np.any(places > np.subtract(shape, 1)))
 
 
 def _with_points(

@@ -18,6 +18,7 @@ from napari_sam_adapter.plugin.prompt_layers import (
     NEGATIVE,
     POSITIVE,
     axes_of,
+    clipped,
     embed,
     last_axes,
     set_features_of_next,
@@ -181,7 +182,7 @@ def finish_drawing(layer: Shapes) -> None:
         layer.mode = mode
 
 
-def read_shapes(layer: Shapes) -> dict[Plane, Drawn]:
+def read_shapes(layer: Shapes, shape: tuple[int, ...]) -> dict[Plane, Drawn]:
     """Return what is drawn, plane by plane; the last box of a plane counts.
 
     Parameters
@@ -189,6 +190,8 @@ def read_shapes(layer: Shapes) -> dict[Plane, Drawn]:
     layer : Shapes
         From `build_shapes_layer`. An ellipse counts as its bounding box; a box that is
         too small, and an outline of fewer than three corners, not at all.
+    shape : tuple of int
+        Spatial shape of the image; what reaches beyond is clipped.
 
     Returns
     -------
@@ -203,7 +206,7 @@ def read_shapes(layer: Shapes) -> dict[Plane, Drawn]:
     for corners, kind, axes, polarity in table:
         plane = Plane.from_index(axes, corners.min(axis=0).tolist())
         known = found.get(plane, Drawn())
-        flat = np.asarray(corners[:, list(axes)], dtype=float)
+        flat = clipped(np.asarray(corners[:, list(axes)], dtype=float), axes, shape)
         found[plane] = _with_shape(known, flat, kind, polarity != NEGATIVE)
     return found
 

@@ -315,7 +315,8 @@ class Workspace:
 
     def _take_prompts(self) -> None:
         points, shapes = self.layers.points, self.layers.finished_shapes
-        changed = prompt_reading.merge(points, shapes, self.known_prompts())
+        shape = self.session.labels.shape
+        changed = prompt_reading.merge(points, shapes, self.known_prompts(), shape)
         edits: list[Edit] = [
             SetPrompts(self.object_id, plane, prompts)
             for plane, prompts in changed.items()
@@ -334,9 +335,9 @@ class Workspace:
         """Take back in the layers what does not count: refused, tiny, replaced."""
         known, layers = self.known_prompts(), self.layers
         shapes = layers.finished_shapes
-        is_whole = shapes is None or prompt_shapes.is_whole(shapes)
-        more = prompt_reading.shows_more(layers.points, shapes, known)
-        if was_refused or more or not is_whole:
+        shape = self.session.labels.shape
+        more = prompt_reading.shows_more(layers.points, shapes, known, shape)
+        if was_refused or more:
             layers.redraw(known)
 
     def _painted_axes(self) -> tuple[int, int]:
