@@ -111,7 +111,7 @@ _SHIPPED = (
     ModelVariant(
         "tiny",
         "small SAM for nuclei, cells and simple organs; works offline",
-        "BSD-3-Clause",
+        "CC-BY-SA-4.0",
         "trained from scratch by this project",
         file="tiny.safetensors",
     ),
@@ -244,7 +244,7 @@ ADAPTERS = {
         ModelVariant(
             "microscopy",
             "SAM-Adapter for tiny: nuclei and organelles, with and without prompts",
-            "BSD-3-Clause",
+            "CC-BY-SA-4.0",
             "trained by this project",
             file="microscopy.safetensors",
         ),

@@ -37,15 +37,16 @@ def pieces_of(
         of them touch, the object is cut in two where it is narrowest; it stays one
         piece if it is nowhere clearly narrower than at both sides of that place.
     """
+    pieces: npt.NDArray[np.int32]
     pieces, count = ndimage.label(pixels)
     if count != 1:
-        return pieces.astype(np.int32)
+        return pieces
     depth = _depth(pixels, spacing)
     for level in np.linspace(0, depth.max(), LEVELS, endpoint=False)[1:]:
         cores = _cores(depth, float(level))
         if cores is not None:
             return _grown(cores, depth, pixels)
-    return pieces.astype(np.int32)
+    return pieces
 
 
 def _depth(
@@ -81,7 +82,8 @@ def _grown(
 ) -> npt.NDArray[np.int32]:
     from skimage.segmentation import watershed
 
-    grown: npt.NDArray[np.int32] = watershed(-depth, cores, mask=pixels)
+    grown: npt.NDArray[np.int32]
+    grown = watershed(-depth, cores, mask=pixels)  # type: ignore[no-untyped-call]
     return grown
 
 
