@@ -32,6 +32,17 @@ def test_painted_pixels_become_the_prompt(scene):
     assert 0 < (scene.labels[3] == 1).sum() < 30
 
 
+def test_a_mask_at_the_border_leaves_the_sliders_on_the_slices(scene):
+    ranges = scene.viewer.dims.range
+    labels = scene.workspace.layers.labels
+    labels.brush_size = 9
+    labels.paint((3, 0, 79), 1)
+    mouse.press_key(scene.viewer, "M", "Shift")
+    scene.settle()
+    assert scene.workspace.layers.shapes.nshapes == 1
+    assert scene.viewer.dims.range == ranges
+
+
 def test_an_object_without_pixels_here_cannot_be_the_prompt(scene):
     scene.click(LEFT_DISK)
     scene.viewer.dims.set_current_step(0, 5)

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_sam_adapter.drawings import box_around
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plugin.prompt_layers import clipped
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.prompts import Prompts
@@ -48,7 +49,9 @@ class PromptCommands(Feature):
             )
         self._controller.state.understood.check(Prompts(mask=mask))
         # networks make little of a mask alone
-        box = SetBox(object_id, plane, box_around(mask))
+        corners = np.reshape(box_around(mask), (2, 2))
+        inside = clipped(corners, plane.axes, workspace.session.labels.shape)
+        box = SetBox(object_id, plane, tuple(inside.ravel().tolist()))
         workspace.apply(SetMaskPrompt(object_id, plane, mask), box)
         workspace.redraw()
         self._controller.state.message = Message(
