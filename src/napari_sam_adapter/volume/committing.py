@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam_adapter.boxed_mask import NOWHERE
 from napari_sam_adapter.volume.answer import Answer
 from napari_sam_adapter.volume.candidates import preferred_number
-from napari_sam_adapter.volume.changes import NOWHERE
 from napari_sam_adapter.volume.draft import Draft
 from napari_sam_adapter.volume.journal_entries import (
     Predict,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 
+from napari_sam_adapter.boxed_mask import NOWHERE
 from napari_sam_adapter.errors import PromptError, SessionError
 from napari_sam_adapter.prompts import Prompts, Scribble
 from napari_sam_adapter.volume.candidates import size_rank
-from napari_sam_adapter.volume.changes import NOWHERE
 from napari_sam_adapter.volume.edits import (
     Accept,
     AddPoint,
