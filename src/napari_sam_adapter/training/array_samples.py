@@ -125,7 +125,7 @@ def _sample(
     intensity: IntensityMapping,
 ) -> Sample:
     title = " ".join([name, ",".join(map(str, index))]).strip()
-    pixels = np.asarray(image[index])[..., :3] if index else _plane(image)
+    pixels = _plane(image[index])
     plane = planes[index]
     check_content(pixels, plane, title)
     before, after = (
