@@ -167,7 +167,7 @@ def _edit_prompts(draft: Draft, edit: PromptEdit) -> None:
         return
     if prompts.is_empty:
         _clear_mask(draft, object_id, plane)
-        record = replace(record, answer=None, derivation=None)
+        record = replace(record, answer=None, derivation=None, followed=None)
     draft.set_record(object_id, plane, replace(record, prompts=prompts))
 
 
