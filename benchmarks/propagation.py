@@ -47,9 +47,9 @@ from napari_sam_adapter import (
     load_predictor,
     propagate,
 )
+from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.evaluation.overlap import iou
 from napari_sam_adapter.evaluation.user import box_of, centre_of
-from napari_sam_adapter.volume.boxed_mask import BoxedMask
 from napari_sam_adapter.volume.interpolation import interpolate
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.review import DOUBTFUL

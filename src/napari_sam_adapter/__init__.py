@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "EmbeddingStore": "volume.embedding_store",
     "EverythingSettings": "inference.everything",
-    "FollowRule": "volume.follow_rule",
+    "FollowRule": "follow_rule",
     "Interactive": "evaluation.protocols",
     "Measuring": "volume.measuring",
     "Plane": "volume.planes",

@@ -180,3 +180,23 @@ def test_another_labels_layer_can_be_learned_from(make_scene):
     scene.viewer.layers.remove("painted elsewhere")
     panel.start.click()
     assert "is gone" in panel.status.text()
+
+
+def test_following_is_learned_from_slice_to_slice(scene):
+    panel = scene.widget.training_panel
+    panel.form["follow_share"].setValue(1.0)
+    assert panel.options()["follow_share"] == 1.0
+    scene.labels[4][scene.labels[4] == 1] = 9  # gone there, where another one begins
+    own = {"prompted_share": 1.0, "validation_share": 0.4, "validate_every": 1}
+    scene.widget.training.start({**QUICK, "follow_share": 1.0, **own})
+    finish(scene)
+    state = scene.widget.training_state
+    assert not state.message.is_error, state.message.text
+    assert any(entry.followed for entry in state.progress.history)
+
+
+def test_following_is_refused_where_no_slices_are_neighbours(scene):
+    scene.labels[3] = 0
+    scene.widget.training.start({**QUICK, "follow_share": 0.5})
+    finish(scene)
+    assert "neighbouring slices" in scene.widget.training_panel.status.text()

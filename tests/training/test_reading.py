@@ -159,6 +159,7 @@ def test_arrays_become_samples_with_small_numbers_and_their_neighbour(
     assert np.array_equal(samples[2].prior, samples[1].layers[0])
     assert samples[0].prior is None
     assert samples[0].image.dtype == np.uint8
+    assert samples[0].image.shape == volume[0].shape[1:]
 
 
 def test_only_finished_planes_are_taken(

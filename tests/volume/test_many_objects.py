@@ -3,8 +3,8 @@ import pytest
 from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT, ball, paint_balls
 
+from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.boxed_mask import BoxedMask
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.propagation_request import PropagationSettings

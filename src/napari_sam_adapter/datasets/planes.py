@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,8 +37,10 @@ class ReferencePlane:
         A picture as stored; a plane in 8 bits, through one window for the volume.
     labels : (H, W) int32 array
         0 for background.
-    prior : (H, W) int32 array or None
-        Labels of the plane before.
+    prior, after : (H, W) int32 array or None
+        Labels of the plane before and of the plane after.
+    pixel : (float, float)
+        Height and width of a pixel, in ways to the plane after.
     """
 
     source: str
@@ -46,6 +48,8 @@ class ReferencePlane:
     image: npt.NDArray[Any]
     labels: npt.NDArray[np.int32]
     prior: npt.NDArray[np.int32] | None = None
+    after: npt.NDArray[np.int32] | None = None
+    pixel: tuple[float, float] = (1.0, 1.0)
 
     @property
     def name(self) -> str:
@@ -76,22 +80,29 @@ def planes_of(reference: Reference, step: int = 1) -> Iterator[ReferencePlane]:
     image = window_of(reference).apply(image)
     for first in np.ndindex(labels.shape[:-3]):
         before = "".join(f"{position}," for position in first)
-        for place, *cuts in _cut(image[first], labels[first], step):
-            yield ReferencePlane(reference.name, before + place, *cuts)
+        for plane in _cut(image[first], labels[first], reference.spacing[-3:], step):
+            yield replace(plane, source=reference.name, place=before + plane.place)
 
 
 def _cut(
-    image: npt.NDArray[Any], labels: npt.NDArray[np.int32], step: int
-) -> Iterator[tuple[str, npt.NDArray[Any], Labels, Labels]]:
-    """Yield place, image, labels and the labels before, for planes of one volume."""
+    image: npt.NDArray[Any], labels: Labels, spacing: tuple[float, ...], step: int
+) -> Iterator[ReferencePlane]:
+    """Yield the planes of one volume."""
     thin = labels.shape[0] < max(labels.shape) / 4
     for axis in range(1 if thin else 3):
-        for index in range(0, labels.shape[axis], step):
-            own = np.take(labels, index, axis)
-            if np.count_nonzero(own) >= MIN_FOREGROUND:
-                before = np.take(labels, max(0, index - 1), axis)
-                place = f"{AXES[axis]}={index}"
-                yield place, np.take(image, index, axis), own, before
+        along, last = np.moveaxis(labels, axis, 0), labels.shape[axis] - 1
+        height, width = (size for i, size in enumerate(spacing) if i != axis)
+        for index in range(0, last + 1, step):
+            if np.count_nonzero(along[index]) >= MIN_FOREGROUND:
+                yield ReferencePlane(
+                    "",
+                    f"{AXES[axis]}={index}",
+                    np.take(image, index, axis),
+                    along[index],
+                    along[max(0, index - 1)],
+                    along[index + 1] if index < last else None,
+                    (height / spacing[axis], width / spacing[axis]),
+                )
 
 
 def window_of(reference: Reference) -> IntensityMapping:

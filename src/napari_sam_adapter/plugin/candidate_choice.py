@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from napari_sam_adapter.boxed_mask import bounding_box
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.mask_overlay import MaskOverlay
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Choice, Message, Tool
 from napari_sam_adapter.plugin.timers import stop_for_good
-from napari_sam_adapter.volume.changes import bounding_box
 from napari_sam_adapter.volume.edits import ChooseCandidate
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from napari.utils import DirectLabelColormap
 from napari.utils.transforms import Affine
 from scipy import ndimage
 
+from napari_sam_adapter.boxed_mask import bounding_box
 from napari_sam_adapter.plugin.prompt_layers import transform_of
-from napari_sam_adapter.volume.changes import bounding_box
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

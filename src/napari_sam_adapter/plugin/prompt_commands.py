@@ -51,7 +51,8 @@ class PromptCommands(Feature):
         # networks make little of a mask alone
         corners = np.reshape(box_around(mask), (2, 2))
         inside = clipped(corners, plane.axes, workspace.session.labels.shape)
-        box = SetBox(object_id, plane, tuple(inside.ravel().tolist()))
+        (top, left), (bottom, right) = inside.tolist()
+        box = SetBox(object_id, plane, (top, left, bottom, right))
         workspace.apply(SetMaskPrompt(object_id, plane, mask), box)
         workspace.redraw()
         self._controller.state.message = Message(

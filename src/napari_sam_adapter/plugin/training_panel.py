@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.training_state import TrainingState
     from napari_sam_adapter.training.progress import Example, TrainingProgress
 
-FORM_FIELDS = ("trains", "steps", "prompted_share", "learning_rate", "augment")
+FORM_FIELDS = (
+    "trains", "steps", "prompted_share", "follow_share", "learning_rate", "augment"
+)  # fmt: skip
 """Options that the form shows; the others keep their defaults."""
 OWN_MASKS = "masks of this widget"
 NO_ADAPTER = "everything"

@@ -157,6 +157,7 @@ class TrainingRun:
             _new_output(),
             choice.model,
             choice.device,
+            workspace.session.spacing,
             dict(options, start=choice.adapter, preprocessing=choice.preprocessing),
         )
         self._state.progress, self._state.result = None, None

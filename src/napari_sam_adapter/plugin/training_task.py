@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam_adapter.errors import SamAdapterError, TrainingError
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.volume.planes import Plane
@@ -37,6 +39,8 @@ class TrainingTask:
         Where the adapter goes.
     base, device : str
         Which model, and where it computes.
+    spacing : tuple of float
+        Distance between neighbours along each axis of the labels.
     options : dict
         More values of `TrainingConfig`.
     stop : threading.Event
@@ -48,6 +52,7 @@ class TrainingTask:
     output: Path
     base: str
     device: str
+    spacing: tuple[float, ...]
     options: dict[str, Any] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -78,9 +83,10 @@ def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress | None]:
 
     samples: list[Sample] = []
     left_out: list[str] = []
+    numbered = _numbered(task.labels)
     for plane in task.labels:
         try:
-            samples += _samples_of(task, plane)
+            samples += _samples_of(task, plane, numbered)
         except SamAdapterError as error:
             left_out.append(str(error))
         yield None
@@ -100,7 +106,17 @@ def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress | None]:
             return
 
 
-def _samples_of(task: TrainingTask, plane: Plane) -> list[Sample]:
+def _numbered(labels: LabelPlanes) -> LabelPlanes:
+    """Return the slices with small numbers, the same on all of them."""
+    numbers = np.unique(np.concatenate([np.unique(part) for part in labels.values()]))
+    numbers = numbers[numbers > 0]
+    return {
+        plane: np.where(part > 0, np.searchsorted(numbers, part) + 1, 0)
+        for plane, part in labels.items()
+    }
+
+
+def _samples_of(task: TrainingTask, plane: Plane, labels: LabelPlanes) -> list[Sample]:
     """Return a slice with its labels, seen as the network sees it in use."""
     from napari_sam_adapter.training.array_samples import samples_from_arrays
 
@@ -111,7 +127,16 @@ def _samples_of(task: TrainingTask, plane: Plane) -> list[Sample]:
         intensity=IntensityMapping(),
     )
     window = task.volume.intensity
-    return [replace(sample, group="image", intensity=window) for sample in found]
+    own = (labels[plane],)
+    known = [replace(s, layers=own, group="image", intensity=window) for s in found]
+    if not plane.other_axes:
+        return known
+    axis = plane.other_axes[-1]
+    before, after = (
+        labels.get(plane.at(axis, plane.index_along(axis) + step)) for step in (-1, 1)
+    )
+    height, width = (task.spacing[i] / task.spacing[axis] for i in plane.axes)
+    return [replace(s, prior=before, after=after, pixel=(height, width)) for s in known]
 
 
 def name_of(plane: Plane) -> str:

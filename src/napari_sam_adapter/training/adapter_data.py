@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,12 @@ from torch.utils.data import Dataset
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.training.affinities import region_map
 from napari_sam_adapter.training.augmentation import View, fit_view, random_view
+from napari_sam_adapter.training.follow_steps import (
+    NOTHING_ASKED,
+    FollowPrompts,
+    check_neighbours,
+    follow_objects,
+)
 from napari_sam_adapter.training.prompt_data import (
     SYNTHETIC_SIDE,
     PromptExample,
@@ -24,9 +30,13 @@ from napari_sam_adapter.training.synthetic import draw_sample
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from napari_sam_adapter.model.families import Family
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.samples import Sample
+
+StepKind = Literal["prompt-free", "prompted", "followed"]
 
 FIXED_VIEWS = 4
 """Random views of a sample when images are encoded only once."""
@@ -47,11 +57,35 @@ class AdapterExample(NamedTuple):
         Rows and columns of the image that are not padding.
     key : () int tensor
         Equal for equal images, `NEW_VIEW` for those that come once.
+    asked : FollowPrompts
+        What follows from a neighbouring slice, in steps that learn to follow.
     """
 
     prompt: PromptExample
     valid: Tensor
     key: Tensor
+    asked: FollowPrompts = NOTHING_ASKED
+
+
+def kind_of_step(config: TrainingConfig, step: int) -> StepKind:
+    """Return what a step learns; all images of a step learn the same.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Seed and shares.
+    step : int
+        Steps before.
+
+    Returns
+    -------
+    str
+        ``"prompt-free"``, ``"prompted"`` or ``"followed"``.
+    """
+    rng = np.random.default_rng((config.seed, step))
+    if rng.random() >= config.prompted_share:
+        return "prompt-free"
+    return "followed" if rng.random() < config.follow_share else "prompted"
 
 
 class AdapterExamples(Dataset[AdapterExample]):
@@ -86,6 +120,10 @@ class AdapterExamples(Dataset[AdapterExample]):
         self.first = rank * self.batch
         weights = np.array([sample.weight for sample in samples], dtype=float)
         self._weights = weights / weights.sum()
+        if config.prompted_share and config.follow_share:
+            check_neighbours(samples)
+            weights = weights * [bool(sample.neighbours) for sample in samples]
+            self._follow_weights = weights / weights.sum()
 
     def __len__(self) -> int:
         return self._config.steps * self.batch
@@ -98,22 +136,39 @@ class AdapterExamples(Dataset[AdapterExample]):
     def __getitem__(self, number: int) -> AdapterExample:
         step, within = divmod(number, self.batch)
         rng = np.random.default_rng((self._config.seed, step, self.first + within))
+        follows = kind_of_step(self._config, step) == "followed"
         for _ in range(TRIES):
-            view, key = self._draw(rng)
-            picked = pick_objects(view, self._config.objects, rng)
-            if picked is not None:
-                return _example(view, picked, key, self._family)
+            found = self._follow(rng) if follows else self._prompt(rng)
+            if found is not None:
+                return found
         raise TrainingError(
             f"Expected objects of some size, but {TRIES} views showed none. "
             "Leave out images with tiny objects, or cut them into smaller ones."
         )
 
-    def _draw(self, rng: np.random.Generator) -> tuple[View, int]:
-        config = self._config
-        if rng.random() < config.synthetic_share:
+    def _prompt(self, rng: np.random.Generator) -> AdapterExample | None:
+        if rng.random() < self._config.synthetic_share:
             drawn = draw_sample(rng, SYNTHETIC_SIDE)
-            return random_view(drawn, self._size, rng, self._size), NEW_VIEW
-        index = int(rng.choice(len(self._samples), p=self._weights))
+            view, key = random_view(drawn, self._size, rng, self._size), NEW_VIEW
+        else:
+            view, key = self._draw(rng, self._weights)
+        picked = pick_objects(view, self._config.objects, rng)
+        return picked and _example(view, picked, key, self._family)
+
+    def _follow(self, rng: np.random.Generator) -> AdapterExample | None:
+        view, key = self._draw(rng, self._follow_weights)
+        found = follow_objects(view, self._config.objects, self._family, rng)
+        if found is None:
+            return None
+        masks, asked = found
+        picked = masks, masks, torch.ones(len(masks), dtype=torch.bool)
+        return _example(view, picked, key, self._family)._replace(asked=asked)
+
+    def _draw(
+        self, rng: np.random.Generator, weights: npt.NDArray[np.float64]
+    ) -> tuple[View, int]:
+        config = self._config
+        index = int(rng.choice(len(self._samples), p=weights))
         sample = self._samples[index]
         if not config.augment:
             return fit_view(sample, self._size), index
@@ -149,4 +204,5 @@ def cut(batch: AdapterExample, start: int, stop: int) -> AdapterExample:
         Stacked.
     """
     prompt = PromptExample(*(tensor[start:stop] for tensor in batch.prompt))
-    return AdapterExample(prompt, batch.valid[start:stop], batch.key[start:stop])
+    asked = FollowPrompts(*(tensor[start:stop] for tensor in batch.asked))
+    return AdapterExample(prompt, batch.valid[start:stop], batch.key[start:stop], asked)

@@ -21,7 +21,6 @@ from napari_sam_adapter.training.progress import (
     TrainingProgress,
     Validation,
 )
-from napari_sam_adapter.training.prompt_data import PromptExample
 from napari_sam_adapter.training.samples import shared_intensity
 from napari_sam_adapter.training.stepping import Stepper
 from napari_sam_adapter.training.trainee_loading import load_trainee
@@ -155,8 +154,7 @@ class _Run:
         size, done = self._examples.batch, self._step * self._examples.batch
         rest = Subset(self._examples, range(done, len(self._examples)))
         workers = self._config.workers
-        for prompt, valid, key in DataLoader(rest, size, num_workers=workers):
-            yield AdapterExample(PromptExample(*prompt), valid, key)
+        yield from DataLoader(rest, size, num_workers=workers)
 
     def _take_step(self, batch: AdapterExample) -> Iterator[TrainingProgress]:
         parts = self._stepper.take(batch, self._step)
@@ -198,7 +196,9 @@ class _Run:
         training = self._config.identity
         for path in ("base", "start"):
             del training[path]
-        names = ("step", "prompted", "prompt_free", "score")
+        names = ["step", "prompted", "prompt_free", "score"]
+        if self._config.follow_share:
+            names.append("followed")
         metrics = {} if best is None else {n: float(getattr(best, n)) for n in names}
         data = {"images": self._examples.count, "validated": len(self._held_out)}
         # without prompts the masks for ambiguous clicks go stale
@@ -208,11 +208,14 @@ class _Run:
 
     def _judge(self, answers: list[Answer]) -> Validation:
         prompted = [a.prompted for a in answers if a.prompted is not None]
+        followed = [a.followed for a in answers if a.followed is not None]
         clicks = float(np.mean(prompted)) if prompted else 0.0
+        ways = float(np.mean(followed)) if followed else 0.0
         free = float(np.mean([a.prompt_free for a in answers]))
         share = self._config.prompted_share if prompted else 0.0
-        score = share * clicks + (1 - share) * free
-        return Validation(self._step, self._loss, clicks, free, score)
+        part = self._config.follow_share if followed else 0.0
+        score = share * ((1 - part) * clicks + part * ways) + (1 - share) * free
+        return Validation(self._step, self._loss, clicks, free, score, ways)
 
     def _show(self, answers: list[Answer]) -> None:
         shown = answers[:SHOWN_EXAMPLES]

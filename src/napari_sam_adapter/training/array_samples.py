@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ def samples_from_arrays(
     *,
     name: str = "image",
     intensity: IntensityMapping | None = None,
+    spacing: Sequence[float] | None = None,
 ) -> list[Sample]:
     """Make samples of planes of an image and its labels.
 
@@ -50,6 +52,8 @@ def samples_from_arrays(
         For messages.
     intensity : IntensityMapping or None
         Window to 8 bits; None estimates it from a few planes, as the widget does.
+    spacing : sequence of float or None
+        Distance between neighbours along each axis of the labels; None takes 1.
 
     Returns
     -------
@@ -77,9 +81,12 @@ def samples_from_arrays(
     if intensity is None:
         intensity = _estimate(image, labels.ndim, list(used))
     numbers = np.unique(np.concatenate([np.unique(p) for p in used.values()]))
-    return [
-        _sample(image, index, used, numbers, name, intensity) for index in sorted(used)
-    ]
+    numbered = {index: _renumbered(plane, numbers) for index, plane in used.items()}
+    samples = (_sample(image, i, numbered, name, intensity) for i in sorted(numbered))
+    if spacing is None or labels.ndim < 3:
+        return list(samples)
+    way, height, width = spacing[-3:]
+    return [replace(s, pixel=(height / way, width / way)) for s in samples]
 
 
 def check_content(
@@ -113,23 +120,26 @@ def check_content(
 def _sample(
     image: Any,
     index: Index,
-    planes: Mapping[Index, npt.NDArray[Any]],
-    numbers: npt.NDArray[Any],
+    planes: Mapping[Index, npt.NDArray[np.int32]],
     name: str,
     intensity: IntensityMapping,
 ) -> Sample:
     title = " ".join([name, ",".join(map(str, index))]).strip()
-    pixels = np.asarray(image[index])[..., :3] if index else _plane(image)
+    pixels = _plane(image[index])
     plane = planes[index]
     check_content(pixels, plane, title)
-    before = planes.get((*index[:-1], index[-1] - 1)) if index else None
+    before, after = (
+        planes.get((*index[:-1], index[-1] + step)) if index else None
+        for step in (-1, 1)
+    )
     return Sample(
         intensity.apply(pixels),
-        (_renumbered(plane, numbers),),
-        None if before is None else _renumbered(before, numbers),
+        (plane,),
+        before,
         title,
         name if index else "",
         intensity=intensity,
+        after=after,
     )
 
 

@@ -36,12 +36,15 @@ class View:
         The first layer on a neighbouring plane.
     valid : (rows, columns)
         Size of the part that is not padding, at the top left.
+    part : Sample
+        What it shows, at its own resolution.
     """
 
     image: npt.NDArray[np.uint8]
     layers: tuple[npt.NDArray[np.int32], ...]
     prior: npt.NDArray[np.int32] | None
     valid: tuple[int, int]
+    part: Sample
 
 
 def random_view(
@@ -101,16 +104,32 @@ def fit_view(sample: Sample, size: int) -> View:
     )
     resized = Image.fromarray(colour).resize((columns, rows), Image.Resampling.BILINEAR)
     image[:rows, :columns] = np.asarray(resized)
-    layers = tuple(_fit_labels(layer, rows, columns, size) for layer in sample.layers)
-    prior = (
-        None if sample.prior is None else _fit_labels(sample.prior, rows, columns, size)
-    )
-    return View(image, layers, prior, (rows, columns))
+    shown = rows, columns
+    layers = tuple(fit_labels(layer, shown, size) for layer in sample.layers)
+    prior = None if sample.prior is None else fit_labels(sample.prior, shown, size)
+    return View(image, layers, prior, shown, sample)
 
 
-def _fit_labels(
-    labels: npt.NDArray[Any], rows: int, columns: int, size: int
+def fit_labels(
+    labels: npt.NDArray[Any], shown: tuple[int, int], size: int
 ) -> npt.NDArray[np.int32]:
+    """Scale labels to a part of the network's square.
+
+    Parameters
+    ----------
+    labels : (H, W) int array
+        Of a sample.
+    shown : (rows, columns)
+        Size of that part, at the top left.
+    size : int
+        Side S of the square in pixels.
+
+    Returns
+    -------
+    (S, S) int32 array
+        0 where padded.
+    """
+    rows, columns = shown
     fitted = np.zeros((size, size), np.int32)
     picture = Image.fromarray(np.ascontiguousarray(labels, np.int32))
     resized = picture.resize((columns, rows), Image.Resampling.NEAREST)
@@ -148,7 +167,10 @@ def _turn(sample: Sample, rng: np.random.Generator) -> Sample:
         array = np.rot90(array, quarter)
         return np.ascontiguousarray(array[:, ::-1] if mirror else array)
 
-    return sample.transformed(turned)
+    turned_sample = sample.transformed(turned)
+    if quarter % 2:
+        return replace(turned_sample, pixel=sample.pixel[::-1])
+    return turned_sample
 
 
 def _expose(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> Any:

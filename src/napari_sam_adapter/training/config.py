@@ -56,6 +56,10 @@ class TrainingConfig:
     prompted_share : float
         Share of steps with simulated clicks and boxes; the others have no prompt, and
         the target is everything that is labelled.
+    follow_share : float
+        Share of the steps with prompts that learn to follow objects: asked with an
+        object on a neighbouring slice as propagation asks, answered by the object on
+        this one. Needs labels on neighbouring slices.
     prompt_free_loss : str
         ``"iou"`` is BCE + soft IoU, ``"balanced"`` the balanced BCE for thin or rare
         structures.
@@ -134,6 +138,13 @@ class TrainingConfig:
         default=0.5,
         metadata=_about("Share of steps with simulated prompts; others have none."),
     )
+    follow_share: float = field(
+        default=0.0,
+        metadata=_about(
+            "Share of steps with prompts that learn to follow objects from slice to "
+            "slice."
+        ),
+    )
     prompt_free_loss: str = field(
         default="iou",
         metadata=_about("Loss of steps without prompts", PROMPT_FREE_LOSSES),
@@ -195,7 +206,8 @@ class TrainingConfig:
             0, "bottleneck", "corrections", "micro_batch", "patience", "workers", "seed"
         )
         self._check_at_least(0, "weight_decay", "learning_rate")
-        self._check_shares("prompted_share", "synthetic_share", "validation_share")
+        self._check_shares("prompted_share", "follow_share")
+        self._check_shares("synthetic_share", "validation_share")
         if self.validation_share == 1:
             raise TrainingError("Expected a validation share below 1, got 1.")
 

@@ -72,6 +72,8 @@ def samples_of(reference: Reference, plane_step: int = 1) -> Iterator[Sample]:
             plane.name,
             plane.source,
             intensity=window,
+            after=plane.after,
+            pixel=plane.pixel,
         )
 
 

@@ -49,7 +49,9 @@ def separate_objects(samples: Sequence[Sample], kind: str) -> list[Sample]:
     if kind == "instance":
         return list(samples)
     return [
-        replace(sample, layers=tuple(map(_pieces, sample.layers)), prior=None)
+        replace(
+            sample, layers=tuple(map(_pieces, sample.layers)), prior=None, after=None
+        )
         for sample in samples
     ]
 

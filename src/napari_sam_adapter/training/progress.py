@@ -55,7 +55,10 @@ class Validation:
     prompt_free : float
         Mean IoU of all that is labelled, without prompts.
     score : float
-        Both, in the shares of the training steps; decides which state is kept.
+        All, in the shares of the training steps; decides which state is kept.
+    followed : float
+        Mean IoU of objects asked for as propagation does from the slice beside; 0
+        where that is not learned.
     """
 
     step: int
@@ -63,6 +66,7 @@ class Validation:
     prompted: float
     prompt_free: float
     score: float
+    followed: float = 0.0
 
 
 def relative_losses(history: Sequence[Validation]) -> list[tuple[int, float]]:

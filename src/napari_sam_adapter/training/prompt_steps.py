@@ -120,12 +120,12 @@ def interactive_loss(
         targets = batch.foreground
         loss, logits = scene.one_step(SimulatedPrompts(), targets)
         return extra + loss, mean_iou(logits, targets)
-    loss, iou = prompted_loss(scene, batch, corrections)
+    loss, iou = corrected_loss(scene, *first_prompts(batch), corrections)
     return extra + loss, iou
 
 
-def prompted_loss(
-    scene: Scene, batch: PromptExample, corrections: int
+def corrected_loss(
+    scene: Scene, prompts: SimulatedPrompts, targets: Tensor, corrections: int
 ) -> tuple[Tensor, float]:
     """Return the loss of a first prompt and some corrections, summed.
 
@@ -133,8 +133,10 @@ def prompted_loss(
     ----------
     scene : Scene
         The encoded images of the batch.
-    batch : PromptExample
-        Stacked examples.
+    prompts : SimulatedPrompts
+        The first of each object.
+    targets : (B * N, S / 2, S / 2) bool tensor
+        The masks to answer with.
     corrections : int
         Simulated clicks after the first prompt.
 
@@ -145,7 +147,6 @@ def prompted_loss(
     iou : float
         Mean IoU after the last step.
     """
-    prompts, targets = first_prompts(batch)
     total, logits = scene.one_step(prompts, targets)
     for _ in range(corrections):
         masks = upsampled(logits.detach())[:, 0] > 0

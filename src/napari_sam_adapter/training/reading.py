@@ -126,7 +126,9 @@ def find_sets(folder: Path, weights: Mapping[str, float]) -> FoundSamples:
 def _samples_of(reference: Reference, has_axes: bool) -> list[Sample]:
     image, labels = reference.image, reference.labels
     if not has_axes:
-        return samples_from_arrays(image, labels, name=reference.name)
+        return samples_from_arrays(
+            image, labels, name=reference.name, spacing=reference.spacing
+        )
     if labels.ndim == 2:
         check_content(image, labels, reference.name)
     return list(samples_of(reference))

@@ -27,7 +27,7 @@ class Sample:
         Label images, 0 for background. Objects of one layer are disjoint; objects of
         two layers may nest, as nuclei do in cells.
     prior : (H, W) int array or None
-        The first layer on a neighbouring plane of the same volume, same numbers.
+        The first layer on the plane before, of the same volume; same numbers.
     name : str
         For messages and reports.
     group : str
@@ -37,6 +37,10 @@ class Sample:
         How often it is drawn, relative to the others.
     intensity : IntensityMapping or None
         The window that made its 8 bits, where that is known.
+    after : (H, W) int array or None
+        The first layer on the plane after; same numbers.
+    pixel : (float, float)
+        Height and width of a pixel, in ways to the neighbouring planes.
     """
 
     image: npt.NDArray[np.uint8]
@@ -46,16 +50,25 @@ class Sample:
     group: str = ""
     weight: float = 1.0
     intensity: IntensityMapping | None = None
+    after: npt.NDArray[Any] | None = None
+    pixel: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def neighbours(self) -> tuple[npt.NDArray[Any], ...]:
+        """The first layer on those neighbouring planes that are known."""
+        known = (self.prior, self.after)
+        return tuple(plane for plane in known if plane is not None)
 
     def transformed(
         self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
     ) -> Sample:
-        """Return a copy with image, layers and prior changed alike."""
+        """Return a copy with image, layers and neighbours changed alike."""
         return replace(
             self,
             image=change(self.image),
             layers=tuple(change(layer) for layer in self.layers),
             prior=None if self.prior is None else change(self.prior),
+            after=None if self.after is None else change(self.after),
         )
 
 

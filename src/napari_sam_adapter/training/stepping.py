@@ -11,8 +11,9 @@ import torch
 from torch.utils.data import default_collate
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.training.adapter_data import AdapterExample, cut
+from napari_sam_adapter.training.adapter_data import AdapterExample, cut, kind_of_step
 from napari_sam_adapter.training.cost import StepCost
+from napari_sam_adapter.training.follow_steps import FollowPrompts
 from napari_sam_adapter.training.half_precision import half_precision_pays
 from napari_sam_adapter.training.pretrain import fast_backward
 from napari_sam_adapter.training.prompt_data import PromptExample
@@ -120,8 +121,7 @@ class Stepper:
         TrainingError
             If memory does not suffice for one image.
         """
-        prompt, valid, key = default_collate([examples[0]])
-        part = _moved(AdapterExample(PromptExample(*prompt), valid, key), self.device)
+        part = _moved(default_collate([examples[0]]), self.device)
 
         def step() -> None:
             _seed(self._config.seed, 0, 0)
@@ -152,8 +152,7 @@ class Stepper:
     ) -> tuple[float, float]:
         """Add the gradient of some images; return the sums of their loss and IoU."""
         part = _moved(cut(batch, start, stop), self.device)
-        rng = np.random.default_rng((self._config.seed, step))
-        prompt_free = bool(rng.random() >= self._config.prompted_share)
+        prompt_free = kind_of_step(self._config, step) == "prompt-free"
         _seed(self._config.seed, step, self._first + start)
         count = stop - start
         with ExitStack() as stack:
@@ -208,4 +207,5 @@ def _seed(seed: int, step: int, place: int) -> None:
 
 def _moved(batch: AdapterExample, device: torch.device) -> AdapterExample:
     prompt = PromptExample(*(tensor.to(device) for tensor in batch.prompt))
-    return batch._replace(prompt=prompt)
+    asked = FollowPrompts(*(tensor.to(device) for tensor in batch.asked))
+    return batch._replace(prompt=prompt, asked=asked)

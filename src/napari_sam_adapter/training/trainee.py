@@ -13,6 +13,7 @@ from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.model.lora import lora_state
 from napari_sam_adapter.training.adapter_data import NEW_VIEW
+from napari_sam_adapter.training.follow_steps import simulated
 from napari_sam_adapter.training.losses import (
     SCORE_WEIGHT,
     hard_iou,
@@ -22,7 +23,8 @@ from napari_sam_adapter.training.prompt_data import TARGET_STRIDE
 from napari_sam_adapter.training.prompt_steps import (
     Scene,
     SimulatedPrompts,
-    prompted_loss,
+    corrected_loss,
+    first_prompts,
     upsampled,
 )
 
@@ -163,7 +165,12 @@ class Trainee(nn.Module):
         scene = Scene(self.sam, encoded, self.window)
         if prompt_free:
             return self._prompt_free(scene, batch)
-        loss, iou = prompted_loss(scene, batch.prompt, self.config.corrections)
+        if batch.asked.boxes.numel():
+            prompts = simulated(batch.asked, self.family)
+            targets = batch.prompt.masks.flatten(0, 1)
+        else:
+            prompts, targets = first_prompts(batch.prompt)
+        loss, iou = corrected_loss(scene, prompts, targets, self.config.corrections)
         return loss / (1 + self.config.corrections), torch.tensor(iou)
 
     def _prompt_free(

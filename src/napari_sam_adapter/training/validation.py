@@ -12,6 +12,11 @@ from torch import Tensor
 
 from napari_sam_adapter.training.adapter_data import NEW_VIEW, AdapterExample
 from napari_sam_adapter.training.augmentation import fit_view
+from napari_sam_adapter.training.follow_steps import (
+    FollowPrompts,
+    follow_objects,
+    simulated,
+)
 from napari_sam_adapter.training.losses import hard_iou
 from napari_sam_adapter.training.prompt_data import (
     TARGET_STRIDE,
@@ -57,6 +62,9 @@ class Answer:
         What the network saw, at half its resolution.
     truth, mask : (S, S) bool arrays
         All that is labelled, and the answer without prompts.
+    followed : float or None
+        Mean IoU of objects followed from a neighbouring slice, 1 where an ended one is
+        not found; None where that is not learned, or no neighbour is known.
     """
 
     prompted: float | None
@@ -64,6 +72,7 @@ class Answer:
     image: npt.NDArray[np.uint8]
     truth: npt.NDArray[np.bool_]
     mask: npt.NDArray[np.bool_]
+    followed: float | None = None
 
 
 @torch.no_grad()
@@ -102,6 +111,9 @@ def answer(
         np.ascontiguousarray(view.image[::TARGET_STRIDE, ::TARGET_STRIDE]),
         foreground.numpy(),
         mask.numpy(),
+        _followed(scene, view, trainee, number)
+        if trainee.config.follow_share
+        else None,
     )
 
 
@@ -128,6 +140,23 @@ def _prompted(scene: Scene, masks: Tensor) -> float:
         found = upsampled(best_masks(logits, scores))[:, 0]
         ious.append(float(hard_iou(found, masks.float()).mean()))
     return sum(ious) / 2
+
+
+def _followed(scene: Scene, view: View, trainee: Trainee, number: int) -> float | None:
+    rng = np.random.default_rng(number)
+    found = follow_objects(view, trainee.config.objects, trainee.family, rng)
+    if found is None:
+        return None
+    device = scene.encoded.embedding.device
+    masks, asked = (
+        found[0].to(device),
+        FollowPrompts(*(t[None].to(device) for t in found[1])),
+    )
+    logits, _ = scene.decode(simulated(asked, trainee.family), len(masks))
+    answers = upsampled(logits)[:, 0]
+    right = hard_iou(answers, masks.float())
+    is_rightly_empty = ~((answers > 0) | masks).flatten(1).any(dim=1)
+    return float((right + is_rightly_empty).mean())
 
 
 def _largest(view: View, count: int) -> Tensor:

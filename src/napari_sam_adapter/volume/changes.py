@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam_adapter.boxed_mask import NOWHERE, Box, bounding_box
 from napari_sam_adapter.volume.packing import PackedArray
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.volume.plane import Plane
-
-Box = tuple[int, int, int, int]
-NOWHERE: Box = (0, 0, 0, 0)
-"""The box around no pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,25 +189,6 @@ def change_between(
     row, column = corner
     moved = top + row, left + column, bottom + row, right + column
     return Change(object_id, plane, moved, before[crop].copy(), after[crop].copy())
-
-
-def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
-    """Return the smallest box around the true pixels.
-
-    Parameters
-    ----------
-    mask : (H, W) bool array
-        Any mask.
-
-    Returns
-    -------
-    (row_start, column_start, row_stop, column_stop)
-        Half-open; all zero for an empty mask.
-    """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return NOWHERE
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
 def union_box(box: Box, other: Box) -> Box:

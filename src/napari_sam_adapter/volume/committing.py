@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam_adapter.boxed_mask import NOWHERE
 from napari_sam_adapter.volume.answer import Answer
 from napari_sam_adapter.volume.candidates import preferred_number
-from napari_sam_adapter.volume.changes import NOWHERE
 from napari_sam_adapter.volume.draft import Draft
 from napari_sam_adapter.volume.journal_entries import (
     Predict,
@@ -99,7 +99,8 @@ def _commit_answer(draft: Draft, result: PlaneResult) -> None:
         confidence = clip_score(prediction.candidates[number].score)
     write_mask(draft, object_id, plane, mask, box=box)
     answer = Answer.of(prediction, record.prompts, confidence, number)
-    record = replace(record, answer=answer, derivation=None)
+    followed = record.corrects
+    record = replace(record, answer=answer, derivation=None, followed=followed)
     draft.set_record(object_id, plane, record)
     draft.document.keep_refinable((object_id, plane))
 
@@ -113,5 +114,7 @@ def _commit_propagated(draft: Draft, result: PlaneResult) -> None:
     elif record.is_derived:
         nothing = np.zeros(result.mask.shape, dtype=bool)
         write_mask(draft, object_id, plane, nothing, document.finished, NOWHERE)
-    record = replace(record, answer=None, derivation=Derivation.of(result))
+    record = replace(
+        record, answer=None, derivation=Derivation.of(result), followed=None
+    )
     draft.set_record(object_id, plane, record)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_sam_adapter.volume.boxed_mask import BoxedMask, common_box, place
+from napari_sam_adapter.boxed_mask import BoxedMask, common_box, place
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import numpy as np
 
 from napari_sam_adapter.errors import SamAdapterError, SessionError
+from napari_sam_adapter.follow_rule import FollowRule
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.prompts import Polygon, Prompts, Scribble
 from napari_sam_adapter.volume.edits import Edit
-from napari_sam_adapter.volume.follow_rule import FollowRule
 from napari_sam_adapter.volume.packing import PackedArray
 from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.volume.propagation_request import (

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from napari_sam_adapter.volume.changes import NOWHERE, Box, bounding_box, union_box
+from napari_sam_adapter.boxed_mask import NOWHERE, Box, bounding_box
+from napari_sam_adapter.volume.changes import union_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

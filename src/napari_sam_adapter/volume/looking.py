@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam_adapter.boxed_mask import BoxedMask, common_box, place
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.volume.boxed_mask import BoxedMask, common_box, place
-from napari_sam_adapter.volume.follow_rule import next_prompts
+from napari_sam_adapter.follow_rule import next_prompts
 from napari_sam_adapter.volume.sightings import Sighting, absent, made_disjoint
 from napari_sam_adapter.volume.stop_rule import (
     Look,

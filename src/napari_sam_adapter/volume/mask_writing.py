@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.volume.changes import bounding_box, merge_mask, union_box
+from napari_sam_adapter.boxed_mask import bounding_box
+from napari_sam_adapter.volume.changes import merge_mask, union_box
 from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.protection import protected_pixels
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.volume.changes import Box
+    from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.volume.draft import Draft
     from napari_sam_adapter.volume.plane import Plane
 

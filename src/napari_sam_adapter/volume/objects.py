@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam_adapter.boxed_mask import NOWHERE
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.changes import NOWHERE, union_box
+from napari_sam_adapter.volume.changes import union_box
+from napari_sam_adapter.volume.correcting import corrected
 from napari_sam_adapter.volume.packing import PackedArray, slices_of
 from napari_sam_adapter.volume.results import REASONS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.predictions import Capabilities, MaskPrediction
     from napari_sam_adapter.volume.answer import Answer
-    from napari_sam_adapter.volume.changes import Box
     from napari_sam_adapter.volume.results import Origin, PlaneResult
 
 NO_PROMPTS = Prompts()
@@ -128,6 +130,9 @@ class PlaneRecord:
         Whether the user forbade to change the object here.
     derivation : Derivation or None
         What the last propagation said; None if the user asked for the mask.
+    followed : PackedArray or None
+        (H, W) bool: the mask of a propagation that the user corrects; None if there was
+        none when the first prompt came.
     """
 
     prompts: Prompts = field(default=NO_PROMPTS)
@@ -135,6 +140,7 @@ class PlaneRecord:
     painted: PackedArray | None = None
     locked: bool = False
     derivation: Derivation | None = None
+    followed: PackedArray | None = None
 
     @property
     def is_blank(self) -> bool:
@@ -215,25 +221,26 @@ class PlaneRecord:
         Returns
         -------
         prompts : Prompts
-            With the propagated mask, if there is one and masks are understood; without
-            outlines, which join the mask in which they were drawn.
+            With the followed mask, see `corrected`; without outlines, which join the
+            mask in which they were drawn.
         previous : MaskPrediction or None
             Goes in again, unless it did so with an outline.
         """
-        prompts, previous = self._asked(capabilities), self.previous
+        prompts, previous, followed = self.prompts, self.previous, self.corrects
+        if followed is not None:
+            prompts = corrected(prompts, followed.unpack(), capabilities)
+            if previous is not None:
+                prompts = replace(prompts, mask=self.prompts.mask)
         known = self.answer.prompts.polygons if self.answer else ()
         is_outlined = any(p.positive for p in prompts.polygons[len(known) :])
         if previous is not None and is_outlined:
             prompts, previous = replace(prompts, mask=previous.mask), None
         return prompts.without_polygons(shape), previous
 
-    def _asked(self, capabilities: Capabilities) -> Prompts:
-        derived = self.derivation.mask if self.derivation else None
-        if self.answer is not None or derived is None or self.prompts.mask is not None:
-            return self.prompts
-        if not capabilities.mask_prompts:
-            return self.prompts
-        return replace(self.prompts, mask=derived.unpack())
+    @property
+    def corrects(self) -> PackedArray | None:
+        """The mask of a propagation that is corrected by the next prompt, or was."""
+        return self.derivation.mask if self.derivation else self.followed
 
     def with_painted(
         self, pixels: npt.NDArray[np.bool_], box: Box, shape: tuple[int, int]

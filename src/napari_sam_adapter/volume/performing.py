@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 
+from napari_sam_adapter.boxed_mask import NOWHERE
 from napari_sam_adapter.errors import PromptError, SessionError
 from napari_sam_adapter.prompts import Prompts, Scribble
 from napari_sam_adapter.volume.candidates import size_rank
-from napari_sam_adapter.volume.changes import NOWHERE
 from napari_sam_adapter.volume.edits import (
     Accept,
     AddPoint,
@@ -168,7 +168,7 @@ def _edit_prompts(draft: Draft, edit: PromptEdit) -> None:
         return
     if prompts.is_empty:
         _clear_mask(draft, object_id, plane)
-        record = replace(record, answer=None, derivation=None)
+        record = replace(record, answer=None, derivation=None, followed=None)
     draft.set_record(object_id, plane, replace(record, prompts=prompts))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.errors import ImageError, PlaneError, SessionError
-from napari_sam_adapter.volume.boxed_mask import BoxedMask
-from napari_sam_adapter.volume.follow_rule import FollowRule
+from napari_sam_adapter.follow_rule import FollowRule
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.performing_objects import require_unlocked
 from napari_sam_adapter.volume.propagation_request import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.follow_rule import FollowRule
+from napari_sam_adapter.follow_rule import FollowRule
 from napari_sam_adapter.volume.results import Origin
 from napari_sam_adapter.volume.stop_rule import StopRule
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.volume.changes import Box
+    from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.plane import Plane
 

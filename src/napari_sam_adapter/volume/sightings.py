@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.volume.boxed_mask import BoxedMask, place
+from napari_sam_adapter.boxed_mask import BoxedMask, place
 from napari_sam_adapter.volume.interpolation import interpolate
 from napari_sam_adapter.volume.results import BEYOND, PlaneResult
 

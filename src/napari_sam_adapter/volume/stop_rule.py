@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from scipy import ndimage
 
+from napari_sam_adapter.boxed_mask import BoxedMask, common_box
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.boxed_mask import BoxedMask, common_box
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam_adapter.volume.changes import Box
+    from napari_sam_adapter.boxed_mask import Box
 
 AROUND = 3
 """Width in pixels of what counts as the surroundings of a mask."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from napari_sam_adapter.volume.boxed_mask import BoxedMask
+    from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.volume.plane import Plane
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_sam_adapter.boxed_mask import BoxedMask, place
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.volume.boxed_mask import BoxedMask, place
-from napari_sam_adapter.volume.follow_rule import next_prompts
+from napari_sam_adapter.follow_rule import next_prompts
 from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.volume.sightings import Sighting, finish_plane
 from napari_sam_adapter.volume.stretches import Anchor, stretches_between

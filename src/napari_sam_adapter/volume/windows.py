@@ -18,7 +18,7 @@ from napari_sam_adapter.prompts import Prompts, Scribble
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam_adapter.volume.changes import Box
+    from napari_sam_adapter.boxed_mask import Box
 
 LARGE = 2
 """Planes longer than this times the side of the network's input are cut."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_sam_adapter.boxed_mask import BoxedMask, place
 from napari_sam_adapter.drawings import innermost
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.boxed_mask import BoxedMask, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.volume.changes import Box, bounding_box
-
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+Box = tuple[int, int, int, int]
+NOWHERE: Box = (0, 0, 0, 0)
+"""The box around no pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,3 +195,22 @@ def common_box(masks: list[BoxedMask], margin: int = 0) -> Box:
     low = np.maximum(boxes[:, :2].min(axis=0) - margin, 0)
     high = np.minimum(boxes[:, 2:].max(axis=0) + margin, masks[0].shape)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
+    """Return the smallest box around the true pixels.
+
+    Parameters
+    ----------
+    mask : (H, W) bool array
+        Any mask.
+
+    Returns
+    -------
+    (row_start, column_start, row_stop, column_stop)
+        Half-open; all zero for an empty mask.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return NOWHERE
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1

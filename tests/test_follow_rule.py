@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from tests.volume.conftest import LEFT, ball
 
+from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.boxed_mask import BoxedMask
-from napari_sam_adapter.volume.follow_rule import FollowRule, next_prompts
+from napari_sam_adapter.follow_rule import FollowRule, next_prompts
 from napari_sam_adapter.volume.stop_rule import (
     Look,
     StopRule,

@@ -1,0 +1,175 @@
+"""Steps that learn to follow objects: prompts from a slice, masks of the next one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from napari_sam_adapter.boxed_mask import BoxedMask
+from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.follow_rule import FollowRule, next_prompts
+from napari_sam_adapter.inference.mask_prompts import to_mask_prompt
+from napari_sam_adapter.inference.preprocessing import frame_of
+from napari_sam_adapter.inference.prompt_tensors import as_mask_prompt
+from napari_sam_adapter.training.augmentation import fit_labels
+from napari_sam_adapter.training.prompt_data import MIN_OBJECT, TARGET_STRIDE, halve
+from napari_sam_adapter.training.prompt_steps import SimulatedPrompts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.training.augmentation import View
+    from napari_sam_adapter.training.samples import Sample
+
+    Mask = npt.NDArray[np.bool_]
+
+
+class FollowPrompts(NamedTuple):
+    """What propagation asks with, in the network's frame; empty in other steps.
+
+    Attributes
+    ----------
+    boxes : (N, 4) float tensor
+        Corners x, y, x, y in input pixels.
+    logits : (N, 1, h, w) float tensor
+        Masks of the neighbouring slice.
+    """
+
+    boxes: Tensor
+    logits: Tensor
+
+
+NOTHING_ASKED = FollowPrompts(torch.empty(0), torch.empty(0))
+
+
+def check_neighbours(samples: Sequence[Sample]) -> None:
+    """Raise unless following can be learned.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        What to learn from.
+
+    Raises
+    ------
+    TrainingError
+        If no sample has a neighbour.
+    """
+    if not any(sample.neighbours for sample in samples):
+        raise TrainingError(
+            "Expected labels on neighbouring slices, as follow_share above 0 needs "
+            "them, got none. Label slices that follow each other, one number an "
+            "object, or set follow_share to 0."
+        )
+
+
+def follow_objects(
+    view: View, count: int, family: Family, rng: np.random.Generator
+) -> tuple[Tensor, FollowPrompts] | None:
+    """Ask for objects of a neighbouring slice as propagation would.
+
+    Parameters
+    ----------
+    view : View
+        Of a sample; its part knows a neighbour, before or after.
+    count : int
+        Number N of objects wanted.
+    family : Family
+        How the network understands boxes.
+    rng : numpy.random.Generator
+        Source of all randomness.
+
+    Returns
+    -------
+    masks : (N, S / 2, S / 2) bool tensor, or None
+        Where the objects are on this slice: empty where they have ended. None if the
+        neighbour shows no object of some size.
+    asked : FollowPrompts
+        Made from the neighbour by the rule that propagation uses.
+
+    Notes
+    -----
+    Of an object in several pieces one is asked for, as the rule asks for each on its
+    own; the pieces it touches on this slice are the answer.
+    """
+    neighbours = view.part.neighbours
+    if not neighbours:
+        return None
+    before = neighbours[int(rng.integers(len(neighbours)))]
+    numbers = rng.permutation(_large_objects(before, view))[:count].tolist()
+    if not numbers:
+        return None
+    frame = frame_of(before.shape, view.image.shape[0], is_centred=family.is_centred)
+    pairs = [
+        _ask(before, view, numbers[i % len(numbers)], frame, rng) for i in range(count)
+    ]
+    masks, boxes, logits = (torch.stack(part) for part in zip(*pairs, strict=True))
+    return masks, FollowPrompts(boxes, logits)
+
+
+def simulated(asked: FollowPrompts, family: Family) -> SimulatedPrompts:
+    """Return the prompts of a batch as the network is asked with them.
+
+    Parameters
+    ----------
+    asked : FollowPrompts
+        Stacked: (B, N, 4) and (B, N, 1, h, w).
+    family : Family
+        Which prompts the network understands.
+
+    Returns
+    -------
+    SimulatedPrompts
+        Of B x N objects.
+    """
+    logits = as_mask_prompt(asked.logits.flatten(0, 1), family)
+    return SimulatedPrompts(boxes=asked.boxes.flatten(0, 1), logits=logits)
+
+
+def _large_objects(labels: npt.NDArray[np.int32], view: View) -> list[int]:
+    """Return the numbers of objects that are large enough in the network's frame."""
+    scale = np.prod(view.valid) / labels.size
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    return np.flatnonzero(areas * scale >= TARGET_STRIDE**2 * MIN_OBJECT).tolist()
+
+
+def _ask(
+    before: npt.NDArray[np.int32],
+    view: View,
+    number: int,
+    frame: Frame,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor, Tensor]:
+    last = BoxedMask.of(before == number)
+    asked = next_prompts(last, FollowRule(), 1.0, view.part.pixel)
+    prompts = asked[int(rng.integers(len(asked)))]
+    assert prompts.box is not None  # the rule asks with box and mask
+    truth = view.part.layers[0] == number
+    if len(asked) > 1:
+        truth = _touched(truth, prompts)
+    target = halve(fit_labels(truth, view.valid, frame.size) > 0)
+    return (
+        torch.from_numpy(target),
+        frame.to_box_xy(prompts.box),
+        to_mask_prompt(prompts, frame),
+    )
+
+
+def _touched(truth: Mask, prompts: Prompts) -> Mask:
+    """Return the pieces of an object that meet the piece asked for."""
+    pieces, count = ndimage.label(truth, structure=np.ones((3, 3)))
+    met = np.zeros(count + 1, bool)
+    met[pieces[prompts.mask]] = True
+    met[0] = False
+    touched: Mask = met[pieces]
+    return touched
