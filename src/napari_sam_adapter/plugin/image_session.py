@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam_adapter.plugin.kept_embeddings import window_store
 from napari_sam_adapter.volume.axes import SPATIAL_LETTERS, spacing_of
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.session import Session
@@ -29,7 +30,7 @@ def start_session(
     Returns
     -------
     Session
-        In data coordinates of the layer, without a predictor.
+        In data coordinates of the layer, without a predictor; embeddings are kept.
 
     Raises
     ------
@@ -40,4 +41,4 @@ def start_session(
     data = image.data[0] if image.multiscale else image.data
     volume = Volume(data, letters + ("c" if image.rgb else ""))
     spacing = spacing_of(letters, image.scale, [str(unit) for unit in image.units])
-    return Session(volume, labels=labels, spacing=spacing)
+    return Session(volume, labels=labels, spacing=spacing, store=window_store())

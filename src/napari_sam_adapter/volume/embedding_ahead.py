@@ -36,11 +36,14 @@ class EmbeddedPlane:
         Whether the store had it already.
     problem : str
         Why it cannot be embedded, or empty.
+    keys : tuple of str
+        Its entries in the store: one, or one per window of a large plane.
     """
 
     plane: Plane
     was_there: bool = False
     problem: str = ""
+    keys: tuple[str, ...] = ()
 
 
 def embed_ahead(
@@ -73,6 +76,30 @@ def embed_ahead(
         One per plane, in order. What was yielded is on disk, unless `store.problem`
         says otherwise.
     """
+    for step in embedding_steps(volume, predictor, store, planes, batch):
+        if step is not None:
+            yield step
+
+
+def embedding_steps(
+    volume: Volume,
+    predictor: PackingPredictor,
+    store: EmbeddingStore,
+    planes: Iterable[Plane],
+    batch: int = BATCH,
+) -> Iterator[EmbeddedPlane | None]:
+    """Do what `embed_ahead` does, and let others have the device in between.
+
+    Parameters
+    ----------
+    volume, predictor, store, planes, batch
+        As in `embed_ahead`.
+
+    Yields
+    ------
+    EmbeddedPlane or None
+        None after every pass through the network.
+    """
     steps: list[EmbeddedPlane] = []
     waiting: list[tuple[str, npt.NDArray[np.uint8]]] = []
     description = predictor.description
@@ -86,15 +113,23 @@ def embed_ahead(
             embedding_key(part, description): part
             for part in _parts(image, predictor.image_size)
         }
-        missing = [(key, part) for key, part in keys.items() if key not in store]
-        steps.append(EmbeddedPlane(plane, was_there=not missing))
+        missing = [(key, part) for key, part in keys.items() if not _has(store, key)]
+        steps.append(EmbeddedPlane(plane, not missing, keys=tuple(keys)))
         waiting += missing
         if len(waiting) >= batch or not waiting:
-            _embed(predictor, store, waiting, batch)
+            yield from _embed(predictor, store, waiting, batch)
             yield from steps
             steps, waiting = [], []
-    _embed(predictor, store, waiting, batch)
+    yield from _embed(predictor, store, waiting, batch)
     yield from steps
+
+
+def _has(store: EmbeddingStore, key: str) -> bool:
+    """Return whether an embedding is kept, and let it not be the next to go."""
+    is_there = key in store
+    if is_there:
+        store.mark_used(key)
+    return is_there
 
 
 def _parts(image: npt.NDArray[np.uint8], side: int) -> Iterator[npt.NDArray[np.uint8]]:
@@ -114,9 +149,10 @@ def _embed(
     store: EmbeddingStore,
     waiting: list[tuple[str, npt.NDArray[np.uint8]]],
     batch: int,
-) -> None:
+) -> Iterator[None]:
     for start in range(0, len(waiting), batch):
         part = waiting[start : start + batch]
         embeddings = predictor.encode_batch([image for _, image in part])
         for (key, _), embedding in zip(part, embeddings, strict=True):
             store.save(key, predictor.pack(embedding))
+        yield None

@@ -120,6 +120,7 @@ def replay_steps(
     *,
     labels: npt.NDArray[np.integer[Any]] | None = None,
     axes: str = "auto",
+    store: EmbeddingStore | None = None,
 ) -> Iterator[ReplayStep]:
     """Do a saved session again, entry by entry.
 
@@ -127,6 +128,8 @@ def replay_steps(
     ----------
     path, image, predictor, labels, axes
         As in `replay`.
+    store : EmbeddingStore or None
+        Keeps embeddings of a session that had a store.
 
     Yields
     ------
@@ -139,7 +142,7 @@ def replay_steps(
         As `replay`.
     """
     header, entries = read_journal(find_journal(path))
-    session = begin_again(header, image, labels, axes)
+    session = begin_again(header, image, labels, axes, store=store)
     replayer = _Replayer(session, predictor)
     yield ReplayStep(0, len(entries), session)
     for number, entry in enumerate(entries, start=1):
@@ -153,6 +156,7 @@ def begin_again(
     labels: npt.NDArray[np.integer[Any]] | None = None,
     axes: str = "auto",
     checked: bool = True,
+    store: EmbeddingStore | None = None,
 ) -> Session:
     """Return a session as it was before the first entry of a journal.
 
@@ -168,6 +172,8 @@ def begin_again(
         Meaning of the axes of `image`, see `Volume`.
     checked : bool
         Whether the labels are compared with those of the journal.
+    store : EmbeddingStore or None
+        Keeps embeddings, if the session had a store; the numbers are the same.
 
     Returns
     -------
@@ -187,7 +193,7 @@ def begin_again(
         labels=labels,
         overwrite=header.overwrite,
         spacing=header.spacing,
-        store=EmbeddingStore(None) if header.rounded else None,
+        store=(store or EmbeddingStore(None)) if header.rounded else None,
     )
 
 

@@ -111,7 +111,11 @@ def identity_steps(volume: Volume) -> Iterator[dict[str, Any] | None]:
 
 
 def empty_header_steps(
-    volume: Volume, dtype: np.dtype[Any], overwrite: bool, spacing: tuple[float, ...]
+    volume: Volume,
+    dtype: np.dtype[Any],
+    overwrite: bool,
+    spacing: tuple[float, ...],
+    rounded: bool = False,
 ) -> Iterator[JournalHeader | None]:
     """Find out the first line of the journal of a session that began without labels.
 
@@ -125,6 +129,8 @@ def empty_header_steps(
         Whether masks took pixels of other objects at the start.
     spacing : tuple of float
         Distance between neighbours on every spatial axis.
+    rounded : bool
+        Whether embeddings are rounded to half precision.
 
     Yields
     ------
@@ -144,7 +150,7 @@ def empty_header_steps(
         asdict(volume.intensity),
         overwrite,
         list(spacing),
-        False,
+        rounded,
     )
 
 

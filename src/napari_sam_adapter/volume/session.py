@@ -113,7 +113,7 @@ class Session(EditableLabels):
         self.volume = image
         self.spacing = check_spacing(spacing, image.ndim)
         self._cache = EmbeddingCache(cache_bytes)
-        self._store = store
+        self.store = store
         self._device = threading.Lock()
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
@@ -338,7 +338,7 @@ class Session(EditableLabels):
         self._document.revisions.outdate_all()
         self._plane_predictor = PlanePredictor(
             self.volume, predictor, self.log.next_number(), self._cache, self._device,
-            self._store,
+            self.store,
         )  # fmt: skip
 
     def _require_predictor(self) -> PlanePredictor:
