@@ -27,6 +27,7 @@ from napari_sam_adapter.volume.journal_entries import (
 )
 from napari_sam_adapter.volume.journal_file import find_journal, read_journal
 from napari_sam_adapter.volume.journal_header import (
+    LEVELS,
     JournalHeader,
     image_identity,
     labels_identity,
@@ -277,6 +278,8 @@ def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) ->
         volume = image.with_intensity(intensity)
     else:
         volume = Volume(image, axes, intensity)
+    if LEVELS not in header.image:  # only the full resolution was read then
+        volume = volume.without_levels()
     identity = image_identity(volume)
     if identity != header.image:
         raise SessionError(

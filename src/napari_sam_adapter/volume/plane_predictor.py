@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.predictions import PackingPredictor
+from napari_sam_adapter.predictions import PackingPredictor, ReducingPredictor
 from napari_sam_adapter.volume.embedding_store import embedding_key
 from napari_sam_adapter.volume.window_search import FIRST, WindowSearch
 from napari_sam_adapter.volume.windows import is_large, window_at
@@ -88,13 +88,14 @@ class PlanePredictor:
         if embedding is not None:
             return embedding
         image = self._pixels(plane, image, window)
-        key_on_disk, embedding = self._from_disk(image)
+        shape = plane.shape(self.volume.shape) if window is None else window.shape
+        key_on_disk, embedding = self._from_disk(image, shape)
         with self.device:
             if embedding is None:
                 embedding = self.cache.get(key)
             if embedding is None:
-                embedding = self.predictor.encode(image)
-                embedding = self._to_disk(key_on_disk, embedding, image)
+                embedding = self._encode(image, shape)
+                embedding = self._to_disk(key_on_disk, embedding, shape)
             self.cache.put(key, embedding)
         return embedding
 
@@ -150,10 +151,21 @@ class PlanePredictor:
         window: Window | None,
     ) -> npt.NDArray[np.uint8]:
         if image is None:
-            return self.volume.read_uint8(plane, window)
+            side = self.predictor.image_size
+            reduces = isinstance(self.predictor, ReducingPredictor)
+            return self.volume.read_uint8(plane, window, side if reduces else None)
         return image if window is None else image[window.slices]
 
-    def _from_disk(self, image: npt.NDArray[np.uint8]) -> tuple[str, Any]:
+    def _encode(self, image: npt.NDArray[np.uint8], shape: tuple[int, int]) -> Any:
+        if image.shape[:2] == shape or not isinstance(
+            self.predictor, ReducingPredictor
+        ):
+            return self.predictor.encode(image)
+        return self.predictor.encode_reduced(image, shape)
+
+    def _from_disk(
+        self, image: npt.NDArray[np.uint8], shape: tuple[int, int]
+    ) -> tuple[str, Any]:
         """Return the key of a plane, and its embedding or None."""
         if self.store is None or not isinstance(self.predictor, PackingPredictor):
             return "", None
@@ -161,15 +173,15 @@ class PlanePredictor:
         arrays = self.store.load(key)
         if arrays is None:
             return key, None
-        return key, self.predictor.unpack(arrays, (image.shape[0], image.shape[1]))
+        return key, self.predictor.unpack(arrays, shape)
 
-    def _to_disk(self, key: str, embedding: Any, image: npt.NDArray[np.uint8]) -> Any:
+    def _to_disk(self, key: str, embedding: Any, shape: tuple[int, int]) -> Any:
         """Keep an embedding; return it rounded, as it will come back from disk."""
         if self.store is None or not isinstance(self.predictor, PackingPredictor):
             return embedding
         arrays = self.predictor.pack(embedding)
         self.store.save(key, arrays)
-        return self.predictor.unpack(arrays, (image.shape[0], image.shape[1]))
+        return self.predictor.unpack(arrays, shape)
 
     def predict(
         self, plane: Plane, prompts: Prompts, previous: MaskPrediction | None = None
