@@ -172,12 +172,13 @@ def test_levels_that_do_not_fit_are_refused(coarse):
         level_factors((5, 1001, 640), coarse)
 
 
-def test_levels_that_do_not_fit_are_left_out_with_a_sentence():
-    shapes = [(4, 64, 64), (4, 32, 32), (4, 30, 8), (4, 16, 16), (4, 32, 32)]
-    numbers, problems = fitting_levels(shapes, "cells")
-    assert numbers == [1, 3]
-    assert len(problems) == 2
-    assert problems[0].startswith("Level 2 of cells is left out: Expected a smaller")
+@pytest.mark.parametrize("third", [(4, 30, 8), (4, 32, 32), (4, 64, 64)])
+def test_levels_count_up_to_the_first_that_does_not_fit(third):
+    shapes = [(4, 64, 64), (4, 32, 32), third, (4, 16, 16)]
+    count, problem = fitting_levels(shapes, "cells")
+    assert count == 1
+    assert problem.startswith("Level 2 of cells, and what comes after, is left out")
+    assert fitting_levels(shapes[:2], "cells") == (1, "")
 
 
 def test_colours_are_no_axis_to_reduce():

@@ -51,8 +51,8 @@ def level_factors(
 
 def fitting_levels(
     shapes: Sequence[Sequence[int]], name: str, alike: Collection[int] = ()
-) -> tuple[list[int], list[str]]:
-    """Return which levels of a pyramid fit to its full resolution.
+) -> tuple[int, str]:
+    """Return how many levels of a pyramid fit to its full resolution.
 
     Parameters
     ----------
@@ -65,22 +65,18 @@ def fitting_levels(
 
     Returns
     -------
-    numbers : list of int
-        Levels from 1 up that fit and are coarser than all before.
-    problems : list of str
-        A sentence for each of the others.
+    count : int
+        Levels up to the first that does not fit, without the full resolution.
+    problem : str
+        A sentence about that one; empty if all fit.
     """
-    numbers: list[int] = []
-    problems: list[str] = []
-    last = (1.0,) * len(shapes[0])
+    last: Factors = (1.0,) * len(shapes[0])
     for number, shape in enumerate(shapes[1:], start=1):
         try:
             last = _coarser(shapes[0], shape, alike, last)
         except ImageError as error:
-            problems.append(left_out(number, name, error))
-        else:
-            numbers.append(number)
-    return numbers, problems
+            return number - 1, left_out(number, name, error)
+    return len(shapes) - 1, ""
 
 
 def left_out(number: int, name: str, error: BaseException) -> str:
@@ -101,7 +97,7 @@ def left_out(number: int, name: str, error: BaseException) -> str:
         One line.
     """
     reason = str(error) or type(error).__name__
-    return f"Level {number} of {name} is left out: {reason}"
+    return f"Level {number} of {name}, and what comes after, is left out: {reason}"
 
 
 def _factor(pairs: Sequence[tuple[int, int]]) -> float | None:
