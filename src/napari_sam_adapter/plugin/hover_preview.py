@@ -100,8 +100,8 @@ class HoverPreview:
         plane = workspace.plane_or_none()
         if plane is None or not self._is_ready(workspace, plane):
             return
-        self.overlay.prepare(workspace.image)
-        data = np.asarray(workspace.image.world_to_data(event.position))
+        self.overlay.prepare(workspace.frame)
+        data = np.asarray(workspace.frame.world_to_data(event.position))
         point = data[-plane.ndim :][list(plane.axes)]
         try:
             self._wanted = self._request(workspace, plane, point, event.modifiers)
@@ -171,7 +171,7 @@ class HoverPreview:
     def _show(self, workspace: Workspace, result: PlaneResult) -> None:
         assert result.prediction is not None  # only propagations come without
         mask = workspace.session.preferred_mask(result.prediction)
-        self.overlay.show(workspace.image, result.plane, [mask])
+        self.overlay.show(workspace.frame, result.plane, [mask])
 
     def _on_error(self, error: SamAdapterError) -> None:
         """Say nothing: the same error comes with the click."""

@@ -73,7 +73,7 @@ class SegmentAnythingWidget(QWidget):
         self.safekeeping, self.session_panel = session_feature(controller, load)
         self.weights = WeightsController()
         self.weights_window: WeightsWindow | None = None
-        self.image_panel = image_feature(controller)
+        self.levels, self.image_panel = image_feature(controller)
         self.model_panel = models = network_feature(controller)
         self.annotation_panel = annotation_feature(controller)
         self.review, self.volume_panel = volume_feature(controller)

@@ -14,6 +14,7 @@ from napari_sam_adapter.plugin import (
     prompt_reading,
     prompt_shapes,
 )
+from napari_sam_adapter.plugin.image_level import ImageLevel
 from napari_sam_adapter.plugin.image_session import start_session
 from napari_sam_adapter.plugin.layer_trio import LayerTrio
 from napari_sam_adapter.plugin.viewer_planes import plane_in_view
@@ -48,6 +49,8 @@ class Workspace:
         Whom to tell.
     labels : int array or None
         Objects that are there already; written in place.
+    level : int
+        Of a multiscale image; 0 for the full resolution.
 
     Raises
     ------
@@ -61,14 +64,21 @@ class Workspace:
         image: Image,
         owner: WorkspaceOwner,
         labels: npt.NDArray[np.integer[Any]] | None = None,
+        level: int = 0,
     ) -> None:
         self.image = image
-        self.session = start_session(image, labels)
+        self.level = ImageLevel(image, level)
+        self.session = start_session(self.level, labels)
         self.object_id = self.next_id
-        self.layers = LayerTrio(viewer, image, self)
+        self.layers = LayerTrio(viewer, self.frame, self)
         self._viewer = viewer
         self._owner = owner
         self._refused: SamAdapterError | None = None
+
+    @property
+    def frame(self) -> Layer:
+        """The layer whose data coordinates are those of the session."""
+        return self.level.frame
 
     @property
     def volume(self) -> Volume:
@@ -91,14 +101,14 @@ class Workspace:
         Returns
         -------
         Plane
-            In data coordinates of the image.
+            In pixels of the level.
 
         Raises
         ------
         PlaneError
             If there is none, see `viewer_planes`, or it lies outside the image.
         """
-        plane = plane_in_view(self._viewer, self.image)
+        plane = plane_in_view(self._viewer, self.frame)
         plane.check(self.session.labels.shape)
         return plane
 
@@ -126,8 +136,8 @@ class Workspace:
         plane = self.plane_or_none()
         if plane is None:
             return None
-        point = self.image.world_to_data(
-            self._viewer.cursor.position[-self.image.ndim :]
+        point = self.frame.world_to_data(
+            self._viewer.cursor.position[-self.frame.ndim :]
         )
         return float(point[plane.axes[0]]), float(point[plane.axes[1]])
 
@@ -239,6 +249,11 @@ class Workspace:
         if self.layers.labels is not None:
             labels_layer.repaint(self.layers.labels, self.session.labels)
 
+    def close(self) -> None:
+        """Let go of the image and of all layers; they stay in the viewer."""
+        self.layers.close()
+        self.level.close()
+
     # What the layers tell: see `TrioListener`.
 
     def on_layer_added(self, layer: Layer) -> None:
@@ -319,4 +334,4 @@ class Workspace:
 
     def _painted_axes(self) -> tuple[int, int]:
         plane = self.plane_or_none()
-        return prompt_layers.last_axes(self.image) if plane is None else plane.axes
+        return prompt_layers.last_axes(self.frame) if plane is None else plane.axes
