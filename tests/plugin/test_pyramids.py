@@ -6,9 +6,11 @@ import dask.array as da
 import numpy as np
 import pytest
 from tests.fakes import ReducingDiskPredictor
+from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, GatedPredictor, disks
 
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.planes import Plane, Volume
 
 FACTOR = 8
 """How much larger than `disks` the image is."""
@@ -207,3 +209,39 @@ def test_a_removed_image_takes_all_its_levels_along(scene):
     scene.viewer.layers.remove(image)
     assert scene.workspace is None
     assert list(scene.controller.workspaces) == []
+
+
+def zoom(scene, factor):
+    """Zoom, and draw as a window on a screen does: napari chooses the level then."""
+    scene.viewer.scene.camera.zoom *= factor
+    mouse.canvas_of(scene.viewer).on_draw(None)
+
+
+def test_a_click_is_first_looked_at_in_the_level_in_view(scene, autosaves):
+    image = scene.viewer.layers["cells"]
+    zoom(scene, 1 / 16)
+    assert image.data_level == 3
+    scene.click(in_world(LEFT))
+    z = scene.workspace.plane_in_view().position[0]
+    assert overlap(scene.labels[z] == 1, disk_at(LEFT)) > 0.95
+    assert scene.prompts.reduction == 8
+    assert scene.predictor.encoded[0].shape == (64, 64)  # of 256 pixels
+    zoom(scene, 16)
+    assert image.data_level < 3
+    scene.click(in_world((LEFT[0], LEFT[1] + 24)))
+    assert scene.prompts.reduction == 8  # that of the first click
+    scene.qtbot.waitUntil(lambda: bool(list(autosaves.glob("*.jsonl"))))
+    (path,) = autosaves.glob("*.jsonl")
+    full, *coarser = image.data
+    predictor = ReducingDiskPredictor(image_size=64)
+    again = replay(path, Volume(full, "zyx", levels=coarser), predictor)
+    assert np.array_equal(again.labels, scene.labels)
+
+
+def test_at_a_level_the_view_is_counted_in_its_pixels(scene):
+    choose_level(scene, 2)
+    image = scene.viewer.layers["cells"]
+    zoom(scene, 1 / 16)
+    assert image.data_level == 3
+    scene.click(in_world(LEFT))
+    assert scene.prompts.reduction == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +142,8 @@ class HoverPreview:
         if self._controller.is_new_object(positive) and workspace.known_prompts():
             object_id = workspace.next_id
         known = session.prompts(object_id, plane)
+        if known.is_empty:
+            known = replace(known, reduction=workspace.level.reduction(plane.axes))
         prompts = known.with_point((float(point[0]), float(point[1])), positive)
         prompts.check_inside(plane.shape(session.labels.shape))
         self._state.understood.check(prompts)

@@ -52,11 +52,31 @@ class ImageLevel:
         self.is_rgb = bool(image.rgb)
         self.frame: Layer = image
         self._image = image
+        self._factors = np.ones(image.ndim)
         if number > 0:
             self._factors = np.array(_factors(image, levels[number]))
             self.frame = self._build_frame()
             for name in TRANSFORMS:
                 getattr(image.events, name).connect(self._follow)
+
+    def reduction(self, axes: tuple[int, int]) -> float:
+        """Return how many pixels of the level make one of the level in view.
+
+        Parameters
+        ----------
+        axes : (int, int)
+            Of the plane in view.
+
+        Returns
+        -------
+        float
+            At least 1, which it is for images of one level.
+        """
+        if not self._image.multiscale:
+            return 1.0
+        in_view = self._image.downsample_factors[self._image.data_level]
+        found = [float(in_view[axis] / self._factors[axis]) for axis in axes]
+        return max(1.0, *found)
 
     def close(self) -> None:
         """Follow the image no longer."""

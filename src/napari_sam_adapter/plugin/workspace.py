@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from napari_sam_adapter.plugin.image_session import start_session
 from napari_sam_adapter.plugin.layer_trio import LayerTrio
 from napari_sam_adapter.plugin.viewer_planes import plane_in_view
 from napari_sam_adapter.volume.edits import Edit, NewObject, SetPrompts
+from napari_sam_adapter.volume.windows import Focus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,13 +127,13 @@ class Workspace:
         except PlaneError:
             return None
 
-    def focus(self) -> tuple[float, float] | None:
+    def focus(self) -> Focus | None:
         """Return where the mouse is on the plane in view.
 
         Returns
         -------
-        (row, column) or None
-            In pixels of the plane; None without a plane.
+        Focus or None
+            None without a plane.
         """
         plane = self.plane_or_none()
         if plane is None:
@@ -139,7 +141,9 @@ class Workspace:
         point = self.frame.world_to_data(
             self._viewer.cursor.position[-self.frame.ndim :]
         )
-        return float(point[plane.axes[0]]), float(point[plane.axes[1]])
+        rows, columns = plane.axes
+        reduction = self.level.reduction(plane.axes)
+        return Focus(float(point[rows]), float(point[columns]), reduction)
 
     def seed_in_view(self) -> Plane | None:
         """Return where a propagation begins: the plane in view, if it has a mask.
@@ -310,7 +314,11 @@ class Workspace:
 
     def _take_prompts(self) -> None:
         points, shapes = self.layers.points, self.layers.finished_shapes
-        changed = prompt_reading.merge(points, shapes, self.known_prompts())
+        known = self.known_prompts()
+        changed = prompt_reading.merge(points, shapes, known)
+        for plane in changed.keys() - known.keys():
+            reduction = self.level.reduction(plane.axes)
+            changed[plane] = replace(changed[plane], reduction=reduction)
         edits: list[Edit] = [
             SetPrompts(self.object_id, plane, prompts)
             for plane, prompts in changed.items()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.predictions import PackingPredictor, ReducingPredictor
 from napari_sam_adapter.volume.embedding_store import embedding_key
-from napari_sam_adapter.volume.window_search import FIRST, WindowSearch
-from napari_sam_adapter.volume.windows import is_large, window_at
+from napari_sam_adapter.volume.window_search import WindowSearch, first_side
+from napari_sam_adapter.volume.windows import Focus, is_large, window_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.windows import Window
+
+    Near = Focus | tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +101,14 @@ class PlanePredictor:
             self.cache.put(key, embedding)
         return embedding
 
-    def is_here(self, plane: Plane, near: tuple[float, float] | None = None) -> bool:
+    def is_here(self, plane: Plane, near: Near | None = None) -> bool:
         """Return whether a first prompt can be answered without encoding.
 
         Parameters
         ----------
         plane : Plane
             Cut of the volume.
-        near : (row, column) or None
+        near : Focus, (row, column) or None
             As in `embed_ahead`.
 
         Returns
@@ -116,16 +118,14 @@ class PlanePredictor:
         """
         return (plane, self.number, self._first_window(plane, near)) in self.cache
 
-    def embed_ahead(
-        self, plane: Plane, near: tuple[float, float] | None = None
-    ) -> None:
+    def embed_ahead(self, plane: Plane, near: Near | None = None) -> None:
         """Embed what the first prompt on a plane will probably need.
 
         Parameters
         ----------
         plane : Plane
             Cut of the volume.
-        near : (row, column) or None
+        near : Focus, (row, column) or None
             Where the user looks; counts on large planes only. By default the middle.
 
         Raises
@@ -135,14 +135,13 @@ class PlanePredictor:
         """
         self.embed(plane, window=self._first_window(plane, near))
 
-    def _first_window(
-        self, plane: Plane, near: tuple[float, float] | None
-    ) -> Window | None:
+    def _first_window(self, plane: Plane, near: Near | None) -> Window | None:
         shape, side = plane.shape(self.volume.shape), self.predictor.image_size
         if not is_large(shape, side):
             return None
-        middle = shape[0] / 2, shape[1] / 2
-        return window_at(near or middle, shape, side // FIRST)
+        focus = Focus(*(near or (shape[0] / 2, shape[1] / 2)))
+        look = first_side(side, focus.reduction)
+        return window_at((focus.row, focus.column), shape, look)
 
     def _pixels(
         self,

@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
-
-    Point = tuple[float, float]
+    from napari_sam_adapter.volume.plane_predictor import Near
 
 __all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
 
@@ -272,12 +271,12 @@ class Session(EditableLabels):
         own: npt.NDArray[np.bool_] = plane.view(self.labels) == object_id
         return own
 
-    def is_encoded(self, plane: Plane, near: Point | None = None) -> bool:
+    def is_encoded(self, plane: Plane, near: Near | None = None) -> bool:
         """Whether a plane can be asked about near a point without encoding it first."""
         predictor = self._plane_predictor
         return predictor is not None and predictor.is_here(plane, near)
 
-    def encode_plane(self, plane: Plane, near: Point | None = None) -> None:
+    def encode_plane(self, plane: Plane, near: Near | None = None) -> None:
         """Embed a plane, if large its part near a point, for any thread; see `mask`."""
         self._require_predictor().embed_ahead(plane, near)
 
