@@ -256,3 +256,14 @@ def test_planes_of_time_series_come_from_the_nearest_point_in_time_on():
     plane = Plane((2, 3), (1, 0))
     positions = [p.position for p in planes_around(plane, (3, 2, 5, 5))]
     assert positions == [(1, 0), (1, 1), (0, 0), (0, 1), (2, 0), (2, 1)]
+
+
+def test_large_slices_are_refused_after_the_first_window(open_scene, monkeypatch):
+    monkeypatch.setattr("napari_sam_adapter.plugin.kept_embeddings.GIBIBYTE", 10**6)
+    set_room(1)
+    scene = open_scene(unlike(np.tile(stack(LENGTH), (1, 10, 10))))
+    scene.predictor.image_size = 64
+    encode_all(scene)
+    scene.settle()
+    assert "Expected room for 8 slices, about " in scene.state.message.text
+    assert len(scene.predictor.encoded) == 1

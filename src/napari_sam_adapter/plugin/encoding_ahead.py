@@ -18,6 +18,7 @@ from napari_sam_adapter.plugin.kept_embeddings import give_room
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Phase, Progress
 from napari_sam_adapter.predictions import PackingPredictor
+from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
-    from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane
+    from napari_sam_adapter.volume.embedding_ahead import Pass
     from napari_sam_adapter.volume.planes import Plane
 
 SHOW_INTERVAL = 0.1
@@ -78,11 +79,11 @@ class EncodingAhead(Feature):
         self,
         workspace: Workspace,
         run: EncodingRun,
-        step: EmbeddedPlane | Estimate | None,
+        step: EmbeddedPlane | Estimate | Pass,
     ) -> None:
         if isinstance(step, Estimate):
             self._say(f"Encoding {step.text} in {step.folder}. Clicks go first.")
-        elif step is not None:
+        elif isinstance(step, EmbeddedPlane):
             run.count(step)
         if not _is_current(workspace, run.task):
             self._controller.segmenter.stop_encoding()

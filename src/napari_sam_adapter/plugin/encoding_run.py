@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.plugin.state import Progress
-from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane, embedding_steps
+from napari_sam_adapter.volume.embedding_ahead import (
+    EmbeddedPlane,
+    Pass,
+    count_windows,
+    embedding_steps,
+)
 from napari_sam_adapter.weight_store.folder import readable_size
 
 if TYPE_CHECKING:
@@ -44,13 +49,13 @@ class EncodingTask:
     store: EmbeddingStore
     planes: tuple[Plane, ...]
 
-    def steps(self) -> Iterator[EmbeddedPlane | Estimate | None]:
+    def steps(self) -> Iterator[EmbeddedPlane | Estimate | Pass]:
         """Encode, one pass at a time; for any thread.
 
         Yields
         ------
-        EmbeddedPlane, Estimate or None
-            One `Estimate`, after the first plane that was new; None in between.
+        EmbeddedPlane, Estimate or Pass
+            One `Estimate`, after the first pass.
 
         Raises
         ------
@@ -58,26 +63,26 @@ class EncodingTask:
             If all planes together have no room, or the disk does not take them.
         """
         is_estimated, done = False, 0
-        passes = embedding_steps(
+        for step in embedding_steps(
             self.volume, self.predictor, self.store, self.planes, batch=1
-        )
-        for step in passes:
+        ):
             if self.store.problem:
                 raise OutputError(
                     f"{self.store.problem} Slices are encoded when they are shown, as "
                     "before. Make room on the disk, and press the button again."
                 )
-            if isinstance(step, EmbeddedPlane):
-                done += 1
-                if not (is_estimated or step.was_there or step.problem):
-                    is_estimated = True
-                    yield self._estimate(step, len(self.planes) - done)
+            if isinstance(step, Pass) and not is_estimated:
+                is_estimated = True
+                yield self._estimate(step, len(self.planes) - done)
+            done += isinstance(step, EmbeddedPlane)
             yield step
 
-    def _estimate(self, step: EmbeddedPlane, left: int) -> Estimate:
+    def _estimate(self, first: Pass, left: int) -> Estimate:
         folder = self.store.folder
         assert folder is not None  # else there is nothing to estimate
-        each = sum(map(self.store.size_of, step.keys))
+        shape = self.planes[0].shape(self.volume.shape)
+        windows = count_windows(shape, self.predictor.image_size)
+        each = max(map(self.store.size_of, first.keys)) * windows
         estimate = Estimate(len(self.planes), each * len(self.planes), folder)
         if estimate.nbytes > self.store.budget:
             raise OutputError(
