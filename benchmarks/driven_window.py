@@ -34,6 +34,7 @@ def open_window() -> Viewer:
     settings = tempfile.mkdtemp(prefix="napari-")
     os.environ["NAPARI_CONFIG"] = os.path.join(settings, "settings.yaml")
     os.environ["NAPARI_SAM_ADAPTER_AUTOSAVE"] = os.path.join(settings, "autosave")
+    os.environ["NAPARI_SAM_ADAPTER_EMBEDDINGS"] = os.path.join(settings, "embeddings")
     import napari
 
     viewer = napari.Viewer(title="napari-sam-adapter")

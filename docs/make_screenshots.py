@@ -40,7 +40,9 @@ PASSES = 40
 
 def main() -> None:
     # the same window on every machine, and no preferences of whoever runs it
-    os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
+    settings = Path(tempfile.mkdtemp())
+    os.environ["NAPARI_CONFIG"] = str(settings / "settings.yaml")
+    os.environ["NAPARI_SAM_ADAPTER_EMBEDDINGS"] = str(settings / "embeddings")
     FOLDER.mkdir(exist_ok=True)
     for name in sys.argv[1:] or PICTURES:
         with Stage() as stage:

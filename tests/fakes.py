@@ -111,6 +111,30 @@ class PackingDiskPredictor(DiskPredictor):
         return DiskEmbedding(arrays["features"].astype(np.float32))
 
 
+class ReducingDiskPredictor(PackingDiskPredictor):
+    """A disk predictor that can be shown a plane with fewer pixels than it has."""
+
+    def encode_reduced(
+        self, image: npt.NDArray[np.uint8], shape: tuple[int, int]
+    ) -> DiskEmbedding:
+        return _enlarged(self.encode(image), shape)
+
+    def unpack(
+        self, arrays: dict[str, npt.NDArray[np.float16]], shape: tuple[int, int]
+    ) -> DiskEmbedding:
+        small = DiskEmbedding(arrays["features"].astype(np.float32))
+        return _enlarged(small, shape)
+
+
+def _enlarged(embedding: DiskEmbedding, shape: tuple[int, int]) -> DiskEmbedding:
+    small = embedding.features
+    rows, columns = (
+        np.arange(length) * short // length
+        for length, short in zip(shape, small.shape, strict=True)
+    )
+    return DiskEmbedding(small[np.ix_(rows, columns)])
+
+
 def _regions_asked_for(
     grey: npt.NDArray[np.float32], prompts: Prompts
 ) -> npt.NDArray[np.bool_]:

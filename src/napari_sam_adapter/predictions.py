@@ -194,6 +194,14 @@ class Predictor(Protocol):
 
 
 @runtime_checkable
+class ReducingPredictor(Predictor, Protocol):
+    """A predictor that may be shown a plane with fewer pixels than it has."""
+
+    def encode_reduced(self, image: npt.NDArray[Any], shape: tuple[int, int]) -> Any:
+        """Embed a plane of some shape from a smaller picture of it."""
+
+
+@runtime_checkable
 class PackingPredictor(Predictor, Protocol):
     """A predictor whose embeddings can be kept: as plain arrays, and back."""
 

@@ -44,6 +44,9 @@ class Prompts:
         A rough mask of the object.
     polygons : tuple of Polygon
         Outlines; see `without_polygons` for how they are asked.
+    reduction : float
+        How many pixels made one on the screen when it was asked, if more than one: how
+        much of a large plane to look at where nothing else tells the size.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Prompts:
     scribbles: tuple[Scribble, ...] = ()
     mask: npt.NDArray[np.bool_] | None = None
     polygons: tuple[Polygon, ...] = ()
+    reduction: float = 1.0
 
     def __post_init__(self) -> None:
         points = as_points(self.points, "points")

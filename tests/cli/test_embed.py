@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tifffile
+from tests.cli.test_segment import write_pyramid
 from tests.fakes import PackingDiskPredictor
 
 from napari_sam_adapter.cli.main import main
@@ -53,6 +54,16 @@ def test_slices_along_another_axis_are_embedded(
 ) -> None:
     assert run_kept("embed", volume, "--embeddings", tmp_path / "e", "--axis", "x") == 0
     assert {image.shape for image in predictor.encoded} == {(12, 40)}
+
+
+def test_a_level_of_a_pyramid_is_embedded(
+    run_kept: Run, predictor: PackingDiskPredictor, tmp_path: Path, pixels: np.ndarray
+) -> None:
+    write_pyramid(tmp_path / "a.zarr", pixels)
+    asked = "--embeddings", tmp_path / "e", "--level", 1
+    assert run_kept("embed", tmp_path / "a.zarr", *asked) == 0
+    assert {image.shape for image in predictor.encoded} == {(20, 25)}
+    assert run_kept("embed", tmp_path / "a.zarr", *asked[:2], "--level", 5) == 2
 
 
 def test_slices_without_structure_are_named(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from tests.cli.conftest import CENTRES, Refused, Run
+from tests.cli.test_segment import write_pyramid
 from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.cli.main import main
@@ -50,6 +51,23 @@ def test_a_session_gives_the_same_labels_without_a_display(
     again = open_image(output)
     np.testing.assert_array_equal(np.asarray(again.data), session.labels)
     assert again.scale == open_image(volume).scale
+
+
+def test_a_session_on_a_level_of_a_pyramid_finds_its_level(
+    pixels: np.ndarray, tmp_path: Path
+) -> None:
+    image, output = tmp_path / "a.zarr", tmp_path / "labels.zarr"
+    write_pyramid(image, pixels)
+    level = open_image(image).level(1)
+    journal = tmp_path / "journal.jsonl"
+    session = Session(level.data, DiskPredictor(), axes="zyx", journal=journal)
+    z, *point = CENTRES[0]
+    session.apply(
+        NewObject(1), AddPoint(1, Plane((1, 2), (z,)), (point[0] / 2, point[1] / 2))
+    )
+    arguments = ["replay", journal, "--image", image, "--output", output]
+    assert main(list(map(str, arguments)), load) == 0
+    assert open_image(output).scale == level.scale
 
 
 def test_the_methods_sentence_is_all_that_is_printed(

@@ -108,6 +108,54 @@ def write_zarr(path: Path, pixels: np.ndarray) -> None:
     zarr.create_array(path, data=pixels, chunks=(1, 40, 50))
 
 
+def write_pyramid(path: Path, pixels: np.ndarray, third: tuple[int, ...] = ()) -> None:
+    """Write two levels of an OME-Zarr image, and an empty third one of some shape."""
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    paths = ["0", "1", "2"] if third else ["0", "1"]
+    datasets = [
+        {
+            "path": name,
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [3.0, 0.5 * 2**i, 0.5 * 2**i]}
+            ],
+        }
+        for i, name in enumerate(paths)
+    ]
+    names = [{"name": letter} for letter in "zyx"]
+    group.attrs["multiscales"] = [{"axes": names, "datasets": datasets}]
+    group.create_array("0", data=pixels, chunks=(1, 40, 50))
+    group.create_array("1", data=pixels[:, ::2, ::2], chunks=(1, 20, 25))
+    if third:
+        group.create_array("2", shape=third, dtype=pixels.dtype)
+
+
+def test_a_level_of_a_pyramid_is_segmented_in_its_own_pixels(
+    run: Run, pixels: np.ndarray, tmp_path: Path, balls: list[np.ndarray]
+) -> None:
+    path, full, half = (tmp_path / name for name in ("a.zarr", "0.zarr", "1.zarr"))
+    write_pyramid(path, pixels)
+    assert run("segment", path, "-p", POINT, "--propagate", "-o", full) == 0
+    asked = "-p", "5,6,6", "--propagate", "--level", 1
+    assert run("segment", path, *asked, "-o", half) == 0
+    labels = open_image(half)
+    assert labels.scale == (3, 1, 1)
+    assert open_image(full).scale == (3, 0.5, 0.5)
+    assert overlap(np.asarray(labels.data) == 1, balls[0][:, ::2, ::2]) > 0.7
+
+
+def test_a_level_that_is_not_there_or_does_not_fit_is_told(
+    run: Run, pixels: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = tmp_path / "a.zarr", tmp_path / "labels.tif"
+    write_pyramid(path, pixels, third=(3, 10, 30))
+    assert run("segment", path, "-p", POINT, "--level", 2, "-o", output) == 2
+    told = capsys.readouterr().err
+    assert "0 to 1, got 2" in told
+    assert "Level 2 of a.zarr, and what comes after, is left out" in told
+    assert run("segment", path, "-p", POINT, "-o", output) == 0
+    assert "is left out" in capsys.readouterr().err
+
+
 def write_nifti(path: Path, pixels: np.ndarray) -> None:
     nibabel.save(nibabel.Nifti1Image(pixels.T, np.eye(4)), path)
 

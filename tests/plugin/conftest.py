@@ -143,18 +143,26 @@ def autosaves(tmp_path_factory, monkeypatch):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def embeddings(tmp_path_factory, monkeypatch):
+    """A folder of embeddings of its own."""
+    folder = tmp_path_factory.mktemp("cache") / "embeddings"
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_EMBEDDINGS", str(folder))
+    return folder
+
+
 @pytest.fixture
 def make_scene(make_napari_viewer_proxy, qtbot):
     """Build scenes: an image in a real window with the widget in a dock."""
     scenes = []
 
-    def build(image, before=None, **options):
+    def build(image, before=None, predictor=None, **options):
         viewer = make_napari_viewer_proxy()
         if before is not None:
             before(viewer)
         if image is not None:
             viewer.add_image(image, **options)
-        predictor = GatedPredictor()
+        predictor = predictor or GatedPredictor()
         loads = []
 
         def load(choice):

@@ -10,7 +10,8 @@ import pytest
 from tests.fakes import DiskEmbedding, DiskPredictor, PackingDiskPredictor
 from tests.volume.conftest import LEFT
 
-from napari_sam_adapter.volume.embedding_ahead import embed_ahead
+from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.volume.embedding_ahead import count_windows, embed_ahead
 from napari_sam_adapter.volume.embedding_store import (
     ABANDONED,
     EmbeddingStore,
@@ -19,6 +20,7 @@ from napari_sam_adapter.volume.embedding_store import (
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.planes import Plane, Volume
 from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.windows import all_windows
 
 ARRAYS = {
     "features": np.linspace(-3, 3, 96).astype(np.float16).reshape(1, 4, 4, 6),
@@ -231,6 +233,30 @@ def test_the_windows_of_large_planes_are_embedded_ahead(volume, store):
     predictor.encoded.clear()
     segment(volume, store, predictor)
     assert (side, side) not in {image.shape for image in predictor.encoded}
+
+
+def test_a_large_plane_is_read_window_by_window_and_an_empty_one_named(store):
+    class Watched:
+        shape, dtype = (2, 120, 130), np.dtype(np.uint8)
+
+        def __getitem__(self, index):
+            z, rows, _ = index
+            assert len(range(*rows.indices(120))) <= 20
+            if z == 1:
+                return np.full((120, 130), 7, np.uint8)[index[1:]]
+            return np.arange(120 * 130).reshape(120, 130).astype(np.uint8)[index[1:]]
+
+    predictor = PackingDiskPredictor(image_size=40)
+    volume = Volume(Watched(), intensity=IntensityMapping())
+    planes = [Plane((1, 2), (z,)) for z in range(2)]
+    first, second = embed_ahead(volume, predictor, store, planes)
+    assert not first.problem
+    assert "structure" in second.problem
+    expected = {
+        embedding_key(image, predictor.description) for image in predictor.encoded
+    }
+    assert all(key in store for key in expected)
+    assert count_windows((120, 130), 40) == len(all_windows((120, 130), 20))
 
 
 WRITER = """

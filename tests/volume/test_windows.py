@@ -15,6 +15,7 @@ from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.window_search import WindowSearch
 from napari_sam_adapter.volume.windows import (
+    Focus,
     Window,
     all_windows,
     is_large,
@@ -238,3 +239,24 @@ def test_prompts_are_cropped():
     assert inside.scribbles[0].path.tolist() == [[9, 11], [18, 19]]
     assert inside.mask is not None
     assert inside.mask.sum() == 100
+
+
+@pytest.mark.parametrize(
+    ("reduction", "shape"),
+    [(1, (32, 32)), (1.2, (32, 32)), (2, (64, 64)), (4, (128, 128)), (64, SHAPE)],
+)
+def test_the_first_look_is_as_coarse_as_the_view(reduction, shape):
+    prompts = Prompts([(100, 75)], reduction=reduction)
+    search = WindowSearch(prompts, SHAPE, INPUT)
+    assert search.window is not None
+    assert search.window.shape == shape
+    session, predictor = session_of(disk(SHAPE, (100, 75), 5))
+    session.encode_plane(PLANE, Focus(100, 75, reduction))
+    assert predictor.encoded[0].shape == shape
+
+
+def test_the_view_does_not_matter_where_the_size_is_known():
+    box = Prompts(box=(90, 65, 110, 85), reduction=16)
+    search = WindowSearch(box, SHAPE, INPUT)
+    assert search.window is not None
+    assert search.window.shape == (128, 128)

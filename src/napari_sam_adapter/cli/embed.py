@@ -29,6 +29,7 @@ def embed(
     embeddings: options.EmbeddingsOption,
     axis: options.AxisOption = None,
     channel: options.ChannelOption = None,
+    level: options.LevelOption = 0,
     model: options.ModelOption = "tiny",
     adapter: options.AdapterOption = None,
     device: options.DeviceOption = "auto",
@@ -42,11 +43,10 @@ def embed(
     """
     from tqdm import tqdm
 
-    from napari_sam_adapter.image_io import open_image
+    from napari_sam_adapter.cli.segment import open_channel
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
 
-    opened = open_image(image)
-    opened = opened if channel is None else opened.channel(channel)
+    opened = open_channel(image, channel, level)
     planes = list(_planes(opened, axis))
     store = EmbeddingStore(embeddings, int(budget * GIBIBYTE))
     predictor = loader_of(context)(model, adapter, device, preprocessing)
@@ -87,7 +87,8 @@ def _steps(
             "Expected a model whose embeddings can be kept, got "
             f"{type(predictor).__name__}. Choose another --model."
         )
-    volume = Volume(image.data, image.axes, trained_window(predictor))
+    window = trained_window(predictor)
+    volume = Volume(image.data, image.axes, window, image.levels)
     for step in embed_ahead(volume, predictor, store, planes, batch):
         if store.problem:
             raise OutputError(f"{store.problem} Make room, or choose another folder.")

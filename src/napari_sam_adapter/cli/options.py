@@ -103,6 +103,14 @@ PropagateOption = Annotated[
 StartOption = Annotated[int | None, typer.Option(help="First slice to propagate to.")]
 StopOption = Annotated[int | None, typer.Option(help="Last slice to propagate to.")]
 ChannelOption = Annotated[int | None, typer.Option(help="Channel to segment, from 0.")]
+LevelOption = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Level of a pyramid, 0 for its full resolution. Coordinates and labels "
+        "are those of the level.",
+    ),
+]
 ModelOption = Annotated[
     str, typer.Option(help="Name (see: napari-sam-adapter models) or file.")
 ]

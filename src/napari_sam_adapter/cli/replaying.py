@@ -30,8 +30,9 @@ def replay(
     methods: options.MethodsOption = False,
 ) -> None:
     """Do a saved session again: the same labels, bit for bit on the same device."""
+    from napari_sam_adapter.cli.segment import open_channel
     from napari_sam_adapter.errors import OutputError
-    from napari_sam_adapter.image_io import open_image, save_labels
+    from napari_sam_adapter.image_io import save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
     from napari_sam_adapter.volume.methods import methods_sentence
 
@@ -39,8 +40,7 @@ def replay(
         raise OutputError("Expected something to do. Give --output, --methods or both.")
     if output is not None:
         check_labels_path(output, overwrite)
-    opened = open_image(image)
-    opened = opened if channel is None else opened.channel(channel)
+    opened = _level_of(session, open_channel(image, channel))
     done = _repeat(session, opened, loader_of(context), device)
     if output is not None:
         like = opened if done.labels.shape == opened.label_shape else None
@@ -57,14 +57,28 @@ def _repeat(
 
     from napari_sam_adapter.volume.described import DescribedPredictors
     from napari_sam_adapter.volume.journal import replay_steps
+    from napari_sam_adapter.volume.planes import Volume
 
     predictors = DescribedPredictors(partial(_load, load), device=device)
-    steps = replay_steps(path, image.data, predictors, axes=_axes(path, image))
+    volume = Volume(image.data, _axes(path, image), levels=image.levels)
+    steps = replay_steps(path, volume, predictors)
     first = next(steps)
     bar = tqdm(steps, "replaying", first.total, unit="edit", delay=1, disable=None)
     for _ in bar:
         pass
     return first.session
+
+
+def _level_of(path: Path, image: OpenedImage) -> OpenedImage:
+    """Return the level of a pyramid on which a session was made."""
+    from napari_sam_adapter.volume.journal_file import find_journal, read_journal
+
+    shape = read_journal(find_journal(path))[0].image["shape"]
+    for number in range(len(image.levels) + 1):
+        level = image.level(number)
+        if shape in (list(level.data.shape), list(level.label_shape)):
+            return level
+    return image
 
 
 def _axes(path: Path, image: OpenedImage) -> str:

@@ -36,6 +36,7 @@ def segment(
     start: options.StartOption = None,
     stop: options.StopOption = None,
     channel: options.ChannelOption = None,
+    level: options.LevelOption = 0,
     model: options.ModelOption = "tiny",
     adapter: options.AdapterOption = None,
     device: options.DeviceOption = "auto",
@@ -57,7 +58,7 @@ def segment(
     asked = PromptOptions(
         point or (), negative or (), box or (), separate, axis, propagate, start, stop
     )
-    task = Task.of(open_channel(image, channel), asked)
+    task = Task.of(open_channel(image, channel, level), asked)
     predictor = loader_of(context)(model, adapter, device, preprocessing)
     session, reports = _run(task, predictor, embeddings)
     save_labels(output, session.labels, task.image, overwrite)
@@ -110,8 +111,10 @@ def check_apart(kind: str, path: Path, other_kind: str, other: Path) -> None:
         )
 
 
-def open_channel(path: Path, channel: int | None) -> OpenedImage:
+def open_channel(path: Path, channel: int | None, level: int = 0) -> OpenedImage:
     """Open an image, or one channel of it.
+
+    Says on stderr which levels of a pyramid cannot be used.
 
     Parameters
     ----------
@@ -119,6 +122,8 @@ def open_channel(path: Path, channel: int | None) -> OpenedImage:
         The file.
     channel : int or None
         The channel; None for the whole image.
+    level : int
+        Of a pyramid.
 
     Returns
     -------
@@ -128,11 +133,14 @@ def open_channel(path: Path, channel: int | None) -> OpenedImage:
     Raises
     ------
     ImageError
-        If the file is no image, or there is no such channel.
+        If the file is no image, or there is no such channel or level.
     """
     from napari_sam_adapter.image_io import open_image
 
     image = open_image(path)
+    if image.problem:
+        typer.echo(image.problem, err=True)
+    image = image.level(level)
     return image if channel is None else image.channel(channel)
 
 
@@ -148,7 +156,8 @@ def _run(
     from napari_sam_adapter.volume.session import Session
 
     window = trained_window(predictor)
-    volume = Volume(task.image.data, task.image.axes, window)
+    image = task.image
+    volume = Volume(image.data, image.axes, window, image.levels)
     store = None if embeddings is None else EmbeddingStore(embeddings)
     session = Session(volume, predictor, spacing=task.spacing, store=store)
     steps = segment_objects(session, task.objects, task.plans)

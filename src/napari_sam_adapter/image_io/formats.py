@@ -63,8 +63,8 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
     Parameters
     ----------
     path : str or path
-        TIFF or OME-TIFF (the first image in the file), OME-Zarr or zarr folder (full
-        resolution), NIfTI, PNG, JPEG or NumPy file. PNG, JPEG and ``.nii.gz`` can
+        TIFF or OME-TIFF (the first image in the file), OME-Zarr or zarr folder (all
+        levels), NIfTI, PNG, JPEG or NumPy file. PNG, JPEG and ``.nii.gz`` can
         only be read whole.
 
     Returns

@@ -151,6 +151,31 @@ class LazyArray:
         """
         return self._view([self._order[axis] for axis in order], self._fixed)
 
+    def like(self, source: ArrayLike) -> LazyArray:
+        """Return the same view of another array.
+
+        Parameters
+        ----------
+        source : ArrayLike
+            With as many axes as the source of this view, and as long ones where this
+            view shows one index only.
+
+        Returns
+        -------
+        LazyArray
+            Nothing is read.
+
+        Raises
+        ------
+        ImageError
+            If it has another number of axes.
+        """
+        if len(source.shape) != len(self._source.shape):
+            raise ImageError(
+                f"Expected {len(self._source.shape)} axes, got {len(source.shape)}."
+            )
+        return LazyArray(source, self._name, order=self._order, fixed=self._fixed)
+
     def _view(self, order: Sequence[int], fixed: Mapping[int, int]) -> LazyArray:
         view = LazyArray(
             self._source, self._name, order=order, fixed=fixed, dtype=self.dtype

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
+from napari_sam_adapter.image_io.levels import fitting_levels, left_out
 from napari_sam_adapter.image_io.opened_image import NO_UNIT, OpenedImage, describe
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ UNIT_WORDS = {
 
 
 def open_zarr(path: Path) -> OpenedImage:
-    """Open the full resolution of an OME-Zarr image, or a zarr array.
+    """Open an OME-Zarr image with all its levels, or a zarr array.
 
     Parameters
     ----------
@@ -67,7 +69,9 @@ def open_zarr(path: Path) -> OpenedImage:
 
 
 def write_zarr(path: Path, image: OpenedImage) -> None:
-    """Write labels as OME-Zarr 0.4 of one resolution.
+    """Write labels as OME-Zarr 0.4; large ones with coarser levels.
+
+    A level has every other row and column of the one before, until it is one chunk.
 
     Parameters
     ----------
@@ -78,12 +82,19 @@ def write_zarr(path: Path, image: OpenedImage) -> None:
     """
     import zarr
 
-    data = np.asarray(image.data)
+    levels = [np.asarray(image.data)]
+    while max(levels[-1].shape[-2:]) > CHUNK:
+        levels.append(levels[-1][..., ::2, ::2])
     group = zarr.open_group(path, mode="w-", zarr_format=2)
-    group.attrs.update(_metadata(image))
+    group.attrs.update(_metadata(image, len(levels)))
+    for number, data in enumerate(levels):
+        _write_level(group, str(number), data)
+
+
+def _write_level(group: Any, name: str, data: Any) -> None:
     chunks = (1,) * (data.ndim - 2) + tuple(min(CHUNK, n) for n in data.shape[-2:])
     array = group.create_array(
-        "0",
+        name,
         shape=data.shape,
         dtype=data.dtype,
         chunks=chunks,
@@ -111,15 +122,33 @@ def _plain(array: Any, path: Path) -> OpenedImage:
 
 
 def _multiscale(group: Any, image: dict[str, Any], path: Path) -> OpenedImage:
-    level = image["datasets"][0]
-    array = group[level["path"]]
+    first, *others = image["datasets"]
+    array = group[first["path"]]
     axes, units = _axes(image.get("axes"), array.ndim)
-    factors = _scales(level, array.ndim) * _scales(image, array.ndim)
+    factors = _scales(first, array.ndim) * _scales(image, array.ndim)
     sizes = {
         letter: (float(factor), unit)
         for letter, factor, unit in zip(axes, factors, units, strict=True)
     }
-    return describe(LazyArray(array, str(path)), axes, sizes, path)
+    full = describe(LazyArray(array, str(path)), axes, sizes, path)
+    return _with_levels(full, group, [entry["path"] for entry in others])
+
+
+def _with_levels(full: OpenedImage, group: Any, names: list[str]) -> OpenedImage:
+    """Add the coarser levels that are there and fit, and say which ones do not."""
+    assert isinstance(full.data, LazyArray)
+    found: list[LazyArray] = []
+    problem = ""
+    for number, name in enumerate(names, start=1):
+        try:
+            found.append(full.data.like(group[name]))
+        except Exception as error:  # noqa: BLE001  zarr raises anything
+            problem = left_out(number, full.name, error)
+            break
+    shapes = [level.shape for level in (full.data, *found)]
+    alike = [axis for axis, letter in enumerate(full.axes) if letter == "c"]
+    count, mismatch = fitting_levels(shapes, full.name, alike)
+    return replace(full, levels=tuple(found[:count]), problem=mismatch or problem)
 
 
 def _axes(axes: Any, ndim: int) -> tuple[str, list[str]]:
@@ -137,7 +166,7 @@ def _scales(entry: dict[str, Any], ndim: int) -> Any:
     return product
 
 
-def _metadata(image: OpenedImage) -> dict[str, Any]:
+def _metadata(image: OpenedImage, levels: int) -> dict[str, Any]:
     # Specification: https://ngff.openmicroscopy.org/0.4/
     kinds = {"t": "time", "c": "channel"}
     axes = []
@@ -146,12 +175,18 @@ def _metadata(image: OpenedImage) -> dict[str, Any]:
         if unit in UNIT_WORDS:
             axis["unit"] = UNIT_WORDS[unit]
         axes.append(axis)
-    scale = {"type": "scale", "scale": list(image.scale)}
-    level = {"path": "0", "coordinateTransformations": [scale]}
+    datasets = [_dataset(number, image.scale) for number in range(levels)]
     multiscale = {
         "version": "0.4",
         "name": image.name,
         "axes": axes,
-        "datasets": [level],
+        "datasets": datasets,
     }
     return {"multiscales": [multiscale], "image-label": {"version": "0.4"}}
+
+
+def _dataset(number: int, scale: tuple[float, ...]) -> dict[str, Any]:
+    factors = [1] * (len(scale) - 2) + [2**number] * 2
+    sizes = [size * factor for size, factor in zip(scale, factors, strict=True)]
+    transformation = {"type": "scale", "scale": sizes}
+    return {"path": str(number), "coordinateTransformations": [transformation]}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
+from napari_sam_adapter.image_io.levels import level_factors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +71,10 @@ class OpenedImage:
         Name for messages and layers.
     affine : (4, 4) float array, optional
         Voxel (x, y, z) to world matrix of a NIfTI file.
+    levels : tuple of LazyArray or array
+        The same with fewer and fewer pixels, if it is a pyramid.
+    problem : str
+        A sentence about levels that cannot be used.
     """
 
     data: LazyArray | npt.NDArray[Any]
@@ -78,6 +83,8 @@ class OpenedImage:
     units: tuple[str, ...]
     name: str = ""
     affine: npt.NDArray[np.float64] | None = None
+    levels: tuple[LazyArray | npt.NDArray[Any], ...] = ()
+    problem: str = ""
 
     @property
     def is_colour(self) -> bool:
@@ -125,15 +132,50 @@ class OpenedImage:
                 f"Expected a channel below {count}, got {number}: {self.name} has the "
                 f"axes {self.axes!r}."
             )
-        lazy = LazyArray(self.data, self.name)
         keep = [i for i, letter in enumerate(self.label_axes) if letter != "c"]
         return replace(
             self,
-            data=lazy.take(axis, number),
+            data=LazyArray(self.data, self.name).take(axis, number),
+            levels=tuple(
+                LazyArray(level, self.name).take(axis, number) for level in self.levels
+            ),
             axes=self.axes.replace("c", ""),
             scale=tuple(self.scale[i] for i in keep),
             units=tuple(self.units[i] for i in keep),
         )
+
+    def level(self, number: int) -> OpenedImage:
+        """Return a level of a pyramid as an image of its own, without reading it.
+
+        Parameters
+        ----------
+        number : int
+            0 for this image, 1 for the next coarser level.
+
+        Returns
+        -------
+        OpenedImage
+            With the scale of its pixels, and the levels that are coarser still.
+
+        Raises
+        ------
+        ImageError
+            If there is no such level.
+        """
+        if not 0 <= number <= len(self.levels):
+            known = f"0 to {len(self.levels)}" if self.levels else "only 0"
+            raise ImageError(
+                f"Expected a level that {self.name} has, {known}, got {number}. "
+                f"{self.problem}".strip()
+            )
+        if number == 0:
+            return self
+        data = self.levels[number - 1]
+        alike = [axis for axis, letter in enumerate(self.label_axes) if letter == "c"]
+        shape = data.shape[: len(self.label_axes)]
+        factors = level_factors(self.label_shape, shape, alike)
+        scale = [s * f for s, f in zip(self.scale, factors, strict=True)]
+        return replace(self, data=data, scale=tuple(scale), levels=self.levels[number:])
 
 
 def describe(

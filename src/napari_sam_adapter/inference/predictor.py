@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -165,6 +166,18 @@ class SamPredictor:
             If the pixels cannot be segmented.
         """
         return self.encode_batch([image])[0]
+
+    def encode_reduced(
+        self, image: npt.NDArray[Any], shape: tuple[int, int]
+    ) -> ImageEmbedding:
+        """Encode a plane of some (rows, columns) from a smaller picture of it.
+
+        Returns
+        -------
+        ImageEmbedding
+            Prompts and masks are in pixels of the plane.
+        """
+        return replace(self.encode(image), frame=self._frame_of(shape))
 
     @torch.inference_mode()
     def encode_batch(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:

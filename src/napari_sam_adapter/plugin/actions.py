@@ -100,6 +100,11 @@ ACTIONS = {
             "The object is not on this slice: do not follow it further.",
             "Shift-E",
         ),
+        Action(
+            "encode_all",
+            "Encode all slices",
+            "Do the slow part of all slices ahead, and keep it on the disk.",
+        ),
         Action("stop", "Stop", "Stop what is running.", "H"),
         Action(
             "release_paint",

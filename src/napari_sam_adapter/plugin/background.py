@@ -33,8 +33,9 @@ class Priority(IntEnum):
     AHEAD = 4
     SAVE = 5
     OPEN = 6
-    PROPAGATION = 7
-    TRAINING = 8
+    ENCODING = 7
+    PROPAGATION = 8
+    TRAINING = 9
 
 
 def _nothing() -> None:

@@ -104,7 +104,7 @@ class CandidateChoice(Feature):
             self._show_nothing()
             return
         if self._controller.state.tool is not Tool.NONE:
-            self.overlay.prepare(workspace.image)  # ahead of the first click
+            self.overlay.prepare(workspace.frame)  # ahead of the first click
         object_id, session = workspace.object_id, workspace.session
         shown = workspace, object_id, plane, session.revision(object_id, plane)
         if shown == self._shown:
@@ -128,7 +128,7 @@ class CandidateChoice(Feature):
             for candidate, thumbnail in zip(candidates, thumbnails(masks), strict=True)
         )
         state.chosen = session.chosen_candidate(workspace.object_id, plane)
-        self.overlay.show(workspace.image, plane, masks)
+        self.overlay.show(workspace.frame, plane, masks)
 
     def _show_nothing(self) -> None:
         self._controller.state.choices = ()

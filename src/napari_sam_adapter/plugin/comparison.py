@@ -257,7 +257,7 @@ class Comparison:
         networks = [p.predictor for p in (task.first, task.second) if p is not None]
         first, second = map(_name_of, networks)
         masks = tuple(answer.mask for answer in result.answers)
-        self._outlines.show(workspace.image, task.plane, masks, (first, second))
+        self._outlines.show(workspace.frame, task.plane, masks, (first, second))
         scores = tuple(_score(answer) for answer in result.answers)
         self._state.answer = Agreement(
             (first, second), (scores[0], scores[1]), _iou(*masks)

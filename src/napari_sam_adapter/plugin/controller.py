@@ -262,10 +262,9 @@ class Controller:
 
     def on_layer_removed(self, layer: Layer) -> None:
         """Let go of an image or of one of our layers."""
-        workspace = self.workspaces.take_out(layer)
-        if workspace is not None:
+        for workspace in self.workspaces.take_out(layer):
             self._segmenter.forget(workspace)
-            workspace.layers.close()
+            workspace.close()
             if workspace is self.workspace:
                 self.choose_image(None)
         for workspace in self.workspaces:

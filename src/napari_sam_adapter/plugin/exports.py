@@ -178,7 +178,7 @@ class Exports(Feature):
 
 
 def _task(workspace: Workspace, path: Path) -> ExportTask:
-    session, image = workspace.session, workspace.image
+    session = workspace.session
     try:
         labels = session.labels.copy()  # the user goes on meanwhile
     except MemoryError as error:
@@ -187,19 +187,20 @@ def _task(workspace: Workspace, path: Path) -> ExportTask:
             f"Expected {size:.1f} GiB of free memory for a copy of the labels, got "
             "less. Close other images first."
         ) from error
-    source = image.source.path
-    return ExportTask(path, labels, described(image), session.objects.classes, source)
+    source = workspace.image.source.path
+    like = described(workspace.level)
+    return ExportTask(path, labels, like, session.objects.classes, source)
 
 
 def _measuring(workspace: Workspace) -> Measuring:
-    session, image = workspace.session, workspace.image
-    axes = axes_of(image)
+    session, frame = workspace.session, workspace.frame
+    axes = axes_of(frame)
     return Measuring(
         session.labels,
-        described(image).data,
+        workspace.level.data,
         axes,
         session.spacing,
-        unit_of(axes, units_of(image)),
+        unit_of(axes, units_of(frame)),
         session.objects.names,
         session.objects.classes,
     )

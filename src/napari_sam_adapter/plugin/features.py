@@ -16,6 +16,7 @@ from napari_sam_adapter.plugin.comparison_panel import ComparisonPanel
 from napari_sam_adapter.plugin.image_panel import ImagePanel
 from napari_sam_adapter.plugin.image_window import ImageWindow
 from napari_sam_adapter.plugin.image_window_panel import ImageWindowPanel
+from napari_sam_adapter.plugin.level_choice import LevelChoice
 from napari_sam_adapter.plugin.model_panel import ModelPanel
 from napari_sam_adapter.plugin.object_editing import ObjectEditing
 from napari_sam_adapter.plugin.object_panel import ObjectPanel
@@ -40,11 +41,13 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.training_task import Trainer
 
 
-def image_feature(controller: Controller) -> ImagePanel:
-    """Choose the image."""
-    panel = ImagePanel()
+def image_feature(controller: Controller) -> tuple[LevelChoice, ImagePanel]:
+    """Choose the image, and a level of it."""
+    levels, panel = LevelChoice(controller), ImagePanel()
     panel.image_chosen.connect(controller.choose_image)
-    return panel
+    panel.level_chosen.connect(levels.choose)
+    levels.changed.connect(lambda: panel.show_levels(levels.titles, levels.number))
+    return levels, panel
 
 
 def image_window_feature(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +101,8 @@ class HoverPreview:
         plane = workspace.plane_or_none()
         if plane is None or not self._is_ready(workspace, plane):
             return
-        self.overlay.prepare(workspace.image)
-        data = np.asarray(workspace.image.world_to_data(event.position))
+        self.overlay.prepare(workspace.frame)
+        data = np.asarray(workspace.frame.world_to_data(event.position))
         point = data[-plane.ndim :][list(plane.axes)]
         try:
             self._wanted = self._request(workspace, plane, point, event.modifiers)
@@ -141,6 +142,8 @@ class HoverPreview:
         if self._controller.is_new_object(positive) and workspace.known_prompts():
             object_id = workspace.next_id
         known = session.prompts(object_id, plane)
+        if known.is_empty:
+            known = replace(known, reduction=workspace.level.reduction(plane.axes))
         prompts = known.with_point((float(point[0]), float(point[1])), positive)
         prompts.check_inside(plane.shape(session.labels.shape))
         self._state.understood.check(prompts)
@@ -171,7 +174,7 @@ class HoverPreview:
     def _show(self, workspace: Workspace, result: PlaneResult) -> None:
         assert result.prediction is not None  # only propagations come without
         mask = workspace.session.preferred_mask(result.prediction)
-        self.overlay.show(workspace.image, result.plane, [mask])
+        self.overlay.show(workspace.frame, result.plane, [mask])
 
     def _on_error(self, error: SamAdapterError) -> None:
         """Say nothing: the same error comes with the click."""

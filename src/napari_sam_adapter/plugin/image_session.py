@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam_adapter.plugin.kept_embeddings import window_store
 from napari_sam_adapter.volume.axes import SPATIAL_LETTERS, spacing_of
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.session import Session
@@ -11,33 +12,35 @@ from napari_sam_adapter.volume.session import Session
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    from napari.layers import Image
+
+    from napari_sam_adapter.plugin.image_level import ImageLevel
 
 
 def start_session(
-    image: Image, labels: npt.NDArray[np.integer[Any]] | None = None
+    level: ImageLevel, labels: npt.NDArray[np.integer[Any]] | None = None
 ) -> Session:
-    """Return a new session of an image layer.
+    """Return a new session of a level of an image layer.
 
     Parameters
     ----------
-    image : Image
-        Of a multiscale image the finest level is used.
+    level : ImageLevel
+        Where prompts are set and masks are written.
     labels : int array or None
         Objects that are there already; written in place.
 
     Returns
     -------
     Session
-        In data coordinates of the layer, without a predictor.
+        In pixels of the level, without a predictor; embeddings are kept.
 
     Raises
     ------
     ImageError
         If the image cannot be segmented.
     """
-    letters = SPATIAL_LETTERS[-image.ndim :]
-    data = image.data[0] if image.multiscale else image.data
-    volume = Volume(data, letters + ("c" if image.rgb else ""))
-    spacing = spacing_of(letters, image.scale, [str(unit) for unit in image.units])
-    return Session(volume, labels=labels, spacing=spacing)
+    frame = level.frame
+    letters = SPATIAL_LETTERS[-frame.ndim :]
+    axes = letters + ("c" if level.is_rgb else "")
+    volume = Volume(level.data, axes, levels=level.coarser)
+    spacing = spacing_of(letters, frame.scale, [str(unit) for unit in frame.units])
+    return Session(volume, labels=labels, spacing=spacing, store=window_store())

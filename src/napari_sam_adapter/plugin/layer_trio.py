@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels, Layer, Points, Shapes
+    from napari.layers import Labels, Layer, Points, Shapes
 
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.planes import Plane
@@ -59,14 +59,14 @@ class LayerTrio:
     ----------
     viewer : ViewerModel
         Where the layers live.
-    image : Image
+    image : Layer
         What they lie over; its transform is followed.
     listener : TrioListener
         Whom to tell.
     """
 
     def __init__(
-        self, viewer: ViewerModel, image: Image, listener: TrioListener
+        self, viewer: ViewerModel, image: Layer, listener: TrioListener
     ) -> None:
         self.points: Points | None = None
         self.shapes: Shapes | None = None

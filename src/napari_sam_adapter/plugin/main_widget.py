@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
 from napari_sam_adapter.plugin.comparison_state import ComparisonState
 from napari_sam_adapter.plugin.controller import Controller
+from napari_sam_adapter.plugin.encoding_ahead import EncodingAhead
 from napari_sam_adapter.plugin.exports import Exports
 from napari_sam_adapter.plugin.features import (
     annotation_feature,
@@ -72,12 +73,13 @@ class SegmentAnythingWidget(QWidget):
         self.safekeeping, self.session_panel = session_feature(controller, load)
         self.weights = WeightsController()
         self.weights_window: WeightsWindow | None = None
-        self.image_panel = image_feature(controller)
+        self.levels, self.image_panel = image_feature(controller)
         self.model_panel = models = network_feature(controller)
         self.annotation_panel = annotation_feature(controller)
         self.review, self.volume_panel = volume_feature(controller)
         self.object_editing, self.object_panel = object_feature(controller)
         self.exports = Exports(controller, self)
+        self.encoding = EncodingAhead(controller)
         self.prompting = PromptCommands(controller)
         self.candidates, self.prompt_panel = prompt_feature(controller)
         self.preview = HoverPreview(controller)

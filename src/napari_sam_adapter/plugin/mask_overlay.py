@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Layer
 
     from napari_sam_adapter.volume.plane import Plane
 
@@ -71,12 +71,12 @@ class MaskOverlay:
         """Whether there is anything to see on its plane."""
         return self.layer is not None and bool(self.layer.data.any())
 
-    def prepare(self, image: Image) -> Labels:
+    def prepare(self, image: Layer) -> Labels:
         """Have the layer in the viewer, because napari needs long to make one.
 
         Parameters
         ----------
-        image : Image
+        image : Layer
             What it will lie over.
 
         Returns
@@ -91,12 +91,12 @@ class MaskOverlay:
             layer = self.layer = self._build(image)
         return layer
 
-    def show(self, image: Image, plane: Plane, masks: Sequence[Mask]) -> None:
+    def show(self, image: Layer, plane: Plane, masks: Sequence[Mask]) -> None:
         """Show masks on a plane instead of those before.
 
         Parameters
         ----------
-        image : Image
+        image : Layer
             What they lie over.
         plane : Plane
             Where.
@@ -145,7 +145,7 @@ class MaskOverlay:
 
     def _layer_for(
         self,
-        image: Image,
+        image: Layer,
         plane: Plane,
         needed: tuple[int, ...],
         most: tuple[int, ...],
@@ -163,7 +163,7 @@ class MaskOverlay:
             layer.data = np.expand_dims(room, plane.other_axes)
         return layer
 
-    def _build(self, image: Image) -> Labels:
+    def _build(self, image: Layer) -> Labels:
         colours = DirectLabelColormap(color_dict=self._colours)
         nothing = np.zeros((1,) * image.ndim, dtype=np.uint8)
         layer = Labels(
@@ -181,7 +181,7 @@ class MaskOverlay:
         return layer
 
 
-def _move(layer: Labels, image: Image, plane: Plane, start: tuple[int, int]) -> None:
+def _move(layer: Labels, image: Layer, plane: Plane, start: tuple[int, int]) -> None:
     """Lay the first pixel of a layer over a pixel of an image."""
     corner = np.zeros(plane.ndim)
     corner[list(plane.other_axes)] = plane.position

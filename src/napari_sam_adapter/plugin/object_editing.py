@@ -261,7 +261,7 @@ class ObjectEditing(Feature):
     def _jump_to(self, object_id: int) -> None:
         workspace = self._controller.in_use()
         voxel = _voxel_to_look_at(workspace, object_id)
-        show_voxel(self._controller.viewer, workspace.image, voxel)
+        show_voxel(self._controller.viewer, workspace.frame, voxel)
         self._choose(object_id)
 
     def _say(self, text: str) -> None:
@@ -278,7 +278,7 @@ class ObjectEditing(Feature):
         look = self._look(workspace)
         look.apply(workspace.layers.labels, workspace.session.object_ids)
         self._panel.model.follow(
-            workspace.session.objects, look, *voxel_size(workspace.image)
+            workspace.session.objects, look, *voxel_size(workspace.frame)
         )
 
 

@@ -281,6 +281,5 @@ def _hex(colour: npt.NDArray[np.floating[Any]]) -> str:
 
 def _edge_width(image: Layer) -> float:
     # A line width in data pixels that is visible and not clumsy.
-    shape = np.asarray(image.level_shapes[0] if image.multiscale else image.data.shape)
-    rows = shape[list(last_axes(image))]
+    rows = np.ptp(image.extent.data, axis=0)[list(last_axes(image))]
     return float(max(0.5, rows.max() / 250))

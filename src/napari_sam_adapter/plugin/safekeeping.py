@@ -10,6 +10,7 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.background import Job, Priority
+from napari_sam_adapter.plugin.kept_embeddings import window_store
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState
 from napari_sam_adapter.plugin.session_saving import (
@@ -96,7 +97,9 @@ class Safekeeping(Feature):
         kept = self._in_use()
         if kept.unfinished:
             path = kept.unfinished[0]
-            steps = replay_steps(path, kept.workspace.volume, self._predictors())
+            steps = replay_steps(
+                path, kept.workspace.volume, self._predictors(), store=window_store()
+            )
             self._take_up(kept, steps, partial(self._go_on, kept, path))
 
     @reporting
@@ -139,7 +142,9 @@ class Safekeeping(Feature):
             Folder ``NAME.session``, or a journal.
         """
         kept = self._in_use()
-        steps = open_session_steps(path, kept.workspace.volume, self._predictors())
+        steps = open_session_steps(
+            path, kept.workspace.volume, self._predictors(), store=window_store()
+        )
         self._take_up(kept, steps, partial(self._begin_with, kept, path))
 
     def close(self) -> None:
@@ -168,7 +173,11 @@ class Safekeeping(Feature):
         session = workspace.session
         session.log.record_with(kept.autosave)
         steps = empty_header_steps(
-            session.volume, session.labels.dtype, False, session.spacing
+            session.volume,
+            session.labels.dtype,
+            False,
+            session.spacing,
+            rounded=session.store is not None,
         )
         self._submit(kept, "header", Priority.SAVE, steps, partial(self._begin, kept))
 

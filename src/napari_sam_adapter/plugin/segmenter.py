@@ -114,7 +114,7 @@ class Segmenter:
             The plane.
         """
         key = (id(workspace), object_id, plane)
-        self._when_loaded(
+        self.when_loaded(
             key, workspace, partial(self._ask, workspace, object_id, plane)
         )
 
@@ -150,6 +150,28 @@ class Segmenter:
                 )
             )
 
+    def when_loaded(
+        self, key: Hashable, workspace: Workspace, start: Callable[[], None]
+    ) -> None:
+        """Do something with the network that the user chose, once it is there.
+
+        Parameters
+        ----------
+        key : hashable
+            A newer wish with the same key takes the place of an older one.
+        workspace : Workspace
+            Whose session gets the network first.
+        start : callable
+            At once if the network is there; may raise an error of this package.
+        """
+        if self.is_loaded:
+            self._give_predictor(workspace)
+            start()
+            return
+        self._wishes[key] = workspace, start
+        if not self._queue.has(Priority.LOAD):
+            self.load()
+
     def propagate(self, workspace: Workspace) -> None:
         """Follow the object under work through its neighbour planes.
 
@@ -165,9 +187,11 @@ class Segmenter:
         self._on_queue_changed()
 
     def stop(self) -> None:
-        """Stop what the phase says; clicks go on while a propagation is stopped."""
+        """Stop what the phase says; clicks go on while long work is stopped."""
         if self._state.phase is Phase.PROPAGATING:
             self.stop_propagation()
+        elif self._state.phase is Phase.ENCODING:
+            self.stop_encoding()
         elif self._state.phase is not Phase.READY:
             self._wishes.clear()
             self._propagate_next = None
@@ -181,6 +205,14 @@ class Segmenter:
         """Stop a propagation; what it has done so far stays and is one undo step."""
         self._propagate_next = None
         self._propagating.stop()
+
+    def stop_encoding(self) -> None:
+        """Stop encoding a stack ahead; what is encoded is kept."""
+        if self._queue.has(Priority.ENCODING):
+            self._queue.cancel(lambda job: job.priority is Priority.ENCODING)
+            self._state.progress = Progress()
+            text = "Stopped: what is encoded is kept. Press again to go on."
+            self._state.message = Message(text)
 
     def forget(self, workspace: Workspace) -> None:
         """Cancel everything for a workspace.
@@ -206,17 +238,6 @@ class Segmenter:
         self._pause.close()
         self._propagating.close()
 
-    def _when_loaded(
-        self, key: Hashable, workspace: Workspace, start: Callable[[], None]
-    ) -> None:
-        if self.is_loaded:
-            self._give_predictor(workspace)
-            start()
-            return
-        self._wishes[key] = workspace, start
-        if not self._queue.has(Priority.LOAD):
-            self.load()
-
     def _give_predictor(self, workspace: Workspace) -> None:
         predictor = self._predictor
         if predictor is not None and workspace.session.predictor is not predictor:
@@ -230,7 +251,7 @@ class Segmenter:
         self._state.message = Message(ready(choice.model, predictor))
         wishes, self._wishes = self._wishes, {}
         for key, (workspace, start) in wishes.items():
-            self._attempt(partial(self._when_loaded, key, workspace, start))
+            self._attempt(partial(self.when_loaded, key, workspace, start))
 
     def _on_load_failed(self, error: SamAdapterError) -> None:
         self._wishes.clear()
@@ -274,11 +295,12 @@ class Segmenter:
             self._propagate_next = None
             start = partial(self._propagating.start, waiting)
             key = (id(waiting), "propagation")
-            self._attempt(partial(self._when_loaded, key, waiting, start))
+            self._attempt(partial(self.when_loaded, key, waiting, start))
         self._state.phase = self._phase()
 
     def _phase(self) -> Phase:
         for priority, phase in (
+            (Priority.ENCODING, Phase.ENCODING),
             (Priority.PROPAGATION, Phase.PROPAGATING),
             (Priority.LOAD, Phase.LOADING),
             (Priority.OPEN, Phase.LOADING),

@@ -165,6 +165,7 @@ class SeriesRun(Feature):
             return
         candidates = [(place, series.entries[place]) for place in places]
         self._controller.segmenter.stop_propagation()
+        self._controller.segmenter.stop_encoding()
         self._submit(_first_readable(candidates), partial(self._on_step, series))
 
     def _submit(self, steps: Iterator[Any], on_result: Any) -> None:

@@ -32,7 +32,7 @@ METHODS: dict[str, Method] = {
     "network, along three axes": "three-way",
     "between drawn slices, no network": "interpolation",
 }
-BUTTONS = "next_doubt", "lock_slice", "end_here"
+BUTTONS = "next_doubt", "lock_slice", "end_here", "encode_all"
 
 
 class VolumePanel(QWidget):
@@ -142,7 +142,8 @@ class VolumePanel(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(3, 3, 3, 3)
         grid.addWidget(self.strip, 0, 0, 1, 3)
-        for column, button in enumerate(self.buttons.values()):
+        *review, encode = self.buttons.values()
+        for column, button in enumerate(review):
             grid.addWidget(button, 1, column)
         rows: list[tuple[str, QWidget]] = [
             ("along", self.axis), ("by", self.method), ("follow", self.everything),
@@ -152,3 +153,4 @@ class VolumePanel(QWidget):
             grid.addWidget(widget, row, 1, 1, 2)
         grid.addWidget(self.limits, 5, 0)
         grid.addWidget(self.range, 5, 1, 1, 2)
+        grid.addWidget(encode, 6, 0, 1, 3)

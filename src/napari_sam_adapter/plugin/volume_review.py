@@ -151,7 +151,7 @@ class VolumeReview(Feature):
     def _show(self, workspace: Workspace, plane: Plane) -> None:
         point = np.zeros(plane.ndim)
         point[list(plane.other_axes)] = plane.position
-        world = workspace.image.data_to_world(point)
+        world = workspace.frame.data_to_world(point)
         dims = self._controller.viewer.dims
         offset = dims.ndim - plane.ndim
         for axis in plane.other_axes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,12 @@ from napari_sam_adapter.plugin import (
     prompt_reading,
     prompt_shapes,
 )
+from napari_sam_adapter.plugin.image_level import ImageLevel
 from napari_sam_adapter.plugin.image_session import start_session
 from napari_sam_adapter.plugin.layer_trio import LayerTrio
 from napari_sam_adapter.plugin.viewer_planes import plane_in_view
 from napari_sam_adapter.volume.edits import Edit, NewObject, SetPrompts
+from napari_sam_adapter.volume.windows import Focus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +51,8 @@ class Workspace:
         Whom to tell.
     labels : int array or None
         Objects that are there already; written in place.
+    level : int
+        Of a multiscale image; 0 for the full resolution.
 
     Raises
     ------
@@ -61,14 +66,21 @@ class Workspace:
         image: Image,
         owner: WorkspaceOwner,
         labels: npt.NDArray[np.integer[Any]] | None = None,
+        level: int = 0,
     ) -> None:
         self.image = image
-        self.session = start_session(image, labels)
+        self.level = ImageLevel(image, level)
+        self.session = start_session(self.level, labels)
         self.object_id = self.next_id
-        self.layers = LayerTrio(viewer, image, self)
+        self.layers = LayerTrio(viewer, self.frame, self)
         self._viewer = viewer
         self._owner = owner
         self._refused: SamAdapterError | None = None
+
+    @property
+    def frame(self) -> Layer:
+        """The layer whose data coordinates are those of the session."""
+        return self.level.frame
 
     @property
     def volume(self) -> Volume:
@@ -91,14 +103,14 @@ class Workspace:
         Returns
         -------
         Plane
-            In data coordinates of the image.
+            In pixels of the level.
 
         Raises
         ------
         PlaneError
             If there is none, see `viewer_planes`, or it lies outside the image.
         """
-        plane = plane_in_view(self._viewer, self.image)
+        plane = plane_in_view(self._viewer, self.frame)
         plane.check(self.session.labels.shape)
         return plane
 
@@ -115,21 +127,23 @@ class Workspace:
         except PlaneError:
             return None
 
-    def focus(self) -> tuple[float, float] | None:
+    def focus(self) -> Focus | None:
         """Return where the mouse is on the plane in view.
 
         Returns
         -------
-        (row, column) or None
-            In pixels of the plane; None without a plane.
+        Focus or None
+            None without a plane.
         """
         plane = self.plane_or_none()
         if plane is None:
             return None
-        point = self.image.world_to_data(
-            self._viewer.cursor.position[-self.image.ndim :]
+        point = self.frame.world_to_data(
+            self._viewer.cursor.position[-self.frame.ndim :]
         )
-        return float(point[plane.axes[0]]), float(point[plane.axes[1]])
+        rows, columns = plane.axes
+        reduction = self.level.reduction(plane.axes)
+        return Focus(float(point[rows]), float(point[columns]), reduction)
 
     def seed_in_view(self) -> Plane | None:
         """Return where a propagation begins: the plane in view, if it has a mask.
@@ -255,6 +269,11 @@ class Workspace:
         if self.layers.labels is not None:
             labels_layer.repaint(self.layers.labels, self.session.labels)
 
+    def close(self) -> None:
+        """Let go of the image and of all layers; they stay in the viewer."""
+        self.layers.close()
+        self.level.close()
+
     # What the layers tell: see `TrioListener`.
 
     def on_layer_added(self, layer: Layer) -> None:
@@ -315,8 +334,11 @@ class Workspace:
 
     def _take_prompts(self) -> None:
         points, shapes = self.layers.points, self.layers.finished_shapes
-        shape = self.session.labels.shape
-        changed = prompt_reading.merge(points, shapes, self.known_prompts(), shape)
+        known, shape = self.known_prompts(), self.session.labels.shape
+        changed = prompt_reading.merge(points, shapes, known, shape)
+        for plane in changed.keys() - known.keys():
+            reduction = self.level.reduction(plane.axes)
+            changed[plane] = replace(changed[plane], reduction=reduction)
         edits: list[Edit] = [
             SetPrompts(self.object_id, plane, prompts)
             for plane, prompts in changed.items()
@@ -342,4 +364,4 @@ class Workspace:
 
     def _painted_axes(self) -> tuple[int, int]:
         plane = self.plane_or_none()
-        return prompt_layers.last_axes(self.image) if plane is None else plane.axes
+        return prompt_layers.last_axes(self.frame) if plane is None else plane.axes

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Workspaces:
-    """One workspace for every image that was taken into use.
+    """One workspace for every image, and level of it, that was taken into use.
 
     Parameters
     ----------
@@ -35,6 +35,8 @@ class Workspaces:
         The one in use.
     starting_labels : dict of Layer to int array
         Objects of images that are about to be taken into use.
+    levels : dict of Layer to int
+        On which level of a multiscale image to work, if not at full resolution.
     """
 
     def __init__(
@@ -48,7 +50,8 @@ class Workspaces:
         self._viewer = viewer
         self._owner = owner
         self._on_opened = on_opened
-        self._of: dict[Layer, Workspace] = {}
+        self.levels: dict[Layer, int] = {}
+        self._of: dict[tuple[Layer, int], Workspace] = {}
 
     def __iter__(self) -> Iterator[Workspace]:
         """Give out all of them."""
@@ -73,14 +76,17 @@ class Workspaces:
         ImageError
             If the image cannot be segmented.
         """
-        if image not in self._of:
+        level = self.levels.get(image, 0)
+        key = image, level
+        if key not in self._of:
             labels = self.starting_labels.pop(image, None)
-            self._of[image] = Workspace(self._viewer, image, self._owner, labels)
-            self._on_opened(self._of[image])
-        self.current = self._of[image]
+            opened = Workspace(self._viewer, image, self._owner, labels, level)
+            self._of[key] = opened
+            self._on_opened(opened)
+        self.current = self._of[key]
         self.current.layers.show_prompts(True)
 
-    def take_out(self, layer: Layer) -> Workspace | None:
+    def take_out(self, layer: Layer) -> list[Workspace]:
         """Let go of an image that left the viewer.
 
         Parameters
@@ -90,14 +96,16 @@ class Workspaces:
 
         Returns
         -------
-        Workspace or None
-            Its workspace, if it had one.
+        list of Workspace
+            Those that it had.
         """
-        return self._of.pop(layer, None)
+        self.levels.pop(layer, None)
+        keys = [key for key in self._of if key[0] == layer]
+        return [self._of.pop(key) for key in keys]
 
     def close(self) -> None:
         """Let go of all; layers and masks stay."""
         for workspace in self:
-            workspace.layers.close()
+            workspace.close()
         self._of.clear()
         self.current = None

@@ -14,18 +14,20 @@ from napari_sam_adapter.image_io.opened_image import (
 from napari_sam_adapter.volume.axes import SPACE, spacing_of, unit_of
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Layer
+
+    from napari_sam_adapter.plugin.image_level import ImageLevel
 
 SIGNS = {"um": "\u00b5m", NO_UNIT: "px"}
 POWERS = {2: "²", 3: "³"}
 
 
-def axes_of(image: Image) -> str:
+def axes_of(image: Layer) -> str:
     """Return one letter per axis of an image layer.
 
     Parameters
     ----------
-    image : Image
+    image : Layer
         The layer.
 
     Returns
@@ -36,12 +38,12 @@ def axes_of(image: Image) -> str:
     return AXES_BY_NDIM[image.ndim]
 
 
-def units_of(image: Image) -> tuple[str, ...]:
+def units_of(image: Layer) -> tuple[str, ...]:
     """Return the units of the axes of an image layer.
 
     Parameters
     ----------
-    image : Image
+    image : Layer
         The layer.
 
     Returns
@@ -52,12 +54,12 @@ def units_of(image: Image) -> tuple[str, ...]:
     return tuple(UNIT_NAMES.get(str(unit), NO_UNIT) for unit in image.units)
 
 
-def voxel_size(image: Image) -> tuple[float, str]:
+def voxel_size(image: Layer) -> tuple[float, str]:
     """Return the area of a pixel, or the volume of a voxel, of an image layer.
 
     Parameters
     ----------
-    image : Image
+    image : Layer
         The layer.
 
     Returns
@@ -74,20 +76,20 @@ def voxel_size(image: Image) -> tuple[float, str]:
     return math.prod(sizes), f"{SIGNS.get(unit, unit)}{POWERS[len(sizes)]}"
 
 
-def described(image: Image) -> OpenedImage:
-    """Describe an image layer as if it had been opened from a file.
+def described(level: ImageLevel) -> OpenedImage:
+    """Describe a level of an image layer as if it had been opened from a file.
 
     Parameters
     ----------
-    image : Image
-        The layer.
+    level : ImageLevel
+        The level.
 
     Returns
     -------
     OpenedImage
-        With its full resolution.
+        Without the coarser levels.
     """
-    data = image.data[0] if image.multiscale else image.data
-    axes = axes_of(image) + "c" * image.rgb
-    scale = tuple(abs(float(step)) for step in image.scale)
-    return OpenedImage(data, axes, scale, units_of(image), f"{image.name}")
+    frame = level.frame
+    axes = axes_of(frame) + "c" * level.is_rgb
+    scale = tuple(abs(float(step)) for step in frame.scale)
+    return OpenedImage(level.data, axes, scale, units_of(frame), f"{frame.name}")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.planes import Volume
 
 BATCH = 4
+NOTHING_TO_SEE = "Expected an image with structure, got a plane of one value."
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,19 @@ class EmbeddedPlane:
     plane: Plane
     was_there: bool = False
     problem: str = ""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The network looked at some planes, or windows of them.
+
+    Parameters
+    ----------
+    keys : tuple of str
+        What is new in the store.
+    """
+
+    keys: tuple[str, ...]
 
 
 def embed_ahead(
@@ -73,38 +87,95 @@ def embed_ahead(
         One per plane, in order. What was yielded is on disk, unless `store.problem`
         says otherwise.
     """
+    for step in embedding_steps(volume, predictor, store, planes, batch):
+        if isinstance(step, EmbeddedPlane):
+            yield step
+
+
+def embedding_steps(
+    volume: Volume,
+    predictor: PackingPredictor,
+    store: EmbeddingStore,
+    planes: Iterable[Plane],
+    batch: int = BATCH,
+) -> Iterator[EmbeddedPlane | Pass]:
+    """Do what `embed_ahead` does, and let others have the device in between.
+
+    Parameters
+    ----------
+    volume, predictor, store, planes, batch
+        As in `embed_ahead`.
+
+    Yields
+    ------
+    EmbeddedPlane or Pass
+        A `Pass` after every pass through the network.
+    """
     steps: list[EmbeddedPlane] = []
-    waiting: list[tuple[str, npt.NDArray[np.uint8]]] = []
-    description = predictor.description
+    waiting: dict[str, npt.NDArray[np.uint8]] = {}
+    side, description = predictor.image_size, predictor.description
     for plane in planes:
+        found, new = 0, 0
         try:
-            image = volume.read_uint8(plane)
+            for part in _parts(volume, plane, side):
+                found += 1
+                key = embedding_key(part, description)
+                if not _has(store, key):
+                    new += 1
+                    waiting[key] = part
+                if len(waiting) >= batch:
+                    yield _embed(predictor, store, waiting)
         except ImageError as error:
             steps.append(EmbeddedPlane(plane, problem=str(error)))
-            continue
-        keys = {
-            embedding_key(part, description): part
-            for part in _parts(image, predictor.image_size)
-        }
-        missing = [(key, part) for key, part in keys.items() if key not in store]
-        steps.append(EmbeddedPlane(plane, was_there=not missing))
-        waiting += missing
-        if len(waiting) >= batch or not waiting:
-            _embed(predictor, store, waiting, batch)
+        else:
+            problem = "" if found else NOTHING_TO_SEE
+            steps.append(EmbeddedPlane(plane, not new and not problem, problem))
+        if not waiting:
             yield from steps
-            steps, waiting = [], []
-    _embed(predictor, store, waiting, batch)
+            steps = []
+    if waiting:
+        yield _embed(predictor, store, waiting)
     yield from steps
 
 
-def _parts(image: npt.NDArray[np.uint8], side: int) -> Iterator[npt.NDArray[np.uint8]]:
+def count_windows(shape: tuple[int, int], side: int) -> int:
+    """Return how many parts of a plane are embedded ahead.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the plane.
+    side : int
+        Side of the network's input.
+
+    Returns
+    -------
+    int
+        At most so many: windows that show nothing are left out.
+    """
+    return len(all_windows(shape, side // FIRST)) if is_large(shape, side) else 1
+
+
+def _has(store: EmbeddingStore, key: str) -> bool:
+    """Return whether an embedding is kept, and let it not be the next to go."""
+    is_there = key in store
+    if is_there:
+        store.mark_used(key)
+    return is_there
+
+
+def _parts(volume: Volume, plane: Plane, side: int) -> Iterator[npt.NDArray[np.uint8]]:
     """Yield what the network sees: all of a plane, or the windows of a first look."""
-    shape = image.shape[0], image.shape[1]
+    shape = plane.shape(volume.shape)
     if not is_large(shape, side):
-        yield image
+        yield volume.read_uint8(plane)
         return
     for window in all_windows(shape, side // FIRST):
-        part = image[window.slices]
+        try:
+            part = volume.read_uint8(plane, window)
+        except ImageError:
+            volume.read(plane, window)  # raises again if that is what failed
+            continue
         if part.min() < part.max():  # else no prompt is answered there
             yield part
 
@@ -112,11 +183,12 @@ def _parts(image: npt.NDArray[np.uint8], side: int) -> Iterator[npt.NDArray[np.u
 def _embed(
     predictor: PackingPredictor,
     store: EmbeddingStore,
-    waiting: list[tuple[str, npt.NDArray[np.uint8]]],
-    batch: int,
-) -> None:
-    for start in range(0, len(waiting), batch):
-        part = waiting[start : start + batch]
-        embeddings = predictor.encode_batch([image for _, image in part])
-        for (key, _), embedding in zip(part, embeddings, strict=True):
-            store.save(key, predictor.pack(embedding))
+    waiting: dict[str, npt.NDArray[np.uint8]],
+) -> Pass:
+    """Embed what is waiting, in one pass; nothing waits then."""
+    done = Pass(tuple(waiting))
+    embeddings = predictor.encode_batch(list(waiting.values()))
+    for key, embedding in zip(waiting, embeddings, strict=True):
+        store.save(key, predictor.pack(embedding))
+    waiting.clear()
+    return done

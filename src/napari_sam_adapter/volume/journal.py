@@ -27,6 +27,7 @@ from napari_sam_adapter.volume.journal_entries import (
 )
 from napari_sam_adapter.volume.journal_file import find_journal, read_journal
 from napari_sam_adapter.volume.journal_header import (
+    LEVELS,
     JournalHeader,
     image_identity,
     labels_identity,
@@ -120,6 +121,7 @@ def replay_steps(
     *,
     labels: npt.NDArray[np.integer[Any]] | None = None,
     axes: str = "auto",
+    store: EmbeddingStore | None = None,
 ) -> Iterator[ReplayStep]:
     """Do a saved session again, entry by entry.
 
@@ -127,6 +129,8 @@ def replay_steps(
     ----------
     path, image, predictor, labels, axes
         As in `replay`.
+    store : EmbeddingStore or None
+        Keeps embeddings of a session that had a store.
 
     Yields
     ------
@@ -139,7 +143,7 @@ def replay_steps(
         As `replay`.
     """
     header, entries = read_journal(find_journal(path))
-    session = begin_again(header, image, labels, axes)
+    session = begin_again(header, image, labels, axes, store=store)
     replayer = _Replayer(session, predictor)
     yield ReplayStep(0, len(entries), session)
     for number, entry in enumerate(entries, start=1):
@@ -153,6 +157,7 @@ def begin_again(
     labels: npt.NDArray[np.integer[Any]] | None = None,
     axes: str = "auto",
     checked: bool = True,
+    store: EmbeddingStore | None = None,
 ) -> Session:
     """Return a session as it was before the first entry of a journal.
 
@@ -168,6 +173,8 @@ def begin_again(
         Meaning of the axes of `image`, see `Volume`.
     checked : bool
         Whether the labels are compared with those of the journal.
+    store : EmbeddingStore or None
+        Keeps embeddings, if the session had a store; the numbers are the same.
 
     Returns
     -------
@@ -187,7 +194,7 @@ def begin_again(
         labels=labels,
         overwrite=header.overwrite,
         spacing=header.spacing,
-        store=EmbeddingStore(None) if header.rounded else None,
+        store=(store or EmbeddingStore(None)) if header.rounded else None,
     )
 
 
@@ -271,6 +278,8 @@ def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) ->
         volume = image.with_intensity(intensity)
     else:
         volume = Volume(image, axes, intensity)
+    if LEVELS not in header.image:  # only the full resolution was read then
+        volume = volume.without_levels()
     identity = image_identity(volume)
     if identity != header.image:
         raise SessionError(

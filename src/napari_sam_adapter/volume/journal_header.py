@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
 from napari_sam_adapter.volume.plane import spread_planes
+from napari_sam_adapter.volume.planes import OVERVIEW_SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 JOURNAL_VERSION = 2
 IDENTITY_PLANES = 3
 """Planes whose pixels tell one image from another."""
+LEVELS = "levels"
+"""Entry of an image's identity that only pyramids have."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class JournalHeader:
     version : int
         Of the file format.
     image : dict
-        ``shape``, ``dtype`` and ``sha256`` of a few planes.
+        ``shape``, ``dtype`` and ``sha256`` of a few planes; of a pyramid also the
+        shapes of its ``levels``.
     labels : dict
         ``dtype``, and ``sha256`` of labels that were there at the start or None.
     intensity : dict
@@ -100,18 +104,30 @@ def identity_steps(volume: Volume) -> Iterator[dict[str, Any] | None]:
     Yields
     ------
     dict or None
-        None after each plane; at the end ``shape``, ``dtype`` and ``sha256``.
+        None after each plane; at the end ``shape``, ``dtype`` and ``sha256``, and
+        ``levels``, the shapes of coarser levels, if there are any.
     """
     digest = hashlib.sha256()
     for plane in spread_planes(volume.shape, IDENTITY_PLANES):
-        digest.update(np.ascontiguousarray(volume.read(plane)).tobytes())
+        pixels = volume.overview(plane, OVERVIEW_SIDE)
+        digest.update(np.ascontiguousarray(pixels).tobytes())
         yield None
-    shape = list(volume.shape)
-    yield {"shape": shape, "dtype": volume.dtype.str, "sha256": digest.hexdigest()}
+    identity = {
+        "shape": list(volume.shape),
+        "dtype": volume.dtype.str,
+        "sha256": digest.hexdigest(),
+    }
+    if volume.level_shapes:  # windows are read from them, too
+        identity[LEVELS] = [list(shape) for shape in volume.level_shapes]
+    yield identity
 
 
 def empty_header_steps(
-    volume: Volume, dtype: np.dtype[Any], overwrite: bool, spacing: tuple[float, ...]
+    volume: Volume,
+    dtype: np.dtype[Any],
+    overwrite: bool,
+    spacing: tuple[float, ...],
+    rounded: bool = False,
 ) -> Iterator[JournalHeader | None]:
     """Find out the first line of the journal of a session that began without labels.
 
@@ -125,6 +141,8 @@ def empty_header_steps(
         Whether masks took pixels of other objects at the start.
     spacing : tuple of float
         Distance between neighbours on every spatial axis.
+    rounded : bool
+        Whether embeddings are rounded to half precision.
 
     Yields
     ------
@@ -144,7 +162,7 @@ def empty_header_steps(
         asdict(volume.intensity),
         overwrite,
         list(spacing),
-        False,
+        rounded,
     )
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.predictions import PackingPredictor
+from napari_sam_adapter.predictions import PackingPredictor, ReducingPredictor
 from napari_sam_adapter.volume.embedding_store import embedding_key
-from napari_sam_adapter.volume.window_search import FIRST, WindowSearch
-from napari_sam_adapter.volume.windows import is_large, window_at
+from napari_sam_adapter.volume.window_search import WindowSearch, first_side
+from napari_sam_adapter.volume.windows import Focus, is_large, window_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.windows import Window
+
+    Near = Focus | tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,24 +90,25 @@ class PlanePredictor:
         if embedding is not None:
             return embedding
         image = self._pixels(plane, image, window)
-        key_on_disk, embedding = self._from_disk(image)
+        shape = plane.shape(self.volume.shape) if window is None else window.shape
+        key_on_disk, embedding = self._from_disk(image, shape)
         with self.device:
             if embedding is None:
                 embedding = self.cache.get(key)
             if embedding is None:
-                embedding = self.predictor.encode(image)
-                embedding = self._to_disk(key_on_disk, embedding, image)
+                embedding = self._encode(image, shape)
+                embedding = self._to_disk(key_on_disk, embedding, shape)
             self.cache.put(key, embedding)
         return embedding
 
-    def is_here(self, plane: Plane, near: tuple[float, float] | None = None) -> bool:
+    def is_here(self, plane: Plane, near: Near | None = None) -> bool:
         """Return whether a first prompt can be answered without encoding.
 
         Parameters
         ----------
         plane : Plane
             Cut of the volume.
-        near : (row, column) or None
+        near : Focus, (row, column) or None
             As in `embed_ahead`.
 
         Returns
@@ -115,16 +118,14 @@ class PlanePredictor:
         """
         return (plane, self.number, self._first_window(plane, near)) in self.cache
 
-    def embed_ahead(
-        self, plane: Plane, near: tuple[float, float] | None = None
-    ) -> None:
+    def embed_ahead(self, plane: Plane, near: Near | None = None) -> None:
         """Embed what the first prompt on a plane will probably need.
 
         Parameters
         ----------
         plane : Plane
             Cut of the volume.
-        near : (row, column) or None
+        near : Focus, (row, column) or None
             Where the user looks; counts on large planes only. By default the middle.
 
         Raises
@@ -134,14 +135,13 @@ class PlanePredictor:
         """
         self.embed(plane, window=self._first_window(plane, near))
 
-    def _first_window(
-        self, plane: Plane, near: tuple[float, float] | None
-    ) -> Window | None:
+    def _first_window(self, plane: Plane, near: Near | None) -> Window | None:
         shape, side = plane.shape(self.volume.shape), self.predictor.image_size
         if not is_large(shape, side):
             return None
-        middle = shape[0] / 2, shape[1] / 2
-        return window_at(near or middle, shape, side // FIRST)
+        focus = Focus(*(near or (shape[0] / 2, shape[1] / 2)))
+        look = first_side(side, focus.reduction)
+        return window_at((focus.row, focus.column), shape, look)
 
     def _pixels(
         self,
@@ -150,10 +150,21 @@ class PlanePredictor:
         window: Window | None,
     ) -> npt.NDArray[np.uint8]:
         if image is None:
-            return self.volume.read_uint8(plane, window)
+            side = self.predictor.image_size
+            reduces = isinstance(self.predictor, ReducingPredictor)
+            return self.volume.read_uint8(plane, window, side if reduces else None)
         return image if window is None else image[window.slices]
 
-    def _from_disk(self, image: npt.NDArray[np.uint8]) -> tuple[str, Any]:
+    def _encode(self, image: npt.NDArray[np.uint8], shape: tuple[int, int]) -> Any:
+        if image.shape[:2] == shape or not isinstance(
+            self.predictor, ReducingPredictor
+        ):
+            return self.predictor.encode(image)
+        return self.predictor.encode_reduced(image, shape)
+
+    def _from_disk(
+        self, image: npt.NDArray[np.uint8], shape: tuple[int, int]
+    ) -> tuple[str, Any]:
         """Return the key of a plane, and its embedding or None."""
         if self.store is None or not isinstance(self.predictor, PackingPredictor):
             return "", None
@@ -161,15 +172,15 @@ class PlanePredictor:
         arrays = self.store.load(key)
         if arrays is None:
             return key, None
-        return key, self.predictor.unpack(arrays, (image.shape[0], image.shape[1]))
+        return key, self.predictor.unpack(arrays, shape)
 
-    def _to_disk(self, key: str, embedding: Any, image: npt.NDArray[np.uint8]) -> Any:
+    def _to_disk(self, key: str, embedding: Any, shape: tuple[int, int]) -> Any:
         """Keep an embedding; return it rounded, as it will come back from disk."""
         if self.store is None or not isinstance(self.predictor, PackingPredictor):
             return embedding
         arrays = self.predictor.pack(embedding)
         self.store.save(key, arrays)
-        return self.predictor.unpack(arrays, (image.shape[0], image.shape[1]))
+        return self.predictor.unpack(arrays, shape)
 
     def predict(
         self, plane: Plane, prompts: Prompts, previous: MaskPrediction | None = None

@@ -17,10 +17,11 @@ from napari_sam_adapter.intensity import (
     estimate_intensity,
 )
 from napari_sam_adapter.volume.axes import read_layout
+from napari_sam_adapter.volume.levels import coarsest_for, level_of
 from napari_sam_adapter.volume.plane import Plane, spread_planes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -31,6 +32,8 @@ __all__ = ["Plane", "Volume"]
 
 ESTIMATION_PLANES = 5
 """Planes read at most to estimate the intensity window of a volume."""
+OVERVIEW_SIDE = 512
+"""Pixels along the longer side of a plane that are enough to estimate from."""
 
 
 class Volume:
@@ -45,11 +48,15 @@ class Volume:
         One letter per axis, ``c`` for channels, or ``"auto"``; see `read_layout`.
     intensity : IntensityMapping or None
         Window to 8 bits; by default estimated from a few planes at first use.
+    levels : sequence of array-like
+        The same volume with fewer and fewer pixels. Read instead of `data` where they
+        show enough, see `read_uint8`.
 
     Raises
     ------
     ImageError
-        If the array has no pixels, too few or too many axes, or is not numeric.
+        If the array has no pixels, too few or too many axes, or is not numeric, or if
+        a level does not fit to it.
     """
 
     def __init__(
@@ -57,6 +64,7 @@ class Volume:
         data: ArrayLike,
         axes: str = "auto",
         intensity: IntensityMapping | None = None,
+        levels: Sequence[ArrayLike] = (),
     ) -> None:
         if not hasattr(data, "shape") or not hasattr(data, "dtype"):
             raise ImageError(f"Expected an array, got {type(data).__name__}.")
@@ -68,6 +76,8 @@ class Volume:
                 f"Expected an image of real numbers, got {self.dtype}. Convert it "
                 "first, for example to its magnitude."
             )
+        channel = self._layout.channel
+        self._levels = tuple(level_of(level, data.shape, channel) for level in levels)
         self._intensity = intensity
         self._estimating = threading.Lock()
 
@@ -116,6 +126,23 @@ class Volume:
         other._intensity = intensity
         return other
 
+    @property
+    def level_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Spatial shapes of the coarser levels, from fine to coarse."""
+        return tuple(level.shape for level in self._levels)
+
+    def without_levels(self) -> Volume:
+        """Return the same image, of which only the full resolution is read.
+
+        Returns
+        -------
+        Volume
+            Shares the data with this one.
+        """
+        other = copy.copy(self)
+        other._levels = ()
+        return other
+
     def check(self, plane: Plane) -> None:
         """Raise unless a plane lies inside this volume.
 
@@ -154,6 +181,39 @@ class Volume:
             If the array behind the volume cannot deliver it.
         """
         self.check(plane)
+        return self._cut(self._data, plane, window)
+
+    def overview(self, plane: Plane, side: int) -> npt.NDArray[Any]:
+        """Load a plane in as few pixels as are enough to look at.
+
+        Parameters
+        ----------
+        plane : Plane
+            Cut of the volume.
+        side : int
+            The longer side has at least so many pixels, if the plane has.
+
+        Returns
+        -------
+        (h, w) or (h, w, 3) array
+            From the coarsest level that will do, the nearest slice of it.
+
+        Raises
+        ------
+        PlaneError, ImageError
+            As `read`.
+        """
+        self.check(plane)
+        longest = max(plane.shape(self.shape))
+        for level in reversed(self._levels):
+            if 1 < level.reduction(plane) <= longest / side:
+                return self._cut(level.data, level.plane(plane))
+        return self.read(plane)
+
+    def _cut(
+        self, data: ArrayLike, plane: Plane, window: Window | None = None
+    ) -> npt.NDArray[Any]:
+        """Cut a plane, or a part of it, out of the full resolution or a level."""
         index, channel = list(plane.index()), self._layout.channel
         if window is not None:
             for axis, part in zip(plane.axes, window.slices, strict=True):
@@ -161,7 +221,7 @@ class Volume:
         if channel is not None:
             index.insert(channel, slice(None) if self.is_rgb else 0)
         try:
-            cut = np.asarray(self._data[tuple(index)])
+            cut = np.asarray(data[tuple(index)])
         except Exception as error:  # array libraries raise anything on broken chunks
             raise ImageError(
                 f"Expected to read plane {plane.position}, got: "
@@ -174,7 +234,7 @@ class Volume:
         return cut.swapaxes(0, 1) if plane.axes[0] > plane.axes[1] else cut
 
     def read_uint8(
-        self, plane: Plane, window: Window | None = None
+        self, plane: Plane, window: Window | None = None, side: int | None = None
     ) -> npt.NDArray[np.uint8]:
         """Load one plane, or a part of it, as the predictor sees it.
 
@@ -184,6 +244,9 @@ class Volume:
             Cut of the volume.
         window : Window or None
             The part; None for all of it.
+        side : int or None
+            Pixels along the longer side that are enough: a coarser level with at least
+            so many is read instead, if it has every slice of this plane.
 
         Returns
         -------
@@ -198,9 +261,21 @@ class Volume:
             If the plane cannot be read, is one pixel wide, constant, or without a
             finite value.
         """
-        if window is not None and self.intensity.rule == PLANE:
-            return self.to_uint8(self.read(plane))[window.slices]
-        return self.to_uint8(self.read(plane, window))
+        if window is None:
+            return self.to_uint8(self.read(plane))
+        if self.intensity.rule != PLANE:
+            return self.to_uint8(self._part(plane, window, side))
+        whole = self.overview(plane, OVERVIEW_SIDE)
+        check_pixels(whole)
+        mapping = IntensityMapping("contrast_limits", *self.intensity.window(whole))
+        return mapping.apply(self._part(plane, window, side))
+
+    def _part(self, plane: Plane, window: Window, side: int | None) -> npt.NDArray[Any]:
+        self.check(plane)
+        level = side and coarsest_for(self._levels, plane, window, side)
+        if not level:
+            return self.read(plane, window)
+        return self._cut(level.data, level.plane(plane), level.window(plane, window))
 
     def to_uint8(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Return a plane that was read as the predictor sees it.
@@ -263,4 +338,4 @@ class Volume:
         # One broken plane must not make the others useless.
         for plane in planes:
             with contextlib.suppress(ImageError):
-                yield self.read(plane)
+                yield self.overview(plane, OVERVIEW_SIDE)

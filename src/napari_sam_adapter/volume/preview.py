@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam_adapter.intensity import PLANE, IntensityMapping
+from napari_sam_adapter.volume.planes import OVERVIEW_SIDE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,7 +63,7 @@ def preview_plane(volume: Volume, plane: Plane, side: int) -> Preview:
     ImageError
         If the plane cannot be read or segmented.
     """
-    pixels = volume.read(plane)
+    pixels = volume.overview(plane, max(side, OVERVIEW_SIDE))
     mapping = volume.mapping_of(pixels)
     low, high = mapping.window(pixels)
     step = -(-max(pixels.shape[:2]) // side)

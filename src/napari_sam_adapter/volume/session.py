@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
-
-    Point = tuple[float, float]
+    from napari_sam_adapter.volume.plane_predictor import Near
 
 __all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
 
@@ -113,7 +112,7 @@ class Session(EditableLabels):
         self.volume = image
         self.spacing = check_spacing(spacing, image.ndim)
         self._cache = EmbeddingCache(cache_bytes)
-        self._store = store
+        self.store = store
         self._device = threading.Lock()
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
@@ -272,12 +271,12 @@ class Session(EditableLabels):
         own: npt.NDArray[np.bool_] = plane.view(self.labels) == object_id
         return own
 
-    def is_encoded(self, plane: Plane, near: Point | None = None) -> bool:
+    def is_encoded(self, plane: Plane, near: Near | None = None) -> bool:
         """Whether a plane can be asked about near a point without encoding it first."""
         predictor = self._plane_predictor
         return predictor is not None and predictor.is_here(plane, near)
 
-    def encode_plane(self, plane: Plane, near: Point | None = None) -> None:
+    def encode_plane(self, plane: Plane, near: Near | None = None) -> None:
         """Embed a plane, if large its part near a point, for any thread; see `mask`."""
         self._require_predictor().embed_ahead(plane, near)
 
@@ -338,7 +337,7 @@ class Session(EditableLabels):
         self._document.revisions.outdate_all()
         self._plane_predictor = PlanePredictor(
             self.volume, predictor, self.log.next_number(), self._cache, self._device,
-            self._store,
+            self.store,
         )  # fmt: skip
 
     def _require_predictor(self) -> PlanePredictor:

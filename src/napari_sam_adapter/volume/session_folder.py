@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
     from napari_sam_adapter.intensity import IntensityMapping
+    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.journal import PredictorSource
     from napari_sam_adapter.volume.journal_file import Recorded
     from napari_sam_adapter.volume.planes import Volume
@@ -222,6 +223,7 @@ def open_session_steps(
     predictor: PredictorSource | None = None,
     *,
     axes: str = "auto",
+    store: EmbeddingStore | None = None,
 ) -> Iterator[ReplayStep]:
     """Open a saved session in steps: one if nothing has to be done again.
 
@@ -229,6 +231,8 @@ def open_session_steps(
     ----------
     path, image, predictor, axes
         As in `open_session`.
+    store : EmbeddingStore or None
+        Keeps embeddings of a session that had a store.
 
     Yields
     ------
@@ -244,7 +248,7 @@ def open_session_steps(
     found = _read_folder(journal)
     if found is not None:
         header, lines, state, labels = found
-        session = begin_again(header, image, labels, axes, checked=False)
+        session = begin_again(header, image, labels, axes, checked=False, store=store)
         session.restore(state)
         window = _last_window(lines)
         if window is not None:
@@ -256,7 +260,7 @@ def open_session_steps(
             f"Expected labels and state that belong to {journal}, got others or none. "
             "Give a predictor, so that the session can be repeated."
         )
-    yield from replay_steps(journal, image, predictor, axes=axes)
+    yield from replay_steps(journal, image, predictor, axes=axes, store=store)
 
 
 def _read_folder(

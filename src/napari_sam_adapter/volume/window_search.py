@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.volume.windows import (
@@ -32,9 +33,9 @@ class WindowSearch:
     """The windows through which one object is looked at, one after the other.
 
     Without a hint of its size, an object is first looked at in a window that shows the
-    pixels twice as large. It is looked at through a larger one while its mask is cut
-    off at a side, and once through a smaller one if it is small in the window: that
-    answer is taken if its score is about as good.
+    pixels, or those of the level in view, twice as large. It is looked at through a
+    larger one while its mask is cut off at a side, and once through a smaller one if it
+    is small in the window: that answer is taken if its score is about as good.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ class WindowSearch:
         self._shape, self._least = shape, max(side // CLOSEST, 1)
         first, last = extent_of(prompts, shape)
         self._middle, size = (first + last) / 2, float((last - first).max())
-        self._side = self._side_for(size) if size else max(side // FIRST, 1)
+        first_look = first_side(side, prompts.reduction)
+        self._side = self._side_for(size) if size else first_look
         self._answer: MaskPrediction | None = None
         self.window: Window | None = self._at(self._middle, self._side)
         """Where to look next; None at the end."""
@@ -103,6 +105,23 @@ class WindowSearch:
         return side
 
     def _at(self, middle: npt.NDArray[np.float64], side: int) -> Window:
-        if side >= max(self._shape):
-            return Window(0, 0, *self._shape)
         return window_at((float(middle[0]), float(middle[1])), self._shape, side)
+
+
+def first_side(side: int, reduction: float) -> int:
+    """Return the side of the window of a first look.
+
+    Parameters
+    ----------
+    side : int
+        Side of the network's input.
+    reduction : float
+        As in `Prompts`.
+
+    Returns
+    -------
+    int
+        Pixels of the plane, doubled for every halving of the resolution in view.
+    """
+    doublings = max(round(math.log2(max(reduction, 1.0))), 0)
+    return max(side // FIRST, 1) << doublings

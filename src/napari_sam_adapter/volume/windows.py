@@ -24,6 +24,22 @@ LARGE = 2
 """Planes longer than this times the side of the network's input are cut."""
 
 
+class Focus(NamedTuple):
+    """Where the user looks on a plane.
+
+    Parameters
+    ----------
+    row, column : float
+        Pixels of the plane.
+    reduction : float
+        As in `Prompts`.
+    """
+
+    row: float
+    column: float
+    reduction: float = 1.0
+
+
 class Window(NamedTuple):
     """A part of a plane.
 
@@ -181,8 +197,10 @@ def window_at(
     Returns
     -------
     Window
-        Inside the plane.
+        Inside the plane; all of it if it is not larger.
     """
+    if side >= max(shape):
+        return Window(0, 0, *shape)
     starts, stops = [], []
     for value, length in zip(point, shape, strict=True):
         step = side // 2

@@ -1,0 +1,39 @@
+"""Where the window keeps embeddings, and how much room they have."""
+
+from __future__ import annotations
+
+from napari_sam_adapter.plugin.preferences import preferences
+from napari_sam_adapter.volume.embedding_store import EmbeddingStore, embeddings_folder
+
+GIBIBYTE = 1024**3
+DEFAULT_ROOM = 10
+"""GiB, where napari has no Preferences of this plugin; as in napari.yaml."""
+
+
+def window_store() -> EmbeddingStore:
+    """Return the store of a new session of the window.
+
+    Returns
+    -------
+    EmbeddingStore
+        Without a folder if the Preferences give it no room; embeddings are rounded
+        all the same, so that the room can change at any time.
+    """
+    store = EmbeddingStore(None)
+    give_room(store)
+    return store
+
+
+def give_room(store: EmbeddingStore) -> None:
+    """Give a store the folder and the room of the Preferences, and a new start.
+
+    Parameters
+    ----------
+    store : EmbeddingStore
+        From `window_store`.
+    """
+    known = preferences()
+    room = DEFAULT_ROOM if known is None else known.embeddings.room
+    store.budget = room * GIBIBYTE
+    store.folder = embeddings_folder() if room > 0 else None
+    store.try_again()
