@@ -27,6 +27,7 @@ from napari_sam_adapter.plugin.features import (
 from napari_sam_adapter.plugin.hover_preview import HoverPreview
 from napari_sam_adapter.plugin.key_settings import KeySettings
 from napari_sam_adapter.plugin.key_table import KeyHelp
+from napari_sam_adapter.plugin.mouse_ahead import MouseAhead
 from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
 from napari_sam_adapter.plugin.preferences import FoldedSections
 from napari_sam_adapter.plugin.prompt_commands import PromptCommands
@@ -81,6 +82,7 @@ class SegmentAnythingWidget(QWidget):
         self.prompting = PromptCommands(controller)
         self.candidates, self.prompt_panel = prompt_feature(controller)
         self.preview = HoverPreview(controller)
+        self.mouse_ahead = MouseAhead(controller)
         self.training_state = trained = TrainingState()
         self.training, self.training_panel = training_feature(
             controller, models, trained, train
@@ -193,6 +195,7 @@ class SegmentAnythingWidget(QWidget):
         self.training_state.events.connect(self._show_states)
         self.comparison_state.events.connect(self._show_states)
         self.controller.updated.connect(self._show_volume)
+        self.mouse_ahead.looked.connect(self.preview.look_again)
         self.state.events.connect(self._show_states)
         self.weights.state.events.entries.connect(self._show_networks)
         self.destroyed.connect(self.controller.close)

@@ -11,7 +11,7 @@ from napari.utils.transforms import Affine
 from scipy import ndimage
 
 from napari_sam_adapter.plugin.prompt_layers import transform_of
-from napari_sam_adapter.volume.changes import bounding_box
+from napari_sam_adapter.volume.changes import NOWHERE, bounding_box
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from napari_sam_adapter.volume.changes import Box
     from napari_sam_adapter.volume.plane import Plane
 
     Mask = npt.NDArray[np.bool_]
@@ -91,7 +92,13 @@ class MaskOverlay:
             layer = self.layer = self._build(image)
         return layer
 
-    def show(self, image: Image, plane: Plane, masks: Sequence[Mask]) -> None:
+    def show(
+        self,
+        image: Image,
+        plane: Plane,
+        masks: Sequence[Mask],
+        box: Box | None = None,
+    ) -> None:
         """Show masks on a plane instead of those before.
 
         Parameters
@@ -102,13 +109,15 @@ class MaskOverlay:
             Where.
         masks : sequence of (H, W) bool arrays
             The first lies on top.
+        box : (row_start, column_start, row_stop, column_stop) or None
+            Half-open: no mask has pixels outside. None where nothing is known.
         """
-        together = np.logical_or.reduce(masks)
-        if not together.any():
+        box = bounding_box(np.logical_or.reduce(masks)) if box is None else box
+        top, left, bottom, right = box
+        if box == NOWHERE or not any(m[top:bottom, left:right].any() for m in masks):
             self.hide()
             return
-        shape = together.shape
-        top, left, bottom, right = bounding_box(together)
+        shape = masks[0].shape
         pixels = self._draw([mask[top:bottom, left:right] for mask in masks])
         layer = self._layer_for(image, plane, pixels.shape, shape)
         height, width = (layer.data.shape[axis] for axis in plane.axes)

@@ -1,0 +1,180 @@
+"""What is done before a click on a plane: windows encoded ahead, and previews.
+
+On a plane that is not large there is nothing to choose: it is encoded as a whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.volume.window_search import FIRST, WindowSearch
+from napari_sam_adapter.volume.windows import extent_of, is_large, windows_around
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_sam_adapter.predictions import MaskPrediction
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.plane_predictor import PlanePredictor
+    from napari_sam_adapter.volume.results import MaskRequest
+    from napari_sam_adapter.volume.windows import Window
+
+    Point = tuple[float, float]
+
+ENOUGH = 8
+"""A preview wants this part of its window on every side of the mouse."""
+
+
+def is_in_parts(predictor: PlanePredictor, plane: Plane) -> bool:
+    """Return whether a plane is looked at through windows.
+
+    Parameters
+    ----------
+    predictor : PlanePredictor
+        Of the volume.
+    plane : Plane
+        Cut of the volume.
+
+    Returns
+    -------
+    bool
+        True if it is large for the network.
+    """
+    shape = plane.shape(predictor.volume.shape)
+    return is_large(shape, predictor.predictor.image_size)
+
+
+def can_glance(predictor: PlanePredictor, plane: Plane, near: Point) -> bool:
+    """Return whether `glance` answers a first point without encoding.
+
+    Parameters
+    ----------
+    predictor : PlanePredictor
+        Of the volume.
+    plane : Plane
+        Cut of the volume.
+    near : (row, column)
+        The point.
+
+    Returns
+    -------
+    bool
+        Also true where a neighbouring window shows enough around the point.
+    """
+    is_here = predictor.is_here(plane, near)
+    return is_here or _window_here(predictor, plane, near) is not None
+
+
+def glance(request: MaskRequest) -> MaskPrediction:
+    """Segment one object for a preview: look closer only where that is encoded.
+
+    Parameters
+    ----------
+    request : MaskRequest
+        What a click would ask.
+
+    Returns
+    -------
+    MaskPrediction
+        The answer to the click, if `look_ahead` was done for it.
+
+    Raises
+    ------
+    ImageError
+        If the plane cannot be read or segmented.
+    """
+    predictor, plane = request.predictor, request.plane
+    if not is_in_parts(predictor, plane):
+        return predictor.predict(plane, request.prompts, request.previous)
+    shape = plane.shape(predictor.volume.shape)
+    prompts = request.prompts.without_polygons(shape)
+    start, end = extent_of(prompts, shape)
+    row, column = (start + end) / 2
+    first = _window_here(predictor, plane, (float(row), float(column)))
+    side = predictor.predictor.image_size
+    search = WindowSearch(prompts, shape, side, first)
+    for _ in predictor.looks(search, plane, prompts, request.previous):
+        is_here = predictor.is_embedded(plane, search.window)
+        if search.best_so_far is not None and not is_here:
+            break
+    assert search.best_so_far is not None  # the whole plane cuts no mask off
+    return search.best_so_far
+
+
+def look_ahead(request: MaskRequest) -> Iterator[None]:
+    """Encode everything that the answer to a click will need.
+
+    Parameters
+    ----------
+    request : MaskRequest
+        What will probably be asked.
+
+    Yields
+    ------
+    None
+        After each look, so that something urgent can go first.
+
+    Raises
+    ------
+    ImageError
+        If the plane cannot be read or segmented.
+    """
+    predictor, plane = request.predictor, request.plane
+    if is_in_parts(predictor, plane):
+        shape = plane.shape(predictor.volume.shape)
+        prompts = request.prompts.without_polygons(shape)
+        search = WindowSearch(prompts, shape, predictor.predictor.image_size)
+        yield from predictor.looks(search, plane, prompts)
+    else:
+        yield predictor.embed_ahead(plane)
+
+
+def embed_around(
+    predictor: PlanePredictor, plane: Plane, near: Point
+) -> Iterator[None]:
+    """Embed the first windows at a point of a large plane and next to it.
+
+    Parameters
+    ----------
+    predictor : PlanePredictor
+        Of the volume.
+    plane : Plane
+        Cut of the volume; nothing is done if it is not large.
+    near : (row, column)
+        Where the user looks.
+
+    Yields
+    ------
+    None
+        After each window. One that shows nothing is left out.
+    """
+    for window in _first_windows(predictor, plane, near):
+        with contextlib.suppress(ImageError):
+            predictor.embed(plane, window=window)
+        yield
+
+
+def _first_windows(
+    predictor: PlanePredictor, plane: Plane, near: Point
+) -> list[Window]:
+    if not is_in_parts(predictor, plane):
+        return []
+    shape = plane.shape(predictor.volume.shape)
+    return windows_around(near, shape, predictor.predictor.image_size // FIRST)
+
+
+def _window_here(
+    predictor: PlanePredictor, plane: Plane, near: Point
+) -> Window | None:
+    """Return the embedded first window that shows most around a point, if any."""
+    least = predictor.predictor.image_size // FIRST // ENOUGH
+    windows = [
+        window
+        for window in _first_windows(predictor, plane, near)
+        if predictor.is_embedded(plane, window)
+    ]
+    best = max(windows, key=lambda window: window.room_around(near), default=None)
+    return best if best and best.room_around(near) >= least else None
