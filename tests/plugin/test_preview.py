@@ -38,7 +38,9 @@ def wish(scene, point):
 
     def is_asked():
         wanted = scene.widget.preview._wanted
-        return wanted and np.allclose(wanted.request.prompts.points[-1], point, atol=0.6)
+        return wanted and np.allclose(
+            wanted.request.prompts.points[-1], point, atol=0.6
+        )
 
     mouse.move(scene.viewer, point)
     scene.qtbot.waitUntil(is_asked)

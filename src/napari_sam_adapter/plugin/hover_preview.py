@@ -136,8 +136,8 @@ class HoverPreview:
         self.overlay.hide()
 
     def look_again(self) -> None:
-        """Compute the last preview anew, because more is encoded now."""
-        if self._wanted is not None and self._computed is self._wanted:
+        """Compute the preview under the mouse anew, because more is encoded now."""
+        if self._wanted is not None:
             self._computed = None
             self._ask()
 
@@ -179,8 +179,8 @@ class HoverPreview:
         except SamAdapterError:
             self.clear()
         else:
+            self._wanted = Wish.of(workspace, request)
             if self._is_ready(workspace, request, point):
-                self._wanted = Wish.of(workspace, request)
                 self._ask()
 
     def _is_ready(
@@ -188,7 +188,7 @@ class HoverPreview:
     ) -> bool:
         """Whether there is something to look at; what is missing is encoded once."""
         predictor, plane = request.predictor, request.plane
-        if predictor.is_here(plane, point):
+        if can_glance(predictor, plane, point):
             return True
         in_parts = is_in_parts(predictor, plane)
         place = tuple(round(value / STEP) for value in point) if in_parts else None
@@ -196,7 +196,7 @@ class HoverPreview:
         if key != self._prefetched:
             self._prefetched = key
             self._controller.segmenter.prefetch(workspace, plane)
-        return can_glance(predictor, plane, point)
+        return False
 
     def _ask(self) -> None:
         """Compute the newest wish when its turn comes, one at a time."""

@@ -29,7 +29,7 @@ FILL, FIRST_LINE = 1, 2
 FILL_OPACITY = 0.25
 LINES_ACROSS = 120
 """Side of a mask, in widths of its outline."""
-SMALLEST_SIDE = 256
+SMALLEST_SIDE = 512
 """Of the layer in pixels, where the image is as large."""
 
 
@@ -37,7 +37,8 @@ class MaskOverlay:
     """Outlines of masks on one plane, in a layer that is made when it is needed.
 
     The layer has about the size of the masks and not of the image, and its array is
-    written in place: what napari does for new data takes three times as long.
+    written in place: what napari does for new data takes three times as long. It stays
+    where it is while the masks fit in, because napari draws all its panels for a move.
 
     Parameters
     ----------
@@ -59,6 +60,7 @@ class MaskOverlay:
         is_filled: bool = False,
     ) -> None:
         self.layer: Labels | None = None
+        self._start = 0, 0
         self._viewer = viewer
         self._name = name
         self._is_filled = is_filled
@@ -121,7 +123,10 @@ class MaskOverlay:
         pixels = self._draw([mask[top:bottom, left:right] for mask in masks])
         layer = self._layer_for(image, plane, pixels.shape, shape)
         height, width = (layer.data.shape[axis] for axis in plane.axes)
-        start = min(top, shape[0] - height), min(left, shape[1] - width)
+        self._start = start = (
+            _start_of(top, bottom, height, shape[0], self._start[0]),
+            _start_of(left, right, width, shape[1], self._start[1]),
+        )
         canvas = np.zeros((height, width), dtype=np.uint8)
         row, column = top - start[0], left - start[1]
         canvas[row : row + pixels.shape[0], column : column + pixels.shape[1]] = pixels
@@ -188,6 +193,14 @@ class MaskOverlay:
         # The tool in hand stays in hand.
         self._viewer.layers.selection.active = active
         return layer
+
+
+def _start_of(first: int, end: int, room: int, length: int, present: int) -> int:
+    """Return where to begin so that a range fits in; where it is now, if it can be."""
+    if present <= first and end <= present + room <= length:
+        return present
+    middle = (first + end - room) // 2
+    return min(max(middle, 0), length - room)
 
 
 def _move(layer: Labels, image: Image, plane: Plane, start: tuple[int, int]) -> None:

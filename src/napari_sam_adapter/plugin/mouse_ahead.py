@@ -11,15 +11,16 @@ from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.state import Tool
 from napari_sam_adapter.plugin.timers import stop_for_good
-from napari_sam_adapter.plugin.under_mouse import point_of, request_of_click
-from napari_sam_adapter.volume.glancing import embed_around, is_in_parts, look_ahead
+from napari_sam_adapter.plugin.under_mouse import point_of
+from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.volume.glancing import is_in_parts, look_ahead
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.plane import Plane
 
-REST = 60
+REST = 100
 """Milliseconds without a move after which the mouse rests."""
 
 
@@ -36,18 +37,23 @@ class MouseAhead:
     """
 
     looked = Signal()
-    """Emitted when everything is encoded that a click under the mouse needs."""
+    """Emitted when all is encoded that a first click under the mouse needs."""
 
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._queue = controller.segmenter.queue
-        self._where: tuple[Workspace, Plane, tuple[float, float], Any] | None = None
+        self._where: tuple[Workspace, Plane, tuple[float, float]] | None = None
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(REST)
         self._timer.timeout.connect(self._on_rest)
         controller.viewer.mouse_move_callbacks.append(self._on_move)
         controller.closed.connect(self._close)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the mouse has just moved."""
+        return self._where is not None
 
     def _on_move(self, viewer: Any, event: Any) -> None:
         workspace = self._controller.workspace
@@ -56,36 +62,32 @@ class MouseAhead:
             return
         plane = workspace.plane_or_none()
         if plane is not None and self._controller.segmenter.is_loaded:
-            point = point_of(workspace, plane, event)
-            self._where = workspace, plane, point, event.modifiers
+            self._where = workspace, plane, point_of(workspace, plane, event)
             self._timer.start()
 
     def _on_rest(self) -> None:
         where, self._where = self._where, None
         if where is None or where[0] is not self._controller.workspace:
             return
+        workspace, plane, point = where
+        prompts, session = Prompts().with_point(point), workspace.session
         try:
-            request = request_of_click(self._controller, *where)
+            prompts.check_inside(plane.shape(session.labels.shape))
+            request = session.request(workspace.next_id, plane, prompts)
         except SamAdapterError:  # told when it is clicked
             return
-        workspace, plane, point, _ = where
         if is_in_parts(request.predictor, plane):
-            around = embed_around(request.predictor, plane, point)
-            self._submit(workspace, Priority.VIEW, look_ahead(request))
-            self._submit(workspace, Priority.AHEAD, around)
-
-    def _submit(self, workspace: Workspace, priority: Priority, steps: Any) -> None:
-        self._queue.submit(
-            Job(
-                owner=workspace,
-                key=("mouse", priority),
-                priority=priority,
-                steps=steps,
-                on_result=_ignore,
-                on_error=_ignore,
-                on_end=self.looked.emit,
+            self._queue.submit(
+                Job(
+                    owner=workspace,
+                    key="mouse",
+                    priority=Priority.VIEW,
+                    steps=look_ahead(request),
+                    on_result=_ignore,
+                    on_error=_ignore,
+                    on_end=self.looked.emit,
+                )
             )
-        )
 
     def _close(self) -> None:
         self._controller.viewer.mouse_move_callbacks.remove(self._on_move)

@@ -5,10 +5,8 @@ On a plane that is not large there is nothing to choose: it is encoded as a whol
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.volume.window_search import FIRST, WindowSearch
 from napari_sam_adapter.volume.windows import extent_of, is_large, windows_around
 
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_sam_adapter.predictions import MaskPrediction
-    from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
     from napari_sam_adapter.volume.results import MaskRequest
@@ -129,52 +126,20 @@ def look_ahead(request: MaskRequest) -> Iterator[None]:
         search = WindowSearch(prompts, shape, predictor.predictor.image_size)
         yield from predictor.looks(search, plane, prompts)
     else:
-        yield predictor.embed_ahead(plane)
-
-
-def embed_around(
-    predictor: PlanePredictor, plane: Plane, near: Point
-) -> Iterator[None]:
-    """Embed the first windows at a point of a large plane and next to it.
-
-    Parameters
-    ----------
-    predictor : PlanePredictor
-        Of the volume.
-    plane : Plane
-        Cut of the volume; nothing is done if it is not large.
-    near : (row, column)
-        Where the user looks.
-
-    Yields
-    ------
-    None
-        After each window. One that shows nothing is left out.
-    """
-    for window in _first_windows(predictor, plane, near):
-        with contextlib.suppress(ImageError):
-            predictor.embed(plane, window=window)
+        predictor.embed_ahead(plane)
         yield
 
 
-def _first_windows(
-    predictor: PlanePredictor, plane: Plane, near: Point
-) -> list[Window]:
-    if not is_in_parts(predictor, plane):
-        return []
-    shape = plane.shape(predictor.volume.shape)
-    return windows_around(near, shape, predictor.predictor.image_size // FIRST)
-
-
-def _window_here(
-    predictor: PlanePredictor, plane: Plane, near: Point
-) -> Window | None:
+def _window_here(predictor: PlanePredictor, plane: Plane, near: Point) -> Window | None:
     """Return the embedded first window that shows most around a point, if any."""
-    least = predictor.predictor.image_size // FIRST // ENOUGH
+    if not is_in_parts(predictor, plane):
+        return None
+    shape = plane.shape(predictor.volume.shape)
+    side = predictor.predictor.image_size // FIRST
     windows = [
         window
-        for window in _first_windows(predictor, plane, near)
+        for window in windows_around(near, shape, side)
         if predictor.is_embedded(plane, window)
     ]
     best = max(windows, key=lambda window: window.room_around(near), default=None)
-    return best if best and best.room_around(near) >= least else None
+    return best if best and best.room_around(near) >= side // ENOUGH else None
