@@ -11,8 +11,8 @@ SPOT = (150, 100)
 
 @pytest.fixture
 def scene(make_scene):
-    """A plane that is five times as long as what the network sees at once."""
-    scene = make_scene(disks((320, 320), [LEFT_DISK, RIGHT_DISK, SPOT], 4))
+    """A plane that is three times as long as what the network sees at once."""
+    scene = make_scene(disks((200, 200), [LEFT_DISK, RIGHT_DISK, SPOT]))
     scene.predictor.image_size = 64
     scene.press("use_points")
     scene.click(RIGHT_DISK)
@@ -48,7 +48,7 @@ def test_a_preview_comes_to_a_mouse_that_rests(scene):
     mouse.press_key(scene.viewer, "H", "Shift")
     rest(scene, SPOT)
     scene.qtbot.waitUntil(lambda: scene.widget.preview.overlay.is_shown)
-    assert corner_of(scene.widget.preview.overlay.layer) == (146, 96)
+    assert corner_of(scene.widget.preview.overlay.layer) == (142, 92)
 
 
 def test_nothing_is_encoded_without_the_point_tool(scene):
