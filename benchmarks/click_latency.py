@@ -5,8 +5,9 @@
 Clicks are real mouse events on the canvas of a real napari window. A click is over when
 its mask is in the Labels layer and a frame with it was shown. A heartbeat in the event
 loop tells how long the window could not answer; the first rows of that table are what
-napari needs for the same layers with no plugin in the window. Then the mouse moves in
-circles over an encoded plane, 60 steps a second, and previews are counted.
+napari needs for the same layers with no plugin in the window. A large plane is encoded
+in parts, where the mouse rests: objects are clicked there, and out of nowhere. Then the
+mouse moves in circles, 60 steps a second, and previews are counted.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ FOLLOWED = 3
 LAST = REPEATS - 1
 LARGE = 2048
 NEW, ENCODED = "click on a new plane", "click on an encoded plane"
-ENCODED_LARGE = f"click on an encoded plane, {LARGE} x {LARGE}"
+SUDDEN_LARGE = f"click out of nowhere, {LARGE} x {LARGE}"
+ENCODED_LARGE = f"click where the mouse rested, {LARGE} x {LARGE}"
+RESTED = 0.5
+"""Seconds for which the mouse lies over an object before it is clicked."""
 HOVER_SECONDS, HOVER_STEPS, HOVER_RADIUS = 4.0, 60, 100
 
 
@@ -128,11 +132,16 @@ def measure_large(
     viewer.reset_view()
     driven_window.rest(0.5)
     watch = MaskWatch(viewer, widget)
-    seconds: dict[str, list[float]] = {ENCODED_LARGE: []}
+    seconds: dict[str, list[float]] = {SUDDEN_LARGE: [], ENCODED_LARGE: []}
     first, *others = centres(truth)[: REPEATS + 1]
     timed_click(watch, first, heart)
     for number, (row, column) in enumerate(others):
-        spot = row + len(tile) * (number % times), column + len(tile)
+        down = len(tile) * (number % times)
+        spot = row + down, column + len(tile)
+        timed_click(watch, spot, heart, SUDDEN_LARGE, seconds)
+        spot = row + down, column + 2 * len(tile)
+        driven_window.move(viewer, spot)
+        driven_window.rest(RESTED)
         timed_click(watch, spot, heart, ENCODED_LARGE, seconds)
     return seconds
 

@@ -30,11 +30,14 @@ class MaskCandidate:
         The network's own estimate of the IoU, about 0 to 1.
     logits : (h, w) float32 array
         Low-resolution logits, to be fed back with the next prompt.
+    box : (row_start, column_start, row_stop, column_stop) or None
+        As of `MaskPrediction`.
     """
 
     mask: npt.NDArray[np.bool_]
     score: float
     logits: npt.NDArray[np.float32]
+    box: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -233,3 +233,15 @@ def test_unequal_scales_belong_to_their_axes() -> None:
 def test_device_without_numbers_is_refused() -> None:
     with pytest.raises(DeviceError, match="meta"):
         load_predictor("tiny", device="meta")
+
+
+def test_every_candidate_comes_with_its_box(
+    predictor: SamPredictor, image: np.ndarray
+) -> None:
+    found = predictor.predict(predictor.encode(image), Prompts([(20, 30)]))
+    assert len(found.candidates) == 3
+    for candidate in found.candidates:
+        assert candidate.box is not None
+        top, left, bottom, right = candidate.box
+        inside = candidate.mask[top:bottom, left:right]
+        assert inside.sum() == candidate.mask.sum()

@@ -136,3 +136,15 @@ def test_nifti_keeps_the_affine_of_the_file(make_scene, monkeypatch, tmp_path, t
     written = nibabel.load(tmp_path / "out.nii.gz")
     np.testing.assert_allclose(written.affine, affine)
     np.testing.assert_array_equal(np.asarray(written.dataobj).T, stack() == 200)
+
+
+def test_an_edit_right_after_the_command_is_not_in_the_file(
+    scene, monkeypatch, tmp_path
+):
+    before = scene.labels.copy()
+    scene.widget.exports.save(tmp_path / "out.tif")
+    scene.widget.object_editing.delete()
+    assert not np.array_equal(scene.labels, before)
+    finish(scene)
+    written = open_image(tmp_path / "out.tif")
+    np.testing.assert_array_equal(written.data[...], before)

@@ -89,7 +89,7 @@ def test_a_preview_shows_what_a_click_would_give(session, plane):
     choose(session, 1, plane, LARGEST)
     prompts = session.prompts(2, plane).with_point(RIGHT[1:])
     result = session.compute(session.request(2, plane, prompts))
-    shown = session.preferred_mask(result.prediction).sum()
+    shown = session.preferred(result.prediction).mask.sum()
     assert session.commit(result) == []
     assert session.object_ids == [1]
     assert click(session, plane, RIGHT[1:])[1] == shown

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from tests.volume.conftest import LEFT, RIGHT
 
+from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.volume.answer import Answer
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.objects import PlaneRecord
 from napari_sam_adapter.volume.packing import PackedArray
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.windows import Window
 
 UNDONE = 3
 """Steps taken back: the last propagation, the prompt and the mask before it."""
@@ -93,3 +97,22 @@ def test_hand_edits_of_one_plane_add_up():
         record = record.with_painted(pixels, box, expected.shape)
         expected[box[0] : box[2], box[1] : box[3]] = True
     assert np.array_equal(record.painted.unpack(), expected)
+
+
+def test_an_answer_packs_all_its_candidates_in_their_boxes():
+    masks = np.zeros((2, 30, 40), bool)
+    masks[0, 3:9, 5:7] = masks[1, 2:20, 1:30] = True
+    boxes = (3, 5, 9, 7), (2, 1, 20, 30)
+    nothing = np.zeros((1, 1), np.float32)
+    candidates = tuple(
+        MaskCandidate(mask, 0.9, nothing, box)
+        for mask, box in zip(masks, boxes, strict=True)
+    )
+    prediction = MaskPrediction(masks[0], 0.9, nothing, candidates, box=boxes[0])
+    pasted = Window(100, 200, 130, 240).paste(prediction, (500, 500))
+    answer = Answer.of(pasted, Prompts([(104, 205)]), 0.9, number=1)
+    moved = [(103, 205, 109, 207), (102, 201, 120, 230)]
+    assert [candidate.mask.box for candidate in answer.candidates] == moved
+    assert answer.chosen.mask.box == moved[1]
+    for kept, candidate in zip(answer.mask_candidates, pasted.candidates, strict=True):
+        np.testing.assert_array_equal(kept.mask, candidate.mask)

@@ -79,8 +79,7 @@ def to_prediction(
     low = logits[order].float().cpu().numpy()
     values = scores[order].float().cpu().tolist()
     candidates = tuple(
-        MaskCandidate(mask, score, logit)
-        for mask, score, logit in zip(masks, values, low, strict=True)
+        MaskCandidate(*parts) for parts in zip(masks, values, low, boxes, strict=True)
     )
     best = candidates[0]
     return MaskPrediction(best.mask, best.score, best.logits, candidates, box=boxes[0])

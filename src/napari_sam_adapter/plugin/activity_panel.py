@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 ERROR_STYLE = "color: #ff6b6b; font-weight: bold;"
 IDLE = Progress(0, 1)
 """An empty bar that stands still; a total of 0 makes it move."""
+PATIENCE = 300
+"""Milliseconds for which a click may take without the bar moving: most take less, and
+with each of its movements the whole window is put together anew."""
 
 
 class ActivityPanel(QWidget):
@@ -48,6 +52,10 @@ class ActivityPanel(QWidget):
         self.stop, self.keys = self._button("stop"), self._button("show_keys")
         self._time_left = TimeLeft()
         self._shown: Progress | None = None
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(PATIENCE)
+        self._patience.timeout.connect(partial(self._show_progress, Progress()))
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.status.setMinimumHeight(3 * self.status.fontMetrics().lineSpacing())
@@ -87,7 +95,11 @@ class ActivityPanel(QWidget):
         """
         busy = state.phase is not Phase.READY
         self.stop.setEnabled(busy)
-        self._show_progress(state.progress if busy else IDLE)
+        if state.phase is not Phase.SEGMENTING:
+            self._patience.stop()
+            self._show_progress(state.progress if busy else IDLE)
+        elif not self._patience.isActive():
+            self._patience.start()
         self.status.setText(state.message.text)
         style = ERROR_STYLE if state.message.is_error else ""
         if style != self.status.styleSheet():  # Qt lays out again even for the same

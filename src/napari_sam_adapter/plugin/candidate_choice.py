@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 COLOURS = ("#ffd23f", "#3fd2ff", "#ff8ad8")
 """Of the outlines, the best mask first."""
 THUMBNAIL = 40
-LOOK_DELAY = 30
-"""Milliseconds by which outlines follow a mask: the mask goes first."""
+LOOK_DELAY = 100
+"""Milliseconds after which outlines follow a mask though no frame showed it yet."""
 
 
 class CandidateChoice(Feature):
@@ -92,6 +92,12 @@ class CandidateChoice(Feature):
             f"Mask {number + 1} is taken; the next click gets one of that size."
         )
         self._controller.update()
+
+    def on_mask_shown(self) -> None:
+        """Show what waits: the mask goes first."""
+        if self._timer.isActive():
+            self._timer.stop()
+            self._look()
 
     def _look_soon(self) -> None:
         self._timer.start()

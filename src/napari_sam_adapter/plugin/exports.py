@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.image_io import export_labels, open_image
 from napari_sam_adapter.image_io.exporting import check_export_path
 from napari_sam_adapter.image_io.output import check_output
@@ -18,15 +17,18 @@ from napari_sam_adapter.image_io.tables import save_csv
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.world_units import axes_of, described, units_of
 from napari_sam_adapter.volume.axes import unit_of
 from napari_sam_adapter.volume.measuring import Measuring, table_of
+from napari_sam_adapter.volume.snapshot import LabelsSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
@@ -51,8 +53,8 @@ class ExportTask:
     ----------
     path : Path
         Where they go.
-    labels : int array
-        A copy.
+    labels : LabelsSnapshot
+        Of the moment of the command.
     like : OpenedImage
         The image.
     classes : mapping of int to str
@@ -62,7 +64,7 @@ class ExportTask:
     """
 
     path: Path
-    labels: npt.NDArray[np.integer[Any]]
+    labels: LabelsSnapshot
     like: OpenedImage
     classes: Mapping[int, str]
     source: str | None
@@ -80,7 +82,7 @@ class ExportTask:
         OutputError
             If they cannot be written; nothing is left behind then.
         """
-        labels, like = self.labels, self.like
+        labels, like = self.labels.labels(), self.like
         if self.source and _ends(self.path, NIFTI) and _ends(self.source, NIFTI):
             labels, like = _as_in_file(self.source, labels, like)
         export_labels(self.path, labels, like, self.classes, overwrite=True)
@@ -102,13 +104,16 @@ class Exports(Feature):
         super().__init__(controller)
         self._parent = parent
         self._queue = JobQueue(_nothing, mostly_waits=True)
+        self._pause = StrokePause()
+        self._copying = 0
         controller.add_commands({"export": self.export, "measure": self.measure})
         controller.closed.connect(self._queue.close)
+        controller.closed.connect(self._pause.close)
 
     @property
     def is_busy(self) -> bool:
         """Whether something is being written or measured."""
-        return bool(self._queue.jobs)
+        return bool(self._queue.jobs) or self._copying > 0
 
     @reporting
     def export(self) -> None:
@@ -138,9 +143,13 @@ class Exports(Feature):
             self._measure(path)
             return
         check_export_path(path, overwrite=True)
-        task = _task(self._controller.in_use(), path)
+        workspace = self._controller.in_use()
+        task = _task(workspace, path)
         self._say(f"Saving {path.name} ...")
-        self._start(map(ExportTask.run, (task,)), self._on_saved)
+        self._copying += 1
+        steps = map(LabelsSnapshot.copy, (task.labels,))
+        on_copied = partial(self._when_copied, workspace, task)
+        self._start(steps, on_copied, partial(self._on_no_copy, task))
 
     @reporting
     def measure(self) -> None:
@@ -153,10 +162,29 @@ class Exports(Feature):
         self._say("Measuring ...")
         self._start(steps, partial(self._on_measured, workspace, path))
 
-    def _start(self, steps: Iterator[Any], on_result: Any) -> None:
+    def _start(
+        self, steps: Iterator[Any], on_result: Any, on_error: Any = None
+    ) -> None:
+        on_error = on_error or self.report
         self._queue.submit(
-            Job(self, object(), Priority.VIEW, steps, on_result, self.report)
+            Job(self, object(), Priority.VIEW, steps, on_result, on_error)
         )
+
+    def _when_copied(
+        self, workspace: Workspace, task: ExportTask, snapshot: LabelsSnapshot
+    ) -> None:
+        # Half a stroke may be in the copy: what it was is known at its end.
+        self._pause.when_still(workspace, partial(self._write, task))
+
+    def _write(self, task: ExportTask) -> None:
+        self._copying -= 1
+        task.labels.close()
+        self._start(map(ExportTask.run, (task,)), self._on_saved)
+
+    def _on_no_copy(self, task: ExportTask, error: SamAdapterError) -> None:
+        self._copying -= 1
+        task.labels.close()
+        self.report(error)
 
     def _on_saved(self, path: Path) -> None:
         self._say(f"Saved {path}.")
@@ -179,17 +207,9 @@ class Exports(Feature):
 
 def _task(workspace: Workspace, path: Path) -> ExportTask:
     session = workspace.session
-    try:
-        labels = session.labels.copy()  # the user goes on meanwhile
-    except MemoryError as error:
-        size = session.labels.nbytes / 2**30
-        raise OutputError(
-            f"Expected {size:.1f} GiB of free memory for a copy of the labels, got "
-            "less. Close other images first."
-        ) from error
-    source = workspace.image.source.path
-    like = described(workspace.level)
-    return ExportTask(path, labels, like, session.objects.classes, source)
+    like, source = described(workspace.level), workspace.image.source.path
+    labels, classes = session.snapshot(), session.objects.classes
+    return ExportTask(path, labels, like, classes, source)
 
 
 def _measuring(workspace: Workspace) -> Measuring:

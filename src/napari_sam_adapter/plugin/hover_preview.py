@@ -2,34 +2,91 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.mask_overlay import MaskOverlay
-from napari_sam_adapter.plugin.state import Message, Press, Tool
-from napari_sam_adapter.volume.windows import is_large
+from napari_sam_adapter.plugin.state import Message, Tool
+from napari_sam_adapter.plugin.timers import stop_for_good
+from napari_sam_adapter.plugin.under_mouse import point_of, request_of_click
+from napari_sam_adapter.volume.glancing import can_glance, glance, is_in_parts
+from napari_sam_adapter.volume.windows import Focus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy.typing as npt
-
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
-    from napari_sam_adapter.volume.plane import Plane
-    from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
-    from napari_sam_adapter.volume.session import Session
+    from napari_sam_adapter.predictions import MaskPrediction
+    from napari_sam_adapter.volume.results import MaskRequest
 
 COLOUR = "#ffffff"
-
-
 STEP = 64
 """Pixels that the mouse has to go for another part of a large plane."""
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """What shall be shown.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the image.
+    request : MaskRequest
+        What a click would ask.
+    revision : int
+        State of the object on the plane.
+    """
+
+    workspace: Workspace
+    request: MaskRequest
+    revision: int
+
+    @classmethod
+    def of(cls, workspace: Workspace, request: MaskRequest) -> Wish:
+        """Return a wish as of now.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            Of the image.
+        request : MaskRequest
+            What a click would ask.
+
+        Returns
+        -------
+        Wish
+            Until the object changes there.
+        """
+        revision = workspace.session.revision(request.object_id, request.plane)
+        return cls(workspace, request, revision)
+
+    def fits(self, workspace: Workspace | None) -> bool:
+        """Return whether the same would be asked now.
+
+        Parameters
+        ----------
+        workspace : Workspace or None
+            The image in use.
+
+        Returns
+        -------
+        bool
+            False on another image or plane, with another object under work, and after
+            it or the network changed.
+        """
+        request, session = self.request, self.workspace.session
+        return (
+            workspace is self.workspace
+            and workspace.plane_or_none() == request.plane
+            and request.object_id in (workspace.object_id, workspace.next_id)
+            and session.revision(request.object_id, request.plane) == self.revision
+        )
 
 
 class HoverPreview:
@@ -49,14 +106,18 @@ class HoverPreview:
         self._state = controller.state
         self.overlay = MaskOverlay(controller.viewer, "SAM preview", [COLOUR], True)
         self._queue = controller.segmenter.queue
-        self._wanted: MaskRequest | None = None
-        self._computed: MaskRequest | None = None
+        self._wanted: Wish | None = None
+        self._computed: Wish | None = None
         self._prefetched: Any = None
+        self._tool_timer = QTimer()
+        self._tool_timer.setSingleShot(True)
+        self._tool_timer.setInterval(0)
+        self._tool_timer.timeout.connect(self._on_updated)
         controller.add_commands({"switch_preview": self.switch})
         controller.viewer.mouse_move_callbacks.append(self._on_move)
         controller.updated.connect(self._on_updated)
         controller.closed.connect(self._close)
-        self._state.events.tool.connect(self.clear)
+        self._state.events.tool.connect(self._on_tool)
 
     def switch(self) -> None:
         """Turn the preview on or off."""
@@ -75,22 +136,28 @@ class HoverPreview:
         self._queue.cancel(lambda job: job.owner is self)
         self.overlay.hide()
 
+    def look_again(self) -> None:
+        """Compute the preview under the mouse anew, because more is encoded now."""
+        if self._wanted is not None:
+            self._computed = None
+            self._ask()
+
+    def _on_tool(self) -> None:
+        """Clear, unless the tool is back at once, as when a layer is added."""
+        self.overlay.hide()
+        self._tool_timer.start()
+
     def _on_updated(self) -> None:
-        """Clear, unless the newest wish would be the same now."""
-        wanted, workspace = self._wanted, self._controller.workspace
-        if (
-            wanted is None
-            or workspace is None
-            or workspace.plane_or_none() != wanted.plane
-            or wanted.object_id not in (workspace.object_id, workspace.next_id)
-            or not workspace.session.is_current(wanted)
-        ):
+        """Clear, unless the newest wish is still one."""
+        wanted, is_wanted = self._wanted, self._state.tool is Tool.POINTS
+        if not is_wanted or not wanted or not wanted.fits(self._controller.workspace):
             self.clear()
 
     def _close(self) -> None:
         self._controller.viewer.mouse_move_callbacks.remove(self._on_move)
         self._state.preview = False
         self.clear()
+        stop_for_good(self._tool_timer)
         self.overlay.close()
 
     def _on_move(self, viewer: Any, event: Any) -> None:
@@ -99,58 +166,41 @@ class HoverPreview:
         if workspace is None or not is_wanted or event.is_dragging:
             return
         plane = workspace.plane_or_none()
-        if plane is None or not self._is_ready(workspace, plane):
+        if plane is None or not self._controller.segmenter.is_loaded:
             return
         self.overlay.prepare(workspace.frame)
-        data = np.asarray(workspace.frame.world_to_data(event.position))
-        point = data[-plane.ndim :][list(plane.axes)]
+        if workspace.session.predictor is None:
+            self._controller.segmenter.prefetch(workspace, plane)
+            return
+        point = point_of(workspace, plane, event)
         try:
-            self._wanted = self._request(workspace, plane, point, event.modifiers)
+            request = request_of_click(
+                self._controller, workspace, plane, point, event.modifiers
+            )
         except SamAdapterError:
             self.clear()
         else:
-            self._ask(workspace)
+            self._wanted = Wish.of(workspace, request)
+            if self._is_ready(workspace, request, point):
+                self._ask()
 
-    def _is_ready(self, workspace: Workspace, plane: Plane) -> bool:
-        """Whether a plane is encoded where the mouse is; if not, have it done once."""
-        segmenter, session = self._controller.segmenter, workspace.session
-        if not segmenter.is_loaded:
-            return False
-        near = workspace.focus()
-        if session.is_encoded(plane, near):
+    def _is_ready(
+        self, workspace: Workspace, request: MaskRequest, point: tuple[float, float]
+    ) -> bool:
+        """Whether there is something to look at; what is missing is encoded once."""
+        predictor, plane = request.predictor, request.plane
+        if can_glance(predictor, plane, Focus(*point, request.prompts.reduction)):
             return True
-        size = plane.shape(workspace.volume.shape)
-        place = None
-        if near and session.predictor and is_large(size, session.predictor.image_size):
-            place = tuple(round(value / STEP) for value in near)
-        key = workspace, plane, session.predictor, place
+        in_parts = is_in_parts(predictor, plane)
+        place = tuple(round(value / STEP) for value in point) if in_parts else None
+        key = predictor, plane, place
         if key != self._prefetched:
             self._prefetched = key
-            segmenter.prefetch(workspace, plane)
+            self._controller.segmenter.prefetch(workspace, plane)
         return False
 
-    def _request(
-        self,
-        workspace: Workspace,
-        plane: Plane,
-        point: npt.NDArray[np.float64],
-        modifiers: Any,
-    ) -> MaskRequest:
-        session, object_id = workspace.session, workspace.object_id
-        press = Press(shift="Shift" in modifiers)
-        positive = self._state.positive and not self._state.background_press.fits(press)
-        if self._controller.is_new_object(positive) and workspace.known_prompts():
-            object_id = workspace.next_id
-        known = session.prompts(object_id, plane)
-        if known.is_empty:
-            known = replace(known, reduction=workspace.level.reduction(plane.axes))
-        prompts = known.with_point((float(point[0]), float(point[1])), positive)
-        prompts.check_inside(plane.shape(session.labels.shape))
-        self._state.understood.check(prompts)
-        return session.request(object_id, plane, prompts)
-
-    def _ask(self, workspace: Workspace) -> None:
-        """Compute the newest position when its turn comes, one at a time."""
+    def _ask(self) -> None:
+        """Compute the newest wish when its turn comes, one at a time."""
         if self._queue.has(Priority.PREVIEW):
             return
         self._queue.submit(
@@ -158,28 +208,29 @@ class HoverPreview:
                 owner=self,
                 key="preview",
                 priority=Priority.PREVIEW,
-                steps=self._newest(workspace.session),
-                on_result=partial(self._show, workspace),
+                steps=self._newest(),
+                on_result=self._show,
                 on_error=self._on_error,
-                on_end=partial(self._on_end, workspace),
+                on_end=self._on_end,
             )
         )
 
-    def _newest(self, session: Session) -> Iterator[PlaneResult]:
+    def _newest(self) -> Iterator[tuple[Wish, MaskPrediction]]:
         # Runs on the worker thread; the main thread may set another wish meanwhile.
-        self._computed = request = self._wanted
-        if request is not None:
-            yield session.compute(request)
+        self._computed = wish = self._wanted
+        if wish is not None:
+            yield wish, glance(wish.request)
 
-    def _show(self, workspace: Workspace, result: PlaneResult) -> None:
-        assert result.prediction is not None  # only propagations come without
-        mask = workspace.session.preferred_mask(result.prediction)
-        self.overlay.show(workspace.frame, result.plane, [mask])
+    def _show(self, found: tuple[Wish, MaskPrediction]) -> None:
+        wish, prediction = found
+        workspace = wish.workspace
+        best = workspace.session.preferred(prediction)
+        self.overlay.show(workspace.frame, wish.request.plane, [best.mask], best.box)
 
     def _on_error(self, error: SamAdapterError) -> None:
         """Say nothing: the same error comes with the click."""
         self._wanted = None
 
-    def _on_end(self, workspace: Workspace) -> None:
+    def _on_end(self) -> None:
         if self._wanted is not None and self._wanted is not self._computed:
-            self._ask(workspace)
+            self._ask()

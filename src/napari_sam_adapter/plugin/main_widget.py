@@ -25,9 +25,11 @@ from napari_sam_adapter.plugin.features import (
     training_feature,
     volume_feature,
 )
+from napari_sam_adapter.plugin.frames import Frames
 from napari_sam_adapter.plugin.hover_preview import HoverPreview
 from napari_sam_adapter.plugin.key_settings import KeySettings
 from napari_sam_adapter.plugin.key_table import KeyHelp
+from napari_sam_adapter.plugin.mouse_ahead import MouseAhead
 from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
 from napari_sam_adapter.plugin.preferences import FoldedSections
 from napari_sam_adapter.plugin.prompt_commands import PromptCommands
@@ -83,6 +85,8 @@ class SegmentAnythingWidget(QWidget):
         self.prompting = PromptCommands(controller)
         self.candidates, self.prompt_panel = prompt_feature(controller)
         self.preview = HoverPreview(controller)
+        self.mouse_ahead = MouseAhead(controller)
+        self.frames = Frames(self, controller.segmenter)
         self.training_state = trained = TrainingState()
         self.training, self.training_panel = training_feature(
             controller, models, trained, train
@@ -195,6 +199,9 @@ class SegmentAnythingWidget(QWidget):
         self.training_state.events.connect(self._show_states)
         self.comparison_state.events.connect(self._show_states)
         self.controller.updated.connect(self._show_volume)
+        self.mouse_ahead.looked.connect(self.preview.look_again)
+        self.frames.mask_shown.connect(self.candidates.on_mask_shown)
+        self.controller.closed.connect(self.frames.close)
         self.state.events.connect(self._show_states)
         self.weights.state.events.entries.connect(self._show_networks)
         self.destroyed.connect(self.controller.close)

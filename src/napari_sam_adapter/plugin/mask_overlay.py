@@ -10,7 +10,7 @@ from napari.utils import DirectLabelColormap
 from napari.utils.transforms import Affine
 from scipy import ndimage
 
-from napari_sam_adapter.boxed_mask import bounding_box
+from napari_sam_adapter.boxed_mask import NOWHERE, bounding_box
 from napari_sam_adapter.plugin.prompt_layers import transform_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.volume.plane import Plane
 
     Mask = npt.NDArray[np.bool_]
@@ -28,7 +29,7 @@ FILL, FIRST_LINE = 1, 2
 FILL_OPACITY = 0.25
 LINES_ACROSS = 120
 """Side of a mask, in widths of its outline."""
-SMALLEST_SIDE = 256
+SMALLEST_SIDE = 512
 """Of the layer in pixels, where the image is as large."""
 
 
@@ -36,7 +37,8 @@ class MaskOverlay:
     """Outlines of masks on one plane, in a layer that is made when it is needed.
 
     The layer has about the size of the masks and not of the image, and its array is
-    written in place: what napari does for new data takes three times as long.
+    written in place: what napari does for new data takes three times as long. It stays
+    where it is while the masks fit in, because napari draws all its panels for a move.
 
     Parameters
     ----------
@@ -58,6 +60,7 @@ class MaskOverlay:
         is_filled: bool = False,
     ) -> None:
         self.layer: Labels | None = None
+        self._start = 0, 0
         self._viewer = viewer
         self._name = name
         self._is_filled = is_filled
@@ -91,7 +94,13 @@ class MaskOverlay:
             layer = self.layer = self._build(image)
         return layer
 
-    def show(self, image: Layer, plane: Plane, masks: Sequence[Mask]) -> None:
+    def show(
+        self,
+        image: Layer,
+        plane: Plane,
+        masks: Sequence[Mask],
+        box: Box | None = None,
+    ) -> None:
         """Show masks on a plane instead of those before.
 
         Parameters
@@ -102,17 +111,22 @@ class MaskOverlay:
             Where.
         masks : sequence of (H, W) bool arrays
             The first lies on top.
+        box : (row_start, column_start, row_stop, column_stop) or None
+            Half-open: no mask has pixels outside. None where nothing is known.
         """
-        together = np.logical_or.reduce(masks)
-        if not together.any():
+        box = bounding_box(np.logical_or.reduce(masks)) if box is None else box
+        top, left, bottom, right = box
+        if box == NOWHERE or not any(m[top:bottom, left:right].any() for m in masks):
             self.hide()
             return
-        shape = together.shape
-        top, left, bottom, right = bounding_box(together)
+        shape = masks[0].shape
         pixels = self._draw([mask[top:bottom, left:right] for mask in masks])
         layer = self._layer_for(image, plane, pixels.shape, shape)
         height, width = (layer.data.shape[axis] for axis in plane.axes)
-        start = min(top, shape[0] - height), min(left, shape[1] - width)
+        self._start = start = (
+            _start_of(top, bottom, height, shape[0], self._start[0]),
+            _start_of(left, right, width, shape[1], self._start[1]),
+        )
         canvas = np.zeros((height, width), dtype=np.uint8)
         row, column = top - start[0], left - start[1]
         canvas[row : row + pixels.shape[0], column : column + pixels.shape[1]] = pixels
@@ -179,6 +193,14 @@ class MaskOverlay:
         # The tool in hand stays in hand.
         self._viewer.layers.selection.active = active
         return layer
+
+
+def _start_of(first: int, end: int, room: int, length: int, present: int) -> int:
+    """Return where to begin so that a range fits in; where it is now, if it can be."""
+    if present <= first and end <= present + room <= length:
+        return present
+    middle = (first + end - room) // 2
+    return min(max(middle, 0), length - room)
 
 
 def _move(layer: Labels, image: Layer, plane: Plane, start: tuple[int, int]) -> None:

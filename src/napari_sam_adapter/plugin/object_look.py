@@ -110,11 +110,17 @@ class ObjectLook:
             own, self._own = self._own, None
             return own
         shown = np.asarray(self._own.map(np.array(object_ids, dtype=int)))
-        colours: dict[int | None, Any] = {None: INVISIBLE}
+        colormap = DirectLabelColormap(color_dict={None: INVISIBLE})
+        # What goes in at once is checked colour by colour, which takes napari 0.1 s for
+        # 10,000 objects.
+        colours = colormap.color_dict
         colours.update(zip(object_ids, shown, strict=True))
-        colours.update(self._colours.items())
-        colours.update(dict.fromkeys(self.hidden, INVISIBLE))
-        return DirectLabelColormap(color_dict=colours)
+        chosen = {
+            i: np.array(colour, np.float32) for i, colour in self._colours.items()
+        }
+        colours.update(chosen)
+        colours.update(dict.fromkeys(self.hidden, np.array(INVISIBLE, np.float32)))
+        return colormap
 
 
 def _colormap(layer: Labels | None) -> Any:

@@ -6,6 +6,8 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
+from psygnal import Signal
+
 from napari_sam_adapter.errors import ImageError, SamAdapterError
 from napari_sam_adapter.plugin.announcing import ready
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
@@ -20,6 +22,7 @@ from napari_sam_adapter.plugin.state import (
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.travel import Travel
 from napari_sam_adapter.plugin.waiting_clicks import WaitingClicks
+from napari_sam_adapter.volume.results import MaskRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -48,6 +51,11 @@ class Segmenter:
     report : callable
         Told about an error of this package.
     """
+
+    asked = Signal(MaskRequest)
+    """Emitted with every click that waits for its answer."""
+    answered = Signal()
+    """Emitted when an answer was taken over and painted, or dropped."""
 
     def __init__(
         self,
@@ -272,6 +280,7 @@ class Segmenter:
                 on_error=self._report,
             )
         )
+        self.asked.emit(request)
 
     def _take_over(
         self, workspace: Workspace, result: PlaneResult | JointResult
@@ -283,6 +292,8 @@ class Segmenter:
         changes = workspace.session.commit(result)
         if changes:
             workspace.repaint()
+        self.answered.emit()
+        if changes:
             ids = ", ".join(str(change.object_id) for change in changes)
             are = "Object {} is" if len(changes) == 1 else "Objects {} are"
             self._state.message = Message(f"{are.format(ids)} segmented.")

@@ -48,7 +48,8 @@ class PackedCandidate:
         PackedCandidate
             The same, small.
         """
-        return cls(PackedArray.of(source.mask), source.score, source.logits)
+        mask = PackedArray.of(source.mask, source.box)
+        return cls(mask, source.score, source.logits)
 
     def unpack(self) -> MaskCandidate:
         """Return the candidate.
@@ -58,7 +59,8 @@ class PackedCandidate:
         MaskCandidate
             With a full mask.
         """
-        return MaskCandidate(self.mask.unpack(), self.score, self.logits)
+        mask = self.mask.unpack()
+        return MaskCandidate(mask, self.score, self.logits, self.mask.box)
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ class Answer:
             self.mask_candidates,
             self.score_is_trusted,
             self.window,
+            self.chosen.mask.box,
         )
 
     @property

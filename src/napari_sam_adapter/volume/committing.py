@@ -95,8 +95,8 @@ def _commit_answer(draft: Draft, result: PlaneResult) -> None:
     number = preferred_number(masks, draft.document.preference)
     mask, box, confidence = result.mask, result.box, result.confidence
     if number:
-        mask, box = masks[number], None
-        confidence = clip_score(prediction.candidates[number].score)
+        taken = prediction.candidates[number]
+        mask, box, confidence = taken.mask, taken.box, clip_score(taken.score)
     write_mask(draft, object_id, plane, mask, box=box)
     answer = Answer.of(prediction, record.prompts, confidence, number)
     followed = record.corrects

@@ -59,6 +59,7 @@ class Document:
         self.kept: set[Key] = set()
         self.refinable: dict[Key, None] = {}
         self.revisions = Revisions()
+        self.recordings: list[list[Change]] = []
         known = {object_id: (None, ObjectRecord()) for object_id in self.ledger.objects}
         self.restore_objects(known)
 
@@ -247,6 +248,8 @@ class Document:
         """
         if change.is_empty:
             return
+        for recording in self.recordings:
+            recording.append(change)
         before = self.labels[change.region].copy()
         change.write(self.labels)
         self.ledger.update(change.region, before, self.labels[change.region])

@@ -23,6 +23,7 @@ from napari_sam_adapter.volume.performing import perform
 from napari_sam_adapter.volume.readable_labels import ReadableLabels
 from napari_sam_adapter.volume.session_log import SessionLog
 from napari_sam_adapter.volume.session_state import SessionState
+from napari_sam_adapter.volume.snapshot import LabelsSnapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -307,6 +308,10 @@ class EditableLabels(ReadableLabels):
             If the file cannot be changed.
         """
         self.log.record_with(Journal(path))
+
+    def snapshot(self) -> LabelsSnapshot:
+        """Return the labels as they are now; they are copied later, in any thread."""
+        return LabelsSnapshot(self._document)
 
     def close(self) -> None:
         """Let go of the journal's file; what comes after is not saved any more."""

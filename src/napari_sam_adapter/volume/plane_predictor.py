@@ -14,7 +14,7 @@ from napari_sam_adapter.volume.window_search import WindowSearch, first_side
 from napari_sam_adapter.volume.windows import Focus, is_large, window_at
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -116,7 +116,7 @@ class PlanePredictor:
         bool
             True after `embed_ahead`, until the cache needs its room.
         """
-        return (plane, self.number, self._first_window(plane, near)) in self.cache
+        return self.is_embedded(plane, self._first_window(plane, near))
 
     def embed_ahead(self, plane: Plane, near: Near | None = None) -> None:
         """Embed what the first prompt on a plane will probably need.
@@ -134,6 +134,10 @@ class PlanePredictor:
             If the plane cannot be read or segmented.
         """
         self.embed(plane, window=self._first_window(plane, near))
+
+    def is_embedded(self, plane: Plane, window: Window | None) -> bool:
+        """Return whether a plane, or a part of it, is in the cache."""
+        return (plane, self.number, window) in self.cache
 
     def _first_window(self, plane: Plane, near: Near | None) -> Window | None:
         shape, side = plane.shape(self.volume.shape), self.predictor.image_size
@@ -211,6 +215,36 @@ class PlanePredictor:
             return self._predict(plane, prompts, previous)
         prompts = prompts.without_polygons(shape)
         search = WindowSearch(prompts, shape, self.predictor.image_size)
+        for _ in self.looks(search, plane, prompts, previous):
+            pass
+        return search.answer
+
+    def looks(
+        self,
+        search: WindowSearch,
+        plane: Plane,
+        prompts: Prompts,
+        previous: MaskPrediction | None = None,
+    ) -> Iterator[None]:
+        """Look through one window of a search after the other.
+
+        Parameters
+        ----------
+        search : WindowSearch
+            Takes note of what is seen.
+        plane, prompts, previous
+            As in `predict`, without polygons.
+
+        Yields
+        ------
+        None
+            After each window.
+
+        Raises
+        ------
+        ImageError
+            If the plane cannot be read or segmented.
+        """
         while search.window is not None:
             try:
                 found = self._predict(plane, prompts, previous, search.window)
@@ -220,7 +254,7 @@ class PlanePredictor:
                 search.take(None)
             else:
                 search.take(found)
-        return search.answer
+            yield
 
     def _predict(
         self,

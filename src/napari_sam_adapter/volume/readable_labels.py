@@ -218,7 +218,7 @@ class ReadableLabels:
         """Return a number that grows whenever an object changes on a plane."""
         return self._document.revisions.of(object_id, plane)
 
-    def preferred_mask(self, prediction: MaskPrediction) -> npt.NDArray[np.bool_]:
+    def preferred(self, prediction: MaskPrediction) -> MaskCandidate | MaskPrediction:
         """Return the mask that a prediction would give an object.
 
         Parameters
@@ -228,12 +228,12 @@ class ReadableLabels:
 
         Returns
         -------
-        (H, W) bool array
-            Of the candidate with the same place by size as the one chosen last.
+        MaskCandidate or MaskPrediction
+            The candidate with the same place by size as the one chosen last.
         """
         masks = [candidate.mask for candidate in prediction.candidates]
         number = preferred_number(masks, self._document.preference)
-        return masks[number] if number else prediction.mask
+        return prediction.candidates[number] if number else prediction
 
     def is_locked(self, object_id: int, plane: Plane) -> bool:
         """Whether the user forbade to change an object on a plane.

@@ -45,23 +45,40 @@ class WindowSearch:
         Rows and columns of the plane.
     side : int
         Side of the network's input.
+    first : Window or None
+        Where to look first if nothing tells the size of the object; None for the
+        window of the first level whose middle is nearest.
     """
 
-    def __init__(self, prompts: Prompts, shape: tuple[int, int], side: int) -> None:
+    def __init__(
+        self,
+        prompts: Prompts,
+        shape: tuple[int, int],
+        side: int,
+        first: Window | None = None,
+    ) -> None:
         self._shape, self._least = shape, max(side // CLOSEST, 1)
-        first, last = extent_of(prompts, shape)
-        self._middle, size = (first + last) / 2, float((last - first).max())
+        start, end = extent_of(prompts, shape)
+        self._middle, size = (start + end) / 2, float((end - start).max())
         first_look = first_side(side, prompts.reduction)
         self._side = self._side_for(size) if size else first_look
         self._answer: MaskPrediction | None = None
+        self._cut: MaskPrediction | None = None
         self.window: Window | None = self._at(self._middle, self._side)
         """Where to look next; None at the end."""
+        if first is not None and not size:
+            self.window = first
 
     @property
     def answer(self) -> MaskPrediction:
         """The best answer, about the plane; there is one at the end."""
         assert self._answer is not None  # the whole plane cuts no mask off
         return self._answer
+
+    @property
+    def best_so_far(self) -> MaskPrediction | None:
+        """The answer, or one that is cut off at a side, or None before there is one."""
+        return self._answer or self._cut
 
     @property
     def is_whole(self) -> bool:
@@ -84,6 +101,7 @@ class WindowSearch:
             if found and not is_cut and found.score + SLACK >= earlier.score:
                 self._answer = window.paste(found, self._shape)
         elif found is None or is_cut:
+            self._cut = found and window.paste(found, self._shape)
             self._side *= 2
             self.window = self._at(self._middle, self._side)
         else:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 from napari_sam_adapter.prompts import Prompts, Scribble
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.boxed_mask import Box
+    from napari_sam_adapter.predictions import MaskPrediction
 
 LARGE = 2
 """Planes longer than this times the side of the network's input are cut."""
@@ -63,6 +63,24 @@ class Window(NamedTuple):
     def slices(self) -> tuple[slice, slice]:
         """What cuts the window out of a plane."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def room_around(self, point: tuple[float, float]) -> float:
+        """Return how far a point is from the nearest side.
+
+        Parameters
+        ----------
+        point : (row, column)
+            Pixels of the plane.
+
+        Returns
+        -------
+        float
+            Negative outside of the window.
+        """
+        row, column = point
+        return min(
+            row - self.top, column - self.left, self.bottom - row, self.right - column
+        )
 
     def crop(self, prompts: Prompts) -> Prompts:
         """Return prompts in pixels of the window, without those outside of it.
@@ -111,11 +129,11 @@ class Window(NamedTuple):
             prediction,
             mask=self._on_plane(prediction.mask, shape),
             candidates=tuple(
-                MaskCandidate(self._on_plane(c.mask, shape), c.score, c.logits)
+                replace(c, mask=self._on_plane(c.mask, shape), box=self._moved(c.box))
                 for c in prediction.candidates
             ),
             window=self,
-            box=None if prediction.box is None else self._moved(prediction.box),
+            box=self._moved(prediction.box),
         )
 
     def cuts(self, mask: npt.NDArray[np.bool_], shape: tuple[int, int]) -> bool:
@@ -148,7 +166,9 @@ class Window(NamedTuple):
         )
         return inside
 
-    def _moved(self, box: Box) -> Box:
+    def _moved(self, box: Box | None) -> Box | None:
+        if box is None:
+            return None
         row, column = self.top, self.left
         return box[0] + row, box[1] + column, box[2] + row, box[3] + column
 
@@ -209,6 +229,31 @@ def window_at(
         starts.append(start)
         stops.append(min(start + side, length))
     return Window(starts[0], starts[1], stops[0], stops[1])
+
+
+def windows_around(
+    point: tuple[float, float], shape: tuple[int, int], side: int
+) -> list[Window]:
+    """Return the window of a level at a point and its neighbours on the grid.
+
+    Parameters
+    ----------
+    point : (row, column)
+        Pixels of the plane.
+    shape : (int, int)
+        Rows and columns of the plane.
+    side : int
+        Side of the windows.
+
+    Returns
+    -------
+    list of Window
+        Up to nine, that at the point first.
+    """
+    steps = [(r, c) for r in (0, -1, 1) for c in (0, -1, 1)]
+    step = side // 2
+    spots = [(point[0] + r * step, point[1] + c * step) for r, c in steps]
+    return list(dict.fromkeys(window_at(spot, shape, side) for spot in spots))
 
 
 def all_windows(shape: tuple[int, int], side: int) -> list[Window]:

@@ -1,0 +1,75 @@
+"""A copy of the labels as they were at one moment, made while the session goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_sam_adapter.errors import OutputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam_adapter.volume.changes import Change
+    from napari_sam_adapter.volume.document import Document
+
+
+class LabelsSnapshot:
+    """The labels of the moment in which it is made.
+
+    They are copied in any thread, with whatever the user changes meanwhile in it. All
+    changes are noted, and taken back in the copy.
+
+    Parameters
+    ----------
+    document : Document
+        Whose labels; on the main thread.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._source = document.labels
+        self._copy: npt.NDArray[np.integer[Any]] | None = None
+        self._changes: list[Change] = []
+        document.recordings.append(self._changes)
+
+    def copy(self) -> LabelsSnapshot:
+        """Copy the labels; for any thread.
+
+        Returns
+        -------
+        LabelsSnapshot
+            This one.
+
+        Raises
+        ------
+        OutputError
+            If there is no memory for it.
+        """
+        try:
+            self._copy = self._source.copy()
+        except MemoryError as error:
+            size = self._source.nbytes / 2**30
+            raise OutputError(
+                f"Expected {size:.1f} GiB of free memory for a copy of the labels, got "
+                "less. Close other images first."
+            ) from error
+        return self
+
+    def close(self) -> None:
+        """Note no more changes; on the main thread, and not within a stroke."""
+        recordings = self._document.recordings
+        recordings[:] = [noted for noted in recordings if noted is not self._changes]
+
+    def labels(self) -> npt.NDArray[np.integer[Any]]:
+        """Return the labels of the moment; for any thread.
+
+        Returns
+        -------
+        int array of the spatial shape
+            After `copy` and `close`.
+        """
+        assert self._copy is not None  # nobody asks before
+        while self._changes:
+            self._changes.pop().inverted().write(self._copy)
+        return self._copy

@@ -1,0 +1,71 @@
+"""A click comes to the screen with its mask, if that can follow at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from tests.plugin import mouse
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
+
+
+@pytest.fixture
+def scene(make_scene):
+    """The plane is encoded."""
+    scene = make_scene(stack(), name="cells")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(RIGHT_DISK)
+    scene.press("next_object")
+    return scene
+
+
+def canvas(scene):
+    return scene.widget.window().findChild(QOpenGLWidget)
+
+
+def test_the_canvas_waits_for_the_mask(scene):
+    scene.predictor.gate.clear()
+    mouse.click(scene.viewer, LEFT_DISK)
+    assert not canvas(scene).updatesEnabled()
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.value(3, *LEFT_DISK) == 2
+    assert canvas(scene).updatesEnabled()
+
+
+def test_it_does_not_wait_for_long(scene):
+    scene.predictor.gate.clear()
+    mouse.click(scene.viewer, LEFT_DISK)
+    scene.qtbot.waitUntil(lambda: canvas(scene).updatesEnabled())
+    assert scene.value(3, *LEFT_DISK) == 0
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.value(3, *LEFT_DISK) == 2
+
+
+def test_it_does_not_wait_for_the_encoder(scene):
+    scene.viewer.dims.set_current_step(0, 5)
+    mouse.click(scene.viewer, LEFT_DISK)
+    assert canvas(scene).updatesEnabled()
+
+
+def test_it_is_drawn_again_when_the_widget_goes(scene):
+    scene.predictor.gate.clear()
+    mouse.click(scene.viewer, LEFT_DISK)
+    shown = canvas(scene)
+    scene.controller.close()
+    assert shown.updatesEnabled()
+
+
+def test_candidates_come_after_the_mask(scene):
+    order = []
+    labels = scene.workspace.layers.labels
+    labels.events.set_data.connect(lambda event: order.append("mask"))
+    scene.state.events.choices.connect(lambda choices: order.append("choices"))
+    scene.state.choices = ()
+    order.clear()
+    mouse.click(scene.viewer, LEFT_DISK)
+    scene.qtbot.waitUntil(lambda: len(scene.state.choices) == 3)
+    assert order == ["mask", "choices"]
+    assert np.count_nonzero(scene.widget.candidates.overlay.layer.data)
