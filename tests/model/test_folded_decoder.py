@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
+from napari_sam_adapter.model import folded_upscaling, image_side
+from napari_sam_adapter.model.dense_prompts import embed_mask, whole
 from napari_sam_adapter.model.folded_decoder import (
-    ImageSide,
     PromptSide,
     decode,
     decode_above,
 )
 from napari_sam_adapter.model.folded_upscaling import to_rows
+from napari_sam_adapter.model.image_side import ImageSide
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.spare import Spare
@@ -39,13 +41,19 @@ def random_sam(shape: SamShape) -> Sam:
 
 def sides(sam: Sam, prompts: str) -> tuple[ImageSide, PromptSide, tuple]:
     """Return both sides for the folded decoder, and what the plain one takes."""
-    encoded = sam.image_encoder(torch.randn(1, 3, 80, 80))
+    pixels = torch.randn(1, 3, 80, 80, generator=torch.manual_seed(0))
+    encoded = sam.image_encoder(pixels)
     sparse, dense, maps = sam.prompt_encoder(**PROMPTS[prompts])
     positions = sam.prompt_encoder.dense_positions()
     no_mask = sam.prompt_encoder.no_mask_embed.weight
     image = ImageSide(sam.mask_decoder, encoded.embedding, to_rows(positions), no_mask)
-    is_given = "masks" in prompts or maps is not None
-    asked = PromptSide(sparse, dense if is_given else None, encoded.skips, maps)
+    added = None
+    if maps is not None:
+        added = [whole(d) for d in dense]
+    elif "masks" in prompts:
+        drawn = PROMPTS[prompts]["masks"]
+        added = [embed_mask(sam.prompt_encoder, low) for low in drawn[:, 0]]
+    asked = PromptSide(sparse, added, encoded.skips, maps)
     plain = encoded.embedding, positions, sparse, dense, encoded.skips, maps
     return image, asked, plain
 
@@ -64,6 +72,53 @@ def test_folded_decoder_equals_the_plain_one(
     assert torch.allclose(found, logits[:, masks], atol=1e-4)
     assert torch.equal(found > 0, logits[:, masks] > 0)
     assert torch.allclose(estimates, scores[:, masks], atol=1e-5)
+
+
+@pytest.mark.parametrize("prompts", PROMPTS)
+@pytest.mark.parametrize("kind", SHAPES)
+def test_image_tokens_may_be_answered_in_parts_of_any_size(
+    kind: str, prompts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sam = random_sam(SHAPES[kind])
+    for module in (image_side, folded_upscaling):
+        monkeypatch.setattr(module, "_TOKENS", 7)  # 25 in all
+    with torch.inference_mode():
+        image, asked, plain = sides(sam, prompts)
+        found, _ = decode(image, asked)
+        assert torch.allclose(found, sam.mask_decoder(*plain)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [(slice(5, 9), slice(2, 17)), (slice(20), slice(20)), (slice(0), slice(0))],
+    ids=["box", "everywhere", "nowhere"],
+)
+def test_a_mask_prompt_is_embedded_where_it_differs(where: tuple[slice, slice]) -> None:
+    sam = random_sam(SHAPES["published"])
+    low = torch.full((20, 20), -8.0)
+    low[where] = torch.randn(20, 20)[where]
+    with torch.inference_mode():
+        found = embed_mask(sam.prompt_encoder, low)
+        (expected,) = sam.prompt_encoder(masks=low[None, None]).dense
+        made = found.rest.repeat(5, 5, 1)
+        made[found.box] = found.part
+    assert torch.allclose(made, expected.permute(1, 2, 0), atol=1e-5)
+
+
+def test_mask_prompts_leave_the_image_as_it_was() -> None:
+    sam = random_sam(SHAPES["published"])
+    low = torch.full((3, 20, 20), -8.0)
+    low[0, 4:9, 4:9], low[1, 2:3] = 8, 5
+    with torch.inference_mode():
+        image, points, _ = sides(sam, "points")
+        sparse = points.sparse[:1]
+        asked = [PromptSide(sparse)] + [
+            PromptSide(sparse, [embed_mask(sam.prompt_encoder, mask)]) for mask in low
+        ]
+        alone = [decode(sides(sam, "points")[0], prompts)[0] for prompts in asked]
+        image = sides(sam, "points")[0]
+        for number in (1, 2, 0, 1, 3, 2, 0):
+            assert torch.equal(decode(image, asked[number])[0], alone[number])
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -89,7 +144,8 @@ def test_answers_stay_when_their_memory_is_used_again() -> None:
             ImageSide(sam.mask_decoder, features, positions, no_mask, spare)
             for features in torch.randn(2, 1, 256, 5, 5)
         ]
-        asked = [PromptSide(*sam.prompt_encoder(**p)[:2]) for p in PROMPTS.values()]
+        embedded = [sam.prompt_encoder(**p)[:2] for p in PROMPTS.values()]
+        asked = [PromptSide(s, [whole(d) for d in dense]) for s, dense in embedded]
         alone = [decode(image, prompts) for image in images for prompts in asked]
         kept = [(masks.clone(), scores.clone()) for masks, scores in alone]
         # both images in turn, prompt by prompt

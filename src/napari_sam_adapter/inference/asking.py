@@ -9,6 +9,7 @@ import torch
 
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.inference.answers import to_prediction, trained_masks
+from napari_sam_adapter.inference.nearness import tokens_near
 from napari_sam_adapter.inference.prompt_tensors import as_mask_prompt, to_tensors
 from napari_sam_adapter.inference.stability import stability
 
@@ -68,13 +69,15 @@ def ask_alike(
         capabilities.check(prompts)
     ambiguous = group[0].is_ambiguous and previous[0] is None
     chosen, count = trained_masks(family, ambiguous)
+    is_refined = previous[0] is not None
+    near = [None if is_refined else tokens_near(p, frame) for p in group]
 
     def decode(decoding: Decoding, part: slice) -> tuple[Tensor, Tensor]:
         points, boxes, masks = to_tensors(
             group[part], previous[part], frame, decoding.device
         )
         masks = as_mask_prompt(masks, family)
-        return decoding.decode(embedding, points, boxes, masks, chosen)
+        return decoding.decode(embedding, points, boxes, masks, chosen, near[part])
 
     logits, scores = network.decode(decode, len(group))
     trusted = capabilities.score_is_trusted

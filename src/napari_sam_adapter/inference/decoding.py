@@ -8,23 +8,27 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_sam_adapter.model.dense_prompts import PER_TOKEN, embed_mask, whole
 from napari_sam_adapter.model.folded_decoder import (
     FoundMasks,
-    ImageSide,
     PromptSide,
     decode,
     decode_above,
 )
 from napari_sam_adapter.model.folded_upscaling import to_rows
+from napari_sam_adapter.model.image_side import ImageSide
 from napari_sam_adapter.model.mask_decoder import MaskDecoder
+from napari_sam_adapter.model.near_masks import masks_near
 from napari_sam_adapter.model.spare import Spare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
     from napari_sam_adapter.inference.embedding import ImageEmbedding
+    from napari_sam_adapter.model.dense_prompts import DensePrompt
+    from napari_sam_adapter.model.near_masks import TokenBox
     from napari_sam_adapter.model.sam import Sam
 
 _KEPT = 3
@@ -64,6 +68,7 @@ class Decoding:
         boxes: Tensor | None,
         logits: Tensor | None,
         masks: slice,
+        near: Sequence[TokenBox | None] = (),
     ) -> tuple[Tensor, Tensor]:
         """Decode some of the masks of N objects.
 
@@ -75,6 +80,8 @@ class Decoding:
             See `PromptEncoder.forward`.
         masks : slice
             Which of the decoder's masks to make.
+        near : sequence of TokenBox or None
+            Where each object is looked for, see `masks_near`; empty for everywhere.
 
         Returns
         -------
@@ -83,13 +90,15 @@ class Decoding:
         scores : (N, M) tensor
             Predicted IoU of each mask.
         """
-        if self._is_folded and logits is not None and len(logits) > 1:
-            return self._decode_in_turn(embedding, points, boxes, logits, masks)
+        near = near or [None] * _count(points, boxes, logits)
+        if not self._is_folded:
+            found, scores = self._decode_plainly(embedding, points, boxes, logits)
+            return _kept_near(found[:, masks], near), scores[:, masks]
+        if logits is not None and len(logits) > 1:
+            return self._decode_in_turn(embedding, points, boxes, logits, masks, near)
         prompts = self._prompt_side(embedding, points, boxes, logits)
-        if self._is_folded:
-            return decode(self._side_of(embedding), prompts, masks)
-        found, scores = self._decode_plainly(embedding, prompts)
-        return found[:, masks], scores[:, masks]
+        prompts = prompts._replace(near=list(near))
+        return decode(self._side_of(embedding), prompts, masks)
 
     def decode_above(
         self,
@@ -118,12 +127,12 @@ class Decoding:
         """
         device = self._positions.device
         on_device = points[0].to(device), points[1].to(device)
-        prompts = self._prompt_side(embedding, on_device, None, None)
         if self._is_folded:
+            prompts = self._prompt_side(embedding, on_device, None, None)
             side = self._side_of(embedding)
             yield from decode_above(side, prompts, masks, least)
             return
-        found, scores = self._decode_plainly(embedding, prompts)
+        found, scores = self._decode_plainly(embedding, on_device, None, None)
         for logits, values in zip(found[:, masks], scores[:, masks], strict=True):
             kept = values > least
             yield FoundMasks(logits[kept], values[kept])
@@ -135,14 +144,16 @@ class Decoding:
         boxes: Tensor | None,
         logits: Tensor,
         masks: slice,
+        near: Sequence[TokenBox | None],
     ) -> tuple[Tensor, Tensor]:
-        """Decode objects with mask prompts, whose embeddings take 4 MB each."""
+        """Decode objects with mask prompts, whose embeddings may take 4 MB each."""
         found = []
         for i in range(len(logits)):
             one = slice(i, i + 1)
             spots = None if points is None else (points[0][one], points[1][one])
             box = None if boxes is None else boxes[one]
             prompts = self._prompt_side(embedding, spots, box, logits[one])
+            prompts = prompts._replace(near=list(near[one]))
             found.append(decode(self._side_of(embedding), prompts, masks))
         decoded, scores = zip(*found, strict=True)
         return torch.cat(decoded), torch.cat(scores)
@@ -154,19 +165,36 @@ class Decoding:
         boxes: Tensor | None,
         logits: Tensor | None,
     ) -> PromptSide:
-        sparse, dense, maps = self._sam.prompt_encoder(points, boxes, logits)
-        skips = tuple(skip.to(self._positions.device) for skip in embedding.skips)
-        is_given = logits is not None or maps is not None or not self._is_folded
-        return PromptSide(sparse, dense if is_given else None, skips, maps)
+        """Embed prompts for the folded decoder."""
+        encoder = self._sam.prompt_encoder
+        if encoder.map_embed is not None:
+            sparse, dense, maps = encoder(points, boxes, logits)
+            skips = self._skips_of(embedding)
+            return PromptSide(sparse, [whole(d) for d in dense], skips, maps)
+        count = _count(points, boxes, logits)
+        sparse, _, _ = encoder(points, boxes, batch=count)
+        drawn: list[DensePrompt] | None = None
+        if logits is not None:
+            drawn = [embed_mask(encoder, low) for low in logits[:, 0]]
+        return PromptSide(sparse, drawn)
 
     def _decode_plainly(
-        self, embedding: ImageEmbedding, prompts: PromptSide
+        self,
+        embedding: ImageEmbedding,
+        points: tuple[Tensor, Tensor] | None,
+        boxes: Tensor | None,
+        logits: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
+        sparse, dense, maps = self._sam.prompt_encoder(points, boxes, logits)
+        skips = self._skips_of(embedding)
         features = embedding.features.to(self._positions.device)
         found: tuple[Tensor, Tensor] = self._sam.mask_decoder(
-            features, self._positions, *prompts
+            features, self._positions, sparse, dense, skips, maps
         )
         return found
+
+    def _skips_of(self, embedding: ImageEmbedding) -> tuple[Tensor, ...]:
+        return tuple(skip.to(self._positions.device) for skip in embedding.skips)
 
     def _side_of(self, embedding: ImageEmbedding) -> ImageSide:
         for known, side in self._sides:
@@ -178,3 +206,26 @@ class Decoding:
         side = ImageSide(decoder, features, self._position_rows, no_mask, self._spare)
         self._sides.append((weakref.ref(embedding), side))
         return side
+
+
+def _count(
+    points: tuple[Tensor, Tensor] | None, boxes: Tensor | None, logits: Tensor | None
+) -> int:
+    """Return the number of objects; one without prompts."""
+    given = (points and points[0], boxes, logits)
+    return next((len(prompt) for prompt in given if prompt is not None), 1)
+
+
+def _kept_near(masks: Tensor, near: Sequence[TokenBox | None]) -> Tensor:
+    """Leave out of whole masks (N, M, 4h, 4w) what the folded decoder does not make."""
+    if not any(near):
+        return masks
+    grid = masks.shape[-2] // PER_TOKEN, masks.shape[-1] // PER_TOKEN
+    kept = []
+    for whole_masks, place in zip(masks, near, strict=True):
+
+        def cut(box: TokenBox, found: Tensor = whole_masks) -> Tensor:
+            return found[:, *box.slices(PER_TOKEN)]
+
+        kept.append(masks_near(cut, place, grid))
+    return torch.stack(kept)

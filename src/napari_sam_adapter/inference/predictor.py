@@ -246,6 +246,11 @@ class SamPredictor:
         ------
         PromptError
             If there is no prompt, or one lies outside the plane.
+
+        Notes
+        -----
+        Prompts with a box and a mask are answered around both: a piece of the mask that
+        lies apart from what they and their positive points enclose is left out.
         """
         logits = None if previous is None else previous.logits
         prompts = prompts.without_polygons(embedding.frame.original)

@@ -16,36 +16,61 @@ from napari_sam_adapter.model.products import product
 if TYPE_CHECKING:
     from napari_sam_adapter.model.layers import LayerNorm2d
     from napari_sam_adapter.model.mask_decoder import MaskDecoder
+    from napari_sam_adapter.model.near_masks import TokenBox
 
 _TOKENS = 1024
 """Tokens that are upscaled together, so that what is made of them is small."""
+_SEEN = 2
+"""Tokens on each side that the small model's convolutions see of their surroundings."""
 
 
-def plain_masks(
-    decoder: MaskDecoder, keys: Tensor, weights: Tensor, size: tuple[int, int]
+def upscale(
+    decoder: MaskDecoder,
+    keys: Tensor,
+    weights: Tensor,
+    box: TokenBox,
+    skips: tuple[Tensor, ...] = (),
+    maps: Tensor | None = None,
 ) -> Tensor:
-    """Upscale token by token.
+    """Make the masks of a box of tokens.
 
     Parameters
     ----------
     decoder : MaskDecoder
         Whose layers are used.
-    keys : (h * w, C) tensor
+    keys : (h, w, C) tensor
         Image tokens after the transformer.
     weights : (M, C / 8) tensor
         What the hyper-networks make of M mask tokens.
-    size : (int, int)
-        h and w.
+    box : TokenBox
+        Inside the grid.
+    skips, maps
+        See `MaskDecoder.forward`; of one prompt.
 
     Returns
     -------
-    (M, 4h, 4w) tensor
+    (M, 4 rows, 4 columns) tensor
         Logits.
     """
-    h, w = size
+    if decoder.refiner is None or maps is None:
+        return _plain_masks(decoder, keys[box.slices()], weights)
+    wider = box.grown(_SEEN, (keys.shape[0], keys.shape[1]))
+    coarse, fine, drawn = (
+        x[..., *wider.slices(factor)]
+        for x, factor in zip((*skips, maps), (2, 4, 4), strict=True)
+    )
+    rows = keys[wider.slices()]
+    masks = _refined_masks(decoder, rows, weights, (coarse, fine), drawn)
+    return masks[:, *box.within(wider).slices(4)]
+
+
+def _plain_masks(decoder: MaskDecoder, keys: Tensor, weights: Tensor) -> Tensor:
+    """Upscale tokens (h, w, C) one by one to logits (M, 4h, 4w)."""
+    h, w, width = keys.shape
+    rows = keys.reshape(-1, width)
     parts = [
-        _upscaled(decoder, keys[start : start + _TOKENS], weights)
-        for start in range(0, len(keys), _TOKENS)
+        _upscaled(decoder, rows[start : start + _TOKENS], weights)
+        for start in range(0, len(rows), _TOKENS)
     ]
     pixels = torch.cat(parts, dim=1).view(-1, h, w, 2, 2, 2, 2)
     return pixels.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 4 * h, 4 * w)
@@ -60,32 +85,18 @@ def _upscaled(decoder: MaskDecoder, keys: Tensor, weights: Tensor) -> Tensor:
     return product(weights, rows)
 
 
-def refined_masks(
+def _refined_masks(
     decoder: MaskDecoder,
     keys: Tensor,
     weights: Tensor,
-    size: tuple[int, int],
-    skips: tuple[Tensor, ...],
+    skips: tuple[Tensor, Tensor],
     maps: Tensor,
 ) -> Tensor:
-    """Upscale with the small model's finer maps and drawn prompts.
-
-    Parameters
-    ----------
-    decoder, keys, weights, size
-        As in `plain_masks`.
-    skips, maps
-        See `MaskDecoder.forward`; of one prompt.
-
-    Returns
-    -------
-    (M, 4h, 4w) tensor
-        Logits.
-    """
+    """Upscale tokens (h, w, C) with finer maps and drawn prompts of the same part."""
     assert decoder.refiner is not None
     coarse, fine = skips
-    h, w = size
-    x = _to_map(_first_upscaling(decoder, keys), (h, w))
+    h, w, width = keys.shape
+    x = _to_map(_first_upscaling(decoder, keys.reshape(-1, width)), (h, w))
     x = decoder.refiner.coarse(F.gelu(x + coarse), maps)
     rows = _enlarge(to_rows(x), decoder.output_upscaling[3])
     x = _to_map(rows, (2 * h, 2 * w))
