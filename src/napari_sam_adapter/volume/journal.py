@@ -271,7 +271,7 @@ def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) ->
         volume = image.with_intensity(intensity)
     else:
         volume = Volume(image, axes, intensity)
-    identity = image_identity(volume)
+    identity = image_identity(volume, header.image.get("unreadable", ()))
     if identity != header.image:
         raise SessionError(
             f"Expected the image of this journal, {header.image}, got {identity}. "

@@ -59,6 +59,8 @@ def _crossings(
 ) -> Iterator[tuple[int, Plane, tuple[Part, Part], tuple[Part, Part]]]:
     """Yield planes with kept pixels that cross this one, and where they cross."""
     for owner, other in document.kept:
+        if other.axes == plane.axes and other.position != plane.position:
+            continue  # the most common case by far, and asked for every mask
         shared = set(plane.other_axes) & set(other.other_axes)
         if all(plane.index_along(axis) == other.index_along(axis) for axis in shared):
             yield owner, other, _part(plane, other), _part(other, plane)
