@@ -113,7 +113,7 @@ def next_prompts(
     asked = []
     for part in _parts(mask) if rule.by_part else [mask]:
         box = _grown_box(part, rule.box_margin, reach)
-        inside = list(_innermost(part, rule.interior_points))
+        inside = _innermost(part, rule.interior_points)
         outside = list(_points_in(others, box, rule.neighbour_points))
         points = np.reshape([*inside, *outside], (-1, 2))
         signs = np.arange(len(points)) < len(inside)
@@ -148,10 +148,11 @@ def _grown_box(
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def _innermost(mask: BoxedMask, count: int) -> Iterator[tuple[int, int]]:
-    """Yield points deep inside a mask."""
-    for row, column in innermost(mask.pixels, count):
-        yield row + mask.box[0], column + mask.box[1]
+def _innermost(mask: BoxedMask, count: int) -> list[tuple[int, int]]:
+    """Return points deep inside a mask."""
+    top, left = mask.box[:2]
+    found = innermost(mask.pixels, count) if count else []
+    return [(row + top, column + left) for row, column in found]
 
 
 def _points_in(

@@ -220,6 +220,16 @@ class PackingPredictor(Predictor, Protocol):
         """Return the embedding of a plane of some shape from its arrays."""
 
 
+@runtime_checkable
+class NearbyPredictor(Predictor, Protocol):
+    """A predictor with a shorter way for objects that lie where their boxes are."""
+
+    def predict_nearby(
+        self, embedding: Any, prompts_list: Sequence[Prompts]
+    ) -> list[MaskPrediction]:
+        """Segment several objects, each in the surroundings of its box."""
+
+
 def trained_window(predictor: object) -> IntensityMapping | None:
     """Return the window to 8 bits that images should be seen through.
 

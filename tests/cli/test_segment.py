@@ -68,6 +68,38 @@ def test_an_object_that_is_not_found_does_not_stop_the_others(
     assert sorted(np.unique(open_image(output).data)) == [0, 2]
 
 
+@pytest.fixture
+def damaged(tmp_path: Path, pixels: np.ndarray) -> Path:
+    """A volume in a zarr whose slice 6 cannot be read."""
+    zarr.create_array(tmp_path / "d.zarr", data=pixels, chunks=(1, *pixels.shape[1:]))
+    (tmp_path / "d.zarr/c/6/0/0").write_bytes(b"broken")
+    return tmp_path / "d.zarr"
+
+
+def test_a_slice_that_cannot_be_read_is_named_and_the_rest_goes_on(
+    run: Run, damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "labels.tif"
+    points = "-p", POINT, "-p", "6,12,12", "--propagate"
+    assert run("segment", damaged, *points, "-o", output) == 0
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(
+        "slice 6 is interpolated or left out. Cannot read plane (6,)"
+    )
+    labels = np.asarray(open_image(output).data)
+    assert labels[5].any()
+    assert labels[7].any()
+
+
+def test_prompts_that_cannot_be_answered_at_all_are_refused(
+    refused: Refused, damaged: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "labels.tif"
+    told = refused("segment", damaged, "-p", "6,12,12", "--propagate", "-o", output)
+    assert "Cannot read plane (6,)" in told
+    assert not output.exists()
+
+
 def test_points_on_two_slices_are_one_object(
     run: Run, volume: Path, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def segment(
     if report is not None:
         _write_report(report, summary, overwrite)
     _tell(summary, output)
+    _warn(reports)
 
 
 def _check_outputs(
@@ -201,3 +202,11 @@ def _tell(summary: dict[str, Any], output: Path) -> None:
     typer.echo(
         f"{output}: {count} object{'s' * (count != 1)} in {summary['seconds']:.1f} s"
     )
+
+
+def _warn(reports: Sequence[SliceReport]) -> None:
+    from napari_sam_adapter.cli.segmentation import unreadable_slices
+
+    for position, reason in sorted(unreadable_slices(reports).items()):
+        place = ", ".join(map(str, position))
+        typer.echo(f"slice {place} is interpolated or left out. {reason}", err=True)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.errors import PlaneError
+from napari_sam_adapter.errors import ImageError, PlaneError
 from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.propagation_request import PropagationRange
+from napari_sam_adapter.volume.results import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -47,6 +48,11 @@ class SliceReport:
     confidence: float
     reason: str = ""
     is_used: bool = True
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether the reason is a sentence about a slice that cannot be read."""
+        return self.reason not in REASONS
 
 
 def plan_propagation(
@@ -98,7 +104,7 @@ def segment_objects(
     objects: Sequence[PlanePrompts],
     plans: Sequence[Sequence[PropagationRange]],
 ) -> Iterator[SliceReport]:
-    """Segment objects one after the other.
+    """Segment objects one after the other; what cannot be read stops nothing else.
 
     Parameters
     ----------
@@ -113,7 +119,13 @@ def segment_objects(
     ------
     SliceReport
         After every slice.
+
+    Raises
+    ------
+    ImageError
+        If no slice with prompts can be segmented at all.
     """
+    asked_for = []
     for prompts, plan in zip(objects, plans, strict=True):
         object_id = session.new_object()
         found = []
@@ -121,17 +133,24 @@ def segment_objects(
             report = _segment_slice(session, object_id, plane, asked)
             if report.is_used:
                 found.append(plane)
+            asked_for.append(report)
             yield report
         for where in plan:
             if any(map(where.has_beside, found)):
                 yield from _follow(session, object_id, where)
+    if asked_for and all(report.is_unreadable for report in asked_for):
+        raise ImageError(asked_for[0].reason)
 
 
 def _segment_slice(
     session: Session, object_id: int, plane: Plane, prompts: Prompts
 ) -> SliceReport:
     session.set_prompts(object_id, plane, prompts)
-    found = bool(session.mask(object_id, plane).any())
+    try:
+        found = bool(session.mask(object_id, plane).any())
+    except ImageError as error:
+        reason = str(error)
+        return SliceReport(object_id, plane.position, None, 0.0, reason, is_used=False)
     score = session.score(object_id, plane)
     confidence = float(session.confidence(object_id, plane) or 0)
     reason = "" if found else "empty"
@@ -158,6 +177,22 @@ def _follow(
             result.reason,
             result.is_usable,
         )
+
+
+def unreadable_slices(reports: Iterable[SliceReport]) -> dict[tuple[int, ...], str]:
+    """Say which slices could not be read, and why.
+
+    Parameters
+    ----------
+    reports : iterable of SliceReport
+        All of them.
+
+    Returns
+    -------
+    dict of tuple of int to str
+        A sentence for each position.
+    """
+    return {r.position: r.reason for r in reports if r.is_unreadable}
 
 
 def _range(

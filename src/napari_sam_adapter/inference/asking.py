@@ -80,7 +80,40 @@ def ask_alike(
         return decoding.decode(embedding, points, boxes, masks, chosen, near[part])
 
     logits, scores = network.decode(decode, len(group))
-    trusted = capabilities.score_is_trusted
+    return predictions_of(group, logits, scores, embedding, family, count)
+
+
+def predictions_of(
+    group: Sequence[Prompts],
+    logits: Tensor,
+    scores: Tensor,
+    embedding: ImageEmbedding,
+    family: Family,
+    count: int,
+) -> list[MaskPrediction]:
+    """Turn what the decoder says of several objects into answers.
+
+    Parameters
+    ----------
+    group : sequence of Prompts
+        One per object.
+    logits : (N, M, h, w) tensor
+        Of the square.
+    scores : (N, M) tensor
+        Predicted IoU.
+    embedding : ImageEmbedding
+        The encoded plane.
+    family : Family
+        How masks are scaled, and whether scores were trained.
+    count : int
+        Number of candidates.
+
+    Returns
+    -------
+    list of MaskPrediction
+        In the same order.
+    """
+    frame, trusted = embedding.frame, family.capabilities.score_is_trusted
     if not trusted:
         scores = stability(logits)
     found = [

@@ -13,6 +13,7 @@ from napari_sam_adapter.inference.answers import trained_masks
 from napari_sam_adapter.inference.asking import ask_alike
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.mask_pixels import scaled_logits
+from napari_sam_adapter.inference.nearby import MASKS_PER_TOKEN, ask_nearby
 from napari_sam_adapter.inference.network import Network, one_by_one
 from napari_sam_adapter.inference.preprocessing import (
     frame_of,
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.prompts import Prompts
 
 
-MASKS_PER_TOKEN = 4
-"""Side of a token in pixels of a low-resolution mask."""
 _OF_ADAPTER = ("adapter", "adapter_sha256")
 
 
@@ -289,6 +288,16 @@ class SamPredictor:
             found = ask_alike(self._network, self._family, embedding, group, unrefined)
             answers.update(zip(numbers, found, strict=True))
         return [answers[i] for i in range(len(asked))]
+
+    def predict_nearby(
+        self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
+    ) -> list[MaskPrediction]:
+        """Do what `predict_many` does for objects that lie where their boxes are."""
+        asked = [p.without_polygons(embedding.frame.original) for p in prompts_list]
+        found = ask_nearby(self._network, self._family, embedding, asked)
+        rest = [p for p, known in zip(asked, found, strict=True) if not known]
+        whole = iter(self.predict_many(embedding, rest))
+        return [known or next(whole) for known in found]
 
     @torch.inference_mode()
     def propose(

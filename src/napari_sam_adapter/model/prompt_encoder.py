@@ -124,6 +124,7 @@ class PromptEncoder(nn.Module):
         masks: Tensor | None = None,
         batch: int = 1,
         window: Window | None = None,
+        corners: Tensor | None = None,
     ) -> EncodedPrompts:
         """Embed the prompts of `batch` objects.
 
@@ -140,6 +141,9 @@ class PromptEncoder(nn.Module):
             N, where there is no prompt to tell it.
         window : Window or None
             The part of the frame that coordinates refer to; None for all of it.
+        corners : (N, 2) tensor or None
+            First corner x, y of a part for each object, of the size of `window`; None
+            if the window is that of all.
 
         Returns
         -------
@@ -151,18 +155,20 @@ class PromptEncoder(nn.Module):
         )
         count = batch if given is None else given.shape[0]
         window = window or Window(0, 0, self.image_size)
-        corner = self.no_mask_embed.weight.new_tensor([window.left, window.top])
-        sparse = [corner.new_zeros(count, 0, self.width)]
+        if corners is None:
+            corner = window.left, window.top
+            corners = self.no_mask_embed.weight.new_tensor([corner])
+        sparse = [corners.new_zeros(count, 0, self.width)]
         if points is not None:
             points_xy, labels = points
             pad = boxes is None
-            sparse.append(self._embed_points(points_xy + corner, labels, pad))
+            sparse.append(self._embed_points(points_xy + corners[:, None], labels, pad))
         if boxes is not None:
-            sparse.append(self._embed_boxes(boxes + corner.repeat(2)))
+            sparse.append(self._embed_boxes(boxes + corners.repeat(1, 2)))
         dense, maps = self._embed_masks(masks, count, window), None
         if self.map_embed is not None:
             drawn = DrawnPrompts(points, boxes, masks)
-            maps = draw_maps(drawn, count, window, corner.device)
+            maps = draw_maps(drawn, count, window, corners.device)
             if torch.is_inference_mode_enabled():  # faster convolutions on the CPU
                 maps = maps.contiguous(memory_format=torch.channels_last)
             dense = dense + self.map_embed(maps)

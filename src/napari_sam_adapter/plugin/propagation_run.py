@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
-from napari_sam_adapter.volume.results import BEYOND, EMPTY, END
+from napari_sam_adapter.volume.results import BEYOND, EMPTY, END, REASONS
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import FollowChoice
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.changes import Change
+    from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
     from napari_sam_adapter.volume.results import PlaneResult
 
@@ -83,6 +84,7 @@ class PropagationRun:
     _planes: int = field(default=0, init=False)
     _written: int = field(default=0, init=False)
     _reasons: list[str] = field(default_factory=list, init=False)
+    _unreadable: dict[Plane, str] = field(default_factory=dict, init=False)
 
     def count(self, result: PlaneResult, changes: list[Change]) -> None:
         """Take note of a plane.
@@ -96,6 +98,9 @@ class PropagationRun:
         """
         self._planes += 1
         self._written += bool(changes)
+        if result.reason not in REASONS:
+            self._unreadable[result.plane] = result.reason
+            return
         is_end = not result.is_usable or result.reason == END
         if is_end and result.reason not in (*UNTOLD, *self._reasons):
             self._reasons.append(result.reason)
@@ -114,4 +119,14 @@ class PropagationRun:
         if not (self.request.stretches or self.request.outdated):
             return f"Object {objects} is up to date: nothing changed where you worked."
         followed = f"Followed object {objects} on {self._written} planes"
-        return f"{followed}{ending}."
+        return f"{followed}{ending}.{self._missing}"
+
+    @property
+    def _missing(self) -> str:
+        """What is said of planes that could not be read."""
+        if not self._unreadable:
+            return ""
+        places = [", ".join(map(str, plane.position)) for plane in self._unreadable]
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        reason = next(iter(self._unreadable.values()))
+        return f" Not looked at: {places[0]}{more}. {reason}"

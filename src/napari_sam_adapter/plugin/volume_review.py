@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.errors import ImageError, SessionError
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import FollowChoice, Message
 from napari_sam_adapter.volume.edits import EndHere, LockPlane, UnlockPlane
@@ -154,5 +154,11 @@ class VolumeReview(Feature):
         world = workspace.frame.data_to_world(point)
         dims = self._controller.viewer.dims
         offset = dims.ndim - plane.ndim
-        for axis in plane.other_axes:
-            dims.set_point(axis + offset, world[axis])
+        try:
+            for axis in plane.other_axes:
+                dims.set_point(axis + offset, world[axis])
+        except Exception as error:  # napari reads it; array libraries raise anything
+            raise ImageError(
+                f"Expected to show plane {plane.position}, got: "
+                f"{str(error) or type(error).__name__}. Check the image file."
+            ) from error

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.inference.predictor import MASKS_PER_TOKEN
+from napari_sam_adapter.inference.nearby import MASKS_PER_TOKEN
 from napari_sam_adapter.inference.weights import find_weights, load_model
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter

@@ -280,7 +280,7 @@ def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) ->
         volume = Volume(image, axes, intensity)
     if LEVELS not in header.image:  # only the full resolution was read then
         volume = volume.without_levels()
-    identity = image_identity(volume)
+    identity = image_identity(volume, header.image.get("unreadable", ()))
     if identity != header.image:
         raise SessionError(
             f"Expected the image of this journal, {header.image}, got {identity}. "

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
 from napari_sam_adapter.volume.plane import spread_planes
 from napari_sam_adapter.volume.planes import OVERVIEW_SIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import numpy.typing as npt
 
@@ -36,8 +37,8 @@ class JournalHeader:
     version : int
         Of the file format.
     image : dict
-        ``shape``, ``dtype`` and ``sha256`` of a few planes; of a pyramid also the
-        shapes of its ``levels``.
+        ``shape``, ``dtype`` and ``sha256`` of a few planes; ``unreadable`` are those of
+        them that could not be read; of a pyramid also the shapes of its ``levels``.
     labels : dict
         ``dtype``, and ``sha256`` of labels that were there at the start or None.
     intensity : dict
@@ -75,48 +76,60 @@ def header_line(header: JournalHeader) -> bytes:
     return json.dumps(asdict(header)).encode() + b"\n"
 
 
-def image_identity(volume: Volume) -> dict[str, Any]:
+def image_identity(volume: Volume, skipped: Collection[int] = ()) -> dict[str, Any]:
     """Return what tells an image from others, from a few of its planes.
 
     Parameters
     ----------
     volume : Volume
         The image.
+    skipped : collection of int
+        Which of these planes are left out, because they could not be read once.
 
     Returns
     -------
     dict
-        ``shape``, ``dtype`` and ``sha256``.
+        As `JournalHeader.image`.
     """
-    *_, identity = identity_steps(volume)
+    *_, identity = identity_steps(volume, skipped)
     assert identity is not None  # the last one never is
     return identity
 
 
-def identity_steps(volume: Volume) -> Iterator[dict[str, Any] | None]:
+def identity_steps(
+    volume: Volume, skipped: Collection[int] = ()
+) -> Iterator[dict[str, Any] | None]:
     """Find out what tells an image from others, one plane at a time.
 
     Parameters
     ----------
     volume : Volume
         The image.
+    skipped : collection of int
+        As in `image_identity`.
 
     Yields
     ------
     dict or None
-        None after each plane; at the end ``shape``, ``dtype`` and ``sha256``, and
-        ``levels``, the shapes of coarser levels, if there are any.
+        None after each plane; at the end as in `image_identity`.
     """
-    digest = hashlib.sha256()
-    for plane in spread_planes(volume.shape, IDENTITY_PLANES):
-        pixels = volume.overview(plane, OVERVIEW_SIDE)
-        digest.update(np.ascontiguousarray(pixels).tobytes())
+    digest, unreadable = hashlib.sha256(), set(skipped)
+    for number, plane in enumerate(spread_planes(volume.shape, IDENTITY_PLANES)):
+        if number in skipped:
+            continue
+        try:
+            pixels = volume.overview(plane, OVERVIEW_SIDE)
+            digest.update(np.ascontiguousarray(pixels).tobytes())
+        except ImageError:  # the rest of the image can be worked on
+            unreadable.add(number)
         yield None
-    identity = {
+    identity: dict[str, Any] = {
         "shape": list(volume.shape),
         "dtype": volume.dtype.str,
         "sha256": digest.hexdigest(),
     }
+    if unreadable:
+        identity["unreadable"] = sorted(unreadable)
     if volume.level_shapes:  # windows are read from them, too
         identity[LEVELS] = [list(shape) for shape in volume.level_shapes]
     yield identity

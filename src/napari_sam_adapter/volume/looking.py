@@ -129,7 +129,7 @@ class PlaneLooker:
             asked += prompts
             owners += [number] * len(prompts)
         plane = request.where.plane(index)
-        answers = self._predictor.predict_many(plane, asked, image)
+        answers = self._predictor.predict_many(plane, asked, image, is_nearby=True)
         parts: list[list[MaskPrediction]] = [[] for _ in runs]
         for owner, answer in zip(owners, answers, strict=True):
             parts[owner].append(answer)

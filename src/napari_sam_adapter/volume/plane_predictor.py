@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.predictions import PackingPredictor, ReducingPredictor
+from napari_sam_adapter.predictions import (
+    NearbyPredictor,
+    PackingPredictor,
+    ReducingPredictor,
+)
 from napari_sam_adapter.volume.embedding_store import embedding_key
 from napari_sam_adapter.volume.window_search import WindowSearch, first_side
 from napari_sam_adapter.volume.windows import Focus, is_large, window_at
@@ -277,6 +281,7 @@ class PlanePredictor:
         plane: Plane,
         prompts_list: Sequence[Prompts],
         image: npt.NDArray[np.uint8] | None = None,
+        is_nearby: bool = False,
     ) -> list[MaskPrediction]:
         """Segment several objects on one plane as far as the network understands.
 
@@ -288,6 +293,9 @@ class PlanePredictor:
             One per object, in pixels of the plane.
         image : (H, W) or (H, W, 3) uint8 array or None
             The pixels of the plane, if they were read already.
+        is_nearby : bool
+            Whether each object lies about where its box is, so that nobody has to look
+            for it elsewhere.
 
         Returns
         -------
@@ -301,33 +309,36 @@ class PlanePredictor:
         """
         shape = plane.shape(self.volume.shape)
         if not is_large(shape, self.predictor.image_size):
-            return self._predict_many(plane, prompts_list, image)
-        return self._predict_many_large(plane, prompts_list, image, shape)
+            return self._predict_many(plane, prompts_list, image, is_nearby)
+        return self._predict_many_large(plane, prompts_list, image, is_nearby)
 
     def _predict_many(
         self,
         plane: Plane,
         prompts_list: Sequence[Prompts],
         image: npt.NDArray[np.uint8] | None,
+        is_nearby: bool,
         window: Window | None = None,
     ) -> list[MaskPrediction]:
         embedding = self.embed(plane, image, window)
         if window is not None:
             prompts_list = [window.crop(prompts) for prompts in prompts_list]
-        understood = self.predictor.capabilities.understood
+        predictor = self.predictor
+        asked = [predictor.capabilities.understood(p) for p in prompts_list]
         with self.device:
-            return self.predictor.predict_many(
-                embedding, [understood(prompts) for prompts in prompts_list]
-            )
+            if is_nearby and isinstance(predictor, NearbyPredictor):
+                return predictor.predict_nearby(embedding, asked)
+            return predictor.predict_many(embedding, asked)
 
     def _predict_many_large(
         self,
         plane: Plane,
         prompts_list: Sequence[Prompts],
         image: npt.NDArray[np.uint8] | None,
-        shape: tuple[int, int],
+        is_nearby: bool,
     ) -> list[MaskPrediction]:
         """Ask all objects of a window together, until each has its best one."""
+        shape = plane.shape(self.volume.shape)
         side = self.predictor.image_size
         prompts_list = [prompts.without_polygons(shape) for prompts in prompts_list]
         searches = [WindowSearch(prompts, shape, side) for prompts in prompts_list]
@@ -336,7 +347,7 @@ class PlanePredictor:
                 asked = [prompts_list[number] for number in numbers]
                 found: Sequence[MaskPrediction | None]
                 try:
-                    found = self._predict_many(plane, asked, image, window)
+                    found = self._predict_many(plane, asked, image, is_nearby, window)
                 except ImageError:  # nothing is shown there
                     if searches[numbers[0]].is_whole:
                         raise

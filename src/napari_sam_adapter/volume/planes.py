@@ -222,6 +222,8 @@ class Volume:
             index.insert(channel, slice(None) if self.is_rgb else 0)
         try:
             cut = np.asarray(data[tuple(index)])
+        except ImageError as error:
+            raise ImageError(f"Cannot read plane {plane.position}: {error}") from error
         except Exception as error:  # array libraries raise anything on broken chunks
             raise ImageError(
                 f"Expected to read plane {plane.position}, got: "

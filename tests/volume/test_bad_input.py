@@ -1,0 +1,144 @@
+"""Volumes and stores that fail: a sentence, the slices marked, the rest goes on."""
+
+import threading
+
+import dask.array
+import numpy as np
+import pytest
+import zarr
+from tests.fakes import DiskPredictor, PackingDiskPredictor
+from tests.volume.conftest import LEFT, ball, paint_balls
+from tests.volume.test_journal import full_disk
+
+from napari_sam_adapter import open_image
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.volume.embedding_store import EmbeddingStore
+from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.propagation import propagate
+from napari_sam_adapter.volume.session import Session
+
+DEPTH = 15
+MASK = ball((7, *LEFT[1:]), (1000, 6.2, 6.2), (DEPTH, 32, 40))
+PLANE = Plane((1, 2), (4,))
+IMAGE = paint_balls(MASK)
+IMAGE[:, 0, 0] = np.arange(DEPTH)  # no two planes are alike
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """A zarr whose middle chunk, and that alone, cannot be read."""
+    path = tmp_path / "damaged.zarr"
+    zarr.create_array(path, data=IMAGE, chunks=(1, 32, 40))
+    (path / f"c/{DEPTH // 2}/0/0").write_bytes(b"broken")
+    return open_image(path).data
+
+
+def started(image, predictor=None, **options):
+    session = Session(image, predictor or DiskPredictor(), **options)
+    session.new_object()
+    session.add_point(1, PLANE, LEFT[1:])
+    session.mask(1, PLANE)
+    return session
+
+
+def doubted(session):
+    return [doubt.plane.position[0] for doubt in session.doubts(1)]
+
+
+def test_an_unreadable_chunk_in_the_middle_is_marked_and_bridged(damaged):
+    session = started(damaged)
+    found = {r.plane.position[0]: r for r in propagate(session, 1)}
+    assert "Cannot read plane (7,)" in found[7].reason
+    assert found[7].reason.count("Check that the file is whole") == 1
+    assert doubted(session) == [7]
+    np.testing.assert_array_equal(session.labels == 1, MASK)
+
+
+def test_a_session_on_damaged_data_is_written_down_and_replayed(damaged, tmp_path):
+    path = tmp_path / "journal.jsonl"
+    session = started(damaged, journal=path)
+    list(propagate(session, 1))
+    again = replay(path, damaged, DiskPredictor())
+    np.testing.assert_array_equal(again.labels, session.labels)
+    mended = replay(path, IMAGE, DiskPredictor())
+    np.testing.assert_array_equal(mended.labels == 1, MASK)
+
+
+def test_a_click_on_an_unreadable_chunk_is_told_and_others_are_answered(damaged):
+    session = started(damaged)
+    session.add_point(1, PLANE.at(0, 7), LEFT[1:])
+    with pytest.raises(ImageError, match=r"Cannot read plane \(7,\)"):
+        session.mask(1, PLANE.at(0, 7))
+    session.add_point(1, PLANE.at(0, 8), LEFT[1:])
+    assert session.mask(1, PLANE.at(0, 8)).any()
+
+
+def test_a_graph_that_fails_at_random_is_marked_where_it_failed_and_filled_in_later():
+    random, is_shaky = np.random.default_rng(1), False
+    failed = set()
+
+    def load(block_info):
+        (first, last), *_ = block_info[None]["array-location"]
+        if is_shaky and random.random() < 0.3:
+            failed.add(first)
+            raise OSError("the drive is gone")
+        return IMAGE[first:last]
+
+    chunks = (1,) * DEPTH, (32,), (40,)
+    session = started(dask.array.map_blocks(load, chunks=chunks, dtype=np.uint8))
+    is_shaky = True
+    list(propagate(session, 1))
+    assert 1 < len(failed) < DEPTH - 2
+    assert set(doubted(session)) == failed
+    sure = [z for z in range(DEPTH) if z not in failed]
+    np.testing.assert_array_equal(session.labels[sure] == 1, MASK[sure])
+    is_shaky = False
+    list(propagate(session, 1))
+    np.testing.assert_array_equal(session.labels == 1, MASK)
+    assert doubted(session) == []
+
+
+def test_a_disk_that_becomes_full_costs_only_what_would_be_kept(tmp_path):
+    expected = started(IMAGE, PackingDiskPredictor())
+    list(propagate(expected, 1))
+    store = EmbeddingStore(tmp_path / "store")
+    session = started(IMAGE, PackingDiskPredictor(), store=store)
+    with full_disk(10):
+        list(propagate(session, 1))
+    assert "not kept any more" in store.problem
+    assert [path.suffix for path in store.folder.iterdir()] == [".zarr"]
+    np.testing.assert_array_equal(session.labels, expected.labels)
+
+
+def test_two_sessions_at_once_share_a_store(tmp_path):
+    sessions, barrier = {}, threading.Barrier(2)
+
+    def work(number):
+        barrier.wait(10)
+        store = EmbeddingStore(tmp_path / "store")
+        session = started(IMAGE, PackingDiskPredictor(), store=store)
+        list(propagate(session, 1))
+        sessions[number] = session
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    np.testing.assert_array_equal(sessions[0].labels, sessions[1].labels)
+    np.testing.assert_array_equal(sessions[0].labels == 1, MASK)
+    entries = list((tmp_path / "store").iterdir())
+    assert {path.suffix for path in entries} == {".zarr"}
+    assert len(entries) == DEPTH
+
+
+def test_a_cancelled_run_keeps_what_it_did_and_can_be_done_again():
+    session = started(IMAGE)
+    results = propagate(session, 1)
+    done = [next(results).plane.position[0] for _ in range(3)]
+    results.close()
+    marked = np.flatnonzero(session.labels.any(axis=(1, 2)))
+    assert marked.tolist() == sorted([4, *done])
+    list(propagate(session, 1))
+    np.testing.assert_array_equal(session.labels == 1, MASK)
