@@ -45,7 +45,9 @@ def main() -> None:
     predictor = load_predictor(options.model)
     found = {}
     for name, objects in SETS.items():
-        wanted = argparse.Namespace(split="any", objects=objects, prompt="box")
+        wanted = argparse.Namespace(
+            split="any", objects=objects, prompt="box", corrections="clicks"
+        )
         cases = list(read_cases(options.data / f"{name}.zip", wanted))
         cases = cases[: VOLUMES * objects]
         rows = [row for case in tqdm(cases, name) for row in look(predictor, case)]

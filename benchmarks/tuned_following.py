@@ -105,7 +105,7 @@ def judged_objects(reference: Reference, count: int) -> list[Case]:
         "labels": reference.labels,
         "spacing_zyx": np.array(reference.spacing),
     }
-    wanted = argparse.Namespace(objects=count, prompt="box")
+    wanted = argparse.Namespace(objects=count, prompt="box", corrections="clicks")
     return list(pick_objects(arrays, wanted))
 
 

@@ -346,3 +346,36 @@ def test_interpolation_needs_no_model():
     results = list(propagate(session, 1, settings=settings))
     assert visited(results) == [3, 4, 5]
     assert (session.labels[4] == 1).sum() == ball(LEFT)[2].sum()
+
+
+def hourglass(neck=12):
+    """A cone down to its neck, and a thicker rod behind it."""
+    radii = [7 - 0.625 * (z - 4) if z <= neck else 3.4 for z in range(DEPTH)]
+    rows, columns = np.ogrid[:32, :40]
+    away = (rows - POINT[0]) ** 2 + (columns - POINT[1]) ** 2
+    return np.stack([away <= max(radius, 0) ** 2 for radius in radii])
+
+
+def test_what_tapers_from_anchor_to_anchor_does_not_grow_again_beyond():
+    session = Session(paint_balls(hourglass()), DiskPredictor())
+    session.new_object()
+    click(session, 12)
+    list(propagate(session, 1))
+    assert (session.labels[13:] == 1).any()
+    click(session, 4)
+    list(propagate(session, 1, again=True))
+    assert (session.labels[5:12] == 1).any(axis=(1, 2)).all()
+    assert not (session.labels[13:] == 1).any()
+    (doubt, *_) = session.doubts(1)
+    assert doubt.reason == "jump"
+
+
+def test_a_taper_changed_behind_the_last_anchor_leaves_what_lies_beyond():
+    session = Session(paint_balls(hourglass()), DiskPredictor())
+    session.new_object()
+    click(session, 12)
+    list(propagate(session, 1))
+    beyond = session.labels[13:].copy()
+    click(session, 4)
+    assert max(visited(propagate(session, 1))) == 11
+    np.testing.assert_array_equal(session.labels[13:], beyond)

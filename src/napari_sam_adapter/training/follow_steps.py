@@ -48,6 +48,9 @@ class FollowPrompts(NamedTuple):
     logits: Tensor
 
 
+ENDED_SHARE = 0.3
+"""Share of the objects that have ended on this slice, where some have: without them a
+network learns to copy the mask from slice to slice, and never stops."""
 NOTHING_ASKED = FollowPrompts(torch.empty(0), torch.empty(0))
 
 
@@ -105,13 +108,11 @@ def follow_objects(
     if not neighbours:
         return None
     before = neighbours[int(rng.integers(len(neighbours)))]
-    numbers = rng.permutation(_large_objects(before, view))[:count].tolist()
+    numbers = _choose(_large_objects(before, view), view, count, rng)
     if not numbers:
         return None
     frame = frame_of(before.shape, view.image.shape[0], is_centred=family.is_centred)
-    pairs = [
-        _ask(before, view, numbers[i % len(numbers)], frame, rng) for i in range(count)
-    ]
+    pairs = [_ask(before, view, number, frame, rng) for number in numbers]
     masks, boxes, logits = (torch.stack(part) for part in zip(*pairs, strict=True))
     return masks, FollowPrompts(boxes, logits)
 
@@ -141,6 +142,21 @@ def _large_objects(labels: npt.NDArray[np.int32], view: View) -> list[int]:
     areas = np.bincount(labels.ravel())
     areas[0] = 0
     return np.flatnonzero(areas * scale >= TARGET_STRIDE**2 * MIN_OBJECT).tolist()
+
+
+def _choose(
+    numbers: list[int], view: View, count: int, rng: np.random.Generator
+) -> list[int]:
+    here = set(np.unique(view.part.layers[0]).tolist())
+    pools = {
+        has_ended: [number for number in numbers if (number not in here) == has_ended]
+        for has_ended in (True, False)
+    }
+    chosen = []
+    for _ in range(count if numbers else 0):
+        has_ended = bool(rng.random() < ENDED_SHARE)
+        chosen.append(int(rng.choice(pools[has_ended] or pools[not has_ended])))
+    return chosen
 
 
 def _ask(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -173,6 +174,8 @@ class PlaneLooker:
         likeness = run.look.likeness(look) if look and run.look else 1.0
         area = run.anchor.mask.area
         cues = measure(mask, run.last, score, likeness, steadiness, area)
+        if taper := run.stretch.taper:
+            cues = replace(cues, excess=taper.excess(index, mask.area))
         reason = rule.reason(cues)
         confidence = 0.0 if reason else cues.confidence
         seen = Sighting(mask, score, confidence, reason, not reason, cues)

@@ -45,7 +45,9 @@ class StopRule:
         How far the outline may move sideways per length of way: this says how much
         area and place may change, more for small objects and wide steps.
     tolerance : float
-        Factor, at least 1, by which change and overlap may be worse than that.
+        Factor, at least 1, by which change and overlap may be worse than that, and by
+        which an object that gets smaller from anchor to anchor may be larger beyond
+        the last one than a cone.
     min_likeness : float
         A mask fails if it stands out from its surroundings by less than this part of
         what it did before; 0 to 1.
@@ -99,6 +101,8 @@ class StopRule:
         room = self.tolerance / cues.steadiness
         if cues.change > room or cues.overlap * room < 1:
             return "jump"
+        if cues.excess > self.tolerance:
+            return "jump"
         return "other image" if cues.likeness < self.min_likeness else ""
 
 
@@ -122,6 +126,9 @@ class Cues:
         rule allows on this way; 0 to 1.
     growth : float
         Area divided by that at the anchor, or the reverse; from 1.
+    excess : float
+        Area divided by that of a cone that goes on beyond the last anchor; 0 where the
+        object does not get smaller towards it.
     """
 
     score: float
@@ -130,6 +137,7 @@ class Cues:
     likeness: float
     steadiness: float
     growth: float = 1.0
+    excess: float = 0.0
 
     @property
     def is_empty(self) -> bool:

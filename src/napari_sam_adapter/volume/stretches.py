@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -36,6 +37,43 @@ class Anchor:
 
 
 @dataclass(frozen=True)
+class Taper:
+    """How an object gets smaller towards its last anchor, and beyond.
+
+    Parameters
+    ----------
+    index : int
+        Of the anchor.
+    side : float
+        Square root of its area there.
+    slope : float
+        How much that falls from plane to plane, above 0.
+    """
+
+    index: int
+    side: float
+    slope: float
+
+    def excess(self, index: int, area: int) -> float:
+        """Return how much larger a mask is than a cone would be there.
+
+        Parameters
+        ----------
+        index : int
+            Of a plane beyond the anchor.
+        area : int
+            Pixels of the mask.
+
+        Returns
+        -------
+        float
+            Area divided by that of the cone; infinite behind its tip.
+        """
+        side = self.side - self.slope * abs(index - self.index)
+        return area / side**2 if side > 0 else math.inf
+
+
+@dataclass(frozen=True)
 class Stretch:
     """Planes of one object between two anchors, or beyond the last one.
 
@@ -49,6 +87,9 @@ class Stretch:
         Anchors next to the ends from which the object can be followed; one at least.
     fingerprint : str
         The same only if anchors, model and settings are.
+    behind : Anchor or None
+        Beyond the last anchor, the one before it: both tell whether the object tapers.
+        Not in the fingerprint, for a change there leaves planes beyond the last alone.
     """
 
     object_id: int
@@ -57,6 +98,13 @@ class Stretch:
     below: Anchor | None
     above: Anchor | None
     fingerprint: str = field(compare=False)
+    behind: Anchor | None = field(compare=False, default=None)
+
+    @property
+    def taper(self) -> Taper | None:
+        """How the object gets smaller towards what lies beyond the last anchor."""
+        last = self.below or self.above
+        return tapering(self.behind, last) if self.behind and last else None
 
     @property
     def is_two_sided(self) -> bool:
@@ -120,9 +168,36 @@ def stretches_between(
             last = min(last, stop)
         if (below or above) and max(first, start) <= min(last, stop):
             ends = [anchor for anchor in (below, above) if anchor]
-            yield Stretch(
-                object_id, first, last, below, above, _fingerprint(ends, recipe)
-            )
+            mark = _fingerprint(ends, recipe)
+            behind = _behind(ordered, low, high)
+            yield Stretch(object_id, first, last, below, above, mark, behind)
+
+
+def tapering(behind: Anchor, last: Anchor) -> Taper | None:
+    """Return how an object gets smaller from one anchor to the last one.
+
+    Parameters
+    ----------
+    behind, last : Anchor
+        Next to each other; nothing is known beyond the last.
+
+    Returns
+    -------
+    Taper or None
+        None if it does not get smaller.
+    """
+    before, now = behind.mask.area**0.5, last.mask.area**0.5
+    slope = (before - now) / abs(last.index - behind.index)
+    return Taper(last.index, now, slope) if slope > 0 else None
+
+
+def _behind(
+    ordered: list[Anchor], low: Anchor | None, high: Anchor | None
+) -> Anchor | None:
+    """Return the anchor next to the last one, for planes beyond it."""
+    if len(ordered) < 2 or (low and high):
+        return None
+    return ordered[1] if high else ordered[-2]
 
 
 def parallel_planes(seed: Plane, axis: int, length: int) -> dict[int, Plane]:
