@@ -41,7 +41,9 @@ def main() -> None:
             print(f"| {name} | {seconds:.2f} | {memory / 1e6:,.0f} MB |")
 
 
-def write(folder: Path, planes: int, side: int) -> tuple[Path, Path]:
+def write(
+    folder: Path, planes: int, side: int, stored_planes: int = STORED
+) -> tuple[Path, Path]:
     import zarr
 
     chunk = (1, min(side, 512), min(side, 512))
@@ -53,7 +55,7 @@ def write(folder: Path, planes: int, side: int) -> tuple[Path, Path]:
     random = np.random.default_rng(0)
     middle = planes // 2
     indices = {0, planes - 1, planes // 4, 3 * planes // 4}
-    for index in sorted(indices | set(range(middle, middle + STORED))):
+    for index in sorted(indices | set(range(middle, middle + stored_planes))):
         noise = random.integers(1000, 3000, (side, side), np.uint16)
         stored[index] = noise + np.where(disk, 20_000, 0).astype(np.uint16)
     alone = zarr.create_array(
