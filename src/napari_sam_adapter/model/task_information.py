@@ -43,7 +43,7 @@ _RESIDUALS = (
 _RESIDUAL_UNITS = (2, 4, 12)
 """Largest weight of each, by which it is divided."""
 _SHAPES = 4
-"""Image sizes whose kept frequencies are remembered, 2 MB each at 1024 x 1024."""
+"""Image sizes whose kept frequencies are remembered, 1 MB each at 1024 x 1024."""
 _SAME_SHADE = 6e-6
 """Channels that differ less from scaled copies differ by rounding alone."""
 
@@ -184,19 +184,31 @@ def filtered(image: Tensor, image_filter: ImageFilter, valid: Valid = None) -> T
 def _magnitude(image: Tensor, valid: Valid, rate: float, is_low: bool) -> Tensor:
     rows, columns = valid or (image.shape[-2], image.shape[-1])
     part = image[..., :rows, :columns].float().contiguous()
-    kept = _kept_frequencies(rows, columns, rate, is_low, part.device)
-    shades = None if is_low else grey_shades(part)
-    if shades is None or kept[0, 0] > 0:
-        return _padded(_keep(part, kept), image)
-    return _padded(_keep(part[:, :1], kept) * shades, image)
+    square = _low_square(rows, columns, rate, part.device)
+    if is_low:
+        return _padded(_low_part(part, square).abs_(), image)
+    shades = grey_shades(part) if square.numel() else None
+    if shades is None:
+        return _padded(_high_part(part, square).abs_(), image)
+    return _padded(_high_part(part[:, :1], square).abs_() * shades, image)
 
 
-def _keep(part: Tensor, kept: Tensor) -> Tensor:
-    """Return the magnitude of an image with only some of its frequencies."""
-    spectrum = torch.fft.rfft2(part)
-    spectrum *= kept
-    magnitude: Tensor = torch.fft.irfft2(spectrum, s=part.shape[-2:]).abs_()
-    return magnitude
+def _high_part(part: Tensor, square: Tensor) -> Tensor:
+    return _low_part(part, square).neg_().add_(part)
+
+
+def _low_part(part: Tensor, square: Tensor) -> Tensor:
+    """Return what of an image lies in a square of low frequencies."""
+    if not square.numel():
+        return torch.zeros_like(part)
+    lines, used = torch.fft.rfft(part), square.shape[-1]
+    # columns without low frequencies are not transformed
+    spectrum = torch.fft.fft(lines[..., :used].contiguous(), dim=-2)
+    spectrum *= square
+    lines[..., :used] = torch.fft.ifft(spectrum, dim=-2)
+    lines[..., used:] = 0
+    low: Tensor = torch.fft.irfft(lines, n=part.shape[-1])
+    return low
 
 
 def grey_shades(part: Tensor) -> Tensor | None:
@@ -264,25 +276,22 @@ def _residuals(part: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=_SHAPES)
-def _kept_frequencies(
-    rows: int, columns: int, rate: float, is_low: bool, device: torch.device
-) -> Tensor:
-    """Return the share of each frequency that stays, (rows, columns // 2 + 1)."""
-    with torch.inference_mode(False):
-        kept = _low_square(rows, columns, rate, device)
-        if not is_low:
-            kept = 1 - kept
-        mirrored = torch.roll(kept.flip(0, 1), (1, 1), (0, 1))
-        return ((kept + mirrored) / 2)[:, : columns // 2 + 1].contiguous()
-
-
 def _low_square(rows: int, columns: int, rate: float, device: torch.device) -> Tensor:
-    """Return 1 in the removed square and 0 elsewhere, frequency 0 first."""
-    reach = int(math.sqrt(rows * columns * rate) // 2)
-    square = torch.zeros(rows, columns, device=device)
-    row, column = rows // 2, columns // 2
-    square[
-        max(0, row - reach) : row + reach, max(0, column - reach) : column + reach
-    ] = 1
-    shifted: Tensor = torch.fft.ifftshift(square)
-    return shifted
+    """Return the share of each low frequency that is removed, 0 first.
+
+    Returns
+    -------
+    (rows, n) tensor
+        Of the first n columns of a real transform; all others would be 0.
+    """
+    with torch.inference_mode(False):
+        reach = int(math.sqrt(rows * columns * rate) // 2)
+        square = torch.zeros(rows, columns, device=device)
+        row, column = rows // 2, columns // 2
+        square[
+            max(0, row - reach) : row + reach, max(0, column - reach) : column + reach
+        ] = 1
+        square = torch.fft.ifftshift(square)
+        mirrored = torch.roll(square.flip(0, 1), (1, 1), (0, 1))
+        half = ((square + mirrored) / 2)[:, : columns // 2 + 1]
+        return half[:, : int(half.any(dim=0).sum())].contiguous()
