@@ -203,7 +203,8 @@ class Prompts:
             row, column = points[outside][0]
             raise PromptError(
                 f"Expected points inside a plane of {shape[0]} x {shape[1]} pixels, "
-                f"got ({row:g}, {column:g}). Give (row, column) in pixels of the data."
+                f"got ({row:g}, {column:g}), outside of the image. Give (row, column) "
+                "in pixels of the data."
             )
         for polygon in self.polygons:
             polygon.pixels(shape)

@@ -47,6 +47,15 @@ def test_propagation_follows_the_object_through_the_volume(
     assert overlap(np.asarray(open_image(output).data) == 1, balls[0]) > 0.8
 
 
+def test_a_format_that_is_too_flat_is_refused_before_the_work(
+    refused: Refused, volume: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "labels.png"
+    command = "segment", volume, "-p", POINT, "--propagate", "-o", output
+    assert "labels of 3 axes" in refused(*command)
+    assert not output.exists()
+
+
 def test_separate_points_give_one_object_each(
     run: Run, volume: Path, tmp_path: Path, balls: list[np.ndarray]
 ) -> None:

@@ -64,7 +64,8 @@ def load_from_disk(
     description = predictor.description
     if device == "auto":
         where = f"{description['device']} in {description['dtype']}"
-        typer.echo(f"{model}: computing on {where}", err=True)
+        name = model if adapter is None else f"{model} with {adapter}"
+        typer.echo(f"{name}: computing on {where}", err=True)
     if "note" in description:
         typer.echo(description["note"], err=True)
     return predictor

@@ -79,7 +79,8 @@ def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> in
         return _refuse(str(error))
     except UsageError as error:
         message = error.format_message().rstrip(".")
-        return _refuse(f"{message}. Try: {PROGRAM} --help")
+        end = "" if message.endswith("?") else "."
+        return _refuse(f"{message}{end} Try: {PROGRAM} --help")
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return result if isinstance(result, int) else 0

@@ -52,13 +52,16 @@ def segment(
     """
     from napari_sam_adapter.cli.task import PromptOptions, Task
     from napari_sam_adapter.image_io import save_labels
+    from napari_sam_adapter.image_io.formats import check_labels_path
 
     started = time.monotonic()
     _check_outputs(image, output, report, overwrite)
     asked = PromptOptions(
         point or (), negative or (), box or (), separate, axis, propagate, start, stop
     )
-    task = Task.of(open_channel(image, channel, level), asked)
+    opened = open_channel(image, channel, level)
+    check_labels_path(output, overwrite, len(opened.label_shape))
+    task = Task.of(opened, asked)
     predictor = loader_of(context)(model, adapter, device, preprocessing)
     session, reports = _run(task, predictor, embeddings)
     save_labels(output, session.labels, task.image, overwrite)
@@ -192,16 +195,13 @@ def _write_report(path: Path, summary: dict[str, Any], overwrite: bool) -> None:
 
 
 def _tell(summary: dict[str, Any], output: Path) -> None:
+    from napari_sam_adapter.cli.telling import counted, lines_about
+
     for found in summary["objects"]:
-        slices = sum(entry["used"] for entry in found["slices"])
-        line = f"object {found['object']}: {found['voxels']} voxels on {slices} slices"
-        if found["score"] is not None:
-            line += f", mean score {found['score']:.2f}"
-        typer.echo(line)
-    count = len(summary["objects"])
-    typer.echo(
-        f"{output}: {count} object{'s' * (count != 1)} in {summary['seconds']:.1f} s"
-    )
+        for line in lines_about(found):
+            typer.echo(line)
+    count = counted(len(summary["objects"]), "object")
+    typer.echo(f"{output}: {count} in {summary['seconds']:.1f} s")
 
 
 def _warn(reports: Sequence[SliceReport]) -> None:

@@ -40,18 +40,21 @@ class FileFormat:
         Path to `OpenedImage`.
     write : callable or None
         Path and labels to a file; None if labels cannot be kept in it.
+    is_flat : bool
+        Whether it holds two axes only.
     """
 
     suffixes: tuple[str, ...]
     open: Callable[[Path], OpenedImage]
     write: Callable[[Path, OpenedImage], None] | None
+    is_flat: bool = False
 
 
 FORMATS = (
     FileFormat((".tif", ".tiff"), open_tiff, write_tiff),
     FileFormat((".zarr",), open_zarr, write_zarr),
     FileFormat((".nii", ".nii.gz"), open_nifti, write_nifti),
-    FileFormat((".png",), open_picture, write_png),
+    FileFormat((".png",), open_picture, write_png, is_flat=True),
     FileFormat((".jpg", ".jpeg"), open_picture, None),
     FileFormat((".npy",), open_numpy, write_numpy),
 )
@@ -124,7 +127,9 @@ def save_labels(
         write(temporary, described)
 
 
-def check_labels_path(path: str | PathLike[str], overwrite: bool = False) -> None:
+def check_labels_path(
+    path: str | PathLike[str], overwrite: bool = False, ndim: int = 2
+) -> None:
     """Raise unless `save_labels` could write here.
 
     Parameters
@@ -133,15 +138,23 @@ def check_labels_path(path: str | PathLike[str], overwrite: bool = False) -> Non
         Where the labels shall go.
     overwrite : bool
         Whether a file or zarr folder of that name may be replaced.
+    ndim : int
+        Number of axes, if it is known already.
 
     Raises
     ------
     OutputError
-        If the format cannot hold labels, the file exists, or its folder is missing
+        If the format cannot hold such labels, the file exists, or its folder is missing
         or cannot be written.
     """
     path = Path(path)
-    if _format_of(path, OutputError).write is None:
+    kind = _format_of(path, OutputError)
+    if kind.is_flat and ndim > 2:
+        raise OutputError(
+            f"Expected a format for labels of {ndim} axes, got {path.name}. Save as "
+            ".tif, .zarr or .nii.gz."
+        )
+    if kind.write is None:
         raise OutputError(
             f"Expected a format that keeps labels exactly, got {path.name}. "
             "Save as .png or .tif."

@@ -293,5 +293,5 @@ def _low_square(rows: int, columns: int, rate: float, device: torch.device) -> T
         ] = 1
         square = torch.fft.ifftshift(square)
         mirrored = torch.roll(square.flip(0, 1), (1, 1), (0, 1))
-        half = ((square + mirrored) / 2)[:, : columns // 2 + 1]
+        half: Tensor = ((square + mirrored) / 2)[:, : columns // 2 + 1]
         return half[:, : int(half.any(dim=0).sum())].contiguous()

@@ -75,19 +75,20 @@ class ObjectCommands(Feature):
     @reporting
     def undo(self) -> None:
         """Take the last step back."""
-        self._travel(Session.undo)
+        self._travel(Session.undo, "The last step was taken back.")
 
     @reporting
     def redo(self) -> None:
         """Do the step again that was taken back."""
-        self._travel(Session.redo)
+        self._travel(Session.redo, "The step was done again.")
 
-    def _travel(self, way: Callable[[Session], list[Change]]) -> None:
+    def _travel(self, way: Callable[[Session], list[Change]], text: str) -> None:
         workspace = self._controller.in_use()
         if workspace.layers.is_painting:
             workspace.layers.drop_outline()
             return
         self._controller.segmenter.stop_propagation()
+        self._controller.state.message = Message(text)
         self._show_history(workspace, way(workspace.session))
 
     def _show_history(self, workspace: Workspace, changes: list[Change]) -> None:
