@@ -77,7 +77,8 @@ def print_peak(adapter: SamAdapter, tokens: Tensor, is_published: bool) -> None:
         return ours(adapter, image, tokens, places)
 
     image = normalised(IMAGES["colour"])
-    act(image[..., :64, :64], tokens[:, :4, :4], torch.zeros(2, 1, 4, 4, WIDTH))
+    few = tokens[:, :4, :4].contiguous()
+    act(image[..., :64, :64], few, torch.zeros(2, *few.shape))
     print_growth(lambda: act(image, tokens, places))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tests.model.test_adapter_parity import published_state
+from tests.own_decoder import with_own_decoder
 
 from napari_sam_adapter import Prompts, SamPredictor, load_predictor
 from napari_sam_adapter.errors import CheckpointError
@@ -18,7 +19,6 @@ from napari_sam_adapter.model.adapter_header import AdapterNotes
 from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.model.sharing import with_own_decoder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +70,34 @@ def first(base_file: Path) -> Path:
 @pytest.fixture(scope="module")
 def second(base_file: Path) -> Path:
     return write_adapter(base_file, "second.safetensors", 2)
+
+
+def test_images_are_prepared_as_for_the_training(
+    base_file: Path, base: SamPredictor, image: np.ndarray
+) -> None:
+    trained = load_checkpoint(base_file, "micro-sam")
+    path = base_file.with_name("prepared.safetensors")
+    notes = AdapterNotes(preprocessing=trained.family.name)
+    save_adapter(SamAdapter(32, 2), trained.sam, path, "small", trained.sha256, notes)
+    adapted = base.with_adapter(path)
+    expected = load_predictor(
+        base_file, device="cpu", dtype="float32", preprocessing="micro-sam"
+    )
+    assert adapted.description["preprocessing"] == "micro-sam"
+    found = logits(adapted, image)
+    assert np.allclose(found, logits(expected, image), atol=1e-5)
+    assert not np.allclose(found, logits(base, image), atol=1e-2)
+
+
+def test_an_adapter_for_other_images_is_refused(
+    base_file: Path, base: SamPredictor
+) -> None:
+    checkpoint = load_checkpoint(base_file)
+    path = base_file.with_name("other.safetensors")
+    notes = AdapterNotes(preprocessing="efficient-sam")
+    save_adapter(None, checkpoint.sam, path, "small", checkpoint.sha256, notes)
+    with pytest.raises(CheckpointError, match=r"prepared for 'sam'.*'efficient-sam'"):
+        base.with_adapter(path)
 
 
 def logits(predictor: SamPredictor, image: np.ndarray) -> np.ndarray:

@@ -106,6 +106,18 @@ def test_what_was_measured_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert choose_way("auto", "auto") == chosen
 
 
+def test_half_precision_is_refused_where_the_device_cannot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cannot(*_: object, **__: object) -> None:
+        raise RuntimeError("no bfloat16 here")
+
+    monkeypatch.setattr(torch, "autocast", cannot)
+    with pytest.raises(DeviceError, match="has bfloat16, but 'cpu' has not"):
+        choose_way("cpu", "bfloat16")
+    assert choose_way("cpu", "auto") == CPU
+
+
 @pytest.mark.parametrize(
     ("device", "dtype", "told"),
     [

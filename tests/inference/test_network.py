@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from tests.own_decoder import with_own_decoder
 
 from napari_sam_adapter.inference.network import Network
 from napari_sam_adapter.model.checkpoints import Checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.model.sharing import with_own_decoder
 
 if TYPE_CHECKING:
     from napari_sam_adapter.inference.decoding import Decoding

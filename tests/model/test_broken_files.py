@@ -57,7 +57,7 @@ def load(what: str, content: bytes, folder: Path) -> dict[str, torch.Tensor] | N
 
 @contextlib.contextmanager
 def little_memory(what: str, size: int) -> Iterator[None]:
-    """Assert that loading takes at most three times the size of the file."""
+    """Assert that loading takes at most three times the size of the file and SLACK."""
     if sys.platform != "linux":  # only there the system can be asked
         yield
         return

@@ -7,7 +7,6 @@ from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.lora import add_lora, load_lora, lora_state, merge_lora
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.model.sharing import with_own_decoder
 
 SMALL = SamShape(64, 32, 2, (2, 0), 64)
 
@@ -105,11 +104,3 @@ def test_lora_of_another_network_is_refused(trained: Sam) -> None:
         load_lora(other, {})
     with pytest.raises(CheckpointError, match="Merge it first"):
         add_lora(trained)
-
-
-def test_own_decoder_is_trained_alone(sam: Sam) -> None:
-    copied = with_own_decoder(sam)
-    assert copied.image_encoder is sam.image_encoder
-    before = sam.mask_decoder.iou_token.weight.clone()
-    copied.mask_decoder.iou_token.weight.add_(1)
-    assert torch.equal(sam.mask_decoder.iou_token.weight, before)

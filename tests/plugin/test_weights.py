@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from qtpy.QtCore import Qt
@@ -11,13 +13,15 @@ from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.inference.weights import EXPORTS
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import save_adapter
+from napari_sam_adapter.model.adapter_header import read_adapter_header
 from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.families import SAM_ADAPTER
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.variants import MODELS
 from napari_sam_adapter.plugin.network_loading import load_from_disk
 from napari_sam_adapter.plugin.state import ModelChoice
-from napari_sam_adapter.plugin.weights_dialogs import LAYOUTS
+from napari_sam_adapter.plugin.weights_dialogs import LAYOUTS, NO_BASE
 from napari_sam_adapter.plugin.weights_state import WeightsController
 from napari_sam_adapter.plugin.weights_window import WeightsWindow
 from napari_sam_adapter.weight_store.entries import Kind, State
@@ -142,14 +146,15 @@ def test_all_downloads_are_removed_at_once(window, web, press, qtbot, monkeypatc
     assert "(0 bytes)" in window.folder.text()
 
 
-def choose_file(monkeypatch, path, name, images="as its file says"):
-    """Answer the three dialogs of an import."""
+def choose_file(monkeypatch, path, name, images="as its file says", base=NO_BASE):
+    """Answer the four dialogs of an import."""
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, text: (name or text, True))
 
     def choose(parent, title, label, items, *_):
-        assert images in items
-        return images, True
+        chosen = base if "base" in label else images
+        assert chosen in items
+        return chosen, True
 
     monkeypatch.setattr(QInputDialog, "getItem", choose)
 
@@ -244,6 +249,25 @@ def test_what_cannot_be_exported_is_told(window, press, qtbot, monkeypatch, tmp_
 
 def test_every_layout_can_be_chosen():
     assert set(LAYOUTS.values()) == set(EXPORTS)
+
+
+def test_a_published_adapter_is_imported_for_its_base(
+    window, press, qtbot, monkeypatch, own_file, tmp_path
+):
+    choose_file(monkeypatch, own_file, "mine")
+    press(window.import_file)
+    settle(window, qtbot)
+    base = load_checkpoint(own_file)
+    adapter = SamAdapter(32, 2, published_order=True)
+    published = tmp_path / "published.pth"
+    whole = replace(base, adapter=adapter, family=SAM_ADAPTER)
+    EXPORTS["sam-adapter"](whole, published, False)
+    choose_file(monkeypatch, published, "adapted", base="mine")
+    press(window.import_file)
+    settle(window, qtbot)
+    assert window.status.text() == "Done."
+    entry = window.controller.state.find("adapted", Kind.ADAPTER)
+    assert read_adapter_header(entry.path).base == "mine"
 
 
 def test_a_broken_file_is_not_imported(window, press, qtbot, monkeypatch, tmp_path):

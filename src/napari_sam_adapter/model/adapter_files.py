@@ -15,7 +15,7 @@ from napari_sam_adapter.model.checkpoints import (
     reading,
     without_memory,
 )
-from napari_sam_adapter.model.families import SAM_ADAPTER, Family
+from napari_sam_adapter.model.families import SAM_ADAPTER, Family, sibling
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.layouts import check_numbers
 from napari_sam_adapter.model.lora import is_lora, load_lora, lora_state
@@ -107,8 +107,8 @@ def load_adapter(
     Raises
     ------
     CheckpointError
-        If the file is no adapter, was made for another base, or needs a function that
-        is not given.
+        If the file is no adapter, was made for another base or for images that the
+        base cannot take, or needs a function that is not given.
     """
     content, text = read_weights(path)
     header = AdapterHeader.from_text(text, path)
@@ -136,7 +136,7 @@ def load_adapter(
         base,
         sam=sam,
         adapter=adapter or base.adapter,
-        family=_family_of(header, base.family),
+        family=_family_of(header, base.family, path),
         intensity=_window_of(header),
     )
 
@@ -147,8 +147,16 @@ def _window_of(header: AdapterHeader) -> IntensityMapping | None:
     return intensity if intensity is not None and intensity.suits_others else None
 
 
-def _family_of(header: AdapterHeader, base: Family) -> Family:
+def _family_of(header: AdapterHeader, base: Family, path: Path) -> Family:
     """Return how images and prompts are wanted once the adapter is in."""
+    asked = header.notes.preprocessing or base.name
+    trained = base if asked == base.name else sibling(base, asked)
+    if trained is None:
+        raise CheckpointError(
+            f"Expected {path} to be trained on images prepared for {base.name!r} like "
+            f"those of its base, got {asked!r}. Choose another adapter."
+        )
+    base = trained
     family = SAM_ADAPTER if header.published_order else base
     # the base's embeddings of points and masks stay in use
     trusted = header.notes.score_is_trusted

@@ -43,6 +43,9 @@ class AdapterNotes:
     score_is_trusted : bool
         Whether the network's IoU estimate was trained along. Without it the score of
         a mask says nothing and is not shown.
+    preprocessing : str
+        How the base got its images during the training, by the name of a family; empty
+        where it is not known.
     """
 
     intensity: IntensityMapping | None = None
@@ -51,6 +54,7 @@ class AdapterNotes:
     metrics: Mapping[str, float] = field(default_factory=dict)
     licence: str = ""
     score_is_trusted: bool = True
+    preprocessing: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,7 @@ class AdapterHeader:
             "base": self.base,
             "base_sha256": self.base_sha256,
             "licence": notes.licence,
+            "preprocessing": notes.preprocessing,
             "version": self.version,
             "sources": json.dumps(self.sources),
             "weights": json.dumps(self.weights),
@@ -209,6 +214,7 @@ def _notes(header: Mapping[str, str], path: Path) -> AdapterNotes:
         _value(header, "metrics", {}, path),
         header.get("licence", ""),
         _value(header, "score_is_trusted", True, path),
+        header.get("preprocessing", ""),
     )
 
 

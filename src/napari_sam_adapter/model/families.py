@@ -133,6 +133,26 @@ PREPROCESSINGS = tuple(
 )
 """What ``--preprocessing`` takes."""
 
+
+def sibling(family: Family, name: str) -> Family | None:
+    """Return the family of a name whose networks have the same tensors.
+
+    Parameters
+    ----------
+    family : Family
+        What is known of the network.
+    name : str
+        Of the same or of another family.
+
+    Returns
+    -------
+    Family or None
+        None if there is none of that name among those that share its layout.
+    """
+    alike = (families for families in LAYOUTS.values() if family in families)
+    return next((f for families in alike for f in families if f.name == name), None)
+
+
 _NAMED = (
     (re.compile(r"medsam", re.I), MEDSAM),
     (re.compile(r"micro.?sam|vit_[btlh]_(lm|em|hist|med)", re.I), MICRO_SAM),

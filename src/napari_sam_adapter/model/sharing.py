@@ -6,8 +6,6 @@ import copy
 import itertools
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_sam_adapter.model.sam import Sam
-
 if TYPE_CHECKING:
     from torch import nn
 
@@ -30,20 +28,3 @@ def shared_copy(module: Module) -> Module:
     """
     tensors = itertools.chain(module.parameters(), module.buffers())
     return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})
-
-
-def with_own_decoder(sam: Sam) -> Sam:
-    """Return a network with the same encoder whose decoder may be trained.
-
-    Parameters
-    ----------
-    sam : Sam
-        The base; training the result does not change it.
-
-    Returns
-    -------
-    Sam
-        Shares the image encoder; prompt encoder and mask decoder are copies.
-    """
-    parts = copy.deepcopy((sam.prompt_encoder, sam.mask_decoder))
-    return Sam(sam.image_encoder, *parts).train(sam.training)

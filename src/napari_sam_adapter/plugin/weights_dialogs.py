@@ -11,6 +11,8 @@ from napari_sam_adapter.model.families import PREPROCESSINGS
 from napari_sam_adapter.plugin.model_panel import AS_FILE_SAYS, FILE_FILTER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qtpy.QtWidgets import QWidget
 
     from napari_sam_adapter.weight_store.entries import Entry
@@ -20,6 +22,8 @@ LAYOUTS = {
     "published SAM-Adapter": "sam-adapter",
 }
 """What the user chooses, and what the library calls it."""
+NO_BASE = "none: keep the whole file"
+"""What the user chooses for a model, and for an adapter of our own."""
 SAVE_FILTER = "PyTorch (*.pth *.pt);;Safetensors (*.safetensors)"
 
 
@@ -34,11 +38,15 @@ class ImportWish(NamedTuple):
         Its name from now on.
     preprocessing : str or None
         How the network wants its images; None as its file says.
+    base : str or None
+        Model that a published SAM-Adapter was trained on, if only its adapter is to be
+        kept.
     """
 
     path: Path
     name: str
     preprocessing: str | None
+    base: str | None
 
 
 class ExportWish(NamedTuple):
@@ -56,13 +64,15 @@ class ExportWish(NamedTuple):
     layout: str
 
 
-def ask_import(parent: QWidget) -> ImportWish | None:
-    """Ask for a file, its name, and how its network wants images.
+def ask_import(parent: QWidget, bases: Sequence[str]) -> ImportWish | None:
+    """Ask for a file, its name, how its network wants images, and its base.
 
     Parameters
     ----------
     parent : QWidget
         Qt parent of the dialogs.
+    bases : sequence of str
+        Models that may be the base of a published SAM-Adapter.
 
     Returns
     -------
@@ -84,7 +94,22 @@ def ask_import(parent: QWidget) -> ImportWish | None:
     )
     if not agreed:
         return None
-    return ImportWish(path, name, None if images == AS_FILE_SAYS else images)
+    base, agreed = QInputDialog.getItem(
+        parent,
+        "Import",
+        "Of a published SAM-Adapter, keep the adapter for this base:",
+        [NO_BASE, *bases],
+        0,
+        False,
+    )
+    if not agreed:
+        return None
+    return ImportWish(
+        path,
+        name,
+        None if images == AS_FILE_SAYS else images,
+        None if base == NO_BASE else base,
+    )
 
 
 def ask_export(parent: QWidget, entry: Entry) -> ExportWish | None:

@@ -98,7 +98,9 @@ def check_here(choice: ModelChoice) -> None:
             )
 
 
-def import_from_disk(path: Path, name: str, preprocessing: str | None) -> Entry:
+def import_from_disk(
+    path: Path, name: str, preprocessing: str | None, base: str | None
+) -> Entry:
     """Give a file a name; runs on the worker thread.
 
     Parameters
@@ -109,6 +111,8 @@ def import_from_disk(path: Path, name: str, preprocessing: str | None) -> Entry:
         Its name from now on.
     preprocessing : str or None
         How the network wants its images; None as its file says.
+    base : str or None
+        Model of a published SAM-Adapter whose adapter alone is to be kept.
 
     Returns
     -------
@@ -117,7 +121,7 @@ def import_from_disk(path: Path, name: str, preprocessing: str | None) -> Entry:
     """
     from napari_sam_adapter.inference.weights import import_weights
 
-    return import_weights(path, name, preprocessing=preprocessing)
+    return import_weights(path, name, base, preprocessing)
 
 
 def export_to_disk(entry: Entry, path: Path, layout: str) -> None:
@@ -178,7 +182,11 @@ class WeightsController:
         self._start(f"Downloading {entry.name}", download(entry), self._on_progress)
 
     def import_file(
-        self, path: Path, name: str, preprocessing: str | None = None
+        self,
+        path: Path,
+        name: str,
+        preprocessing: str | None = None,
+        base: str | None = None,
     ) -> None:
         """Copy a file into the cache folder under a name.
 
@@ -190,8 +198,10 @@ class WeightsController:
             Its name from now on.
         preprocessing : str or None
             How the network wants its images; None as its file says.
+        base : str or None
+            Model of a published SAM-Adapter whose adapter alone is to be kept.
         """
-        job = partial(import_from_disk, path, name, preprocessing)
+        job = partial(import_from_disk, path, name, preprocessing, base)
         self._do(f"Importing {name}", job)
 
     def export(self, entry: Entry, path: Path, layout: str) -> None:

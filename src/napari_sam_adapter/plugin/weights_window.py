@@ -19,14 +19,14 @@ from qtpy.QtWidgets import (
 
 from napari_sam_adapter.plugin.activity_panel import ERROR_STYLE
 from napari_sam_adapter.plugin.weights_dialogs import ask_export, ask_import
-from napari_sam_adapter.weight_store.entries import State
+from napari_sam_adapter.weight_store.entries import Kind, State
 from napari_sam_adapter.weight_store.folder import readable_size
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_sam_adapter.plugin.weights_state import WeightsController
-    from napari_sam_adapter.weight_store.entries import Entry, Kind
+    from napari_sam_adapter.weight_store.entries import Entry
 
 COLUMNS = ("name", "kind", "state", "size", "licence")
 SIZE = 640, 520
@@ -132,7 +132,8 @@ class WeightsWindow(QDialog):
             self._controller.download(entry)
 
     def _on_import(self) -> None:
-        wish = ask_import(self)
+        here = (e for e in self._controller.state.entries if e.is_here)
+        wish = ask_import(self, [e.name for e in here if e.kind is Kind.MODEL])
         if wish is not None:
             self._controller.import_file(*wish)
 

@@ -203,8 +203,15 @@ class _Run:
         data = {"images": self._examples.count, "validated": len(self._held_out)}
         # without prompts the masks for ambiguous clicks go stale
         trusted = self._config.prompted_share > 0
-        licence = self._config.licence
-        return AdapterNotes(self._intensity, training, data, metrics, licence, trusted)
+        return AdapterNotes(
+            self._intensity,
+            training,
+            data,
+            metrics,
+            self._config.licence,
+            trusted,
+            self._trainee.family.name,
+        )
 
     def _judge(self, answers: list[Answer]) -> Validation:
         prompted = [a.prompted for a in answers if a.prompted is not None]
