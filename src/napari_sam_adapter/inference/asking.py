@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,11 @@ import torch
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.inference.answers import to_prediction, trained_masks
 from napari_sam_adapter.inference.nearness import tokens_near
-from napari_sam_adapter.inference.prompt_tensors import as_mask_prompt, to_tensors
+from napari_sam_adapter.inference.prompt_tensors import (
+    as_mask_prompt,
+    kind_of,
+    to_tensors,
+)
 from napari_sam_adapter.inference.stability import stability
 
 if TYPE_CHECKING:
@@ -81,6 +86,43 @@ def ask_alike(
 
     logits, scores = network.decode(decode, len(group))
     return predictions_of(group, logits, scores, embedding, family, count)
+
+
+def ask_all(
+    network: Network,
+    family: Family,
+    embedding: ImageEmbedding,
+    prompts_list: Sequence[Prompts],
+) -> list[MaskPrediction]:
+    """Segment objects with prompts of any kind; those of one kind share a pass.
+
+    Parameters
+    ----------
+    network, family, embedding
+        As in `ask_alike`.
+    prompts_list : sequence of Prompts
+        One per object.
+
+    Returns
+    -------
+    list of MaskPrediction
+        In the same order.
+
+    Raises
+    ------
+    PromptError
+        As `ask_alike`.
+    """
+    alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for number, prompts in enumerate(prompts_list):
+        alike[kind_of(prompts)].append(number)
+    answers: dict[int, MaskPrediction] = {}
+    for numbers in alike.values():
+        group = [prompts_list[number] for number in numbers]
+        unrefined = [None] * len(group)
+        found = ask_alike(network, family, embedding, group, unrefined)
+        answers.update(zip(numbers, found, strict=True))
+    return [answers[number] for number in range(len(prompts_list))]
 
 
 def predictions_of(

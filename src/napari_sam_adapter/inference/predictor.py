@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 
 from napari_sam_adapter.inference.answers import trained_masks
-from napari_sam_adapter.inference.asking import ask_alike
+from napari_sam_adapter.inference.asking import ask_alike, ask_all
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.mask_pixels import scaled_logits
 from napari_sam_adapter.inference.nearby import MASKS_PER_TOKEN, ask_nearby
@@ -20,7 +19,6 @@ from napari_sam_adapter.inference.preprocessing import (
     to_batch,
     to_rgb,
 )
-from napari_sam_adapter.inference.prompt_tensors import kind_of
 from napari_sam_adapter.inference.proposals import propose
 from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.intensity import check_pixels
@@ -278,16 +276,7 @@ class SamPredictor:
             If an object has no prompt, or one lies outside the plane.
         """
         asked = [p.without_polygons(embedding.frame.original) for p in prompts_list]
-        alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
-        for i, prompts in enumerate(asked):
-            alike[kind_of(prompts)].append(i)
-        answers: dict[int, MaskPrediction] = {}
-        for numbers in alike.values():
-            group = [asked[i] for i in numbers]
-            unrefined = [None] * len(group)
-            found = ask_alike(self._network, self._family, embedding, group, unrefined)
-            answers.update(zip(numbers, found, strict=True))
-        return [answers[i] for i in range(len(asked))]
+        return ask_all(self._network, self._family, embedding, asked)
 
     def predict_nearby(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]

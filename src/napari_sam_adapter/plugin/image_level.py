@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from napari.layers import Image, Layer
+
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.plane import Plane
 
 
 class ImageLevel:
@@ -77,6 +81,23 @@ class ImageLevel:
         in_view = self._image.downsample_factors[self._image.data_level]
         found = [float(in_view[axis] / self._factors[axis]) for axis in axes]
         return max(1.0, *found)
+
+    def seen(self, prompts: Prompts, plane: Plane) -> Prompts:
+        """Return the first prompts of a plane with the resolution in view.
+
+        Parameters
+        ----------
+        prompts : Prompts
+            In pixels of the level.
+        plane : Plane
+            In view.
+
+        Returns
+        -------
+        Prompts
+            The same at the same places.
+        """
+        return replace(prompts, reduction=self.reduction(plane.axes))
 
     def close(self) -> None:
         """Follow the image no longer."""

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 Region = tuple[slice, ...]
+LOCKED = (
+    "Expected a stroke that changes something, got one over locked objects. Unlock "
+    "them first."
+)
 
 
 def build_labels_layer(image: Layer, labels: npt.NDArray[Any]) -> Labels:

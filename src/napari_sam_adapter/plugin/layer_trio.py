@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from napari_sam_adapter.plugin import labels_layer, prompt_layers, prompt_shapes
+from napari_sam_adapter.plugin import (
+    labels_layer,
+    prompt_layers,
+    prompt_reading,
+    prompt_shapes,
+)
 from napari_sam_adapter.plugin.state import Press, Tool
 
 if TYPE_CHECKING:
@@ -171,6 +176,27 @@ class LayerTrio:
         for layer in (self.points, self.shapes):
             if layer is not None:
                 layer.visible = visible
+
+    def changed_prompts(
+        self, known: Mapping[Plane, Prompts], shape: tuple[int, ...]
+    ) -> dict[Plane, Prompts]:
+        """Return what the prompt layers show and what is not known; see `merge`."""
+        return prompt_reading.merge(self.points, self.finished_shapes, known, shape)
+
+    def shows_more(
+        self, known: Mapping[Plane, Prompts], shape: tuple[int, ...]
+    ) -> bool:
+        """Whether the prompt layers show what is no prompt; see `shows_more`."""
+        return prompt_reading.shows_more(
+            self.points, self.finished_shapes, known, shape
+        )
+
+    def decorate(self) -> None:
+        """Give new points and shapes the look of what they mean."""
+        if self.points is not None:
+            prompt_layers.decorate(self.points)
+        if self.finished_shapes is not None:
+            prompt_shapes.colour_shapes(self.finished_shapes)
 
     def redraw(self, known: Mapping[Plane, Prompts]) -> None:
         """Make points and shapes show these prompts and nothing else.

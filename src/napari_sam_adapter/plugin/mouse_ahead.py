@@ -70,8 +70,8 @@ class MouseAhead:
         if where is None or where[0] is not self._controller.workspace:
             return
         workspace, plane, point = where
-        session, reduction = workspace.session, workspace.level.reduction(plane.axes)
-        prompts = Prompts(reduction=reduction).with_point(point)
+        session = workspace.session
+        prompts = workspace.level.seen(Prompts().with_point(point), plane)
         try:
             prompts.check_inside(plane.shape(session.labels.shape))
             request = session.request(workspace.next_id, plane, prompts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,7 +77,7 @@ def request_of_click(
         object_id = workspace.next_id
     known = session.prompts(object_id, plane)
     if known.is_empty:
-        known = replace(known, reduction=workspace.level.reduction(plane.axes))
+        known = workspace.level.seen(known, plane)
     prompts = known.with_point(point, positive)
     prompts.check_inside(plane.shape(session.labels.shape))
     state.understood.check(prompts)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import PlaneError, SamAdapterError, SessionError
-from napari_sam_adapter.plugin import (
-    labels_layer,
-    prompt_layers,
-    prompt_reading,
-    prompt_shapes,
-)
+from napari_sam_adapter.plugin import labels_layer, prompt_layers, prompt_shapes
 from napari_sam_adapter.plugin.image_level import ImageLevel
 from napari_sam_adapter.plugin.image_session import start_session
 from napari_sam_adapter.plugin.layer_trio import LayerTrio
@@ -314,10 +308,7 @@ class Workspace:
         strokes = labels_layer.take_stroke(layer, atoms, self._painted_axes())
         try:
             if not self.session.apply(*strokes) and strokes:
-                raise SessionError(
-                    "Expected a stroke that changes something, got one over locked "
-                    "objects. Unlock them first."
-                )
+                raise SessionError(labels_layer.LOCKED)
         except SamAdapterError as error:
             self._owner.report(error)
         self.repaint()
@@ -333,12 +324,10 @@ class Workspace:
             self._owner.on_object_picked(self, label)
 
     def _take_prompts(self) -> None:
-        points, shapes = self.layers.points, self.layers.finished_shapes
-        known, shape = self.known_prompts(), self.session.labels.shape
-        changed = prompt_reading.merge(points, shapes, known, shape)
+        known = self.known_prompts()
+        changed = self.layers.changed_prompts(known, self.session.labels.shape)
         for plane in changed.keys() - known.keys():
-            reduction = self.level.reduction(plane.axes)
-            changed[plane] = replace(changed[plane], reduction=reduction)
+            changed[plane] = self.level.seen(changed[plane], plane)
         edits: list[Edit] = [
             SetPrompts(self.object_id, plane, prompts)
             for plane, prompts in changed.items()
@@ -347,20 +336,14 @@ class Workspace:
             edits.insert(0, NewObject(self.object_id))
         if edits:
             self.apply(*edits)
-        if points is not None:
-            prompt_layers.decorate(points)
-        if shapes is not None:
-            prompt_shapes.colour_shapes(shapes)
+        self.layers.decorate()
         self._owner.on_prompts_changed(self, list(changed))
 
     def _tidy(self, was_refused: bool) -> None:
         """Take back in the layers what does not count: refused, tiny, replaced."""
-        known, layers = self.known_prompts(), self.layers
-        shapes = layers.finished_shapes
-        shape = self.session.labels.shape
-        more = prompt_reading.shows_more(layers.points, shapes, known, shape)
-        if was_refused or more:
-            layers.redraw(known)
+        known = self.known_prompts()
+        if was_refused or self.layers.shows_more(known, self.session.labels.shape):
+            self.layers.redraw(known)
 
     def _painted_axes(self) -> tuple[int, int]:
         plane = self.plane_or_none()

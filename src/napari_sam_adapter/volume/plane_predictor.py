@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,11 @@ from napari_sam_adapter.predictions import (
     ReducingPredictor,
 )
 from napari_sam_adapter.volume.embedding_store import embedding_key
-from napari_sam_adapter.volume.window_search import WindowSearch, first_side
+from napari_sam_adapter.volume.window_search import (
+    WindowSearch,
+    first_side,
+    look_together,
+)
 from napari_sam_adapter.volume.windows import Focus, is_large, window_at
 
 if TYPE_CHECKING:
@@ -339,28 +342,11 @@ class PlanePredictor:
     ) -> list[MaskPrediction]:
         """Ask all objects of a window together, until each has its best one."""
         shape = plane.shape(self.volume.shape)
-        side = self.predictor.image_size
         prompts_list = [prompts.without_polygons(shape) for prompts in prompts_list]
-        searches = [WindowSearch(prompts, shape, side) for prompts in prompts_list]
-        while groups := _by_window(searches):
-            for window, numbers in groups.items():
-                asked = [prompts_list[number] for number in numbers]
-                found: Sequence[MaskPrediction | None]
-                try:
-                    found = self._predict_many(plane, asked, image, is_nearby, window)
-                except ImageError:  # nothing is shown there
-                    if searches[numbers[0]].is_whole:
-                        raise
-                    found = [None] * len(numbers)
-                for number, answer in zip(numbers, found, strict=True):
-                    searches[number].take(answer)
-        return [search.answer for search in searches]
 
+        def look(window: Window, numbers: list[int]) -> list[MaskPrediction]:
+            asked = [prompts_list[number] for number in numbers]
+            return self._predict_many(plane, asked, image, is_nearby, window)
 
-def _by_window(searches: Sequence[WindowSearch]) -> dict[Window, list[int]]:
-    """Return who looks through which window next."""
-    groups: dict[Window, list[int]] = defaultdict(list)
-    for number, search in enumerate(searches):
-        if search.window is not None:
-            groups[search.window].append(number)
-    return groups
+        side = self.predictor.image_size
+        return look_together(prompts_list, shape, side, look)

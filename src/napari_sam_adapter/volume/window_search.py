@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.volume.windows import (
     Window,
     extent_of,
@@ -13,6 +15,8 @@ from napari_sam_adapter.volume.windows import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import numpy as np
     import numpy.typing as npt
 
@@ -124,6 +128,58 @@ class WindowSearch:
 
     def _at(self, middle: npt.NDArray[np.float64], side: int) -> Window:
         return window_at((float(middle[0]), float(middle[1])), self._shape, side)
+
+
+def look_together(
+    prompts_list: Sequence[Prompts],
+    shape: tuple[int, int],
+    side: int,
+    look: Callable[[Window, list[int]], Sequence[MaskPrediction]],
+) -> list[MaskPrediction]:
+    """Look for many objects; those that look through the same window share it.
+
+    Parameters
+    ----------
+    prompts_list : sequence of Prompts
+        One per object.
+    shape, side
+        As of `WindowSearch`.
+    look : callable
+        Segments through a window the objects of these numbers, in this order; raises
+        `ImageError` if nothing is shown there.
+
+    Returns
+    -------
+    list of MaskPrediction
+        In the same order, about the plane.
+
+    Raises
+    ------
+    ImageError
+        If nothing is shown on the whole plane.
+    """
+    searches = [WindowSearch(prompts, shape, side) for prompts in prompts_list]
+    while groups := _by_window(searches):
+        for window, numbers in groups.items():
+            found: Sequence[MaskPrediction | None]
+            try:
+                found = look(window, numbers)
+            except ImageError:
+                if searches[numbers[0]].is_whole:
+                    raise
+                found = [None] * len(numbers)
+            for number, answer in zip(numbers, found, strict=True):
+                searches[number].take(answer)
+    return [search.answer for search in searches]
+
+
+def _by_window(searches: Sequence[WindowSearch]) -> dict[Window, list[int]]:
+    """Return who looks through which window next."""
+    groups: dict[Window, list[int]] = defaultdict(list)
+    for number, search in enumerate(searches):
+        if search.window is not None:
+            groups[search.window].append(number)
+    return groups
 
 
 def first_side(side: int, reduction: float) -> int:
