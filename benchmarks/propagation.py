@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+from surface import surface_dice
 from tqdm import tqdm
 
 from napari_sam_adapter import (
@@ -321,20 +321,10 @@ def review_quality(session: Session, mask: np.ndarray, case: Case) -> dict[str, 
 def scores(name: str, mask: np.ndarray, case: Case) -> dict[str, float]:
     total = mask.sum() + case.truth.sum()
     dice = 2 * float((mask & case.truth).sum()) / max(total, 1)
-    return {name: dice, f"{name} (surface)": surface_dice(mask, case)}
-
-
-def surface_dice(mask: np.ndarray, case: Case) -> float:
-    """Share of both outlines that lies within one pixel of the other."""
-    if not mask.any():
-        return 0.0
-    borders = [part & ~ndimage.binary_erosion(part) for part in (mask, case.truth)]
-    tolerance = max(case.spacing[1:])
-    near = 0
-    for border, other in (borders, borders[::-1]):
-        away = ndimage.distance_transform_edt(~other, sampling=case.spacing)
-        near += int((away[border] <= tolerance).sum())
-    return near / sum(int(border.sum()) for border in borders)
+    return {
+        name: dice,
+        f"{name} (surface)": surface_dice(mask, case.truth, case.spacing),
+    }
 
 
 def summarise(results: list[dict[str, float]]) -> dict[str, float]:

@@ -31,7 +31,11 @@ from napari_sam_adapter.model.shape import (
     SamShape,
     infer_shape,
 )
-from napari_sam_adapter.model.weight_files import read_header, write_weights
+from napari_sam_adapter.model.weight_files import (
+    read_header,
+    read_weights,
+    write_weights,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +134,18 @@ def test_truncated_file_gives_one_clear_error(
     path.write_bytes(content[:size])
     with pytest.raises(CheckpointError, match=r"cut\."):
         load_checkpoint(path)
+
+
+def test_a_header_as_long_as_a_pickle_begins_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    tensors = {"bias": torch.ones(64)}
+    for length in range(256):
+        write_weights(path, tensors, {"note": "x" * length})
+        if path.read_bytes()[:1] == b"\x80":
+            break
+    found, header = read_weights(path)
+    assert header == {"note": "x" * length}
+    assert torch.equal(found["bias"], tensors["bias"])
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def rectangle(*boxes: tuple[slice, slice], number: int = 1) -> np.ndarray:
 
 
 def follow(sample: Sample, family: Family = SMALL) -> tuple[torch.Tensor, ...]:
-    found = follow_objects(fit_view(sample, SIDE), 1, family, RNG)
+    found = follow_objects(fit_view(sample, SIDE), 1, family, RNG, wear=0)
     assert found is not None
     masks, asked = found
     return masks[0], asked.boxes[0], asked.logits[0]
@@ -100,6 +100,20 @@ def test_a_turned_view_turns_its_pixels() -> None:
         part = random_view(sample, SIDE, np.random.default_rng(seed), SIDE).part
         is_upright = len(np.unique(part.layers[0][:, 0])) > 1
         assert part.pixel == ((2.0, 1.0) if is_upright else (1.0, 2.0))
+
+
+def test_what_is_asked_with_is_as_rough_as_what_is_followed() -> None:
+    labels = rectangle(np.s_[8:20, 10:30])
+    view = fit_view(sample_of(labels, labels), SIDE)
+    widths = set()
+    for seed in range(20):
+        found = follow_objects(view, 1, SMALL, np.random.default_rng(seed))
+        assert found is not None
+        left, _, right, _ = found[1].boxes[0].tolist()
+        widths.add(round(right - left))
+        assert found[0].any()
+    exact = follow(sample_of(labels, labels))[1]
+    assert min(widths) < float(exact[2] - exact[0]) < max(widths)
 
 
 def test_both_neighbours_are_followed_from() -> None:

@@ -54,7 +54,8 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
             head = file.read(8)
         if head[:2] == _ZIP:
             return read_archive(path), {}
-        if head[:1] == _PICKLE:
+        # the length of a safetensors header may begin with the same byte
+        if head[:1] == _PICKLE and not _tells_length(head, path):
             return _load_old_file(path), {}
         _check_header(head, path)
         with safe_open(path, framework="pt") as opened:
@@ -142,9 +143,14 @@ def _load_old_file(path: Path) -> dict[str, Any]:
 
 def _check_header(head: bytes, path: Path) -> None:
     """Refuse a safetensors header that is longer than the file."""
-    length = int.from_bytes(head, "little")
-    if len(head) < _LENGTH_BYTES or length > path.stat().st_size:
+    if not _tells_length(head, path):
         raise ValueError("no header of a safetensors file")
+
+
+def _tells_length(head: bytes, path: Path) -> bool:
+    """Whether a file begins with the length of a header that it can hold."""
+    length = int.from_bytes(head, "little")
+    return len(head) == _LENGTH_BYTES and length <= path.stat().st_size
 
 
 def write_weights(

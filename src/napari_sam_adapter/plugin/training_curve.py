@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 HEIGHT, MARGIN = 70, 4
 LOSS_COLOUR = "#999999"
-COLOURS = {"prompted": "#4c9be8", "prompt_free": "#5fbf5f", "score": "#ff6b6b"}
+COLOURS = {
+    "prompted": "#4c9be8",
+    "prompt_free": "#5fbf5f",
+    "followed": "#b07cd8",
+    "score": "#ff6b6b",
+}
 
 
 class TrainingCurve(QWidget):
-    """IoU over the steps: point and box, no prompt, and both.
+    """IoU over the steps: point and box, no prompt, followed, and all together.
 
     Parameters
     ----------
@@ -35,7 +40,8 @@ class TrainingCurve(QWidget):
         self.setFixedHeight(HEIGHT)
         self.setToolTip(
             "IoU on slices kept for validation, from 0 to 1. Blue: point and box, "
-            "green: no prompt, red: both, which decides. Grey: loss, relative."
+            "green: no prompt, violet: followed from the slice beside, red: all, which "
+            "decides. Grey: loss, relative."
         )
         self.history: Sequence[Validation] = ()
         self._losses: list[tuple[int, float]] = []
@@ -67,7 +73,8 @@ class TrainingCurve(QWidget):
         painter.drawRect(0, 0, self.width() - 1, HEIGHT - 1)
         for name, colour in COLOURS.items():
             values = [(entry.step, getattr(entry, name)) for entry in self.history]
-            self._draw_line(painter, values, colour)
+            if any(value for _, value in values):
+                self._draw_line(painter, values, colour)
         self._draw_line(painter, self._losses, LOSS_COLOUR)
         painter.end()
 

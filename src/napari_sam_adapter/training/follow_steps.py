@@ -51,6 +51,9 @@ class FollowPrompts(NamedTuple):
 ENDED_SHARE = 0.3
 """Share of the objects that have ended on this slice, where some have: without them a
 network learns to copy the mask from slice to slice, and never stops."""
+WEAR = 0.25
+"""Part of an object's radius: what is followed is never as good as a label, and a
+network that saw labels alone adds its own errors up from slice to slice."""
 NOTHING_ASKED = FollowPrompts(torch.empty(0), torch.empty(0))
 
 
@@ -76,7 +79,11 @@ def check_neighbours(samples: Sequence[Sample]) -> None:
 
 
 def follow_objects(
-    view: View, count: int, family: Family, rng: np.random.Generator
+    view: View,
+    count: int,
+    family: Family,
+    rng: np.random.Generator,
+    wear: float = WEAR,
 ) -> tuple[Tensor, FollowPrompts] | None:
     """Ask for objects of a neighbouring slice as propagation would.
 
@@ -90,6 +97,9 @@ def follow_objects(
         How the network understands boxes.
     rng : numpy.random.Generator
         Source of all randomness.
+    wear : float
+        Part of an object's radius by which the outline of what is asked with may lie
+        off.
 
     Returns
     -------
@@ -112,7 +122,11 @@ def follow_objects(
     if not numbers:
         return None
     frame = frame_of(before.shape, view.image.shape[0], is_centred=family.is_centred)
-    pairs = [_ask(before, view, number, frame, rng) for number in numbers]
+    worn = (_worn(before == number, wear * rng.uniform(-1, 1)) for number in numbers)
+    pairs = [
+        _ask(BoxedMask.of(last), view, number, frame, rng)
+        for last, number in zip(worn, numbers, strict=True)
+    ]
     masks, boxes, logits = (torch.stack(part) for part in zip(*pairs, strict=True))
     return masks, FollowPrompts(boxes, logits)
 
@@ -160,13 +174,12 @@ def _choose(
 
 
 def _ask(
-    before: npt.NDArray[np.int32],
+    last: BoxedMask,
     view: View,
     number: int,
     frame: Frame,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    last = BoxedMask.of(before == number)
     asked = next_prompts(last, FollowRule(), 1.0, view.part.pixel)
     prompts = asked[int(rng.integers(len(asked)))]
     assert prompts.box is not None  # the rule asks with box and mask
@@ -179,6 +192,15 @@ def _ask(
         frame.to_box_xy(prompts.box),
         to_mask_prompt(prompts, frame),
     )
+
+
+def _worn(mask: Mask, inwards: float) -> Mask:
+    """Return a mask with its outline moved by a part of its radius."""
+    inside = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    depth = inside - ndimage.distance_transform_edt(~mask)
+    radius = np.sqrt(np.count_nonzero(mask) / np.pi)
+    worn: Mask = depth > inwards * radius
+    return worn if worn.any() else mask
 
 
 def _touched(truth: Mask, prompts: Prompts) -> Mask:

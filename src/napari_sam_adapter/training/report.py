@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     )
 
 WIDTH, HEIGHT, MARGIN = 640, 240, 40
-COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#999999")
-TITLES = {"score": "both", "prompted": "point and box", "prompt_free": "no prompt"}
+COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#999999", "#9467bd")
+TITLES = {"score": "all", "prompted": "point and box", "prompt_free": "no prompt"}
+FOLLOWED = {"followed": "followed"}
 OUTLINE, REFERENCE = (255, 210, 0), (0, 200, 120)
 STYLE = (
     "body{font:15px sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
@@ -119,10 +120,11 @@ def _facts(config: TrainingConfig, progress: TrainingProgress) -> str:
 
 
 def _table(history: Sequence[Validation]) -> str:
-    head = "<tr><th>step<th>loss" + "".join(f"<th>{t}" for t in TITLES.values())
+    titles = _titles(history)
+    head = "<tr><th>step<th>loss" + "".join(f"<th>{t}" for t in titles.values())
     rows = "".join(
         f"<tr><td>{entry.step}<td>{entry.loss:.3f}"
-        + "".join(f"<td>{getattr(entry, name):.3f}" for name in TITLES)
+        + "".join(f"<td>{getattr(entry, name):.3f}" for name in titles)
         for entry in history
     )
     return f"<table>{head}{rows}</table>"
@@ -135,7 +137,7 @@ def _curves(history: Sequence[Validation]) -> str:
     last = max(1, history[-1].step)
     curves = {
         title: [(entry.step, getattr(entry, name)) for entry in history]
-        for name, title in TITLES.items()
+        for name, title in _titles(history).items()
     }
     curves["loss (relative)"] = relative_losses(history)
     lines = []
@@ -146,7 +148,7 @@ def _curves(history: Sequence[Validation]) -> str:
         )
         lines.append(
             f"<polyline fill='none' stroke='{COLOURS[number]}' points='{points}'/>"
-            f"<text x='{MARGIN + 130 * number}' y='14' fill='{COLOURS[number]}'>"
+            f"<text x='{MARGIN + 115 * number}' y='14' fill='{COLOURS[number]}'>"
             f"{title}</text>"
         )
     grid = "".join(
@@ -155,6 +157,11 @@ def _curves(history: Sequence[Validation]) -> str:
         for v in (0.0, 0.5, 1.0)
     )
     return f"<svg width='{WIDTH}' height='{HEIGHT}'>{grid}{''.join(lines)}</svg>"
+
+
+def _titles(history: Sequence[Validation]) -> dict[str, str]:
+    learns_to_follow = any(entry.followed for entry in history)
+    return TITLES | FOLLOWED if learns_to_follow else TITLES
 
 
 def _height(iou: float) -> float:

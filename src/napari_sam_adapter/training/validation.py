@@ -144,7 +144,8 @@ def _prompted(scene: Scene, masks: Tensor) -> float:
 
 def _followed(scene: Scene, view: View, trainee: Trainee, number: int) -> float | None:
     rng = np.random.default_rng(number)
-    found = follow_objects(view, trainee.config.objects, trainee.family, rng)
+    count, family = trainee.config.objects, trainee.family
+    found = follow_objects(view, count, family, rng, wear=0)
     if found is None:
         return None
     device = scene.encoded.embedding.device

@@ -48,6 +48,12 @@ class Taper:
         Square root of its area there.
     slope : float
         How much that falls from plane to plane, above 0.
+
+    Notes
+    -----
+    On parallel cuts through a convex body the square root of the area is a concave
+    function of the place (the theorem of Brunn and Minkowski): beyond two cuts it lies
+    below the line through them.
     """
 
     index: int
