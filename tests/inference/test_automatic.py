@@ -56,6 +56,8 @@ def image() -> np.ndarray:
 class Squares:
     """Answers a point on a square with the square, and any point with all."""
 
+    image_size = 64
+
     def __init__(self, *corners: tuple[int, int], side: int = 16, score=0.95) -> None:
         self.corners, self.side, self.score = corners, side, score
 

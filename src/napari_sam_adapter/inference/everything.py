@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.errors import ImageError, PromptError
+from napari_sam_adapter.inference.views import View, as_one_image, plane_shape, views_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +32,8 @@ class EverythingSettings:
     Parameters
     ----------
     points_per_side : int
-        Points of the grid along each side.
+        Points of the grid along each side of the plane, or of each view of a plane much
+        larger than the network's input; points of views that overlap count once.
     min_score : float
         Masks whose score is not higher are dropped.
     min_stability : float
@@ -169,16 +171,64 @@ def everything_steps(
         If the pixels cannot be segmented.
     """
     settings = settings or EverythingSettings()
-    embedding = predictor.encode(image)
-    shape = embedding.frame.original
-    points = grid_points(shape, settings.points_per_side)
+    image = np.asarray(image)
+    shape = plane_shape(image)
+    views = views_of(shape, predictor.image_size)
+    pixels = image if len(views) == 1 else as_one_image(image, predictor)
+    asked = [_points_in(view, views, settings.points_per_side) for view in views]
+    total, done = sum(map(len, asked)), 0
     found: list[_Found] = []
+    for view, points in zip(views, asked, strict=True):
+        for part, answers in _look(view, points, pixels, predictor, settings):
+            found += answers
+            done += part
+            yield EverythingProgress(done, total)
+    labels = _paint(_without_duplicates(found, settings.max_overlap), shape)
+    yield EverythingProgress(total, total, labels)
+
+
+def _look(
+    view: View,
+    points: npt.NDArray[np.float64],
+    pixels: npt.NDArray[Any],
+    predictor: SamPredictor,
+    settings: EverythingSettings,
+) -> Iterator[tuple[int, list[_Found]]]:
+    """Yield the number of points asked, and what they found in one view."""
+    try:
+        embedding = predictor.encode(pixels[view.rows, view.columns])
+    except ImageError:  # nothing is shown there
+        if view.is_whole:
+            raise
+        yield len(points), []
+        return
     for start in range(0, len(points), settings.batch):
         part = points[start : start + settings.batch]
-        found += _ask(predictor, embedding, part, settings)
-        yield EverythingProgress(start + len(part), len(points))
-    labels = _paint(_without_duplicates(found, settings.max_overlap), shape)
-    yield EverythingProgress(len(points), len(points), labels)
+        answers = [
+            _moved(one, view) for one in _ask(predictor, embedding, part, settings)
+        ]
+        yield len(part), [one for one in answers if not view.cuts(one.box)]
+
+
+def _points_in(
+    view: View, views: Sequence[View], per_side: int
+) -> npt.NDArray[np.float64]:
+    """Return points of a view, in its pixels, that lie in its middle."""
+    points = grid_points(view.size, per_side)
+    alike = np.array([other.corner for other in views if other.size == view.size])
+    half = np.array(view.size) / 2
+    away = np.abs(points[:, None] + view.corner - alike - half).max(axis=-1)
+    is_mine = away.argmin(axis=1) == alike.tolist().index(list(view.corner))
+    mine: npt.NDArray[np.float64] = points[is_mine]
+    return mine
+
+
+def _moved(found: _Found, view: View) -> _Found:
+    top, left = view.corner
+    box = found.box
+    return found._replace(
+        box=(box[0] + top, box[1] + left, box[2] + top, box[3] + left)
+    )
 
 
 def grid_points(shape: tuple[int, int], per_side: int) -> npt.NDArray[np.float64]:

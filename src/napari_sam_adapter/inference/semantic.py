@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.inference.views import (
+    as_one_image,
+    is_large,
+    plane_shape,
+    views_of_side,
+    weights_of,
+)
+from napari_sam_adapter.intensity import check_pixels
+
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.inference.predictor import SamPredictor
@@ -26,7 +38,9 @@ def segment_semantic(
     Returns
     -------
     (H, W) float32 array
-        Probability of each pixel to belong to an object, 0 to 1.
+        Probability of each pixel to belong to an object, 0 to 1. A plane much larger
+        than the network's input is seen in overlapping views of full resolution, whose
+        maps fade into each other.
 
     Raises
     ------
@@ -37,4 +51,17 @@ def segment_semantic(
     ----------
     Chen et al., *SAM Fails to Segment Anything? - SAM-Adapter*, 2023, section 3.
     """
-    return predictor.foreground(predictor.encode(image))
+    image = np.asarray(image)
+    shape = plane_shape(image)
+    if not is_large(shape, predictor.image_size):
+        return predictor.foreground(predictor.encode(image))
+    pixels = as_one_image(image, predictor)
+    check_pixels(pixels)
+    total, weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    for view in views_of_side(shape, predictor.image_size):
+        own, place = weights_of(view), (view.rows, view.columns)
+        with contextlib.suppress(ImageError):  # nothing is shown there
+            part = predictor.encode(pixels[place])
+            total[place] += own * predictor.foreground(part)
+            weight[place] += own
+    return np.divide(total, weight, out=total, where=weight > 0)
