@@ -62,6 +62,19 @@ def test_a_packed_embedding_gives_the_same_masks(
     assert predictor.predict(back, Prompts([(20, 30)])).mask.shape == image.shape
 
 
+def test_a_smaller_picture_is_asked_in_pixels_of_the_plane(
+    predictor: SamPredictor,
+) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (48, 64), dtype=np.uint8)
+    large = predictor.encode_reduced(picture, (480, 640))
+    small = predictor.predict(predictor.encode(picture), Prompts(box=(5, 8, 30, 40)))
+    answer = predictor.predict(large, Prompts(box=(50, 80, 300, 400)))
+    assert answer.mask.shape == (480, 640)
+    # half a pixel apart: the centres of large and small pixels do not coincide
+    inside = answer.mask[5::10, 5::10]
+    assert (inside == small.mask).mean() > 0.9
+
+
 def test_one_point_gives_three_candidates_best_first(
     predictor: SamPredictor, image: np.ndarray
 ) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from tests.fakes import ReducingDiskPredictor
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, GatedPredictor, disks
 
+from napari_sam_adapter.image_io import open_image
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.planes import Plane, Volume
 
@@ -245,3 +247,26 @@ def test_at_a_level_the_view_is_counted_in_its_pixels(scene):
     assert image.data_level == 3
     scene.click(in_world(LEFT))
     assert scene.prompts.reduction == 2
+
+
+def test_a_pyramid_of_a_series_is_labelled_at_full_resolution(
+    make_scene, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("napari_sam_adapter.plugin.series_run.MOST_BYTES_READ", 0)
+    full, half = levels(1, 2)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    group.create_array("0", data=full, chunks=(1, 64, 64))
+    group.create_array("1", data=half, chunks=(1, 64, 64))
+    axes = [{"name": letter} for letter in "zyx"]
+    datasets = [{"path": "0"}, {"path": "1"}]
+    group.attrs["multiscales"] = [{"axes": axes, "datasets": datasets}]
+    scene = make_scene(None, predictor=Reducing())
+    scene.widget.series.open_images([tmp_path / "a.zarr"])
+    scene.qtbot.waitUntil(lambda: scene.workspace is not None)
+    assert scene.workspace.image.multiscale
+    assert scene.widget.image_panel.level.isHidden()
+    scene.press("use_points")
+    scene.click(LEFT)
+    scene.widget.series.close()
+    saved = np.asarray(open_image(tmp_path / "a_labels.zarr").data)
+    assert overlap(saved.any(axis=0), disk_at(LEFT)) > 0.95

@@ -35,9 +35,13 @@ class LevelChoice(Feature):
 
     @property
     def titles(self) -> list[str]:
-        """What the levels of the image in use are called."""
+        """What the levels are called that can be chosen for the image in use."""
         workspace = self._controller.workspace
-        return [] if workspace is None else level_titles(workspace.image)
+        if workspace is None:
+            return []
+        titles = level_titles(workspace.image)
+        fixed = self._controller.workspaces.at_full_resolution
+        return titles[:1] if workspace.image in fixed else titles
 
     @property
     def number(self) -> int:

@@ -247,7 +247,8 @@ class SeriesRun(Feature):
     def _show(self, entry: SeriesEntry, found: _Found, labels: Labels | None) -> _Page:
         assert found.opened is not None
         controller, opened = self._controller, found.opened
-        layer = Image(found.pixels, **_options(opened.image))
+        layer = _layer(found.pixels, opened.image)
+        controller.workspaces.at_full_resolution.add(layer)  # as the labels beside it
         if labels is not None:
             controller.workspaces.starting_labels[layer] = labels
         controller.viewer.add_layer(layer)
@@ -295,6 +296,13 @@ def _pixels(image: OpenedImage) -> Any:
     bytes_needed = int(np.prod(image.data.shape)) * image.data.dtype.itemsize
     is_small = bytes_needed <= MOST_BYTES_READ
     return np.asarray(image.data) if is_small else image.data
+
+
+def _layer(pixels: Any, image: OpenedImage) -> Image:
+    """Return a layer that shows a large pyramid level by level."""
+    if image.levels and not isinstance(pixels, np.ndarray):
+        return Image([pixels, *image.levels], multiscale=True, **_options(image))
+    return Image(pixels, **_options(image))
 
 
 def _options(image: OpenedImage) -> dict[str, Any]:

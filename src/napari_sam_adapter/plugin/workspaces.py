@@ -37,6 +37,8 @@ class Workspaces:
         Objects of images that are about to be taken into use.
     levels : dict of Layer to int
         On which level of a multiscale image to work, if not at full resolution.
+    at_full_resolution : set of Layer
+        Multiscale images for which no other level may be chosen.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Workspaces:
         self._owner = owner
         self._on_opened = on_opened
         self.levels: dict[Layer, int] = {}
+        self.at_full_resolution: set[Layer] = set()
         self._of: dict[tuple[Layer, int], Workspace] = {}
 
     def __iter__(self) -> Iterator[Workspace]:
@@ -100,6 +103,7 @@ class Workspaces:
             Those that it had.
         """
         self.levels.pop(layer, None)
+        self.at_full_resolution.discard(layer)
         keys = [key for key in self._of if key[0] == layer]
         return [self._of.pop(key) for key in keys]
 
