@@ -294,4 +294,5 @@ def _low_square(rows: int, columns: int, rate: float, device: torch.device) -> T
         square = torch.fft.ifftshift(square)
         mirrored = torch.roll(square.flip(0, 1), (1, 1), (0, 1))
         half = ((square + mirrored) / 2)[:, : columns // 2 + 1]
-        return half[:, : int(half.any(dim=0).sum())].contiguous()
+        used: Tensor = half[:, : int(half.any(dim=0).sum())].contiguous()
+        return used
