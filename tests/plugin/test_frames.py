@@ -45,7 +45,9 @@ def test_it_does_not_wait_for_long(scene):
 
 
 def test_it_does_not_wait_for_the_encoder(scene):
-    scene.viewer.dims.set_current_step(0, 5)
+    plane = scene.workspace.plane_in_view().at(0, 1)
+    assert not scene.workspace.session.is_encoded(plane)
+    scene.viewer.dims.set_current_step(0, 1)
     mouse.click(scene.viewer, LEFT_DISK)
     assert canvas(scene).updatesEnabled()
 
