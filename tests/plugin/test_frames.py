@@ -45,7 +45,7 @@ def test_it_does_not_wait_for_long(scene):
 
 
 def test_it_does_not_wait_for_the_encoder(scene):
-    scene.viewer.dims.set_current_step(0, 5)
+    scene.workspace.session._cache.clear()
     mouse.click(scene.viewer, LEFT_DISK)
     assert canvas(scene).updatesEnabled()
 
