@@ -14,6 +14,7 @@ from napari_sam_adapter.plugin.state import Message, Tool
 from napari_sam_adapter.plugin.timers import stop_for_good
 from napari_sam_adapter.plugin.under_mouse import point_of, request_of_click
 from napari_sam_adapter.volume.glancing import can_glance, glance, is_in_parts
+from napari_sam_adapter.volume.objects import same_prompts
 from napari_sam_adapter.volume.windows import Focus
 
 if TYPE_CHECKING:
@@ -65,6 +66,27 @@ class Wish:
         """
         revision = workspace.session.revision(request.object_id, request.plane)
         return cls(workspace, request, revision)
+
+    def asks_the_same_as(self, other: Wish) -> bool:
+        """Return whether both would get the same answer.
+
+        Parameters
+        ----------
+        other : Wish
+            An earlier one.
+
+        Returns
+        -------
+        bool
+            True if the mouse did not move.
+        """
+        one, two = self.request, other.request
+        return (
+            (one.object_id, one.plane) == (two.object_id, two.plane)
+            and one.predictor is two.predictor
+            and self.revision == other.revision
+            and same_prompts(one.prompts, two.prompts)
+        )
 
     def fits(self, workspace: Workspace | None) -> bool:
         """Return whether the same would be asked now.
@@ -180,7 +202,9 @@ class HoverPreview:
         except SamAdapterError:
             self.clear()
         else:
-            self._wanted = Wish.of(workspace, request)
+            wish, last = Wish.of(workspace, request), self._wanted
+            if last is None or not wish.asks_the_same_as(last):
+                self._wanted = wish
             if self._is_ready(workspace, request, point):
                 self._ask()
 
@@ -216,9 +240,10 @@ class HoverPreview:
         )
 
     def _newest(self) -> Iterator[tuple[Wish, MaskPrediction]]:
-        # Runs on the worker thread; the main thread may set another wish meanwhile.
-        self._computed = wish = self._wanted
-        if wish is not None:
+        # Runs on the worker thread; the main thread may set another wish meanwhile. It
+        # is computed at once, while the frame with the last one is drawn.
+        while (wish := self._wanted) is not None and wish is not self._computed:
+            self._computed = wish
             yield wish, glance(wish.request)
 
     def _show(self, found: tuple[Wish, MaskPrediction]) -> None:

@@ -269,6 +269,7 @@ class Segmenter:
     def _ask(self, workspace: Workspace, object_id: int, plane: Plane) -> None:
         session = workspace.session
         request = session.request(object_id, plane)
+        self.asked.emit(request)  # while it is known whether the plane is encoded
         self._clicks.put(request)
         self._queue.submit(
             Job(
@@ -280,7 +281,6 @@ class Segmenter:
                 on_error=self._report,
             )
         )
-        self.asked.emit(request)
 
     def _take_over(
         self, workspace: Workspace, result: PlaneResult | JointResult
