@@ -167,11 +167,9 @@ class PlanePredictor:
         return image if window is None else image[window.slices]
 
     def _encode(self, image: npt.NDArray[np.uint8], shape: tuple[int, int]) -> Any:
-        if image.shape[:2] == shape or not isinstance(
-            self.predictor, ReducingPredictor
-        ):
-            return self.predictor.encode(image)
-        return self.predictor.encode_reduced(image, shape)
+        if image.shape[:2] != shape and isinstance(self.predictor, ReducingPredictor):
+            return self.predictor.encode_reduced(image, shape)
+        return self.predictor.encode(image)
 
     def _from_disk(
         self, image: npt.NDArray[np.uint8], shape: tuple[int, int]
@@ -348,5 +346,4 @@ class PlanePredictor:
             asked = [prompts_list[number] for number in numbers]
             return self._predict_many(plane, asked, image, is_nearby, window)
 
-        side = self.predictor.image_size
-        return look_together(prompts_list, shape, side, look)
+        return look_together(prompts_list, shape, self.predictor.image_size, look)
