@@ -42,9 +42,10 @@ def main() -> None:
     # the same window on every machine, and no preferences of whoever runs it
     settings = Path(tempfile.mkdtemp())
     os.environ["NAPARI_CONFIG"] = str(settings / "settings.yaml")
-    os.environ["NAPARI_SAM_ADAPTER_EMBEDDINGS"] = str(settings / "embeddings")
     FOLDER.mkdir(exist_ok=True)
     for name in sys.argv[1:] or PICTURES:
+        for kept in ("EMBEDDINGS", "AUTOSAVE"):  # nothing is left from the one before
+            os.environ[f"NAPARI_SAM_ADAPTER_{kept}"] = str(settings / name / kept)
         with Stage() as stage:
             stage.save(PICTURES[name](stage), FOLDER / f"{name}.png")
 
@@ -159,10 +160,10 @@ def one_click(stage: Stage) -> QWidget:
 
 
 def running(stage: Stage) -> QWidget:
-    """A propagation on its way: how far, how long yet, and Stop."""
+    """All slices are encoded: how far, how long yet, and Stop."""
     widget = stage.open_nuclei()
     stage.click()
-    widget.controller.propagate()
+    widget.controller.do("encode_all")
     stage.wait(lambda: widget.state.progress.done > 3, least=0)
     return widget.activity_panel
 
