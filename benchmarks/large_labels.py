@@ -46,7 +46,7 @@ class StandIn:
         mask = np.zeros(embedding, dtype=bool)
         mask[box[0] : box[2], box[1] : box[3]] = True
         logits = np.zeros((256, 256), np.float32)
-        candidate = MaskCandidate(mask, 0.9, logits)
+        candidate = MaskCandidate(mask, 0.9, logits, box)
         return MaskPrediction(mask, 0.9, logits, (candidate,), box=box)
 
 
