@@ -267,3 +267,16 @@ def test_large_slices_are_refused_after_the_first_window(open_scene, monkeypatch
     scene.settle()
     assert "Expected room for 8 slices, about " in scene.state.message.text
     assert len(scene.predictor.encoded) == 1
+
+
+def test_it_ends_when_a_layer_is_removed_and_leaves_no_sentence(scene):
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    encode_all(scene)
+    scene.qtbot.waitUntil(lambda: scene.state.phase is Phase.ENCODING)
+    scene.viewer.layers.remove(scene.workspace.layers.shapes)
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.state.progress.total == 0
+    assert "Stopped" in scene.state.message.text

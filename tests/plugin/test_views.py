@@ -115,6 +115,25 @@ def test_what_is_drawn_over_the_border_ends_there(make_scene):
     assert scene.prompts.points.tolist() == [[0, pytest.approx(12, abs=0.5)]]
 
 
+def test_prompts_over_the_border_that_came_from_elsewhere_stay(make_scene):
+    scene = make_scene(stack())
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(RIGHT_DISK)
+    session, plane = scene.workspace.session, Plane((1, 2), (3,))
+    session.new_object()
+    session.set_box(2, plane, (5, 5, 64, 80))
+    session.add_point(2, plane, (-0.4, 30))
+    prompts = session.prompts(2, plane)
+    session.lock(2, plane)
+    scene.controller.choose_object(2)
+    scene.viewer.dims.set_current_step(0, 4)
+    scene.click(LEFT_DISK)
+    assert not scene.state.message.is_error
+    assert scene.value(4, *LEFT_DISK) == 2
+    assert session.prompts(2, plane) is prompts
+
+
 def test_view_along_another_axis(make_scene):
     scene = make_scene(np.moveaxis(stack(), 0, 2))
     scene.viewer.dims.order = (2, 0, 1)

@@ -4,6 +4,7 @@ import numpy as np
 from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.volume.edits import DeleteObject, Paint
+from napari_sam_adapter.volume.object_edits import LockObject
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.session import Session
 
@@ -34,6 +35,22 @@ def test_what_changes_before_and_after_the_copy_is_not_in_it():
     session.apply(DeleteObject(2))
     snapshot.close()
     session.apply(Paint(SECOND, *painted(20, 20, 1)))
+    assert np.array_equal(snapshot.labels(), expected)
+
+
+def test_a_stroke_that_leaves_locked_objects_out_is_not_in_the_copy():
+    session = session_with_objects()
+    session.apply(LockObject(1))
+    expected = session.labels.copy()
+    snapshot = session.snapshot()
+    pixels, values = painted(6, 9, 2)
+    session.labels[0, :6, :9] = 2  # napari's brush
+    snapshot.copy()
+    session.labels[0] = expected[0]
+    session.apply_drawn(Paint(FIRST, pixels, values))
+    assert session.labels[0, 5, 5] == 2
+    assert session.labels[0, 0, 0] == 1
+    snapshot.close()
     assert np.array_equal(snapshot.labels(), expected)
 
 

@@ -154,7 +154,7 @@ def _task(workspace: Workspace, planes: tuple[Plane, ...]) -> EncodingTask:
             f"{type(predictor).__name__}. Choose another under Network."
         )
     give_room(store)
-    if store.folder is None:
+    if not store.keeps:
         raise OutputError(f"Expected room for embeddings, got none. {MORE_ROOM}.")
     return EncodingTask(session.volume, predictor, store, planes)
 

@@ -207,6 +207,7 @@ class Exports(Feature):
 
 def _task(workspace: Workspace, path: Path) -> ExportTask:
     session = workspace.session
+    workspace.layers.drop_outline()  # napari does not tell if it is given up
     like, source = described(workspace.level), workspace.image.source.path
     labels, classes = session.snapshot(), session.objects.classes
     return ExportTask(path, labels, like, classes, source)

@@ -15,6 +15,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
 from napari_sam_adapter.plugin.timers import stop_for_good
+from napari_sam_adapter.volume.windows import Focus
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
@@ -65,7 +66,10 @@ class Frames:
 
     def _on_asked(self, request: MaskRequest) -> None:
         points = request.prompts.points
-        near = (points[-1][0], points[-1][1]) if len(points) else None
+        near = None
+        if len(points):
+            row, column = points[-1].tolist()
+            near = Focus(row, column, request.prompts.reduction)
         canvas = self._find_canvas()
         if canvas is not None and request.predictor.is_here(request.plane, near):
             canvas.setUpdatesEnabled(False)

@@ -35,5 +35,5 @@ def give_room(store: EmbeddingStore) -> None:
     known = preferences()
     room = DEFAULT_ROOM if known is None else known.embeddings.room
     store.budget = room * GIBIBYTE
-    store.folder = embeddings_folder() if room > 0 else None
+    store.folder = embeddings_folder()
     store.try_again()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
+from psygnal import EmitLoopError
 
 from napari_sam_adapter.plugin.prompt_layers import transform_of
 from napari_sam_adapter.volume.edits import Paint
@@ -57,6 +59,21 @@ def repaint(layer: Labels, labels: npt.NDArray[Any]) -> None:
         layer.refresh(thumbnail=False, highlight=False, extent=False)
     else:
         layer.data = labels
+
+
+def select(layer: Labels, object_id: int) -> None:
+    """Let the user paint with the label of an object.
+
+    Parameters
+    ----------
+    layer : Labels
+        From `build_labels_layer`.
+    object_id : int
+        The object.
+    """
+    # napari cannot draw an unfinished polygon with corners on top of each other
+    with contextlib.suppress(EmitLoopError):
+        layer.selected_label = object_id
 
 
 def has_open_outline(layer: Labels) -> bool:

@@ -20,7 +20,7 @@ from napari_sam_adapter.volume.objects import same_prompts
 from napari_sam_adapter.volume.planes import Plane
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
     from napari.layers import Points, Shapes
@@ -86,9 +86,9 @@ def merge(
     for plane in planes:
         old = new = known.get(plane, Prompts())
         if on_points is not None:
-            new = _with_points(new, on_points.get(plane))
+            new = _with_points(new, on_points.get(plane), plane, shape)
         if on_shapes is not None:
-            new = _with_shapes(new, on_shapes.get(plane, Drawn()))
+            new = _with_shapes(new, on_shapes.get(plane, Drawn()), plane, shape)
         if not same_prompts(old, new):
             changed[plane] = new
     return changed
@@ -118,56 +118,73 @@ def shows_more(
     """
     point_count = sum(len(prompts.points) for prompts in known.values())
     shape_count = sum(map(count_shapes, known.values()))
-    if points is not None and (
-        len(points.data) != point_count or _reaches_out(points.data, shape)
-    ):
+    if points is not None and len(points.data) != point_count:
         return True
-    return shapes is not None and (
-        shapes.nshapes != shape_count
-        or not is_whole(shapes)
-        or any(_reaches_out(corners, shape) for corners in shapes.data)
+    if shapes is not None and (shapes.nshapes != shape_count or not is_whole(shapes)):
+        return True
+    drawn = [] if shapes is None else list(shapes.data)
+    drawn += [] if points is None else [points.data]
+    last = np.subtract(shape, 1)
+    return any(_reach_out(places, last) for places in drawn) and not any(
+        _reach_out(places, last[list(plane.axes)])
+        for plane, prompts in known.items()
+        for places in _places(prompts)
     )
 
 
-def _reaches_out(places: npt.NDArray[np.floating[Any]], shape: tuple[int, ...]) -> bool:
-    return bool(np.any(places < 0) or np.any(places > np.subtract(shape, 1)))
+def _reach_out(places: npt.NDArray[Any], last: npt.NDArray[Any]) -> bool:
+    return bool(np.any(places < 0) or np.any(places > last))
+
+
+def _places(prompts: Prompts) -> Iterator[npt.NDArray[np.float64]]:
+    """Yield all places of prompts that came from elsewhere than the window."""
+    yield prompts.points
+    yield from (_vertices(line) for line in prompts.scribbles)
+    yield from (_vertices(line) for line in prompts.polygons)
+    if prompts.box is not None:
+        yield np.reshape(prompts.box, (2, 2))
 
 
 def _with_points(
     prompts: Prompts,
     found: tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]] | None,
+    plane: Plane,
+    shape: tuple[int, ...],
 ) -> Prompts:
     points, polarities = found or (np.zeros((0, 2)), np.zeros(0, dtype=bool))
+    points = np.array(points, dtype=np.float64)
+    for number, known in enumerate(prompts.points[: len(points)]):
+        if np.allclose(clipped(known[None], plane.axes, shape)[0], points[number]):
+            points[number] = known
     return replace(prompts, points=points, polarities=polarities)
 
 
-def _with_shapes(prompts: Prompts, drawn: Drawn) -> Prompts:
+def _with_shapes(
+    prompts: Prompts, drawn: Drawn, plane: Plane, shape: tuple[int, ...]
+) -> Prompts:
     # Shapes are kept in single precision: what only lost digits is the same.
     box, known = drawn.box, prompts.box
-    if known is not None and box is not None and np.allclose(known, box):
-        box = known
+    if known is not None and box is not None:
+        seen = clipped(np.reshape(known, (2, 2)), plane.axes, shape)
+        box = known if np.allclose(seen.ravel(), box) else box
+
+    def keep(known: tuple[Line, ...], found: tuple[Line, ...]) -> tuple[Line, ...]:
+        return tuple(
+            known[i] if i < len(known) and is_like(known[i], line) else line
+            for i, line in enumerate(found)
+        )
+
+    def is_like(known: Line, found: Line) -> bool:
+        seen = clipped(_vertices(known), plane.axes, shape)
+        other = _vertices(found)
+        is_same = known.positive == found.positive and seen.shape == other.shape
+        return is_same and np.allclose(seen, other)
+
     return replace(
         prompts,
         box=box,
-        scribbles=_keep(prompts.scribbles, drawn.scribbles),
-        polygons=_keep(prompts.polygons, drawn.polygons),
-    )
-
-
-def _keep(known: tuple[Line, ...], found: tuple[Line, ...]) -> tuple[Line, ...]:
-    earlier = dict(enumerate(known))
-    pairs = ((earlier.get(number), line) for number, line in enumerate(found))
-    return tuple(
-        old if old is not None and _looks_like(old, new) else new for old, new in pairs
-    )
-
-
-def _looks_like(one: Line, other: Line) -> bool:
-    first, second = _vertices(one), _vertices(other)
-    return (
-        one.positive == other.positive
-        and first.shape == second.shape
-        and np.allclose(first, second)
+        scribbles=keep(prompts.scribbles, drawn.scribbles),
+        polygons=keep(prompts.polygons, drawn.polygons),
     )
 
 

@@ -232,6 +232,9 @@ class Segmenter:
         """
         if self._propagating.workspace is workspace:
             self.stop_propagation()
+        jobs = self._queue.jobs
+        if any(j.priority is Priority.ENCODING and j.owner is workspace for j in jobs):
+            self.stop_encoding()
         self._wishes = {
             key: wish for key, wish in self._wishes.items() if wish[0] is not workspace
         }
@@ -311,8 +314,8 @@ class Segmenter:
 
     def _phase(self) -> Phase:
         for priority, phase in (
-            (Priority.ENCODING, Phase.ENCODING),
             (Priority.PROPAGATION, Phase.PROPAGATING),
+            (Priority.ENCODING, Phase.ENCODING),
             (Priority.LOAD, Phase.LOADING),
             (Priority.OPEN, Phase.LOADING),
             (Priority.CLICK, Phase.SEGMENTING),

@@ -192,7 +192,7 @@ class Workspace:
         """
         self.object_id = object_id
         if self.layers.labels is not None:
-            self.layers.labels.selected_label = object_id
+            labels_layer.select(self.layers.labels, object_id)
         self.redraw()
 
     def take_session(self, session: Session) -> None:
@@ -307,7 +307,7 @@ class Workspace:
         """Make a stroke of napari's brush an edit, so that undo covers it."""
         strokes = labels_layer.take_stroke(layer, atoms, self._painted_axes())
         try:
-            if not self.session.apply(*strokes) and strokes:
+            if not self.session.apply_drawn(*strokes) and strokes:
                 raise SessionError(labels_layer.LOCKED)
         except SamAdapterError as error:
             self._owner.report(error)

@@ -13,6 +13,7 @@ from napari_sam_adapter.volume.edits import (
     EndHere,
     LockPlane,
     NewObject,
+    Paint,
     SetBox,
     SetPrompts,
     UnlockPlane,
@@ -23,7 +24,7 @@ from napari_sam_adapter.volume.performing import perform
 from napari_sam_adapter.volume.readable_labels import ReadableLabels
 from napari_sam_adapter.volume.session_log import SessionLog
 from napari_sam_adapter.volume.session_state import SessionState
-from napari_sam_adapter.volume.snapshot import LabelsSnapshot
+from napari_sam_adapter.volume.snapshot import LabelsSnapshot, note_taken_back
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,8 +95,7 @@ class EditableLabels(ReadableLabels):
         Returns
         -------
         list of Change
-            Pixels that changed at once; a new prompt changes them later, when its
-            mask is committed.
+            Pixels that changed at once; masks of new prompts come later.
 
         Raises
         ------
@@ -118,6 +118,22 @@ class EditableLabels(ReadableLabels):
         self._document.revisions.end_disturbed(draft.changes)
         self.log.write(edits[0] if len(edits) == 1 else EditGroup(edits))
         return [change for change in draft.changes if not change.is_empty]
+
+    def apply_drawn(self, *strokes: Paint) -> list[Change]:
+        """Carry out strokes that stood in the labels already and were taken back.
+
+        Parameters
+        ----------
+        *strokes : Paint
+            As one step; a `snapshot` that is being copied learns of them.
+
+        Returns
+        -------
+        list of Change
+            As of `apply`, which raises the same errors.
+        """
+        note_taken_back(self._document, strokes)
+        return self.apply(*strokes)
 
     def undo(self) -> list[Change]:
         """Take the last step back; its masks, and propagations on their way, get stale.

@@ -69,7 +69,7 @@ class EmbeddingStore:
         Made when the first entry is written. None keeps nothing: embeddings are only
         rounded as if they came from a store.
     budget : int
-        Bytes that all entries together may take.
+        Bytes that all entries together may take; 0 keeps nothing and loads nothing.
 
     Attributes
     ----------
@@ -89,7 +89,12 @@ class EmbeddingStore:
         self._until_look = 0
 
     def __contains__(self, key: str) -> bool:
-        return self.folder is not None and self._entry(key).is_dir()
+        return self.keeps and self._entry(key).is_dir()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there are a folder and room for embeddings."""
+        return self.folder is not None and self.budget > 0
 
     def load(self, key: str) -> dict[str, npt.NDArray[np.float16]] | None:
         """Return the arrays of an embedding, and mark it as used.
@@ -159,7 +164,7 @@ class EmbeddingStore:
         arrays : mapping of str to float16 array
             What to keep; nothing is kept if a value is not finite.
         """
-        if self.folder is None or self.problem or key in self:
+        if self.folder is None or not self.keeps or self.problem or key in self:
             return
         if not all(np.isfinite(array).all() for array in arrays.values()):
             return

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import OutputError
+from napari_sam_adapter.volume.changes import change_between
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.document import Document
+    from napari_sam_adapter.volume.edits import Paint
 
 
 class LabelsSnapshot:
@@ -73,3 +77,24 @@ class LabelsSnapshot:
         while self._changes:
             self._changes.pop().inverted().write(self._copy)
         return self._copy
+
+
+def note_taken_back(document: Document, strokes: Sequence[Paint]) -> None:
+    """Tell snapshots of pixels that were written and taken back without an edit.
+
+    Parameters
+    ----------
+    document : Document
+        Whose labels are as they were before the strokes.
+    strokes : sequence of Paint
+        What stood in the labels for a while; a copy may have it.
+    """
+    if not document.recordings:
+        return
+    for stroke in strokes:
+        before = stroke.plane.view(document.labels)
+        after = before.copy()
+        after[stroke.pixels[:, 0], stroke.pixels[:, 1]] = stroke.values
+        change = change_between(0, stroke.plane, before, after)
+        for noted in document.recordings:
+            noted += [change, change.inverted()]
