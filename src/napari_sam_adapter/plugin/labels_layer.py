@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
-from psygnal import EmitLoopError
 
 from napari_sam_adapter.plugin.prompt_layers import transform_of
 from napari_sam_adapter.volume.edits import Paint
@@ -72,7 +71,7 @@ def select(layer: Labels, object_id: int) -> None:
         The object.
     """
     # napari cannot draw an unfinished polygon with corners on top of each other
-    with contextlib.suppress(EmitLoopError):
+    with contextlib.suppress(IndexError, ValueError):
         layer.selected_label = object_id
 
 
