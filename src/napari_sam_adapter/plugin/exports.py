@@ -122,7 +122,7 @@ class Exports(Feature):
         path, kind = QFileDialog.getSaveFileName(
             self._parent,
             "Export objects",
-            f"{workspace.image.name}-objects",
+            f"{workspace.frame.name}-objects",
             ";;".join(FILTERS),
         )
         if path:

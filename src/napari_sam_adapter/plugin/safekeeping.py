@@ -163,7 +163,7 @@ class Safekeeping(Feature):
         kept = self._in_use()
         if kept.saved_as is not None:
             return str(kept.saved_as)
-        return f"{kept.workspace.image.name}.session"
+        return f"{kept.workspace.frame.name}.session"
 
     # What the controller tells.
 

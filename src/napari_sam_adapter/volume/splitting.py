@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-LEVELS = 64
+LEVELS = 32
 """So finely is the half-width of the waist looked for."""
 NARROW = 0.75
 """A waist is at most this part of the half-width of what it joins."""
