@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.weight_store.entries import Entry
 
 WITH_THE_WEB_MODEL = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.model.variants import MODELS, ModelVariant
 url, sha256, *arguments = sys.argv[1:]
