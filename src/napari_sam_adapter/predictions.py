@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from napari_sam_adapter.prompts import Prompts
 
 
+LARGE = 2
+"""Planes longer than this times the side of the network's input are cut."""
+
+
 @dataclass(frozen=True)
 class MaskCandidate:
     """One of several masks that fit an ambiguous prompt.
@@ -246,3 +250,21 @@ def trained_window(predictor: object) -> IntensityMapping | None:
     """
     found = getattr(predictor, "intensity", None)
     return found if isinstance(found, IntensityMapping) else None
+
+
+def is_large(shape: tuple[int, int], side: int) -> bool:
+    """Return whether a plane is to be looked at in parts.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the plane.
+    side : int
+        Side of the network's input.
+
+    Returns
+    -------
+    bool
+        True if the plane is more than `LARGE` times as long.
+    """
+    return max(shape) > LARGE * side

@@ -11,6 +11,7 @@ from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.plugin import encoding_run
+from napari_sam_adapter.plugin.background import Priority
 from napari_sam_adapter.plugin.encoding_ahead import planes_around
 from napari_sam_adapter.plugin.state import Phase
 from napari_sam_adapter.volume.journal import replay
@@ -223,6 +224,23 @@ def test_another_window_of_intensities_ends_it(scene):
     scene.settle()
     assert len(scene.predictor.encoded) < LENGTH
     assert "in another way" in scene.state.message.text
+
+
+def test_a_propagation_that_waits_behind_it_keeps_its_window(scene):
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    encode_all(scene)
+    scene.qtbot.waitUntil(
+        lambda: scene.controller.segmenter.queue.has(Priority.ENCODING)
+    )
+    scene.widget.image_window.choose("plane")
+    scene.predictor.gate.set()
+    scene.settle()
+    scene.qtbot.waitUntil(lambda: "in another way" in scene.state.message.text)
+    found = (scene.labels == 1).any(axis=(1, 2))
+    assert found.tolist() == [False, *[True] * 6, False]
 
 
 def test_slices_that_cannot_be_encoded_are_counted(open_scene):

@@ -66,6 +66,17 @@ def test_what_is_saved_is_loaded(store):
     assert len(files_of(store, "a")) == 2  # one chunk and its description
 
 
+def test_a_store_whose_room_is_taken_away_keeps_and_finds_nothing(store):
+    store.save("a", ARRAYS)
+    room, store.budget = store.budget, 0
+    store.save("b", ARRAYS)
+    assert store.load("a") is None
+    assert not store.problem
+    store.budget = room
+    assert "a" in store
+    assert "b" not in store
+
+
 def test_a_second_session_encodes_nothing(volume, store):
     first = segment(volume, store)
     second = segment(volume, EmbeddingStore(store.folder))

@@ -64,6 +64,6 @@ def test_a_preview_takes_a_neighbouring_window_that_shows_enough():
 
 def test_a_plane_that_is_not_large_is_encoded_whole():
     request, predictor = request_at(CENTRE, image_size=200)
-    list(look_ahead(request))
+    request.predictor.embed_ahead(PLANE)
     assert sides(predictor) == [SHAPE[0]]
     assert can_glance(request.predictor, PLANE, Focus(0, 0))

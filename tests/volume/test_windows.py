@@ -7,7 +7,7 @@ import pytest
 from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.predictions import MaskPrediction
+from napari_sam_adapter.predictions import MaskPrediction, is_large
 from napari_sam_adapter.prompts import Prompts, Scribble
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.planes import Plane
@@ -18,7 +18,6 @@ from napari_sam_adapter.volume.windows import (
     Focus,
     Window,
     all_windows,
-    is_large,
     window_at,
 )
 

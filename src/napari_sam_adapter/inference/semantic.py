@@ -10,12 +10,12 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.inference.views import (
     as_one_image,
-    is_large,
     plane_shape,
     views_of_side,
     weights_of,
 )
 from napari_sam_adapter.intensity import check_pixels
+from napari_sam_adapter.predictions import is_large
 
 if TYPE_CHECKING:
     import numpy.typing as npt

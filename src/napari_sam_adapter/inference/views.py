@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.intensity import check_pixels, estimate_intensity
+from napari_sam_adapter.predictions import is_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.inference.predictor import SamPredictor
-
-LARGE = 2
-"""Planes longer than this times the side of the network's input are cut."""
 
 
 class View(NamedTuple):
@@ -103,24 +101,6 @@ def plane_shape(image: npt.NDArray[Any]) -> tuple[int, int]:
             "Choose a slice of the volume."
         )
     return int(image.shape[0]), int(image.shape[1])
-
-
-def is_large(shape: tuple[int, int], side: int) -> bool:
-    """Return whether a plane is cut.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Rows and columns of the plane.
-    side : int
-        Of the network's input.
-
-    Returns
-    -------
-    bool
-        True if its longer side is more than `LARGE` times that.
-    """
-    return max(shape) > LARGE * side
 
 
 def views_of(shape: tuple[int, int], side: int) -> list[View]:

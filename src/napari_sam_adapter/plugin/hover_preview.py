@@ -86,6 +86,7 @@ class Wish:
             and one.predictor is two.predictor
             and self.revision == other.revision
             and same_prompts(one.prompts, two.prompts)
+            and one.prompts.reduction == two.prompts.reduction
         )
 
     def fits(self, workspace: Workspace | None) -> bool:

@@ -16,8 +16,8 @@ def window_store() -> EmbeddingStore:
     Returns
     -------
     EmbeddingStore
-        Without a folder if the Preferences give it no room; embeddings are rounded
-        all the same, so that the room can change at any time.
+        It keeps nothing if the Preferences give it no room; embeddings are rounded all
+        the same, so that the room can change at any time.
     """
     store = EmbeddingStore(None)
     give_room(store)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.planes import Plane
     from napari_sam_adapter.volume.results import JointResult, PlaneResult
+    from napari_sam_adapter.volume.windows import Focus
 
 
 class Segmenter:
@@ -152,7 +153,7 @@ class Segmenter:
                     owner=workspace,
                     key=key,
                     priority=priority,
-                    steps=_encode(workspace, planes),
+                    steps=_encode(workspace, planes, workspace.focus()),
                     on_result=_ignore,
                     on_error=_ignore,
                 )
@@ -331,8 +332,9 @@ class Segmenter:
             self._report(error)
 
 
-def _encode(workspace: Workspace, planes: list[Plane]) -> Iterator[None]:
-    focus = workspace.focus()
+def _encode(
+    workspace: Workspace, planes: list[Plane], focus: Focus | None
+) -> Iterator[None]:
     for plane in planes:
         with contextlib.suppress(ImageError):  # told when it is clicked
             workspace.session.encode_plane(plane, focus)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.predictions import is_large
 from napari_sam_adapter.volume.embedding_store import embedding_key
 from napari_sam_adapter.volume.window_search import FIRST
-from napari_sam_adapter.volume.windows import all_windows, is_large
+from napari_sam_adapter.volume.windows import all_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

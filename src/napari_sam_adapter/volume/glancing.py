@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.predictions import is_large
 from napari_sam_adapter.volume.window_search import WindowSearch, first_side
 from napari_sam_adapter.volume.windows import (
     Focus,
     extent_of,
-    is_large,
     windows_around,
 )
 
@@ -106,7 +106,7 @@ def glance(request: MaskRequest) -> MaskPrediction:
 
 
 def look_ahead(request: MaskRequest) -> Iterator[None]:
-    """Encode everything that the answer to a click will need.
+    """Encode everything that the answer to a click on a large plane will need.
 
     Parameters
     ----------
@@ -124,14 +124,10 @@ def look_ahead(request: MaskRequest) -> Iterator[None]:
         If the plane cannot be read or segmented.
     """
     predictor, plane = request.predictor, request.plane
-    if is_in_parts(predictor, plane):
-        shape = plane.shape(predictor.volume.shape)
-        prompts = request.prompts.without_polygons(shape)
-        search = WindowSearch(prompts, shape, predictor.predictor.image_size)
-        yield from predictor.looks(search, plane, prompts)
-    else:
-        predictor.embed_ahead(plane)
-        yield
+    shape = plane.shape(predictor.volume.shape)
+    prompts = request.prompts.without_polygons(shape)
+    search = WindowSearch(prompts, shape, predictor.predictor.image_size)
+    yield from predictor.looks(search, plane, prompts)
 
 
 def _window_here(predictor: PlanePredictor, plane: Plane, near: Focus) -> Window | None:

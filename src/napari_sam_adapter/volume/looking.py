@@ -10,6 +10,7 @@ import numpy as np
 from napari_sam_adapter.boxed_mask import BoxedMask, common_box, place
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.follow_rule import next_prompts
+from napari_sam_adapter.predictions import is_large
 from napari_sam_adapter.volume.sightings import Sighting, absent, made_disjoint
 from napari_sam_adapter.volume.stop_rule import (
     Look,
@@ -17,7 +18,7 @@ from napari_sam_adapter.volume.stop_rule import (
     measure,
     surroundings,
 )
-from napari_sam_adapter.volume.windows import Window, is_large
+from napari_sam_adapter.volume.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

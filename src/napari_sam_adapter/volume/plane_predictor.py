@@ -11,6 +11,7 @@ from napari_sam_adapter.predictions import (
     NearbyPredictor,
     PackingPredictor,
     ReducingPredictor,
+    is_large,
 )
 from napari_sam_adapter.volume.embedding_store import embedding_key
 from napari_sam_adapter.volume.window_search import (
@@ -18,7 +19,7 @@ from napari_sam_adapter.volume.window_search import (
     first_side,
     look_together,
 )
-from napari_sam_adapter.volume.windows import Focus, is_large, window_at
+from napari_sam_adapter.volume.windows import Focus, window_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

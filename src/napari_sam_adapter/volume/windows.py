@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.predictions import MaskPrediction
 
-LARGE = 2
-"""Planes longer than this times the side of the network's input are cut."""
-
 
 class Focus(NamedTuple):
     """Where the user looks on a plane.
@@ -178,24 +175,6 @@ class Window(NamedTuple):
         whole = np.zeros(shape, bool)
         whole[self.slices] = mask
         return whole
-
-
-def is_large(shape: tuple[int, int], side: int) -> bool:
-    """Return whether a plane is to be looked at through windows.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Rows and columns of the plane.
-    side : int
-        Side of the network's input.
-
-    Returns
-    -------
-    bool
-        True if the plane is more than `LARGE` times as long.
-    """
-    return max(shape) > LARGE * side
 
 
 def window_at(
