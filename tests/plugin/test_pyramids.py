@@ -176,9 +176,8 @@ def test_a_click_on_a_lazy_pyramid_reads_few_chunks_of_full_resolution(open_scen
 
     def block(factor):
         def read(block_info=None):
-            location = block_info[None]["array-location"]
-            reads.append((factor, tuple(stop - start for start, stop in location)))
-            (_, rows, columns) = location
+            (slices, rows, columns) = block_info[None]["array-location"]
+            reads.append((factor, slices[0]))
             return picture(factor)[None, slice(*rows), slice(*columns)]
 
         shape = tuple(length // factor for length in SHAPE)
@@ -190,8 +189,8 @@ def test_a_click_on_a_lazy_pyramid_reads_few_chunks_of_full_resolution(open_scen
     scene.click(LEFT)
     z = scene.workspace.plane_in_view().position[0]
     assert overlap(scene.labels[z] == 1, disk_at(LEFT)) > 0.9
-    chunks = [size for factor, size in reads if factor == 1]
-    assert 0 < len(chunks) <= 8  # of 16 on each slice
+    # Of 16 on each slice; the neighbours may be ahead already.
+    assert 0 < reads.count((1, z)) <= 8
     assert any(factor > 1 for factor, _ in reads)
 
 
