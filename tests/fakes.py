@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.prompts import Prompts
 
 NEGATIVE_RADIUS = 3
+BRIGHT = 127
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,15 @@ class DiskPredictor:
         )
 
 
+class MarkingDiskPredictor(DiskPredictor):
+    """A disk predictor that marks all disks when it is not asked for one."""
+
+    marks_objects = True
+
+    def foreground(self, embedding: DiskEmbedding) -> npt.NDArray[np.float32]:
+        return (embedding.features > BRIGHT).astype(np.float32)
+
+
 class PackingDiskPredictor(DiskPredictor):
     """A disk predictor whose embeddings can be kept on disk."""
 
@@ -138,7 +148,7 @@ def _enlarged(embedding: DiskEmbedding, shape: tuple[int, int]) -> DiskEmbedding
 def _regions_asked_for(
     grey: npt.NDArray[np.float32], prompts: Prompts
 ) -> npt.NDArray[np.bool_]:
-    regions, _ = ndimage.label(grey > 127)
+    regions, _ = ndimage.label(grey > BRIGHT)
     points, polarities = prompts.all_points()
     inside = np.clip(np.rint(points[polarities]), 0, np.subtract(grey.shape, 1))
     rows, columns = inside.astype(int).T

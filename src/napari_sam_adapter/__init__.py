@@ -30,6 +30,7 @@ _ROOMS = {
     "Volume": "volume.planes",
     "evaluate": "evaluation.evaluating",
     "export_labels": "image_io",
+    "find_objects": "volume.finding",
     "find_samples": "training.reading",
     "load_predictor": "inference.loading",
     "measure": "volume.measuring",

@@ -234,6 +234,18 @@ class NearbyPredictor(Predictor, Protocol):
         """Segment several objects, each in the surroundings of its box."""
 
 
+@runtime_checkable
+class ForegroundPredictor(Predictor, Protocol):
+    """A predictor that can be asked without a prompt."""
+
+    @property
+    def marks_objects(self) -> bool:
+        """Whether it was trained to mark all objects then."""
+
+    def foreground(self, embedding: Any) -> npt.NDArray[np.float32]:
+        """Return for each pixel the probability that it belongs to an object."""
+
+
 def trained_window(predictor: object) -> IntensityMapping | None:
     """Return the window to 8 bits that images should be seen through.
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.errors import PlaneError, PromptError
+from napari_sam_adapter.errors import ImageError, PlaneError, PromptError
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.plane import Plane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from napari_sam_adapter.image_io import OpenedImage
 
 Position = tuple[float, ...]
 PlanePrompts = dict[Plane, Prompts]
@@ -169,6 +172,12 @@ class Frame:
         rows, columns = self.shown
         return position[rows], position[columns]
 
+    def planes(self) -> Iterator[Plane]:
+        """Yield all slices, in the order of their indices."""
+        others = [range(n) for i, n in enumerate(self.shape) if i not in self.shown]
+        for position in itertools.product(*others):
+            yield Plane(self.shown, position)
+
     def _form(self) -> str:
         return ",".join(self.axes.upper())
 
@@ -183,6 +192,36 @@ class Frame:
                 f"Expected {len(self.axes)} finite numbers {form}, got {text!r}."
             )
         return position
+
+
+def frame_of(image: OpenedImage, sliced: str | None = None) -> Frame:
+    """Return the frame of an image of one channel, or in colour.
+
+    Parameters
+    ----------
+    image : OpenedImage
+        The opened file.
+    sliced : str or None
+        As in `Frame.of`.
+
+    Returns
+    -------
+    Frame
+        The frame.
+
+    Raises
+    ------
+    ImageError
+        If a channel has to be chosen first.
+    PlaneError
+        If there is no such axis, or the image is 2-D and one is given.
+    """
+    if image.channels:
+        raise ImageError(
+            f"Expected one channel or colour, got {image.channels} channels in "
+            f"{image.name}. Choose one with --channel."
+        )
+    return Frame.of(image.label_axes, image.label_shape, sliced)
 
 
 def read_objects(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.loading import loader_of
-from napari_sam_adapter.errors import ImageError, OutputError, SessionError
+from napari_sam_adapter.errors import OutputError, SessionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,32 +42,17 @@ def embed(
     """
     from tqdm import tqdm
 
+    from napari_sam_adapter.cli.coordinates import frame_of
     from napari_sam_adapter.cli.segment import open_channel
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
 
     opened = open_channel(image, channel, level)
-    planes = list(_planes(opened, axis))
+    planes = list(frame_of(opened, axis).planes())
     store = EmbeddingStore(embeddings, int(budget * GIBIBYTE))
     predictor = loader_of(context)(model, adapter, device, preprocessing)
     steps = _steps(opened, predictor, store, planes, batch)
     bar = tqdm(steps, "embedding", len(planes), unit="slice", delay=1, disable=None)
     _tell(list(bar), embeddings)
-
-
-def _planes(image: OpenedImage, axis: str | None) -> Iterator[Plane]:
-    from napari_sam_adapter.cli.coordinates import Frame
-    from napari_sam_adapter.volume.plane import Plane
-
-    if image.channels:
-        raise ImageError(
-            f"Expected one channel or colour, got {image.channels} channels in "
-            f"{image.name}. Choose one with --channel."
-        )
-    frame = Frame.of(image.label_axes, image.label_shape, axis)
-    shown = frame.shown
-    others = [range(n) for i, n in enumerate(frame.shape) if i not in shown]
-    for position in itertools.product(*others):
-        yield Plane(shown, position)
 
 
 def _steps(

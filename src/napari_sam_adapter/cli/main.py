@@ -13,6 +13,7 @@ from napari_sam_adapter.cli.demo import demo
 from napari_sam_adapter.cli.embed import embed
 from napari_sam_adapter.cli.evaluation import evaluate
 from napari_sam_adapter.cli.export import export
+from napari_sam_adapter.cli.find import find
 from napari_sam_adapter.cli.loading import Loader, load_from_disk
 from napari_sam_adapter.cli.measure import measure
 from napari_sam_adapter.cli.models import models
@@ -39,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(segment)
+app.command()(find)
 app.command()(embed)
 app.command()(demo)
 app.command()(annotate)

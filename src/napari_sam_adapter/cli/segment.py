@@ -148,22 +148,49 @@ def open_channel(path: Path, channel: int | None, level: int = 0) -> OpenedImage
     return image if channel is None else image.channel(channel)
 
 
-def _run(
-    task: Task, predictor: Predictor, embeddings: Path | None
-) -> tuple[Session, list[SliceReport]]:
-    from tqdm import tqdm
+def session_of(
+    image: OpenedImage,
+    predictor: Predictor,
+    embeddings: Path | None = None,
+    spacing: Sequence[float] | None = None,
+) -> Session:
+    """Return a session on an image, seen as the network was trained to.
 
-    from napari_sam_adapter.cli.segmentation import segment_objects
+    Parameters
+    ----------
+    image : OpenedImage
+        One channel, or colour.
+    predictor : Predictor
+        The network.
+    embeddings : Path or None
+        Folder where embeddings are kept.
+    spacing : sequence of float or None
+        Distance between neighbours on every axis.
+
+    Returns
+    -------
+    Session
+        Without objects.
+    """
     from napari_sam_adapter.predictions import trained_window
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
     window = trained_window(predictor)
-    image = task.image
     volume = Volume(image.data, image.axes, window, image.levels)
     store = None if embeddings is None else EmbeddingStore(embeddings)
-    session = Session(volume, predictor, spacing=task.spacing, store=store)
+    return Session(volume, predictor, spacing=spacing, store=store)
+
+
+def _run(
+    task: Task, predictor: Predictor, embeddings: Path | None
+) -> tuple[Session, list[SliceReport]]:
+    from tqdm import tqdm
+
+    from napari_sam_adapter.cli.segmentation import segment_objects
+
+    session = session_of(task.image, predictor, embeddings, task.spacing)
     steps = segment_objects(session, task.objects, task.plans)
     bar = tqdm(steps, "segmenting", task.slices, unit="slice", delay=1, disable=None)
     return session, list(bar)

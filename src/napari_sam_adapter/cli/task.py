@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.cli.coordinates import Frame, PlanePrompts, read_objects
+from napari_sam_adapter.cli.coordinates import PlanePrompts, frame_of, read_objects
 from napari_sam_adapter.cli.segmentation import plan_propagation
-from napari_sam_adapter.errors import ImageError, PromptError
+from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.volume.axes import spacing_of
 
 if TYPE_CHECKING:
@@ -88,14 +88,9 @@ class Task:
         PlaneError
             If an axis or a range of slices is not there.
         """
-        if image.channels:
-            raise ImageError(
-                f"Expected one channel or colour, got {image.channels} channels in "
-                f"{image.name}. Choose one with --channel."
-            )
+        frame = frame_of(image, asked.axis)
         if not asked.propagate and (asked.start, asked.stop) != (None, None):
             raise PromptError("Expected --propagate with --start or --stop. Add it.")
-        frame = Frame.of(image.label_axes, image.label_shape, asked.axis)
         objects = read_objects(
             frame, asked.points, asked.negatives, asked.boxes, asked.separate
         )

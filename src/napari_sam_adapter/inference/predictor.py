@@ -101,6 +101,11 @@ class SamPredictor:
         return self._family.capabilities
 
     @property
+    def marks_objects(self) -> bool:
+        """Whether it was trained to mark all objects without a prompt."""
+        return self._family.marks_objects
+
+    @property
     def intensity(self) -> IntensityMapping | None:
         """Window that the adapter was trained with; None if each image has its own."""
         return self._intensity

@@ -162,6 +162,9 @@ def _family_of(header: AdapterHeader, base: Family, path: Path) -> Family:
     trusted = header.notes.score_is_trusted
     capabilities = replace(base.capabilities, score_is_trusted=trusted)
     family = replace(family, capabilities=capabilities)
+    share = header.notes.training.get("prompted_share")
+    if isinstance(share, int | float):
+        family = replace(family, marks_objects=share < 1)
     if not trusted and family.answers == "by_ambiguity":
         # the masks for ambiguous prompts were not trained along either
         family = replace(family, answers="first")

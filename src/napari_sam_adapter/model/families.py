@@ -46,6 +46,8 @@ class Family:
     least_piece : float
         Pieces of a mask that are smaller than this part of its largest one, and that no
         point lies in, are dropped; 0 keeps all, as the published networks do.
+    marks_objects : bool
+        Whether it was trained to mark all objects when it gets no prompt.
     capabilities : Capabilities
         Which prompts it understands.
     """
@@ -63,6 +65,7 @@ class Family:
     upscaling: Literal["twice", "probabilities", "bicubic"] = "twice"
     mask_prompt: Literal["logits", "probabilities"] = "logits"
     least_piece: float = 0.0
+    marks_objects: bool = False
     capabilities: Capabilities = ALL_PROMPTS
 
 
@@ -70,7 +73,13 @@ _UNJUDGED = Capabilities(score_is_trusted=False)
 _BLACK, _WHITE = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
 
 SAM = Family("sam")
-SMALL = Family("small", intensity="standardised", is_centred=True, least_piece=0.2)
+SMALL = Family(
+    "small",
+    intensity="standardised",
+    is_centred=True,
+    least_piece=0.2,
+    marks_objects=True,
+)
 MICRO_SAM = Family("micro-sam", intensity="channel_min_max")
 MEDSAM = Family(
     "medsam",
@@ -110,6 +119,7 @@ SAM_ADAPTER = Family(
     "sam-adapter",
     stretch=True,
     answers="first",
+    marks_objects=True,
     capabilities=Capabilities(
         # its files tell points by position alone, and lack the mask branch
         negative_points=False,

@@ -77,6 +77,12 @@ ACTIONS = {
             "N",
         ),
         Action(
+            "find_objects",
+            "Find objects",
+            "Segment every object on this slice that has no mask yet.",
+            "Shift-F",
+        ),
+        Action(
             "propagate",
             "Propagate",
             "Follow the object through the planes on both sides.",

@@ -35,8 +35,8 @@ TOOLS = {
 }
 """Which tool each button takes."""
 BUTTONS = (
-    *TOOLS, "next_object", "accept", "propagate", "stop", "undo", "redo",
-    "release_paint",
+    *TOOLS, "next_object", "accept", "find_objects", "propagate", "stop", "undo",
+    "redo", "release_paint",
 )  # fmt: skip
 
 
@@ -132,6 +132,7 @@ class AnnotationPanel(QWidget):
             (QLabel("click marks"), self.positive, self.negative),
             (QLabel("object"), self.object_number, self.buttons["next_object"]),
             (QLabel("score"), self.score, self.buttons["accept"]),
+            (QLabel("slice"), self.buttons["find_objects"]),
             (QLabel("volume"), self.buttons["propagate"], self.buttons["stop"]),
             (QLabel("hand paint"), self.buttons["release_paint"]),
             (QLabel("history"), self.buttons["undo"], self.buttons["redo"]),

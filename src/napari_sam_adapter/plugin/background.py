@@ -33,9 +33,10 @@ class Priority(IntEnum):
     AHEAD = 4
     SAVE = 5
     OPEN = 6
-    ENCODING = 7
-    PROPAGATION = 8
-    TRAINING = 9
+    FINDING = 7
+    ENCODING = 8
+    PROPAGATION = 9
+    TRAINING = 10
 
 
 def _nothing() -> None:

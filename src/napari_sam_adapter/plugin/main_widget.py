@@ -31,6 +31,7 @@ from napari_sam_adapter.plugin.key_settings import KeySettings
 from napari_sam_adapter.plugin.key_table import KeyHelp
 from napari_sam_adapter.plugin.mouse_ahead import MouseAhead
 from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
+from napari_sam_adapter.plugin.object_finding import ObjectFinding
 from napari_sam_adapter.plugin.preferences import FoldedSections
 from napari_sam_adapter.plugin.prompt_commands import PromptCommands
 from napari_sam_adapter.plugin.sections import Sections
@@ -82,6 +83,7 @@ class SegmentAnythingWidget(QWidget):
         self.object_editing, self.object_panel = object_feature(controller)
         self.exports = Exports(controller, self)
         self.encoding = EncodingAhead(controller)
+        self.finding = ObjectFinding(controller)
         self.prompting = PromptCommands(controller)
         self.candidates, self.prompt_panel = prompt_feature(controller)
         self.preview = HoverPreview(controller)

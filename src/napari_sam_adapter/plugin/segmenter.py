@@ -320,6 +320,7 @@ class Segmenter:
             (Priority.LOAD, Phase.LOADING),
             (Priority.OPEN, Phase.LOADING),
             (Priority.CLICK, Phase.SEGMENTING),
+            (Priority.FINDING, Phase.FINDING),
         ):
             if self._queue.has(priority):
                 return phase

@@ -27,6 +27,7 @@ class Phase(Enum):
     READY = "ready"
     LOADING = "loading"
     SEGMENTING = "segmenting"
+    FINDING = "looking for objects"
     ENCODING = "encoding"
     PROPAGATING = "propagating"
 

@@ -1,0 +1,97 @@
+"""The button that segments every object of the slice in view."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.plugin.background import Job, Priority
+from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.state import Message, Progress
+from napari_sam_adapter.plugin.stroke_pause import StrokePause
+from napari_sam_adapter.volume.finding import (
+    FoundObjects,
+    find_steps,
+    finding,
+    take_in,
+)
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.object_search import FindProgress
+    from napari_sam_adapter.volume.plane import Plane
+
+NOTHING_FOUND = (
+    "Nothing found on this slice. Click on an object, or choose an adapter for such "
+    "images under Network: microscopy, medical, or your own."
+)
+
+
+class ObjectFinding(Feature):
+    """Makes objects of all that the network finds where no object is yet.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose image and network are used.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__(controller)
+        self._pause = StrokePause()
+        controller.add_commands({"find_objects": self.find})
+        controller.closed.connect(self._pause.close)
+
+    @reporting
+    def find(self) -> None:
+        """Find all objects of the plane in view that have no mask yet."""
+        workspace = self._controller.in_use()
+        plane = workspace.plane_in_view()
+        self._controller.segmenter.when_loaded(
+            (id(workspace), "find"), workspace, partial(self._start, workspace, plane)
+        )
+
+    def _start(self, workspace: Workspace, plane: Plane) -> None:
+        request = finding(workspace.session, plane)
+        self._say("Looking for objects ...")
+        self._controller.segmenter.queue.submit(
+            Job(
+                owner=workspace,
+                key="finding",
+                priority=Priority.FINDING,
+                steps=find_steps(request),
+                on_result=partial(self._on_step, workspace),
+                on_error=self.report,
+                on_end=self._on_end,
+            )
+        )
+
+    def _on_step(self, workspace: Workspace, step: FindProgress | FoundObjects) -> None:
+        if isinstance(step, FoundObjects):
+            self._pause.when_still(workspace, partial(self._take_in, workspace, step))
+        else:
+            self._controller.state.progress = Progress(step.done, step.total, "places")
+
+    def _on_end(self) -> None:
+        self._controller.state.progress = Progress()
+
+    def _take_in(self, workspace: Workspace, found: FoundObjects) -> None:
+        before = len(workspace.session.object_ids)
+        try:
+            for _ in take_in(workspace.session, found):
+                pass
+        except SamAdapterError as error:
+            self.report(error)
+            return
+        count = len(workspace.session.object_ids) - before
+        objects = "1 object" if count == 1 else f"{count} objects"
+        self._say(f"{objects} found." if count else NOTHING_FOUND)
+        if count:
+            workspace.choose_object(workspace.next_id)
+            workspace.repaint()
+        self._controller.update()
+
+    def _say(self, text: str) -> None:
+        self._controller.state.message = Message(text)

@@ -1,0 +1,211 @@
+"""All objects of a plane at once.
+
+An automatic click is a click like any other: it is a point of a new object, and the
+answers come into the session as those of a user's clicks do. So each object that is
+found can be corrected, followed, undone and replayed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.volume.edits import NewObject, SetPrompts
+from napari_sam_adapter.volume.object_search import (
+    FindPass,
+    FindProgress,
+    FindRequest,
+    ObjectSearch,
+)
+from napari_sam_adapter.volume.results import JointResult, PlaneResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_sam_adapter.volume.changes import Change
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.plane_predictor import PlanePredictor
+    from napari_sam_adapter.volume.results import MaskRequest
+    from napari_sam_adapter.volume.session import Session
+
+NOBODY = 0
+"""Object of what was asked in vain."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoundObjects:
+    """What a search came to.
+
+    Parameters
+    ----------
+    request : FindRequest
+        What was asked.
+    passes : tuple of FindPass
+        Those that found something.
+    """
+
+    request: FindRequest
+    passes: tuple[FindPass, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of objects."""
+        return sum(p is not None for part in self.passes for p in part.predictions)
+
+
+def find_objects(session: Session, plane: Plane) -> list[int]:
+    """Segment every object of a plane that has no mask yet.
+
+    Parameters
+    ----------
+    session : Session
+        Gets the objects, as one step of its history.
+    plane : Plane
+        Where.
+
+    Returns
+    -------
+    list of int
+        The new objects; each has a point as its prompt.
+
+    Raises
+    ------
+    SessionError
+        If there is no predictor, or too many objects for the labels.
+    PlaneError
+        If the plane lies outside the volume.
+    ImageError
+        If the plane cannot be read or segmented.
+    """
+    before = set(session.object_ids)
+    *_, found = find_steps(finding(session, plane))
+    assert isinstance(found, FoundObjects)  # as find_steps promises
+    for _ in take_in(session, found):
+        pass
+    return [number for number in session.object_ids if number not in before]
+
+
+def finding(session: Session, plane: Plane) -> FindRequest:
+    """Return everything a worker needs to find objects.
+
+    Parameters
+    ----------
+    session : Session
+        With a predictor.
+    plane : Plane
+        Where.
+
+    Returns
+    -------
+    FindRequest
+        For `find_steps`.
+
+    Raises
+    ------
+    SessionError
+        If there is no predictor.
+    PlaneError
+        If the plane lies outside the volume.
+    """
+    session.volume.check(plane)
+    free = np.asarray(plane.view(session.labels)) == 0
+    predictor = _predictor_of(session, plane)
+    return FindRequest(plane, predictor, free, session.preferred)
+
+
+def find_steps(request: FindRequest) -> Iterator[FindProgress | FoundObjects]:
+    """Look for objects; for any thread.
+
+    Parameters
+    ----------
+    request : FindRequest
+        From `finding`.
+
+    Yields
+    ------
+    FindProgress or FoundObjects
+        The progress after each pass of the network, and at last what was found.
+
+    Raises
+    ------
+    ImageError
+        If the plane cannot be read or segmented.
+    """
+    search = ObjectSearch(request)
+    yield from search.look_around()
+    yield from search.ask()
+    yield FoundObjects(request, tuple(search.passes))
+
+
+def take_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
+    """Make objects of what was found; all of them are one step of the history.
+
+    Parameters
+    ----------
+    session : Session
+        That of the request.
+    found : FoundObjects
+        From `find_steps`.
+
+    Yields
+    ------
+    list of Change
+        After the prompts, and after the masks of each pass.
+
+    Raises
+    ------
+    SessionError
+        If the image is seen in another way than when the search began, or there are too
+        many objects for the labels; then nothing is changed.
+    """
+    plane, predictor = found.request.plane, found.request.predictor
+    if _predictor_of(session, plane) is not predictor:
+        raise SessionError(
+            "Expected the network and the image window with which the search began, "
+            "got others. Search again."
+        )
+    first = max(session.object_ids, default=0) + 1
+    kept = [p for part in found.passes for p in _kept_prompts(part)]
+    edits: list[NewObject | SetPrompts] = []
+    for number, prompts in enumerate(kept, start=first):
+        edits += NewObject(number), SetPrompts(number, plane, prompts)
+    yield session.apply(*edits) if edits else []
+    for part in found.passes:
+        yield session.commit(_joint_result(session, plane, part, first))
+        first += len(_kept_prompts(part))
+
+
+def _predictor_of(session: Session, plane: Plane) -> PlanePredictor:
+    nowhere = Prompts(np.zeros((1, 2)))
+    return session.request(NOBODY, plane, instead=nowhere).predictor
+
+
+def _kept_prompts(part: FindPass) -> list[Prompts]:
+    pairs = zip(part.prompts, part.predictions, strict=True)
+    return [prompts for prompts, prediction in pairs if prediction is not None]
+
+
+def _joint_result(
+    session: Session, plane: Plane, part: FindPass, first: int
+) -> JointResult:
+    """Return a pass as if the user had clicked; what is not kept belongs to nobody."""
+    requests, results = [], []
+    for prompts, prediction in zip(*part, strict=True):
+        if prediction is None:
+            request = session.request(NOBODY, plane, instead=prompts)
+            results.append(_nothing_for(request))
+        else:
+            request = session.request(first, plane)
+            results.append(PlaneResult.of(prediction, request))
+            first += 1
+        requests.append(request)
+    return JointResult(tuple(requests), tuple(results))
+
+
+def _nothing_for(request: MaskRequest) -> PlaneResult:
+    revision, nothing = request.revision, np.zeros((0, 0), bool)
+    return PlaneResult(NOBODY, request.plane, nothing, 0.0, 0.0, "", None, revision)

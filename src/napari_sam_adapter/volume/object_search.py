@@ -1,0 +1,195 @@
+"""Looking for objects on a plane that nobody pointed at.
+
+References
+----------
+Kirillov et al., *Segment Anything*, 2023, appendix B (a grid of points).
+Archit et al., *Segment Anything for Microscopy*, 2025 (points from a foreground map).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.predictions import ForegroundPredictor, is_large
+from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.volume.seeds import grid_points, middles_of
+from napari_sam_adapter.volume.windows import all_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.plane_predictor import PlanePredictor
+    from napari_sam_adapter.volume.windows import Window
+
+POINTS_PER_SIDE = 32
+"""Of the grid, where the network does not mark objects by itself."""
+POINTS_PER_PASS = 32
+MIN_SCORE = 0.88
+"""Of masks found from the grid, most points of which lie on no object."""
+MIN_AREA = 10
+"""Pixels; what is smaller is taken for noise."""
+MAX_SHARE = 0.5
+"""Part of the plane; what is larger is taken for its background."""
+MIN_NEW = 0.7
+"""Part of a mask that must be free; the rest is an object that was found before."""
+MIN_PROBABILITY = 0.5
+"""Mean in a mask, of the map that showed where to ask."""
+
+
+@dataclass(frozen=True, eq=False)
+class FindRequest:
+    """Everything a worker needs to find the objects of a plane.
+
+    Parameters
+    ----------
+    plane : Plane
+        Where.
+    predictor : PlanePredictor
+        Reads, embeds and segments planes; safe in any thread.
+    free : (H, W) bool array
+        Where no object is yet.
+    preferred : callable
+        Says which of its candidates to take of a prediction, see `Session.preferred`.
+    """
+
+    plane: Plane
+    predictor: PlanePredictor
+    free: npt.NDArray[np.bool_]
+    preferred: Callable[[MaskPrediction], MaskCandidate | MaskPrediction]
+
+
+@dataclass(frozen=True)
+class FindProgress:
+    """How far a search is.
+
+    Parameters
+    ----------
+    done, total : int
+        Places looked at, and all.
+    found : int
+        Objects.
+    """
+
+    done: int
+    total: int
+    found: int = 0
+
+
+class FindPass(NamedTuple):
+    """One pass of the decoder.
+
+    Attributes
+    ----------
+    prompts : tuple of Prompts
+        What was asked.
+    predictions : tuple of MaskPrediction or None
+        One for each; None for those that are no new object.
+    """
+
+    prompts: tuple[Prompts, ...]
+    predictions: tuple[MaskPrediction | None, ...]
+
+
+class ObjectSearch:
+    """Where to ask next, and what is taken already."""
+
+    def __init__(self, request: FindRequest) -> None:
+        self.passes: list[FindPass] = []
+        self._request = request
+        self._free = request.free.copy()
+        self._found = 0
+        self._probability: npt.NDArray[np.float32] | None = None
+
+    def look_around(self) -> Iterator[FindProgress]:
+        """See what the network marks by itself, if it was trained to."""
+        predictor = self._request.predictor.predictor
+        if not (isinstance(predictor, ForegroundPredictor) and predictor.marks_objects):
+            return
+        windows = _windows(self._free.shape, predictor.image_size)
+        self._probability = np.zeros(self._free.shape, np.float32)
+        problems = []
+        for done, window in enumerate(windows, start=1):
+            try:
+                self._look_through(predictor, window)
+            except ImageError as problem:  # nothing is shown there
+                problems.append(problem)
+            yield FindProgress(done, len(windows))
+        if len(problems) == len(windows):
+            raise problems[0]
+
+    def ask(self) -> Iterator[FindProgress]:
+        """Ask at one place after the other that is still free."""
+        points = self._places()
+        total = len(points)
+        while len(points := self._still_free(points)):
+            now, points = points[:POINTS_PER_PASS], points[POINTS_PER_PASS:]
+            self._ask_at([Prompts(point[None]) for point in now])
+            yield FindProgress(total - len(points), total, self._found)
+
+    def _look_through(
+        self, predictor: ForegroundPredictor, window: Window | None
+    ) -> None:
+        """Take note of what is marked in a part of the plane."""
+        own = self._request.predictor
+        embedding = own.embed(self._request.plane, window=window)
+        with own.device:
+            marked = predictor.foreground(embedding)
+        assert self._probability is not None
+        if window is None:
+            self._probability[:] = marked
+        else:
+            part = self._probability[window.slices]
+            np.maximum(part, marked, out=part)
+
+    def _places(self) -> npt.NDArray[np.float64]:
+        if self._probability is None:
+            return grid_points(self._free.shape, POINTS_PER_SIDE)
+        return middles_of((self._probability > MIN_PROBABILITY) & self._free)
+
+    def _still_free(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        rows, columns = np.rint(points).astype(int).T
+        free: npt.NDArray[np.float64] = points[self._free[rows, columns]]
+        return free
+
+    def _ask_at(self, prompts: list[Prompts]) -> None:
+        request = self._request
+        predictions = request.predictor.predict_many(request.plane, prompts)
+        kept = tuple(p if self._take(p) else None for p in predictions)
+        if any(kept):
+            self.passes.append(FindPass(tuple(prompts), kept))
+
+    def _take(self, prediction: MaskPrediction) -> bool:
+        """Return whether this is a new object; if so, take its pixels."""
+        chosen = self._request.preferred(prediction)
+        top, left, bottom, right = chosen.box or (0, 0, *self._free.shape)
+        place = slice(top, bottom), slice(left, right)
+        mask, free = chosen.mask[place], self._free[place]
+        area, new = np.count_nonzero(mask), np.count_nonzero(mask & free)
+        if not (
+            MIN_AREA <= area <= MAX_SHARE * self._free.size
+            and new >= MIN_NEW * area
+            and self._is_likely(chosen.score, mask, place)
+        ):
+            return False
+        free &= ~mask
+        self._found += 1
+        return True
+
+    def _is_likely(
+        self, score: float, mask: npt.NDArray[np.bool_], place: tuple[slice, slice]
+    ) -> bool:
+        if self._probability is None:
+            return score >= MIN_SCORE
+        return bool(self._probability[place][mask].mean() >= MIN_PROBABILITY)
+
+
+def _windows(shape: tuple[int, int], side: int) -> Sequence[Window | None]:
+    return all_windows(shape, side) if is_large(shape, side) else [None]

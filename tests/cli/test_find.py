@@ -1,0 +1,135 @@
+"""All objects of an image, without a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_sam_adapter.image_io import open_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Run = Callable[..., int]
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "labels.tif"
+
+
+def read(path: Path) -> np.ndarray:
+    return np.asarray(open_image(path).data)
+
+
+def overlap(mask: np.ndarray, other: np.ndarray) -> float:
+    return float((mask & other).sum() / (mask | other).sum())
+
+
+def test_the_middle_slice_is_searched(
+    run: Run,
+    volume: Path,
+    output: Path,
+    balls: list[np.ndarray],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("find", volume, "-o", output) == 0
+    labels = read(output)
+    assert overlap(labels[6] > 0, np.logical_or(*balls)[6]) > 0.95
+    assert len(np.unique(labels[6])) == 3
+    assert not np.delete(labels, 6, axis=0).any()
+    printed = capsys.readouterr().out
+    assert "slice 6: 2 objects" in printed
+    assert f"{output}: 2 objects in" in printed
+
+
+def test_a_picture_needs_nothing_but_a_name(
+    run: Run, tmp_path: Path, pixels: np.ndarray, balls: list[np.ndarray]
+) -> None:
+    picture, labels = tmp_path / "cells.png", tmp_path / "labels.png"
+    Image.fromarray((pixels[5] / 5).astype(np.uint8)).save(picture)
+    assert run("find", picture, "-o", labels) == 0
+    assert overlap(read(labels) > 0, np.logical_or(*balls)[5]) > 0.95
+
+
+def test_each_slice_has_objects_of_its_own(
+    run: Run, volume: Path, output: Path
+) -> None:
+    assert run("find", volume, "-o", output, "--slices", "4:6:2") == 0
+    labels = read(output)
+    own = [set(np.unique(labels[z])) - {0} for z in (4, 6)]
+    assert [len(numbers) for numbers in own] == [2, 2]
+    assert not own[0] & own[1]
+    assert not labels[5].any()
+
+
+def test_what_is_followed_is_not_found_again(
+    run: Run, volume: Path, output: Path, balls: list[np.ndarray]
+) -> None:
+    assert run("find", volume, "-o", output, "--slices", ":", "--propagate") == 0
+    labels = read(output)
+    assert len(np.unique(labels)) == 3
+    assert overlap(labels > 0, np.logical_or(*balls)) > 0.8
+
+
+def test_another_axis(run: Run, volume: Path, output: Path) -> None:
+    assert run("find", volume, "-o", output, "--axis", "y", "--slices", "12") == 0
+    labels = read(output)
+    assert labels[:, 12].any()
+    assert not np.delete(labels, 12, axis=1).any()
+
+
+def test_a_slice_without_structure_does_not_stop_the_others(
+    run: Run,
+    tmp_path: Path,
+    output: Path,
+    pixels: np.ndarray,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pixels[4] = 0
+    path = tmp_path / "holed.tif"
+    tifffile.imwrite(path, pixels)
+    assert run("find", path, "-o", output, "--slices", "4:5") == 0
+    assert read(output)[5].any()
+    assert "slice 4: " in capsys.readouterr().err
+
+
+def test_nothing_found_tells_what_helps(
+    run: Run, volume: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("find", volume, "-o", output, "--slices", "0") == 0
+    assert "adapter" in capsys.readouterr().err
+    assert not read(output).any()
+
+
+@pytest.mark.parametrize(
+    "slices", ["12", "3:2", "0:20", "-1", "a", "1:2:0", "1:2:3:4", "1.5"]
+)
+def test_slices_that_are_not_there_are_refused(
+    refused: Refused, volume: Path, output: Path, slices: str
+) -> None:
+    message = refused("find", volume, "-o", output, f"--slices={slices}")
+    assert "from 0 to 11" in message
+    assert slices in message
+    assert not output.exists()
+
+
+def test_a_picture_has_no_slices(
+    refused: Refused, tmp_path: Path, output: Path, pixels: np.ndarray
+) -> None:
+    picture = tmp_path / "cells.tif"
+    tifffile.imwrite(picture, pixels[5])
+    assert "2-D" in refused("find", picture, "-o", output, "--slices", "0")
+    assert "2-D" in refused("find", picture, "-o", output, "--propagate")
+
+
+def test_the_image_is_not_overwritten(refused: Refused, volume: Path) -> None:
+    before = volume.read_bytes()
+    assert "another file" in refused("find", volume, "-o", volume, "--overwrite")
+    assert volume.read_bytes() == before

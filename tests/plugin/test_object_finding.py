@@ -1,0 +1,135 @@
+"""All objects of the slice in view, by one button."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.fakes import MarkingDiskPredictor
+from tests.plugin import mouse
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, GatedPredictor, disks, stack
+
+from napari_sam_adapter.plugin.state import Phase
+from napari_sam_adapter.volume.journal import replay
+
+
+class MarkingPredictor(GatedPredictor, MarkingDiskPredictor):
+    """Marks the disks, and can be made to wait."""
+
+
+@pytest.fixture
+def open_scene(make_scene):
+    def build(image, **options):
+        return make_scene(image, predictor=MarkingPredictor(), name="cells", **options)
+
+    return build
+
+
+@pytest.fixture
+def scene(open_scene):
+    return open_scene(disks())
+
+
+def find(scene):
+    scene.press("find_objects")
+    scene.settle()
+
+
+def test_the_button_finds_all_objects(scene):
+    find(scene)
+    left, right = scene.value(*LEFT_DISK), scene.value(*RIGHT_DISK)
+    assert {left, right} == {1, 2}
+    assert np.array_equal(scene.labels > 0, disks() > 100)
+    assert scene.widget.object_panel.table.model().rowCount() == 2
+    assert scene.state.message.text == "2 objects found."
+    assert scene.state.progress.total == 0
+
+
+def test_the_key_does_it_and_one_undo_takes_it_back(scene):
+    scene.press("use_points")
+    mouse.press_key(scene.viewer, "F", "Shift")
+    scene.settle()
+    assert scene.labels.max() == 2
+    scene.press("undo")
+    assert not scene.labels.any()
+    assert scene.workspace.session.object_ids == []
+    scene.press("redo")
+    assert scene.labels.max() == 2
+
+
+def test_the_next_click_begins_another_object(scene):
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    find(scene)
+    assert scene.value(*RIGHT_DISK) == 2
+    assert scene.workspace.object_id == 3
+
+
+def test_a_found_object_is_corrected_like_any_other(scene):
+    find(scene)
+    number = scene.value(*LEFT_DISK)
+    scene.press("use_points")
+    scene.controller.choose_object(number)
+    scene.click((LEFT_DISK[0] + 4, LEFT_DISK[1]), button=2)
+    assert scene.value(LEFT_DISK[0] + 4, LEFT_DISK[1]) == 0
+    assert scene.value(*LEFT_DISK) == number
+
+
+def test_only_the_slice_in_view_is_searched(open_scene):
+    scene = open_scene(stack())
+    scene.viewer.dims.set_current_step(0, 3)
+    find(scene)
+    assert [int(plane.max()) for plane in scene.labels] == [0, 0, 0, 2, 0, 0, 0, 0]
+
+
+def test_an_empty_slice_says_so(open_scene):
+    scene = open_scene(stack())
+    scene.viewer.dims.set_current_step(0, 0)
+    find(scene)
+    assert scene.state.message.text.startswith("Nothing found")
+    assert not scene.state.can_undo
+
+
+def test_stop_leaves_everything_as_it_was(scene):
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    before = scene.labels.copy()
+    scene.predictor.gate.clear()
+    scene.press("find_objects")
+    scene.qtbot.waitUntil(lambda: scene.state.phase is Phase.FINDING)
+    scene.press("stop")
+    scene.predictor.gate.set()
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    assert scene.state.phase is Phase.READY
+    assert np.array_equal(scene.labels, before)
+
+
+def test_a_click_during_the_search_keeps_its_pixels(scene):
+    scene.press("use_points")
+    scene.click(RIGHT_DISK)
+    scene.press("undo")
+    scene.predictor.gate.clear()
+    scene.press("find_objects")
+    scene.qtbot.waitUntil(lambda: scene.state.phase is Phase.FINDING)
+    mouse.click(scene.viewer, LEFT_DISK)
+    clicked = scene.workspace.object_id
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.value(*LEFT_DISK) == clicked
+    assert scene.value(*RIGHT_DISK) not in (0, clicked)
+
+
+def test_in_3d_it_says_what_to_do(open_scene):
+    scene = open_scene(stack())
+    scene.viewer.dims.ndisplay = 3
+    scene.press("find_objects")
+    assert scene.state.message.is_error
+    assert not scene.labels.any()
+
+
+def test_the_autosaved_journal_repeats_it(scene, autosaves):
+    find(scene)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    (journal,) = autosaves.rglob("*.jsonl")
+    again = replay(journal, disks(), MarkingDiskPredictor())
+    assert np.array_equal(again.labels, scene.labels)

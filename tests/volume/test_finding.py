@@ -1,0 +1,174 @@
+"""Every object of a plane at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.fakes import DiskPredictor, MarkingDiskPredictor
+from tests.volume.conftest import LEFT, RIGHT, ball, paint_balls
+
+from napari_sam_adapter.errors import ImageError, PlaneError, SessionError
+from napari_sam_adapter.volume.finding import (
+    FoundObjects,
+    find_objects,
+    find_steps,
+    finding,
+    take_in,
+)
+from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.propagation import propagate
+from napari_sam_adapter.volume.session import Session
+
+
+class CompanyPredictor(MarkingDiskPredictor):
+    """Adds a pixel for everything in the pass: masks depend on their company."""
+
+    def predict_many(self, embedding, prompts_list):
+        for answer in (answers := super().predict_many(embedding, prompts_list)):
+            answer.mask[0, : len(prompts_list)] = True
+        return answers
+
+
+@pytest.fixture(params=[MarkingDiskPredictor, DiskPredictor])
+def predictor(request):
+    """One that marks objects by itself, and one that is asked on a grid."""
+    return request.param()
+
+
+def search(session, plane):
+    *_, found = find_steps(finding(session, plane))
+    return found
+
+
+def test_all_objects_are_found_once(session, volume, plane):
+    assert find_objects(session, plane) == [1, 2]
+    assert {session.labels[LEFT], session.labels[RIGHT]} == {1, 2}
+    assert np.array_equal(session.labels[4] > 0, volume[4] > 127)
+    assert not np.delete(session.labels, 4, axis=0).any()
+
+
+def test_each_of_them_has_a_point_on_it_that_can_be_corrected(session, plane):
+    for number in find_objects(session, plane):
+        (point,) = session.prompts(number, plane).points
+        assert session.labels[(4, *np.rint(point).astype(int))] == number
+        session.add_point(number, plane, tuple(point + 4), positive=False)
+        area = np.count_nonzero(session.labels == number)
+        assert 0 < np.count_nonzero(session.mask(number, plane)) < area
+
+
+def test_all_of_them_are_one_step(session, plane):
+    session.new_object()
+    find_objects(session, plane)
+    labels = session.labels.copy()
+    session.undo()
+    assert session.object_ids == [1]
+    assert not session.labels.any()
+    session.redo()
+    assert session.object_ids == [1, 2, 3]
+    assert np.array_equal(session.labels, labels)
+
+
+def test_objects_that_are_there_stay_as_they_are(clicked, plane):
+    before = clicked.labels == 1
+    assert find_objects(clicked, plane) == [2]
+    assert np.array_equal(clicked.labels == 1, before)
+    assert clicked.labels[RIGHT] == 2
+
+
+def test_where_nothing_is_there_is_no_step(session):
+    session.new_object()
+    assert find_objects(session, Plane((1, 2), (0,))) == []
+    session.undo()
+    assert session.object_ids == []
+
+
+def test_what_was_found_can_be_followed(session, plane):
+    found = find_objects(session, plane)
+    assert len(list(propagate(session, found))) > len(found)
+    assert len(np.unique(session.labels[3])) == len(found) + 1
+
+
+def test_touching_objects_are_asked_one_by_one():
+    touching = paint_balls(ball((4, 14, 10)), ball((4, 14, 21)))
+    predictor = MarkingDiskPredictor()
+    plane = Plane((1, 2), (4,))
+    request = finding(Session(touching, predictor), plane)
+    list(find_steps(request))
+    asked = sorted(tuple(p.points[0]) for p, _ in predictor.predicted)
+    assert np.allclose(asked, [(14, 10), (14, 21)], atol=2)
+
+
+def test_the_journal_repeats_it(volume, plane, tmp_path):
+    path = tmp_path / "journal.jsonl"
+    session = Session(volume, CompanyPredictor(), journal=path)
+    session.add_point(session.new_object(), plane, LEFT[1:])
+    session.mask(1, plane)
+    find_objects(session, plane)
+    session.undo()
+    session.redo()
+    again = replay(path, volume, CompanyPredictor())
+    assert np.array_equal(again.labels, session.labels)
+    assert again.object_ids == session.object_ids == [1, 2]
+
+
+@pytest.mark.parametrize("kind", [MarkingDiskPredictor, DiskPredictor])
+def test_large_planes_are_looked_at_in_parts(kind):
+    centres = [(4, row, column) for row in (12, 60, 108) for column in (12, 60, 108)]
+    shape = 9, 120, 120
+    balls = [ball(centre, (3, 8, 8), shape) for centre in centres]
+    session = Session(paint_balls(*balls), kind(image_size=40))
+    plane = Plane((1, 2), (4,))
+    assert len(find_objects(session, plane)) == len(centres)
+    assert np.array_equal(session.labels[4] > 0, np.logical_or.reduce(balls)[4])
+
+
+def test_what_is_seen_in_another_way_by_then_is_not_taken_in(session, plane):
+    found = search(session, plane)
+    session.predictor = MarkingDiskPredictor()
+    with pytest.raises(SessionError, match="Search again"):
+        list(take_in(session, found))
+    assert session.object_ids == []
+
+
+def test_objects_that_came_meanwhile_keep_their_pixels(session, plane):
+    found = search(session, plane)
+    session.add_point(session.new_object(), plane, LEFT[1:])
+    before = session.mask(1, plane).copy()
+    list(take_in(session, found))
+    assert np.array_equal(session.labels[4] == 1, before)
+    assert session.labels[RIGHT] > 1
+
+
+def test_more_objects_than_labels_can_hold_change_nothing(volume, plane, predictor):
+    labels = np.zeros(volume.shape, np.uint8)
+    labels[0, 0, 0] = 254
+    session = Session(volume, predictor, labels=labels)
+    with pytest.raises(SessionError):
+        find_objects(session, plane)
+    assert session.object_ids == [254]
+    assert np.count_nonzero(session.labels) == 1
+
+
+def test_a_plane_that_cannot_be_read_is_told(predictor):
+    with pytest.raises(ImageError):
+        find_objects(
+            Session(np.full((9, 32, 40), np.nan), predictor), Plane((1, 2), (4,))
+        )
+
+
+def test_a_plane_outside_is_refused(session):
+    with pytest.raises(PlaneError):
+        find_objects(session, Plane((1, 2), (40,)))
+
+
+def test_it_needs_a_network(volume, plane):
+    with pytest.raises(SessionError, match="Expected a model"):
+        find_objects(Session(volume), plane)
+
+
+def test_the_progress_ends_at_its_total(session, plane):
+    *steps, found = find_steps(finding(session, plane))
+    assert isinstance(found, FoundObjects)
+    assert steps[-1].done == steps[-1].total
+    assert steps[-1].found == found.count == 2
