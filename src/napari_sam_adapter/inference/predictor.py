@@ -46,7 +46,10 @@ _OF_ADAPTER = ("adapter", "adapter_sha256")
 
 
 class SamPredictor:
-    """Segments single planes. Stateless: nothing of an image is remembered.
+    """Segments single planes; made by `load_predictor`.
+
+    Stateless: nothing of an image is remembered. May be called from any thread, one
+    call at a time.
 
     Parameters
     ----------
@@ -58,10 +61,6 @@ class SamPredictor:
         ``"cpu"``, ``"cuda"``, or another PyTorch device that this machine has.
     dtype : torch.dtype
         Number format of the image encoder.
-
-    Notes
-    -----
-    Use `load_predictor` to make one. May be called from any thread, one call at a time.
     """
 
     def __init__(

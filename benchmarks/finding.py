@@ -1,0 +1,116 @@
+"""All objects of an image without a prompt, against drawn ones.
+
+    python benchmarks/finding.py FOLDER_OF_DATA_SETS [--images 24]
+
+Validation images of two sets; of a volume, planes spread over it. "Grid" is the usual
+way to find everything: a point on each crossing of a grid, and scores that decide
+(`segment_everything`), with thresholds that the shipped network can reach. The
+classical way is Otsu's threshold and a watershed from the middles of what is brighter,
+or darker, whichever covers less. Accuracy is found / (found + missed + wrong), at an
+IoU of 0.5 and as the mean over 0.5 to 0.95.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from baselines import to_grey
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+from skimage.segmentation import watershed
+from tqdm import tqdm
+
+from napari_sam_adapter import (
+    EverythingSettings,
+    Plane,
+    Session,
+    find_objects,
+    load_predictor,
+    open_dataset,
+    segment_everything,
+)
+from napari_sam_adapter.datasets.planes import planes_of
+from napari_sam_adapter.evaluation.matching import segmentation_accuracy
+from napari_sam_adapter.evaluation.reports import markdown
+from napari_sam_adapter.volume.seeds import middles_of
+
+SETS = "nuclei2d_dsb2018", "em3d_chloroplasts"
+REACHABLE = EverythingSettings(points_per_side=16, min_score=0.6, min_stability=0.8)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--images", type=int, default=24)
+    options = parser.parse_args()
+    tiny = load_predictor("tiny")
+    adapted = tiny.with_adapter("microscopy")
+    ways = {
+        "`tiny`": partial(find, tiny),
+        "`tiny` with `microscopy`": partial(find, adapted),
+        "`tiny` with `microscopy`, grid": lambda image: segment_everything(
+            image, adapted, REACHABLE
+        ),
+        "Otsu and watershed": classical,
+    }
+    rows = [
+        (name, way_name, *judge(planes, way))
+        for name in SETS
+        for planes in [read(options.data / f"{name}.zip", options.images)]
+        for way_name, way in ways.items()
+    ]
+    titles = "set", "way", "SA at 0.5", "mean SA", "found / drawn", "seconds an image"
+    print(markdown(titles, rows))
+
+
+def read(path: Path, count: int) -> list:
+    """Return planes with objects, spread over the validation split."""
+    planes = [
+        plane
+        for reference in open_dataset(path, split="val").read()
+        for plane in planes_of(reference)
+        if plane.labels.any()
+    ]
+    chosen = np.linspace(0, len(planes) - 1, min(count, len(planes))).round()
+    return [planes[int(number)] for number in chosen]
+
+
+def judge(planes: list, way) -> tuple[str, str, str, str]:
+    """Return the accuracies, the number of objects, and the time."""
+    accuracies, found, drawn, seconds = [], 0, 0, 0.0
+    for plane in tqdm(planes, leave=False):
+        started = time.perf_counter()
+        labels = way(plane.image)
+        seconds += time.perf_counter() - started
+        accuracies.append(segmentation_accuracy(labels, plane.labels))
+        found += len(np.unique(labels)) - 1
+        drawn += len(np.unique(plane.labels)) - 1
+    mean, at_50 = np.mean(accuracies, axis=0)
+    each = seconds / len(planes)
+    return f"{at_50:.3f}", f"{mean:.3f}", f"{found} / {drawn}", f"{each:.2f}"
+
+
+def find(predictor: object, image: np.ndarray) -> np.ndarray:
+    session = Session(image, predictor, axes="yxc" if image.ndim == 3 else "yx")
+    find_objects(session, Plane((0, 1)))
+    return session.labels
+
+
+def classical(image: np.ndarray) -> np.ndarray:
+    grey = to_grey(image)
+    inside = grey > threshold_otsu(grey)
+    if inside.mean() > 0.5:
+        inside = ~inside
+    markers = np.zeros(grey.shape, int)
+    middles = middles_of(inside).astype(int)
+    markers[tuple(middles.T)] = np.arange(1, len(middles) + 1)
+    depth = ndimage.distance_transform_edt(inside)
+    return watershed(-depth, markers, mask=inside)
+
+
+if __name__ == "__main__":
+    main()
