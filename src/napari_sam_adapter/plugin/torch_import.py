@@ -1,9 +1,9 @@
 """Import torch on a worker while the window goes on.
 
-Two things hold Python's lock for long while torch is imported: the system maps and links
-some hundred megabytes of libraries, and Python looks through all its objects again
-and again because so many are new. The first can be done ahead without the lock, and the
-second left out, because next to nothing that is imported is garbage.
+Two things hold Python's lock for long while torch is imported: the system maps and
+links some hundred megabytes of libraries, and Python looks through all its objects
+again and again because so many are new. The first can be done ahead without the lock,
+and the second left out, because next to nothing that is imported is garbage.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIBRARIES = ("torch_global_deps", "RTLD_GLOBAL"), ("torch_python", "RTLD_LOCAL")
-"""What torch links first and last, with the modes it uses; all others come with them."""
+"""What torch links first and last, with its modes; all others come with them."""
 
 
 @contextlib.contextmanager
@@ -43,8 +43,8 @@ def torch_on_its_way() -> Iterator[None]:
 
 
 def _link_libraries() -> None:
-    # A function called through ctypes runs without Python's lock, which loading a
-    # library through ctypes does not. On Windows torch does the same by itself.
+    # A function called through ctypes, as dlopen here, runs without Python's lock. On
+    # Windows torch does the same by itself.
     spec = find_spec("torch")
     if sys.platform == "win32" or spec is None or spec.origin is None:
         return
