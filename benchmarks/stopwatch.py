@@ -61,15 +61,21 @@ class MaskWatch:
     def __init__(self, viewer: Viewer, widget: SegmentAnythingWidget) -> None:
         self.viewer = viewer
         self.shown = False
+        self.first_look: float | None = None
+        """Seconds to what was shown before the mask, if anything was."""
         self._widget = widget
-        self._written = self._drawn = False
+        self._written = self._drawn = self._glimpsed = False
+        self._started = 0.0
         canvas = canvas_of(viewer)
         widget.controller.workspace.layers.labels.events.set_data.connect(self._on_data)
         canvas._scene_canvas.events.draw.connect(self._on_draw, position="last")
         canvas.native.frameSwapped.connect(self._on_frame)
+        segmenter = widget.controller.segmenter
+        segmenter.glimpsed.connect(self._on_glimpse, max_args=0)
 
     def click(self, spot: tuple[int, int]) -> None:
-        self._written = self._drawn = self.shown = False
+        self._written = self._drawn = self.shown = self._glimpsed = False
+        self.first_look, self._started = None, time.perf_counter()
         click(self.viewer, spot)
         wait_until(lambda: self.shown or self._is_in_vain())
 
@@ -85,7 +91,13 @@ class MaskWatch:
     def _on_draw(self, event: object) -> None:
         self._drawn = self._written
 
+    def _on_glimpse(self) -> None:
+        self._glimpsed = True
+
     def _on_frame(self) -> None:
+        if self._glimpsed and self._widget.candidates.overlay.is_shown:
+            self.first_look = time.perf_counter() - self._started
+            self._glimpsed = False
         self.shown = self.shown or self._drawn
 
 

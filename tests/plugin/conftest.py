@@ -12,7 +12,6 @@ from tests.plugin import mouse
 
 import napari_sam_adapter
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
-from napari_sam_adapter.plugin.state import Phase
 
 MANIFEST = Path(napari_sam_adapter.__file__).with_name("napari.yaml")
 LEFT_DISK, RIGHT_DISK = (20, 20), (44, 60)
@@ -87,7 +86,7 @@ class Scene:
 
     def settle(self):
         """Wait until nothing is running."""
-        self.qtbot.waitUntil(lambda: self.state.phase is Phase.READY, timeout=10_000)
+        self.qtbot.waitUntil(lambda: not self.state.is_busy, timeout=10_000)
 
     def click(self, point, **options):
         mouse.click(self.viewer, point, **options)

@@ -13,7 +13,7 @@ from tests.fakes import DiskPredictor
 from tests.plugin import mouse
 
 from napari_sam_adapter.plugin.actions import ACTIONS
-from napari_sam_adapter.plugin.state import ModelChoice, Phase
+from napari_sam_adapter.plugin.state import ModelChoice
 from napari_sam_adapter.volume.journal import _Replayer, begin_again
 from napari_sam_adapter.volume.journal_entries import edit_from_json
 from napari_sam_adapter.volume.journal_header import JournalHeader
@@ -122,7 +122,7 @@ class Monkey:
 
         def is_idle() -> bool:
             segmenter = self.scene.controller.segmenter
-            is_ready = self.scene.state.phase is Phase.READY
+            is_ready = not self.scene.state.is_busy
             return is_ready and not (segmenter.queue.jobs or segmenter._pause._waiting)
 
         self.scene.qtbot.waitUntil(is_idle, timeout=20_000)

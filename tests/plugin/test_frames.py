@@ -31,7 +31,7 @@ def test_the_canvas_waits_for_the_mask(scene):
     scene.predictor.gate.set()
     scene.settle()
     assert scene.value(3, *LEFT_DISK) == 2
-    assert canvas(scene).updatesEnabled()
+    scene.qtbot.waitUntil(lambda: canvas(scene).updatesEnabled())
 
 
 def test_it_does_not_wait_for_long(scene):
@@ -48,8 +48,10 @@ def test_it_does_not_wait_for_the_encoder(scene):
     plane = scene.workspace.plane_in_view().at(0, 1)
     assert not scene.workspace.session.is_encoded(plane)
     scene.viewer.dims.set_current_step(0, 1)
+    scene.predictor.gate.clear()
     mouse.click(scene.viewer, LEFT_DISK)
-    assert canvas(scene).updatesEnabled()
+    scene.qtbot.waitUntil(lambda: canvas(scene).updatesEnabled(), timeout=70)
+    assert scene.value(1, *LEFT_DISK) == 0
 
 
 def test_it_is_drawn_again_when_the_widget_goes(scene):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QItemSelectionModel, Qt
@@ -22,6 +24,7 @@ from napari_sam_adapter.plugin.object_table import (
     ObjectTableModel,
 )
 from napari_sam_adapter.volume.edits import DeleteObject, Paint
+from napari_sam_adapter.volume.piece_search import PieceSearch
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.session import Session
 
@@ -238,6 +241,7 @@ def test_split_key_cuts_a_merged_pair_at_its_waist(scene, table, session):
     paint(scene, range(20, 47), [23, 24, 25], 2)
     paint(scene, [45, 46], range(23, 60), 2)
     mouse.press_key(scene.viewer, "S", "Shift")
+    scene.settle()
     assert session.object_ids == [1, 2, 3]
     assert scene.value(3, 44, 60) == 2
     assert scene.value(3, 26, 24) == 3
@@ -245,12 +249,64 @@ def test_split_key_cuts_a_merged_pair_at_its_waist(scene, table, session):
 
 def test_split_key_cuts_along_an_erased_line(scene, table, session):
     mouse.press_key(scene.viewer, "S", "Shift")
+    scene.settle()
     assert "several pieces" in scene.state.message.text
     paint(scene, [44], range(80), 0)
     mouse.press_key(scene.viewer, "S", "Shift")
+    scene.settle()
     assert session.object_ids == [1, 2, 3]
     assert {scene.value(3, 40, 60), scene.value(3, 48, 60)} == {2, 3}
     assert table.texts(NUMBER) == ["1", "2", "3"]
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """The search for pieces waits, as for a large object, until this is set."""
+    gate, find = threading.Event(), PieceSearch.find
+
+    def find_later(search):
+        assert gate.wait(10)
+        return find(search)
+
+    monkeypatch.setattr(PieceSearch, "find", find_later)
+    yield gate
+    gate.set()
+
+
+def test_the_window_goes_on_while_pieces_are_looked_for(scene, table, session, held):
+    paint(scene, [44], range(80), 0)
+    mouse.press_key(scene.viewer, "S", "Shift")
+    assert "Looking for the pieces of object 2" in scene.state.message.text
+    assert scene.widget.activity_panel.stop.isEnabled()
+    table.click(1)
+    scene.press("next_object")
+    assert session.object_ids == [1, 2]
+    held.set()
+    scene.settle()
+    assert session.object_ids == [1, 2, 3]
+    assert not scene.widget.activity_panel.stop.isEnabled()
+    mouse.press_key(scene.viewer, "Z", "Control")
+    assert session.object_ids == [1, 2]
+
+
+def test_stop_leaves_an_object_whole(scene, table, session, held):
+    paint(scene, [44], range(80), 0)
+    mouse.press_key(scene.viewer, "S", "Shift")
+    scene.press("stop")
+    assert not scene.state.is_busy
+    held.set()
+    scene.settle()
+    assert session.object_ids == [1, 2]
+
+
+def test_an_object_that_changed_meanwhile_is_not_split(scene, table, session, held):
+    paint(scene, [44], range(80), 0)
+    mouse.press_key(scene.viewer, "S", "Shift")
+    paint(scene, [44], range(80), 2)
+    held.set()
+    scene.settle()
+    assert session.object_ids == [1, 2]
+    assert "changed meanwhile" in scene.state.message.text
 
 
 def test_delete_key_removes_the_object_and_undo_brings_it_back(scene, table, session):

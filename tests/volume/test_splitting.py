@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.edits import Paint
 from napari_sam_adapter.volume.journal_entries import edit_from_json, edit_to_json
-from napari_sam_adapter.volume.object_edits import SplitObject
+from napari_sam_adapter.volume.object_edits import LockObject, SplitObject
+from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.splitting import pieces_of
 
@@ -73,3 +76,37 @@ def test_the_edit_makes_two_objects_and_goes_back():
     assert np.array_equal(session.labels > 0, labels)
     session.undo()
     assert np.array_equal(session.labels, labels)
+
+
+@pytest.fixture
+def touching():
+    labels = balls((3, 60, 90), [(1, 30, 28), (1, 30, 60)], [18, 18], (9, 1, 1))
+    image = np.arange(labels.size, dtype=np.uint16).reshape(labels.shape)
+    return Session(image, labels=labels.astype(np.int32))
+
+
+def test_pieces_found_ahead_give_the_same_objects(touching):
+    spacing = 9.0, 1.0, 1.0
+    found = touching.objects.piece_search(1, spacing).find()
+    edit = SplitObject(1, spacing, found)
+    assert "found" not in edit_to_json(edit)
+    touching.apply(edit)
+    ahead = touching.labels.copy()
+    touching.undo()
+    touching.apply(SplitObject(1, spacing))
+    assert touching.object_ids == [1, 2]
+    assert np.array_equal(touching.labels, ahead)
+
+
+def test_pieces_of_what_has_changed_are_refused(touching):
+    found = touching.objects.piece_search(1).find()
+    touching.apply(Paint(Plane((1, 2), (1,)), np.array([[30, 28]]), np.array([0])))
+    with pytest.raises(SessionError, match="changed meanwhile"):
+        touching.apply(SplitObject(1, found=found))
+    assert touching.object_ids == [1]
+
+
+def test_a_locked_object_is_refused_before_its_pieces_are_looked_for(touching):
+    touching.apply(LockObject(1))
+    with pytest.raises(SessionError, match="locked"):
+        touching.objects.piece_search(1)

@@ -224,3 +224,26 @@ def test_only_the_newest_answers_can_be_refined(session, plane, monkeypatch):
     while session.can_redo:
         session.redo()
     assert state(session)[0] == before[0]
+
+
+def test_the_parts_of_a_propagation_are_one_step(session, plane):
+    session.new_object()
+    session.add_point(1, plane, LEFT[1:])
+    session.mask(1, plane)
+    before = state(session)
+    for result in propagate(session, 1, seed=plane):
+        assert session.can_undo, result
+    count, after = len(session.state.done), state(session)
+    session.undo()
+    assert state(session) == before
+    session.redo()
+    assert state(session) == after
+    assert len(session.state.done) == count
+
+
+def test_who_looks_at_the_steps_does_not_cut_a_propagation_in_two(session, plane):
+    session.new_object()
+    session.add_point(1, plane, LEFT[1:])
+    before = len(session.state.done)
+    counts = {len(session.state.done) for _ in propagate(session, 1, seed=plane)}
+    assert counts == {before + 1}

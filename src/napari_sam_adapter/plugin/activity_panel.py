@@ -93,7 +93,7 @@ class ActivityPanel(QWidget):
         state : PluginState
             What is going on.
         """
-        busy = state.phase is not Phase.READY
+        busy = state.is_busy
         self.stop.setEnabled(busy)
         if state.phase is not Phase.SEGMENTING:
             self._patience.stop()

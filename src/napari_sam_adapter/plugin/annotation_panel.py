@@ -86,7 +86,7 @@ class AnnotationPanel(QWidget):
         state : PluginState
             What is going on.
         """
-        busy = state.phase is not Phase.READY
+        busy = state.is_busy
         self.setEnabled(state.has_image or busy)
         self.positive.setChecked(state.positive)
         self.negative.setChecked(not state.positive)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.predictions import MaskCandidate
+    from napari_sam_adapter.volume.first_look import FirstLook
     from napari_sam_adapter.volume.plane import Plane
 
 COLOURS = ("#ffd23f", "#3fd2ff", "#ff8ad8")
@@ -57,6 +58,7 @@ class CandidateChoice(Feature):
         )
         controller.updated.connect(self._look_soon)
         controller.state.events.tool.connect(self._look_soon)
+        controller.segmenter.glimpsed.connect(self._show_first_look)
         controller.closed.connect(self._close)
 
     @reporting
@@ -135,6 +137,20 @@ class CandidateChoice(Feature):
         )
         state.chosen = session.chosen_candidate(workspace.object_id, plane)
         self.overlay.show(workspace.frame, plane, masks)
+
+    def _show_first_look(self, workspace: Workspace, look: FirstLook) -> None:
+        """Show what one window shows of the object, until the answer comes."""
+        if workspace is not self._controller.workspace:
+            return
+        session, plane = workspace.session, look.request.plane
+        if workspace.plane_or_none() != plane or not session.is_current(look.request):
+            return
+        if self._timer.isActive():  # else it would take away what is shown here
+            self._timer.stop()
+            self._look()
+        best = session.preferred(look.prediction)
+        self.overlay.show(workspace.frame, plane, [best.mask], best.box, is_filled=True)
+        self._shown = None
 
     def _show_nothing(self) -> None:
         self._controller.state.choices = ()

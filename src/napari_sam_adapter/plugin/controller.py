@@ -49,6 +49,8 @@ class Controller:
     """Emitted when the image, its session, or the plane in view may have changed."""
     workspace_opened = Signal(Workspace)
     """Emitted once for every image that is taken into use."""
+    stopped = Signal()
+    """Emitted when the user stops what is running."""
     closed = Signal()
     """Emitted when the widget goes: let go of the viewer."""
 
@@ -184,7 +186,8 @@ class Controller:
         self._segmenter.propagate(self.in_use())
 
     def stop(self) -> None:
-        """Stop what is running: loading, a click, or a propagation."""
+        """Stop what is running: loading, a click, a propagation, or a split."""
+        self.stopped.emit()
         self._segmenter.stop()
         self.update()
 

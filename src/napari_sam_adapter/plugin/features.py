@@ -25,6 +25,7 @@ from napari_sam_adapter.plugin.safekeeping import Safekeeping
 from napari_sam_adapter.plugin.series_panel import SeriesPanel
 from napari_sam_adapter.plugin.series_run import SeriesRun
 from napari_sam_adapter.plugin.session_panel import SessionPanel
+from napari_sam_adapter.plugin.splitting_run import SplittingRun
 from napari_sam_adapter.plugin.state import NO_ADAPTER
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import TrainingRun
@@ -112,7 +113,9 @@ def prompt_feature(controller: Controller) -> tuple[CandidateChoice, PromptPanel
 def object_feature(controller: Controller) -> tuple[ObjectEditing, ObjectPanel]:
     """List and edit whole objects."""
     panel = ObjectPanel()
-    return ObjectEditing(controller, panel), panel
+    editing = ObjectEditing(controller, panel)
+    SplittingRun(controller, editing)
+    return editing, panel
 
 
 def volume_feature(controller: Controller) -> tuple[VolumeReview, VolumePanel]:

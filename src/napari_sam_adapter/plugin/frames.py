@@ -27,6 +27,8 @@ BREATH = 10
 """Milliseconds between the frame and what waits for it."""
 LONGEST_WAIT = 80
 """Milliseconds after which the canvas is drawn though there is no mask yet."""
+TURN = 1
+"""Milliseconds for which the canvas waits so that other events get their turn."""
 
 
 class Frames:
@@ -48,15 +50,14 @@ class Frames:
         self._canvas: QOpenGLWidget | None = None
         self._is_expecting = False
         self._wait, self._soon = QTimer(), QTimer()
-        for timer, delay, action in (
-            (self._wait, LONGEST_WAIT, self._go_on),
-            (self._soon, BREATH, self.mask_shown.emit),
-        ):
-            timer.setSingleShot(True)
-            timer.setInterval(delay)
-            timer.timeout.connect(action)
+        self._wait.setSingleShot(True)
+        self._wait.timeout.connect(self._go_on)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(BREATH)
+        self._soon.timeout.connect(self.mask_shown.emit)
         segmenter.asked.connect(self._on_asked)
         segmenter.answered.connect(self._on_answered)
+        segmenter.glimpsed.connect(self.give_turn, max_args=0)
 
     def close(self) -> None:
         """Draw what was held back, and tell nothing more."""
@@ -70,14 +71,28 @@ class Frames:
         if len(points):
             row, column = points[-1].tolist()
             near = Focus(row, column, request.prompts.reduction)
+        is_here = request.predictor.is_here(request.plane, near)
+        self._hold(LONGEST_WAIT if is_here else TURN)
+
+    def give_turn(self) -> None:
+        """Let other events come between what is done now and the next frame.
+
+        To change a layer and to draw it are both long; one after the other they would
+        keep the window from answering.
+        """
+        if not self._wait.isActive():
+            self._hold(TURN)
+
+    def _hold(self, wait: int) -> None:
         canvas = self._find_canvas()
-        if canvas is not None and request.predictor.is_here(request.plane, near):
-            canvas.setUpdatesEnabled(False)
-            self._wait.start()
+        if canvas is not None:
+            with contextlib.suppress(RuntimeError):  # Qt has deleted it
+                canvas.setUpdatesEnabled(False)
+            self._wait.start(wait)
 
     def _on_answered(self) -> None:
         self._is_expecting = self._find_canvas() is not None
-        self._go_on()
+        self._hold(TURN)
 
     def _go_on(self) -> None:
         stop_for_good(self._wait)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import SamAdapterError
@@ -124,10 +125,13 @@ class HoverPreview:
         Whose images and network are used.
     """
 
+    drawing = Signal()
+    """Emitted before a preview is put on the canvas."""
+
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._state = controller.state
-        self.overlay = MaskOverlay(controller.viewer, "SAM preview", [COLOUR], True)
+        self.overlay = MaskOverlay(controller.viewer, "SAM preview", [COLOUR])
         self._queue = controller.segmenter.queue
         self._wanted: Wish | None = None
         self._computed: Wish | None = None
@@ -251,7 +255,9 @@ class HoverPreview:
         wish, prediction = found
         workspace = wish.workspace
         best = workspace.session.preferred(prediction)
-        self.overlay.show(workspace.frame, wish.request.plane, [best.mask], best.box)
+        plane = wish.request.plane
+        self.drawing.emit()
+        self.overlay.show(workspace.frame, plane, [best.mask], best.box, is_filled=True)
 
     def _on_error(self, error: SamAdapterError) -> None:
         """Say nothing: the same error comes with the click."""

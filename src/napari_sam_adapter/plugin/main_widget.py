@@ -202,6 +202,7 @@ class SegmentAnythingWidget(QWidget):
         self.comparison_state.events.connect(self._show_states)
         self.controller.updated.connect(self._show_volume)
         self.mouse_ahead.looked.connect(self.preview.look_again)
+        self.preview.drawing.connect(self.frames.give_turn)
         self.frames.mask_shown.connect(self.candidates.on_mask_shown)
         self.controller.closed.connect(self.frames.close)
         self.state.events.connect(self._show_states)

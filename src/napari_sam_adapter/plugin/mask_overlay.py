@@ -48,22 +48,13 @@ class MaskOverlay:
         Of the layer.
     colours : sequence of str
         One for the outline of each mask, as ``"#rrggbb"``.
-    is_filled : bool
-        Whether the inside of the first mask is tinted.
     """
 
-    def __init__(
-        self,
-        viewer: ViewerModel,
-        name: str,
-        colours: Sequence[str],
-        is_filled: bool = False,
-    ) -> None:
+    def __init__(self, viewer: ViewerModel, name: str, colours: Sequence[str]) -> None:
         self.layer: Labels | None = None
         self._start = 0, 0
         self._viewer = viewer
         self._name = name
-        self._is_filled = is_filled
         self._colours: dict[int | None, str] = {None: "transparent"}
         self._colours[FILL] = f"{colours[0]}{round(255 * FILL_OPACITY):02x}"
         for number, colour in enumerate(colours):
@@ -100,6 +91,7 @@ class MaskOverlay:
         plane: Plane,
         masks: Sequence[Mask],
         box: Box | None = None,
+        is_filled: bool = False,
     ) -> None:
         """Show masks on a plane instead of those before.
 
@@ -113,6 +105,8 @@ class MaskOverlay:
             The first lies on top.
         box : (row_start, column_start, row_stop, column_stop) or None
             Half-open: no mask has pixels outside. None where nothing is known.
+        is_filled : bool
+            Whether the inside of the first mask is tinted.
         """
         box = bounding_box(np.logical_or.reduce(masks)) if box is None else box
         top, left, bottom, right = box
@@ -120,7 +114,7 @@ class MaskOverlay:
             self.hide()
             return
         shape = masks[0].shape
-        pixels = self._draw([mask[top:bottom, left:right] for mask in masks])
+        pixels = _drawn([mask[top:bottom, left:right] for mask in masks], is_filled)
         layer = self._layer_for(image, plane, pixels.shape, shape)
         height, width = (layer.data.shape[axis] for axis in plane.axes)
         self._start = start = (
@@ -145,17 +139,6 @@ class MaskOverlay:
         layer, self.layer = self.layer, None
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
-
-    def _draw(self, masks: Sequence[Mask]) -> npt.NDArray[np.uint8]:
-        pixels = np.zeros(masks[0].shape, dtype=np.uint8)
-        if self._is_filled:
-            pixels[masks[0]] = FILL
-        width = max(1, round(max(pixels.shape) / LINES_ACROSS))
-        for number in reversed(range(len(masks))):
-            mask = np.pad(masks[number], 1)
-            inside = ndimage.binary_erosion(mask, iterations=width)
-            pixels[(mask & ~inside)[1:-1, 1:-1]] = FIRST_LINE + number
-        return pixels
 
     def _layer_for(
         self,
@@ -193,6 +176,18 @@ class MaskOverlay:
         # The tool in hand stays in hand.
         self._viewer.layers.selection.active = active
         return layer
+
+
+def _drawn(masks: Sequence[Mask], is_filled: bool) -> npt.NDArray[np.uint8]:
+    pixels = np.zeros(masks[0].shape, dtype=np.uint8)
+    if is_filled:
+        pixels[masks[0]] = FILL
+    width = max(1, round(max(pixels.shape) / LINES_ACROSS))
+    for number in reversed(range(len(masks))):
+        mask = np.pad(masks[number], 1)
+        inside = ndimage.binary_erosion(mask, iterations=width)
+        pixels[(mask & ~inside)[1:-1, 1:-1]] = FIRST_LINE + number
+    return pixels
 
 
 def _start_of(first: int, end: int, room: int, length: int, present: int) -> int:

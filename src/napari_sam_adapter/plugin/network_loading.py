@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.plugin.state import ModelChoice
+from napari_sam_adapter.plugin.torch_import import torch_on_its_way
 from napari_sam_adapter.plugin.weights_state import check_here
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def load_from_disk(choice: ModelChoice) -> Predictor:
         If something has to be downloaded first, or a file cannot be used.
     """
     check_here(choice)
-    from napari_sam_adapter.inference.loading import load_predictor
-
+    with torch_on_its_way():
+        from napari_sam_adapter.inference.loading import load_predictor
     return load_predictor(
         choice.model,
         adapter=choice.adapter,

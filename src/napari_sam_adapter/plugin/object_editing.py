@@ -21,7 +21,6 @@ from napari_sam_adapter.volume.object_edits import (
     ReopenObject,
     SetClass,
     SetOverlapRule,
-    SplitObject,
     UnlockObject,
 )
 
@@ -57,7 +56,6 @@ class ObjectEditing(Feature):
             "reopen_object": self.reopen,
             "lock_objects": self.switch_lock,
             "merge_objects": self.merge,
-            "split_object": self.split,
             "delete_objects": self.delete,
         }
         controller.add_commands(commands)
@@ -93,7 +91,7 @@ class ObjectEditing(Feature):
     @reporting
     def jump(self) -> None:
         """Show the object under work."""
-        self._jump_to(self._one())
+        self._jump_to(self.one())
 
     @reporting
     def jump_to(self, object_id: int) -> None:
@@ -109,7 +107,7 @@ class ObjectEditing(Feature):
     @reporting
     def reopen(self) -> None:
         """Work on a finished object again, with its prompts."""
-        object_id = self._one()
+        object_id = self.one()
         self._apply(ReopenObject(object_id))
         self._jump_to(object_id)
         self._say(f"Object {object_id} is open again.")
@@ -124,7 +122,7 @@ class ObjectEditing(Feature):
             for object_id in objects
         ]
         self._apply(*edits)
-        self._say(f"{_named(objects)}: {'unlocked' if locked else 'locked'}.")
+        self._say(f"{named(objects)}: {'unlocked' if locked else 'locked'}.")
 
     @reporting
     def merge(self) -> None:
@@ -134,16 +132,7 @@ class ObjectEditing(Feature):
         first = workspace.object_id if workspace.object_id in objects else objects[0]
         self._apply(MergeObjects((first, *(i for i in objects if i != first))))
         self._choose(first)
-        self._say(f"{_named(objects)}: now object {first}.")
-
-    @reporting
-    def split(self) -> None:
-        """Make an object of every piece of the selected one, or cut it at its waist."""
-        object_id = self._one()
-        before = set(self._session.object_ids)
-        self._apply(SplitObject(object_id, self._session.spacing))
-        new = sorted(set(self._session.object_ids) - before)
-        self._say(f"Object {object_id} was split: {_named(tuple(new))} new.")
+        self._say(f"{named(objects)}: now object {first}.")
 
     @reporting
     def delete(self) -> None:
@@ -151,7 +140,7 @@ class ObjectEditing(Feature):
         objects = self._several()
         self._apply(*(DeleteObject(object_id) for object_id in objects))
         self._choose(self._controller.in_use().next_id)
-        self._say(f"{_named(objects)}: deleted. Undo brings them back.")
+        self._say(f"{named(objects)}: deleted. Undo brings them back.")
 
     @reporting
     def rename(self, object_id: int, name: str) -> None:
@@ -237,7 +226,19 @@ class ObjectEditing(Feature):
             workspace.session.objects.summary(object_id)
         return objects
 
-    def _one(self) -> int:
+    def one(self) -> int:
+        """Return the one selected object, or the one under work.
+
+        Returns
+        -------
+        int
+            The object.
+
+        Raises
+        ------
+        SessionError
+            If several are selected, or there is none.
+        """
         objects = self._several()
         if len(objects) != 1:
             raise SessionError(
@@ -295,7 +296,19 @@ def _voxel_to_look_at(workspace: Workspace, object_id: int) -> tuple[int, ...]:
     return session.objects.voxel_to_look_at(object_id)
 
 
-def _named(object_ids: tuple[int, ...]) -> str:
+def named(object_ids: tuple[int, ...]) -> str:
+    """Return how a message calls objects.
+
+    Parameters
+    ----------
+    object_ids : tuple of int
+        Not empty.
+
+    Returns
+    -------
+    str
+        Their numbers; of many the first ones.
+    """
     few = ", ".join(map(str, object_ids[:5]))
     more = f" and {len(object_ids) - 5} more" if len(object_ids) > 5 else ""
     return f"Object{'s' * (len(object_ids) > 1)} {few}{more}"

@@ -22,6 +22,7 @@ from napari_sam_adapter.plugin.state import (
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.travel import Travel
 from napari_sam_adapter.plugin.waiting_clicks import WaitingClicks
+from napari_sam_adapter.volume.first_look import FirstLook, compute_in_looks
 from napari_sam_adapter.volume.results import MaskRequest
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Segmenter:
 
     asked = Signal(MaskRequest)
     """Emitted with every click that waits for its answer."""
+    glimpsed = Signal(object, FirstLook)
+    """Emitted with a workspace and what is seen there before the answer."""
     answered = Signal()
     """Emitted when an answer was taken over and painted, or dropped."""
 
@@ -280,16 +283,19 @@ class Segmenter:
                 owner=workspace,
                 key=request,
                 priority=Priority.CLICK,
-                steps=self._clicks.answers(request, session.compute),
+                steps=self._clicks.answers(request, compute_in_looks),
                 on_result=partial(self._take_over, workspace),
                 on_error=self._report,
             )
         )
 
     def _take_over(
-        self, workspace: Workspace, result: PlaneResult | JointResult
+        self, workspace: Workspace, result: FirstLook | PlaneResult | JointResult
     ) -> None:
-        self._pause.when_still(workspace, partial(self._commit, workspace, result))
+        if isinstance(result, FirstLook):
+            self.glimpsed.emit(workspace, result)
+        else:
+            self._pause.when_still(workspace, partial(self._commit, workspace, result))
 
     def _commit(self, workspace: Workspace, result: PlaneResult | JointResult) -> None:
         """Take a result over; the session drops what is stale."""

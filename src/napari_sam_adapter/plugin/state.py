@@ -204,6 +204,8 @@ class PluginState:
     ----------
     phase : Phase
         What is going on.
+    is_splitting : bool
+        Whether the pieces of an object are being looked for.
     images : tuple of Image
         The image layers of the viewer.
     image : Image or None
@@ -247,6 +249,7 @@ class PluginState:
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
     phase: Phase = Phase.READY
+    is_splitting: bool = False
     images: tuple[Image, ...] = ()
     image: Image | None = None
     tool: Tool = Tool.NONE
@@ -267,6 +270,11 @@ class PluginState:
     can_redo: bool = False
     progress: Progress = Progress()
     message: Message = Message()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something to stop."""
+        return self.phase is not Phase.READY or self.is_splitting
 
     @property
     def has_image(self) -> bool:

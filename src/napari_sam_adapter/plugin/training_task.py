@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import SamAdapterError, TrainingError
 from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.plugin.torch_import import torch_on_its_way
 from napari_sam_adapter.volume.planes import Plane
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress | None]:
     TrainingError
         If no slice can be used, or training cannot go on.
     """
-    from napari_sam_adapter.training.adapter_training import train_adapter
-    from napari_sam_adapter.training.config import TrainingConfig
+    with torch_on_its_way():
+        from napari_sam_adapter.training.adapter_training import train_adapter
+        from napari_sam_adapter.training.config import TrainingConfig
 
     samples: list[Sample] = []
     left_out: list[str] = []

@@ -10,6 +10,7 @@ from napari_sam_adapter.volume.together import can_share, compute_together
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from napari_sam_adapter.volume.first_look import FirstLook
     from napari_sam_adapter.volume.results import JointResult, MaskRequest, PlaneResult
 
 
@@ -44,8 +45,10 @@ class WaitingClicks:
             self._waiting = [request for request in self._waiting if request in keys]
 
     def answers(
-        self, request: MaskRequest, compute: Callable[[MaskRequest], PlaneResult]
-    ) -> Iterator[PlaneResult | JointResult]:
+        self,
+        request: MaskRequest,
+        compute: Callable[[MaskRequest], Iterator[FirstLook | PlaneResult]],
+    ) -> Iterator[FirstLook | PlaneResult | JointResult]:
         """Answer a request, and all that can share its pass.
 
         Parameters
@@ -57,14 +60,15 @@ class WaitingClicks:
 
         Yields
         ------
-        PlaneResult or JointResult
-            One; nothing if the request was answered with an earlier one, or replaced.
+        FirstLook, PlaneResult or JointResult
+            One result, maybe after first looks; nothing if the request was answered
+            with an earlier one, or replaced.
         """
         group = self._take(request)
         if len(group) > 1:
             yield compute_together(group)
         elif group:
-            yield compute(request)
+            yield from compute(request)
 
     def _take(self, request: MaskRequest) -> list[MaskRequest]:
         with self._lock:

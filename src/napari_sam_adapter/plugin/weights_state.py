@@ -13,6 +13,7 @@ from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message, ModelChoice
+from napari_sam_adapter.plugin.torch_import import torch_on_its_way
 from napari_sam_adapter.weight_store.downloading import download
 from napari_sam_adapter.weight_store.entries import Entry, Kind, entries, find_entry
 from napari_sam_adapter.weight_store.folder import cache_folder, used_bytes
@@ -119,7 +120,8 @@ def import_from_disk(
     Entry
         What the name stands for.
     """
-    from napari_sam_adapter.inference.weights import import_weights
+    with torch_on_its_way():
+        from napari_sam_adapter.inference.weights import import_weights
 
     return import_weights(path, name, base, preprocessing)
 
@@ -143,8 +145,9 @@ def export_to_disk(entry: Entry, path: Path, layout: str) -> None:
     OutputError
         If the file cannot be written.
     """
-    from napari_sam_adapter.inference.weights import export_weights
-    from napari_sam_adapter.model.adapter_header import read_adapter_header
+    with torch_on_its_way():
+        from napari_sam_adapter.inference.weights import export_weights
+        from napari_sam_adapter.model.adapter_header import read_adapter_header
 
     model, adapter = entry.name, None
     if entry.kind is Kind.ADAPTER:

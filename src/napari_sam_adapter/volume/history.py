@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from napari_sam_adapter.volume.changes import PackedChange
     from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
@@ -70,25 +70,26 @@ class Step:
         ]
         return sum(answer.nbytes for answer in answers)
 
-    def followed_by(self, later: Step) -> Step:
-        """Return both steps as one.
+    def followed_by(self, *later: Step) -> Step:
+        """Return this step and later ones as one.
 
         Parameters
         ----------
-        later : Step
-            What happened after this one.
+        *later : Step
+            What happened after this one, in order.
 
         Returns
         -------
         Step
-            Before from this step, after from the later one.
+            Before from this step, after from the last one.
         """
+        steps = self, *later
         return replace(
             self,
-            objects=_chain(self.objects, later.objects),
-            records=_chain(self.records, later.records),
-            changes=self.changes + later.changes,
-            preference=_join(self.preference, later.preference),
+            objects=_chain(step.objects for step in steps),
+            records=_chain(step.records for step in steps),
+            changes=tuple(change for step in steps for change in step.changes),
+            preference=reduce(_join, (step.preference for step in steps)),
         )
 
     def inverted(self) -> Step:
@@ -144,11 +145,31 @@ class Step:
 
 
 class History:
-    """Steps that can be undone, and undone steps that can be redone."""
+    """Steps that can be undone, and undone steps that can be redone.
+
+    The parts of a propagation are made one step when somebody looks at the steps: to
+    do that with each part would take the longer the more there are.
+    """
 
     def __init__(self) -> None:
-        self.done: deque[Step] = deque(maxlen=MOST_STEPS)
+        self._done: deque[Step] = deque(maxlen=MOST_STEPS)
+        self._parts: list[Step] = []
+        self._bytes_of_parts = 0
         self.undone: list[Step] = []
+
+    @property
+    def done(self) -> deque[Step]:
+        """Steps that can be undone, the last one at the end."""
+        if self._parts:
+            first, *later = self._parts
+            self._parts, self._bytes_of_parts = [], 0
+            self._done.append(first.followed_by(*later))
+        return self._done
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return bool(self._parts or self._done)
 
     def push(self, step: Step) -> None:
         """Add a step; what was undone is lost.
@@ -159,9 +180,10 @@ class History:
             Joins the step before if both belong to one propagation.
         """
         self.undone.clear()
-        if step.propagation and self.done and self._is_open(step.propagation):
-            step = self.done.pop().followed_by(step)
-        self.done.append(step)
+        if step.propagation:
+            self._add_part(step)
+        else:
+            self.done.append(step)
         self._forget_oldest()
 
     def attach(self, step: Step, key: Key) -> None:
@@ -192,13 +214,18 @@ class History:
                 break
         self.done.append(step)
 
-    def _is_open(self, propagation: int) -> bool:
-        return self.done[-1].propagation == propagation
+    def _add_part(self, step: Step) -> None:
+        if not self._parts or self._parts[-1].propagation != step.propagation:
+            is_open = self.done and self.done[-1].propagation == step.propagation
+            self._parts = [self.done.pop()] if is_open else []
+            self._bytes_of_parts = sum(part.nbytes for part in self._parts)
+        self._parts.append(step)
+        self._bytes_of_parts += step.nbytes
 
     def _forget_oldest(self) -> None:
-        total = sum(step.nbytes for step in self.done)
-        while total > MOST_BYTES and len(self.done) > FEWEST_STEPS:
-            total -= self.done.popleft().nbytes
+        total = sum(step.nbytes for step in self._done) + self._bytes_of_parts
+        while total > MOST_BYTES and len(self._done) > FEWEST_STEPS:
+            total -= self._done.popleft().nbytes
 
     def _slip_under_undone(self, step: Step) -> None:
         for number in reversed(range(len(self.undone))):
@@ -216,9 +243,10 @@ def _join(
 
 
 def _chain(
-    earlier: Mapping[Name, Transition[Record]], later: Mapping[Name, Transition[Record]]
+    steps: Iterable[Mapping[Name, Transition[Record]]],
 ) -> dict[Name, Transition[Record]]:
-    chained = dict(earlier)
-    for name, (before, after) in later.items():
-        chained[name] = chained.get(name, (before, after))[0], after
+    chained: dict[Name, Transition[Record]] = {}
+    for step in steps:
+        for name, (before, after) in step.items():
+            chained[name] = chained.get(name, (before, after))[0], after
     return chained

@@ -199,7 +199,9 @@ def edit_to_json(entry: Entry) -> dict[str, Any]:
         ``"kind"`` and one value per field.
     """
     values = {
-        field.name: _to_json(getattr(entry, field.name)) for field in fields(entry)
+        field.name: _to_json(getattr(entry, field.name))
+        for field in fields(entry)
+        if field.metadata.get("recorded", True)
     }
     return {"kind": type(entry).__name__, **values}
 

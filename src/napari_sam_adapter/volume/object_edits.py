@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.volume.piece_search import FoundPieces
+
+UNRECORDED = MappingProxyType({"recorded": False})
+"""Of a field that a journal leaves out, because a replay finds it again."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +118,15 @@ class SplitObject:
         An object in at least two pieces or with a waist, not locked.
     spacing : tuple of float or None
         Distance between neighbouring voxels along each axis, for the waist; None for 1.
+    found : FoundPieces or None
+        Its pieces, if they were looked for ahead; no part of a journal.
     """
 
     object_id: int
     spacing: tuple[float, ...] | None = None
+    found: FoundPieces | None = field(
+        default=None, compare=False, repr=False, metadata=UNRECORDED
+    )
 
 
 @dataclass(frozen=True)

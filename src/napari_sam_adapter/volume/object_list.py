@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.performing_objects import require_unlocked
+from napari_sam_adapter.volume.piece_search import PieceSearch
 from napari_sam_adapter.volume.plane import numbered_plane
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.objects import PlaneRecord
 
@@ -163,6 +167,31 @@ class ObjectList:
         nearest = np.argmin(((own - own.mean(axis=0)) ** 2).sum(axis=1))
         row, column = own[nearest].tolist()
         return (*plane.position, top + row, left + column)
+
+    def piece_search(
+        self, object_id: int, spacing: Sequence[float] | None = None
+    ) -> PieceSearch:
+        """Return what a worker needs to look for the pieces of an object.
+
+        Parameters
+        ----------
+        object_id : int
+            One that may be split.
+        spacing : sequence of float or None
+            As for `SplitObject`, which takes what is found.
+
+        Returns
+        -------
+        PieceSearch
+            Of the object as it is now.
+
+        Raises
+        ------
+        SessionError
+            If there is no such object, or it is locked.
+        """
+        require_unlocked(self._document, object_id)
+        return PieceSearch.begin(self._document, object_id, spacing)
 
 
 def _confidence(record: PlaneRecord) -> float | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.document import OVERLAP_RULES
 from napari_sam_adapter.volume.object_edits import (
     LockObject,
@@ -23,17 +22,15 @@ from napari_sam_adapter.volume.object_edits import (
 )
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
 from napari_sam_adapter.volume.packing import slices_of
-from napari_sam_adapter.volume.plane import Plane, numbered_plane
-from napari_sam_adapter.volume.splitting import largest_first, pieces_of
+from napari_sam_adapter.volume.piece_search import PieceSearch, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy.typing as npt
 
     from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.draft import Draft
+    from napari_sam_adapter.volume.plane import Plane
 
 DescribingEdit: TypeAlias = (
     RenameObject | SetClass | LockObject | UnlockObject | ReopenObject
@@ -115,7 +112,7 @@ def delete_object(draft: Draft, object_id: int) -> None:
         If there is no such object, or it is locked.
     """
     require_unlocked(draft.document, object_id)
-    for plane, box in _parts(draft.document, object_id):
+    for plane, box in parts_of(draft.document, object_id):
         part = _view(draft.document, plane, box)
         after = np.where(part == object_id, 0, part)
         draft.write(object_id, plane, after, box[:2])
@@ -170,7 +167,7 @@ def _merge(draft: Draft, object_ids: tuple[int, ...]) -> None:
         require_unlocked(draft.document, object_id)
     first, *others = several
     for other in others:
-        for plane, box in _parts(draft.document, other):
+        for plane, box in parts_of(draft.document, other):
             own = _view(draft.document, plane, box) == other
             _give(draft, plane, box, own, first)
         _forget(draft, other)
@@ -179,35 +176,26 @@ def _merge(draft: Draft, object_ids: tuple[int, ...]) -> None:
 def _split(draft: Draft, edit: SplitObject) -> None:
     document, object_id = draft.document, edit.object_id
     record = require_unlocked(document, object_id)
-    parts = list(_parts(document, object_id))
-    region = _region(parts, document.labels.ndim)
-    spacing = check_spacing(edit.spacing, document.labels.ndim)
-    pieces = pieces_of(document.labels[region] == object_id, spacing)
-    order = largest_first(pieces)
-    if len(order) < 2:
+    found = edit.found
+    if found is None:
+        found = PieceSearch.begin(document, object_id, edit.spacing).find()
+    elif not found.fits(document, object_id):
+        raise SessionError(
+            f"Expected object {object_id} as it was when its pieces were looked for, "
+            "got one that was changed meanwhile. Split it again."
+        )
+    if found.count < 2:
         raise SessionError(
             "Expected an object in several pieces or with a waist, got object "
-            f"{object_id} in {len(order)}. Erase a line between them first."
+            f"{object_id} in {found.count}. Erase a line between them first."
         )
-    number_of = np.zeros(pieces.max() + 1, np.int64)
-    number_of[order] = [object_id, *_next_numbers(document, len(order) - 1)]
-    for new_id in number_of[order[1:]].tolist():
+    new_ids = _next_numbers(document, found.count - 1)
+    for new_id in new_ids:
         draft.set_object(new_id, ObjectRecord(record.accepted, "", record.class_name))
-    numbers = number_of[pieces]
-    for plane, box in parts:
-        here = _inside(numbers, region, plane, box)
-        for new_id in np.unique(here[(here != object_id) & (here > 0)]).tolist():
-            _give(draft, plane, box, here == new_id, new_id, object_id)
-
-
-def _region(parts: list[tuple[Plane, Box]], ndim: int) -> tuple[slice, ...]:
-    if not parts:
-        return (slice(0, 0),) * ndim
-    places = np.array([plane.position for plane, _ in parts]).reshape(len(parts), -1)
-    boxes = np.array([box for _, box in parts])
-    starts = [*places.min(axis=0), *boxes[:, :2].min(axis=0)]
-    stops = [*(places.max(axis=0) + 1), *boxes[:, 2:].max(axis=0)]
-    return tuple(slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True))
+    for plane, box in parts_of(document, object_id):
+        here = found.on(plane, box)
+        for piece in np.unique(here[here > 1]).tolist():
+            _give(draft, plane, box, here == piece, new_ids[piece - 2], object_id)
 
 
 def _next_numbers(document: Document, count: int) -> list[int]:
@@ -219,20 +207,6 @@ def _next_numbers(document: Document, count: int) -> list[int]:
             "Use labels of a larger integer type for more objects."
         )
     return list(range(first, first + count))
-
-
-def _inside(
-    numbers: npt.NDArray[np.int64],
-    region: tuple[slice, ...],
-    plane: Plane,
-    box: Box,
-) -> npt.NDArray[np.int64]:
-    leading = zip(plane.position, region[:-2], strict=True)
-    index: list[int | slice] = [place - axis.start for place, axis in leading]
-    row, column = region[-2].start, region[-1].start
-    index += [slice(box[0] - row, box[2] - row)]
-    index += [slice(box[1] - column, box[3] - column)]
-    return numbers[tuple(index)]
 
 
 def _give(
@@ -251,12 +225,6 @@ def _give(
         if object_id is not None:
             record = draft.document.record(object_id, plane)
             draft.set_record(object_id, plane, record.with_painted(pixels, box, shape))
-
-
-def _parts(document: Document, object_id: int) -> Iterator[tuple[Plane, Box]]:
-    """Yield the planes on which an object is, with a box around it."""
-    for number, part in document.ledger.parts(object_id).items():
-        yield numbered_plane(document.labels.shape, number), part.box
 
 
 def _view(document: Document, plane: Plane, box: Box) -> npt.NDArray[np.integer[Any]]:

@@ -84,7 +84,7 @@ class ReadableLabels:
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to take back."""
-        return bool(self._document.history.done)
+        return self._document.history.can_undo
 
     @property
     def can_redo(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -87,18 +87,26 @@ def _grown(
     return grown
 
 
-def largest_first(pieces: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
-    """Return the numbers of pieces by size.
+def pieces_by_size(
+    pixels: npt.NDArray[np.bool_], spacing: Sequence[float]
+) -> npt.NDArray[np.int32]:
+    """Give the pieces of an object numbers, the largest first.
 
     Parameters
     ----------
-    pieces : int32 array
-        From `pieces_of`.
+    pixels : bool array
+        The object, with nothing else.
+    spacing : sequence of float
+        Distance between neighbours along each axis.
 
     Returns
     -------
-    (N,) int array
-        The largest first; of equal ones the lower number.
+    int32 array
+        As of `pieces_of`; 1 in the largest piece, of equal ones in that of the lower
+        number.
     """
-    counts = np.bincount(pieces.ravel())[1:]
-    return np.argsort(-counts, kind="stable") + 1
+    pieces = pieces_of(pixels, spacing)
+    counts = np.bincount(pieces.ravel(), minlength=1)[1:]
+    places = np.zeros(len(counts) + 1, np.int32)
+    places[np.argsort(-counts, kind="stable") + 1] = np.arange(1, len(counts) + 1)
+    return places[pieces]

@@ -1,0 +1,90 @@
+"""Split an object while the window goes on: its pieces are looked for by a worker."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.object_editing import named
+from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.state import Message
+from napari_sam_adapter.plugin.stroke_pause import StrokePause
+from napari_sam_adapter.volume.object_edits import SplitObject
+from napari_sam_adapter.volume.piece_search import PieceSearch
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.object_editing import ObjectEditing
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.piece_search import FoundPieces
+
+
+class SplittingRun(Feature):
+    """The command that splits an object; it has a thread of its own beside clicks.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose images are used.
+    objects : ObjectEditing
+        Who knows which object is meant.
+    """
+
+    def __init__(self, controller: Controller, objects: ObjectEditing) -> None:
+        super().__init__(controller)
+        self._objects = objects
+        self._state = controller.state
+        self._queue = JobQueue(self._show, mostly_waits=True)
+        self._pause = StrokePause()
+        controller.add_commands({"split_object": self.start})
+        controller.stopped.connect(self.stop)
+        controller.closed.connect(self._queue.close)
+        controller.closed.connect(self._pause.close)
+
+    @reporting
+    def start(self) -> None:
+        """Make an object of every piece of the selected one, or cut it at its waist."""
+        workspace, object_id = self._controller.in_use(), self._objects.one()
+        session = workspace.session
+        search = session.objects.piece_search(object_id, session.spacing)
+        self._say(f"Looking for the pieces of object {object_id} ...")
+        self._queue.submit(
+            Job(
+                owner=workspace,
+                key="split",
+                priority=Priority.VIEW,
+                steps=map(PieceSearch.find, (search,)),
+                on_result=partial(self._on_found, workspace),
+                on_error=self.report,
+            )
+        )
+
+    def stop(self) -> None:
+        """Leave the object as it is."""
+        if self._queue.jobs:
+            self._queue.cancel(lambda job: True)
+            self._say("Stopped: the object is as it was.")
+
+    def _show(self) -> None:
+        self._state.is_splitting = bool(self._queue.jobs)
+
+    def _on_found(self, workspace: Workspace, found: FoundPieces) -> None:
+        self._pause.when_still(workspace, partial(self._split, workspace, found))
+
+    @reporting
+    def _split(self, workspace: Workspace, found: FoundPieces) -> None:
+        if workspace not in self._controller.workspaces:
+            return
+        session, object_id = workspace.session, found.object_id
+        before = set(session.object_ids)
+        try:
+            workspace.apply(SplitObject(object_id, session.spacing, found))
+        finally:
+            workspace.repaint()
+            self._controller.update()
+        new = sorted(set(session.object_ids) - before)
+        self._say(f"Object {object_id} was split: {named(tuple(new))} new.")
+
+    def _say(self, text: str) -> None:
+        self._state.message = Message(text)
