@@ -7,8 +7,9 @@ import json
 
 import numpy as np
 import pytest
+from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.image_io import open_image
 
@@ -122,7 +123,6 @@ def test_nifti_keeps_the_affine_of_the_file(make_scene, monkeypatch, tmp_path, t
     data = stack().T.copy() if turned else stack()
 
     def open_scan(viewer):
-        from napari.layers import Image
         from napari.layers._source import layer_source
 
         with layer_source(path=str(source)):
@@ -136,6 +136,27 @@ def test_nifti_keeps_the_affine_of_the_file(make_scene, monkeypatch, tmp_path, t
     written = nibabel.load(tmp_path / "out.nii.gz")
     np.testing.assert_allclose(written.affine, affine)
     np.testing.assert_array_equal(np.asarray(written.dataobj).T, stack() == 200)
+
+
+class UnreadableLabels(np.ndarray):
+    """Lie on a disk that is gone."""
+
+    def copy(self, order="C"):
+        raise OSError("the drive is gone")
+
+
+def test_labels_that_cannot_be_copied_do_not_keep_it_busy(make_scene, tmp_path):
+    scene = make_scene(None)
+    labels = np.zeros((64, 80), np.int32).view(UnreadableLabels)
+    image = Image(disks())
+    scene.controller.workspaces.starting_labels[image] = labels
+    scene.viewer.add_layer(image)
+    assert scene.labels is labels
+    with scene.qtbot.capture_exceptions() as errors:
+        scene.widget.exports.save(tmp_path / "out.tif")
+        finish(scene)
+    assert [str(error) for _, error, _ in errors] == ["the drive is gone"]
+    assert not scene.workspace.session._document.recordings
 
 
 def test_an_edit_right_after_the_command_is_not_in_the_file(

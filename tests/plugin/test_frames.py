@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
 
 @pytest.fixture
@@ -21,7 +21,24 @@ def scene(make_scene):
 
 
 def canvas(scene):
-    return scene.widget.window().findChild(QOpenGLWidget)
+    return mouse.canvas_of(scene.viewer).native
+
+
+def test_a_canvas_of_somebody_else_is_left_alone(make_scene):
+    others = []
+
+    def overlay(viewer):
+        others.append(QOpenGLWidget(mouse.canvas_of(viewer).native.window()))
+
+    scene = make_scene(disks(), before=overlay)
+    scene.press("use_points")
+    scene.click(RIGHT_DISK)
+    scene.predictor.gate.clear()
+    mouse.click(scene.viewer, LEFT_DISK)
+    assert others[0].updatesEnabled()
+    assert not canvas(scene).updatesEnabled()
+    scene.predictor.gate.set()
+    scene.settle()
 
 
 def test_the_canvas_waits_for_the_mask(scene):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from qtpy.QtCore import QTimer
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, corner_of, disks
+
+from napari_sam_adapter.plugin.mouse_ahead import REST
 
 SPOT = (150, 100)
 
@@ -51,7 +54,11 @@ def test_a_preview_comes_to_a_mouse_that_rests(scene):
     assert corner_of(scene.widget.preview.overlay.layer) == (142, 92)
 
 
-def test_nothing_is_encoded_without_the_point_tool(scene):
+def test_nobody_looks_ahead_without_the_point_tool(scene):
     scene.press("use_boxes")
+    looked, later = [], []
+    scene.widget.mouse_ahead.looked.connect(lambda: looked.append(1))
     mouse.move(scene.viewer, SPOT)
-    assert not scene.widget.mouse_ahead.is_waiting
+    QTimer.singleShot(2 * REST, lambda: later.append(1))
+    scene.qtbot.waitUntil(lambda: bool(later) and not scene.is_working())
+    assert not looked

@@ -13,6 +13,8 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, GatedPredictor, disks
 from napari_sam_adapter.image_io import open_image
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.planes import Plane, Volume
+from napari_sam_adapter.volume.window_search import first_side
+from napari_sam_adapter.volume.windows import all_windows
 
 FACTOR = 8
 """How much larger than `disks` the image is."""
@@ -237,6 +239,23 @@ def test_a_click_is_first_looked_at_in_the_level_in_view(scene, autosaves):
     predictor = ReducingDiskPredictor(image_size=64)
     again = replay(path, Volume(full, "zyx", levels=coarser), predictor)
     assert np.array_equal(again.labels, scene.labels)
+
+
+@pytest.mark.parametrize("zoomed", [1 / 16, 16], ids=["far", "near"])
+def test_all_slices_are_encoded_as_a_click_in_this_view_will_look_at_them(
+    scene, zoomed
+):
+    zoom(scene, zoomed)
+    scene.controller.do("encode_all")
+    scene.settle()
+    assert not scene.state.message.is_error
+    there = len(scene.predictor.encoded)
+    side = first_side(64, scene.workspace.level.reduction((1, 2)))
+    assert there <= SLICES * len(all_windows(SHAPE, side))
+    for z in range(SLICES):
+        plane = Plane((1, 2), (z,))
+        scene.workspace.session.encode_plane(plane, scene.workspace.focus())
+    assert len(scene.predictor.encoded) == there
 
 
 def test_at_a_level_the_view_is_counted_in_its_pixels(scene):

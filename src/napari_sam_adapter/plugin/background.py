@@ -39,8 +39,8 @@ class Priority(IntEnum):
     TRAINING = 10
 
 
-def _nothing() -> None:
-    """Do nothing."""
+def ignore(*_: object) -> None:
+    """Do nothing with a result, an error or an end."""
 
 
 @dataclass(eq=False)
@@ -71,7 +71,7 @@ class Job:
     steps: Iterator[Any]
     on_result: Callable[[Any], None]
     on_error: Callable[[SamAdapterError], None]
-    on_end: Callable[[], None] = _nothing
+    on_end: Callable[[], None] = ignore
     cancelled: bool = field(default=False, init=False)
     number: int = field(default=0, init=False)
 

@@ -156,7 +156,8 @@ def _task(workspace: Workspace, planes: tuple[Plane, ...]) -> EncodingTask:
     give_room(store)
     if not store.keeps:
         raise OutputError(f"Expected room for embeddings, got none. {MORE_ROOM}.")
-    return EncodingTask(session.volume, predictor, store, planes)
+    reduction = workspace.level.reduction(planes[0].axes)
+    return EncodingTask(session.volume, predictor, store, planes, reduction)
 
 
 def _is_current(workspace: Workspace, task: EncodingTask) -> bool:

@@ -42,12 +42,15 @@ class EncodingTask:
         Where embeddings are kept; it has a folder.
     planes : tuple of Plane
         In the order in which they are wanted.
+    reduction : float
+        As in `Prompts`: at which resolution they are in view.
     """
 
     volume: Volume
     predictor: PackingPredictor
     store: EmbeddingStore
     planes: tuple[Plane, ...]
+    reduction: float
 
     def steps(self) -> Iterator[EmbeddedPlane | Estimate | Pass]:
         """Encode, one pass at a time; for any thread.
@@ -64,7 +67,7 @@ class EncodingTask:
         """
         is_estimated, done = False, 0
         for step in embedding_steps(
-            self.volume, self.predictor, self.store, self.planes, batch=1
+            self.volume, self.predictor, self.store, self.planes, 1, self.reduction
         ):
             if self.store.problem:
                 raise OutputError(
@@ -81,7 +84,7 @@ class EncodingTask:
         folder = self.store.folder
         assert folder is not None  # else there is nothing to estimate
         shape = self.planes[0].shape(self.volume.shape)
-        windows = count_windows(shape, self.predictor.image_size)
+        windows = count_windows(shape, self.predictor.image_size, self.reduction)
         each = max(map(self.store.size_of, first.keys)) * windows
         estimate = Estimate(len(self.planes), each * len(self.planes), folder)
         if estimate.nbytes > self.store.budget:

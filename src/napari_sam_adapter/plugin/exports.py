@@ -14,7 +14,7 @@ from napari_sam_adapter.image_io import export_labels, open_image
 from napari_sam_adapter.image_io.exporting import check_export_path
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.image_io.tables import save_csv
-from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
@@ -24,11 +24,10 @@ from napari_sam_adapter.volume.measuring import Measuring, table_of
 from napari_sam_adapter.volume.snapshot import LabelsSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
@@ -103,9 +102,9 @@ class Exports(Feature):
     def __init__(self, controller: Controller, parent: QWidget) -> None:
         super().__init__(controller)
         self._parent = parent
-        self._queue = JobQueue(_nothing, mostly_waits=True)
+        self._queue = JobQueue(ignore, mostly_waits=True)
         self._pause = StrokePause()
-        self._copying = 0
+        self._held_back = 0
         controller.add_commands({"export": self.export, "measure": self.measure})
         controller.closed.connect(self._queue.close)
         controller.closed.connect(self._pause.close)
@@ -113,7 +112,7 @@ class Exports(Feature):
     @property
     def is_busy(self) -> bool:
         """Whether something is being written or measured."""
-        return bool(self._queue.jobs) or self._copying > 0
+        return bool(self._queue.jobs) or self._held_back > 0
 
     @reporting
     def export(self) -> None:
@@ -146,10 +145,9 @@ class Exports(Feature):
         workspace = self._controller.in_use()
         task = _task(workspace, path)
         self._say(f"Saving {path.name} ...")
-        self._copying += 1
         steps = map(LabelsSnapshot.copy, (task.labels,))
         on_copied = partial(self._when_copied, workspace, task)
-        self._start(steps, on_copied, partial(self._on_no_copy, task))
+        self._start(steps, on_copied, partial(_on_copy_end, task))
 
     @reporting
     def measure(self) -> None:
@@ -163,28 +161,26 @@ class Exports(Feature):
         self._start(steps, partial(self._on_measured, workspace, path))
 
     def _start(
-        self, steps: Iterator[Any], on_result: Any, on_error: Any = None
+        self,
+        steps: Iterator[Any],
+        on_result: Callable[[Any], None],
+        on_end: Callable[[], None] = ignore,
     ) -> None:
-        on_error = on_error or self.report
-        self._queue.submit(
-            Job(self, object(), Priority.VIEW, steps, on_result, on_error)
-        )
+        key, priority = object(), Priority.VIEW
+        job = Job(self, key, priority, steps, on_result, self.report, on_end)
+        self._queue.submit(job)
 
     def _when_copied(
         self, workspace: Workspace, task: ExportTask, snapshot: LabelsSnapshot
     ) -> None:
         # Half a stroke may be in the copy: what it was is known at its end.
+        self._held_back += 1
         self._pause.when_still(workspace, partial(self._write, task))
 
     def _write(self, task: ExportTask) -> None:
-        self._copying -= 1
+        self._held_back -= 1
         task.labels.close()
         self._start(map(ExportTask.run, (task,)), self._on_saved)
-
-    def _on_no_copy(self, task: ExportTask, error: SamAdapterError) -> None:
-        self._copying -= 1
-        task.labels.close()
-        self.report(error)
 
     def _on_saved(self, path: Path) -> None:
         self._say(f"Saved {path}.")
@@ -211,6 +207,11 @@ def _task(workspace: Workspace, path: Path) -> ExportTask:
     like, source = described(workspace.level), workspace.image.source.path
     labels, classes = session.snapshot(), session.objects.classes
     return ExportTask(path, labels, like, classes, source)
+
+
+def _on_copy_end(task: ExportTask) -> None:
+    if not task.labels.is_copied:
+        task.labels.close()
 
 
 def _measuring(workspace: Workspace) -> Measuring:
@@ -262,7 +263,3 @@ def _has_pixels(opened: OpenedImage, data: Any) -> bool:
 
 def _ends(path: str | Path, suffixes: tuple[str, ...]) -> bool:
     return str(path).lower().endswith(suffixes)
-
-
-def _nothing() -> None:
-    """Do nothing."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtWidgets import QMainWindow
 
 from napari_sam_adapter.plugin.timers import stop_for_good
 from napari_sam_adapter.volume.windows import Focus
@@ -108,10 +109,16 @@ class Frames:
     def _find_canvas(self) -> QOpenGLWidget | None:
         """Return napari's canvas, if the widget is in a window with one."""
         if self._canvas is None:
-            top = self._widget
-            while (parent := top.parentWidget()) is not None:  # docks may float
-                top = parent
-            self._canvas = top.findChild(QOpenGLWidget)
+            self._canvas = _central_canvas(self._widget)
             if self._canvas is not None:
                 self._canvas.frameSwapped.connect(self._on_frame)
         return self._canvas
+
+
+def _central_canvas(widget: QWidget) -> QOpenGLWidget | None:
+    """Return what the viewer draws on; other docks may have canvases of their own."""
+    top = widget
+    while (parent := top.parentWidget()) is not None:  # docks may float
+        top = parent
+    centre = top.centralWidget() if isinstance(top, QMainWindow) else None
+    return None if centre is None else centre.findChild(QOpenGLWidget)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Points
 from napari.utils.transforms import Affine
+from psygnal import Signal
 
 from napari_sam_adapter.image_io.levels import fitting_levels, level_factors
 from napari_sam_adapter.plugin.prompt_layers import TRANSFORMS, transform_of
@@ -49,6 +50,9 @@ class ImageLevel:
         that is in no viewer and follows the transform of the image.
     """
 
+    replaced = Signal()
+    """Emitted when the layer was given other pixels; those here stay as they were."""
+
     def __init__(self, image: Image, number: int = 0) -> None:
         levels, self.problem = levels_of(image)
         self.number = number
@@ -57,6 +61,7 @@ class ImageLevel:
         self.frame: Layer = image
         self._image = image
         self._factors = np.ones(image.ndim)
+        image.events.data.connect(self._on_data)
         if number > 0:
             self._factors = np.array(_factors(image, levels[number]))
             self.frame = self._build_frame()
@@ -101,9 +106,13 @@ class ImageLevel:
 
     def close(self) -> None:
         """Follow the image no longer."""
+        self._image.events.data.disconnect(self._on_data)
         if self.number > 0:
             for name in TRANSFORMS:
                 getattr(self._image.events, name).disconnect(self._follow)
+
+    def _on_data(self, event: object) -> None:
+        self.replaced.emit()
 
     def _build_frame(self) -> Points:
         shape = np.array(self.data.shape[: self._image.ndim])

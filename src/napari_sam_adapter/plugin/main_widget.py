@@ -34,6 +34,7 @@ from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
 from napari_sam_adapter.plugin.object_finding import ObjectFinding
 from napari_sam_adapter.plugin.preferences import FoldedSections
 from napari_sam_adapter.plugin.prompt_commands import PromptCommands
+from napari_sam_adapter.plugin.replaced_data import ReplacedData
 from napari_sam_adapter.plugin.sections import Sections
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_state import TrainingState
@@ -77,6 +78,7 @@ class SegmentAnythingWidget(QWidget):
         self.weights = WeightsController()
         self.weights_window: WeightsWindow | None = None
         self.levels, self.image_panel = image_feature(controller)
+        self.replaced_data = ReplacedData(controller)
         self.model_panel = models = network_feature(controller)
         self.annotation_panel = annotation_feature(controller)
         self.review, self.volume_panel = volume_feature(controller)

@@ -8,7 +8,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import SamAdapterError
-from napari_sam_adapter.plugin.background import Job, Priority
+from napari_sam_adapter.plugin.background import Job, Priority, ignore
 from napari_sam_adapter.plugin.state import Tool
 from napari_sam_adapter.plugin.timers import stop_for_good
 from napari_sam_adapter.plugin.under_mouse import point_of
@@ -50,11 +50,6 @@ class MouseAhead:
         controller.viewer.mouse_move_callbacks.append(self._on_move)
         controller.closed.connect(self._close)
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the mouse has just moved."""
-        return self._where is not None
-
     def _on_move(self, viewer: Any, event: Any) -> None:
         workspace = self._controller.workspace
         has_tool = self._controller.state.tool is Tool.POINTS
@@ -84,8 +79,8 @@ class MouseAhead:
                     key="mouse",
                     priority=Priority.VIEW,
                     steps=look_ahead(request),
-                    on_result=_ignore,
-                    on_error=_ignore,
+                    on_result=ignore,
+                    on_error=ignore,
                     on_end=self.looked.emit,
                 )
             )
@@ -94,7 +89,3 @@ class MouseAhead:
         self._controller.viewer.mouse_move_callbacks.remove(self._on_move)
         self._where = None
         stop_for_good(self._timer)
-
-
-def _ignore(_: object) -> None:
-    """Do nothing: what is encoded ahead has no result."""

@@ -182,9 +182,9 @@ class Safekeeping(Feature):
         self._submit(kept, "header", Priority.SAVE, steps, partial(self._begin, kept))
 
     def _on_updated(self) -> None:
-        layers = self._controller.viewer.layers
+        in_viewer = set(self._controller.workspaces)
         for workspace, kept in list(self._kept.items()):
-            if workspace.image not in layers:
+            if workspace not in in_viewer:
                 self._leave(kept)
         self._show()
 

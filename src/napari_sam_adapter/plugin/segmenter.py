@@ -10,7 +10,7 @@ from psygnal import Signal
 
 from napari_sam_adapter.errors import ImageError, SamAdapterError
 from napari_sam_adapter.plugin.announcing import ready
-from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.propagating import Propagating
 from napari_sam_adapter.plugin.state import (
     Message,
@@ -157,8 +157,8 @@ class Segmenter:
                     key=key,
                     priority=priority,
                     steps=_encode(workspace, planes, workspace.focus()),
-                    on_result=_ignore,
-                    on_error=_ignore,
+                    on_result=ignore,
+                    on_error=ignore,
                 )
             )
 
@@ -346,7 +346,3 @@ def _encode(
         with contextlib.suppress(ImageError):  # told when it is clicked
             workspace.session.encode_plane(plane, focus)
         yield
-
-
-def _ignore(_: object) -> None:
-    """Do nothing: what is encoded ahead has no result."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from psygnal import SignalGroupDescriptor, evented
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message, ModelChoice
 from napari_sam_adapter.plugin.torch_import import torch_on_its_way
@@ -266,7 +266,7 @@ class WeightsController:
 
     def _do(self, what: str, job: Callable[[], object]) -> None:
         self.state.progress = NOT_BEGUN
-        self._start(what, (job() for _ in range(1)), _ignore)
+        self._start(what, (job() for _ in range(1)), ignore)
 
     def _start(
         self, what: str, steps: Iterable[Any], on_result: Callable[[Any], None]
@@ -294,7 +294,3 @@ class WeightsController:
 
     def _on_queue_changed(self) -> None:
         self.state.busy = str(self._queue.jobs[0].key) if self._queue.jobs else ""
-
-
-def _ignore(_: object) -> None:
-    """Do nothing: the list is read again at the end."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.predictions import is_large
+from napari_sam_adapter.predictions import ReducingPredictor, is_large
 from napari_sam_adapter.volume.embedding_store import embedding_key
-from napari_sam_adapter.volume.window_search import FIRST
+from napari_sam_adapter.volume.window_search import first_side
 from napari_sam_adapter.volume.windows import all_windows
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def embedding_steps(
     store: EmbeddingStore,
     planes: Iterable[Plane],
     batch: int = BATCH,
+    reduction: float = 1.0,
 ) -> Iterator[EmbeddedPlane | Pass]:
     """Do what `embed_ahead` does, and let others have the device in between.
 
@@ -106,6 +107,8 @@ def embedding_steps(
     ----------
     volume, predictor, store, planes, batch
         As in `embed_ahead`.
+    reduction : float
+        As in `Prompts`: at which resolution large planes will be looked at.
 
     Yields
     ------
@@ -113,14 +116,13 @@ def embedding_steps(
         A `Pass` after every pass through the network.
     """
     steps: list[EmbeddedPlane] = []
-    waiting: dict[str, npt.NDArray[np.uint8]] = {}
-    side, description = predictor.image_size, predictor.description
+    waiting: dict[str, _Part] = {}
     for plane in planes:
         found, new = 0, 0
         try:
-            for part in _parts(volume, plane, side):
+            for part in _parts(volume, plane, predictor, reduction):
                 found += 1
-                key = embedding_key(part, description)
+                key = embedding_key(part.pixels, predictor.description)
                 if not _has(store, key):
                     new += 1
                     waiting[key] = part
@@ -139,7 +141,7 @@ def embedding_steps(
     yield from steps
 
 
-def count_windows(shape: tuple[int, int], side: int) -> int:
+def count_windows(shape: tuple[int, int], side: int, reduction: float = 1.0) -> int:
     """Return how many parts of a plane are embedded ahead.
 
     Parameters
@@ -148,13 +150,17 @@ def count_windows(shape: tuple[int, int], side: int) -> int:
         Rows and columns of the plane.
     side : int
         Side of the network's input.
+    reduction : float
+        As in `embedding_steps`.
 
     Returns
     -------
     int
         At most so many: windows that show nothing are left out.
     """
-    return len(all_windows(shape, side // FIRST)) if is_large(shape, side) else 1
+    if not is_large(shape, side):
+        return 1
+    return len(all_windows(shape, first_side(side, reduction)))
 
 
 def _has(store: EmbeddingStore, key: str) -> bool:
@@ -165,31 +171,47 @@ def _has(store: EmbeddingStore, key: str) -> bool:
     return is_there
 
 
-def _parts(volume: Volume, plane: Plane, side: int) -> Iterator[npt.NDArray[np.uint8]]:
+class _Part(NamedTuple):
+    """What the network sees, and rows and columns of the plane that it stands for."""
+
+    pixels: npt.NDArray[np.uint8]
+    shape: tuple[int, int]
+
+
+def _parts(
+    volume: Volume, plane: Plane, predictor: PackingPredictor, reduction: float
+) -> Iterator[_Part]:
     """Yield what the network sees: all of a plane, or the windows of a first look."""
-    shape = plane.shape(volume.shape)
+    shape, side = plane.shape(volume.shape), predictor.image_size
     if not is_large(shape, side):
-        yield volume.read_uint8(plane)
+        yield _Part(volume.read_uint8(plane), shape)
         return
-    for window in all_windows(shape, side // FIRST):
+    enough = side if isinstance(predictor, ReducingPredictor) else None
+    for window in all_windows(shape, first_side(side, reduction)):
         try:
-            part = volume.read_uint8(plane, window)
+            pixels = volume.read_uint8(plane, window, enough)
         except ImageError:
-            volume.read(plane, window)  # raises again if that is what failed
+            volume.read(plane, window, enough)  # raises again if that is what failed
             continue
-        if part.min() < part.max():  # else no prompt is answered there
-            yield part
+        if pixels.min() < pixels.max():  # else no prompt is answered there
+            yield _Part(pixels, window.shape)
 
 
 def _embed(
-    predictor: PackingPredictor,
-    store: EmbeddingStore,
-    waiting: dict[str, npt.NDArray[np.uint8]],
+    predictor: PackingPredictor, store: EmbeddingStore, waiting: dict[str, _Part]
 ) -> Pass:
-    """Embed what is waiting, in one pass; nothing waits then."""
+    """Embed what is waiting, in one pass if nothing is reduced; nothing waits then."""
     done = Pass(tuple(waiting))
-    embeddings = predictor.encode_batch(list(waiting.values()))
+    parts = list(waiting.values())
+    if isinstance(predictor, ReducingPredictor) and any(map(_is_reduced, parts)):
+        embeddings = [predictor.encode_reduced(*part) for part in parts]
+    else:
+        embeddings = predictor.encode_batch([part.pixels for part in parts])
     for key, embedding in zip(waiting, embeddings, strict=True):
         store.save(key, predictor.pack(embedding))
     waiting.clear()
     return done
+
+
+def _is_reduced(part: _Part) -> bool:
+    return part.pixels.shape[:2] != part.shape

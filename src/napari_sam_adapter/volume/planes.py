@@ -158,7 +158,9 @@ class Volume:
         """
         plane.check(self.shape)
 
-    def read(self, plane: Plane, window: Window | None = None) -> npt.NDArray[Any]:
+    def read(
+        self, plane: Plane, window: Window | None = None, side: int | None = None
+    ) -> npt.NDArray[Any]:
         """Load one plane, or a part of it, and nothing else.
 
         Parameters
@@ -167,6 +169,8 @@ class Volume:
             Cut of the volume.
         window : Window or None
             The part; None for all of it.
+        side : int or None
+            As in `read_uint8`; counts for a part only.
 
         Returns
         -------
@@ -181,7 +185,10 @@ class Volume:
             If the array behind the volume cannot deliver it.
         """
         self.check(plane)
-        return self._cut(self._data, plane, window)
+        level = window and side and coarsest_for(self._levels, plane, window, side)
+        if not (level and window):
+            return self._cut(self._data, plane, window)
+        return self._cut(level.data, level.plane(plane), level.window(plane, window))
 
     def overview(self, plane: Plane, side: int) -> npt.NDArray[Any]:
         """Load a plane in as few pixels as are enough to look at.
@@ -266,18 +273,11 @@ class Volume:
         if window is None:
             return self.to_uint8(self.read(plane))
         if self.intensity.rule != PLANE:
-            return self.to_uint8(self._part(plane, window, side))
+            return self.to_uint8(self.read(plane, window, side))
         whole = self.overview(plane, OVERVIEW_SIDE)
         check_pixels(whole)
         mapping = IntensityMapping("contrast_limits", *self.intensity.window(whole))
-        return mapping.apply(self._part(plane, window, side))
-
-    def _part(self, plane: Plane, window: Window, side: int | None) -> npt.NDArray[Any]:
-        self.check(plane)
-        level = side and coarsest_for(self._levels, plane, window, side)
-        if not level:
-            return self.read(plane, window)
-        return self._cut(level.data, level.plane(plane), level.window(plane, window))
+        return mapping.apply(self.read(plane, window, side))
 
     def to_uint8(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Return a plane that was read as the predictor sees it.

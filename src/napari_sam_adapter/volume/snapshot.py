@@ -37,6 +37,11 @@ class LabelsSnapshot:
         self._changes: list[Change] = []
         document.recordings.append(self._changes)
 
+    @property
+    def is_copied(self) -> bool:
+        """Whether `copy` was done."""
+        return self._copy is not None
+
     def copy(self) -> LabelsSnapshot:
         """Copy the labels; for any thread.
 
