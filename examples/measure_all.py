@@ -2,7 +2,7 @@
 
 Run it as ``python examples/measure_all.py IMAGE [TABLE.csv]``. Sizes are in the unit of
 the image, if its file tells one, else in pixels; the columns are those of
-``napari-sam-adapter measure``.
+``napari-sam-adapter measure``. The labels of ``a.png`` go to ``a_labels.tif``.
 """
 
 from __future__ import annotations
@@ -16,21 +16,29 @@ import pandas as pd
 import napari_sam_adapter as nsa
 
 # `tiny` is less sure of its masks than SAM, for which the defaults are made.
-SETTINGS = nsa.EverythingSettings(min_score=0.6, min_stability=0.85, min_area=30)
+SURE, STABLE = 0.6, 0.85
+SMALLEST = 30  # pixels
+COMPACT = 0.8  # solidity; what others leave of a mask is no object
 
 
-def main(picture: str, table: str = "objects.csv") -> pd.DataFrame:
+def main(
+    picture: str, table: str = "objects.csv", points_per_side: int = 32
+) -> pd.DataFrame:
     image = nsa.open_image(picture)
     predictor = nsa.load_predictor("tiny", adapter="microscopy")
-    labels = nsa.segment_everything(np.asarray(image.data), predictor, SETTINGS)
+    settings = nsa.EverythingSettings(points_per_side, SURE, STABLE, min_area=SMALLEST)
+    labels = nsa.segment_everything(np.asarray(image.data), predictor, settings)
 
     found = nsa.measure(nsa.Measuring(labels, image.data, spacing=image.scale))
     objects = pd.DataFrame(found.rows, columns=found.columns)
+    objects = objects[objects["solidity"] > COMPACT]
+    labels[~np.isin(labels, objects["object"])] = 0
     objects.to_csv(table, index=False)
+
     path = Path(picture)
     output = path.with_name(f"{path.stem}_labels.tif")
     nsa.save_labels(output, labels, like=image, overwrite=True)
-    print(objects[["area", "solidity", "intensity_mean"]].describe())
+    print(f"{len(objects)} objects, mean area {objects['area'].mean():.0f} pixels")
     return objects
 
 
