@@ -5,8 +5,8 @@
 
 Each of the ten largest nuclei gets one click, in the middle of its middle slice, and is
 followed through the volume. In the window that is done with mouse and key events on the
-canvas; the command line gets the positions that the window recorded. Both must give the
-same labels, voxel by voxel.
+canvas; the command line gets the positions that the window recorded, and keeps
+embeddings as the window does. Both must give the same labels, voxel by voxel.
 """
 
 from __future__ import annotations
@@ -148,6 +148,8 @@ def run_shell(path: Path, positions: Sequence[Position], model: str) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "labels.tif"
         asked = ["--separate", "--propagate", "--model", model, "--output", str(output)]
+        # in half precision, as the window keeps them
+        asked += ["--embeddings", str(Path(folder) / "embeddings")]
         started = time.monotonic()
         command = [str(program), "segment", str(path), *points, *asked]
         subprocess.run(command, check=True, stdout=sys.stderr)

@@ -28,6 +28,7 @@ _ROOMS = {
     "StopRule": "volume.stop_rule",
     "TrainingConfig": "training.config",
     "Volume": "volume.planes",
+    "compare": "evaluation.results",
     "evaluate": "evaluation.evaluating",
     "export_labels": "image_io",
     "find_objects": "volume.finding",

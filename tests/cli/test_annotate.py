@@ -20,6 +20,8 @@ def test_a_folder_without_images_is_refused(
 ) -> None:
     assert run("annotate", tmp_path) == 2
     assert "got none" in capsys.readouterr().err
+    assert run("annotate", tmp_path / "nowhere") == 2
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_a_machine_without_display_is_told(

@@ -119,7 +119,7 @@ def test_separate_prompts_are_separate_objects() -> None:
         ),
         (
             {"points": [], "boxes": ["1,2,2:1,8,8", "1,3,3:1,9,9"]},
-            "one box per object",
+            "one box around the whole object",
         ),
     ],
     ids=["none", "only negative", "negative elsewhere", "both", "two boxes"],

@@ -99,5 +99,5 @@ def test_what_cannot_be_kept_is_refused(
     blocked.write_text("no folder")
     assert "can be kept" in refused("embed", volume, "--embeddings", tmp_path / "e")
     assert run_kept("embed", volume, "--embeddings", blocked) == 2
-    assert "not kept any more" in capsys.readouterr().err
+    assert "is a file" in capsys.readouterr().err
     assert blocked.read_text() == "no folder"

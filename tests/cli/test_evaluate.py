@@ -45,11 +45,26 @@ def test_the_table_goes_to_the_shell_and_rows_to_files(
     assert run("evaluate", folder, "--corrections", 1, *outputs) == 0
     told = capsys.readouterr().out
     assert "cells: interactive from a point, 4 objects in 2 images" in told
-    assert "| iou_2 " in told
+    assert "| 2 " in told
     (evaluation,) = json.loads(report.read_text())["evaluations"]
     assert evaluation["protocol"]["corrections"] == 1
     assert len(table.read_text().splitlines()) == 1 + 4 + 2
     assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_takes_all_that_is_not_on_the_page(
+    run, refused, folder: Path, tmp_path: Path, capsys
+) -> None:
+    output, command = tmp_path / "found", ("evaluate", folder, "--corrections", 0)
+    assert run(*command) == 0
+    assert "--output FOLDER" in capsys.readouterr().err
+    assert run(*command, "--output", output) == 0
+    assert "rows.csv" in capsys.readouterr().out
+    names = ["evaluation.json", "rows.csv", "worst.png"]
+    assert sorted(path.name for path in output.iterdir()) == names
+    assert "exists" in refused(*command, "--output", output)
+    assert "is a file" in refused(*command, "--output", output / "rows.csv")
+    assert run(*command, "--output", output, "--overwrite") == 0
 
 
 def test_broken_pairs_are_named_and_refused_when_strict(
@@ -86,6 +101,15 @@ def test_two_adapters_are_compared(folder: Path, capsys) -> None:
     assert loaded[2:] == [("tiny", None, None), ("vit_b", None, None)]
 
 
+def test_adapters_of_another_base_are_refused_before_a_download_is_offered(
+    refused, folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_CACHE", str(tmp_path / "cache"))
+    command = ("evaluate", folder, "--model", "vit_b", "--compare", "none")
+    told = refused(*command, "microscopy")
+    assert "the model 'vit_b', but microscopy was trained for 'tiny'" in told
+
+
 def test_an_imported_model_is_compared_as_a_model(
     folder: Path, tmp_path: Path, monkeypatch
 ) -> None:
@@ -110,6 +134,9 @@ def test_an_imported_model_is_compared_as_a_model(
         (["--corrections", "-1"], "corrections"),
         (["--compare", "a", "b", "--adapter", "c"], "both"),
         (["--json", "same.x", "--csv", "same.x"], "different files"),
+        (["--sheet", "worst.pdf"], "NAME.png for --sheet"),
+        (["--output", "no/where"], "no/where"),
+        (["--objects", "0"], "--objects"),
         (["--json", "nowhere/out.json"], "nowhere"),
         (["--smallest", "100000"], "smaller objects"),
     ],

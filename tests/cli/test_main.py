@@ -50,6 +50,24 @@ def test_a_usage_error_is_one_line(
     assert error.count("\n") == 1
 
 
+def test_a_usage_error_names_the_help_of_its_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["segment", "a.png", "--point", "20,", "10", "-o", "b.png"]) == 2
+    error = capsys.readouterr().err
+    assert "no spaces" in error
+    assert error.endswith("Try: napari-sam-adapter segment --help\n")
+
+
+@pytest.mark.parametrize("command", ["segment", "train", "evaluate", "annotate"])
+def test_the_help_of_a_command_ends_with_examples(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--help"]) == 0
+    _, examples = capsys.readouterr().out.split("Examples:\n")
+    assert examples.startswith(f"  napari-sam-adapter {command} ")
+
+
 def test_pretraining_without_data_is_refused(
     tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,6 +81,9 @@ def test_nifti_keeps_the_affine_of_the_image(files):
         (("measure", "cells.tif", "other.npy", "-o", "out.csv"), "of shape"),
         (("measure", "cells.tif", "floats.npy", "-o", "out.csv"), "whole numbers"),
         (("measure", "cells.tif", "labels.tif", "-o", "missing/out.csv"), "folder"),
+        (("measure", "cells.tif", "labels.tif", "-o", "out.xlsx"), "NAME.csv"),
+        (("measure", "noise.npy", "noise.npy", "-o", "out.csv"), "swapped"),
+        (("export", "noise.npy", "out.tif"), "swapped"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -88,6 +91,7 @@ def test_bad_input_is_one_line_and_writes_nothing(files, capsys, arguments, mess
     folder = files[0]
     np.save(folder / "other.npy", np.ones((3, 3), int))
     np.save(folder / "floats.npy", np.ones((4, 6, 8)))
+    np.save(folder / "noise.npy", np.random.default_rng(0).integers(9, 99, (32, 32)))
     before = sorted(folder.iterdir())
     assert run(folder, *arguments) == 2
     error = capsys.readouterr().err

@@ -458,3 +458,16 @@ def test_preprocessing_reaches_the_loader(volume: Path, tmp_path: Path) -> None:
     command += ["--model", "mine.pth", "--preprocessing", "medsam"]
     assert main([str(part) for part in command], load) == 0
     assert asked == [("mine.pth", None, "auto", "medsam")]
+
+
+def test_a_box_beyond_the_slice_is_told(
+    run, volume: Path, tmp_path: Path, capsys
+) -> None:
+    box = ("--box", "5,4,4:5,49,20")
+    assert run("segment", volume, *box, "-o", tmp_path / "out.tif") == 0
+    assert "49, 20 reaches beyond its slice of 40 x 50" in capsys.readouterr().err
+
+
+def test_a_folder_of_images_is_no_image(refused, tmp_path: Path) -> None:
+    command = ("segment", tmp_path, "--point", "1,1", "-o", "out.tif")
+    assert "one of its files" in refused(*command)

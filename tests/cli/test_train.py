@@ -57,7 +57,8 @@ def test_train_writes_an_adapter_and_a_report(
 ) -> None:
     assert main(command) == 0
     told = capsys.readouterr().out
-    assert "4 images" in told
+    assert "3 images to learn from" in told
+    assert "1 kept back to validate on (--validation-share 0.2 of all" in told
     assert "numbers to train" in told
     assert "validation IoU" in told
     load_predictor(base, adapter=tmp_path / "mine.safetensors", device="cpu")
@@ -118,8 +119,9 @@ def test_a_killed_training_resumes_to_the_same_adapter(
         (["--recipe", "nothing"], "recipe"),
         (["--from", "nothing.safetensors"], "nothing.safetensors"),
         (["--resume"], "resume"),
+        (["--output", "mine.pth"], "NAME.safetensors"),
     ],
-    ids=["part", "recipe", "start", "resume"],
+    ids=["part", "recipe", "start", "resume", "suffix"],
 )
 def test_bad_requests_are_one_line(
     command: list[str],
@@ -145,6 +147,17 @@ def test_a_download_waits_for_consent(
     assert not (tmp_path / "mine.safetensors").exists()
 
 
+def test_an_adapter_of_another_base_is_refused_before_a_download_is_offered(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--base", "vit_b", "--from", "microscopy"]) == 2
+    error = capsys.readouterr().err
+    assert "'tiny'" in error
+    assert "'vit_b'" in error
+    assert "consent" not in error
+    assert error.count("\n") == 1
+
+
 def test_each_set_of_a_recipe_has_its_share_in_the_validation(
     base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,7 +172,8 @@ def test_each_set_of_a_recipe_has_its_share_in_the_validation(
     output = str(tmp_path / "mine.safetensors")
     given = ["train", str(tmp_path / "sets"), "--recipe", str(recipe), "-o", output]
     assert main([*given, "--device", "cpu", "--licence", "CC0-1.0"]) == 0
-    assert "8 images to learn from, 5 for validation" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "8 images to learn from\n5 to validate on, which the data name" in told
     assert read_weights(Path(output))[1]["licence"] == "CC0-1.0"
 
 

@@ -230,3 +230,15 @@ def test_parts_are_told_by_folders_and_lists(tmp_path: Path, save) -> None:
         "train",
         "val",
     ]
+
+
+def test_an_image_in_place_of_labels_is_told(tmp_path: Path, save) -> None:
+    save(tmp_path / "masks" / "a.png", tmp_path / "images" / "a.png")
+    (reference,) = open_dataset(tmp_path).read()
+    assert "swapped" in reference.reason
+
+
+def test_touching_cells_are_labels() -> None:
+    rows, columns = np.indices((40, 50)) // 4
+    cells = 1 + rows * 13 + columns
+    assert Reference("cells", cells, cells).labels.max() == cells.max()

@@ -13,12 +13,8 @@ from tests.fakes import DiskPredictor
 from napari_sam_adapter import Interactive, evaluate
 from napari_sam_adapter.errors import EvaluationError, OutputError
 from napari_sam_adapter.evaluation.contact_sheet import write_contact_sheet
-from napari_sam_adapter.evaluation.reports import (
-    as_text,
-    comparison_as_text,
-    write_csv,
-    write_json,
-)
+from napari_sam_adapter.evaluation.page import as_text, comparison_as_text
+from napari_sam_adapter.evaluation.reports import write_csv, write_json
 from napari_sam_adapter.evaluation.results import compare
 from napari_sam_adapter.evaluation.tables import Row, Table, bootstrap
 
@@ -60,11 +56,17 @@ def test_unknown_columns_are_refused() -> None:
         Table(("a",), ()).column("b")
 
 
-def test_the_text_is_a_table_of_means(good) -> None:
-    title, _, head, *_ = as_text(good).splitlines()
-    assert title == "disks: interactive from a point, 5 objects in 2 images"
-    assert head.startswith("| measure")
-    assert "| iou_1 " in as_text(good)
+def test_the_text_has_a_line_per_number_of_prompts(slow) -> None:
+    title, _, head, _, *lines = as_text(slow).splitlines()
+    assert title == (
+        "blind + none on disks: interactive from a point, 5 objects in 2 images"
+    )
+    cells = [[cell.strip() for cell in line.split("|")[1:3]] for line in lines[:3]]
+    assert [name.strip() for name in head.split("|")[1:-1]] == [
+        "prompts", "IoU", "95 % interval", "Dice", "mSA", "SA50",
+    ]  # fmt: skip
+    assert cells == [["1", "0.000"], ["2", "0.000"], ["3", "1.000"]]
+    assert lines[4].startswith("IoU 0.8: after 3.0 of 3 prompts on average, never for")
 
 
 def test_two_predictors_are_compared_row_by_row(good, slow) -> None:
@@ -74,8 +76,11 @@ def test_two_predictors_are_compared_row_by_row(good, slow) -> None:
     assert found["iou_3"].wins == 0.5
     assert found["prompts_to_0.8"].change.mean == 2
     assert found["prompts_to_0.8"].wins == 0  # more prompts are worse
-    assert "| disk " in comparison_as_text(good, slow)
-    assert " blind + none |" in comparison_as_text(good, slow)
+    text = comparison_as_text(good, slow)
+    assert " disk " in text
+    assert " blind + none |" in text
+    assert "IoU 0.9: after 1.0 and 3.0 of 3 prompts" in text
+    assert len(text.splitlines()) < 12
 
 
 def test_different_protocols_cannot_be_compared(good, pictures) -> None:

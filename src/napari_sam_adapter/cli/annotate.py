@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_sam_adapter.cli.demo import has_display
-from napari_sam_adapter.errors import DeviceError
+from napari_sam_adapter.errors import DeviceError, ImageError
 
 ZARR = ".zarr"
 
@@ -18,18 +18,28 @@ def annotate(
         list[Path], typer.Argument(help="A folder of images, or several images.")
     ],
 ) -> None:
-    """Annotate images one after the other in napari, from where it was left.
+    """Annotate images in napari, one after the other.
 
-    PageDown saves the labels beside the image and opens the next one.
+    It goes on where it was left. PageDown saves the labels beside the image and opens
+    the next one.
     """
     from napari_sam_adapter.image_io.series import Series
 
+    _check_paths(images)
     is_folder = len(images) == 1 and images[0].is_dir() and images[0].suffix != ZARR
     series = Series.of_folder(images[0]) if is_folder else Series(images)
     _require_display()
     from napari_sam_adapter.plugin.demo import run_series
 
     run_series(series)
+
+
+def _check_paths(images: list[Path]) -> None:
+    for path in images:
+        if not path.exists():
+            raise ImageError(
+                f"Expected images, but {path} does not exist. Check the path."
+            )
 
 
 def _require_display() -> None:

@@ -131,7 +131,7 @@ class Frame:
         if len(corners) != 2:
             raise PromptError(
                 f"Expected a box as two corners, {self._form()}:{self._form()}, "
-                f"got {text!r}."
+                f"got {text!r}. Put a colon between two opposite corners."
             )
         first, second = self._parse(corners[0]), self._parse(corners[1])
         if self.plane(first) != self.plane(second):
@@ -188,8 +188,11 @@ class Frame:
             position = ()
         if len(position) != len(self.axes) or not all(map(math.isfinite, position)):
             form = self._form()
+            size = " x ".join(map(str, self.shape))
             raise PromptError(
-                f"Expected {len(self.axes)} finite numbers {form}, got {text!r}."
+                f"Expected {len(self.axes)} finite numbers {form}, got {text!r}. The "
+                f"image has {size} pixels: give one index for each axis, with commas "
+                "and no spaces between."
             )
         return position
 
@@ -257,7 +260,11 @@ def read_objects(
     outside = [frame.parse_point(text) for text in negatives]
     corners = [frame.parse_box(text) for text in boxes]
     if not inside and not corners:
-        raise PromptError("Expected an object, got no prompt. Give --point or --box.")
+        form = ",".join(frame.axes.upper())
+        raise PromptError(
+            f"Expected an object, got no prompt. Give --point {form} or --box "
+            f"{form}:{form}."
+        )
     if not separate:
         objects = [_on_planes(frame, inside, outside, corners)]
     elif outside:
@@ -283,8 +290,8 @@ def _on_planes(
         plane = frame.plane(corners[0])
         if plane in planes:
             raise PromptError(
-                "Expected one box per object and slice, got two. Give --separate if "
-                "they are two objects."
+                "Expected one box per object and slice, got two. Give one box around "
+                "the whole object, or --separate if they are two objects."
             )
         box = np.concatenate([frame.in_plane(corner) for corner in corners])
         planes[plane] = Prompts(box=tuple(box))

@@ -26,7 +26,7 @@ def demo(
         bool, typer.Option("--overwrite", help="Replace an existing picture.")
     ] = False,
 ) -> None:
-    """Click on a nucleus of a generated volume and see its mask.
+    """Click on a generated nucleus and see its mask.
 
     Opens napari; without a display, or with --headless, it writes a picture instead.
     """

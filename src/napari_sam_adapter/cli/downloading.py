@@ -10,6 +10,8 @@ import typer
 from napari_sam_adapter.errors import CheckpointError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_sam_adapter.weight_store.entries import Entry
 
 
@@ -26,14 +28,43 @@ def fetch_missing(model: str, adapter: str | None) -> None:
     Raises
     ------
     CheckpointError
-        If it cannot be fetched, or nobody is there to agree.
+        If it cannot be fetched, nobody is there to agree, or the adapter belongs to
+        another model.
     """
     from napari_sam_adapter.weight_store.entries import Kind, find_entry
 
+    if adapter is not None:
+        check_before_download(model, [adapter])
     for name, kind in ((model, Kind.MODEL), (adapter, Kind.ADAPTER)):
         entry = find_entry(name, kind) if name else None
         if entry is not None and not entry.is_here:
             fetch(entry, yes=False)
+
+
+def check_before_download(model: str, adapters: Iterable[str]) -> None:
+    """Refuse adapters of another model before a download of this one is offered.
+
+    Parameters
+    ----------
+    model : str
+        Name or path; nothing is checked if it is here.
+    adapters : iterable of str
+        Names or paths.
+
+    Raises
+    ------
+    CheckpointError
+        If one cannot be read, or belongs to another model.
+    """
+    from napari_sam_adapter.weight_store.entries import Kind, find_entry
+
+    entry = find_entry(model, Kind.MODEL)
+    if entry is None or entry.is_here:
+        return
+    from napari_sam_adapter.inference.weights import check_base
+
+    for adapter in adapters:
+        check_base(model, adapter)
 
 
 def fetch(entry: Entry, yes: bool) -> None:

@@ -36,9 +36,10 @@ def embed(
     batch: options.BatchOption = 4,
     budget: options.BudgetOption = 20.0,
 ) -> None:
-    """Embed all slices of an image ahead, for `segment --embeddings`.
+    """Encode all slices of an image ahead of time.
 
-    May be stopped at any time: run again, it goes on where it was.
+    `segment --embeddings` uses what is kept. May be stopped at any time: run again, it
+    goes on where it was.
     """
     from tqdm import tqdm
 
@@ -46,6 +47,7 @@ def embed(
     from napari_sam_adapter.cli.segment import open_channel
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
 
+    _check_folder(embeddings)
     opened = open_channel(image, channel, level)
     planes = list(frame_of(opened, axis).planes())
     store = EmbeddingStore(embeddings, int(budget * GIBIBYTE))
@@ -53,6 +55,19 @@ def embed(
     steps = _steps(opened, predictor, store, planes, batch)
     bar = tqdm(steps, "embedding", len(planes), unit="slice", delay=1, disable=None)
     _tell(list(bar), embeddings)
+
+
+def _check_folder(path: Path) -> None:
+    """Raise unless embeddings can be kept here, before a network is loaded."""
+    from napari_sam_adapter.image_io.output import check_output
+
+    if path.exists() and not path.is_dir():
+        raise OutputError(
+            f"Expected a folder for embeddings, but {path} is a file. Choose another "
+            "name."
+        )
+    there = next(p for p in path.absolute().parents if p.exists())
+    check_output(path / "new" if path.exists() else there / path.name)
 
 
 def _steps(

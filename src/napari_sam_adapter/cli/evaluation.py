@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.downloading import check_before_download
+from napari_sam_adapter.cli.evaluation_files import EvaluationFiles
 from napari_sam_adapter.cli.loading import Loader, loader_of
+from napari_sam_adapter.cli.telling import counted
 from napari_sam_adapter.errors import DatasetError, EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from napari_sam_adapter.datasets import BrokenPair, Dataset
     from napari_sam_adapter.evaluation.protocols import EvaluationProtocol
@@ -43,27 +45,34 @@ def evaluate(
     compare: options.CompareOption = None,
     device: options.DeviceOption = "auto",
     preprocessing: options.PreprocessingOption = None,
+    output: options.EvaluationOption = None,
     report: options.EvaluationJsonOption = None,
     table: options.CsvOption = None,
     sheet: options.SheetOption = None,
     strict: options.StrictOption = False,
     overwrite: options.OverwriteOption = False,
 ) -> None:
-    """Measure a model or an adapter on images with reference labels."""
+    """Measure a model or an adapter on labelled images.
+
+    Prints a table of a page; --output keeps all measures, a line for every object, and
+    pictures of the worst answers.
+    """
     from napari_sam_adapter.datasets import open_dataset
 
     asked = _protocol(
         protocol, start, corrections, objects, smallest, plane_step, instances, seed
     )
-    _check_outputs((report, table, sheet), overwrite)
+    files = EvaluationFiles.of(output, report, table, sheet)
+    files.check(overwrite)
     dataset = open_dataset(data, labels, None if split == ALL else split)
     if strict:
         _refuse_broken(dataset.find_broken())
     load = loader_of(context)
     predictors = _load(load, model, adapter, compare, device, preprocessing)
+    typer.echo(f"{dataset.name}: {counted(len(dataset), 'image')} to look at", err=True)
     found = [_run(dataset, predictor, asked) for predictor in predictors]
-    _write(found, report, table, sheet, overwrite)
-    _tell(found)
+    files.write(found, overwrite)
+    _tell(found, files)
 
 
 def _protocol(
@@ -94,16 +103,6 @@ def _protocol(
     )
 
 
-def _check_outputs(paths: Sequence[Path | None], overwrite: bool) -> None:
-    from napari_sam_adapter.image_io.output import check_output
-
-    asked = [path for path in paths if path is not None]
-    for path in asked:
-        check_output(path, overwrite)
-    if len({path.resolve() for path in asked}) < len(asked):
-        raise EvaluationError("Expected different files for --json, --csv and --sheet.")
-
-
 def _refuse_broken(broken: Sequence[BrokenPair]) -> None:
     if broken:
         names = "; ".join(f"{b.name}: {b.reason}" for b in broken)
@@ -125,6 +124,8 @@ def _load(
         return [load(model, adapter, device, preprocessing)]
     if adapter is not None:
         raise EvaluationError("Expected --adapter or --compare, got both.")
+    adapters = [name for name in compare if name != PLAIN and not _is_model(name)]
+    check_before_download(model, adapters)
     return [_load_one(load, model, name, device, preprocessing) for name in compare]
 
 
@@ -132,13 +133,17 @@ def _load_one(
     load: Loader, model: str, name: str, device: str, preprocessing: str | None
 ) -> Predictor:
     """Load a model by its name, or put an adapter on the given model."""
-    from napari_sam_adapter.weight_store.entries import Kind, find_entry
-
-    if find_entry(name, Kind.MODEL) is not None:
+    if _is_model(name):
         same = preprocessing if name == model else None
         return load(name, None, device, same)
     adapter = None if name == PLAIN else name
     return load(model, adapter, device, preprocessing)
+
+
+def _is_model(name: str) -> bool:
+    from napari_sam_adapter.weight_store.entries import Kind, find_entry
+
+    return find_entry(name, Kind.MODEL) is not None
 
 
 def _run(
@@ -147,39 +152,31 @@ def _run(
     from tqdm import tqdm
 
     from napari_sam_adapter.evaluation.evaluating import evaluation_steps
+    from napari_sam_adapter.evaluation.reports import name_of_predictor
 
+    name = name_of_predictor(predictor.description)
+    # miniters: an image with many objects is drawn anew although no image is done
     with tqdm(
-        desc="evaluating", total=len(dataset), unit="image", delay=1, disable=None
+        desc=name, total=len(dataset), unit="image", miniters=0, disable=None
     ) as bar:
         for progress in evaluation_steps(dataset, predictor, protocol):
-            bar.set_postfix_str(f"{progress.judged} judged", refresh=False)
+            bar.set_postfix_str(f"{progress.judged} answers", refresh=False)
             bar.update(progress.done - bar.n)
             result = progress.result
     assert result is not None  # the last progress has it
     return result
 
 
-def _write(
-    found: Sequence[Evaluation],
-    report: Path | None,
-    table: Path | None,
-    sheet: Path | None,
-    overwrite: bool,
-) -> None:
-    from napari_sam_adapter.evaluation.contact_sheet import write_contact_sheet
-    from napari_sam_adapter.evaluation.reports import write_csv, write_json
-
-    if report is not None:
-        write_json(report, found, overwrite)
-    if table is not None:
-        write_csv(table, found, overwrite)
-    if sheet is not None:
-        write_contact_sheet(sheet, found[-1].worst, overwrite)
-
-
-def _tell(found: Sequence[Evaluation]) -> None:
-    from napari_sam_adapter.evaluation.reports import as_text, comparison_as_text
+def _tell(found: Sequence[Evaluation], files: EvaluationFiles) -> None:
+    from napari_sam_adapter.evaluation.page import as_text, comparison_as_text
 
     typer.echo(as_text(found[0]) if len(found) == 1 else comparison_as_text(*found))
     for broken in found[0].broken:
         typer.echo(f"left out {broken.name}: {broken.reason}", err=True)
+    if files.paths:
+        typer.echo(f"written: {', '.join(map(str, files.paths))}")
+    else:
+        typer.echo(
+            "All measures, a line per object and the worst answers: --output FOLDER",
+            err=True,
+        )

@@ -12,6 +12,7 @@ from napari_sam_adapter.cli.annotate import annotate
 from napari_sam_adapter.cli.demo import demo
 from napari_sam_adapter.cli.embed import embed
 from napari_sam_adapter.cli.evaluation import evaluate
+from napari_sam_adapter.cli.examples import PROGRAM, examples_of
 from napari_sam_adapter.cli.export import export
 from napari_sam_adapter.cli.find import find
 from napari_sam_adapter.cli.loading import Loader, load_from_disk
@@ -26,7 +27,6 @@ from napari_sam_adapter.errors import SamAdapterError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PROGRAM = "napari-sam-adapter"
 BAD_INPUT, INTERRUPTED = 2, 130
 """Exit codes."""
 UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
@@ -39,18 +39,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(segment)
-app.command()(find)
-app.command()(embed)
-app.command()(demo)
-app.command()(annotate)
-app.command()(evaluate)
-app.command()(measure)
-app.command()(export)
+app.command(epilog=examples_of("segment"))(segment)
+app.command(epilog=examples_of("find"))(find)
+app.command(epilog=examples_of("embed"))(embed)
+app.command(epilog=examples_of("demo"))(demo)
+app.command(epilog=examples_of("annotate"))(annotate)
+app.command(epilog=examples_of("evaluate"))(evaluate)
+app.command(epilog=examples_of("measure"))(measure)
+app.command(epilog=examples_of("export"))(export)
 app.add_typer(models, name="models")
-app.command()(pretrain)
-app.command()(replay)
-app.command()(train)
+app.command(epilog=examples_of("pretrain"))(pretrain)
+app.command(epilog=examples_of("replay"))(replay)
+app.command(epilog=examples_of("train"))(train)
 
 
 def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> int:
@@ -80,12 +80,19 @@ def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> in
     except SamAdapterError as error:
         return _refuse(str(error))
     except UsageError as error:
-        message = error.format_message().rstrip(".")
-        end = "" if message.endswith("?") else "."
-        return _refuse(f"{message}{end} Try: {PROGRAM} --help")
+        return _refuse(_about_usage(error))
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return result if isinstance(result, int) else 0
+
+
+def _about_usage(error: typer.BadParameter) -> str:
+    message = error.format_message().rstrip(".")
+    end = "" if message.endswith("?") else "."
+    if message.startswith("Got unexpected extra argument"):
+        end = ". Coordinates have no spaces: --point 48,52,37."
+    asked = PROGRAM if error.ctx is None else error.ctx.command_path
+    return f"{message}{end} Try: {asked} --help"
 
 
 def _refuse(message: str) -> int:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.errors import OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CSV = ".csv"
 
 
 def measure(
     image: options.ImageArgument,
     labels: options.LabelsArgument,
     output: options.TableOption,
-    channel: options.ChannelOption = None,
+    channel: options.MeasuredChannelOption = None,
     overwrite: options.OverwriteOption = False,
 ) -> None:
-    """Measure size, place, shape and brightness of the objects of a label file.
+    """Measure the objects of a label file.
 
-    One line per object, or per object and time point. Lengths, areas and volumes are
-    in the unit of the image, if z, y and x have one; the last column names it.
+    Size, place, shape and brightness, one line per object, or per object and time
+    point. Lengths, areas and volumes are in the unit of the image, if z, y and x have
+    one; the last column names it.
     """
     from tqdm import tqdm
 
@@ -30,6 +39,7 @@ def measure(
 
     for kind, path in (("image", image), ("labels", labels)):
         check_apart(kind, path, "table", output)
+    _check_suffix(output)
     check_output(output, overwrite)
     opened = open_channel(image, channel)
     axes, units = opened.label_axes, opened.units
@@ -44,3 +54,11 @@ def measure(
     table = table_of(measuring, [row for block in bar for row in block])
     save_csv(output, table.columns, table.rows, overwrite)
     typer.echo(f"{output}: {len(table.rows)} lines")
+
+
+def _check_suffix(output: Path) -> None:
+    if output.suffix.lower() != CSV:
+        raise OutputError(
+            f"Expected a table NAME{CSV}, got {output.name}. Spreadsheets open {CSV} "
+            "files."
+        )

@@ -57,7 +57,9 @@ LikeOption = Annotated[
         "--image", help="The segmented image, for axes, scale, units and position."
     ),
 ]
-TableOption = Annotated[Path, typer.Option("--output", "-o", help="CSV file to write.")]
+TableOption = Annotated[
+    Path, typer.Option("--output", "-o", help="Table to write, NAME.csv.")
+]
 PointOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -98,11 +100,36 @@ AxisOption = Annotated[
     ),
 ]
 PropagateOption = Annotated[
-    bool, typer.Option("--propagate", help="Follow the objects from slice to slice.")
+    bool,
+    typer.Option(
+        "--propagate",
+        help="Follow the objects from slice to slice, beyond the prompted ones.",
+    ),
 ]
-StartOption = Annotated[int | None, typer.Option(help="First slice to propagate to.")]
-StopOption = Annotated[int | None, typer.Option(help="Last slice to propagate to.")]
-ChannelOption = Annotated[int | None, typer.Option(help="Channel to segment, from 0.")]
+StartOption = Annotated[
+    int | None,
+    typer.Option(help="First slice to follow to, from 0. [default: that of the image]"),
+]
+StopOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Last slice to follow to, included. [default: that of the image]"
+    ),
+]
+ChannelOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Channel of a multi-channel image, or of a colour one, from 0. Needed "
+        "where channels are no colours."
+    ),
+]
+MeasuredChannelOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Channel whose brightness is measured, from 0. Needed where channels are "
+        "no colours."
+    ),
+]
 LevelOption = Annotated[
     int,
     typer.Option(
@@ -112,10 +139,25 @@ LevelOption = Annotated[
     ),
 ]
 ModelOption = Annotated[
-    str, typer.Option(help="Name (see: napari-sam-adapter models) or file.")
+    str,
+    typer.Option(
+        help="Name of a network (see: napari-sam-adapter models), or its file."
+    ),
 ]
-AdapterOption = Annotated[str | None, typer.Option(help="Name or file.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
+AdapterOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Name or file of an adapter that was trained for the model, such as "
+        "microscopy or medical for tiny. [default: none]"
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        help="Where to compute: cpu, cuda, mps, or auto, the fastest by a short "
+        "measurement."
+    ),
+]
 PreprocessingOption = Annotated[
     str | None,
     typer.Option(
@@ -154,8 +196,12 @@ WeightsOption = Annotated[
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Go on from OUTPUT.state.")
 ]
-TrainingDeviceOption = Annotated[str, typer.Option(help="cpu, cuda, ...")]
-WorkersOption = Annotated[int, typer.Option(min=0, help="Processes for data.")]
+TrainingDeviceOption = Annotated[
+    str, typer.Option(help="Where to compute: cpu, cuda, ...")
+]
+WorkersOption = Annotated[
+    int, typer.Option(min=0, help="Processes that prepare images.")
+]
 DatasetArgument = Annotated[
     Path,
     typer.Argument(
@@ -164,24 +210,42 @@ DatasetArgument = Annotated[
     ),
 ]
 DatasetLabelsOption = Annotated[
-    Path | None, typer.Option("--labels", help="Folder of labels, or one file.")
+    Path | None,
+    typer.Option(
+        "--labels", help="Labels of one image, or a folder of them for a folder."
+    ),
 ]
 ProtocolOption = Annotated[
-    str, typer.Option(help="interactive, prompt-free or propagation.")
+    str,
+    typer.Option(
+        help="What to measure: interactive (one prompt, then corrections), "
+        "prompt-free, or propagation (one prompt followed through a volume)."
+    ),
 ]
 SplitOption = Annotated[
-    str, typer.Option(help="Part of a zip file: val, train, ... or all.")
+    str,
+    typer.Option(
+        help="Part of the data set, where it has parts: val, train, ... or all."
+    ),
 ]
-StartPromptOption = Annotated[str, typer.Option(help="First prompt: point or box.")]
-CorrectionsOption = Annotated[int, typer.Option(help="Clicks after the first prompt.")]
+StartPromptOption = Annotated[
+    str, typer.Option(help="First prompt for an object: point or box.")
+]
+CorrectionsOption = Annotated[
+    int, typer.Option(min=0, help="Simulated clicks after the first prompt.")
+]
 ObjectsOption = Annotated[
-    int | None, typer.Option(help="At most so many objects of an image. Default all.")
+    int | None,
+    typer.Option(
+        min=1,
+        help="At most so many objects of an image, drawn by --seed. [default: all]",
+    ),
 ]
 SmallestOption = Annotated[
-    int, typer.Option(help="Smallest object, in pixels or voxels.")
+    int, typer.Option(min=1, help="Leave out smaller objects; in pixels or voxels.")
 ]
 PlaneStepOption = Annotated[
-    int, typer.Option(help="Of volumes, look at every so many planes.")
+    int, typer.Option(min=1, help="Of volumes, look at every so many planes.")
 ]
 InstancesOption = Annotated[
     bool | None,
@@ -190,13 +254,22 @@ InstancesOption = Annotated[
         help="Whether labels number objects or classes. Default: read off the labels.",
     ),
 ]
-SeedOption = Annotated[int, typer.Option(help="Same seed, same numbers.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Same seed, same numbers.")]
 CompareOption = Annotated[
     tuple[str, str] | None,
     typer.Option(
         metavar="A B",
-        help="Two adapters side by side: names or files, none for the model alone, or "
-        "the name of another model.",
+        help="Instead of --adapter, two side by side: names or files of adapters, none "
+        "for the model alone, or the name of another model.",
+    ),
+]
+EvaluationOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Folder for all of the next three: evaluation.json, rows.csv, worst.png.",
     ),
 ]
 EvaluationJsonOption = Annotated[

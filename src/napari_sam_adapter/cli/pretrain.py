@@ -25,7 +25,10 @@ def pretrain(
     device: options.TrainingDeviceOption = "cpu",
     workers: options.WorkersOption = 0,
 ) -> None:
-    """Train a base model from a recipe; stopped runs can be resumed."""
+    """Train a base model from a recipe.
+
+    --resume goes on with a stopped run.
+    """
     from napari_sam_adapter.training.pretrain import pretrain as run
     from napari_sam_adapter.training.recipe import read_recipe
 

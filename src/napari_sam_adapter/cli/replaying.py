@@ -29,7 +29,7 @@ def replay(
     overwrite: options.OverwriteOption = False,
     methods: options.MethodsOption = False,
 ) -> None:
-    """Do a saved session again: the same labels, bit for bit on the same device."""
+    """Do a saved session again: the same labels on the same device."""
     from napari_sam_adapter.cli.segment import open_channel
     from napari_sam_adapter.errors import OutputError
     from napari_sam_adapter.image_io import save_labels

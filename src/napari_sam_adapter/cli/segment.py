@@ -62,6 +62,7 @@ def segment(
     opened = open_channel(image, channel, level)
     check_labels_path(output, overwrite, len(opened.label_shape))
     task = Task.of(opened, asked)
+    _tell_beyond(task)
     predictor = loader_of(context)(model, adapter, device, preprocessing)
     session, reports = _run(task, predictor, embeddings)
     save_labels(output, session.labels, task.image, overwrite)
@@ -85,6 +86,22 @@ def _check_outputs(
     check_labels_path(output, overwrite)
     if report is not None:
         check_output(report, overwrite)
+
+
+def _tell_beyond(task: Task) -> None:
+    """Name boxes that the image does not hold, as those with y and x swapped."""
+    for prompts in task.objects:
+        for plane, asked in prompts.items():
+            rows, columns = plane.shape(task.image.label_shape)
+            if asked.box is None:
+                continue
+            top, left, bottom, right = asked.box
+            if top < 0 or left < 0 or bottom > rows or right > columns:
+                typer.echo(
+                    f"the box from row {top:g}, column {left:g} to {bottom:g}, "
+                    f"{right:g} reaches beyond its slice of {rows} x {columns} pixels",
+                    err=True,
+                )
 
 
 def check_apart(kind: str, path: Path, other_kind: str, other: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from napari_sam_adapter.cli.config_options import with_config_options
 from napari_sam_adapter.cli.downloading import fetch_missing
+from napari_sam_adapter.cli.telling import counted
 from napari_sam_adapter.errors import OutputError, TrainingError
 
 if TYPE_CHECKING:
@@ -61,7 +62,10 @@ def train(
     overwrite: Overwrite = False,
     report: Report = None,
 ) -> None:
-    """Train an adapter on images with labels; stopped runs can be resumed."""
+    """Train an adapter on images with labels.
+
+    The best state so far is always on disk; --resume goes on with a stopped run.
+    """
     from napari_sam_adapter.training.adapter_recipe import (
         AdapterRecipe,
         read_adapter_recipe,
@@ -130,14 +134,16 @@ def _train(
 ) -> None:
     from napari_sam_adapter.training.adapter_training import train_adapter
     from napari_sam_adapter.training.report import write_report
+    from napari_sam_adapter.training.validation import divide
 
     is_first = os.environ.get("RANK", "0") == "0"
-    steps = train_adapter(
-        config, found.training, found.validation or None, resume=resume
-    )
+    training, held_out = found.training, found.validation
+    if not held_out:
+        training, held_out = map(tuple, divide(training, config))
+    steps = train_adapter(config, training, held_out, resume=resume)
     if is_first:
-        held = f", {len(found.validation)} for validation" if found.validation else ""
-        typer.echo(f"{len(found.training)} images to learn from{held}")
+        typer.echo(f"{counted(len(training), 'image')} to learn from")
+        typer.echo(_told_validation(config, len(held_out), bool(found.validation)))
     try:
         last = _show(steps, quiet=not is_first)
     except KeyboardInterrupt:
@@ -146,6 +152,24 @@ def _train(
     if is_first:
         write_report(report, config, last, overwrite=True)
         typer.echo(_summary(config, last))
+
+
+def _told_validation(config: TrainingConfig, count: int, were_named: bool) -> str:
+    """Say which images choose the state that is kept, and how to choose others."""
+    if not count:
+        return (
+            "no images to validate on: the last state is kept. Name some in a folder "
+            "val, or give --validation-share and two images or more"
+        )
+    looked = min(count, config.validation_images)
+    number = f"{looked} of {count}" if looked < count else str(count)
+    if were_named:
+        return f"{number} to validate on, which the data name"
+    return (
+        f"{number} kept back to validate on (--validation-share "
+        f"{config.validation_share:g} of all, --seed {config.seed}); to choose them "
+        "yourself, sort the images into folders train and val"
+    )
 
 
 def _show(steps: Iterator[TrainingProgress], quiet: bool) -> TrainingProgress:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam_adapter.datasets.plausible import looks_like_an_image, middle_of
 from napari_sam_adapter.errors import DatasetError, SamAdapterError
 
 if TYPE_CHECKING:
@@ -107,6 +108,11 @@ class Reference:
         if labels.min() < 0:
             raise DatasetError(
                 f"Expected labels from 0 in {self.name}, got {int(labels.min())}."
+            )
+        if looks_like_an_image(labels[middle_of(labels.shape)]):
+            raise DatasetError(
+                f"Expected labels for {self.name}, got numbers that change from pixel "
+                "to pixel as in an image. Are images and labels swapped?"
             )
 
 

@@ -1,4 +1,4 @@
-"""Evaluations as text for the shell, and as JSON and CSV on disk."""
+"""Evaluations as JSON and CSV on disk, and tables as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_sam_adapter.evaluation.results import compare
 from napari_sam_adapter.image_io.output import whole_output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_sam_adapter.evaluation.results import Evaluation
     from napari_sam_adapter.evaluation.tables import Row, Table
@@ -22,54 +22,8 @@ DIGITS = 5
 ROW_HEAD = ("level", "source", "place", "object")
 
 
-def as_text(evaluation: Evaluation) -> str:
-    """Return the means as a Markdown table.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-        One predictor on one set.
-
-    Returns
-    -------
-    str
-        Several lines, the last one without a line break.
-    """
-    rows = [
-        (s.column, f"{s.mean:.3f}", f"{s.low:.3f} to {s.high:.3f}", str(s.count))
-        for s in evaluation.summarise()
-    ]
-    head = ("measure", "mean", "95 % interval", "rows")
-    return f"{_title(evaluation)}\n\n{markdown(head, rows)}"
-
-
-def comparison_as_text(first: Evaluation, second: Evaluation) -> str:
-    """Return two predictors side by side as a Markdown table.
-
-    Parameters
-    ----------
-    first, second : Evaluation
-        Of one data set and one protocol.
-
-    Returns
-    -------
-    str
-        Several lines, the last one without a line break.
-    """
-    rows = [
-        (
-            d.column, f"{d.first:.3f}", f"{d.second:.3f}", f"{d.change.mean:+.3f}",
-            f"{d.change.low:+.3f} to {d.change.high:+.3f}", f"{100 * d.wins:.0f} %",
-        )
-        for d in compare(first, second)
-    ]  # fmt: skip
-    names = [name_of(evaluation) for evaluation in (first, second)]
-    head = ("measure", *names, "difference", "95 % interval", "second better")
-    return f"{_title(first)}\n\n{markdown(head, rows)}"
-
-
 def name_of(evaluation: Evaluation) -> str:
-    """Return how tables call a predictor.
+    """Return how tables call the predictor of an evaluation.
 
     Parameters
     ----------
@@ -81,7 +35,23 @@ def name_of(evaluation: Evaluation) -> str:
     str
         Model, and adapter if there is one.
     """
-    given = (evaluation.predictor.get(key) for key in ("model", "adapter"))
+    return name_of_predictor(evaluation.predictor)
+
+
+def name_of_predictor(description: Mapping[str, str]) -> str:
+    """Return how tables and progress bars call a predictor.
+
+    Parameters
+    ----------
+    description : mapping of str to str
+        Of the predictor.
+
+    Returns
+    -------
+    str
+        Model, and adapter if there is one, by names or names of files.
+    """
+    given = (description.get(key) for key in ("model", "adapter"))
     return " + ".join(Path(name).name for name in given if name) or "model"
 
 
@@ -176,15 +146,6 @@ def write_csv(
                 cells = [known.get(column, "") for column in columns]
                 number = "" if row.object_id is None else row.object_id
                 writer.writerow([name, level, row.source, row.place, number, *cells])
-
-
-def _title(evaluation: Evaluation) -> str:
-    protocol = evaluation.protocol
-    start = f" from a {protocol.start}" if hasattr(protocol, "start") else ""
-    images = len({row.source for row in evaluation.images.rows})
-    objects = len(evaluation.objects.rows)
-    counted = f"{objects} objects in {images} images" if objects else f"{images} images"
-    return f"{evaluation.dataset}: {protocol.name}{start}, {counted}"
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -23,7 +23,7 @@ MOST_CLASSES = 3
 LOW_IS_GOOD = ("mae", "ber", "stopped_early", "stopped_late", "prompts_to", "missed")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """How good a predictor is on a data set.
 
@@ -50,6 +50,10 @@ class Evaluation:
     images: Table
     broken: tuple[BrokenPair, ...]
     worst: tuple[Case, ...]
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.objects.rows)} objects, {len(self.images.rows)} planes"
+        return f"<Evaluation of {self.dataset}, {self.protocol.name}: {counts}>"
 
     @property
     def has_instances(self) -> bool:

@@ -14,7 +14,11 @@ from napari_sam_adapter.image_io.nifti import open_nifti, write_nifti
 from napari_sam_adapter.image_io.numpy_file import open_numpy, write_numpy
 from napari_sam_adapter.image_io.ome_zarr import open_zarr, write_zarr
 from napari_sam_adapter.image_io.opened_image import NO_UNIT, OpenedImage
-from napari_sam_adapter.image_io.output import check_output, whole_output
+from napari_sam_adapter.image_io.output import (
+    FOLDER_MARKS,
+    check_output,
+    whole_output,
+)
 from napari_sam_adapter.image_io.picture import open_picture, write_png
 from napari_sam_adapter.image_io.tiff import open_tiff, write_tiff
 
@@ -83,13 +87,26 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
     path = Path(path)
     try:
         if not path.exists():
-            raise ImageError(f"Expected an image, but {path} does not exist.")
+            raise ImageError(
+                f"Expected an image, but {path} does not exist. Check the path."
+            )
+        _check_folder(path)
         opener = open_zarr if path.is_dir() else _format_of(path, ImageError).open
         return opener(path)
     except ImageError:
         raise
     except Exception as error:  # file libraries raise anything on damaged files
         raise ImageError(unreadable(path, error)) from error
+
+
+def _check_folder(path: Path) -> None:
+    """Say of a folder that is no zarr store what it is."""
+    marks = FOLDER_MARKS[".zarr"]
+    if path.is_dir() and not any((path / mark).exists() for mark in marks):
+        raise ImageError(
+            f"Expected an image, got the folder {path}, which is no zarr store. Give "
+            "one of its files."
+        )
 
 
 def save_labels(
@@ -167,7 +184,8 @@ def _format_of(path: Path, error: type[ImageError | OutputError]) -> FileFormat:
     for kind in FORMATS:
         if name.endswith(kind.suffixes):
             return kind
-    known = ", ".join(suffix for kind in FORMATS for suffix in kind.suffixes)
+    usable = [kind for kind in FORMATS if kind.write or error is ImageError]
+    known = ", ".join(suffix for kind in usable for suffix in kind.suffixes)
     raise error(f"Expected a file name that ends in one of {known}, got {path.name}.")
 
 

@@ -128,9 +128,10 @@ class OpenedImage:
         axis = self.axes.find("c")
         count = 0 if axis < 0 else int(self.data.shape[axis])
         if not 0 <= number < count:
+            there = f"from 0 to {count - 1}" if count else "of an image that has some"
             raise ImageError(
-                f"Expected a channel below {count}, got {number}: {self.name} has the "
-                f"axes {self.axes!r}."
+                f"Expected a channel {there}, got {number}: {self.name} has the axes "
+                f"{self.axes!r}."
             )
         keep = [i for i, letter in enumerate(self.label_axes) if letter != "c"]
         return replace(

@@ -12,7 +12,7 @@ from napari_sam_adapter.inference.fastest import (
     choose_way,
 )
 from napari_sam_adapter.inference.predictor import SamPredictor
-from napari_sam_adapter.inference.weights import load_model
+from napari_sam_adapter.inference.weights import check_base, load_model
 from napari_sam_adapter.model.families import SMALL
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def load_predictor(
     """
     if device != "auto":
         checked_device(device)  # before a large file is read
+    if adapter is not None:
+        check_base(str(model), str(adapter))
     checkpoint = load_model(str(model), preprocessing)
     # the small model gains nothing by half precision
     formats = EXACT if checkpoint.family == SMALL else tuple(FORMATS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.model.adapter_files import load_adapter
+from napari_sam_adapter.model.adapter_header import read_adapter_header
 from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.exports import (
     export_plain_sam,
@@ -199,6 +200,37 @@ def find_weights(name: str, kind: Kind) -> Path:
         f"Expected a known {kind.value} ({names}) or a file, got {name!r}. "
         "Check the spelling or the path."
     )
+
+
+def check_base(model: str, adapter: str) -> None:
+    """Refuse an adapter of another model before that model is downloaded.
+
+    Parameters
+    ----------
+    model : str
+        Name or path.
+    adapter : str
+        Name or path.
+
+    Raises
+    ------
+    CheckpointError
+        If the adapter cannot be found or read, or its header names another base than a
+        model that is not here yet. Of models that are here `load_adapter` compares
+        the files.
+    """
+    header = read_adapter_header(find_weights(adapter, Kind.ADAPTER))
+    entry = find_entry(model, Kind.MODEL)
+    if entry is None or entry.is_here or header.base == model:
+        return
+    known = entry.variant.sha256
+    # without a known sum, the path of a file may well be that of this model
+    has_other_name = find_entry(header.base, Kind.MODEL) is not None
+    if has_other_name if known is None else known != header.base_sha256:
+        raise CheckpointError(
+            f"Expected an adapter for the model {model!r}, but {adapter} was trained "
+            f"for {header.base!r}. Choose that model, or another adapter."
+        )
 
 
 def _fetched(entry: Entry) -> Path:

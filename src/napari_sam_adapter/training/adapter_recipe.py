@@ -10,6 +10,7 @@ from typing import Any
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.training.config import TrainingConfig
+from napari_sam_adapter.training.recipe import about
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,10 @@ def read_adapter_recipe(name: str) -> AdapterRecipe:
         content = tomllib.loads(source.read_text())
         sets = {key: float(value) for key, value in content.pop("sets", {}).items()}
     except (OSError, tomllib.TOMLDecodeError, AttributeError, ValueError) as error:
-        raise TrainingError(f"Cannot read the recipe {name}: {error}.") from error
+        raise TrainingError(
+            "Expected a recipe (microscopy, medical, each after NAME_first) or a TOML "
+            f"file, got {name!r}: {about(error)}."
+        ) from error
     known = {entry.name for entry in fields(TrainingConfig)} - {"output"}
     unknown = sorted(set(content) - known)
     if unknown:

@@ -17,6 +17,9 @@ LABEL_KINDS = ("auto", "instance", "semantic")
 LEARNED_WEIGHTS = ("none", "shared", "per_block")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
+SUFFIX = ".safetensors"
+"""Of the files that training writes."""
+
 
 def _about(text: str, choices: Sequence[str] = ()) -> dict[str, Any]:
     return {"help": text, "choices": tuple(choices)}
@@ -193,6 +196,10 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", Path(self.output))
+        if self.output.suffix != SUFFIX:
+            raise TrainingError(
+                f"Expected an output NAME{SUFFIX}, got {self.output.name!r}."
+            )
         for entry in fields(self):
             choices = entry.metadata.get("choices")
             value = getattr(self, entry.name)

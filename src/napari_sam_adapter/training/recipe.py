@@ -147,7 +147,27 @@ def read_recipe(name: str | Path) -> Recipe:
         content = tomllib.loads(text_source.read_text())
         return _to_recipe(content)
     except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise TrainingError(f"Cannot read the recipe {name}: {error}.") from error
+        raise TrainingError(
+            f"Expected the recipe tiny or a TOML file, got {name!r}: {about(error)}."
+        ) from error
+
+
+def about(error: Exception) -> str:
+    """Say why a recipe cannot be read.
+
+    Parameters
+    ----------
+    error : Exception
+        What reading it raised.
+
+    Returns
+    -------
+    str
+        Without the path of a file inside the package.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
 
 
 def _to_recipe(content: dict[str, Any]) -> Recipe:

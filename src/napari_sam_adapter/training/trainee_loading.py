@@ -11,7 +11,11 @@ from torch.utils.checkpoint import checkpoint
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.inference.nearby import MASKS_PER_TOKEN
-from napari_sam_adapter.inference.weights import find_weights, load_model
+from napari_sam_adapter.inference.weights import (
+    check_base,
+    find_weights,
+    load_model,
+)
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.image_encoder import ImageEncoder
@@ -47,6 +51,8 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
     TrainingError
         If that base cannot be trained in that way.
     """
+    if config.start is not None:
+        check_base(config.base, config.start)
     base = load_model(config.base, config.preprocessing)
     if config.start is not None:
         base = _with_start(base, config.start, config)

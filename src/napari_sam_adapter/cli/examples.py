@@ -1,0 +1,64 @@
+"""What stands below the options in the help of each command: commands to try."""
+
+from __future__ import annotations
+
+PROGRAM = "napari-sam-adapter"
+
+_EXAMPLES = {
+    "segment": (
+        "segment cells.png --point 120,88 --negative 140,90 -o labels.png",
+        "segment nuclei.ome.tif --point 48,52,37 --propagate -o labels.ome.tif",
+        "segment ct.nii.gz --box 40,100,120:40,160,190 --propagate -o liver.nii.gz",
+        "segment cells.png --point 120,88 --point 30,40 --separate -o labels.png",
+    ),
+    "find": (
+        "find cells.png --adapter microscopy -o labels.png",
+        "find nuclei.ome.tif --slices 48 --propagate -o labels.ome.tif",
+        "find plate.tif --slices : -o labels.tif",
+    ),
+    "embed": (
+        "embed stack.zarr --embeddings embeddings",
+        "segment stack.zarr --point 48,52,37 --embeddings embeddings -o labels.zarr",
+    ),
+    "demo": ("demo", "demo --headless -o picture.png"),
+    "annotate": ("annotate plate_1/", "annotate a.tif b.tif c.nii.gz"),
+    "evaluate": (
+        "evaluate cells/ --adapter microscopy --output found",
+        "evaluate cells/ --start box --corrections 0 --objects 10",
+        "evaluate cells/ --compare none mine.safetensors",
+        "evaluate stack.tif --labels labels.tif --protocol propagation",
+    ),
+    "measure": ("measure nuclei.ome.tif labels.ome.tif -o objects.csv",),
+    "export": (
+        "export labels.ome.tif labels.nii.gz --image scan.nii.gz",
+        "export labels.png annotations.json --image cells.png",
+    ),
+    "pretrain": ("pretrain tiny --data FOLDER -o tiny.safetensors",),
+    "replay": (
+        "replay cells.session --image cells.tif -o labels.tif",
+        "replay cells.session --image cells.tif --methods",
+    ),
+    "train": (
+        "train my_images/ -o mine.safetensors",
+        "train stack.tif --labels labels.tif --trains decoder -o mine.safetensors",
+        "train my_images/ --from microscopy --steps 100 -o mine.safetensors",
+        "segment cells.png --adapter mine.safetensors --point 120,88 -o labels.png",
+    ),
+}
+
+
+def examples_of(command: str) -> str:
+    """Return the examples of a command for the end of its help.
+
+    Parameters
+    ----------
+    command : str
+        Its name.
+
+    Returns
+    -------
+    str
+        One example on a line.
+    """
+    lines = (f"{PROGRAM} {example}" for example in _EXAMPLES[command])
+    return "\n".join(["\b", "Examples:", *lines])  # \b: lines stay as they are
