@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from scipy import ndimage
@@ -20,6 +22,7 @@ FRAMES = {
     "reduced": frame_of((45, 61), 128),
     "stretched": frame_of((90, 31), 128, stretch=True),
     "a line": frame_of((2, 300), 128),
+    "in several bands": frame_of((500, 901), 128),
 }
 
 
@@ -31,6 +34,17 @@ def test_pixels_equal_the_two_published_steps(name: str, blur: float) -> None:
     logits = torch.from_numpy(ndimage.gaussian_filter(noise.numpy(), (0, blur, blur)))
     expected = (frame.to_masks(logits) > 0).numpy()
     assert (to_pixels(logits, frame).masks == expected).all()
+
+
+def test_threads_do_not_share_room() -> None:
+    frame = frame_of((500, 901), 128)
+    noise = torch.randn(24, 32, 32, generator=torch.Generator().manual_seed(0))
+    expected = [to_box(low, frame) for low in noise]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda low: to_box(low, frame), noise))
+    for one, other in zip(found, expected, strict=True):
+        assert (one.pixels == other.pixels).all()
+        assert one.stability == other.stability
 
 
 def test_object_in_a_corner_and_no_object() -> None:

@@ -10,13 +10,14 @@ from tests.model.test_adapter_parity import published_state
 from napari_sam_adapter.errors import CheckpointError, OutputError
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
+from napari_sam_adapter.model.adapter_header import read_adapter_header
 from napari_sam_adapter.model.checkpoints import Checkpoint, load_checkpoint
 from napari_sam_adapter.model.exports import (
     export_plain_sam,
     export_published,
     import_published,
 )
-from napari_sam_adapter.model.families import SAM_ADAPTER
+from napari_sam_adapter.model.families import MICRO_SAM, SAM_ADAPTER
 from napari_sam_adapter.model.lora import add_lora, lora_state
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
@@ -104,6 +105,16 @@ def test_published_file_as_an_adapter_of_its_base(
     assert state.keys() == expected_state.keys()
     assert all(torch.equal(state[key], expected_state[key]) for key in state)
     assert own.stat().st_size < 0.8 * published_file.stat().st_size
+
+
+def test_imported_adapter_remembers_how_its_base_got_images(
+    published_file: Path, tmp_path: Path
+) -> None:
+    base = base_of(published_file, tmp_path)
+    own = tmp_path / "own.safetensors"
+    import_published(published_file, replace(base, family=MICRO_SAM), "base", own)
+    assert read_adapter_header(own).notes.preprocessing == MICRO_SAM.name
+    assert load_adapter(own, base, "base").family.stretch
 
 
 def test_import_refuses_another_base_and_files_without_an_adapter(

@@ -6,55 +6,30 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_sam_adapter.boxed_mask import bounding_box
+from napari_sam_adapter.inference.pixel_axis import TOGETHER, Room, pixel_axis
 from napari_sam_adapter.inference.stability import OFFSET
 from napari_sam_adapter.model.families import SAM
-from napari_sam_adapter.model.products import product
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.inference.pixel_axis import PixelAxis, Places
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.model.families import Family
 
-    _Places = npt.NDArray[np.int64]
+    _Area = tuple[slice, slice]
 
-_COLUMNS = 256
-"""Columns of pixels that are evaluated together."""
+_CACHED = 2**17
+"""Logits of pixels that are made together, so that they are still in the cache."""
 _DOUBT = 2e-6
 """Values below this share of the largest logit may have another sign by rounding."""
-
-
-class _Axis(NamedTuple):
-    """How pixels along one axis follow from logits.
-
-    Attributes
-    ----------
-    weights : (pixels, logits) tensor
-        Both bilinear steps and the crop between them; three weights in a row.
-    first, last : (pixels,) int arrays
-        The first and the last logit that a pixel depends on.
-    """
-
-    weights: Tensor
-    first: npt.NDArray[np.int64]
-    last: npt.NDArray[np.int64]
-
-    def reached(self, used: npt.ArrayLike) -> slice:
-        """Return the pixels that depend on logits from the first to the last used."""
-        where = np.flatnonzero(used)
-        start = np.searchsorted(self.last, where[0])
-        stop = np.searchsorted(self.first, where[-1], side="right")
-        return slice(int(start), int(stop))
-
-    def needed(self, pixels: slice) -> slice:
-        """Return the logits that a range of pixels depends on."""
-        return slice(int(self.first[pixels][0]), int(self.last[pixels][-1]) + 1)
+_ROOM = Room()
 
 
 class MaskInBox(NamedTuple):
@@ -115,12 +90,9 @@ def to_pixels(logits: Tensor, frame: Frame, family: Family = SAM) -> PixelMasks:
     """
     masks, boxes = np.zeros((len(logits), *frame.original), bool), []
     for low, mask in zip(logits.detach().float().cpu(), masks, strict=True):
-        box = (0, 0, 0, 0)
-        for rows, columns, values in _scaled_parts(low, frame, family, floor=0):
-            np.greater(values, 0, out=mask[rows, columns])
-            left = box[1] if box[3] else columns.start
-            box = rows.start, left, rows.stop, columns.stop
-        boxes.append(box)
+        rows, columns = area = _area(low, frame, family, floor=0)
+        _fill(mask[area], area, low, frame, family)
+        boxes.append((rows.start, columns.start, rows.stop, columns.stop))
     return PixelMasks(masks, boxes)
 
 
@@ -139,21 +111,15 @@ def to_box(low: Tensor, frame: Frame, family: Family = SAM) -> MaskInBox:
     MaskInBox
         With the pixels that `to_pixels` gives.
     """
-    parts = list(
-        _scaled_parts(low.detach().float().cpu(), frame, family, floor=-OFFSET)
-    )
-    inner, outer = (
-        sum(np.count_nonzero(values > limit) for _, _, values in parts)
-        for limit in (OFFSET, -OFFSET)
-    )
-    inside = [values > 0 for _, _, values in parts]
-    if not any(part.any() for part in inside):
+    low = low.detach().float().cpu()
+    rows, columns = area = _area(low, frame, family, floor=-OFFSET)
+    mask = _ROOM.flags("mask", rows.stop - rows.start, columns.stop - columns.start)
+    inner, outer = _fill(mask, area, low, frame, family, (OFFSET, -OFFSET))
+    top, left, bottom, right = bounding_box(mask)
+    if not bottom:
         return MaskInBox(0, 0, np.zeros((0, 0), bool), 0.0)
-    mask = np.concatenate(inside, axis=1)
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    pixels = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
-    top, left = parts[0][0].start + rows[0], parts[0][1].start + columns[0]
-    return MaskInBox(int(top), int(left), pixels, inner / outer)
+    pixels = mask[top:bottom, left:right].copy()
+    return MaskInBox(rows.start + top, columns.start + left, pixels, inner / outer)
 
 
 def scaled_logits(logits: Tensor, frame: Frame, family: Family = SAM) -> Tensor:
@@ -181,59 +147,83 @@ def scaled_logits(logits: Tensor, frame: Frame, family: Family = SAM) -> Tensor:
     return F.interpolate(probabilities, frame.original, mode="bilinear")[:, 0].logit()
 
 
-def _scaled_parts(
-    low: Tensor, frame: Frame, family: Family, floor: float
-) -> Iterator[tuple[slice, slice, npt.NDArray[np.float32]]]:
-    """Yield rows, columns and logits of what may be above the floor, left to right."""
+def _area(low: Tensor, frame: Frame, family: Family, floor: float) -> _Area:
+    """Return the rows and columns of pixels that may be above the floor."""
+    if family.upscaling != "twice":
+        return slice(0, frame.original[0]), slice(0, frame.original[1])
+    rows, columns = _axes(frame, low.shape[-1])
+    inside = low.numpy() > floor
+    if inside.any():
+        tall, wide = (np.logical_or.reduce(inside, axis) for axis in (1, 0))
+        area = rows.reached(tall), columns.reached(wide)
+        if all(part.start < part.stop for part in area):
+            return area
+    return slice(0, 0), slice(0, 0)  # nothing, or all of it lies in the padding
+
+
+def _fill(
+    mask: npt.NDArray[np.bool_],
+    area: _Area,
+    low: Tensor,
+    frame: Frame,
+    family: Family,
+    limits: tuple[float, ...] = (),
+) -> list[int]:
+    """Write where an area is above zero; count its logits above some limits."""
     if family.upscaling != "twice":
         values = scaled_logits(low[None], frame, family)[0].numpy()
-        yield slice(0, len(values)), slice(0, len(values.T)), values
+        np.greater(values, 0, out=mask)
+        return [int(np.count_nonzero(values > limit)) for limit in limits]
+    counts = [0] * len(limits)
+    for rows, values, doubt in _bands(area, low, frame):
+        part = mask[rows]
+        above = _ROOM.flags("above", *values.shape)
+        np.greater(values, doubt, out=part)
+        np.greater(values, -doubt, out=above)
+        if not np.array_equal(part, above):
+            where = np.flatnonzero(part != above)  # many times as fast as np.nonzero
+            y, x = np.divmod(where, part.shape[1])
+            first = area[0].start + rows.start, area[1].start
+            part[y, x] = _two_steps(low, frame, y + first[0], x + first[1]) > 0
+        for i, limit in enumerate(limits):
+            counts[i] += int(np.count_nonzero(np.greater(values, limit, out=above)))
+    return counts
+
+
+def _bands(
+    area: _Area, low: Tensor, frame: Frame
+) -> Iterator[tuple[slice, npt.NDArray[np.float32], float]]:
+    """Yield rows of an area, their logits, and how far from zero these are certain."""
+    if area[0].start == area[0].stop:
         return
     rows, columns = _axes(frame, low.shape[-1])
-    inside = low.numpy() > floor  # NumPy compares ten times as fast as torch
-    if not inside.any():
-        return
-    tall, wide = rows.reached(inside.any(1)), columns.reached(inside.any(0))
-    if tall.start >= tall.stop or wide.start >= wide.stop:
-        return  # all of it lies in the padding
-    tall_low, wide_low = rows.needed(tall), columns.needed(wide)
-    part = low[tall_low, wide_low]
-    stretched = product(rows.weights[tall, tall_low].contiguous(), part.T.contiguous())
-    limit = _DOUBT * float(part.abs().max())
-    for start in range(wide.start, wide.stop, _COLUMNS):
-        block = slice(start, min(start + _COLUMNS, wide.stop))
-        band = columns.needed(block)
-        shifted = slice(band.start - wide_low.start, band.stop - wide_low.start)
-        weights = columns.weights[block, band].contiguous()
-        values = product(stretched[:, shifted].contiguous(), weights).numpy()
-        sizes = np.abs(values)
-        if sizes.min() < limit:
-            y, x = np.nonzero(sizes < limit)
-            doubtful = y + tall.start, x + start
-            values[y, x] = _two_steps(low, (tall_low, band), frame, *doubtful)
-        yield tall, block, values
+    used = rows.needed(area[0]), columns.needed(area[1])
+    part = low.numpy()[used]
+    doubt = _DOUBT * max(float(part.max()), -float(part.min()))
+    narrow = columns.to_columns(part, area[1], used[1].start, _ROOM)
+    step = max(1, _CACHED // (narrow.shape[1] * TOGETHER)) * TOGETHER
+    for start in range(area[0].start, area[0].stop, step):
+        band = slice(start, min(start + step, area[0].stop))
+        values = rows.to_rows(narrow, band, used[0].start, _ROOM)
+        yield slice(start - area[0].start, band.stop - area[0].start), values, doubt
 
 
 @lru_cache(maxsize=4)
-def _axes(frame: Frame, low: int) -> tuple[_Axis, _Axis]:
+def _axes(frame: Frame, low: int) -> tuple[PixelAxis, PixelAxis]:
     """Return rows and columns of a frame with logits of side `low`."""
-    made = []
-    for resized, original in zip(frame.resized, frame.original, strict=True):
-        square = F.interpolate(torch.eye(low)[None], size=frame.size, mode="linear")
-        weights = F.interpolate(square[..., :resized], size=original, mode="linear")
-        weights = weights[0].T.contiguous()
-        used = weights.numpy() > 0
-        first = used.argmax(axis=1)
-        last = low - 1 - used[:, ::-1].argmax(axis=1)
-        made.append(_Axis(weights, first, last))
-    rows, columns = made
+    rows, columns = (
+        pixel_axis(frame.size, resized, original, low)
+        for resized, original in zip(frame.resized, frame.original, strict=True)
+    )
     return rows, columns
 
 
 def _two_steps(
-    low: Tensor, used: tuple[slice, slice], frame: Frame, y: _Places, x: _Places
+    low: Tensor, frame: Frame, y: Places, x: Places
 ) -> npt.NDArray[np.float32]:
     """Evaluate single pixels as `Frame.to_masks` does, in its order of operations."""
+    rows, columns = _axes(frame, low.shape[-1])
+    used = rows.seen(y), columns.seen(x)
     # the first step has a whole factor, so that a part of it has the same rounding
     factor = frame.size // low.shape[-1]
     part = low[used][None, None]
@@ -251,8 +241,8 @@ def _two_steps(
 
 
 def _neighbours(
-    pixel: _Places, resized: int, original: int, start: int, side: int
-) -> tuple[_Places, _Places, npt.NDArray[np.float32]]:
+    pixel: Places, resized: int, original: int, start: int, side: int
+) -> tuple[Places, Places, npt.NDArray[np.float32]]:
     """Return the two neighbours of a pixel, from `start`, and the second's weight."""
     scale = np.float32(resized / original)
     position = np.maximum(scale * (pixel.astype(np.float32) + 0.5) - 0.5, 0)

@@ -150,7 +150,8 @@ def import_published(
             f"Expected {source} to have the image encoder of {base_name!r}, but it was "
             "trained on another model. Give that model as the base."
         )
-    notes = AdapterNotes(licence=licence, score_is_trusted=False)
+    told = base.family.name
+    notes = AdapterNotes(licence=licence, score_is_trusted=False, preprocessing=told)
     save_adapter(
         published.adapter, published.sam, target, base_name, base.sha256, notes
     )
