@@ -134,7 +134,7 @@ def through(store, predictor, image, embedding, seconds):
     seconds["save"].append(timed(lambda: store.save(key, predictor.pack(embedding))))
 
     def load():
-        return predictor.unpack(store.load(key), shape)
+        return predictor.unpack(store.load(key), image, shape)
 
     load()
     seconds["load"].append(timed(load))

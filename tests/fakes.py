@@ -111,13 +111,21 @@ class PackingDiskPredictor(DiskPredictor):
     def encode_batch(self, images: list[npt.NDArray[np.uint8]]) -> list[DiskEmbedding]:
         return [self.encode(image) for image in images]
 
+    def encode_rounded(
+        self, image: npt.NDArray[np.uint8], shape: tuple[int, int]
+    ) -> DiskEmbedding:
+        return self.unpack(self.pack(self.encode(image)), image, shape)
+
     def pack(self, embedding: DiskEmbedding) -> dict[str, npt.NDArray[np.float16]]:
         return {"features": embedding.features.astype(np.float16)}
 
     def unpack(
-        self, arrays: dict[str, npt.NDArray[np.float16]], shape: tuple[int, int]
+        self,
+        arrays: dict[str, npt.NDArray[np.float16]],
+        image: npt.NDArray[np.uint8],
+        shape: tuple[int, int],
     ) -> DiskEmbedding:
-        assert arrays["features"].shape == shape
+        assert arrays["features"].shape == image.shape[:2] == shape
         return DiskEmbedding(arrays["features"].astype(np.float32))
 
 
@@ -130,8 +138,12 @@ class ReducingDiskPredictor(PackingDiskPredictor):
         return _enlarged(self.encode(image), shape)
 
     def unpack(
-        self, arrays: dict[str, npt.NDArray[np.float16]], shape: tuple[int, int]
+        self,
+        arrays: dict[str, npt.NDArray[np.float16]],
+        image: npt.NDArray[np.uint8],
+        shape: tuple[int, int],
     ) -> DiskEmbedding:
+        assert arrays["features"].shape == image.shape[:2]
         small = DiskEmbedding(arrays["features"].astype(np.float32))
         return _enlarged(small, shape)
 

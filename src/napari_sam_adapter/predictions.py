@@ -215,13 +215,23 @@ class PackingPredictor(Predictor, Protocol):
     def encode_batch(self, images: Sequence[npt.NDArray[Any]]) -> list[Any]:
         """Embed several planes of one size."""
 
+    def encode_rounded(self, image: npt.NDArray[Any], shape: tuple[int, int]) -> Any:
+        """Embed a plane of some shape as `unpack` will give it back, bit for bit."""
+
     def pack(self, embedding: Any) -> dict[str, npt.NDArray[np.float16]]:
-        """Return an embedding as arrays in half precision."""
+        """Return what is to be kept of an embedding, in half precision."""
 
     def unpack(
-        self, arrays: Mapping[str, npt.NDArray[np.float16]], shape: tuple[int, int]
+        self,
+        arrays: Mapping[str, npt.NDArray[np.float16]],
+        image: npt.NDArray[Any],
+        shape: tuple[int, int],
     ) -> Any:
-        """Return the embedding of a plane of some shape from its arrays."""
+        """Return the embedding of a plane of some shape from arrays and pixels.
+
+        `image` is what was embedded, (H, W) or (H, W, 3): what follows from it quickly
+        need not be among the arrays.
+        """
 
 
 @runtime_checkable

@@ -53,7 +53,7 @@ def test_a_packed_embedding_gives_the_same_masks(
 ) -> None:
     embedding = predictor.encode(image)
     arrays = predictor.pack(embedding)
-    back = predictor.unpack(arrays, (45, 61))
+    back = predictor.unpack(arrays, image, (45, 61))
     assert arrays["features"].dtype == np.float16
     assert back.frame == embedding.frame
     assert torch.allclose(back.features, embedding.features, atol=1e-2)

@@ -14,6 +14,7 @@ from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.volume.embedding_ahead import count_windows, embed_ahead
 from napari_sam_adapter.volume.embedding_store import (
     ABANDONED,
+    VERSION,
     EmbeddingStore,
     embedding_key,
 )
@@ -148,6 +149,16 @@ def test_damaged_entries_are_dropped_and_written_anew(store, damage, name):
     assert "a" not in store
     store.save("a", ARRAYS)
     assert store.load("a") is not None
+
+
+def test_an_entry_of_another_version_is_dropped(store):
+    store.save("a", ARRAYS)
+    about = next(path for path in files_of(store, "a") if path.name == "zarr.json")
+    text = about.read_text()
+    assert f'"version": {VERSION}' in text
+    about.write_text(text.replace(f'"version": {VERSION}', f'"version": {VERSION - 1}'))
+    assert store.load("a") is None
+    assert "a" not in store
 
 
 def test_the_least_recently_used_entries_go_first(tmp_path):

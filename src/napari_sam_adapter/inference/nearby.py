@@ -190,13 +190,25 @@ def _decode(
     encoded = encoder(points, boxes, masks, len(parts), window, corners)
     positions = encoder.dense_positions()
     features, positions, *skips = (
-        torch.cat([part.of(grid, grid.shape[-1] // encoder.grid) for part in parts])
+        _cut(grid, parts, grid.shape[-1] // encoder.grid)
         for grid in (embedding.features, positions, *embedding.skips)
     )
     found: tuple[Tensor, Tensor] = sam.mask_decoder(
         features, positions, encoded.sparse, encoded.dense, tuple(skips), encoded.maps
     )
     return found
+
+
+def _cut(grid: Tensor, parts: Sequence[Part], cells: int) -> Tensor:
+    """Cut parts out of a grid (1, C, H, W).
+
+    Returns
+    -------
+    (N, C, cells * s, cells * s) tensor
+        Channels last in memory, so that the tokens of all parts are rows.
+    """
+    rows = [part.of(grid[0], cells).permute(1, 2, 0) for part in parts]
+    return torch.stack(rows).permute(0, 3, 1, 2)
 
 
 def _reach_edge(logits: Tensor, parts: Sequence[Part], grid: int) -> list[bool]:

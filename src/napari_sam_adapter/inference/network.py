@@ -10,6 +10,7 @@ import torch
 from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.in_parts import in_parts
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder
+from napari_sam_adapter.model.conv_stem import ConvStem
 from napari_sam_adapter.model.image_encoder import EncodedImage
 
 if TYPE_CHECKING:
@@ -83,6 +84,38 @@ class Network:
         return in_parts(encode, batch, self._fall_back, "images")
 
     @torch.inference_mode()
+    def sides_of(self, batch: Tensor) -> tuple[Tensor, ...]:
+        """Run only what the finer maps of the small model need of the images.
+
+        Parameters
+        ----------
+        batch : (B, 3, S, S) tensor
+            The images, normalised.
+
+        Returns
+        -------
+        tuple of tensors
+            As in `EncodedImage`; empty for networks without finer maps.
+        """
+        self._follow()
+        stem = getattr(self.sam.image_encoder, "patch_embed", None)
+        if not isinstance(stem, ConvStem):
+            return ()
+        with self._number_format(self.device.type):
+            return stem.sides(batch.to(self.device))
+
+    @torch.inference_mode()
+    def finer_maps(
+        self, features: Tensor, sides: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        """Make finer maps from embeddings (B, 256, h, w) and what `sides_of` gives."""
+        if not sides:
+            return ()
+        with self._number_format(features.device.type):
+            maps = self.sam.image_encoder.finer(features, sides)
+        return tuple(skip.float() for skip in maps)
+
+    @torch.inference_mode()
     def decode(
         self, decode: Callable[[Decoding, slice], tuple[Tensor, Tensor]], count: int
     ) -> tuple[Tensor, Tensor]:
@@ -121,10 +154,12 @@ class Network:
 
     def _encode(self, batch: Tensor, valid: tuple[int, int]) -> EncodedImage:
         is_adapted = isinstance(self.encoder, AdaptedImageEncoder)
-        is_half = self.dtype != torch.float32
-        with torch.autocast(batch.device.type, self.dtype, enabled=is_half):
+        with self._number_format(batch.device.type):
             encoded = self.encoder(*((batch, valid) if is_adapted else (batch,)))
         return EncodedImage(*encoded)
+
+    def _number_format(self, device: str) -> torch.autocast:
+        return torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32)
 
     def _fall_back(self) -> None:
         if self.device.type != "cpu":

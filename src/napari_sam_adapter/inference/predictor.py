@@ -5,23 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from napari_sam_adapter.inference.answers import trained_masks
 from napari_sam_adapter.inference.asking import ask_alike, ask_all
-from napari_sam_adapter.inference.embedding import ImageEmbedding
+from napari_sam_adapter.inference.encoding import Encoding
 from napari_sam_adapter.inference.mask_pixels import scaled_logits
-from napari_sam_adapter.inference.nearby import MASKS_PER_TOKEN, ask_nearby
-from napari_sam_adapter.inference.network import Network, one_by_one
-from napari_sam_adapter.inference.preprocessing import (
-    frame_of,
-    to_batch,
-    to_rgb,
-)
+from napari_sam_adapter.inference.nearby import ask_nearby
+from napari_sam_adapter.inference.network import Network
 from napari_sam_adapter.inference.proposals import propose
 from napari_sam_adapter.inference.weights import find_weights
-from napari_sam_adapter.intensity import check_pixels
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.weight_files import file_hash
@@ -31,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.embedding import ImageEmbedding
     from napari_sam_adapter.inference.proposals import Proposal
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.model.checkpoints import Checkpoint
@@ -76,6 +70,7 @@ class SamPredictor:
         self._description = description
         self._asked_device = torch.device(device)
         self._network = Network(checkpoint, device, dtype)
+        self._encoding = Encoding(self._network, self._family, self._intensity)
 
     @property
     def device(self) -> torch.device:
@@ -178,9 +173,8 @@ class SamPredictor:
         ImageEmbedding
             Prompts and masks are in pixels of the plane.
         """
-        return replace(self.encode(image), frame=self._frame_of(shape))
+        return replace(self.encode(image), frame=self._encoding.frame_of(shape))
 
-    @torch.inference_mode()
     def encode_batch(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
         """Encode several planes of one size in one pass.
 
@@ -199,27 +193,41 @@ class SamPredictor:
         ImageError
             If the pixels cannot be segmented.
         """
-        family = self._family
-        seen = [self._seen(np.asarray(image)) for image in images]
-        pictures = [to_rgb(image, family.intensity) for image in seen]
-        frames = [self._frame_of((p.shape[0], p.shape[1])) for p in pictures]
-        batch = to_batch(pictures, frames, family)
-        parts = self._network.encode(batch, frames[0].resized)
-        encoded = [one for part in parts for one in one_by_one(part)]
-        return [
-            ImageEmbedding(features, skips, frame)
-            for (features, skips), frame in zip(encoded, frames, strict=True)
-        ]
+        return self._encoding.encode(images)
+
+    def encode_rounded(
+        self, image: npt.NDArray[Any], shape: tuple[int, int]
+    ) -> ImageEmbedding:
+        """Encode a plane of some (rows, columns) as `unpack` will give it back."""
+        return self._encoding.encode_rounded(image, shape)
 
     def pack(self, embedding: ImageEmbedding) -> dict[str, npt.NDArray[np.float16]]:
-        """Return an embedding as arrays in half precision, for `unpack`."""
-        return embedding.pack()
+        """Return what is to be kept of an embedding, in half precision."""
+        return {"features": embedding.features.half().cpu().numpy()}
 
     def unpack(
-        self, arrays: Mapping[str, npt.NDArray[np.float16]], shape: tuple[int, int]
+        self,
+        arrays: Mapping[str, npt.NDArray[np.float16]],
+        image: npt.NDArray[Any],
+        shape: tuple[int, int],
     ) -> ImageEmbedding:
-        """Return the embedding of a plane of some rows and columns from its arrays."""
-        return ImageEmbedding.unpack(arrays, self._frame_of(shape), self.device)
+        """Return an embedding from what was kept, and the pixels it is of.
+
+        Parameters
+        ----------
+        arrays : mapping of str to float16 array
+            What `pack` gave.
+        image : (H, W) or (H, W, 3) array
+            What was encoded: finer maps of the small model are made anew.
+        shape : (int, int)
+            Rows and columns of the plane that it shows.
+
+        Returns
+        -------
+        ImageEmbedding
+            Rounded to half precision, in float32.
+        """
+        return self._encoding.unpack(arrays["features"], image, shape)
 
     def predict(
         self,
@@ -340,15 +348,3 @@ class SamPredictor:
         best = logits[:, int(scores[0].argmax())]
         full = scaled_logits(best.float(), embedding.frame, self._family)
         return torch.sigmoid(full[0]).cpu().numpy()
-
-    def _seen(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return pixels through the window of the adapter, if they are not 8 bits."""
-        if self._intensity is None or image.dtype == np.uint8:
-            return image
-        check_pixels(image)
-        return self._intensity.apply(image)
-
-    def _frame_of(self, shape: tuple[int, int]) -> Frame:
-        family, size = self._family, self.image_size
-        mask_stride = size // (MASKS_PER_TOKEN * self._network.sam.prompt_encoder.grid)
-        return frame_of(shape, size, family.stretch, family.is_centred, mask_stride)

@@ -138,7 +138,8 @@ def _make(
     near = None if prompts.near is None else prompts.near[number]
 
     def make(box: TokenBox) -> Tensor:
-        return upscale(decoder, keys.view(h, w, -1), weights, box, prompts.skips, maps)
+        grid = keys.view(h, w, -1)
+        return upscale(decoder, grid, weights, box, prompts.skips, maps, image.spare)
 
     return masks_near(make, near, (h, w))
 

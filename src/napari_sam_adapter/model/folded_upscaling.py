@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_sam_adapter.model.products import product
+from napari_sam_adapter.model.spare import Spare
 
 if TYPE_CHECKING:
     from napari_sam_adapter.model.layers import LayerNorm2d
@@ -31,6 +32,7 @@ def upscale(
     box: TokenBox,
     skips: tuple[Tensor, ...] = (),
     maps: Tensor | None = None,
+    spare: Spare | None = None,
 ) -> Tensor:
     """Make the masks of a box of tokens.
 
@@ -46,6 +48,8 @@ def upscale(
         Inside the grid.
     skips, maps
         See `MaskDecoder.forward`; of one prompt.
+    spare : Spare or None
+        Memory for what is only needed here.
 
     Returns
     -------
@@ -60,7 +64,8 @@ def upscale(
         for x, factor in zip((*skips, maps), (2, 4, 4), strict=True)
     )
     rows = keys[wider.slices()]
-    masks = _refined_masks(decoder, rows, weights, (coarse, fine), drawn)
+    spare = spare or Spare()
+    masks = _refined_masks(decoder, rows, weights, (coarse, fine), drawn, spare)
     return masks[:, *box.within(wider).slices(4)]
 
 
@@ -91,16 +96,15 @@ def _refined_masks(
     weights: Tensor,
     skips: tuple[Tensor, Tensor],
     maps: Tensor,
+    spare: Spare,
 ) -> Tensor:
     """Upscale tokens (h, w, C) with finer maps and drawn prompts of the same part."""
     assert decoder.refiner is not None
-    coarse, fine = skips
     h, w, width = keys.shape
-    x = _to_map(_first_upscaling(decoder, keys.reshape(-1, width)), (h, w))
-    x = decoder.refiner.coarse(F.gelu(x + coarse), maps)
+    rows = _first_upscaling(decoder, keys.reshape(-1, width))
+    x = decoder.refiner.coarse(_joined(rows, skips[0], spare), maps, spare)
     rows = _enlarge(to_rows(x), decoder.output_upscaling[3])
-    x = _to_map(rows, (2 * h, 2 * w))
-    x = decoder.refiner.fine(F.gelu(x + fine), maps)
+    x = decoder.refiner.fine(_joined(rows, skips[1], spare), maps, spare)
     return product(weights, to_rows(x)).view(-1, 4 * h, 4 * w)
 
 
@@ -119,11 +123,22 @@ def _enlarge(rows: Tensor, convolution: torch.nn.Module) -> Tensor:
     return product(rows, flat, bias.repeat(4)).view(-1, len(bias))
 
 
-def _to_map(rows: Tensor, size: tuple[int, int]) -> Tensor:
-    """Turn the four parts of each token into a map (1, C, 2h, 2w), channels last."""
-    h, w = size
-    grid = rows.view(h, w, 2, 2, -1).transpose(1, 2)
-    return grid.reshape(1, 2 * h, 2 * w, -1).permute(0, 3, 1, 2)
+def _joined(rows: Tensor, finer: Tensor, spare: Spare) -> Tensor:
+    """Add a map (1, C, 2h, 2w) to the four parts of each token, and activate.
+
+    Returns
+    -------
+    (1, C, 2h, 2w) tensor
+        Channels last, in spare memory.
+    """
+    around = finer.permute(0, 2, 3, 1)
+    _, tall, wide, channels = around.shape
+    halves = 1, tall // 2, 2, wide // 2, 2, channels
+    parts = rows.view(1, tall // 2, wide // 2, 2, 2, channels).transpose(2, 3)
+    total = spare.tensor(f"joined {channels}", around)
+    torch.add(parts, around.view(halves), out=total.view(halves))
+    torch.ops.aten.gelu_(total)
+    return total.permute(0, 3, 1, 2)
 
 
 def to_rows(x: Tensor) -> Tensor:

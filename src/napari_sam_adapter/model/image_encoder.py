@@ -1,4 +1,4 @@
-"""SAM's ViT image encoder, and the convolutional stem of the small model.
+"""SAM's ViT image encoder.
 
 References
 ----------
@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.conv_stem import ConvStem, FinerMaps
 from napari_sam_adapter.model.fast_block import can_run_fast, run_block
 from napari_sam_adapter.model.layers import (
     ENCODER_EPS,
-    ConvBlock,
     LayerNorm2d,
     MLPBlock,
     Window,
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam_adapter.model.shape import SamShape
-
-STEM_CHANNELS = (32, 48, 96)
-"""Channels of the small model's stem at strides 2, 4 and 8."""
-SKIP_CHANNELS = (64, 32)
-"""Channels of its finer maps at strides 8 and 4."""
 
 
 class EncodedImage(NamedTuple):
@@ -46,10 +41,13 @@ class EncodedImage(NamedTuple):
     skips : tuple of tensors
         Finer maps for the mask decoder, (B, 64, 2h, 2w) and (B, 32, 4h, 4w); empty
         for the published networks.
+    sides : tuple of tensors
+        The stem's maps at strides 8 and 4 that the finer maps were made of, or empty.
     """
 
     embedding: Tensor
     skips: tuple[Tensor, ...] = ()
+    sides: tuple[Tensor, ...] = ()
 
 
 class PatchEmbed(nn.Module):
@@ -70,65 +68,6 @@ class PatchEmbed(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Turn (B, 3, H, W) into tokens (B, h, w, D) and no skips."""
         return self.proj(image).permute(0, 2, 3, 1), ()
-
-
-class ConvStem(nn.Module):
-    """Convolutions from pixels to tokens of 16 x 16 pixels, keeping two finer maps.
-
-    Parameters
-    ----------
-    width : int
-        Channels of a token.
-    channels : three ints
-        Channels at strides 2, 4 and 8.
-    """
-
-    def __init__(
-        self, width: int, channels: tuple[int, int, int] = STEM_CHANNELS
-    ) -> None:
-        super().__init__()
-        half, quarter, eighth = channels
-        self.stride2 = _downsample(3, half)
-        self.stride4 = nn.Sequential(_downsample(half, quarter), ConvBlock(quarter))
-        self.stride8 = nn.Sequential(
-            _downsample(quarter, eighth), ConvBlock(eighth), ConvBlock(eighth)
-        )
-        self.proj = nn.Conv2d(eighth, width, kernel_size=2, stride=2)
-
-    def forward(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Turn (B, 3, H, W) into tokens (B, h, w, D) and the maps at strides 8, 4."""
-        quarter = self.stride4(self.stride2(image))
-        eighth = self.stride8(quarter)
-        return self.proj(eighth).permute(0, 2, 3, 1), (eighth, quarter)
-
-
-class FinerMaps(nn.Module):
-    """Join the embedding with the stem's finer maps, coarse to fine.
-
-    Parameters
-    ----------
-    channels : three ints
-        Of the stem.
-    """
-
-    def __init__(self, channels: tuple[int, int, int] = STEM_CHANNELS) -> None:
-        super().__init__()
-        _, quarter, eighth = channels
-        self.up8 = nn.ConvTranspose2d(256, SKIP_CHANNELS[0], 2, stride=2)
-        self.side8 = nn.Conv2d(eighth, SKIP_CHANNELS[0], 1)
-        self.block8 = ConvBlock(SKIP_CHANNELS[0])
-        self.up4 = nn.ConvTranspose2d(*SKIP_CHANNELS, 2, stride=2)
-        self.side4 = nn.Conv2d(quarter, SKIP_CHANNELS[1], 1)
-        self.block4 = ConvBlock(SKIP_CHANNELS[1])
-
-    def forward(
-        self, embedding: Tensor, sides: tuple[Tensor, ...]
-    ) -> tuple[Tensor, Tensor]:
-        """Return the maps (B, 64, 2h, 2w) and (B, 32, 4h, 4w)."""
-        eighth, quarter = sides
-        x8 = self.block8(self.up8(embedding) + self.side8(eighth))
-        x4 = self.block4(self.up4(x8) + self.side4(quarter))
-        return x8, x4
 
 
 class Attention(nn.Module):
@@ -319,11 +258,4 @@ class ImageEncoder(nn.Module):
         embedding: Tensor = self.neck(tokens.permute(0, 3, 1, 2))
         if self.finer is None:
             return EncodedImage(embedding)
-        return EncodedImage(embedding, self.finer(embedding, sides))
-
-
-def _downsample(inside: int, outside: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inside, outside, 3, stride=2, padding=1),
-        nn.ReLU(),
-    )
+        return EncodedImage(embedding, self.finer(embedding, sides), sides)

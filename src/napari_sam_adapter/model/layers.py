@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from napari_sam_adapter.model.fast_convolution import convolved, with_convolved
+from napari_sam_adapter.model.products import projected
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.model.spare import Spare
 
 ENCODER_EPS = 1e-6
 """LayerNorm epsilon of the image encoder and of every LayerNorm2d in SAM."""
@@ -93,6 +99,33 @@ class ConvBlock(nn.Module):
         out: Tensor = x + self.second(F.relu(self.first(x)))
         return out
 
+    def refined(
+        self, x: Tensor, is_cut: bool = False, spare: Spare | None = None
+    ) -> Tensor:
+        """Map (B, C, H, W) to the same shape; it may be overwritten.
+
+        Parameters
+        ----------
+        x : (B, C, H, W) tensor
+            That nobody needs any more.
+        is_cut : bool
+            Whether negative values of the answer become zero.
+        spare : Spare or None
+            Memory for what is between the convolutions.
+
+        Returns
+        -------
+        (B, C, H, W) tensor
+            As of `forward`.
+        """
+        if spare is None:
+            hidden = convolved(self.first, x, is_cut=True)
+        else:
+            rows = spare.tensor(f"hidden {x.shape[1]}", x.permute(0, 2, 3, 1))
+            nothing = rows.zero_().permute(0, 3, 1, 2)
+            hidden = with_convolved(nothing, self.first, x, is_cut=True)
+        return with_convolved(x, self.second, hidden, is_cut)
+
 
 class MLPBlock(nn.Module):
     """Two linear layers with an activation between them.
@@ -115,8 +148,7 @@ class MLPBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., width) to (..., width)."""
-        out: Tensor = self.lin2(self.act(self.lin1(x)))
-        return out
+        return projected(self.lin2, self.act(projected(self.lin1, x)))
 
 
 def warm_up_vector_math() -> None:

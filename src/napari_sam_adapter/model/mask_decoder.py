@@ -8,14 +8,19 @@ Kirillov et al., *Segment Anything*, 2023, appendix A.
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.fast_convolution import with_convolved
 from napari_sam_adapter.model.layers import ConvBlock, LayerNorm2d
 from napari_sam_adapter.model.prompt_maps import MAP_CHANNELS
 from napari_sam_adapter.model.two_way_transformer import TwoWayTransformer
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.model.spare import Spare
 
 
 class HeadMLP(nn.Module):
@@ -58,15 +63,15 @@ class MapRefiner(nn.Module):
         self.maps4 = nn.Conv2d(MAP_CHANNELS, fine, 3, padding=1)
         self.block4 = ConvBlock(fine)
 
-    def coarse(self, x: Tensor, maps: Tensor) -> Tensor:
-        """Refine (N, C, 2h, 2w) by the maps (N, 8, 4h, 4w)."""
-        refined: Tensor = F.relu(self.block8(x + self.maps8(maps)))
-        return refined
+    def coarse(self, x: Tensor, maps: Tensor, spare: Spare | None = None) -> Tensor:
+        """Refine (N, C, 2h, 2w), which may be overwritten, by maps (N, 8, 4h, 4w)."""
+        x = with_convolved(x, self.maps8, maps)
+        return self.block8.refined(x, is_cut=True, spare=spare)
 
-    def fine(self, x: Tensor, maps: Tensor) -> Tensor:
-        """Refine (N, C, 4h, 4w) by the maps (N, 8, 4h, 4w)."""
-        refined: Tensor = F.relu(self.block4(x + self.maps4(maps)))
-        return refined
+    def fine(self, x: Tensor, maps: Tensor, spare: Spare | None = None) -> Tensor:
+        """Refine (N, C, 4h, 4w), which may be overwritten, by maps (N, 8, 4h, 4w)."""
+        x = with_convolved(x, self.maps4, maps)
+        return self.block4.refined(x, is_cut=True, spare=spare)
 
 
 class MaskDecoder(nn.Module):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,35 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if onednn_pays():
         return _onednn(x, weight, bias)
     return F.linear(x, weight, bias)
+
+
+def projected(layer: nn.Linear, x: Tensor) -> Tensor:
+    """Apply a linear layer; by `product` where that gives the same.
+
+    Parameters
+    ----------
+    layer : nn.Linear
+        Plain or not, with gradients or without.
+    x : (..., A) tensor
+        On any device, in any number format.
+
+    Returns
+    -------
+    (..., B) tensor
+        A new one.
+    """
+    is_plain = (
+        torch.is_inference_mode_enabled()
+        and type(layer) is nn.Linear
+        and x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+    )
+    if not is_plain:
+        out: Tensor = layer(x)
+        return out
+    rows = product(x.reshape(-1, x.shape[-1]), layer.weight, layer.bias)
+    return rows.view(*x.shape[:-1], -1)
 
 
 @cache

@@ -171,7 +171,7 @@ class PromptEncoder(nn.Module):
             maps = draw_maps(drawn, count, window, corners.device)
             if torch.is_inference_mode_enabled():  # faster convolutions on the CPU
                 maps = maps.contiguous(memory_format=torch.channels_last)
-            dense = dense + self.map_embed(maps)
+            dense = self.map_embed(maps) + dense  # in the layout of the first
         return EncodedPrompts(torch.cat(sparse, dim=1), dense, maps)
 
     @property

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.fast_convolution import convolved
 from napari_sam_adapter.model.layers import ConvBlock
 
 if TYPE_CHECKING:
@@ -110,6 +110,5 @@ class MapEmbed(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Turn (N, 8, 4h, 4w) into (N, C, h, w)."""
-        hidden = F.relu(self.stride8(maps))
-        embedded: Tensor = self.stride16(F.relu(self.block(hidden)))
-        return embedded
+        hidden = convolved(self.stride8, maps, is_cut=True)
+        return convolved(self.stride16, self.block.refined(hidden, is_cut=True))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam_adapter.model.layers import MLPBlock
+from napari_sam_adapter.model.products import projected
 
 
 class DownsampledAttention(nn.Module):
@@ -41,12 +42,11 @@ class DownsampledAttention(nn.Module):
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend from (B, T, C) queries to (B, S, C) keys and values."""
         q, k, v = (
-            self._split(layer(x))
+            self._split(projected(layer, x))
             for layer, x in ((self.q_proj, q), (self.k_proj, k), (self.v_proj, v))
         )
         out = F.scaled_dot_product_attention(q, k, v)
-        joined: Tensor = self.out_proj(out.transpose(1, 2).flatten(2))
-        return joined
+        return projected(self.out_proj, out.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, npt.NDArray[np.float16]]
 
-VERSION = 1
+VERSION = 2
 FOLDER_VARIABLE = "NAPARI_SAM_ADAPTER_EMBEDDINGS"
 """Environment variable that moves the folder that the window uses."""
 BUDGET = 20 * 1024**3
@@ -277,6 +277,8 @@ def _read(path: Path) -> dict[str, npt.NDArray[np.float16]]:
     import zarr
 
     stored: Any = zarr.open_array(store=str(path), mode="r")
+    if stored.attrs["version"] != VERSION:
+        raise ValueError(f"version {stored.attrs['version']} instead of {VERSION}")
     flat = np.asarray(stored[:], dtype=np.float16)
     if not np.isfinite(flat).all():
         raise ValueError("the values are not there")

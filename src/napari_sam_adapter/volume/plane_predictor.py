@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from napari_sam_adapter.predictions import MaskPrediction, Predictor
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
-    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
+    from napari_sam_adapter.volume.embedding_store import Arrays, EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.windows import Window
 
     Near = Focus | tuple[float, float]
+    Kept = tuple[str, Arrays | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +100,11 @@ class PlanePredictor:
             return embedding
         image = self._pixels(plane, image, window)
         shape = plane.shape(self.volume.shape) if window is None else window.shape
-        key_on_disk, embedding = self._from_disk(image, shape)
+        kept = self._from_disk(image)
         with self.device:
+            embedding = self.cache.get(key)
             if embedding is None:
-                embedding = self.cache.get(key)
-            if embedding is None:
-                embedding = self._encode(image, shape)
-                embedding = self._to_disk(key_on_disk, embedding, shape)
+                embedding = self._made(image, shape, kept)
             self.cache.put(key, embedding)
         return embedding
 
@@ -172,25 +171,25 @@ class PlanePredictor:
             return self.predictor.encode_reduced(image, shape)
         return self.predictor.encode(image)
 
-    def _from_disk(
-        self, image: npt.NDArray[np.uint8], shape: tuple[int, int]
-    ) -> tuple[str, Any]:
-        """Return the key of a plane, and its embedding or None."""
+    def _from_disk(self, image: npt.NDArray[np.uint8]) -> Kept:
+        """Return the key of a plane, and what is kept of its embedding or None."""
         if self.store is None or not isinstance(self.predictor, PackingPredictor):
             return "", None
         key = embedding_key(image, self.predictor.description)
-        arrays = self.store.load(key)
-        if arrays is None:
-            return key, None
-        return key, self.predictor.unpack(arrays, shape)
+        return key, self.store.load(key)
 
-    def _to_disk(self, key: str, embedding: Any, shape: tuple[int, int]) -> Any:
-        """Keep an embedding; return it rounded, as it will come back from disk."""
-        if self.store is None or not isinstance(self.predictor, PackingPredictor):
-            return embedding
-        arrays = self.predictor.pack(embedding)
-        self.store.save(key, arrays)
-        return self.predictor.unpack(arrays, shape)
+    def _made(
+        self, image: npt.NDArray[np.uint8], shape: tuple[int, int], kept: Kept
+    ) -> Any:
+        """Embed a plane; if there is a store, as it will come back from there."""
+        predictor, (key, arrays) = self.predictor, kept
+        if self.store is None or not isinstance(predictor, PackingPredictor):
+            return self._encode(image, shape)
+        if arrays is not None:
+            return predictor.unpack(arrays, image, shape)
+        embedding = predictor.encode_rounded(image, shape)
+        self.store.save(key, predictor.pack(embedding))
+        return embedding
 
     def predict(
         self, plane: Plane, prompts: Prompts, previous: MaskPrediction | None = None

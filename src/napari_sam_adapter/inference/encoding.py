@@ -1,0 +1,123 @@
+"""Planes to embeddings: exact, or as they come back from disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_sam_adapter.inference.embedding import ImageEmbedding
+from napari_sam_adapter.inference.network import one_by_one
+from napari_sam_adapter.inference.preprocessing import frame_of, to_batch, to_rgb
+from napari_sam_adapter.intensity import check_pixels
+from napari_sam_adapter.model.dense_prompts import PER_TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from napari_sam_adapter.inference.network import Network
+    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.intensity import IntensityMapping
+    from napari_sam_adapter.model.families import Family
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a network encodes planes.
+
+    Parameters
+    ----------
+    network : Network
+        Encodes.
+    family : Family
+        How its authors prepare images.
+    intensity : IntensityMapping or None
+        The window through which pixels of more than 8 bits are seen; None for
+        percentiles of each plane.
+    """
+
+    network: Network
+    family: Family
+    intensity: IntensityMapping | None
+
+    def frame_of(self, shape: tuple[int, int]) -> Frame:
+        """Return how a plane of some rows and columns lies in the square."""
+        sam, family = self.network.sam, self.family
+        stride = sam.image_size // (PER_TOKEN * sam.prompt_encoder.grid)
+        return frame_of(
+            shape, sam.image_size, family.stretch, family.is_centred, stride
+        )
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
+        """Encode planes of one size in one pass; see `SamPredictor.encode_batch`."""
+        batch, frames = self._prepared(images)
+        parts = self.network.encode(batch, frames[0].resized)
+        encoded = [one for part in parts for one in one_by_one(part)]
+        return [
+            ImageEmbedding(features, skips, frame)
+            for (features, skips), frame in zip(encoded, frames, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def encode_rounded(
+        self, image: npt.NDArray[Any], shape: tuple[int, int]
+    ) -> ImageEmbedding:
+        """Encode a plane as it will come back from `unpack`.
+
+        Parameters
+        ----------
+        image : (H, W) or (H, W, 3) array
+            What the network looks at.
+        shape : (rows, columns)
+            Of the plane that it shows.
+
+        Returns
+        -------
+        ImageEmbedding
+            Finer maps are made of the rounded features, as they will be then.
+        """
+        batch, frames = self._prepared([image])
+        (encoded,) = self.network.encode(batch, frames[0].resized)
+        return self._finished(encoded.embedding.half(), encoded.sides, shape)
+
+    @torch.inference_mode()
+    def unpack(
+        self,
+        features: npt.NDArray[np.float16],
+        image: npt.NDArray[Any],
+        shape: tuple[int, int],
+    ) -> ImageEmbedding:
+        """Make an embedding of what was kept, (1, 256, h, w), and the pixels."""
+        batch, _ = self._prepared([image])
+        kept = torch.from_numpy(np.array(features)).to(self.network.device)
+        return self._finished(kept, self.network.sides_of(batch), shape)
+
+    def _finished(
+        self, half: Tensor, sides: tuple[Tensor, ...], shape: tuple[int, int]
+    ) -> ImageEmbedding:
+        # the order in memory can change the last bit of what is made of it
+        features = half.float().contiguous(memory_format=torch.channels_last)
+        skips = self.network.finer_maps(features, sides)
+        return ImageEmbedding(features, skips, self.frame_of(shape))
+
+    def _prepared(
+        self, images: Sequence[npt.NDArray[Any]]
+    ) -> tuple[Tensor, list[Frame]]:
+        """Return the network's input (B, 3, S, S), and how the images lie in it."""
+        seen = [self._seen(np.asarray(image)) for image in images]
+        pictures = [to_rgb(image, self.family.intensity) for image in seen]
+        frames = [self.frame_of((p.shape[0], p.shape[1])) for p in pictures]
+        return to_batch(pictures, frames, self.family), frames
+
+    def _seen(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return pixels through the window of the adapter, if they are not 8 bits."""
+        if self.intensity is None or image.dtype == np.uint8:
+            return image
+        check_pixels(image)
+        return self.intensity.apply(image)
