@@ -6,7 +6,8 @@ from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.candidates import preferred_number, size_rank
+from napari_sam_adapter.predictions import MaskCandidate
+from napari_sam_adapter.volume.candidates import outlined, preferred_number, size_rank
 from napari_sam_adapter.volume.edits import ChooseCandidate
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.journal_entries import edit_from_json
@@ -119,3 +120,36 @@ def test_a_candidate_that_is_not_there_is_refused(session, plane):
     with pytest.raises(SessionError, match="one of 3 candidates"):
         choose(session, 1, plane, 3)
     assert session.chosen_candidate(1, plane) == 0
+
+
+def candidate(score, *pieces):
+    mask = np.zeros((40, 50), bool)
+    for piece in pieces:
+        mask[piece] = True
+    return MaskCandidate(mask, score, np.zeros((4, 4), np.float32))
+
+
+BODY, SPECK = (slice(5, 25), slice(5, 25)), (slice(30, 32), slice(40, 43))
+
+
+def test_outlines_leave_specks_out():
+    (outline,) = outlined([candidate(0.9, BODY, SPECK)], chosen=0)
+    assert outline.sum() == 400
+    assert outline[BODY].all()
+
+
+def test_two_pieces_of_one_object_are_both_outlined():
+    other = slice(28, 38), slice(28, 38)
+    (outline,) = outlined([candidate(0.9, BODY, other)], chosen=0)
+    assert outline.sum() == 500
+
+
+def test_a_score_far_below_the_best_is_not_outlined_unless_it_is_chosen():
+    candidates = [candidate(score, BODY) for score in (0.9, 0.8, 0.4)]
+    assert [o.any() for o in outlined(candidates, 0)] == [True, True, False]
+    assert [o.any() for o in outlined(candidates, 2)] == [True, True, True]
+    assert all(o.any() for o in outlined(candidates, 0, is_trusted=False))
+
+
+def test_an_empty_mask_has_no_outline():
+    assert not outlined([candidate(0.9)], 0)[0].any()

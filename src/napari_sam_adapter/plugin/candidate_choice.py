@@ -13,6 +13,7 @@ from napari_sam_adapter.plugin.mask_overlay import MaskOverlay
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Choice, Message, Tool
 from napari_sam_adapter.plugin.timers import stop_for_good
+from napari_sam_adapter.volume.candidates import outlined
 from napari_sam_adapter.volume.edits import ChooseCandidate
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ class CandidateChoice(Feature):
             for candidate, thumbnail in zip(candidates, thumbnails(masks), strict=True)
         )
         state.chosen = session.chosen_candidate(workspace.object_id, plane)
-        self.overlay.show(workspace.frame, plane, masks)
+        outlines = outlined(candidates, state.chosen, is_trusted)
+        self.overlay.show(workspace.frame, plane, outlines)
 
     def _show_first_look(self, workspace: Workspace, look: FirstLook) -> None:
         """Show what one window shows of the object, until the answer comes."""

@@ -93,7 +93,7 @@ class Frames:
 
     def _on_answered(self) -> None:
         self._is_expecting = self._find_canvas() is not None
-        self._hold(TURN)
+        self._go_on()
 
     def _go_on(self) -> None:
         stop_for_good(self._wait)

@@ -5,13 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
+
+from napari_sam_adapter.boxed_mask import bounding_box
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.predictions import MaskCandidate
+
     Mask = npt.NDArray[np.bool_]
+
+FAR_BELOW = 0.25
+"""A score that much lower than the best is that of a mask nobody wants to see."""
+SPECK = 0.05
+"""A piece of this part of the largest one is none of the object."""
 
 
 def size_rank(masks: Sequence[Mask], number: int) -> int:
@@ -52,6 +62,48 @@ def preferred_number(masks: Sequence[Mask], rank: int | None) -> int:
         return 0
     number = _by_size(masks)[min(rank, len(masks) - 1)]
     return number if masks[number].any() else 0
+
+
+def outlined(
+    candidates: Sequence[MaskCandidate], chosen: int, is_trusted: bool = True
+) -> list[Mask]:
+    """Return what is worth an outline of each candidate.
+
+    Parameters
+    ----------
+    candidates : sequence of MaskCandidate
+        The best score first.
+    chosen : int
+        The one that is taken, which always is worth one.
+    is_trusted : bool
+        Whether scores mean anything.
+
+    Returns
+    -------
+    list of (H, W) bool arrays
+        In the same order, without specks; empty for a score far below the best.
+    """
+    least = candidates[0].score - FAR_BELOW if is_trusted else -np.inf
+    return [
+        _without_specks(candidate.mask)
+        if number == chosen or candidate.score >= least
+        else np.zeros_like(candidate.mask)
+        for number, candidate in enumerate(candidates)
+    ]
+
+
+def _without_specks(mask: Mask) -> Mask:
+    """Return the pieces of a mask that are large beside the largest one."""
+    top, left, bottom, right = bounding_box(mask)
+    part = slice(top, bottom), slice(left, right)
+    pieces, count = ndimage.label(mask[part])
+    if count < 2:
+        return mask
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    kept = np.zeros_like(mask)
+    kept[part] = (sizes >= SPECK * sizes.max())[pieces]
+    return kept
 
 
 def _by_size(masks: Sequence[Mask]) -> list[int]:
