@@ -528,6 +528,25 @@ def test_labels_of_a_time_series_come_back(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(image.data, series)
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".zarr", ".npy"])
+def test_labels_of_five_axes_without_names_come_back(
+    tmp_path: Path, suffix: str
+) -> None:
+    series = np.stack([np.stack([LABELS, LABELS * 2])] * 3)
+    np.save(tmp_path / "image.npy", series)
+    like = open_image(tmp_path / "image.npy")
+    save_labels(tmp_path / f"labels{suffix}", series, like)
+    np.testing.assert_array_equal(open_image(tmp_path / f"labels{suffix}").data, series)
+
+
+def test_more_axes_than_a_tiff_can_have_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "image.npy", np.stack([[[LABELS] * 2] * 2] * 2))
+    like = open_image(tmp_path / "image.npy")
+    with pytest.raises(OutputError, match="at most 5 axes, got 6"):
+        save_labels(tmp_path / "labels.tif", np.asarray(like.data[...]), like)
+    assert not (tmp_path / "labels.tif").exists()
+
+
 @pytest.mark.parametrize("suffix", [".tif", ".zarr"])
 def test_existing_labels_are_replaced_only_on_request(
     tmp_path: Path, suffix: str

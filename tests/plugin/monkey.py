@@ -102,7 +102,7 @@ class Monkey:
             self.transpose, self.drag_box, self.drag_box, self.remove_layer,
             self.rename_layer, self.choose_model, self.choose_object, self.move_point,
             self.remove_point, self.select_layer, self.stop, self.press_points,
-            self.press_points,
+            self.press_points, self.replace_pixels,
         ]  # fmt: skip
 
     def burst(self, length: int) -> None:
@@ -205,6 +205,12 @@ class Monkey:
         layers = self.scene.workspace.layers.all
         if layers:
             self.scene.viewer.layers.remove(layers[self.rng.integers(len(layers))])
+
+    def replace_pixels(self) -> None:
+        image = self.scene.workspace.image
+        shift = int(self.rng.integers(1, 9))
+        image.data = np.roll(image.data, shift, axis=-1)
+        self.follower = Follower(image.data)
 
     def rename_layer(self) -> None:
         layers = self.scene.viewer.layers

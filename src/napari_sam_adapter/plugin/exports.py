@@ -18,7 +18,12 @@ from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
-from napari_sam_adapter.plugin.world_units import axes_of, described, units_of
+from napari_sam_adapter.plugin.world_units import (
+    axes_of,
+    described,
+    spacing_now,
+    units_of,
+)
 from napari_sam_adapter.volume.axes import unit_of
 from napari_sam_adapter.volume.measuring import Measuring, table_of
 from napari_sam_adapter.volume.snapshot import LabelsSnapshot
@@ -221,7 +226,7 @@ def _measuring(workspace: Workspace) -> Measuring:
         session.labels,
         workspace.level.data,
         axes,
-        session.spacing,
+        spacing_now(frame),
         unit_of(axes, units_of(frame)),
         session.objects.names,
         session.objects.classes,

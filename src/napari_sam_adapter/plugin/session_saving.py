@@ -7,8 +7,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.errors import OutputError
-from napari_sam_adapter.image_io.output import check_output, whole_output
+from napari_sam_adapter.image_io.output import check_output, whole_output, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,14 +51,10 @@ def writing_steps(session: SavableSession, path: Path) -> Iterator[WrittenSessio
     """
     written = WrittenSession(path.with_name(f".{secrets.token_hex(4)}-{path.name}"))
     try:
-        session.write(written.folder)
-    except BaseException as error:
+        with writing(path):
+            session.write(written.folder)
+    except BaseException:
         discard_written(written)
-        if isinstance(error, OSError) and not isinstance(error, OutputError):
-            raise OutputError(
-                f"Expected to write {path}, got: {error.strerror or error}. Free some "
-                "space or choose another folder."
-            ) from error
         raise
     yield written
 

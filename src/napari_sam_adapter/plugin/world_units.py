@@ -54,6 +54,22 @@ def units_of(image: Layer) -> tuple[str, ...]:
     return tuple(UNIT_NAMES.get(str(unit), NO_UNIT) for unit in image.units)
 
 
+def spacing_now(image: Layer) -> tuple[float, ...]:
+    """Return how far apart the voxels of an image layer are.
+
+    Parameters
+    ----------
+    image : Layer
+        The layer; its scale may be another than when its session began.
+
+    Returns
+    -------
+    tuple of float
+        As `spacing_of`.
+    """
+    return spacing_of(axes_of(image), image.scale, units_of(image))
+
+
 def voxel_size(image: Layer) -> tuple[float, str]:
     """Return the area of a pixel, or the volume of a voxel, of an image layer.
 
@@ -70,7 +86,7 @@ def voxel_size(image: Layer) -> tuple[float, str]:
         Such as ``"mm²"``.
     """
     axes, units = axes_of(image), units_of(image)
-    spacing = spacing_of(axes, image.scale, units)
+    spacing = spacing_now(image)
     sizes = [step for axis, step in zip(axes, spacing, strict=True) if axis in SPACE]
     unit = unit_of(axes, units)
     return math.prod(sizes), f"{SIGNS.get(unit, unit)}{POWERS[len(sizes)]}"

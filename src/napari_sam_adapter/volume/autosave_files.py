@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
-from napari_sam_adapter.errors import OutputError
+from napari_sam_adapter.image_io.output import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
 AUTOSAVE_VARIABLE = "NAPARI_SAM_ADAPTER_AUTOSAVE"
 """Environment variable that moves the folder of autosaved sessions."""
@@ -144,29 +145,17 @@ def _is_free(path: Path) -> bool:
         return False
 
 
-@contextlib.contextmanager
-def autosaving(path: Path) -> Iterator[None]:
-    """Turn what the system says about a full or closed disk into our error.
+def autosaving(path: Path) -> AbstractContextManager[None]:
+    """Turn what the system says while it writes an autosave into our error.
 
     Parameters
     ----------
     path : Path
         What is written.
 
-    Yields
-    ------
-    None
-        Write inside.
-
-    Raises
-    ------
-    OutputError
-        If writing failed.
+    Returns
+    -------
+    context manager
+        As `writing`.
     """
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"Expected to autosave to {path}, got: {error.strerror or error}. Make "
-            f"room, or choose another folder with {AUTOSAVE_VARIABLE}."
-        ) from error
+    return writing(path, f"choose another folder with {AUTOSAVE_VARIABLE}")

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_path
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
+from napari_sam_adapter.image_io import output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 CACHE_VARIABLE = "NAPARI_SAM_ADAPTER_CACHE"
 """Environment variable that moves the folder of downloaded weights."""
@@ -71,32 +72,20 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says about a full or closed disk into our error.
+def writing(path: Path) -> AbstractContextManager[None]:
+    """Turn what the system says while it writes weights into our error.
 
     Parameters
     ----------
     path : Path
         What is written.
 
-    Yields
-    ------
-    None
-        Write inside.
-
-    Raises
-    ------
-    OutputError
-        If writing failed.
+    Returns
+    -------
+    context manager
+        As `image_io.output.writing`.
     """
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"Expected to write {path}, got: {error.strerror or error}. Free some "
-            f"space, or choose another folder with {CACHE_VARIABLE}."
-        ) from error
+    return output.writing(path, f"choose another folder with {CACHE_VARIABLE}")
 
 
 def file_sum(path: Path) -> str:
