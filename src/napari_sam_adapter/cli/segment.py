@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import OutputError
 
@@ -168,8 +169,6 @@ def open_channel(path: Path, channel: int | None, level: int = 0) -> OpenedImage
 def _run(
     task: Task, predictor: Predictor, embeddings: Path | None
 ) -> tuple[Session, list[SliceReport]]:
-    from tqdm import tqdm
-
     from napari_sam_adapter.cli.segmentation import segment_objects
     from napari_sam_adapter.predictions import trained_window
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
@@ -182,7 +181,7 @@ def _run(
     store = None if embeddings is None else EmbeddingStore(embeddings)
     session = Session(volume, predictor, spacing=task.spacing, store=store)
     steps = segment_objects(session, task.objects, task.plans)
-    bar = tqdm(steps, "segmenting", task.slices, unit="slice", delay=1, disable=None)
+    bar = shell_bar(steps, name="segmenting", unit="slice", total=task.slices)
     return session, list(bar)
 
 
