@@ -11,7 +11,6 @@ from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.downloading import check_before_download
 from napari_sam_adapter.cli.evaluation_files import EvaluationFiles
 from napari_sam_adapter.cli.loading import Loader, loader_of
-from napari_sam_adapter.cli.telling import counted
 from napari_sam_adapter.errors import DatasetError, EvaluationError
 
 if TYPE_CHECKING:
@@ -70,7 +69,6 @@ def evaluate(
         _refuse_broken(dataset.find_broken())
     load = loader_of(context)
     predictors = _load(load, model, adapter, compare, device, preprocessing)
-    typer.echo(f"{dataset.name}: {counted(len(dataset), 'image')} to look at", err=True)
     found = [_run(dataset, predictor, asked) for predictor in predictors]
     files.write(found, overwrite)
     _tell(found, files)
