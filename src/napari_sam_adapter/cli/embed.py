@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import OutputError, SessionError
 
@@ -41,8 +42,6 @@ def embed(
     `segment --embeddings` uses what is kept. May be stopped at any time: run again, it
     goes on where it was.
     """
-    from tqdm import tqdm
-
     from napari_sam_adapter.cli.coordinates import frame_of
     from napari_sam_adapter.cli.segment import open_channel
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
@@ -53,7 +52,7 @@ def embed(
     store = EmbeddingStore(embeddings, int(budget * GIBIBYTE))
     predictor = loader_of(context)(model, adapter, device, preprocessing)
     steps = _steps(opened, predictor, store, planes, batch)
-    bar = tqdm(steps, "embedding", len(planes), unit="slice", delay=1, disable=None)
+    bar = shell_bar(steps, name="embedding", unit="slice", total=len(planes))
     _tell(list(bar), embeddings)
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.downloading import check_before_download
 from napari_sam_adapter.cli.evaluation_files import EvaluationFiles
 from napari_sam_adapter.cli.loading import Loader, loader_of
-from napari_sam_adapter.cli.telling import counted
 from napari_sam_adapter.errors import DatasetError, EvaluationError
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ def evaluate(
         _refuse_broken(dataset.find_broken())
     load = loader_of(context)
     predictors = _load(load, model, adapter, compare, device, preprocessing)
-    typer.echo(f"{dataset.name}: {counted(len(dataset), 'image')} to look at", err=True)
     found = [_run(dataset, predictor, asked) for predictor in predictors]
     files.write(found, overwrite)
     _tell(found, files)
@@ -149,16 +148,11 @@ def _is_model(name: str) -> bool:
 def _run(
     dataset: Dataset, predictor: Predictor, protocol: EvaluationProtocol
 ) -> Evaluation:
-    from tqdm import tqdm
-
     from napari_sam_adapter.evaluation.evaluating import evaluation_steps
     from napari_sam_adapter.evaluation.reports import name_of_predictor
 
     name = name_of_predictor(predictor.description)
-    # miniters: an image with many objects is drawn anew although no image is done
-    with tqdm(
-        desc=name, total=len(dataset), unit="image", miniters=0, disable=None
-    ) as bar:
+    with shell_bar(name=name, unit="image", total=len(dataset), delay=0) as bar:
         for progress in evaluation_steps(dataset, predictor, protocol):
             bar.set_postfix_str(f"{progress.judged} answers", refresh=False)
             bar.update(progress.done - bar.n)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.cli.telling import counted
 from napari_sam_adapter.errors import ImageError, PlaneError
@@ -62,8 +63,6 @@ def find(
     Without --propagate each slice has objects of its own. Look over the result:
     every object can be missed, cut in two, or joined with its neighbour.
     """
-    from tqdm import tqdm
-
     from napari_sam_adapter.cli.coordinates import frame_of
     from napari_sam_adapter.cli.segment import check_apart, open_channel, session_of
     from napari_sam_adapter.image_io import save_labels
@@ -80,7 +79,7 @@ def find(
     spacing = spacing_of(opened.label_axes, opened.scale, opened.units)
     session = session_of(opened, predictor, embeddings, spacing)
     steps = _steps(session, planes, frame.sliced if propagate else None)
-    bar = tqdm(steps, "finding", len(planes), unit="slice", delay=1, disable=None)
+    bar = shell_bar(steps, name="finding", unit="slice", total=len(planes))
     _tell(list(bar))
     save_labels(output, session.labels, opened, overwrite)
     count, seconds = len(session.object_ids), time.monotonic() - started

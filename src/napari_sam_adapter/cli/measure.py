@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.errors import OutputError
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ def measure(
     point. Lengths, areas and volumes are in the unit of the image, if z, y and x have
     one; the last column names it.
     """
-    from tqdm import tqdm
-
     from napari_sam_adapter.cli.label_files import open_labels
     from napari_sam_adapter.cli.segment import check_apart, open_channel
     from napari_sam_adapter.image_io.output import check_output
@@ -50,7 +49,7 @@ def measure(
         spacing_of(axes, opened.scale, units),
         unit_of(axes, units),
     )
-    bar = tqdm(measuring.blocks(), "measuring", unit="block", delay=1, disable=None)
+    bar = shell_bar(measuring.blocks(), name="measuring", unit="block")
     table = table_of(measuring, [row for block in bar for row in block])
     save_csv(output, table.columns, table.rows, overwrite)
     typer.echo(f"{output}: {len(table.rows)} lines")

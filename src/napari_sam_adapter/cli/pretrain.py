@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.errors import OutputError
 
 if TYPE_CHECKING:
@@ -59,9 +60,7 @@ def _check_outputs(output: Path, resume: bool, overwrite: bool) -> None:
 
 
 def _show(steps: Iterator[PretrainProgress]) -> None:
-    from tqdm import tqdm
-
-    with tqdm(desc="training", unit="step", delay=1, disable=None) as bar:
+    with shell_bar(name="training", unit="step") as bar:
         for progress in steps:
             bar.total = progress.total_steps
             bar.set_postfix(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.loading import loader_of
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ def replay(
 def _repeat(
     path: Path, image: OpenedImage, load: Loader, device: str | None
 ) -> Session:
-    from tqdm import tqdm
-
     from napari_sam_adapter.volume.described import DescribedPredictors
     from napari_sam_adapter.volume.journal import replay_steps
     from napari_sam_adapter.volume.planes import Volume
@@ -63,7 +62,7 @@ def _repeat(
     volume = Volume(image.data, _axes(path, image), levels=image.levels)
     steps = replay_steps(path, volume, predictors)
     first = next(steps)
-    bar = tqdm(steps, "replaying", first.total, unit="edit", delay=1, disable=None)
+    bar = shell_bar(steps, name="replaying", unit="edit", total=first.total)
     for _ in bar:
         pass
     return first.session

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import OutputError
 
@@ -203,13 +204,11 @@ def session_of(
 def _run(
     task: Task, predictor: Predictor, embeddings: Path | None
 ) -> tuple[Session, list[SliceReport]]:
-    from tqdm import tqdm
-
     from napari_sam_adapter.cli.segmentation import segment_objects
 
     session = session_of(task.image, predictor, embeddings, task.spacing)
     steps = segment_objects(session, task.objects, task.plans)
-    bar = tqdm(steps, "segmenting", task.slices, unit="slice", delay=1, disable=None)
+    bar = shell_bar(steps, name="segmenting", unit="slice", total=task.slices)
     return session, list(bar)
 
 

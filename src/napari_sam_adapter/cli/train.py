@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.config_options import with_config_options
 from napari_sam_adapter.cli.downloading import fetch_missing
 from napari_sam_adapter.cli.telling import counted
@@ -173,13 +175,13 @@ def _told_validation(config: TrainingConfig, count: int, were_named: bool) -> st
 
 
 def _show(steps: Iterator[TrainingProgress], quiet: bool) -> TrainingProgress:
-    from tqdm import tqdm
-
     last = next(steps)
-    if not quiet:
-        typer.echo(last.estimate.sentence)
-    hidden = True if quiet else None  # None: only in a terminal
-    with tqdm(total=last.total_steps, unit="step", disable=hidden) as bar:
+    if quiet:
+        return deque(steps, maxlen=1).pop()
+    typer.echo(last.estimate.sentence)
+    with shell_bar(
+        name="training", unit="step", total=last.total_steps, delay=0
+    ) as bar:
         for last in steps:
             best = last.best.score if last.best else 0.0
             bar.set_postfix(loss=last.loss, iou=last.iou, best=best, refresh=False)
