@@ -6,10 +6,14 @@ Random weights; the tokens stand for those of vit_b at 1024 x 1024. The publishe
 written here from its description: three complex transforms with the low frequencies set
 to zero, the prompts of all blocks made first, each added to the tokens before its
 block. The calls of a round alternate in one process; blocks are left out.
+
+The last rows are what cannot be left out, bare: the twelve products and sums with the
+tokens, and one real transform there and back for each channel that differs.
 """
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +25,7 @@ from rounds import (
     print_growth,
     print_memory,
     print_row,
+    timed,
 )
 
 from napari_sam_adapter.model.adapter import SamAdapter
@@ -29,6 +34,8 @@ from napari_sam_adapter.model.fast_block import _add
 from napari_sam_adapter.model.layers import warm_up_vector_math
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 WIDTH, DEPTH, SIDE, PATCH = 768, 12, 1024, 16
@@ -50,6 +57,7 @@ def main() -> None:
         print(HEAD)
         for name, channels in IMAGES.items():
             compare(name, adapter, normalised(channels), tokens, chosen.rounds)
+        print_floor(adapter, tokens, chosen.rounds)
     print_memory("adapter, memory", ["published"], ["ours"], chosen.threads)
     print(f"\n{machine()}")
 
@@ -66,6 +74,32 @@ def compare(
         rounds,
     )
     print_row(f"adapter of vit_b, {name} image", seconds, f"{difference:.1e}")
+
+
+def print_floor(adapter: SamAdapter, tokens: Tensor, rounds: int) -> None:
+    """Print how long the sums take that every way has to do."""
+    weight, place = adapter.shared_mlp.weight, torch.zeros_like(tokens)
+    rows = torch.randn(SIDE // PATCH * (SIDE // PATCH), weight.shape[1])
+    bias = torch.zeros_like(tokens[0, 0, 0])
+
+    def inject() -> None:
+        for _ in range(DEPTH):
+            _add(tokens[0], rows, weight, bias, place[0])
+
+    print_bare("12 products and sums", inject, rounds)
+    for name, channels in IMAGES.items():
+        image = normalised(channels)[:, :channels].contiguous()
+        print_bare(
+            f"transforms, {name} image",
+            lambda image=image: torch.fft.irfft2(torch.fft.rfft2(image)),
+            rounds,
+        )
+
+
+def print_bare(what: str, action: Callable[[], object], rounds: int) -> None:
+    action()
+    seconds = median(timed(action) for _ in range(rounds))
+    print(f"| bare: {what} | | {1000 * seconds:.1f} ms | | |", flush=True)
 
 
 def print_peak(adapter: SamAdapter, tokens: Tensor, is_published: bool) -> None:

@@ -124,8 +124,10 @@ def compare_decoders(rounds: int) -> None:
             return decode(side, PromptSide(sparse), slice(1, None))[0]
 
         one, other = theirs(), ours()
-        flipped = int(((one > 0) != (other > 0)).sum())
-        note = f"{(one - other).abs().max():.1e}, {flipped} flipped"
+        flipped = (one > 0) != (other > 0)
+        note = f"{(one - other).abs().max():.1e}, {int(flipped.sum())} flipped"
+        if flipped.any():
+            note += f", at most {one[flipped].abs().max():.0e} from zero"
         print_row(f"decode {count} points", alternate(theirs, ours, rounds), note)
 
 
