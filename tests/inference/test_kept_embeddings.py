@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from napari_sam_adapter.inference.embedding import ImageEmbedding
 
 PLANE = Plane((1, 2), (1,))
+ROUNDED = 2e-2
 
 
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> SamPredictor:
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def predictor(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> SamPredictor:
     path: Path = tmp_path_factory.mktemp("weights") / "small.pth"
     torch.manual_seed(0)
     torch.save(build_sam(small_shape(64, 2, 64, 64)).state_dict(), path)
-    return load_predictor(path, device="cpu", dtype="float32")
+    return load_predictor(path, device="cpu", dtype=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +51,10 @@ def test_finer_maps_are_made_of_the_pixels_and_not_kept(
     assert torch.equal(back.features, exact.features.half().float())
     assert len(back.skips) == 2
     for one, other in zip(tensors(exact), tensors(back), strict=True):
-        assert torch.allclose(one, other, atol=1e-2)
+        assert torch.allclose(one, other, atol=ROUNDED)
     prompts = Prompts([(20, 30)])
     before, after = (predictor.predict(e, prompts).logits for e in (exact, back))
-    assert np.abs(before - after).max() < 1e-2
+    assert np.abs(before - after).max() < ROUNDED
 
 
 def test_what_is_made_anew_is_the_same_bit_for_bit(
@@ -72,7 +75,7 @@ def test_a_smaller_picture_stands_for_the_plane(
     back = predictor.unpack(predictor.pack(exact), image, large)
     assert back.frame == exact.frame
     for one, other in zip(tensors(exact), tensors(back), strict=True):
-        assert torch.allclose(one, other, atol=1e-2)
+        assert torch.allclose(one, other, atol=ROUNDED)
 
 
 def test_a_session_gives_the_same_labels_from_disk(

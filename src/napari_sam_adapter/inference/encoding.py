@@ -94,9 +94,12 @@ class Encoding:
         shape: tuple[int, int],
     ) -> ImageEmbedding:
         """Make an embedding of what was kept, (1, 256, h, w), and the pixels."""
-        batch, _ = self._prepared([image])
+        sides: tuple[Tensor, ...] = ()
+        if self.network.has_finer_maps:
+            batch, _ = self._prepared([image])
+            sides = self.network.sides_of(batch)
         kept = torch.from_numpy(np.array(features)).to(self.network.device)
-        return self._finished(kept, self.network.sides_of(batch), shape)
+        return self._finished(kept, sides, shape)
 
     def _finished(
         self, half: Tensor, sides: tuple[Tensor, ...], shape: tuple[int, int]

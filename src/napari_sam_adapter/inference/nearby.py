@@ -42,8 +42,8 @@ ROOM = 2.0
 """Least side of a part, in longer sides of the box."""
 MASKS_PER_TOKEN = 4
 """Logits along the side of a token."""
-_TOGETHER = 4096
-"""Most tokens of one pass."""
+_TOGETHER = 2048
+"""Most tokens of one pass: more are slower on the CPU, where memory is cleared anew."""
 
 
 class Part(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -83,6 +83,12 @@ class Network:
         self._follow()
         return in_parts(encode, batch, self._fall_back, "images")
 
+    @property
+    def has_finer_maps(self) -> bool:
+        """Whether the decoder looks at more than the image embedding."""
+        stem = getattr(self.sam.image_encoder, "patch_embed", None)
+        return isinstance(stem, ConvStem)
+
     @torch.inference_mode()
     def sides_of(self, batch: Tensor) -> tuple[Tensor, ...]:
         """Run only what the finer maps of the small model need of the images.
@@ -95,12 +101,10 @@ class Network:
         Returns
         -------
         tuple of tensors
-            As in `EncodedImage`; empty for networks without finer maps.
+            As in `EncodedImage`.
         """
         self._follow()
-        stem = getattr(self.sam.image_encoder, "patch_embed", None)
-        if not isinstance(stem, ConvStem):
-            return ()
+        stem = cast("ConvStem", self.sam.image_encoder.patch_embed)
         with self._number_format(self.device.type):
             return stem.sides(batch.to(self.device))
 

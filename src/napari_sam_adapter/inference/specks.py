@@ -34,11 +34,10 @@ def drop_specks(
     pieces, count = ndimage.label(part)
     if count < 2:
         return
-    areas = np.bincount(pieces.ravel())
-    areas[0] = 0
+    numbers = pieces[part]  # of the pixels inside, which are few
+    areas = np.bincount(numbers)
     kept = areas >= share * areas.max()
     where = np.rint(points).astype(int) - box[:2]
     inside = ((where >= 0) & (where < part.shape)).all(axis=1)
     kept[pieces[tuple(where[inside].T)]] = True
-    kept[0] = False
-    part &= kept[pieces]
+    part[part] = kept[numbers]
