@@ -143,13 +143,10 @@ class Segmenter:
         if not self.is_loaded:
             return
         self._give_predictor(workspace)
+        ahead = self._travel.ahead(plane, workspace.volume.shape)
         for key, priority, planes in (
             ("view", Priority.VIEW, [plane]),
-            (
-                "ahead",
-                Priority.AHEAD,
-                self._travel.ahead(plane, workspace.volume.shape),
-            ),
+            ("ahead", Priority.AHEAD, ahead),
         ):
             self._queue.submit(
                 Job(
