@@ -315,7 +315,9 @@ def test_bad_requests_are_refused_before_training(
     with pytest.raises(TrainingError, match="labelled images"):
         next(train_adapter(config(), []))
     with pytest.raises(OutputError, match="nowhere"):
-        next(train_adapter(config(output=tmp_path / "nowhere" / "x.st"), disks))
+        next(
+            train_adapter(config(output=tmp_path / "nowhere" / "x.safetensors"), disks)
+        )
     with pytest.raises(DeviceError, match="cuda:99"):
         next(train_adapter(config(device="cuda:99"), disks))
     with pytest.raises(TrainingError, match="Start without resume"):
