@@ -142,6 +142,16 @@ def whole_window(stage: Stage) -> QWidget:
     return stage.viewer.window._qt_window
 
 
+def found(stage: Stage) -> QWidget:
+    """All objects of a slice, found by one button."""
+    widget = stage.open_nuclei()
+    widget.model_panel.adapter.choose("microscopy")
+    widget.controller.do("find_objects")
+    stage.wait(lambda: len(widget.state.object_ids) > 1)
+    stage.viewer.reset_view()
+    return stage.viewer.window._qt_window
+
+
 def nothing_open(stage: Stage) -> QWidget:
     return stage.open_empty()
 
@@ -248,6 +258,7 @@ def series(stage: Stage) -> QWidget:
 
 PICTURES = {
     "window": whole_window,
+    "found": found,
     "nothing-open": nothing_open,
     "one-click": one_click,
     "folded": all_folded,
