@@ -10,35 +10,26 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 import napari_sam_adapter as nsa
 
-# `tiny` is less sure of its masks than SAM, for which the defaults are made.
-SURE, STABLE = 0.6, 0.85
-SMALLEST = 30  # pixels
-COMPACT = 0.8  # solidity; what others leave of a mask is no object
 
-
-def main(
-    picture: str, table: str = "objects.csv", points_per_side: int = 32
-) -> pd.DataFrame:
+def main(picture: str, table: str = "objects.csv") -> pd.DataFrame:
     image = nsa.open_image(picture)
     predictor = nsa.load_predictor("tiny", adapter="microscopy")
-    settings = nsa.EverythingSettings(points_per_side, SURE, STABLE, min_area=SMALLEST)
-    labels = nsa.segment_everything(np.asarray(image.data), predictor, settings)
+    session = nsa.Session(image.data, predictor, axes=image.axes, spacing=image.scale)
+    nsa.find_objects(session, nsa.Plane(axes=(0, 1)))
 
+    labels = session.labels
     found = nsa.measure(nsa.Measuring(labels, image.data, spacing=image.scale))
     objects = pd.DataFrame(found.rows, columns=found.columns)
-    objects = objects[objects["solidity"] > COMPACT]
-    labels[~np.isin(labels, objects["object"])] = 0
     objects.to_csv(table, index=False)
 
     path = Path(picture)
     output = path.with_name(f"{path.stem}_labels.tif")
     nsa.save_labels(output, labels, like=image, overwrite=True)
-    print(f"{len(objects)} objects, mean area {objects['area'].mean():.0f} pixels")
+    print(f"{len(objects)} objects, median area {objects['area'].median():.0f}")
     return objects
 
 

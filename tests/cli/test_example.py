@@ -64,7 +64,7 @@ def test_boxes_of_a_table_become_labels(picture, tmp_path: Path) -> None:
 def test_all_objects_are_measured(picture, tmp_path: Path) -> None:
     path, _ = picture
     table = tmp_path / "objects.csv"
-    objects = main_of("measure_all.py")(str(path), str(table), points_per_side=6)
+    objects = main_of("measure_all.py")(str(path), str(table))
     labels = np.asarray(open_image(tmp_path / "nuclei_labels.tif").data)
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
