@@ -35,6 +35,7 @@ from napari_sam_adapter.model.checkpoints import Checkpoint
 from napari_sam_adapter.model.folded_decoder import FoundMasks
 from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.layers import warm_up_vector_math
+from napari_sam_adapter.seeds import grid_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +55,7 @@ class Invented:
     def __init__(self, per_side: int) -> None:
         rng = np.random.default_rng(0)
         count = per_side**2
-        self.points = everything.grid_points((1, 1), per_side) + 0.5  # 0 to 1
+        self.points = grid_points((1, 1), per_side) + 0.5  # 0 to 1
         good = rng.random((count, MASKS)) < PASSING
         scores = rng.uniform(0.9, 1, (count, MASKS)) - 0.3 * ~good
         first = rng.random((count, 1))  # not looked at: the mask for clear prompts
@@ -163,7 +164,7 @@ def theirs(side: int, per_side: int) -> Callable[[], list]:
     decoder = sam.mask_decoder
     decoder.iou_prediction_head = InventedHead(decoder.iou_prediction_head, invented)
     sam.mask_decoder = InventingDecoder(decoder, invented)
-    grid = everything.grid_points((side, side), per_side)[:, ::-1] / side
+    grid = grid_points((side, side), per_side)[:, ::-1] / side
     generator = SamAutomaticMaskGenerator(sam, None, point_grids=[grid])
 
     def run() -> list:

@@ -36,7 +36,7 @@ from napari_sam_adapter import (
 from napari_sam_adapter.datasets.planes import planes_of
 from napari_sam_adapter.evaluation.matching import segmentation_accuracy
 from napari_sam_adapter.evaluation.reports import markdown
-from napari_sam_adapter.volume.seeds import middles_of
+from napari_sam_adapter.seeds import middles_of
 
 SETS = "nuclei2d_dsb2018", "em3d_chloroplasts"
 REACHABLE = EverythingSettings(points_per_side=16, min_score=0.6, min_stability=0.8)

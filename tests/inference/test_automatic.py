@@ -12,7 +12,6 @@ from napari_sam_adapter.errors import ImageError, PromptError
 from napari_sam_adapter.inference.everything import (
     EverythingSettings,
     everything_steps,
-    grid_points,
 )
 from napari_sam_adapter.inference.mask_pixels import MaskInBox
 from napari_sam_adapter.inference.preprocessing import frame_of
@@ -26,6 +25,7 @@ from napari_sam_adapter.model.families import (
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.seeds import grid_points
 
 if TYPE_CHECKING:
     from pathlib import Path

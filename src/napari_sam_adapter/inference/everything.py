@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError, PromptError
 from napari_sam_adapter.inference.views import View, as_one_image, plane_shape, views_of
+from napari_sam_adapter.seeds import grid_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,7 +123,10 @@ def segment_everything(
     predictor: SamPredictor,
     settings: EverythingSettings | None = None,
 ) -> npt.NDArray[np.int32]:
-    """Segment all objects of a plane without a prompt from the user.
+    """Segment all objects of a plane: ask on a grid of points.
+
+    The default thresholds suit SAM. A network that marks objects by itself, such as
+    ``tiny``, finds them better through `find_objects`.
 
     Parameters
     ----------
@@ -229,26 +233,6 @@ def _moved(found: _Found, view: View) -> _Found:
     return found._replace(
         box=(box[0] + top, box[1] + left, box[2] + top, box[3] + left)
     )
-
-
-def grid_points(shape: tuple[int, int], per_side: int) -> npt.NDArray[np.float64]:
-    """Return evenly spread points.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Rows and columns of the plane.
-    per_side : int
-        Points along each side.
-
-    Returns
-    -------
-    (per_side ** 2, 2) float array
-        (row, column) in pixels, the middles of equal parts of the plane.
-    """
-    steps = (np.arange(per_side) + 0.5) / per_side
-    rows, columns = (steps * length - 0.5 for length in shape)
-    return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 def _ask(

@@ -16,7 +16,7 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.predictions import ForegroundPredictor, is_large
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.seeds import grid_points, middles_of
+from napari_sam_adapter.seeds import grid_points, middles_of
 from napari_sam_adapter.volume.windows import all_windows
 
 if TYPE_CHECKING:
