@@ -143,9 +143,9 @@ class ReducingDiskPredictor(PackingDiskPredictor):
         image: npt.NDArray[np.uint8],
         shape: tuple[int, int],
     ) -> DiskEmbedding:
-        assert arrays["features"].shape == image.shape[:2]
-        small = DiskEmbedding(arrays["features"].astype(np.float32))
-        return _enlarged(small, shape)
+        features = arrays["features"].astype(np.float32)
+        assert features.shape in (image.shape[:2], shape)  # as it was or enlarged
+        return _enlarged(DiskEmbedding(features), shape)
 
 
 def _enlarged(embedding: DiskEmbedding, shape: tuple[int, int]) -> DiskEmbedding:

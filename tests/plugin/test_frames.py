@@ -69,7 +69,7 @@ def test_it_does_not_wait_for_the_encoder(scene):
     scene.predictor.gate.clear()
     mouse.click(scene.viewer, LEFT_DISK)
     scene.qtbot.waitUntil(lambda: canvas(scene).updatesEnabled(), timeout=70)
-    assert not scene.labels.any()
+    assert not scene.labels[far].any()
 
 
 def test_it_is_drawn_again_when_the_widget_goes(scene):
