@@ -153,3 +153,10 @@ def test_a_score_far_below_the_best_is_not_outlined_unless_it_is_chosen():
 
 def test_an_empty_mask_has_no_outline():
     assert not outlined([candidate(0.9)], 0)[0].any()
+
+
+def test_a_mask_beside_the_one_that_is_taken_is_not_outlined():
+    beside = slice(28, 38), slice(28, 38)
+    candidates = [candidate(0.9, BODY), candidate(0.85, beside)]
+    assert [o.any() for o in outlined(candidates, 0)] == [True, False]
+    assert [o.any() for o in outlined(candidates, 1)] == [False, True]

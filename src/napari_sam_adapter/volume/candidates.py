@@ -22,6 +22,8 @@ FAR_BELOW = 0.25
 """A score that much lower than the best is that of a mask nobody wants to see."""
 SPECK = 0.05
 """A piece of this part of the largest one is none of the object."""
+SHARED = 0.5
+"""Part of the smaller of two masks that both have, if both fit one click."""
 
 
 def size_rank(masks: Sequence[Mask], number: int) -> int:
@@ -81,15 +83,23 @@ def outlined(
     Returns
     -------
     list of (H, W) bool arrays
-        In the same order, without specks; empty for a score far below the best.
+        In the same order, without specks; empty for a score far below the best, and for
+        one that lies elsewhere than the one that is taken.
     """
     least = candidates[0].score - FAR_BELOW if is_trusted else -np.inf
+    taken = candidates[chosen].mask
     return [
         _without_specks(candidate.mask)
-        if number == chosen or candidate.score >= least
+        if number == chosen
+        or (candidate.score >= least and _fit_one_click(candidate.mask, taken))
         else np.zeros_like(candidate.mask)
         for number, candidate in enumerate(candidates)
     ]
+
+
+def _fit_one_click(mask: Mask, other: Mask) -> bool:
+    smaller = min(np.count_nonzero(mask), np.count_nonzero(other))
+    return bool(np.count_nonzero(mask & other) >= SHARED * smaller)
 
 
 def _without_specks(mask: Mask) -> Mask:
