@@ -116,6 +116,7 @@ def test_a_click_during_the_search_keeps_its_pixels(scene):
     scene.settle()
     assert scene.value(*LEFT_DISK) == clicked
     assert scene.value(*RIGHT_DISK) not in (0, clicked)
+    assert len(scene.workspace.session.object_ids) == 2
 
 
 def test_in_3d_it_says_what_to_do(open_scene):
@@ -133,3 +134,15 @@ def test_the_autosaved_journal_repeats_it(scene, autosaves):
     (journal,) = autosaves.rglob("*.jsonl")
     again = replay(journal, disks(), MarkingDiskPredictor())
     assert np.array_equal(again.labels, scene.labels)
+
+
+def test_an_image_that_goes_takes_the_search_with_it(scene):
+    scene.predictor.gate.clear()
+    scene.press("find_objects")
+    scene.qtbot.waitUntil(lambda: scene.state.progress.total > 0)
+    session = scene.workspace.session
+    scene.viewer.layers.remove("cells")
+    scene.predictor.gate.set()
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    assert session.object_ids == []
+    assert scene.state.progress.total == 0

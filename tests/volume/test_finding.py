@@ -7,7 +7,12 @@ import pytest
 from tests.fakes import DiskPredictor, MarkingDiskPredictor
 from tests.volume.conftest import LEFT, RIGHT, ball, paint_balls
 
-from napari_sam_adapter.errors import ImageError, PlaneError, SessionError
+from napari_sam_adapter.errors import (
+    ImageError,
+    OutputError,
+    PlaneError,
+    SessionError,
+)
 from napari_sam_adapter.volume.finding import (
     FoundObjects,
     find_objects,
@@ -127,7 +132,7 @@ def test_what_is_seen_in_another_way_by_then_is_not_taken_in(session, plane):
     found = search(session, plane)
     session.predictor = MarkingDiskPredictor()
     with pytest.raises(SessionError, match="Search again"):
-        list(take_in(session, found))
+        take_in(session, found)
     assert session.object_ids == []
 
 
@@ -135,9 +140,10 @@ def test_objects_that_came_meanwhile_keep_their_pixels(session, plane):
     found = search(session, plane)
     session.add_point(session.new_object(), plane, LEFT[1:])
     before = session.mask(1, plane).copy()
-    list(take_in(session, found))
+    take_in(session, found)
     assert np.array_equal(session.labels[4] == 1, before)
-    assert session.labels[RIGHT] > 1
+    assert session.object_ids == [1, 2]
+    assert session.labels[RIGHT] == 2
 
 
 def test_more_objects_than_labels_can_hold_change_nothing(volume, plane, predictor):
@@ -172,3 +178,27 @@ def test_the_progress_ends_at_its_total(session, plane):
     assert isinstance(found, FoundObjects)
     assert steps[-1].done == steps[-1].total
     assert steps[-1].found == found.count == 2
+
+
+def test_a_journal_that_cannot_be_written_costs_no_mask(session, plane, monkeypatch):
+    def fail(entry):
+        raise OutputError("The disk is full.")
+
+    found = search(session, plane)
+    monkeypatch.setattr(session.log, "write", fail)
+    with pytest.raises(OutputError, match="full"):
+        take_in(session, found)
+    assert session.object_ids == [1, 2]
+    assert {session.labels[LEFT], session.labels[RIGHT]} == {1, 2}
+
+
+def test_what_came_meanwhile_is_replayed_the_same(volume, plane, tmp_path):
+    path = tmp_path / "journal.jsonl"
+    session = Session(volume, CompanyPredictor(), journal=path)
+    found = search(session, plane)
+    session.add_point(session.new_object(), plane, LEFT[1:])
+    session.mask(1, plane)
+    take_in(session, found)
+    again = replay(path, volume, CompanyPredictor())
+    assert np.array_equal(again.labels, session.labels)
+    assert again.object_ids == session.object_ids

@@ -59,7 +59,7 @@ class ObjectFinding(Feature):
         self._controller.segmenter.queue.submit(
             Job(
                 owner=workspace,
-                key="finding",
+                key=("finding", plane),
                 priority=Priority.FINDING,
                 steps=find_steps(request),
                 on_result=partial(self._on_step, workspace),
@@ -78,20 +78,23 @@ class ObjectFinding(Feature):
         self._controller.state.progress = Progress()
 
     def _take_in(self, workspace: Workspace, found: FoundObjects) -> None:
+        if workspace not in self._controller.workspaces:
+            return
         before = len(workspace.session.object_ids)
         try:
-            for _ in take_in(workspace.session, found):
-                pass
+            take_in(workspace.session, found)
         except SamAdapterError as error:
             self.report(error)
-            return
-        count = len(workspace.session.object_ids) - before
-        objects = "1 object" if count == 1 else f"{count} objects"
-        self._say(f"{objects} found." if count else NOTHING_FOUND)
-        if count:
+        else:
+            self._tell(len(workspace.session.object_ids) - before)
+        if len(workspace.session.object_ids) > before:
             workspace.choose_object(workspace.next_id)
             workspace.repaint()
         self._controller.update()
+
+    def _tell(self, count: int) -> None:
+        objects = "1 object" if count == 1 else f"{count} objects"
+        self._say(f"{objects} found." if count else NOTHING_FOUND)
 
     def _say(self, text: str) -> None:
         self._controller.state.message = Message(text)

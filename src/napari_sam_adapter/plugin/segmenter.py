@@ -241,6 +241,8 @@ class Segmenter:
         }
         self._queue.cancel(lambda job: job.owner is workspace)
         self._clicks.keep([job.key for job in self._queue.jobs])
+        if not self._queue.jobs:
+            self._state.progress = Progress()
 
     def close(self) -> None:
         """Cancel everything for good."""

@@ -8,11 +8,12 @@ found can be corrected, followed, undone and replayed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.edits import NewObject, SetPrompts
 from napari_sam_adapter.volume.object_search import (
@@ -20,11 +21,12 @@ from napari_sam_adapter.volume.object_search import (
     FindProgress,
     FindRequest,
     ObjectSearch,
+    is_new,
 )
 from napari_sam_adapter.volume.results import JointResult, PlaneResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.plane import Plane
@@ -84,8 +86,7 @@ def find_objects(session: Session, plane: Plane) -> list[int]:
     before = set(session.object_ids)
     *_, found = find_steps(finding(session, plane))
     assert isinstance(found, FoundObjects)  # as find_steps promises
-    for _ in take_in(session, found):
-        pass
+    take_in(session, found)
     return [number for number in session.object_ids if number not in before]
 
 
@@ -141,7 +142,7 @@ def find_steps(request: FindRequest) -> Iterator[FindProgress | FoundObjects]:
     yield FoundObjects(request, tuple(search.passes))
 
 
-def take_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
+def take_in(session: Session, found: FoundObjects) -> list[Change]:
     """Make objects of what was found; all of them are one step of the history.
 
     Parameters
@@ -151,16 +152,19 @@ def take_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
     found : FoundObjects
         From `find_steps`.
 
-    Yields
-    ------
+    Returns
+    -------
     list of Change
-        After the prompts, and after the masks of each pass.
+        What happened to the pixels. What lies on objects that came since the search
+        began is left out.
 
     Raises
     ------
     SessionError
         If the image is seen in another way than when the search began, or there are too
         many objects for the labels; then nothing is changed.
+    OutputError
+        If the journal cannot be written; the objects are there nevertheless.
     """
     plane, predictor = found.request.plane, found.request.predictor
     if _predictor_of(session, plane) is not predictor:
@@ -168,15 +172,48 @@ def take_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
             "Expected the network and the image window with which the search began, "
             "got others. Search again."
         )
+    passes = _still_new(session, found)
     first = max(session.object_ids, default=0) + 1
-    kept = [p for part in found.passes for p in _kept_prompts(part)]
     edits: list[NewObject | SetPrompts] = []
-    for number, prompts in enumerate(kept, start=first):
+    for number, prompts in enumerate(_kept_prompts(passes), start=first):
         edits += NewObject(number), SetPrompts(number, plane, prompts)
-    yield session.apply(*edits) if edits else []
+    problems: list[OutputError] = []
+    changes: list[Change] = []
+    if edits:
+        _attempt(partial(session.apply, *edits), changes, problems)
+    for part in passes:
+        result = _joint_result(session, plane, part, first)
+        _attempt(partial(session.commit, result), changes, problems)
+        first += len(_kept_prompts([part]))
+    if problems:
+        raise problems[0]
+    return changes
+
+
+def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:
+    """Leave out what lies on objects that came meanwhile."""
+    free = np.asarray(found.request.plane.view(session.labels)) == 0
+    passes = []
     for part in found.passes:
-        yield session.commit(_joint_result(session, plane, part, first))
-        first += len(_kept_prompts(part))
+        kept = tuple(
+            p if p is not None and is_new(session.preferred(p), free) else None
+            for p in part.predictions
+        )
+        if any(kept):
+            passes.append(FindPass(part.prompts, kept))
+    return passes
+
+
+def _attempt(
+    action: Callable[[], list[Change]],
+    changes: list[Change],
+    problems: list[OutputError],
+) -> None:
+    """Go on where only the journal could not be written."""
+    try:
+        changes += action()
+    except OutputError as problem:
+        problems.append(problem)
 
 
 def _predictor_of(session: Session, plane: Plane) -> PlanePredictor:
@@ -184,9 +221,13 @@ def _predictor_of(session: Session, plane: Plane) -> PlanePredictor:
     return session.request(NOBODY, plane, instead=nowhere).predictor
 
 
-def _kept_prompts(part: FindPass) -> list[Prompts]:
-    pairs = zip(part.prompts, part.predictions, strict=True)
-    return [prompts for prompts, prediction in pairs if prediction is not None]
+def _kept_prompts(passes: Iterable[FindPass]) -> list[Prompts]:
+    return [
+        prompts
+        for part in passes
+        for prompts, prediction in zip(part.prompts, part.predictions, strict=True)
+        if prediction is not None
+    ]
 
 
 def _joint_result(

@@ -169,17 +169,16 @@ class ObjectSearch:
     def _take(self, prediction: MaskPrediction) -> bool:
         """Return whether this is a new object; if so, take its pixels."""
         chosen = self._request.preferred(prediction)
-        top, left, bottom, right = chosen.box or (0, 0, *self._free.shape)
-        place = slice(top, bottom), slice(left, right)
-        mask, free = chosen.mask[place], self._free[place]
-        area, new = np.count_nonzero(mask), np.count_nonzero(mask & free)
+        place = _place(chosen, self._free.shape)
+        mask = chosen.mask[place]
+        area = np.count_nonzero(mask)
         if not (
             MIN_AREA <= area <= MAX_SHARE * self._free.size
-            and new >= MIN_NEW * area
+            and is_new(chosen, self._free)
             and self._is_likely(chosen.score, mask, place)
         ):
             return False
-        free &= ~mask
+        self._free[place] &= ~mask
         self._found += 1
         return True
 
@@ -189,6 +188,34 @@ class ObjectSearch:
         if self._probability is None:
             return score >= MIN_SCORE
         return bool(self._probability[place][mask].mean() >= MIN_PROBABILITY)
+
+
+def is_new(chosen: MaskCandidate | MaskPrediction, free: npt.NDArray[np.bool_]) -> bool:
+    """Return whether most of a mask lies where nothing is yet.
+
+    Parameters
+    ----------
+    chosen : MaskCandidate or MaskPrediction
+        The mask.
+    free : (H, W) bool array
+        Where no object is.
+
+    Returns
+    -------
+    bool
+        False for an empty mask.
+    """
+    place = _place(chosen, free.shape)
+    mask = chosen.mask[place]
+    new = np.count_nonzero(mask & free[place])
+    return bool(new and new >= MIN_NEW * np.count_nonzero(mask))
+
+
+def _place(
+    chosen: MaskCandidate | MaskPrediction, shape: tuple[int, ...]
+) -> tuple[slice, slice]:
+    top, left, bottom, right = chosen.box or (0, 0, *shape)
+    return slice(top, bottom), slice(left, right)
 
 
 def _windows(shape: tuple[int, int], side: int) -> Sequence[Window | None]:
