@@ -209,6 +209,33 @@ def test_a_closed_image_layer_is_saved_nevertheless(scene, folder):
     assert saved(folder, "a_labels.png")[LEFT_DISK] == 1
 
 
+@pytest.mark.parametrize("leave", ["turn", "close"])
+def test_masks_on_replaced_pixels_are_saved(scene, folder, leave):
+    layer = scene.viewer.layers["a.png"]
+    scene.click(LEFT_DISK)
+    layer.data = layer.data.copy()
+    assert layer in scene.controller.workspaces.at_full_resolution
+    scene.click(RIGHT_DISK)
+    if leave == "turn":
+        turn(scene, "PageDown", 1)
+        assert len(scene.viewer.layers) == 5  # the masks of the pixels before stay
+    else:
+        scene.controller.close()
+    assert saved(folder, "a_labels.png")[RIGHT_DISK] == 1
+    assert saved(folder, "a_labels.png")[LEFT_DISK] == 0
+
+
+def test_pixels_replaced_before_a_click_leave_the_file_as_it_was(scene, folder):
+    scene.click(LEFT_DISK)
+    turn(scene, "PageDown", 1)
+    turn(scene, "PageUp", 0)
+    layer = scene.viewer.layers["a.png"]
+    layer.data = layer.data.copy()
+    turn(scene, "PageDown", 1)
+    assert saved(folder, "a_labels.png")[LEFT_DISK] == 1
+    assert "a.png" not in names(scene)
+
+
 def test_a_list_of_volumes_is_a_series_too(make_scene, tmp_path, monkeypatch):
     paths = [str(tmp_path / "v.npy"), str(tmp_path / "w.npy")]
     for path in paths:

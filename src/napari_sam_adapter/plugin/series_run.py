@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -201,6 +201,12 @@ class SeriesRun(Feature):
 
     def _on_updated(self) -> None:
         self._is_touched = True
+        page, workspace = self._page, self._controller.workspace
+        if page is None or workspace is None or workspace.image is not page.layer:
+            return
+        if workspace.session.object_ids or workspace.session.log.count:
+            # Also of pixels that were replaced; untouched, it has nothing to save.
+            self._page = replace(page, workspace=workspace)
 
     def _on_phase(self, phase: Phase) -> None:
         if phase is Phase.READY and self._waiting is not None:
@@ -259,7 +265,9 @@ class SeriesRun(Feature):
         if page is None:
             return
         layers = self._controller.viewer.layers
-        for layer in (*page.workspace.layers.all, page.layer):
+        own = [w for w in self._controller.workspaces if w.image is page.layer]
+        views = [layer for w in {page.workspace, *own} for layer in w.layers.all]
+        for layer in (*views, page.layer):
             if layer in layers:
                 layers.remove(layer)
 
