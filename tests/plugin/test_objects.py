@@ -309,6 +309,17 @@ def test_an_object_that_changed_meanwhile_is_not_split(scene, table, session, he
     assert "changed meanwhile" in scene.state.message.text
 
 
+def test_two_objects_are_split_one_after_the_other(scene, table, session, held):
+    paint(scene, [20], range(80), 0)
+    paint(scene, [44], range(80), 0)
+    for object_id in (1, 2):
+        table.click(object_id)
+        mouse.press_key(scene.viewer, "S", "Shift")
+    held.set()
+    scene.settle()
+    assert session.object_ids == [1, 2, 3, 4]
+
+
 def test_a_session_opened_meanwhile_is_left_alone(
     scene, table, session, held, tmp_path
 ):

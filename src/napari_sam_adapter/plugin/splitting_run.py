@@ -53,7 +53,7 @@ class SplittingRun(Feature):
         self._queue.submit(
             Job(
                 owner=workspace,
-                key="split",
+                key=("split", object_id),
                 priority=Priority.VIEW,
                 steps=map(PieceSearch.find, (search,)),
                 on_result=partial(self._on_found, workspace, session),
