@@ -14,7 +14,7 @@ from napari_sam_adapter.errors import ImageError, OutputError, SessionError
 from napari_sam_adapter.image_io.series import Series, SeriesEntry, SeriesImage
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.state import Message, Phase, Tool
+from napari_sam_adapter.plugin.state import Message, Tool
 from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
 from napari_sam_adapter.volume.planes import Volume
 
@@ -76,7 +76,8 @@ class SeriesRun(Feature):
             {"next_image": self.next_image, "previous_image": self.previous_image}
         )
         controller.updated.connect(self._on_updated)
-        controller.state.events.phase.connect(self._on_phase)
+        for event in ("phase", "is_splitting"):
+            getattr(controller.state.events, event).connect(self._on_work)
         controller.closed.connect(self.close)
 
     @property
@@ -193,11 +194,11 @@ class SeriesRun(Feature):
     def _on_saved(self, series: Series, found: _Found, has_objects: bool) -> None:
         if self._is_touched:  # while they were written
             self._save(series, found)
-        elif self._controller.state.phase is Phase.READY:
+        elif self._controller.state.is_busy:
+            self._waiting = series, found
+        else:
             self._leave(has_objects)
             self._arrive(series, found)
-        else:
-            self._waiting = series, found
 
     def _on_updated(self) -> None:
         self._is_touched = True
@@ -208,8 +209,8 @@ class SeriesRun(Feature):
             # Also of pixels that were replaced; untouched, it has nothing to save.
             self._page = replace(page, workspace=workspace)
 
-    def _on_phase(self, phase: Phase) -> None:
-        if phase is Phase.READY and self._waiting is not None:
+    def _on_work(self) -> None:
+        if self._waiting is not None and not self._controller.state.is_busy:
             (series, found), self._waiting = self._waiting, None
             self._save(series, found)
 
