@@ -59,6 +59,15 @@ def test_a_usage_error_names_the_help_of_its_command(
     assert error.endswith("Try: napari-sam-adapter segment --help\n")
 
 
+def test_only_commands_with_points_speak_of_coordinates(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["measure", "a.png", "b.png", "c.png", "-o", "d.csv"]) == 2
+    error = capsys.readouterr().err
+    assert "unexpected extra argument" in error
+    assert "--point" not in error
+
+
 @pytest.mark.parametrize("command", ["segment", "train", "evaluate", "annotate"])
 def test_the_help_of_a_command_ends_with_examples(
     command: str, capsys: pytest.CaptureFixture[str]

@@ -309,6 +309,32 @@ def test_an_object_that_changed_meanwhile_is_not_split(scene, table, session, he
     assert "changed meanwhile" in scene.state.message.text
 
 
+def test_two_objects_are_split_one_after_the_other(scene, table, session, held):
+    paint(scene, [20], range(80), 0)
+    paint(scene, [44], range(80), 0)
+    for object_id in (1, 2):
+        table.click(object_id)
+        mouse.press_key(scene.viewer, "S", "Shift")
+    held.set()
+    scene.settle()
+    assert session.object_ids == [1, 2, 3, 4]
+
+
+def test_a_session_opened_meanwhile_is_left_alone(
+    scene, table, session, held, tmp_path
+):
+    paint(scene, [44], range(80), 0)
+    scene.widget.safekeeping.save(tmp_path / "work.session")
+    scene.qtbot.waitUntil(lambda: (tmp_path / "work.session").exists())
+    mouse.press_key(scene.viewer, "S", "Shift")
+    scene.widget.safekeeping.open(tmp_path / "work.session")
+    scene.qtbot.waitUntil(lambda: scene.workspace.session is not session)
+    held.set()
+    scene.settle()
+    assert scene.workspace.session.object_ids == session.object_ids == [1, 2]
+    assert "changed meanwhile" in scene.state.message.text
+
+
 def test_delete_key_removes_the_object_and_undo_brings_it_back(scene, table, session):
     mouse.press_key(scene.viewer, "D", "Shift")
     assert session.object_ids == [1]

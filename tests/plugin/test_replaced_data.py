@@ -107,8 +107,25 @@ def test_every_level_of_a_pyramid_begins_anew(make_scene):
     replace(scene, [SHIFTED, SHIFTED[:, ::2, ::2]])
     scene.viewer.dims.set_current_step(0, 3)
     scene.click(BELOW_LEFT)
-    assert scene.value(3, *BELOW_LEFT) == 1
+    assert scene.labels.shape == (8, 32, 40)
+    assert scene.value(3, BELOW_LEFT[0] // 2, BELOW_LEFT[1] // 2) == 1
     assert len(list(scene.controller.workspaces)) == 1
+
+
+def test_fewer_levels_than_the_one_in_use_are_no_problem(make_scene):
+    levels = [stack()[:, ::step, ::step] for step in (1, 2, 4)]
+    scene = make_scene(levels, multiscale=True, name="cells")
+    scene.widget.levels.choose(2)
+    replace(scene, levels[:2])
+    assert scene.labels.shape == (8, 32, 40)
+
+
+def test_pixels_that_are_refused_are_told(scene):
+    before = scene.workspace
+    replace(scene, np.zeros((2, 3, 2, 3, 2, 8, 8), np.uint8))
+    assert scene.state.message.is_error
+    assert scene.workspace is None
+    assert not len(before.level.replaced)
 
 
 def test_the_session_before_is_offered_when_its_pixels_come_back(scene):

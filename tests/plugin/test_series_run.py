@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 from napari_sam_adapter.image_io.formats import open_image, save_labels
 from napari_sam_adapter.image_io.series import PROGRESS_NAME
 from napari_sam_adapter.plugin.state import Tool
+from napari_sam_adapter.volume.object_edits import MergeObjects
+from napari_sam_adapter.volume.piece_search import PieceSearch
 
 
 @pytest.fixture
@@ -150,6 +153,24 @@ def test_a_click_that_is_still_answered_is_saved_too(scene, folder):
     assert saved(folder, "a_labels.png")[LEFT_DISK] == 1
 
 
+def test_a_split_under_way_is_saved_too(scene, folder, monkeypatch):
+    gate, find = threading.Event(), PieceSearch.find
+    monkeypatch.setattr(PieceSearch, "find", lambda s: gate.wait(10) and find(s))
+    for disk in (LEFT_DISK, RIGHT_DISK):
+        scene.press("next_object")
+        scene.click(disk)
+    scene.workspace.apply(MergeObjects((1, 2)))
+    scene.controller.choose_object(1)
+    scene.controller.do("split_object")
+    mouse.press_key(scene.viewer, "PageDown")
+    scene.qtbot.waitUntil((folder / "a_labels.png").exists)
+    scene.qtbot.wait(100)
+    assert names(scene)[0] == "a.png"
+    gate.set()
+    arrive(scene, 1)
+    assert np.unique(saved(folder, "a_labels.png")).tolist() == [0, 1, 2]
+
+
 def test_a_broken_image_is_told_and_passed_over(scene, folder):
     (folder / "b.tif").write_bytes(b"no image")
     turn(scene, "PageDown", 2)
@@ -207,6 +228,33 @@ def test_a_closed_image_layer_is_saved_nevertheless(scene, folder):
     scene.viewer.layers.remove("a.png")
     turn(scene, "PageDown", 1)
     assert saved(folder, "a_labels.png")[LEFT_DISK] == 1
+
+
+@pytest.mark.parametrize("leave", ["turn", "close"])
+def test_masks_on_replaced_pixels_are_saved(scene, folder, leave):
+    layer = scene.viewer.layers["a.png"]
+    scene.click(LEFT_DISK)
+    layer.data = layer.data.copy()
+    assert layer in scene.controller.workspaces.at_full_resolution
+    scene.click(RIGHT_DISK)
+    if leave == "turn":
+        turn(scene, "PageDown", 1)
+        assert len(scene.viewer.layers) == 5  # the masks of the pixels before stay
+    else:
+        scene.controller.close()
+    assert saved(folder, "a_labels.png")[RIGHT_DISK] == 1
+    assert saved(folder, "a_labels.png")[LEFT_DISK] == 0
+
+
+def test_pixels_replaced_before_a_click_leave_the_file_as_it_was(scene, folder):
+    scene.click(LEFT_DISK)
+    turn(scene, "PageDown", 1)
+    turn(scene, "PageUp", 0)
+    layer = scene.viewer.layers["a.png"]
+    layer.data = layer.data.copy()
+    turn(scene, "PageDown", 1)
+    assert saved(folder, "a_labels.png")[LEFT_DISK] == 1
+    assert "a.png" not in names(scene)
 
 
 def test_a_list_of_volumes_is_a_series_too(make_scene, tmp_path, monkeypatch):

@@ -106,6 +106,16 @@ def test_pieces_of_what_has_changed_are_refused(touching):
     assert touching.object_ids == [1]
 
 
+@pytest.mark.parametrize("shift", [0, 9])
+def test_pieces_of_another_session_are_refused(touching, shift):
+    found = touching.objects.piece_search(1).find()
+    other = np.roll(touching.labels, shift, axis=1)
+    other = Session(np.arange(other.size).reshape(other.shape) % 99, labels=other)
+    with pytest.raises(SessionError, match="changed meanwhile"):
+        other.apply(SplitObject(1, found=found))
+    assert other.object_ids == [1]
+
+
 def test_a_locked_object_is_refused_before_its_pieces_are_looked_for(touching):
     touching.apply(LockObject(1))
     with pytest.raises(SessionError, match="locked"):

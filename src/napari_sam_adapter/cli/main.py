@@ -89,7 +89,9 @@ def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> in
 def _about_usage(error: typer.BadParameter) -> str:
     message = error.format_message().rstrip(".")
     end = "" if message.endswith("?") else "."
-    if message.startswith("Got unexpected extra argument"):
+    options = [] if error.ctx is None else error.ctx.command.params
+    has_points = any("--point" in option.opts for option in options)
+    if has_points and message.startswith("Got unexpected extra argument"):
         end = ". Coordinates have no spaces: --point 48,52,37."
     asked = PROGRAM if error.ctx is None else error.ctx.command_path
     return f"{message}{end} Try: {asked} --help"

@@ -105,7 +105,8 @@ class ImageLevel:
         return replace(prompts, reduction=self.reduction(plane.axes))
 
     def close(self) -> None:
-        """Follow the image no longer."""
+        """Follow the image no longer, and tell nobody."""
+        self.replaced.disconnect()
         self._image.events.data.disconnect(self._on_data)
         if self.number > 0:
             for name in TRANSFORMS:

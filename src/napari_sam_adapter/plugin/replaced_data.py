@@ -44,6 +44,8 @@ class ReplacedData(Feature):
         controller.on_layer_removed(image)
         if is_in_use:
             controller.choose_image(image)
+            if controller.workspace is None:  # and was told why
+                return
             self._use(tool)
         controller.state.message = Message(
             f"The pixels of {image.name!r} were replaced: it begins anew. Masks that "
@@ -59,5 +61,5 @@ class ReplacedData(Feature):
                 self._controller.viewer.layers.remove(layer)
 
     def _use(self, tool: Tool) -> None:
-        if tool is not Tool.NONE and self._controller.workspace is not None:
+        if tool is not Tool.NONE:
             self._controller.use(tool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,7 +14,7 @@ from napari_sam_adapter.errors import ImageError, OutputError, SessionError
 from napari_sam_adapter.image_io.series import Series, SeriesEntry, SeriesImage
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.state import Message, Phase, Tool
+from napari_sam_adapter.plugin.state import Message, Tool
 from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
 from napari_sam_adapter.volume.planes import Volume
 
@@ -76,7 +76,8 @@ class SeriesRun(Feature):
             {"next_image": self.next_image, "previous_image": self.previous_image}
         )
         controller.updated.connect(self._on_updated)
-        controller.state.events.phase.connect(self._on_phase)
+        for event in ("phase", "is_splitting"):
+            getattr(controller.state.events, event).connect(self._on_work)
         controller.closed.connect(self.close)
 
     @property
@@ -193,17 +194,23 @@ class SeriesRun(Feature):
     def _on_saved(self, series: Series, found: _Found, has_objects: bool) -> None:
         if self._is_touched:  # while they were written
             self._save(series, found)
-        elif self._controller.state.phase is Phase.READY:
+        elif self._controller.state.is_busy:
+            self._waiting = series, found
+        else:
             self._leave(has_objects)
             self._arrive(series, found)
-        else:
-            self._waiting = series, found
 
     def _on_updated(self) -> None:
         self._is_touched = True
+        page, workspace = self._page, self._controller.workspace
+        if page is None or workspace is None or workspace.image is not page.layer:
+            return
+        if workspace.session.object_ids or workspace.session.log.count:
+            # Also of pixels that were replaced; untouched, it has nothing to save.
+            self._page = replace(page, workspace=workspace)
 
-    def _on_phase(self, phase: Phase) -> None:
-        if phase is Phase.READY and self._waiting is not None:
+    def _on_work(self) -> None:
+        if self._waiting is not None and not self._controller.state.is_busy:
             (series, found), self._waiting = self._waiting, None
             self._save(series, found)
 
@@ -259,7 +266,9 @@ class SeriesRun(Feature):
         if page is None:
             return
         layers = self._controller.viewer.layers
-        for layer in (*page.workspace.layers.all, page.layer):
+        own = [w for w in self._controller.workspaces if w.image is page.layer]
+        views = [layer for w in {page.workspace, *own} for layer in w.layers.all]
+        for layer in (*views, page.layer):
             if layer in layers:
                 layers.remove(layer)
 

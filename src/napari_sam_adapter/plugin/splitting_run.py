@@ -11,13 +11,14 @@ from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.volume.object_edits import SplitObject
-from napari_sam_adapter.volume.piece_search import PieceSearch
+from napari_sam_adapter.volume.piece_search import PieceSearch, changed_meanwhile
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.object_editing import ObjectEditing
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.piece_search import FoundPieces
+    from napari_sam_adapter.volume.session import Session
 
 
 class SplittingRun(Feature):
@@ -52,10 +53,10 @@ class SplittingRun(Feature):
         self._queue.submit(
             Job(
                 owner=workspace,
-                key="split",
+                key=("split", object_id),
                 priority=Priority.VIEW,
                 steps=map(PieceSearch.find, (search,)),
-                on_result=partial(self._on_found, workspace),
+                on_result=partial(self._on_found, workspace, session),
                 on_error=self.report,
             )
         )
@@ -69,14 +70,21 @@ class SplittingRun(Feature):
     def _show(self) -> None:
         self._state.is_splitting = bool(self._queue.jobs)
 
-    def _on_found(self, workspace: Workspace, found: FoundPieces) -> None:
-        self._pause.when_still(workspace, partial(self._split, workspace, found))
+    def _on_found(
+        self, workspace: Workspace, session: Session, found: FoundPieces
+    ) -> None:
+        split = partial(self._split, workspace, session, found)
+        self._pause.when_still(workspace, split)
 
     @reporting
-    def _split(self, workspace: Workspace, found: FoundPieces) -> None:
+    def _split(
+        self, workspace: Workspace, session: Session, found: FoundPieces
+    ) -> None:
         if workspace not in self._controller.workspaces:
             return
-        session, object_id = workspace.session, found.object_id
+        object_id = found.object_id
+        if workspace.session is not session:  # another one was opened
+            raise changed_meanwhile(object_id)
         before = set(session.object_ids)
         try:
             workspace.apply(SplitObject(object_id, session.spacing, found))

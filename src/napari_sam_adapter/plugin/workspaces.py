@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam_adapter.plugin.image_level import levels_of
 from napari_sam_adapter.plugin.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Workspaces:
         ImageError
             If the image cannot be segmented.
         """
-        level = self.levels.get(image, 0)
+        level = min(self.levels.get(image, 0), len(levels_of(image)[0]) - 1)
         key = image, level
         if key not in self._of:
             labels = self.starting_labels.pop(image, None)
@@ -90,7 +91,7 @@ class Workspaces:
         self.current.layers.show_prompts(True)
 
     def take_out(self, layer: Layer) -> list[Workspace]:
-        """Let go of an image that left the viewer.
+        """Let go of an image that left the viewer or has other pixels.
 
         Parameters
         ----------
@@ -102,8 +103,9 @@ class Workspaces:
         list of Workspace
             Those that it had.
         """
-        self.levels.pop(layer, None)
-        self.at_full_resolution.discard(layer)
+        if layer not in self._viewer.layers:
+            self.levels.pop(layer, None)
+            self.at_full_resolution.discard(layer)
         keys = [key for key in self._of if key[0] == layer]
         return [self._of.pop(key) for key in keys]
 

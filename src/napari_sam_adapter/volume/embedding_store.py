@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, npt.NDArray[np.float16]]
 
 VERSION = 2
+"""Part of every key: what another version kept is not found."""
 FOLDER_VARIABLE = "NAPARI_SAM_ADAPTER_EMBEDDINGS"
 """Environment variable that moves the folder that the window uses."""
 BUDGET = 20 * 1024**3
@@ -265,8 +266,7 @@ def _write(path: Path, arrays: Arrays) -> None:
         compressors=[BloscCodec(cname="lz4", shuffle="bitshuffle"), Crc32cCodec()],
         fill_value=np.nan,
         attributes={
-            "version": VERSION,
-            "shapes": {name: list(array.shape) for name, array in arrays.items()},
+            "shapes": {name: list(array.shape) for name, array in arrays.items()}
         },
     )
     stored[:] = flat
@@ -277,8 +277,6 @@ def _read(path: Path) -> dict[str, npt.NDArray[np.float16]]:
     import zarr
 
     stored: Any = zarr.open_array(store=str(path), mode="r")
-    if stored.attrs["version"] != VERSION:
-        raise ValueError(f"version {stored.attrs['version']} instead of {VERSION}")
     flat = np.asarray(stored[:], dtype=np.float16)
     if not np.isfinite(flat).all():
         raise ValueError("the values are not there")

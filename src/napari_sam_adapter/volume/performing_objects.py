@@ -22,7 +22,11 @@ from napari_sam_adapter.volume.object_edits import (
 )
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
 from napari_sam_adapter.volume.packing import slices_of
-from napari_sam_adapter.volume.piece_search import PieceSearch, parts_of
+from napari_sam_adapter.volume.piece_search import (
+    PieceSearch,
+    changed_meanwhile,
+    parts_of,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -180,10 +184,7 @@ def _split(draft: Draft, edit: SplitObject) -> None:
     if found is None:
         found = PieceSearch.begin(document, object_id, edit.spacing).find()
     elif not found.fits(document, object_id):
-        raise SessionError(
-            f"Expected object {object_id} as it was when its pieces were looked for, "
-            "got one that was changed meanwhile. Split it again."
-        )
+        raise changed_meanwhile(object_id)
     if found.count < 2:
         raise SessionError(
             "Expected an object in several pieces or with a waist, got object "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.plane import Plane, numbered_plane
 from napari_sam_adapter.volume.splitting import pieces_by_size
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.volume.document import Document
+    from napari_sam_adapter.volume.ledger import Ledger
 
 Region = tuple[slice, ...]
 
@@ -36,14 +38,17 @@ class PieceSearch:
         Around all of its voxels.
     spacing : tuple of float
         Distance between neighbouring voxels along each axis.
+    ledger : Ledger
+        Of the document.
     stamp : int
-        Of the document's ledger when the search began.
+        Of the ledger when the search began.
     """
 
     labels: npt.NDArray[Any]
     object_id: int
     region: Region
     spacing: tuple[float, ...]
+    ledger: Ledger
     stamp: int
 
     @classmethod
@@ -74,7 +79,8 @@ class PieceSearch:
         labels = document.labels
         region = _region(list(parts_of(document, object_id)), labels.ndim)
         steps = check_spacing(spacing, labels.ndim)
-        return cls(labels, object_id, region, tuple(steps), document.ledger.stamp)
+        ledger = document.ledger
+        return cls(labels, object_id, region, tuple(steps), ledger, ledger.stamp)
 
     def find(self) -> FoundPieces:
         """Find the pieces; takes seconds for objects of many million voxels.
@@ -86,7 +92,7 @@ class PieceSearch:
         """
         pixels = self.labels[self.region] == self.object_id
         pieces = pieces_by_size(pixels, self.spacing)
-        return FoundPieces(self.object_id, pieces, self.region, self.stamp)
+        return FoundPieces(self.object_id, pieces, self.region, self.ledger, self.stamp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +107,16 @@ class FoundPieces:
         0 outside, 1 in the largest piece, 2 in the next.
     region : tuple of slice
         Where in the labels that is.
+    ledger : Ledger
+        Of the document where it was.
     stamp : int
-        Of the document's ledger at that moment.
+        Of the ledger at that moment.
     """
 
     object_id: int
     pieces: npt.NDArray[np.int32]
     region: Region
+    ledger: Ledger
     stamp: int
 
     @property
@@ -128,10 +137,11 @@ class FoundPieces:
         Returns
         -------
         bool
-            False for another object, and after a change.
+            False for another object or document, and after a change.
         """
-        changed = document.ledger.changed_since(self.stamp)
-        return object_id == self.object_id and object_id not in changed
+        if document.ledger is not self.ledger or object_id != self.object_id:
+            return False
+        return object_id not in self.ledger.changed_since(self.stamp)
 
     def on(self, plane: Plane, box: Box) -> npt.NDArray[np.int32]:
         """Return the pieces in a box of a plane.
@@ -154,6 +164,25 @@ class FoundPieces:
         index += [slice(box[0] - row, box[2] - row)]
         index += [slice(box[1] - column, box[3] - column)]
         return self.pieces[tuple(index)]
+
+
+def changed_meanwhile(object_id: int) -> SessionError:
+    """Return why pieces that were found are of no use.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+
+    Returns
+    -------
+    SessionError
+        To raise.
+    """
+    return SessionError(
+        f"Expected object {object_id} as it was when its pieces were looked for, "
+        "got one that was changed meanwhile. Split it again."
+    )
 
 
 def parts_of(document: Document, object_id: int) -> Iterator[tuple[Plane, Box]]:
