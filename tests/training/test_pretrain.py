@@ -57,7 +57,7 @@ def dataset_file(tmp_path: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("index.csv", "id,split\na,train\nb,val\n")
         for name in "ab":
-            for folder, top in (("images", 255), ("masks", 3)):
+            for folder, top in (("images", 255), ("masks", 2)):
                 with archive.open(f"{folder}/{name}.png", "w") as file:
                     pixels = rng.integers(0, top, (20, 30), dtype=np.uint8)
                     Image.fromarray(pixels).save(file, "PNG")
