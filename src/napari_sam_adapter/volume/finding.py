@@ -53,11 +53,6 @@ class FoundObjects:
     request: FindRequest
     passes: tuple[FindPass, ...]
 
-    @property
-    def count(self) -> int:
-        """Number of objects."""
-        return sum(p is not None for part in self.passes for p in part.predictions)
-
 
 def find_objects(session: Session, plane: Plane) -> list[int]:
     """Segment every object of a plane that has no mask yet.

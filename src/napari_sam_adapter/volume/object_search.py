@@ -74,13 +74,10 @@ class FindProgress:
     ----------
     done, total : int
         Places looked at, and all.
-    found : int
-        Objects.
     """
 
     done: int
     total: int
-    found: int = 0
 
 
 class FindPass(NamedTuple):
@@ -105,7 +102,6 @@ class ObjectSearch:
         self.passes: list[FindPass] = []
         self._request = request
         self._free = request.free.copy()
-        self._found = 0
         self._probability: npt.NDArray[np.float32] | None = None
 
     def look_around(self) -> Iterator[FindProgress]:
@@ -132,7 +128,7 @@ class ObjectSearch:
         while len(points := self._still_free(points)):
             now, points = points[:POINTS_PER_PASS], points[POINTS_PER_PASS:]
             self._ask_at([Prompts(point[None]) for point in now])
-            yield FindProgress(total - len(points), total, self._found)
+            yield FindProgress(total - len(points), total)
 
     def _look_through(
         self, predictor: ForegroundPredictor, window: Window | None
@@ -179,7 +175,6 @@ class ObjectSearch:
         ):
             return False
         self._free[place] &= ~mask
-        self._found += 1
         return True
 
     def _is_likely(
