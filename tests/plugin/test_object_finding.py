@@ -39,6 +39,7 @@ def test_the_button_finds_all_objects(scene):
     left, right = scene.value(*LEFT_DISK), scene.value(*RIGHT_DISK)
     assert {left, right} == {1, 2}
     assert np.array_equal(scene.labels > 0, disks() > 100)
+    assert scene.viewer.layers["cells masks"].data is scene.labels
     assert scene.widget.object_panel.table.model().rowCount() == 2
     assert scene.state.message.text == "2 objects found."
     assert scene.state.progress.total == 0
@@ -62,6 +63,18 @@ def test_the_next_click_begins_another_object(scene):
     find(scene)
     assert scene.value(*RIGHT_DISK) == 2
     assert scene.workspace.object_id == 3
+
+
+@pytest.mark.parametrize("command", ["propagate", "accept", "release_paint"])
+def test_what_needs_an_object_says_that_none_is_chosen_yet(open_scene, command):
+    scene = open_scene(stack())
+    scene.viewer.dims.set_current_step(0, 3)
+    find(scene)
+    scene.press(command)
+    scene.settle()
+    assert scene.state.message.text == (
+        "Object 3 has no mask yet. Click on an object, or choose one in the table."
+    )
 
 
 def test_a_found_object_is_corrected_like_any_other(scene):

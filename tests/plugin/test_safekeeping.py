@@ -79,6 +79,7 @@ def test_a_closed_session_is_offered_and_goes_on(scene, make_scene, autosaves):
     assert np.array_equal(later.labels, labels)
     assert later.workspace.layers.labels.data is later.labels
     assert "Restored: 2 objects" in later.state.message.text
+    assert later.widget.object_panel.table.model().rowCount() == 2
     assert len(later.workspace.layers.points.data) == 1
     assert later.widget.session_panel.bar.isHidden()
     later.press("undo")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.volume.edits import ReleasePaint
 from napari_sam_adapter.volume.session import Session
@@ -43,9 +43,7 @@ class ObjectCommands(Feature):
     def accept(self) -> None:
         """Keep the object as it is and go to the next."""
         workspace = self._controller.in_use()
-        object_id = workspace.object_id
-        if object_id not in workspace.session.object_ids:
-            raise SessionError(f"Expected a mask of object {object_id}, got none yet.")
+        object_id = object_at_work(workspace)
         workspace.session.accept(object_id)
         workspace.choose_object(workspace.next_id)
         self._controller.state.message = Message(f"Object {object_id} is kept.")
@@ -66,7 +64,7 @@ class ObjectCommands(Feature):
         """Let masks change again what was painted on the plane in view."""
         workspace = self._controller.in_use()
         plane = workspace.plane_in_view()
-        workspace.apply(ReleasePaint(workspace.object_id, plane))
+        workspace.apply(ReleasePaint(object_at_work(workspace), plane))
         self._controller.state.message = Message(
             f"The next mask of object {workspace.object_id} may change what is painted."
         )

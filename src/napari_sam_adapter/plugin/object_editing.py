@@ -10,6 +10,7 @@ import numpy as np
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.object_look import ObjectLook
 from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.viewer_planes import show_voxel
 from napari_sam_adapter.plugin.world_units import voxel_size
@@ -48,8 +49,8 @@ class ObjectEditing(Feature):
     def __init__(self, controller: Controller, panel: ObjectPanel) -> None:
         super().__init__(controller)
         self._panel = panel
-        self._looks: WeakKeyDictionary[Workspace, ObjectLook] = WeakKeyDictionary()
-        self._shown: Workspace | None = None
+        self._looks: WeakKeyDictionary[Session, ObjectLook] = WeakKeyDictionary()
+        self._shown: Session | None = None
         self._at_work = 0, False
         commands = {
             "jump_to_object": self.jump,
@@ -74,7 +75,7 @@ class ObjectEditing(Feature):
         """Make the table show what the session says."""
         workspace = self._controller.workspace
         self._panel.setEnabled(workspace is not None)
-        if workspace is not self._shown:
+        if (workspace and workspace.session) is not self._shown:
             self._follow(workspace)
         if workspace is None:
             return
@@ -221,7 +222,7 @@ class ObjectEditing(Feature):
     def _several(self) -> tuple[int, ...]:
         """Return the selected objects, or the one under work."""
         workspace = self._controller.in_use()
-        objects = self._panel.selected or (workspace.object_id,)
+        objects = self._panel.selected or (object_at_work(workspace),)
         for object_id in objects:
             workspace.session.objects.summary(object_id)
         return objects
@@ -269,10 +270,10 @@ class ObjectEditing(Feature):
         self._controller.state.message = Message(text)
 
     def _look(self, workspace: Workspace) -> ObjectLook:
-        return self._looks.setdefault(workspace, ObjectLook())
+        return self._looks.setdefault(workspace.session, ObjectLook())
 
     def _follow(self, workspace: Workspace | None) -> None:
-        self._shown, self._at_work = workspace, (0, False)
+        self._shown, self._at_work = workspace and workspace.session, (0, False)
         if workspace is None:
             self._panel.model.follow(None, None, 1.0, "")
             return

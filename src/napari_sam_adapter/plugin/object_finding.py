@@ -88,6 +88,7 @@ class ObjectFinding(Feature):
         else:
             self._tell(len(workspace.session.object_ids) - before)
         if len(workspace.session.object_ids) > before:
+            workspace.layers.ensure(workspace.session.labels)
             workspace.choose_object(workspace.next_id)
             workspace.repaint()
         self._controller.update()

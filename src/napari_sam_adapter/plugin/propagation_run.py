@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
 from napari_sam_adapter.volume.results import BEYOND, EMPTY, END, REASONS
@@ -55,11 +56,12 @@ def request_of(workspace: Workspace, choice: FollowChoice) -> PropagationRequest
     PlaneError
         If axis and range do not fit the plane in view.
     """
-    session, objects = workspace.session, [workspace.object_id]
+    session, objects = workspace.session, list[int]()
     if choice.everything:
         finished = session.accepted_ids
         begun = (i for i in session.object_ids if session.anchors(i))
-        objects = [i for i in begun if i not in finished] or objects
+        objects = [i for i in begun if i not in finished]
+    objects = objects or [object_at_work(workspace)]
     return session.propagation(
         objects, choice.first, choice.last, axis=choice.axis,
         seed=workspace.seed_in_view(),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.errors import SessionError
+
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import PluginState
     from napari_sam_adapter.plugin.workspace import Workspace
@@ -28,6 +30,32 @@ def show_session(state: PluginState, workspace: Workspace | None) -> None:
     state.object_id = workspace.object_id
     state.score = _score(workspace)
     state.can_undo, state.can_redo = session.can_undo, session.can_redo
+
+
+def object_at_work(workspace: Workspace) -> int:
+    """Return the object under work, if it is there already.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        The image in use.
+
+    Returns
+    -------
+    int
+        Its number.
+
+    Raises
+    ------
+    SessionError
+        If nothing was clicked yet.
+    """
+    if workspace.object_id not in workspace.session.object_ids:
+        raise SessionError(
+            f"Object {workspace.object_id} has no mask yet. Click on an object, or "
+            "choose one in the table."
+        )
+    return workspace.object_id
 
 
 def _score(workspace: Workspace) -> float | None:
