@@ -4,10 +4,20 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QSpinBox
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QComboBox,
+    QDockWidget,
+    QLabel,
+    QMainWindow,
+    QSpinBox,
+    QWidget,
+)
 from tests.plugin.conftest import disks
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
+from napari_sam_adapter.plugin.sections import Sections
 
 LAPTOP = 300, 640
 
@@ -111,3 +121,18 @@ def test_icons_follow_the_theme(make_scene):
     scene.widget.stop()
     scene.viewer.theme = "dark"
     assert button.icon().pixmap(16).toImage() == light
+
+
+def test_a_panel_that_grows_is_not_cut_off(qtbot):
+    label = QLabel("level")
+    column = Sections([("Image", label, True)])
+    window, dock = QMainWindow(), QDockWidget()
+    qtbot.addWidget(window)
+    dock.setWidget(column)
+    window.setCentralWidget(QWidget())
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    window.resize(900, 300)
+    window.show()
+    window.resizeDocks([dock], [100], Qt.Orientation.Horizontal)
+    label.setMinimumWidth(400)
+    qtbot.waitUntil(lambda: column.viewport().width() >= 400)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -121,6 +121,14 @@ class Sections(QScrollArea):
         """
         for section in self.sections.values():
             section.show_theme(theme)
+
+    def eventFilter(  # noqa: N802  Qt's name
+        self, watched: QObject | None, event: QEvent | None
+    ) -> bool:
+        """Tell the dock that the widest panel may be another one."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
         """Leave room for the widest panel and the scroll bar."""
