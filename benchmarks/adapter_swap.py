@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import resource
 import statistics
 import sys
@@ -42,6 +43,7 @@ def peak_memory() -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     """Print the table."""
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as name:

@@ -34,4 +34,6 @@ def main(picture: str, table: str = "objects.csv") -> pd.DataFrame:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
     main(*sys.argv[1:3])

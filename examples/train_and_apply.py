@@ -44,4 +44,6 @@ def main(folder: str, steps: int | str = 100, base: str = "tiny") -> float:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
     main(*sys.argv[1:3])

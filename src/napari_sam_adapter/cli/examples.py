@@ -13,8 +13,8 @@ _EXAMPLES = {
     ),
     "find": (
         "find cells.png --adapter microscopy -o labels.png",
-        "find nuclei.ome.tif --slices 48 --propagate -o labels.ome.tif",
-        "find plate.tif --slices : -o labels.tif",
+        "find nuclei.tif --adapter microscopy --slices 48 --propagate -o labels.tif",
+        "find plate.tif --adapter microscopy --slices : -o labels.tif",
     ),
     "embed": (
         "embed stack.zarr --embeddings embeddings",
@@ -32,6 +32,12 @@ _EXAMPLES = {
     "export": (
         "export labels.ome.tif labels.nii.gz --image scan.nii.gz",
         "export labels.png annotations.json --image cells.png",
+    ),
+    "models": (
+        "models",
+        "models show vit_b",
+        "models download vit_b --yes",
+        "models import mine.safetensors --name mine",
     ),
     "pretrain": ("pretrain tiny --data FOLDER -o tiny.safetensors",),
     "replay": (

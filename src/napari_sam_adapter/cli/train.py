@@ -154,6 +154,7 @@ def _train(
     if is_first:
         write_report(report, config, last, overwrite=True)
         typer.echo(_summary(config, last))
+        typer.echo(f"{report}: curves and masks")
 
 
 def _told_validation(config: TrainingConfig, count: int, were_named: bool) -> str:

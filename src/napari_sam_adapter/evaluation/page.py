@@ -104,6 +104,8 @@ def _reached(
     protocol: Interactive, means: Mapping[str, tuple[float, ...]]
 ) -> Iterator[str]:
     """Say how many prompts it took; where it was in vain, all of them count."""
+    if len(protocol.rounds) == 1:  # nothing to count
+        return
     for target in TARGETS:
         prompts = " and ".join(f"{m:.1f}" for m in means[f"prompts_to_{target}"])
         never = " and ".join(f"{100 * m:.0f} %" for m in means[f"missed_{target}"])

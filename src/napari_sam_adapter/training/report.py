@@ -123,7 +123,7 @@ def _table(history: Sequence[Validation]) -> str:
     titles = _titles(history)
     head = "<tr><th>step<th>loss" + "".join(f"<th>{t}" for t in titles.values())
     rows = "".join(
-        f"<tr><td>{entry.step}<td>{entry.loss:.3f}"
+        f"<tr><td>{entry.step}<td>{f'{entry.loss:.3f}' if entry.step else '-'}"
         + "".join(f"<td>{getattr(entry, name):.3f}" for name in titles)
         for entry in history
     )

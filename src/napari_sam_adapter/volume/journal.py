@@ -283,10 +283,15 @@ def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) ->
     identity = image_identity(volume, header.image.get("unreadable", ()))
     if identity != header.image:
         raise SessionError(
-            f"Expected the image of this journal, {header.image}, got {identity}. "
-            "Open the image that it was made with."
+            f"Expected the image of this session, {_named(header.image)}, got "
+            f"{_named(identity)}. Open the image that it was made with."
         )
     return volume
+
+
+def _named(identity: dict[str, Any]) -> str:
+    size = " x ".join(map(str, identity.get("shape", ())))
+    return f"one of {size} pixels with the checksum {str(identity.get('sha256'))[:8]}"
 
 
 def _same_labels(

@@ -162,7 +162,7 @@ def _imported(kind: Kind) -> list[Entry]:
             ModelVariant(
                 path.parent.name,
                 f"imported from {path.name}",
-                "its own",
+                "none stated",
                 "this computer",
                 preprocessing=_preprocessing(path),
             ),
