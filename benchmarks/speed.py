@@ -32,7 +32,7 @@ from rounds import (
 )
 
 from napari_sam_adapter import load_predictor
-from napari_sam_adapter.inference.mask_pixels import to_box, to_pixels
+from napari_sam_adapter.inference.mask_pixels import to_boxes, to_pixels
 from napari_sam_adapter.inference.preprocessing import frame_of
 from napari_sam_adapter.model.folded_decoder import PromptSide, decode
 from napari_sam_adapter.model.folded_upscaling import to_rows
@@ -153,7 +153,7 @@ def compare_pixels(rounds: int) -> None:
         print_row(f"{count} masks to {size} x {size} pixels", seconds, flipped)
 
         def boxed(frame=frame, logits=logits) -> list[MaskInBox]:
-            return [to_box(low, frame) for low in logits]
+            return list(to_boxes(logits, frame))
 
         seconds = alternate(theirs, boxed, rounds)
         print_row(f"{count} masks in boxes of {size} x {size} pixels", seconds, "")
