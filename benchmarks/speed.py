@@ -5,7 +5,7 @@
     REF/bin/pip install scipy scikit-image transformers
     REF/bin/pip install --no-deps torchvision==0.28.0 segment-anything==1.0
     PYTHONPATH=src REF/bin/python benchmarks/speed.py [--models vit_b vit_l vit_h]
-        [--parts encode decode pixels memory] [--transformers]
+        [--parts encode decode pixels memory] [--transformers] [--busy]
 
 Runs in an environment of its own, because the reference needs torchvision. Random
 weights, the same in both; the calls of a round alternate in one process, and a ratio is
@@ -14,7 +14,10 @@ the median of the rounds' ratios. Memory is the most that a process of its own u
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +35,7 @@ from rounds import (
 )
 
 from napari_sam_adapter import load_predictor
-from napari_sam_adapter.inference.mask_pixels import to_box, to_pixels
+from napari_sam_adapter.inference.mask_pixels import to_boxes, to_pixels
 from napari_sam_adapter.inference.preprocessing import frame_of
 from napari_sam_adapter.model.folded_decoder import PromptSide, decode
 from napari_sam_adapter.model.folded_upscaling import to_rows
@@ -41,7 +44,7 @@ from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.sam import build_sam
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from napari_sam_adapter.inference.mask_pixels import MaskInBox
 
@@ -54,6 +57,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=["vit_b"], choices=SHAPES)
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS)
     parser.add_argument("--transformers", action="store_true", help="measure it too")
+    parser.add_argument("--busy", action="store_true", help="beside a foreign loop")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     warm_up_vector_math()
@@ -61,7 +65,7 @@ def main() -> None:
         print_growth(prepared(*chosen.peak))
         return
     print(HEAD)
-    with torch.inference_mode():
+    with torch.inference_mode(), foreign_loop() if chosen.busy else nullcontext():
         if "encode" in chosen.parts:
             for name in chosen.models:
                 compare_encoders(name, chosen.rounds, chosen.transformers)
@@ -73,6 +77,16 @@ def main() -> None:
         for name in chosen.models:
             compare_memory(name, chosen.threads)
     print(f"\n{machine()}")
+
+
+@contextmanager
+def foreign_loop() -> Iterator[None]:
+    """Keep one core busy with another process."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as loop:
+        try:
+            yield
+        finally:
+            loop.kill()
 
 
 def compare_encoders(name: str, rounds: int, with_transformers: bool) -> None:
@@ -153,7 +167,7 @@ def compare_pixels(rounds: int) -> None:
         print_row(f"{count} masks to {size} x {size} pixels", seconds, flipped)
 
         def boxed(frame=frame, logits=logits) -> list[MaskInBox]:
-            return [to_box(low, frame) for low in logits]
+            return list(to_boxes(logits, frame))
 
         seconds = alternate(theirs, boxed, rounds)
         print_row(f"{count} masks in boxes of {size} x {size} pixels", seconds, "")

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from napari_sam_adapter.inference.mask_pixels import (
     scaled_logits,
-    to_box,
+    to_boxes,
     to_pixels,
 )
 from napari_sam_adapter.inference.preprocessing import Frame, frame_of
@@ -23,6 +23,12 @@ FRAMES = {
     "stretched": frame_of((90, 31), 128, stretch=True),
     "a line": frame_of((2, 300), 128),
     "in several bands": frame_of((500, 901), 128),
+    "cells of 8, a narrow part": frame_of((256, 41), 128),
+    "cells of 8, the whole square": frame_of((256, 256), 128),
+    "cells of 16, a part of the square": frame_of((301, 512), 128),
+    "cells of 8, a part of the square": frame_of((256, 150), 128),
+    "cells of 8, cut ones at the end": frame_of((94, 256), 128),
+    "cells of 16": frame_of((512, 512), 128),
 }
 
 
@@ -39,9 +45,11 @@ def test_pixels_equal_the_two_published_steps(name: str, blur: float) -> None:
 def test_threads_do_not_share_room() -> None:
     frame = frame_of((500, 901), 128)
     noise = torch.randn(24, 32, 32, generator=torch.Generator().manual_seed(0))
-    expected = [to_box(low, frame) for low in noise]
+    expected = list(to_boxes(noise, frame))
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda low: to_box(low, frame), noise))
+        found = [
+            m for (m,) in pool.map(lambda low: [*to_boxes(low[None], frame)], noise)
+        ]
     for one, other in zip(found, expected, strict=True):
         assert (one.pixels == other.pixels).all()
         assert one.stability == other.stability
@@ -70,8 +78,8 @@ def test_a_mask_in_its_box_has_pixels_and_stability_of_the_plane(name, family) -
     frame: Frame = FRAMES[name]
     noise = torch.randn(4, 32, 32, generator=torch.Generator().manual_seed(0))
     blobs = 30 * ndimage.gaussian_filter(noise.numpy(), (0, 3, 3))
-    for low in torch.from_numpy(blobs):
-        found = to_box(low, frame, family)
+    lows = torch.from_numpy(blobs)
+    for low, found in zip(lows, to_boxes(lows, frame, family), strict=True):
         rows, columns = found.pixels.shape
         (placed,), _ = to_pixels(low[None], frame, family)
         part = placed[found.top : found.top + rows, found.left : found.left + columns]
@@ -86,6 +94,6 @@ def test_a_mask_in_its_box_has_pixels_and_stability_of_the_plane(name, family) -
 def test_a_mask_without_pixels_has_an_empty_box() -> None:
     frame = frame_of((100, 70), 128)
     for value in (-0.5, -5.0):
-        found = to_box(torch.full((32, 32), value), frame)
+        (found,) = to_boxes(torch.full((1, 32, 32), value), frame)
         assert found.pixels.shape == (0, 0)
         assert found.stability == 0

@@ -6,10 +6,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from napari_sam_adapter.boxed_mask import bounding_box
+from napari_sam_adapter.inference.cell_grid import cell_grid
+from napari_sam_adapter.inference.cells import cells_of
 from napari_sam_adapter.inference.pixel_axis import TOGETHER, Room, pixel_axis
 from napari_sam_adapter.inference.stability import OFFSET
 from napari_sam_adapter.model.families import SAM
@@ -19,16 +22,21 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.inference.cell_grid import CellGrid
     from napari_sam_adapter.inference.pixel_axis import PixelAxis, Places
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.model.families import Family
 
     _Area = tuple[slice, slice]
+    _Found = tuple[_Area, npt.NDArray[np.bool_], list[int]]
 
 _CACHED = 2**17
 """Logits of pixels that are made together, so that they are still in the cache."""
 _DOUBT = 2e-6
 """Values below this share of the largest logit may have another sign by rounding."""
+_MASKS = 8
+"""Masks whose cells are looked at together."""
+_NOWHERE = slice(0, 0), slice(0, 0)
 _ROOM = Room()
 
 
@@ -89,37 +97,36 @@ def to_pixels(logits: Tensor, frame: Frame, family: Family = SAM) -> PixelMasks:
     logit is outside. Where rounding could decide, the two published steps decide.
     """
     masks, boxes = np.zeros((len(logits), *frame.original), bool), []
-    for low, mask in zip(logits.detach().float().cpu(), masks, strict=True):
-        rows, columns = area = _area(low, frame, family, floor=0)
-        _fill(mask[area], area, low, frame, family)
+    found = _found(logits, frame, family)
+    for mask, (area, pixels, _) in zip(masks, found, strict=True):
+        mask[area] = pixels
+        rows, columns = area
         boxes.append((rows.start, columns.start, rows.stop, columns.stop))
     return PixelMasks(masks, boxes)
 
 
-def to_box(low: Tensor, frame: Frame, family: Family = SAM) -> MaskInBox:
-    """Return one mask without making the pixels around it.
+def to_boxes(logits: Tensor, frame: Frame, family: Family = SAM) -> Iterator[MaskInBox]:
+    """Make masks without the pixels around them.
 
     Parameters
     ----------
-    low : (h, w) tensor
-        Logits in the network's square.
-    frame, family
+    logits, frame, family
         As in `to_pixels`.
 
-    Returns
-    -------
+    Yields
+    ------
     MaskInBox
         With the pixels that `to_pixels` gives.
     """
-    low = low.detach().float().cpu()
-    rows, columns = area = _area(low, frame, family, floor=-OFFSET)
-    mask = _ROOM.flags("mask", rows.stop - rows.start, columns.stop - columns.start)
-    inner, outer = _fill(mask, area, low, frame, family, (OFFSET, -OFFSET))
-    top, left, bottom, right = bounding_box(mask)
-    if not bottom:
-        return MaskInBox(0, 0, np.zeros((0, 0), bool), 0.0)
-    pixels = mask[top:bottom, left:right].copy()
-    return MaskInBox(rows.start + top, columns.start + left, pixels, inner / outer)
+    limits = -OFFSET, OFFSET
+    for (rows, columns), mask, counts in _found(logits, frame, family, limits):
+        top, left, bottom, right = bounding_box(mask)
+        if bottom:
+            corner = rows.start + top, columns.start + left
+            pixels = mask[top:bottom, left:right].copy()
+            yield MaskInBox(*corner, pixels, counts[1] / counts[0])
+        else:
+            yield MaskInBox(0, 0, np.zeros((0, 0), bool), 0.0)
 
 
 def scaled_logits(logits: Tensor, frame: Frame, family: Family = SAM) -> Tensor:
@@ -147,6 +154,80 @@ def scaled_logits(logits: Tensor, frame: Frame, family: Family = SAM) -> Tensor:
     return F.interpolate(probabilities, frame.original, mode="bilinear")[:, 0].logit()
 
 
+def _found(
+    logits: Tensor, frame: Frame, family: Family, limits: tuple[float, ...] = ()
+) -> Iterator[_Found]:
+    """Yield where a mask is, its pixels, and how many are above the limits.
+
+    Where logits have cells of pixels only the rim of a mask is computed, else all of
+    the box that it can be in.
+
+    Yields
+    ------
+    (slice, slice), (h, w) bool array, list of int
+        Until the next mask is asked for.
+    """
+    lows = logits.detach().float().cpu()
+    is_twice = family.upscaling == "twice"
+    grid = cell_grid(frame, lows.shape[-1]) if is_twice else None
+    if grid is None:
+        for low in lows:
+            yield _by_bands(low, frame, family, limits)
+        return
+    for some in torch.split(lows, _MASKS):
+        yield from _by_cells(some, frame, grid, limits)
+
+
+def _by_cells(
+    lows: Tensor, frame: Frame, grid: CellGrid, limits: tuple[float, ...]
+) -> Iterator[_Found]:
+    steps = sorted((0.0, *limits))
+    for low, cells in zip(lows, cells_of(lows, grid, steps), strict=True):
+        if cells is None:
+            yield _NOWHERE, np.zeros((0, 0), bool), [0] * len(limits)
+            continue
+        pixels = cells.pixels(steps.index(0.0) + 1, _ROOM)
+        counts = [cells.above(steps.index(limit) + 1) for limit in limits]
+        doubt = _DOUBT * max(float(cells.logits.max()), -float(cells.logits.min()))
+        for rim in cells.rim(_CACHED):
+            inside, unsure = _apart(rim.values, doubt)
+            if unsure.size:
+                place, within = np.divmod(unsure, grid.side**2)
+                y, x = np.divmod(within, grid.side)
+                y, x = (
+                    y + rim.rows[place] * grid.side,
+                    x + rim.columns[place] * grid.side,
+                )
+                inside.reshape(-1)[unsure] = _two_steps(low, frame, y, x) > 0
+            cells.put(rim, inside, pixels)
+            for i, limit in enumerate(limits):
+                counts[i] += int(np.count_nonzero(rim.values > limit))
+        rows, columns = area = cells.area
+        yield (
+            area,
+            pixels[: rows.stop - rows.start, : columns.stop - columns.start],
+            counts,
+        )
+
+
+def _by_bands(
+    low: Tensor, frame: Frame, family: Family, limits: tuple[float, ...]
+) -> _Found:
+    rows, columns = area = _area(low, frame, family, min((0.0, *limits)))
+    mask = _ROOM.flags("mask", rows.stop - rows.start, columns.stop - columns.start)
+    return area, mask, _fill(mask, area, low, frame, family, limits)
+
+
+def _apart(
+    values: npt.NDArray[np.float32], doubt: float
+) -> tuple[npt.NDArray[np.bool_], Places]:
+    """Return what is above zero, and where rounding could decide."""
+    inside, possible = values > doubt, values > -doubt
+    if np.count_nonzero(inside) == np.count_nonzero(possible):  # one is in the other
+        return inside, np.empty(0, np.int64)
+    return inside, np.flatnonzero(inside != possible)
+
+
 def _area(low: Tensor, frame: Frame, family: Family, floor: float) -> _Area:
     """Return the rows and columns of pixels that may be above the floor."""
     if family.upscaling != "twice":
@@ -158,7 +239,7 @@ def _area(low: Tensor, frame: Frame, family: Family, floor: float) -> _Area:
         area = rows.reached(tall), columns.reached(wide)
         if all(part.start < part.stop for part in area):
             return area
-    return slice(0, 0), slice(0, 0)  # nothing, or all of it lies in the padding
+    return _NOWHERE  # nothing, or all of it lies in the padding
 
 
 def _fill(

@@ -172,9 +172,7 @@ def pixel_axis(size: int, resized: int, original: int, low: int) -> PixelAxis:
     PixelAxis
         Both bilinear steps in one.
     """
-    square = F.interpolate(torch.eye(low)[None], size=size, mode="linear")
-    scaled = F.interpolate(square[..., :resized], size=original, mode="linear")
-    weights = scaled[0].T.numpy()
+    weights = axis_weights(size, resized, original, low)
     used = weights > 0
     first = used.argmax(axis=1)
     last = low - 1 - used[:, ::-1].argmax(axis=1)
@@ -187,3 +185,24 @@ def pixel_axis(size: int, resized: int, original: int, low: int) -> PixelAxis:
     seen = starts[pixel // TOGETHER] + np.arange(most)
     grouped.reshape(-1, most)[:original] = weights[pixel, seen]
     return PixelAxis(grouped, starts, first, last)
+
+
+def axis_weights(
+    size: int, resized: int, original: int, low: int
+) -> npt.NDArray[np.float32]:
+    """Return the weight of each logit for each pixel of an axis.
+
+    Parameters
+    ----------
+    size, resized, original, low
+        As of `pixel_axis`.
+
+    Returns
+    -------
+    (original, low) float32 array
+        Both bilinear steps and the crop between them.
+    """
+    square = F.interpolate(torch.eye(low)[None], size=size, mode="linear")
+    scaled = F.interpolate(square[..., :resized], size=original, mode="linear")
+    weights: npt.NDArray[np.float32] = scaled[0].T.numpy()
+    return weights

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from napari_sam_adapter.inference.answers import trained_masks
-from napari_sam_adapter.inference.mask_pixels import MaskInBox, to_box
+from napari_sam_adapter.inference.mask_pixels import MaskInBox, to_boxes
 from napari_sam_adapter.inference.stability import stability
 
 if TYPE_CHECKING:
@@ -67,8 +67,10 @@ def propose(
     frame = embedding.frame
     xy = frame.to_xy(points)[:, None]
     asked = xy, torch.ones(len(points), 1, dtype=torch.int64)
-    found = _scored(decoding, family, embedding, asked, min_score)
-    proposals = [Proposal(to_box(low, frame, family), score) for low, score in found]
+    proposals = []
+    for logits, scores in _scored(decoding, family, embedding, asked, min_score):
+        masks = to_boxes(logits, frame, family)
+        proposals += [Proposal(*one) for one in zip(masks, scores, strict=True)]
     return [proposal for proposal in proposals if proposal.mask.pixels.size]
 
 
@@ -78,14 +80,14 @@ def _scored(
     embedding: ImageEmbedding,
     points: tuple[Tensor, Tensor],
     min_score: float,
-) -> Iterator[tuple[Tensor, float]]:
-    """Yield low-resolution logits with their scores."""
+) -> Iterator[tuple[Tensor, list[float]]]:
+    """Yield the low-resolution logits of each point with their scores."""
     masks, count = trained_masks(family, is_ambiguous=True)
     is_trusted = family.capabilities.score_is_trusted
     # where the network cannot judge its masks, the masks are judged
     least = min_score if is_trusted else -torch.inf
     for found in decoding.decode_above(embedding, points, masks, least):
         scores = found.scores if is_trusted else stability(found.logits)
-        for i in scores.argsort(descending=True)[:count].tolist():
-            if scores[i] > min_score:
-                yield found.logits[i], float(scores[i])
+        best = scores.argsort(descending=True)[:count]
+        best = best[scores[best] > min_score]
+        yield found.logits[best], scores[best].tolist()
