@@ -90,8 +90,12 @@ class ObjectPanel(QWidget):
     @property
     def selected(self) -> tuple[int, ...]:
         """The selected objects, from top to bottom."""
-        rows = sorted(index.row() for index in self._selection.selectedRows())
-        return tuple(self.model.object_at(row) for row in rows)
+        rows = {
+            row
+            for part in self._selection.selection()
+            for row in range(part.top(), part.bottom() + 1)
+        }
+        return tuple(self.model.object_at(row) for row in sorted(rows))
 
     def refresh(self) -> None:
         """Show what changed; the user selects nothing by it."""
