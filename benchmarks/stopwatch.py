@@ -31,6 +31,8 @@ class Heartbeat:
         self.longest: dict[str, list[float]] = {}
         self.ours: dict[str, list[float]] = {}
         """The largest part of any such time for which this package ran."""
+        self.garbage: dict[str, list[float]] = {}
+        """The longest search for garbage meanwhile."""
         self._stops: list[tuple[float, float]] = []
         self._stacks = StackWatch()
         self._name = ""
@@ -56,6 +58,7 @@ class Heartbeat:
         self._stacks.end()
         ours = [self._stacks.ours_between(*stop) for stop in self._stops]
         self.ours.setdefault(name, []).append(max(ours, default=0.0))
+        self.garbage.setdefault(name, []).append(self._stacks.longest_collection)
         return seconds
 
     def _beat(self) -> None:
@@ -68,12 +71,14 @@ class Heartbeat:
 
     def print_rows(self) -> None:
         """Print all stretches as the rows of a table."""
-        print("| the window stood still during | times | median | longest | ours |")
-        print("|---|--:|--:|--:|--:|")
+        title = "the window stood still during"
+        print(f"| {title} | times | median | longest | ours | garbage |")
+        print("|---|--:|--:|--:|--:|--:|")
         for name, values in self.longest.items():
             if name:
                 row = f"{len(values)} | {ms(median(values))} | {ms(max(values))}"
-                print(f"| {name} | {row} | {ms(max(self.ours[name]))} |")
+                ours, garbage = max(self.ours[name]), max(self.garbage[name])
+                print(f"| {name} | {row} | {ms(ours)} | {ms(garbage)} |")
 
 
 def ms(seconds: float) -> str:
