@@ -31,7 +31,9 @@ BREATH = 10
 LONGEST_WAIT = 80
 """Milliseconds after which the canvas is drawn though there is no mask yet."""
 LONGEST_ENCODING = 150
-"""The same where the last answer that had to be encoded for came within this time."""
+"""The same where something is encoded first, and where that is quick."""
+QUICK = 0.25
+"""Seconds within which the last such answer came, frames drawn meanwhile included."""
 TURN = 1
 """Milliseconds for which the canvas waits so that other events get their turn."""
 
@@ -82,8 +84,7 @@ class Frames:
             self._hold(LONGEST_WAIT)
             return
         self._asked = time.monotonic()
-        is_quick = 1000 * self._taken < LONGEST_ENCODING
-        self._hold(LONGEST_ENCODING if is_quick else TURN)
+        self._hold(LONGEST_ENCODING if self._taken < QUICK else TURN)
 
     def _on_glimpsed(self) -> None:
         self._taken = math.inf  # more than one part had to be encoded

@@ -90,11 +90,9 @@ class ObjectPanel(QWidget):
     @property
     def selected(self) -> tuple[int, ...]:
         """The selected objects, from top to bottom."""
-        rows = {
-            row
-            for part in self._selection.selection()
-            for row in range(part.top(), part.bottom() + 1)
-        }
+        selection = self._selection.selection()
+        parts = [selection[number] for number in range(len(selection))]
+        rows = {row for part in parts for row in range(part.top(), part.bottom() + 1)}
         return tuple(self.model.object_at(row) for row in sorted(rows))
 
     def refresh(self) -> None:
