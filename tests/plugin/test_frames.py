@@ -8,8 +8,6 @@ from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
-from napari_sam_adapter.plugin.frames import LONGEST_WAIT
-
 
 @pytest.fixture
 def scene(make_scene):
@@ -63,35 +61,15 @@ def test_it_does_not_wait_for_long(scene):
     assert scene.value(3, *LEFT_DISK) == 2
 
 
-def click_on_new_plane(scene, z):
-    """Click where nothing is encoded ahead, and let the answer wait."""
-    plane = scene.workspace.plane_in_view().at(0, z)
+def test_it_does_not_wait_for_the_encoder(scene):
+    far = 7  # not among the neighbours that may be encoded ahead
+    plane = scene.workspace.plane_in_view().at(0, far)
     assert not scene.workspace.session.is_encoded(plane)
-    scene.viewer.dims.set_current_step(0, z)
+    scene.viewer.dims.set_current_step(0, far)
     scene.predictor.gate.clear()
     mouse.click(scene.viewer, LEFT_DISK)
-
-
-def test_it_does_not_wait_for_an_encoder_that_may_be_slow(make_scene):
-    scene = make_scene(stack(), name="cells")
-    scene.press("use_points")
-    click_on_new_plane(scene, 3)
     scene.qtbot.waitUntil(lambda: canvas(scene).updatesEnabled(), timeout=70)
-    assert not scene.labels[3].any()
-
-
-def test_it_waits_a_little_longer_for_an_encoder_that_was_quick(make_scene):
-    scene = make_scene(stack(), name="cells")
-    scene.controller.load_model()
-    scene.settle()
-    scene.press("use_points")
-    scene.click(RIGHT_DISK)
-    scene.press("next_object")
-    click_on_new_plane(scene, 7)
-    scene.qtbot.wait(LONGEST_WAIT + 10)
-    assert not canvas(scene).updatesEnabled()
-    scene.qtbot.waitUntil(lambda: canvas(scene).updatesEnabled())
-    assert not scene.labels[7].any()
+    assert not scene.labels[far].any()
 
 
 def test_it_is_drawn_again_when_the_widget_goes(scene):

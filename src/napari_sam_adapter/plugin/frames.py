@@ -8,8 +8,6 @@ waits until the frame with the mask was shown.
 from __future__ import annotations
 
 import contextlib
-import math
-import time
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
@@ -30,10 +28,6 @@ BREATH = 10
 """Milliseconds between the frame and what waits for it."""
 LONGEST_WAIT = 80
 """Milliseconds after which the canvas is drawn though there is no mask yet."""
-LONGEST_ENCODING = 150
-"""The same where something is encoded first, and where that is quick."""
-QUICK = 0.25
-"""Seconds within which the last such answer came, frames drawn meanwhile included."""
 TURN = 1
 """Milliseconds for which the canvas waits so that other events get their turn."""
 
@@ -56,7 +50,6 @@ class Frames:
         self._widget = widget
         self._canvas: QOpenGLWidget | None = None
         self._is_expecting = False
-        self._asked = self._taken = math.inf
         self._wait, self._soon = QTimer(), QTimer()
         self._wait.setSingleShot(True)
         self._wait.timeout.connect(self._go_on)
@@ -65,7 +58,7 @@ class Frames:
         self._soon.timeout.connect(self.mask_shown.emit)
         segmenter.asked.connect(self._on_asked)
         segmenter.answered.connect(self._on_answered)
-        segmenter.glimpsed.connect(self._on_glimpsed, max_args=0)
+        segmenter.glimpsed.connect(self.give_turn, max_args=0)
 
     def close(self) -> None:
         """Draw what was held back, and tell nothing more."""
@@ -79,16 +72,8 @@ class Frames:
         if len(points):
             row, column = points[-1].tolist()
             near = Focus(row, column, request.prompts.reduction)
-        self._asked = math.inf
-        if request.predictor.is_here(request.plane, near):
-            self._hold(LONGEST_WAIT)
-            return
-        self._asked = time.monotonic()
-        self._hold(LONGEST_ENCODING if self._taken < QUICK else TURN)
-
-    def _on_glimpsed(self) -> None:
-        self._taken = math.inf  # more than one part had to be encoded
-        self._hold(TURN)
+        is_here = request.predictor.is_here(request.plane, near)
+        self._hold(LONGEST_WAIT if is_here else TURN)
 
     def give_turn(self) -> None:
         """Let other events come between what is done now and the next frame.
@@ -108,8 +93,6 @@ class Frames:
 
     def _on_answered(self) -> None:
         self._is_expecting = self._find_canvas() is not None
-        if self._asked < math.inf:
-            self._taken, self._asked = time.monotonic() - self._asked, math.inf
         self._go_on()
 
     def _go_on(self) -> None:
