@@ -96,12 +96,12 @@ def write_state(path: Path, state: SessionState, sums: Mapping[str, str]) -> Non
     values = {
         field.name: packer.pack(getattr(state, field.name)) for field in fields(state)
     }
-    head = {"version": STATE_VERSION, "sums": dict(sums), "state": values}
-    # One by one: other threads wait while Python encodes a value.
-    parts = ", ".join(json.dumps(part) for part in packer.parts)
-    text = json.dumps(head)[:-1] + f', "parts": [{parts}]}}'
+    content = {
+        "version": STATE_VERSION, "sums": dict(sums), "parts": packer.parts,
+        "state": values,
+    }  # fmt: skip
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr(VALUES, text, zipfile.ZIP_DEFLATED, 1)
+        file.writestr(VALUES, json.dumps(content), zipfile.ZIP_DEFLATED, 1)
         with file.open(BYTES, "w", force_zip64=True) as part:
             for data in packer.data:
                 part.write(data)
