@@ -3,8 +3,9 @@
     python benchmarks/large_planes.py FOLDER_OF_DATA_SETS [--side 2048]
 
 Validation images of nuclei are laid side by side, at their own scale, until they fill a
-plane. Every object that is clicked in its centre is judged twice: with the whole plane
-scaled down to the network's input, and through windows, as a `Session` does it.
+plane. Every object that is clicked in its centre is judged three times: with the whole
+plane scaled down to the network's input; through windows, as a `Session` does it; and
+through windows of the size that showed the objects before, as the plugin does it.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_sam_adapter import Plane, Session, load_predictor, open_dataset
+from napari_sam_adapter import Plane, Prompts, Session, load_predictor, open_dataset
 from napari_sam_adapter.evaluation.reports import markdown
 from napari_sam_adapter.evaluation.user import centre_of
 from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.volume.window_search import first_side
 
 TILE = 256
 PLANE = Plane((0, 1))
@@ -44,12 +46,13 @@ def main() -> None:
     ids = np.random.default_rng(0).permutation(np.unique(labels[labels > 0]))
     predictor = load_predictor("tiny")
     ways = {
-        "whole plane": WholePlane(predictor, options.side),
-        "windows": predictor,
+        "whole plane": (WholePlane(predictor, options.side), False),
+        "windows": (predictor, False),
+        "windows like those before": (predictor, True),
     }
     rows = []
-    for name, asked in ways.items():
-        overlaps, seconds = judge(image, labels, ids[: options.objects], asked)
+    for name, way in ways.items():
+        overlaps, seconds = judge(image, labels, ids[: options.objects], *way)
         rows.append(
             (name, f"{np.mean(overlaps):.3f}", f"{1000 * np.median(seconds):.0f} ms",
              f"{1000 * seconds[0]:.0f} ms")
@@ -81,14 +84,19 @@ def grey_images(path: Path):
                     yield pixels[:TILE, :TILE], labels[:TILE, :TILE]
 
 
-def judge(image, labels, ids, predictor) -> tuple[list[float], list[float]]:
+def judge(
+    image: np.ndarray, labels: np.ndarray, ids: np.ndarray, predictor, as_before: bool
+) -> tuple[list[float], list[float]]:
     session = Session(image, predictor, intensity=IntensityMapping(), overwrite=True)
     overlaps, seconds = [], []
     for number in ids:
         true = labels == number
         object_id = session.new_object()
         started = time.perf_counter()
-        session.add_point(object_id, PLANE, centre_of(true))
+        known = session.objects.usual_window(PLANE.axes) if as_before else None
+        reduction = known / first_side(predictor.image_size, 1.0) if known else 1.0
+        prompts = Prompts([centre_of(true)], reduction=reduction)
+        session.set_prompts(object_id, PLANE, prompts)
         mask = session.mask(object_id, PLANE)
         seconds.append(time.perf_counter() - started)
         overlaps.append((mask & true).sum() / (mask | true).sum())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from statistics import median
 from typing import TYPE_CHECKING
 
 import driven_window
 from driven_window import canvas_of, click, wait_until
 from qtpy.QtCore import Qt, QTimer
+from stack_watch import StackWatch
 
 from napari_sam_adapter.plugin.state import Phase
 
@@ -27,6 +29,12 @@ class Heartbeat:
 
     def __init__(self) -> None:
         self.longest: dict[str, list[float]] = {}
+        self.ours: dict[str, list[float]] = {}
+        """The largest part of any such time for which this package ran."""
+        self.garbage: dict[str, list[float]] = {}
+        """The longest search for garbage meanwhile."""
+        self._stops: list[tuple[float, float]] = []
+        self._stacks = StackWatch()
         self._name = ""
         self._last = time.perf_counter()
         self._timer = QTimer()
@@ -40,11 +48,17 @@ class Heartbeat:
         driven_window.rest(0.05)
         self._name = name
         self.longest.setdefault(name, []).append(0.0)
+        self._stops = []
+        self._stacks.begin()
         started = self._last = time.perf_counter()
         action()
         seconds = time.perf_counter() - started
         driven_window.rest(0.05)  # what was put off belongs to it
         self._name = ""
+        self._stacks.end()
+        ours = [self._stacks.ours_between(*stop) for stop in self._stops]
+        self.ours.setdefault(name, []).append(max(ours, default=0.0))
+        self.garbage.setdefault(name, []).append(self._stacks.longest_collection)
         return seconds
 
     def _beat(self) -> None:
@@ -52,7 +66,24 @@ class Heartbeat:
         if self._name:
             gaps = self.longest[self._name]
             gaps[-1] = max(gaps[-1], now - self._last)
+            self._stops.append((self._last, now))
         self._last = now
+
+    def print_rows(self) -> None:
+        """Print all stretches as the rows of a table."""
+        title = "the window stood still during"
+        print(f"| {title} | times | median | longest | ours | garbage |")
+        print("|---|--:|--:|--:|--:|--:|")
+        for name, values in self.longest.items():
+            if name:
+                row = f"{len(values)} | {ms(median(values))} | {ms(max(values))}"
+                ours, garbage = max(self.ours[name]), max(self.garbage[name])
+                print(f"| {name} | {row} | {ms(ours)} | {ms(garbage)} |")
+
+
+def ms(seconds: float) -> str:
+    """Return a time as it stands in tables."""
+    return f"{1000 * seconds:.0f} ms"
 
 
 class MaskWatch:

@@ -45,8 +45,9 @@ class Prompts:
     polygons : tuple of Polygon
         Outlines; see `without_polygons` for how they are asked.
     reduction : float
-        How many pixels made one on the screen when it was asked, if more than one: how
-        much of a large plane to look at where nothing else tells the size.
+        How much of a large plane to look at where nothing else tells the size: how many
+        pixels made one on the screen when it was asked, or below and above 1 what
+        showed the objects before.
 
     Raises
     ------

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from qtpy.QtCore import QTimer
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, corner_of, disks
 
+from napari_sam_adapter.plugin.background import Priority
 from napari_sam_adapter.plugin.mouse_ahead import REST
 
 SPOT = (150, 100)
@@ -45,6 +48,30 @@ def test_a_click_where_the_mouse_rested_encodes_nothing(scene):
 def test_a_place_is_encoded_once(scene):
     rest(scene, SPOT)
     assert rest(scene, (SPOT[0], SPOT[1] + 1)) == 0
+
+
+def test_after_a_longer_rest_a_click_beside_the_mouse_encodes_nothing(scene):
+    queue = scene.controller.segmenter.queue
+    rest(scene, (SPOT[0] - 12, SPOT[1] + 8))
+    encoded = len(scene.predictor.encoded)
+    scene.qtbot.waitUntil(lambda: len(scene.predictor.encoded) > encoded)
+    scene.qtbot.waitUntil(lambda: not queue.jobs)
+    encoded = len(scene.predictor.encoded)
+    scene.click(SPOT)
+    assert scene.value(*SPOT) == 2
+    assert len(scene.predictor.encoded) == encoded
+
+
+def test_a_mouse_that_moves_stops_what_is_encoded_around_it(scene):
+    gate, encode = threading.Event(), scene.predictor.encode
+    scene.predictor.encode = lambda image: gate.wait(10) and encode(image)
+    mouse.move(scene.viewer, SPOT)
+    queue = scene.controller.segmenter.queue
+    scene.qtbot.waitUntil(lambda: queue.has(Priority.IDLE))
+    mouse.move(scene.viewer, LEFT_DISK)
+    assert not queue.has(Priority.IDLE)
+    gate.set()
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
 
 
 def test_a_preview_comes_to_a_mouse_that_rests(scene):

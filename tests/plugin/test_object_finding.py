@@ -57,6 +57,20 @@ def test_the_key_does_it_and_one_undo_takes_it_back(scene):
     assert scene.labels.max() == 2
 
 
+def test_very_many_come_in_by_passes_and_are_one_step(open_scene):
+    centres = [
+        (8 * row + 4, 8 * column + 4) for row in range(12) for column in range(10)
+    ]
+    scene = open_scene(disks((96, 80), centres, 2))
+    find(scene)
+    told = f"{len(centres)} objects found."
+    scene.qtbot.waitUntil(lambda: scene.state.message.text == told)
+    assert len(np.unique(scene.labels)) == len(centres) + 1
+    scene.press("undo")
+    assert scene.workspace.session.object_ids == []
+    assert not scene.labels.any()
+
+
 def test_the_next_click_begins_another_object(scene):
     scene.press("use_points")
     scene.click(LEFT_DISK)

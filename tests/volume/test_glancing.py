@@ -5,7 +5,12 @@ from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.glancing import can_glance, glance, look_ahead
+from napari_sam_adapter.volume.glancing import (
+    can_glance,
+    glance,
+    look_ahead,
+    look_around,
+)
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.windows import Focus
@@ -67,3 +72,21 @@ def test_a_plane_that_is_not_large_is_encoded_whole():
     request.predictor.embed_ahead(PLANE)
     assert sides(predictor) == [SHAPE[0]]
     assert can_glance(request.predictor, PLANE, Focus(0, 0))
+
+
+def test_around_a_place_everything_is_encoded_for_clicks_the_nearest_first():
+    request, predictor = request_at(CENTRE)
+    steps = look_around(request.predictor, PLANE, Focus(*CENTRE, 0.5))
+    next(steps)
+    assert request.predictor.is_here(PLANE, Focus(*CENTRE, 0.5))
+    assert sides(predictor) == [SIDE // 2]
+    assert len(list(steps)) == 24
+    beside = CENTRE[0] + SIDE // 2, CENTRE[1] - SIDE // 2
+    assert request.predictor.is_here(PLANE, Focus(*beside, 0.5))
+    assert list(look_around(request.predictor, PLANE, Focus(*CENTRE, 0.5))) == []
+
+
+def test_at_a_corner_there_is_less_around():
+    request, predictor = request_at(CENTRE)
+    list(look_around(request.predictor, PLANE, Focus(0, 0)))
+    assert len(predictor.encoded) == 4

@@ -37,6 +37,7 @@ class Priority(IntEnum):
     ENCODING = 8
     PROPAGATION = 9
     TRAINING = 10
+    IDLE = 11
 
 
 def ignore(*_: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from napari.layers import Image, Layer
-
-    from napari_sam_adapter.prompts import Prompts
-    from napari_sam_adapter.volume.plane import Plane
 
 
 class ImageLevel:
@@ -68,6 +64,11 @@ class ImageLevel:
             for name in TRANSFORMS:
                 getattr(image.events, name).connect(self._follow)
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the image has no other levels."""
+        return not self._image.multiscale
+
     def reduction(self, axes: tuple[int, int]) -> float:
         """Return how many pixels of the level make one of the level in view.
 
@@ -81,28 +82,11 @@ class ImageLevel:
         float
             At least 1, which it is for images of one level.
         """
-        if not self._image.multiscale:
+        if self.is_alone:
             return 1.0
         in_view = self._image.downsample_factors[self._image.data_level]
         found = [float(in_view[axis] / self._factors[axis]) for axis in axes]
         return max(1.0, *found)
-
-    def seen(self, prompts: Prompts, plane: Plane) -> Prompts:
-        """Return the first prompts of a plane with the resolution in view.
-
-        Parameters
-        ----------
-        prompts : Prompts
-            In pixels of the level.
-        plane : Plane
-            In view.
-
-        Returns
-        -------
-        Prompts
-            The same at the same places.
-        """
-        return replace(prompts, reduction=self.reduction(plane.axes))
 
     def close(self) -> None:
         """Follow the image no longer, and tell nobody."""

@@ -1,4 +1,4 @@
-"""On large planes, what a click under a resting mouse needs is encoded before it."""
+"""On large planes, what clicks near a resting mouse need is encoded before them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,33 @@ from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.plugin.background import Job, Priority, ignore
+from napari_sam_adapter.plugin.closeness import first_prompts
 from napari_sam_adapter.plugin.state import Tool
 from napari_sam_adapter.plugin.timers import stop_for_good
 from napari_sam_adapter.plugin.under_mouse import point_of
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.glancing import is_in_parts, look_ahead
+from napari_sam_adapter.volume.glancing import is_in_parts, look_ahead, look_around
+from napari_sam_adapter.volume.windows import Focus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.plane import Plane
 
 REST = 100
 """Milliseconds without a move after which the mouse rests."""
+LONG_REST = 1000
+"""Milliseconds more until that is encoded which is around it."""
 
 
 class MouseAhead:
     """Looks ahead where the mouse rests with the point tool in hand.
 
     A whole plane is encoded when it is in view; of a large one only parts are, and
-    which ones is told by the mouse.
+    which ones is told by the mouse: that under it first; after a longer rest, while
+    nothing else is to be done and until the next move or click, those around it.
 
     Parameters
     ----------
@@ -43,14 +50,19 @@ class MouseAhead:
         self._controller = controller
         self._queue = controller.segmenter.queue
         self._where: tuple[Workspace, Plane, tuple[float, float]] | None = None
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST)
+        self._around: tuple[Workspace, Iterator[None]] | None = None
+        self._timer, self._later = QTimer(), QTimer()
+        for timer, delay in ((self._timer, REST), (self._later, LONG_REST)):
+            timer.setSingleShot(True)
+            timer.setInterval(delay)
         self._timer.timeout.connect(self._on_rest)
+        self._later.timeout.connect(self._on_long_rest)
+        controller.segmenter.asked.connect(self._stop_around, max_args=0)
         controller.viewer.mouse_move_callbacks.append(self._on_move)
         controller.closed.connect(self._close)
 
     def _on_move(self, viewer: Any, event: Any) -> None:
+        self._stop_around()
         workspace = self._controller.workspace
         has_tool = self._controller.state.tool is Tool.POINTS
         if workspace is None or not has_tool or event.is_dragging:
@@ -66,26 +78,40 @@ class MouseAhead:
             return
         workspace, plane, point = where
         session = workspace.session
-        prompts = workspace.level.seen(Prompts().with_point(point), plane)
+        prompts = first_prompts(workspace, Prompts().with_point(point), plane)
         try:
             prompts.check_inside(plane.shape(session.labels.shape))
             request = session.request(workspace.next_id, plane, prompts)
         except SamAdapterError:  # told when it is clicked
             return
         if is_in_parts(request.predictor, plane):
-            self._queue.submit(
-                Job(
-                    owner=workspace,
-                    key="mouse",
-                    priority=Priority.VIEW,
-                    steps=look_ahead(request),
-                    on_result=ignore,
-                    on_error=ignore,
-                    on_end=self.looked.emit,
-                )
-            )
+            steps, on_end = look_ahead(request), self.looked.emit
+            self._submit(workspace, Priority.VIEW, steps, on_end)
+            focus = Focus(*point, prompts.reduction)
+            self._around = workspace, look_around(request.predictor, plane, focus)
+            self._later.start()
+
+    def _on_long_rest(self) -> None:
+        if self._around is not None:
+            workspace, steps = self._around
+            self._submit(workspace, Priority.IDLE, steps)
+
+    def _stop_around(self) -> None:
+        self._around = None
+        if self._queue.has(Priority.IDLE):
+            self._queue.cancel(lambda job: job.priority is Priority.IDLE)
+
+    def _submit(
+        self,
+        workspace: Workspace,
+        priority: Priority,
+        steps: Iterator[None],
+        on_end: Callable[[], None] = ignore,
+    ) -> None:
+        key = "mouse", priority
+        self._queue.submit(Job(workspace, key, priority, steps, ignore, ignore, on_end))
 
     def _close(self) -> None:
         self._controller.viewer.mouse_move_callbacks.remove(self._on_move)
-        self._where = None
-        stop_for_good(self._timer)
+        self._where = self._around = None
+        stop_for_good(self._timer, self._later)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.plugin.background import Job, Priority
+from napari_sam_adapter.plugin.passes import Passes
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Progress
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
@@ -14,7 +15,7 @@ from napari_sam_adapter.volume.finding import (
     FoundObjects,
     find_steps,
     finding,
-    take_in,
+    taking_in,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.object_search import FindProgress
     from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.session import Session
 
+AT_ONCE = 100
+"""Objects that are made in less time than a pass takes."""
 NOTHING_FOUND = (
     "Nothing found on this slice. Click on an object, or choose an adapter for such "
     "images under Network: microscopy, medical, or your own."
@@ -42,7 +46,9 @@ class ObjectFinding(Feature):
         super().__init__(controller)
         self._pause = StrokePause()
         controller.add_commands({"find_objects": self.find})
+        self._passes = Passes()
         controller.closed.connect(self._pause.close)
+        controller.closed.connect(self._passes.close)
 
     @reporting
     def find(self) -> None:
@@ -80,17 +86,42 @@ class ObjectFinding(Feature):
     def _take_in(self, workspace: Workspace, found: FoundObjects) -> None:
         if workspace not in self._controller.workspaces:
             return
-        before = len(workspace.session.object_ids)
+        session = workspace.session
+        before = len(session.object_ids)
         try:
-            take_in(workspace.session, found)
+            session.under_way.begin(taking_in(session, found))
         except SamAdapterError as error:
             self.report(error)
-        else:
-            self._tell(len(workspace.session.object_ids) - before)
-        if len(workspace.session.object_ids) > before:
-            workspace.layers.ensure(workspace.session.labels)
+            self._controller.update()
+            return
+        count = len(session.object_ids) - before
+        if count:
+            workspace.layers.ensure(session.labels)
+        self._passes.run(
+            workspace,
+            partial(self._go_on, session),
+            partial(self._on_taken_in, workspace, session, workspace.object_id, count),
+            count > AT_ONCE,
+        )
+
+    def _go_on(self, session: Session) -> bool:
+        """Take in the masks of one more pass of the network."""
+        try:
+            return session.under_way.go_on()
+        except SamAdapterError as error:
+            self.report(error)
+            return False
+
+    def _on_taken_in(
+        self, workspace: Workspace, session: Session, at_work: int, count: int
+    ) -> None:
+        """Show the objects; who clicked meanwhile goes on with what was clicked."""
+        if workspace.session is not session:  # another one was opened
+            return
+        if count and workspace.object_id == at_work:
             workspace.choose_object(workspace.next_id)
-            workspace.repaint()
+        workspace.repaint()
+        self._tell(count)
         self._controller.update()
 
     def _tell(self, count: int) -> None:

@@ -90,8 +90,10 @@ class ObjectPanel(QWidget):
     @property
     def selected(self) -> tuple[int, ...]:
         """The selected objects, from top to bottom."""
-        rows = sorted(index.row() for index in self._selection.selectedRows())
-        return tuple(self.model.object_at(row) for row in rows)
+        selection = self._selection.selection()
+        parts = [selection[number] for number in range(len(selection))]
+        rows = {row for part in parts for row in range(part.top(), part.bottom() + 1)}
+        return tuple(self.model.object_at(row) for row in sorted(rows))
 
     def refresh(self) -> None:
         """Show what changed; the user selects nothing by it."""

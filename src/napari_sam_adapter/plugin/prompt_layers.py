@@ -167,6 +167,8 @@ def show_points(layer: Points, known: Mapping[Plane, Prompts]) -> None:
         for point, sign in zip(prompts.points, prompts.signs, strict=True)
     ]
     layer.selected_data = set()
+    if not rows and not len(layer.data):
+        return  # every change makes napari draw thumbnail, colours and panels anew
     # After an empty table napari's defaults are None, which cannot be sorted.
     layer.feature_defaults = {"polarity": POSITIVE, "axes": rows[0][2] if rows else ""}
     layer.data = np.array([row[0] for row in rows]).reshape(-1, layer.ndim)

@@ -309,7 +309,7 @@ class Safekeeping(Feature):
     def _leave(self, kept: _Kept) -> None:
         del self._kept[kept.workspace]
         self._controller.segmenter.queue.cancel(lambda job: job.owner is kept)
-        kept.workspace.session.log.close()
+        kept.workspace.session.close()
         if kept.is_saved:
             kept.autosave.discard()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam_adapter.plugin.closeness import first_prompts
 from napari_sam_adapter.plugin.state import Press
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def request_of_click(
         object_id = workspace.next_id
     known = session.prompts(object_id, plane)
     if known.is_empty:
-        known = workspace.level.seen(known, plane)
+        known = first_prompts(workspace, known, plane)
     prompts = known.with_point(point, positive)
     prompts.check_inside(plane.shape(session.labels.shape))
     state.understood.check(prompts)

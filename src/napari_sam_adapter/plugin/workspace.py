@@ -9,6 +9,7 @@ from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.errors import PlaneError, SamAdapterError, SessionError
 from napari_sam_adapter.plugin import labels_layer, prompt_layers, prompt_shapes
+from napari_sam_adapter.plugin.closeness import first_prompts, reduction_on
 from napari_sam_adapter.plugin.image_level import ImageLevel
 from napari_sam_adapter.plugin.image_session import start_session
 from napari_sam_adapter.plugin.layer_trio import LayerTrio
@@ -135,9 +136,8 @@ class Workspace:
         point = self.frame.world_to_data(
             self._viewer.cursor.position[-self.frame.ndim :]
         )
-        rows, columns = plane.axes
-        reduction = self.level.reduction(plane.axes)
-        return Focus(float(point[rows]), float(point[columns]), reduction)
+        row, column = (float(point[axis]) for axis in plane.axes)
+        return Focus(row, column, reduction_on(self, plane.axes))
 
     def seed_in_view(self) -> Plane | None:
         """Return where a propagation begins: the plane in view, if it has a mask.
@@ -327,7 +327,7 @@ class Workspace:
         known = self.known_prompts()
         changed = self.layers.changed_prompts(known, self.session.labels.shape)
         for plane in changed.keys() - known.keys():
-            changed[plane] = self.level.seen(changed[plane], plane)
+            changed[plane] = first_prompts(self, changed[plane], plane)
         edits: list[Edit] = [
             SetPrompts(self.object_id, plane, prompts)
             for plane, prompts in changed.items()

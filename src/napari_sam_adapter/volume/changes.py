@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class Change:
         """Whether no pixel changed."""
         return self.before.size == 0
 
-    @property
+    @cached_property
     def region(self) -> tuple[slice, ...]:
         """The box as slices of the whole labels array, one per axis."""
         return region_of(self.plane, self.box)

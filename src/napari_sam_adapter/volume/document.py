@@ -138,6 +138,20 @@ class Document:
         exists = object_id in self.objects
         return exists and self.revisions.of(object_id, plane) == revision
 
+    def take_note(self, step: Step, changes: list[Change]) -> None:
+        """Add a step that was just done to the history; masks on their way get stale.
+
+        Parameters
+        ----------
+        step : Step
+            Of an edit.
+        changes : list of Change
+            Its pixels.
+        """
+        self.revisions.settle(step)
+        self.history.push(step)
+        self.revisions.end_disturbed(changes)
+
     def undo(self) -> list[Change]:
         """Take the last step back, which must exist; end all propagations.
 

@@ -25,6 +25,7 @@ from napari_sam_adapter.volume.readable_labels import ReadableLabels
 from napari_sam_adapter.volume.session_log import SessionLog
 from napari_sam_adapter.volume.session_state import SessionState
 from napari_sam_adapter.volume.snapshot import LabelsSnapshot, note_taken_back
+from napari_sam_adapter.volume.under_way import UnderWay
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,22 +52,18 @@ class EditableLabels(ReadableLabels):
     ) -> None:
         super().__init__(shape, labels, overwrite)
         self.log = SessionLog()
+        self.under_way = UnderWay()
 
     @property
     def state(self) -> SessionState:
         """All that is remembered besides the labels; later edits do not change it."""
         document = self._document
         return SessionState(
-            dict(document.objects),
-            dict(document.records),
-            tuple(document.refinable),
-            tuple(document.history.done),
-            tuple(document.history.undone),
-            self.log.number,
-            tuple(self.log.descriptions),
-            document.overlap_rule,
-            document.preference,
-        )
+            dict(document.objects), dict(document.records), tuple(document.refinable),
+            tuple(document.history.done), tuple(document.history.undone),
+            self.log.number, tuple(self.log.descriptions),
+            document.overlap_rule, document.preference,
+        )  # fmt: skip
 
     def restore(self, state: SessionState) -> None:
         """Take up again what another session of the same labels remembered.
@@ -105,7 +102,7 @@ class EditableLabels(ReadableLabels):
             If a prompt is malformed or lies outside its plane.
         SessionError
             If an object does not exist, or exists already, or an edit does not fit.
-            In all three cases nothing is changed.
+            In these cases nothing is changed.
         OutputError
             If the journal cannot be written; the edits are done nevertheless.
         """
@@ -113,9 +110,7 @@ class EditableLabels(ReadableLabels):
         step = draft.step()
         if step.is_empty:
             return []
-        self._document.revisions.settle(step)
-        self._document.history.push(step)
-        self._document.revisions.end_disturbed(draft.changes)
+        self._document.take_note(step, draft.changes)
         self.log.write(edits[0] if len(edits) == 1 else EditGroup(edits))
         return [change for change in draft.changes if not change.is_empty]
 
@@ -331,9 +326,11 @@ class EditableLabels(ReadableLabels):
 
     def close(self) -> None:
         """Let go of the journal's file; what comes after is not saved any more."""
+        self.under_way.finish()
         self.log.close()
 
     def _perform(self, edits: tuple[Edit, ...]) -> Draft:
+        self.under_way.finish()
         draft = Draft(self._document)
         try:
             for edit in edits:
@@ -344,6 +341,7 @@ class EditableLabels(ReadableLabels):
         return draft
 
     def _travel(self, entry: Undo | Redo) -> list[Change]:
+        self.under_way.finish()
         document = self._document
         changes = document.undo() if isinstance(entry, Undo) else document.redo()
         self.log.write(entry)

@@ -155,6 +155,30 @@ def take_in(session: Session, found: FoundObjects) -> list[Change]:
 
     Raises
     ------
+    SessionError, OutputError
+        As `taking_in`.
+    """
+    return [change for part in taking_in(session, found) for change in part]
+
+
+def taking_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
+    """Make objects of what was found, part by part; for `UnderWay`.
+
+    Parameters
+    ----------
+    session : Session
+        That of the request.
+    found : FoundObjects
+        From `find_steps`.
+
+    Yields
+    ------
+    list of Change
+        What happened to the pixels: nothing when all objects are made, then the masks
+        of one pass of the network after the other.
+
+    Raises
+    ------
     SessionError
         If the image is seen in another way than when the search began, or there are too
         many objects for the labels; then nothing is changed.
@@ -173,16 +197,14 @@ def take_in(session: Session, found: FoundObjects) -> list[Change]:
     for number, prompts in enumerate(_kept_prompts(passes), start=first):
         edits += NewObject(number), SetPrompts(number, plane, prompts)
     problems: list[OutputError] = []
-    changes: list[Change] = []
     if edits:
-        _attempt(partial(session.apply, *edits), changes, problems)
+        yield _attempt(partial(session.apply, *edits), problems)
     for part in passes:
         result = _joint_result(session, plane, part, first)
-        _attempt(partial(session.commit, result), changes, problems)
+        yield _attempt(partial(session.commit, result), problems)
         first += len(_kept_prompts([part]))
     if problems:
         raise problems[0]
-    return changes
 
 
 def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:
@@ -200,15 +222,14 @@ def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:
 
 
 def _attempt(
-    action: Callable[[], list[Change]],
-    changes: list[Change],
-    problems: list[OutputError],
-) -> None:
+    action: Callable[[], list[Change]], problems: list[OutputError]
+) -> list[Change]:
     """Go on where only the journal could not be written."""
     try:
-        changes += action()
+        return action()
     except OutputError as problem:
         problems.append(problem)
+        return []
 
 
 def _predictor_of(session: Session, plane: Plane) -> PlanePredictor:

@@ -5,8 +5,10 @@ On a plane that is not large there is nothing to choose: it is encoded as a whol
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.predictions import is_large
 from napari_sam_adapter.volume.window_search import WindowSearch, first_side
 from napari_sam_adapter.volume.windows import (
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.results import MaskRequest
     from napari_sam_adapter.volume.windows import Window
 
+REACH = 2
+"""Windows in each direction that are encoded around a place: 25 of them in all."""
 ENOUGH = 8
 """A preview wants this part of its window on every side of the mouse."""
 
@@ -128,6 +132,33 @@ def look_ahead(request: MaskRequest) -> Iterator[None]:
     prompts = request.prompts.without_polygons(shape)
     search = WindowSearch(prompts, shape, predictor.predictor.image_size)
     yield from predictor.looks(search, plane, prompts)
+
+
+def look_around(predictor: PlanePredictor, plane: Plane, near: Focus) -> Iterator[None]:
+    """Encode what first clicks around a point of a large plane will need.
+
+    Parameters
+    ----------
+    predictor : PlanePredictor
+        Of the volume.
+    plane : Plane
+        Cut of the volume.
+    near : Focus
+        Where the user looks.
+
+    Yields
+    ------
+    None
+        After each window, those in the middle first, so that anything else can go
+        before the next one.
+    """
+    shape = plane.shape(predictor.volume.shape)
+    side = first_side(predictor.predictor.image_size, near.reduction)
+    for window in windows_around((near.row, near.column), shape, side, REACH):
+        if not predictor.is_embedded(plane, window):
+            with contextlib.suppress(ImageError):  # told when it is clicked
+                predictor.embed(plane, window=window)
+            yield
 
 
 def _window_here(predictor: PlanePredictor, plane: Plane, near: Focus) -> Window | None:

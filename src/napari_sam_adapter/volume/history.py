@@ -147,8 +147,9 @@ class Step:
 class History:
     """Steps that can be undone, and undone steps that can be redone.
 
-    The parts of a propagation are made one step when somebody looks at the steps: to
-    do that with each part would take the longer the more there are.
+    The parts of the last step, those of a propagation or masks that joined it, are made
+    one when somebody looks at the steps: to do that with each part would take the
+    longer the more there are.
     """
 
     def __init__(self) -> None:
@@ -160,10 +161,7 @@ class History:
     @property
     def done(self) -> deque[Step]:
         """Steps that can be undone, the last one at the end."""
-        if self._parts:
-            first, *later = self._parts
-            self._parts, self._bytes_of_parts = [], 0
-            self._done.append(first.followed_by(*later))
+        self._close_last()
         return self._done
 
     @property
@@ -205,6 +203,10 @@ class History:
         to.
         """
         self._slip_under_undone(step)
+        if any(key in part.records for part in self._open_last()):
+            self._add_to_last(step)
+            self._forget_oldest()
+            return
         for number in reversed(range(len(self.done))):
             if key in self.done[number].records:
                 self.done[number] = self.done[number].followed_by(step)
@@ -215,10 +217,26 @@ class History:
         self.done.append(step)
 
     def _add_part(self, step: Step) -> None:
-        if not self._parts or self._parts[-1].propagation != step.propagation:
-            is_open = self.done and self.done[-1].propagation == step.propagation
-            self._parts = [self.done.pop()] if is_open else []
-            self._bytes_of_parts = sum(part.nbytes for part in self._parts)
+        last = self._open_last()
+        if last and last[0].propagation != step.propagation:
+            self._close_last()
+        self._add_to_last(step)
+
+    def _open_last(self) -> list[Step]:
+        """Return the parts of the last step; none if there is no step."""
+        if not self._parts and self._done:
+            self._parts = [self._done.pop()]
+            self._bytes_of_parts = self._parts[0].nbytes
+        return self._parts
+
+    def _close_last(self) -> None:
+        """Put the parts of the last step together."""
+        if self._parts:
+            first, *later = self._parts
+            self._parts, self._bytes_of_parts = [], 0
+            self._done.append(first.followed_by(*later))
+
+    def _add_to_last(self, step: Step) -> None:
         self._parts.append(step)
         self._bytes_of_parts += step.nbytes
 

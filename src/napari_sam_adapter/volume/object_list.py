@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.objects import PlaneRecord
+
+NEWEST = 5
+"""Objects that tell how large the next one will be."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,29 @@ class ObjectList:
         """Classes of the objects that have one."""
         known = self._document.objects.items()
         return {i: record.class_name for i, record in known if record.class_name}
+
+    def usual_window(self, axes: tuple[int, int]) -> int | None:
+        """Return how large the parts of planes were that showed the newest objects.
+
+        Parameters
+        ----------
+        axes : (int, int)
+            Of the planes.
+
+        Returns
+        -------
+        int or None
+            The middle one of a few sides in pixels; None if there is none.
+        """
+        document = self._document
+        newest = (key for key in reversed(document.refinable) if key[1].axes == axes)
+        answers = (document.record(*key).answer for key in newest)
+        windows = (answer.window for answer in answers if answer is not None)
+        sides = [
+            max(bottom - top, right - left)
+            for top, left, bottom, right in islice(filter(None, windows), NEWEST)
+        ]
+        return sorted(sides)[len(sides) // 2] if sides else None
 
     def voxel_to_look_at(self, object_id: int) -> tuple[int, ...]:
         """Return a voxel of an object on the middle one of its slices.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -78,7 +79,7 @@ class Plane:
         """Number of spatial axes of the array."""
         return len(self.position) + 2
 
-    @property
+    @cached_property
     def other_axes(self) -> tuple[int, ...]:
         """Axes that are not shown, in axis order."""
         return tuple(axis for axis in range(self.ndim) if axis not in self.axes)

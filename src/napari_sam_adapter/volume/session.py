@@ -333,6 +333,7 @@ class Session(EditableLabels):
             self.log.write(FinishPropagation(request.number))
 
     def _look_with(self, predictor: Predictor) -> None:
+        self.under_way.finish()
         self._cache.clear()
         self._document.revisions.outdate_all()
         self._plane_predictor = PlanePredictor(

@@ -195,7 +195,8 @@ def first_side(side: int, reduction: float) -> int:
     Returns
     -------
     int
-        Pixels of the plane, doubled for every halving of the resolution in view.
+        Pixels of the plane, doubled for every halving of the resolution in view; at the
+        least the side of the largest magnification.
     """
-    doublings = max(round(math.log2(max(reduction, 1.0))), 0)
-    return max(side // FIRST, 1) << doublings
+    doublings = round(math.log2(max(reduction, FIRST / CLOSEST)))
+    return max(int(side // FIRST * 2.0**doublings), 1)

@@ -7,7 +7,9 @@ together from pieces, and there are no seams.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -211,7 +213,7 @@ def window_at(
 
 
 def windows_around(
-    point: tuple[float, float], shape: tuple[int, int], side: int
+    point: tuple[float, float], shape: tuple[int, int], side: int, reach: int = 1
 ) -> list[Window]:
     """Return the window of a level at a point and its neighbours on the grid.
 
@@ -223,13 +225,16 @@ def windows_around(
         Rows and columns of the plane.
     side : int
         Side of the windows.
+    reach : int
+        Number of neighbours in each direction.
 
     Returns
     -------
     list of Window
-        Up to nine, that at the point first.
+        Up to ``(2 * reach + 1) ** 2``, those in the middle first.
     """
-    steps = [(r, c) for r in (0, -1, 1) for c in (0, -1, 1)]
+    reached = range(-reach, reach + 1)
+    steps = sorted(product(reached, reached), key=lambda at: math.hypot(*at))
     step = side // 2
     spots = [(point[0] + r * step, point[1] + c * step) for r, c in steps]
     return list(dict.fromkeys(window_at(spot, shape, side) for spot in spots))

@@ -1,0 +1,56 @@
+"""How much of a large plane the first prompt of an object looks at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.volume.window_search import first_side
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.plane import Plane
+
+
+def reduction_on(workspace: Workspace, axes: tuple[int, int]) -> float:
+    """Return how much to look at: as in `Prompts`.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the image.
+    axes : (int, int)
+        Of the plane in view.
+
+    Returns
+    -------
+    float
+        Of a multiscale image, told by the level in view; of others by the objects
+        before, since most objects of an image are of a size.
+    """
+    predictor = workspace.session.predictor
+    if predictor is None or not workspace.level.is_alone:
+        return workspace.level.reduction(axes)
+    side = workspace.session.objects.usual_window(axes)
+    return 1.0 if side is None else side / first_side(predictor.image_size, 1.0)
+
+
+def first_prompts(workspace: Workspace, prompts: Prompts, plane: Plane) -> Prompts:
+    """Return the first prompts of an object on a plane with how much to look at.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the image.
+    prompts : Prompts
+        In pixels of the plane.
+    plane : Plane
+        In view.
+
+    Returns
+    -------
+    Prompts
+        The same at the same places.
+    """
+    return replace(prompts, reduction=reduction_on(workspace, plane.axes))
