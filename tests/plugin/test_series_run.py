@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 from napari.settings import get_plugin_settings
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QApplication, QFileDialog
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
@@ -146,7 +146,7 @@ def test_a_click_that_is_still_answered_is_saved_too(scene, folder):
     mouse.click(scene.viewer, LEFT_DISK)
     scene.qtbot.waitUntil(lambda: scene.predictor.asked > asked)
     mouse.press_key(scene.viewer, "PageDown")
-    scene.qtbot.wait(100)
+    QApplication.processEvents()
     assert names(scene)[0] == "a.png"
     scene.predictor.gate.set()
     arrive(scene, 1)
@@ -164,7 +164,7 @@ def test_a_split_under_way_is_saved_too(scene, folder, monkeypatch):
     scene.controller.do("split_object")
     mouse.press_key(scene.viewer, "PageDown")
     scene.qtbot.waitUntil((folder / "a_labels.png").exists)
-    scene.qtbot.wait(100)
+    QApplication.processEvents()
     assert names(scene)[0] == "a.png"
     gate.set()
     arrive(scene, 1)
