@@ -131,7 +131,7 @@ class Scene:
 
 @pytest.fixture(scope="module", autouse=True)
 def lasting_objects():
-    """Set apart what stays, modules and tests above all: hundreds of thousands of objects.
+    """Set apart the hundreds of thousands of objects that stay: modules and tests.
 
     napari has Python look through all others whenever a layer goes.
     """
