@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 CONTENT = random.Random(0).randbytes(1_000_003)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MakeEntry = Callable[..., Entry]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several workers, which inherit this, one thread to compute with."""
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +127,16 @@ class Scene:
 
     def value(self, *index):
         return int(self.labels[index])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lasting_objects():
+    """Set apart the hundreds of thousands of objects that stay: modules and tests.
+
+    napari has Python look through all others whenever a layer goes.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

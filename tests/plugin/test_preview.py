@@ -17,6 +17,9 @@ def scene(make_scene):
     scene.click(RIGHT_DISK)
     scene.press("next_object")
     mouse.press_key(scene.viewer, "H", "Shift")
+    # Its layer comes a moment after the tool, and hides what is shown by then.
+    looks = scene.widget.candidates.overlay
+    scene.qtbot.waitUntil(lambda: looks.layer is not None)
     return scene
 
 

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 from napari.settings import get_plugin_settings
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QApplication, QFileDialog
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
@@ -146,7 +146,7 @@ def test_a_click_that_is_still_answered_is_saved_too(scene, folder):
     mouse.click(scene.viewer, LEFT_DISK)
     scene.qtbot.waitUntil(lambda: scene.predictor.asked > asked)
     mouse.press_key(scene.viewer, "PageDown")
-    scene.qtbot.wait(100)
+    QApplication.processEvents()
     assert names(scene)[0] == "a.png"
     scene.predictor.gate.set()
     arrive(scene, 1)
@@ -164,7 +164,7 @@ def test_a_split_under_way_is_saved_too(scene, folder, monkeypatch):
     scene.controller.do("split_object")
     mouse.press_key(scene.viewer, "PageDown")
     scene.qtbot.waitUntil((folder / "a_labels.png").exists)
-    scene.qtbot.wait(100)
+    QApplication.processEvents()
     assert names(scene)[0] == "a.png"
     gate.set()
     arrive(scene, 1)
@@ -184,6 +184,18 @@ def test_an_image_that_cannot_be_segmented_is_passed_over(scene, folder):
     arrive(scene, 0)
     turn(scene, "PageDown", 2)
     assert scene.state.image.name == "b.tif"
+
+
+def test_outlines_of_candidates_lie_on_the_next_image_too(scene):
+    overlay, layers = scene.widget.candidates.overlay, scene.viewer.layers
+    scene.click(LEFT_DISK)
+    scene.qtbot.waitUntil(lambda: overlay.is_shown)
+    turn(scene, "PageDown", 1)
+    scene.qtbot.waitUntil(lambda: not overlay.is_shown)
+    scene.click(RIGHT_DISK)
+    scene.qtbot.waitUntil(lambda: overlay.is_shown)
+    assert layers.index(overlay.layer) > layers.index("b.tif")
+    assert layers.selection.active == scene.workspace.layers.points
 
 
 def test_a_missing_image_gets_a_sentence(scene, folder):
@@ -239,7 +251,7 @@ def test_masks_on_replaced_pixels_are_saved(scene, folder, leave):
     scene.click(RIGHT_DISK)
     if leave == "turn":
         turn(scene, "PageDown", 1)
-        assert len(scene.viewer.layers) == 5  # the masks of the pixels before stay
+        assert "a.png masks" in names(scene)  # those of the pixels before stay
     else:
         scene.controller.close()
     assert saved(folder, "a_labels.png")[RIGHT_DISK] == 1

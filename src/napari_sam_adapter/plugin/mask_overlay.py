@@ -83,6 +83,7 @@ class MaskOverlay:
         if layer is None or not is_here or layer.ndim != image.ndim:
             self.close()
             layer = self.layer = self._build(image)
+        self._lift(layer, image)
         return layer
 
     def show(
@@ -139,6 +140,12 @@ class MaskOverlay:
         layer, self.layer = self.layer, None
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
+
+    def _lift(self, layer: Labels, image: Layer) -> None:
+        """Lay the layer over an image that came after it."""
+        layers = self._viewer.layers
+        if image in layers and layers.index(layer) < layers.index(image):
+            layers.move(layers.index(layer), len(layers))
 
     def _layer_for(
         self,
