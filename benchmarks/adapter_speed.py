@@ -1,6 +1,6 @@
 """The adapter's part of an encoding, against the way of the published code.
 
-    python benchmarks/adapter_speed.py [--rounds 9] [--encode]
+    python benchmarks/adapter_speed.py [--rounds 9]
 
 Random weights; the tokens stand for those of vit_b at 1024 x 1024. The published way is
 written here from its description: three complex transforms with the low frequencies set
@@ -14,8 +14,7 @@ and vary by more than it takes. *On its own*: the same without any blocks, where
 has to go through all tokens once for each prompt.
 
 The last rows are what cannot be left out, bare: the products of the twelve prompts, and
-one real transform there and back for each channel that differs. `--encode` measures
-whole encodings with and without an adapter instead, ours alone.
+one real transform there and back for each channel that differs.
 """
 
 from __future__ import annotations
@@ -35,14 +34,12 @@ from rounds import (
     timed,
 )
 
-from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
+from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.fast_adapter import _as_addition
 from napari_sam_adapter.model.fast_block import _add_mlp, add_to
 from napari_sam_adapter.model.image_encoder import Block
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.products import product
-from napari_sam_adapter.model.sam import build_sam
-from napari_sam_adapter.model.shape import VIT_B
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,9 +56,7 @@ IMAGES = {"grey": 1, "colour": 3}
 
 
 def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("--encode", action="store_true", help="whole encodings")
-    chosen = parser.parse_args()
+    chosen = options(__doc__).parse_args()
     torch.set_num_threads(chosen.threads)
     warm_up_vector_math()
     adapter = random_adapter()
@@ -71,12 +66,8 @@ def main() -> None:
             print_peak(adapter, tokens, chosen.peak[0] == "published")
             return
         print(HEAD)
-        if chosen.encode:
-            compare_encodings(adapter, chosen.rounds)
-        else:
-            compare_all(adapter, tokens, chosen.rounds)
-    if not chosen.encode:
-        print_memory("adapter, memory", ["published"], ["ours"], chosen.threads)
+        compare_all(adapter, tokens, chosen.rounds)
+    print_memory("adapter, memory", ["published"], ["ours"], chosen.threads)
     print(f"\n{machine()}")
 
 
@@ -147,21 +138,6 @@ def compare(
         for _ in range(rounds)
     ]
     print_row(f"on its own, {name} image", seconds, f"{difference.abs().max():.1e}")
-
-
-def compare_encodings(adapter: SamAdapter, rounds: int) -> None:
-    encoder = build_sam(VIT_B).image_encoder.eval().requires_grad_(False)
-    adapted = AdaptedImageEncoder(encoder, adapter)
-    image = normalised(IMAGES["grey"])
-    encoder(image)
-    pairs = alternate(lambda: encoder(image), lambda: adapted(image), rounds)
-    without, with_one = (1000 * median(column) for column in zip(*pairs, strict=True))
-    steps = sorted(1000 * (b - a) for a, b in pairs)
-    print(
-        f"| encode a grey image, without and with an adapter | {without:,.0f} ms "
-        f"| {with_one:,.0f} ms | | {median(steps):.0f} ms, from {steps[0]:.0f} "
-        f"to {steps[-1]:.0f} |"
-    )
 
 
 def print_floor(adapter: SamAdapter, rounds: int) -> None:
