@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 import torch
 from rounds import (
     HEAD,
-    alternate,
     machine,
     options,
     print_growth,
