@@ -124,3 +124,17 @@ def test_tissue_of_a_ct_is_apart_in_its_window():
     lung, brain = CT_WINDOWS["lung"], CT_WINDOWS["brain"]
     assert lung.apply(hounsfield)[0, 0] > 0
     assert brain.apply(hounsfield).tolist() == [[0, 0, 0, 191, 255]]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "<u2", ">u2", "<i2", ">i2"])
+@pytest.mark.parametrize("low", [-40.0, 7.5])
+def test_whole_numbers_become_what_they_become_one_by_one(dtype, low):
+    info = np.iinfo(dtype)
+    rng = np.random.default_rng(0)
+    plane = rng.integers(info.min, info.max, (90, 800, 3), endpoint=True)
+    plane = plane.astype(dtype)[::-1, ::2]
+    mapping = IntensityMapping("contrast_limits", low, info.max / 2)
+    rows = np.stack([mapping.apply(row) for row in plane.astype(np.float64)])
+    found = mapping.apply(plane)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, rows)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    Pixels = npt.NDArray[np.uint8]
+
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5
 OF_ONE_IMAGE = ("percentile", "as_is")
 """Rules whose window says nothing of other images."""
@@ -21,6 +23,10 @@ MAX_SAMPLES = 1_000_000
 """Pixels looked at, over all planes, when a range is estimated."""
 PLANE = "plane"
 """Rule: each plane from its own smallest to its own largest value."""
+_MOST_VALUES = 1 << 16
+"""Different values that are mapped once and then looked up."""
+_ROWS = 64
+"""Rows that are looked up together: their places stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +91,29 @@ class IntensityMapping:
         if self.rule == "as_is" and plane.dtype == np.uint8:
             return plane
         low, high = self.window(plane)
-        span = (high - low) or 1.0
-        scaled = (plane.astype(np.float64) - low) / span * 255.0
-        scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
-        mapped: npt.NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(
-            np.uint8
-        )
-        return mapped
+        kind, count = plane.dtype.kind, 256**plane.dtype.itemsize
+        if kind in "iu" and count <= _MOST_VALUES and plane.size > count:
+            unsigned = plane.view(f"u{plane.dtype.itemsize}")
+            values = np.arange(count, dtype=unsigned.dtype).view(plane.dtype)
+            return _looked_up(_mapped(values, low, high), unsigned)
+        return _mapped(plane, low, high)
+
+
+def _mapped(values: npt.NDArray[Any], low: float, high: float) -> Pixels:
+    span = (high - low) or 1.0
+    scaled = (values.astype(np.float64) - low) / span * 255.0
+    scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
+    mapped: Pixels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return mapped
+
+
+def _looked_up(table: Pixels, places: npt.NDArray[np.unsignedinteger[Any]]) -> Pixels:
+    """Return ``table[places]`` without a large copy of the places."""
+    found = np.empty(places.shape, np.uint8)
+    for start in range(0, len(places), _ROWS):
+        rows = slice(start, start + _ROWS)
+        np.take(table, places[rows], out=found[rows], mode="clip")
+    return found
 
 
 CT_WINDOWS = {

@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
-from napari_sam_adapter.model.fast_adapter import run_with_prompt
+from napari_sam_adapter.model.fast_adapter import run_with_prompts
+from napari_sam_adapter.model.fast_filter import can_embed_fast, embed_high_frequencies
 from napari_sam_adapter.model.image_encoder import Block
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.task_information import (
     grey_shades,
     high_frequencies,
+    high_planes,
     low_frequencies,
 )
 
@@ -44,25 +46,42 @@ def published_high_frequencies(image: Tensor) -> Tensor:
     return torch.fft.ifft2(spectrum, norm="forward").real.abs()
 
 
-@pytest.mark.parametrize("channels", [1, 3], ids=["grey", "colour"])
 @pytest.mark.parametrize("shape", [(64, 64), (48, 80), (33, 97)])
-def test_high_frequencies_equal_the_published_way(
-    shape: tuple[int, int], channels: int
-) -> None:
-    image = picture(*shape, channels)
-    with torch.inference_mode():
-        assert (grey_shades(image) is None) == (channels == 3)
-        found = high_frequencies(image)
+def test_high_frequencies_equal_the_published_way(shape: tuple[int, int]) -> None:
+    image = picture(*shape, 3)
+    found = high_frequencies(image)
     assert torch.allclose(found, published_high_frequencies(image), atol=1e-5)
-    assert torch.allclose(found, high_frequencies(image), atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3], ids=["grey", "colour"])
+@pytest.mark.parametrize("valid", [None, (64, 40), (33, 96), (7, 3)])
+def test_embedded_high_frequencies_equal_the_published_way(
+    valid: tuple[int, int] | None, channels: int
+) -> None:
+    image = picture(64, 96, channels)
+    layer = torch.nn.Conv2d(3, 5, 16, 16).requires_grad_(False)
+    rows, columns = valid or (64, 96)
+    kept = torch.zeros_like(image)
+    part = image[..., :rows, :columns]
+    kept[..., :rows, :columns] = published_high_frequencies(part)
+    with torch.inference_mode():
+        assert can_embed_fast(layer, image)
+        found = embed_high_frequencies(layer, image, valid)
+    assert torch.allclose(found, layer(kept).permute(0, 2, 3, 1), atol=1e-5)
+
+
+def test_channels_of_a_grey_image_are_transformed_once() -> None:
+    grey, colour = picture(64, 64, 1)[0], picture(64, 64, 3)[0]
+    assert len(list(high_planes(grey, (40, 64)))) == 1
+    assert len(list(high_planes(colour, (40, 64)))) == 3
 
 
 def test_a_channel_that_differs_in_one_pixel_is_no_grey_image() -> None:
-    image = picture(64, 64, 1)
-    image[1, 2, 30, 40] += 0.01
-    with torch.inference_mode():
-        assert grey_shades(image) is None
-        assert grey_shades(torch.ones(1, 3, 8, 8)) is None
+    image = picture(64, 64, 1)[0]
+    assert grey_shades(image) is not None
+    image[2, 30, 40] += 0.01
+    assert grey_shades(image) is None
+    assert grey_shades(torch.ones(3, 8, 8)) is None
 
 
 def test_one_pixel_has_its_brightness_kept() -> None:
@@ -99,19 +118,33 @@ def test_encoder_in_inference_mode_equals_the_plain_way(channels: int) -> None:
 
 
 @pytest.mark.parametrize("window", [0, 5])
-def test_a_block_with_a_prompt_before_it_equals_both_steps(window: int) -> None:
-    block = Block(24, 3, 48, window, 13).eval().requires_grad_(False)
-    shared = torch.nn.Linear(7, 24).requires_grad_(False)
-    for parameter in block.parameters():
-        parameter.add_(torch.randn_like(parameter) * 0.3)
-    tokens, tuned = torch.randn(2, 13, 13, 24), torch.randn(2, 13, 13, 7)
-    before = tokens.clone()
-    expected = block(tokens + shared(tuned))
+def test_blocks_with_prompts_before_them_equal_all_steps(window: int) -> None:
+    blocks = [Block(24, 3, 48, window, 13) for _ in range(2)]
+    shared = torch.nn.Linear(7, 24)
+    for module in (*blocks, shared):
+        for parameter in module.eval().requires_grad_(False).parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.3)
+    tokens, tuned = torch.randn(2, 13, 13, 24), torch.randn(2, 2, 13, 13, 7)
+    expected = tokens
+    for block, rows in zip(blocks, tuned, strict=True):
+        expected = block(expected + shared(rows))
     with torch.inference_mode():
-        found = run_with_prompt(block, shared, tuned, tokens)
-        assert torch.allclose(found, expected, atol=1e-5)
-        assert torch.equal(tokens, before)
+        found = run_with_prompts(blocks, shared, tuned, tokens.clone())
+        assert torch.allclose(found, expected, atol=2e-5)
         with torch.autocast("cpu", torch.bfloat16):
-            half = run_with_prompt(block, shared, tuned.bfloat16(), tokens)
+            half = run_with_prompts(blocks, shared, tuned.bfloat16(), tokens.clone())
     assert half.dtype == torch.float32
     assert 0 < (half - expected).abs().mean() < 0.02 * expected.std()
+
+
+def test_one_block_of_another_kind_leaves_all_to_the_plain_way() -> None:
+    blocks = [Block(24, 3, 48, 0, 5).eval().requires_grad_(False) for _ in range(2)]
+    blocks[1].attn.proj = torch.nn.Sequential(blocks[1].attn.proj)
+    shared = torch.nn.Linear(7, 24).requires_grad_(False)
+    tokens, tuned = torch.randn(1, 5, 5, 24), torch.randn(2, 1, 5, 5, 7)
+    expected = tokens
+    for block, rows in zip(blocks, tuned, strict=True):
+        expected = block(expected + shared(rows))
+    with torch.inference_mode():
+        found = run_with_prompts(blocks, shared, tuned, tokens)
+    assert torch.allclose(found, expected, atol=1e-5)

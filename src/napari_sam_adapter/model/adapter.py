@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.fast_adapter import run_with_prompt
+from napari_sam_adapter.model.fast_adapter import run_with_prompts
+from napari_sam_adapter.model.fast_filter import can_embed_fast, embed_high_frequencies
+from napari_sam_adapter.model.products import projected
 from napari_sam_adapter.model.task_information import FILTERS, filtered
 
 if TYPE_CHECKING:
@@ -156,7 +158,7 @@ class SamAdapter(nn.Module):
         Yields
         ------
         (B, h, w, bottleneck) tensor
-            For `run_with_prompt`.
+            For `run_with_prompts`.
         """
         embedded = self._embed_sources(image, tokens, valid)
         features = self._weighted_sum(embedded, 0)
@@ -181,15 +183,16 @@ class SamAdapter(nn.Module):
             batch, h, w, width = tokens.shape
             mixed = tokens.reshape(batch, width, h * w).transpose(1, 2)
             tokens = mixed.reshape(batch, h, w, width)
-        embedded: Tensor = self.embedding_generator(tokens)
-        return embedded
+        return projected(self.embedding_generator, tokens)
 
     def _embed_filtered(self, source: str, image: Tensor, valid: Valid) -> Tensor:
+        embed = cast("_FilterEmbed", self.get_submodule(_embed_name(source)))
+        if source == PUBLISHED_FILTER and can_embed_fast(embed.proj, image):
+            return embed_high_frequencies(embed.proj, image, valid)
         if source in self.functions:
             result = filtered(image, self.functions[source], valid)
         else:
             result = FILTERS[source](image, valid)
-        embed = self.get_submodule(_embed_name(source))
         embedded: Tensor = embed(result.to(image.dtype))
         return embedded
 
@@ -321,7 +324,6 @@ class AdaptedImageEncoder(nn.Module):
         tokens, sides = self.encoder.patch_embed(image)
         prompts = self.adapter.tuned(image, tokens, valid)
         tokens = self.encoder.add_position(tokens, window)
-        for module, tuned in zip(self.encoder.blocks, prompts, strict=True):
-            block = cast("Block", module)
-            tokens = run_with_prompt(block, self.adapter.shared_mlp, tuned, tokens)
+        blocks = cast("list[Block]", list(self.encoder.blocks))
+        tokens = run_with_prompts(blocks, self.adapter.shared_mlp, prompts, tokens)
         return self.encoder.finish(tokens, sides)

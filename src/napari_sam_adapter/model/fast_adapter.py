@@ -6,50 +6,61 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from napari_sam_adapter.model.fast_block import Addition, can_run_fast, run_block
+from napari_sam_adapter.model.fast_block import (
+    Addition,
+    add_to,
+    can_run_fast,
+    run_block,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from napari_sam_adapter.model.image_encoder import Block
 
 
-def run_with_prompt(
-    block: Block, shared: nn.Linear, tuned: Tensor, tokens: Tensor
+def run_with_prompts(
+    blocks: Sequence[Block], shared: nn.Linear, tuned: Iterable[Tensor], tokens: Tensor
 ) -> Tensor:
-    """Add the prompt of a block to the tokens, and run the block.
+    """Run blocks one after the other, each with a prompt added to its tokens.
 
     Parameters
     ----------
-    block : Block
-        The block.
+    blocks : sequence of Block
+        The blocks.
     shared : nn.Linear
         The projection that all blocks share.
-    tuned : (B, h, w, bottleneck) tensor
-        What it projects.
+    tuned : iterable of (B, h, w, bottleneck) tensors
+        What it projects, one for each block.
     tokens : (B, h, w, D) tensor
-        Before the prompt.
+        Before the first prompt. May be overwritten.
 
     Returns
     -------
     (B, h, w, D) tensor
-        ``block(tokens + shared(tuned))``.
+        The answer of the last block: ``tokens = block(tokens + shared(tuned))`` for
+        each of them.
+
+    Notes
+    -----
+    On the CPU in inference mode a block adds the prompt of the next one to its own
+    answer, a few rows at a time, which saves a pass through memory for each block.
     """
-    if type(shared) is nn.Linear and can_run_fast(block, tokens):
-        return run_block(block, tokens, as_addition(shared, tuned))
-    answer: Tensor = block(tokens + shared(tuned))
-    return answer
+    if type(shared) is not nn.Linear or not _can_all_run_fast(blocks, tokens):
+        for block, rows in zip(blocks, tuned, strict=True):
+            tokens = block(tokens + shared(rows))
+        return tokens
+    prompts = [_as_addition(shared, rows) for rows in tuned]
+    tokens = tokens.contiguous()
+    add_to(tokens, prompts[0])
+    for block, following in zip(blocks, [*prompts[1:], None], strict=True):
+        tokens = run_block(block, tokens, following)
+    return tokens
 
 
-def as_addition(shared: nn.Linear, tuned: Tensor) -> Addition:
-    """Return a prompt as what is added to a block's tokens.
+def _can_all_run_fast(blocks: Sequence[Block], tokens: Tensor) -> bool:
+    return all(can_run_fast(block, tokens) for block in blocks)
 
-    Parameters
-    ----------
-    shared, tuned
-        As in `run_with_prompt`.
 
-    Returns
-    -------
-    Addition
-        In float32.
-    """
+def _as_addition(shared: nn.Linear, tuned: Tensor) -> Addition:
     return Addition(tuned.flatten(1, 2).float(), shared.weight, shared.bias)

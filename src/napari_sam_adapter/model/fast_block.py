@@ -30,12 +30,12 @@ _ADDED = 512
 
 
 class Addition(NamedTuple):
-    """A linear layer that is added to the tokens before a block, part by part.
+    """A linear layer that is added to tokens, part by part.
 
     Attributes
     ----------
     rows : (B, h * w, K) tensor
-        A few numbers for each token.
+        A few numbers for each token; of one image, (h * w, K).
     weight, bias : (D, K) and (D,) tensors
         Of the layer.
     """
@@ -43,6 +43,10 @@ class Addition(NamedTuple):
     rows: Tensor
     weight: Tensor
     bias: Tensor
+
+    def of_image(self, i: int) -> Addition:
+        """Return what is added to one image, with rows (h * w, K)."""
+        return self._replace(rows=self.rows[i])
 
 
 def can_run_fast(block: Block, x: Tensor) -> bool:
@@ -71,7 +75,7 @@ def can_run_fast(block: Block, x: Tensor) -> bool:
 
 
 def run_block(block: Block, x: Tensor, added: Addition | None = None) -> Tensor:
-    """Do what `block` does.
+    """Do what `block` does, and add to what it gives.
 
     Parameters
     ----------
@@ -81,7 +85,7 @@ def run_block(block: Block, x: Tensor, added: Addition | None = None) -> Tensor:
         Tokens. Under autocast, linear layers multiply in its number format; sums,
         norms and attention stay in float32.
     added : Addition or None
-        Added to the tokens first.
+        Added to the answer while its parts are still in the cache.
 
     Returns
     -------
@@ -95,38 +99,49 @@ def run_block(block: Block, x: Tensor, added: Addition | None = None) -> Tensor:
     with torch.autocast("cpu", enabled=False):
         out = torch.empty_like(x)
         for i in range(len(x)):
-            if added is None:
-                _run_image(block, x[i], block.norm1(x[i]), out[i], dtype)
-            else:
-                _add(x[i], added.rows[i], added.weight, added.bias, out[i])
-                _run_image(block, out[i], block.norm1(out[i]), out[i], dtype)
+            _run_image(block, x[i], out[i], dtype, added and added.of_image(i))
     return out
 
 
-def _add(x: Tensor, rows: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> None:
-    """Write (h, w, D) plus a linear layer of rows (h * w, K) into `out`."""
-    before, after = (t.view(-1, x.shape[-1]) for t in (x, out))
+def add_to(x: Tensor, added: Addition) -> None:
+    """Add to tokens (B, h, w, D) in place.
+
+    Parameters
+    ----------
+    x : (B, h, w, D) tensor
+        Float32 on the CPU, contiguous.
+    added : Addition
+        What is added.
+    """
+    for i in range(len(x)):
+        _add(x[i].view(-1, x.shape[-1]), added.of_image(i))
+
+
+def _add(rows: Tensor, added: Addition) -> None:
+    """Add to (N, D), in place."""
     for part in _parts(len(rows), _ADDED):
-        torch.add(before[part], product(rows[part], weight, bias), out=after[part])
+        rows[part] += product(added.rows[part], added.weight, added.bias)
 
 
 def _run_image(
-    block: Block, x: Tensor, normed: Tensor, out: Tensor, dtype: torch.dtype
+    block: Block, x: Tensor, out: Tensor, dtype: torch.dtype, added: Addition | None
 ) -> None:
-    """Write the block's answer to (h, w, D), and to that normalised, into `out`."""
+    """Write the block's answer to (h, w, D), and what is added, into `out`."""
     width = x.shape[-1]
-    queries, keys, values = _project(block.attn, normed, dtype)
+    queries, keys, values = _project(block.attn, block.norm1(x), dtype)
     attended = _attend(block, queries, keys, values)
     rows = out.view(-1, width)
     weight, bias = block.attn.proj.weight.to(dtype), block.attn.proj.bias.to(dtype)
     for part in _parts(len(rows), _TOKENS):
         projected = product(attended[part].to(dtype), weight, bias)
         torch.add(x.view(-1, width)[part], projected, out=rows[part])
-    _add_mlp(block, rows, dtype)
+    _add_mlp(block, rows, dtype, added)
 
 
-def _add_mlp(block: Block, rows: Tensor, dtype: torch.dtype) -> None:
-    """Add the MLP's answer to rows (N, D), in place."""
+def _add_mlp(
+    block: Block, rows: Tensor, dtype: torch.dtype, added: Addition | None
+) -> None:
+    """Add the MLP's answer, and what else is added, to rows (N, D), in place."""
     first, second = block.mlp.lin1, block.mlp.lin2
     weights = [t.to(dtype) for t in (first.weight, first.bias)]
     others = [t.to(dtype) for t in (second.weight, second.bias)]
@@ -135,6 +150,8 @@ def _add_mlp(block: Block, rows: Tensor, dtype: torch.dtype) -> None:
         hidden = product(normed, *weights)
         torch.ops.aten.gelu_(hidden)
         rows[part] += product(hidden, *others)
+        if added is not None:
+            _add(rows[part], added._replace(rows=added.rows[part]))
 
 
 def _project(attention: Attention, x: Tensor, dtype: torch.dtype) -> list[Tensor]:

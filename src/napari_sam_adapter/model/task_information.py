@@ -20,7 +20,7 @@ from torch import Tensor
 from napari_sam_adapter.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Valid = tuple[int, int] | None
     ImageFilter = Callable[[Tensor], Tensor]
@@ -181,34 +181,74 @@ def filtered(image: Tensor, image_filter: ImageFilter, valid: Valid = None) -> T
     return _padded(result.float(), image)
 
 
-def _magnitude(image: Tensor, valid: Valid, rate: float, is_low: bool) -> Tensor:
-    rows, columns = valid or (image.shape[-2], image.shape[-1])
-    part = image[..., :rows, :columns].float().contiguous()
-    square = _low_square(rows, columns, rate, part.device)
-    if is_low:
-        return _padded(_low_part(part, square).abs_(), image)
+def high_planes(
+    image: Tensor, valid: Valid = None, rate: float = REMOVED_AREA
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give `high_frequencies` of one image, once for channels that are alike.
+
+    Parameters
+    ----------
+    image : (C, H, W) float tensor
+        Normalised pixels.
+    valid, rate
+        As there.
+
+    Yields
+    ------
+    shades : (C,) tensor
+        How much of the plane each channel has; all others are in other planes.
+    plane : (H, W) float tensor
+        Zero where padded.
+
+    Notes
+    -----
+    Channels of a grey image are scaled and shifted copies of one another. A shift is
+    frequency 0, which the filter takes away, so that one transform serves them all.
+    """
+    part = _without_padding(image, valid)
+    square = _low_square(part.shape[-2], part.shape[-1], rate, part.device)
     shades = grey_shades(part) if square.numel() else None
-    if shades is None:
-        return _padded(_high_part(part, square).abs_(), image)
-    return _padded(_high_part(part[:, :1], square).abs_() * shades, image)
+    alike = torch.eye(len(part)) if shades is None else shades[None]
+    for shade, channel in zip(alike, part, strict=False):
+        yield shade, _padded(_high_part(channel, square).abs_(), image)
+
+
+def _magnitude(image: Tensor, valid: Valid, rate: float, is_low: bool) -> Tensor:
+    part = _without_padding(image, valid)
+    square = _low_square(part.shape[-2], part.shape[-1], rate, part.device)
+    filtered_part = _low_part(part, square) if is_low else _high_part(part, square)
+    return _padded(filtered_part.abs_(), image)
+
+
+def _without_padding(image: Tensor, valid: Valid) -> Tensor:
+    rows, columns = valid or (image.shape[-2], image.shape[-1])
+    return image[..., :rows, :columns].float().contiguous()
 
 
 def _high_part(part: Tensor, square: Tensor) -> Tensor:
-    return _low_part(part, square).neg_().add_(part)
+    if not square.numel():
+        return part.clone()
+    lines = _weighed(torch.fft.rfft(part), 1 - square)
+    high: Tensor = torch.fft.irfft(lines, n=part.shape[-1])
+    return high
 
 
 def _low_part(part: Tensor, square: Tensor) -> Tensor:
-    """Return what of an image lies in a square of low frequencies."""
     if not square.numel():
         return torch.zeros_like(part)
-    lines, used = torch.fft.rfft(part), square.shape[-1]
-    # columns without low frequencies are not transformed
-    spectrum = torch.fft.fft(lines[..., :used].contiguous(), dim=-2)
-    spectrum *= square
-    lines[..., :used] = torch.fft.ifft(spectrum, dim=-2)
-    lines[..., used:] = 0
+    lines = _weighed(torch.fft.rfft(part), square)
+    lines[..., len(square) :] = 0
     low: Tensor = torch.fft.irfft(lines, n=part.shape[-1])
     return low
+
+
+def _weighed(lines: Tensor, weights: Tensor) -> Tensor:
+    """Weigh column frequencies of the first n lines by (n, rows), in place."""
+    used = lines[..., : len(weights)]
+    spectrum = torch.fft.fft(used.transpose(-2, -1).contiguous())
+    spectrum *= weights
+    used.copy_(torch.fft.ifft(spectrum).transpose(-2, -1))
+    return lines
 
 
 def grey_shades(part: Tensor) -> Tensor | None:
@@ -216,39 +256,23 @@ def grey_shades(part: Tensor) -> Tensor | None:
 
     Parameters
     ----------
-    part : (B, C, rows, columns) float tensor
+    part : (C, rows, columns) float tensor
         Normalised pixels without padding.
 
     Returns
     -------
-    (B, C, 1, 1) tensor or None
-        None if the channels are not scaled and shifted copies of one another; also
-        outside of inference mode and of the CPU, where nobody asks.
-
-    Notes
-    -----
-    A shift is frequency 0, which the high-pass filter takes away, so that one transform
-    serves all channels.
+    (C,) tensor or None
+        None if the channels are not scaled and shifted copies of one another.
     """
-    if not torch.is_inference_mode_enabled() or part.device.type != "cpu":
-        return None
-    images = [_shades_of(image) for image in part]
-    if any(shades is None for shades in images):
-        return None
-    return part.new_tensor(images)[..., None, None]
-
-
-def _shades_of(image: Tensor) -> list[float] | None:
-    """Return the shade of each channel of (C, rows, columns), or None."""
-    spans = [float(high - low) for low, high in map(torch.aminmax, image)]
+    spans = [float(high - low) for low, high in map(torch.aminmax, part)]
     if spans[0] == 0:
         return None
     shades = [span / spans[0] for span in spans]
-    for channel, shade in zip(image, shades, strict=True):
-        low, high = torch.add(channel, image[0], alpha=-shade).aminmax()
+    for channel, shade in zip(part[1:], shades[1:], strict=True):
+        low, high = torch.add(channel, part[0], alpha=-shade).aminmax()
         if not high - low <= _SAME_SHADE:  # or no number at all
             return None
-    return shades
+    return torch.tensor(shades)
 
 
 def _padded(part: Tensor, image: Tensor) -> Tensor:
@@ -281,7 +305,7 @@ def _low_square(rows: int, columns: int, rate: float, device: torch.device) -> T
 
     Returns
     -------
-    (rows, n) tensor
+    (n, rows) tensor
         Of the first n columns of a real transform; all others would be 0.
     """
     with torch.inference_mode(False):
@@ -294,4 +318,4 @@ def _low_square(rows: int, columns: int, rate: float, device: torch.device) -> T
         square = torch.fft.ifftshift(square)
         mirrored = torch.roll(square.flip(0, 1), (1, 1), (0, 1))
         half: Tensor = ((square + mirrored) / 2)[:, : columns // 2 + 1]
-        return half[:, : int(half.any(dim=0).sum())].contiguous()
+        return half[:, : int(half.any(dim=0).sum())].T.contiguous()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.boxed_mask import BoxedMask
+from napari_sam_adapter.boxed_mask import BoxedMask, place
 from napari_sam_adapter.errors import ImageError, PlaneError, SessionError
 from napari_sam_adapter.follow_rule import FollowRule
 from napari_sam_adapter.volume.following import follow
@@ -299,7 +299,12 @@ def _anchors(
 
 
 def _anchor(document: Document, object_id: int, plane: Plane, index: int) -> Anchor:
-    return Anchor(index, BoxedMask.of(plane.view(document.labels) == object_id))
+    labels = plane.view(document.labels)
+    box = document.ledger.box_on(object_id, plane)
+    if box is None:
+        return Anchor(index, BoxedMask.of(labels == object_id))
+    pixels = labels[box[0] : box[2], box[1] : box[3]] == object_id
+    return Anchor(index, place(pixels, box, labels.shape))
 
 
 def _is_done(
