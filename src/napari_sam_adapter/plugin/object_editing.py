@@ -273,11 +273,12 @@ class ObjectEditing(Feature):
         return self._looks.setdefault(workspace.session, ObjectLook())
 
     def _follow(self, workspace: Workspace | None) -> None:
-        self._shown, self._at_work = workspace and workspace.session, (0, False)
+        self._at_work = 0, False
         if workspace is None:
+            self._shown = None
             self._panel.model.follow(None, None, 1.0, "")
             return
-        look = self._look(workspace)
+        self._shown, look = workspace.session, self._look(workspace)
         look.apply(workspace.layers.labels, workspace.session.object_ids)
         self._panel.model.follow(
             workspace.session.objects, look, *voxel_size(workspace.frame)
