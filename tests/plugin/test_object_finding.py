@@ -8,7 +8,7 @@ from tests.fakes import MarkingDiskPredictor
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, GatedPredictor, disks, stack
 
-from napari_sam_adapter.plugin.state import Phase
+from napari_sam_adapter.plugin.state import ModelChoice, Phase
 from napari_sam_adapter.volume.journal import replay
 
 
@@ -85,8 +85,18 @@ def test_an_empty_slice_says_so(open_scene):
     scene = open_scene(stack())
     scene.viewer.dims.set_current_step(0, 0)
     find(scene)
-    assert scene.state.message.text.startswith("Nothing found")
+    message = scene.state.message.text
+    assert message.startswith("Nothing found")
+    assert "microscopy or medical or one of your own" in message
     assert not scene.state.can_undo
+
+
+def test_only_adapters_of_the_model_are_recommended(open_scene):
+    scene = open_scene(stack())
+    scene.viewer.dims.set_current_step(0, 0)
+    scene.state.model = ModelChoice("vit_b")
+    find(scene)
+    assert scene.state.message.text.endswith("under Network: one of your own.")
 
 
 def test_stop_leaves_everything_as_it_was(scene):
