@@ -179,12 +179,33 @@ def test_the_progress_ends_at_its_total(session, plane):
     assert steps[-1].done == steps[-1].total
 
 
-def test_a_journal_that_cannot_be_written_costs_no_mask(session, plane, monkeypatch):
-    def fail(entry):
+def test_a_search_is_in_the_journal_whole_or_not_at_all(volume, plane, tmp_path):
+    path, cut = tmp_path / "journal.jsonl", tmp_path / "cut.jsonl"
+    session = Session(volume, MarkingDiskPredictor(), journal=path)
+    before = path.stat().st_size
+    find_objects(session, plane)
+    written = path.read_bytes()
+    for size in np.linspace(before, len(written), 7).astype(int):
+        cut.write_bytes(written[:size])
+        again = replay(cut, volume, MarkingDiskPredictor())
+        found = session.labels if size == len(written) else np.zeros(volume.shape)
+        assert np.array_equal(again.labels, found)
+        assert again.object_ids == ([1, 2] if found.any() else [])
+
+
+class FullDisk:
+    """A recorder that has no room."""
+
+    def append(self, entry):
         raise OutputError("The disk is full.")
 
+    def close(self):
+        pass
+
+
+def test_a_journal_that_cannot_be_written_costs_no_mask(session, plane):
     found = search(session, plane)
-    monkeypatch.setattr(session.log, "write", fail)
+    session.log.record_with(FullDisk())
     with pytest.raises(OutputError, match="full"):
         take_in(session, found)
     assert session.object_ids == [1, 2]

@@ -8,12 +8,11 @@ found can be corrected, followed, undone and replayed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.errors import OutputError, SessionError
+from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.edits import NewObject, SetPrompts
 from napari_sam_adapter.volume.object_search import (
@@ -26,7 +25,7 @@ from napari_sam_adapter.volume.object_search import (
 from napari_sam_adapter.volume.results import JointResult, PlaneResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.plane import Plane
@@ -172,16 +171,11 @@ def take_in(session: Session, found: FoundObjects) -> list[Change]:
     edits: list[NewObject | SetPrompts] = []
     for number, prompts in enumerate(_kept_prompts(passes), start=first):
         edits += NewObject(number), SetPrompts(number, plane, prompts)
-    problems: list[OutputError] = []
-    changes: list[Change] = []
-    if edits:
-        _attempt(partial(session.apply, *edits), changes, problems)
-    for part in passes:
-        result = _joint_result(session, plane, part, first)
-        _attempt(partial(session.commit, result), changes, problems)
-        first += len(_kept_prompts([part]))
-    if problems:
-        raise problems[0]
+    with session.log.as_one():
+        changes = session.apply(*edits)
+        for part in passes:
+            changes += session.commit(_joint_result(session, plane, part, first))
+            first += len(_kept_prompts([part]))
     return changes
 
 
@@ -197,18 +191,6 @@ def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:
         if any(kept):
             passes.append(FindPass(part.prompts, kept))
     return passes
-
-
-def _attempt(
-    action: Callable[[], list[Change]],
-    changes: list[Change],
-    problems: list[OutputError],
-) -> None:
-    """Go on where only the journal could not be written."""
-    try:
-        changes += action()
-    except OutputError as problem:
-        problems.append(problem)
 
 
 def _predictor_of(session: Session, plane: Plane) -> PlanePredictor:

@@ -15,6 +15,7 @@ from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.journal_entries import (
     EditGroup,
     Entry,
+    EntryGroup,
     FinishPropagation,
     Predict,
     PredictTogether,
@@ -236,6 +237,9 @@ class _Replayer:
                 session.finish_propagation(self._requests[entry.number])
             case EditGroup():
                 session.apply(*entry.edits)
+            case EntryGroup():
+                for part in entry.entries:
+                    self.do(part)
             case _:
                 session.apply(entry)
 

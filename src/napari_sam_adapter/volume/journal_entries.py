@@ -170,9 +170,23 @@ class EditGroup:
     edits: tuple[Edit, ...]
 
 
+@dataclass(frozen=True)
+class EntryGroup:
+    """Several entries on one line: a journal that breaks off holds all or none of them.
+
+    Parameters
+    ----------
+    entries : tuple of Entry
+        In order.
+    """
+
+    entries: tuple[Entry, ...]
+
+
 Entry: TypeAlias = (
     Edit
     | EditGroup
+    | EntryGroup
     | Predict
     | PredictTogether
     | StartPropagation
@@ -294,6 +308,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "box": lambda value: tuple(_array(value)),
     "intensity": lambda values: IntensityMapping(**values),
     "edits": lambda values: tuple(map(edit_from_json, values)),
+    "entries": lambda values: tuple(map(edit_from_json, values)),
     "mask": _array,
     "object_ids": tuple,
     "path": _array,
