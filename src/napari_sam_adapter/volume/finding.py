@@ -7,7 +7,7 @@ found can be corrected, followed, undone and replayed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -150,7 +150,8 @@ def take_in(session: Session, found: FoundObjects) -> list[Change]:
     -------
     list of Change
         What happened to the pixels. What lies on objects that came since the search
-        began is left out.
+        began is left out. No object takes a pixel of another one that was found with
+        it, nor of one that was there before unless the overlap rule is "overwrite".
 
     Raises
     ------
@@ -168,13 +169,15 @@ def take_in(session: Session, found: FoundObjects) -> list[Change]:
         )
     passes = _still_new(session, found)
     first = max(session.object_ids, default=0) + 1
+    spared_from = first if session.overlap_rule == "overwrite" else 1
     edits: list[NewObject | SetPrompts] = []
     for number, prompts in enumerate(_kept_prompts(passes), start=first):
         edits += NewObject(number), SetPrompts(number, plane, prompts)
     with session.log.as_one():
         changes = session.apply(*edits)
         for part in passes:
-            changes += session.commit(_joint_result(session, plane, part, first))
+            result = _joint_result(session, plane, part, first)
+            changes += session.commit(replace(result, spared_from=spared_from))
             first += len(_kept_prompts([part]))
     return changes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -228,7 +228,8 @@ class _Replayer:
                     session.request(i, entry.plane, None if i else prompts)
                     for i, prompts in asked
                 ]
-                session.commit(compute_together(requests))
+                result = compute_together(requests)
+                session.commit(replace(result, spared_from=entry.spared_from))
             case StartPropagation():
                 self._start(entry)
             case Propagated():

@@ -57,11 +57,14 @@ class PredictTogether:
         All that shared the pass.
     object_ids : tuple of int
         The object of each; 0 where the answer was stale.
+    spared_from : int or None
+        As of `JointResult`.
     """
 
     plane: Plane
     asked: tuple[Prompts, ...]
     object_ids: tuple[int, ...]
+    spared_from: int | None = None
 
 
 @dataclass(frozen=True)

@@ -233,9 +233,12 @@ class Session(EditableLabels):
             If the journal cannot be written; the mask is written nevertheless.
         """
         entry = entry_of(result, self.is_current)
-        parts = result.results if isinstance(result, JointResult) else (result,)
+        parts, spared_from = (result,), None
+        if isinstance(result, JointResult):
+            parts, spared_from = result.results, result.spared_from
         current = [part for part in parts if self.is_current(part)]
-        changes = [c for part in current for c in take_over(self._document, part)]
+        taken = [take_over(self._document, part, spared_from) for part in current]
+        changes = [change for part in taken for change in part]
         if current:
             self.log.write(entry)
         return changes
