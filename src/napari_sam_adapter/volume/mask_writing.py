@@ -76,5 +76,5 @@ def _with_others(
     current: npt.NDArray[np.integer[Any]],
     spared: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
-    others = spared & (current != object_id)
+    others: npt.NDArray[np.bool_] = spared & (current != object_id)
     return others if kept is None else kept | others

@@ -233,9 +233,10 @@ class Session(EditableLabels):
             If the journal cannot be written; the mask is written nevertheless.
         """
         entry = entry_of(result, self.is_current)
-        parts, spared_from = (result,), None
         if isinstance(result, JointResult):
             parts, spared_from = result.results, result.spared_from
+        else:
+            parts, spared_from = (result,), None
         current = [part for part in parts if self.is_current(part)]
         taken = [take_over(self._document, part, spared_from) for part in current]
         changes = [change for part in taken for change in part]
