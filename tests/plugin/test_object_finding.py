@@ -113,6 +113,23 @@ def test_stop_leaves_everything_as_it_was(scene):
     assert np.array_equal(scene.labels, before)
 
 
+def test_stop_ends_what_began_last(open_scene):
+    scene = open_scene(stack())
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    scene.qtbot.waitUntil(lambda: scene.state.phase is Phase.PROPAGATING)
+    scene.press("find_objects")
+    scene.press("stop")
+    assert scene.state.message.text.startswith("Stopped looking for objects")
+    assert scene.state.phase is Phase.PROPAGATING
+    scene.predictor.gate.set()
+    scene.settle()
+    assert [int(plane.max()) for plane in scene.labels] == [0, 1, 1, 1, 1, 1, 1, 0]
+
+
 def test_a_click_during_the_search_keeps_its_pixels(scene):
     scene.press("use_points")
     scene.click(RIGHT_DISK)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.plugin.state import Progress
+from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
 from napari_sam_adapter.volume.results import BEYOND, EMPTY, END, REASONS
 
@@ -56,6 +57,7 @@ def request_of(workspace: Workspace, choice: FollowChoice) -> PropagationRequest
         If axis and range do not fit the plane in view.
     """
     session, objects = workspace.session, [workspace.object_id]
+    session.spacing = spacing_now(workspace.frame)
     if choice.everything:
         finished = session.accepted_ids
         begun = (i for i in session.object_ids if session.anchors(i))

@@ -246,6 +246,7 @@ class _Replayer:
 
     def _start(self, entry: StartPropagation) -> None:
         where = entry.where
+        self._session.spacing = entry.spacing or self._session.spacing
         request = self._session.propagation(
             entry.object_ids, where.start, where.stop, axis=where.axis,
             seed=where.seed, settings=entry.settings, again=entry.again,

@@ -83,6 +83,8 @@ class StartPropagation:
         How it was done.
     again : bool
         Whether what was up to date was done once more.
+    spacing : tuple of float or None
+        As of `Session` at that time; None where it is that of the journal's header.
     """
 
     number: int
@@ -90,6 +92,7 @@ class StartPropagation:
     where: PropagationRange
     settings: PropagationSettings
     again: bool = False
+    spacing: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

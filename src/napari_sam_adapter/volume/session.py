@@ -78,7 +78,7 @@ class Session(EditableLabels):
         Whether masks take pixels of other objects.
     spacing : sequence of float or None
         Distance between neighbours on every spatial axis, in any unit; by default 1
-        on all. On a time axis: how far objects may move in one step.
+        on all. On a time axis: how far objects may move in one step. Can be set anew.
     store : EmbeddingStore or None
         Keeps embeddings on disk, in half precision, beyond this session.
 
@@ -126,9 +126,8 @@ class Session(EditableLabels):
     @property
     def predictor(self) -> Predictor | None:
         """What turns prompts into masks; a new one makes all requests stale."""
-        return (
-            None if self._plane_predictor is None else self._plane_predictor.predictor
-        )
+        own = self._plane_predictor
+        return None if own is None else own.predictor
 
     @predictor.setter
     def predictor(self, predictor: Predictor) -> None:
@@ -327,7 +326,8 @@ class Session(EditableLabels):
             self.spacing, again,
         )  # fmt: skip
         self._document.revisions.open_propagations[number] = request.finished
-        self.log.write(StartPropagation(number, several, where, settings, again))
+        entry = StartPropagation(number, several, where, settings, again, self.spacing)
+        self.log.write(entry)
         return request
 
     def finish_propagation(self, request: PropagationRequest) -> None:
