@@ -6,8 +6,10 @@ import pytest
 import tifffile
 
 from napari_sam_adapter.cli.main import main
-from napari_sam_adapter.model.variants import ADAPTERS
+from napari_sam_adapter.model.adapter_header import read_adapter_header
+from napari_sam_adapter.model.variants import ADAPTERS, other_adapters
 from napari_sam_adapter.sample_images import nuclei_volume
+from napari_sam_adapter.weight_store.entries import Kind, find_entry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,3 +26,12 @@ def test_a_shipped_adapter_segments_by_name(
     assert tifffile.imread(output).shape == (64, 64)
     assert main(["models", "show", name]) == 0
     assert ADAPTERS[name].licence in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", list(ADAPTERS))
+def test_the_table_names_the_base_that_the_file_has(name: str) -> None:
+    entry = find_entry(name, Kind.ADAPTER)
+    assert entry is not None
+    assert read_adapter_header(entry.path).base == ADAPTERS[name].base
+    assert name in other_adapters("tiny")
+    assert name not in other_adapters("tiny", name)

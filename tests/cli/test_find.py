@@ -104,8 +104,27 @@ def test_nothing_found_tells_what_helps(
     run: Run, volume: Path, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("find", volume, "-o", output, "--slices", "0") == 0
-    assert "adapter" in capsys.readouterr().err
+    assert "--adapter microscopy or medical, or train" in capsys.readouterr().err
     assert not read(output).any()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "advice"),
+    [
+        (["--model", "vit_b"], "more: train your own."),
+        (["--adapter", "medical"], "--adapter microscopy, or train"),
+    ],
+)
+def test_only_adapters_that_fit_are_recommended(
+    chosen: list[str],
+    advice: str,
+    run: Run,
+    volume: Path,
+    output: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("find", volume, "-o", output, "--slices", "0", *chosen) == 0
+    assert advice in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

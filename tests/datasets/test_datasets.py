@@ -238,7 +238,25 @@ def test_an_image_in_place_of_labels_is_told(tmp_path: Path, save) -> None:
     assert "swapped" in reference.reason
 
 
-def test_touching_cells_are_labels() -> None:
-    rows, columns = np.indices((40, 50)) // 4
-    cells = 1 + rows * 13 + columns
+def test_an_image_behind_the_middle_is_told() -> None:
+    noise = np.random.default_rng(0).integers(1, 200, (64, 64))
+    cells = np.ones((9, 64, 64), np.uint8)
+    cells[8] = noise
+    with pytest.raises(DatasetError, match="swapped"):
+        Reference("stack", cells, cells)
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_smooth_images_are_no_labels(bits: int) -> None:
+    rows, columns = np.indices((128, 128)) / 20
+    image = ((2 + np.sin(rows) + np.cos(columns)) / 4.1 * 2**bits).astype(np.uint16)
+    image += np.random.default_rng(0).integers(1, 3, image.shape, np.uint16)
+    with pytest.raises(DatasetError, match="swapped"):
+        Reference("image", image, image)
+
+
+@pytest.mark.parametrize("side", [2, 3, 4])
+def test_touching_cells_are_labels(side: int) -> None:
+    rows, columns = np.indices((40, 50)) // side
+    cells = 1 + rows * 50 + columns
     assert Reference("cells", cells, cells).labels.max() == cells.max()

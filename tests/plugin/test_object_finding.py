@@ -8,7 +8,7 @@ from tests.fakes import MarkingDiskPredictor
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, GatedPredictor, disks, stack
 
-from napari_sam_adapter.plugin.state import Phase
+from napari_sam_adapter.plugin.state import ModelChoice, Phase
 from napari_sam_adapter.volume.journal import replay
 
 
@@ -112,8 +112,18 @@ def test_an_empty_slice_says_so(open_scene):
     scene = open_scene(stack())
     scene.viewer.dims.set_current_step(0, 0)
     find(scene)
-    assert scene.state.message.text.startswith("Nothing found")
+    message = scene.state.message.text
+    assert message.startswith("Nothing found")
+    assert "microscopy or medical or one of your own" in message
     assert not scene.state.can_undo
+
+
+def test_only_adapters_of_the_model_are_recommended(open_scene):
+    scene = open_scene(stack())
+    scene.viewer.dims.set_current_step(0, 0)
+    scene.state.model = ModelChoice("vit_b")
+    find(scene)
+    assert scene.state.message.text.endswith("under Network: one of your own.")
 
 
 def test_stop_leaves_everything_as_it_was(scene):
@@ -128,6 +138,23 @@ def test_stop_leaves_everything_as_it_was(scene):
     scene.qtbot.waitUntil(lambda: not scene.is_working())
     assert scene.state.phase is Phase.READY
     assert np.array_equal(scene.labels, before)
+
+
+def test_stop_ends_what_began_last(open_scene):
+    scene = open_scene(stack())
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    scene.qtbot.waitUntil(lambda: scene.state.phase is Phase.PROPAGATING)
+    scene.press("find_objects")
+    scene.press("stop")
+    assert scene.state.message.text.startswith("Stopped looking for objects")
+    assert scene.state.phase is Phase.PROPAGATING
+    scene.predictor.gate.set()
+    scene.settle()
+    assert [int(plane.max()) for plane in scene.labels] == [0, 1, 1, 1, 1, 1, 1, 0]
 
 
 def test_a_click_during_the_search_keeps_its_pixels(scene):

@@ -24,6 +24,7 @@ from napari_sam_adapter.plugin.object_table import (
     ObjectTableModel,
 )
 from napari_sam_adapter.volume.edits import DeleteObject, Paint
+from napari_sam_adapter.volume.journal_file import read_journal
 from napari_sam_adapter.volume.piece_search import PieceSearch
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.session import Session
@@ -287,6 +288,16 @@ def test_the_window_goes_on_while_pieces_are_looked_for(scene, table, session, h
     assert not scene.widget.activity_panel.stop.isEnabled()
     mouse.press_key(scene.viewer, "Z", "Control")
     assert session.object_ids == [1, 2]
+
+
+def test_a_split_uses_the_scale_of_now(scene, table, session, autosaves):
+    scene.workspace.image.scale = (3, 1, 1)
+    paint(scene, [44], range(80), 0)
+    mouse.press_key(scene.viewer, "S", "Shift")
+    scene.settle()
+    (path,) = autosaves.rglob("*.jsonl")
+    _, entries = read_journal(path)
+    assert entries[-1].spacing == (3, 1, 1)
 
 
 def test_stop_leaves_an_object_whole(scene, table, session, held):

@@ -171,6 +171,31 @@ def test_a_split_under_way_is_saved_too(scene, folder, monkeypatch):
     assert np.unique(saved(folder, "a_labels.png")).tolist() == [0, 1, 2]
 
 
+def test_a_split_that_waits_for_a_stroke_is_saved_too(scene, folder, monkeypatch):
+    gate, find = threading.Event(), PieceSearch.find
+    monkeypatch.setattr(PieceSearch, "find", lambda s: gate.wait(10) and find(s))
+    for disk in (LEFT_DISK, RIGHT_DISK):
+        scene.press("next_object")
+        scene.click(disk)
+    scene.workspace.apply(MergeObjects((1, 2)))
+    scene.controller.choose_object(1)
+    scene.controller.do("split_object")
+    layers = scene.workspace.layers
+    scene.viewer.layers.selection.active = layers.labels
+    layers.labels.mode = "erase"  # where nothing is
+
+    def found_under_the_stroke():
+        gate.set()
+        scene.qtbot.wait(100)
+        scene.controller.do("next_image")
+        scene.qtbot.wait(100)
+        assert names(scene)[0] == "a.png"
+
+    mouse.drag(scene.viewer, (4, 4), (4, 10), found_under_the_stroke)
+    arrive(scene, 1)
+    assert 2 in saved(folder, "a_labels.png")
+
+
 def test_a_broken_image_is_told_and_passed_over(scene, folder):
     (folder / "b.tif").write_bytes(b"no image")
     turn(scene, "PageDown", 2)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.fakes import DiskPredictor
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
@@ -14,6 +15,9 @@ from napari_sam_adapter.plugin.propagation_run import (
 )
 from napari_sam_adapter.plugin.state import Phase
 from napari_sam_adapter.volume.following import follow
+from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.journal_entries import StartPropagation
+from napari_sam_adapter.volume.journal_file import read_journal
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.results import REASONS
 
@@ -223,3 +227,19 @@ def test_3d_view_is_refused_with_a_sentence(scene):
     scene.workspace.layers.points.add([3, *LEFT_DISK])
     assert "2-D view" in scene.state.message.text
     scene.qtbot.waitUntil(lambda: len(scene.workspace.layers.points.data) == 0)
+
+
+def test_a_scale_that_is_given_later_counts_for_the_next_propagation(scene, autosaves):
+    scene.click(LEFT_DISK)
+    for scale in (1, 4):
+        scene.workspace.image.scale = (scale, 1, 1)
+        scene.press("propagate")
+        scene.settle()
+    assert scene.workspace.session.spacing == (4, 1, 1)
+    (path,) = autosaves.rglob("*.jsonl")
+    _, entries = read_journal(path)
+    started = [e.spacing for e in entries if isinstance(e, StartPropagation)]
+    assert started == [(1, 1, 1), (4, 1, 1)]
+    again = replay(path, scene.workspace.image.data, DiskPredictor())
+    assert np.array_equal(again.labels, scene.labels)
+    assert again.spacing == (4, 1, 1)

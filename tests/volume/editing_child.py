@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from tests.fakes import MarkingDiskPredictor
 
 from napari_sam_adapter.volume.autosave import Autosave
 from napari_sam_adapter.volume.edits import AddPoint, NewObject, Paint
+from napari_sam_adapter.volume.finding import find_objects
 from napari_sam_adapter.volume.journal_header import empty_header_steps
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.session import Session
@@ -32,15 +34,33 @@ def edit_for_ever(session: Session, seed: int) -> None:
             print("under way", flush=True)  # noqa: T201
 
 
-def main(folder: str, seed: str) -> None:
-    session = Session(np.arange(np.prod(SHAPE), dtype=np.uint16).reshape(SHAPE))
+def search_for_ever(session: Session, seed: int) -> None:
+    session.predictor = MarkingDiskPredictor()
+    for number in itertools.count(seed):
+        find_objects(session, Plane((1, 2), (number % 3,)))
+        if number == seed:
+            print("under way", flush=True)  # noqa: T201
+        session.undo()
+
+
+def image() -> np.ndarray:
+    """Return bright squares, each of them an object for a search."""
+    bright = np.indices(SHAPE)[1:] % 6 < 4
+    return (bright.all(axis=0) * 1000 + np.arange(SHAPE[-1])).astype(np.uint16)
+
+
+EDITORS = {"edit": edit_for_ever, "search": search_for_ever}
+
+
+def main(folder: str, seed: str, editor: str) -> None:
+    session = Session(image())
     autosave = Autosave(Path(folder))
     session.log.record_with(autosave)
     *_, header = empty_header_steps(
         session.volume, session.labels.dtype, False, session.spacing
     )
     autosave.begin(header)
-    edit_for_ever(session, int(seed))
+    EDITORS[editor](session, int(seed))
 
 
 if __name__ == "__main__":

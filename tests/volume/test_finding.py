@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.fakes import DiskPredictor, MarkingDiskPredictor
@@ -21,6 +23,7 @@ from napari_sam_adapter.volume.finding import (
     take_in,
 )
 from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.object_edits import SetOverlapRule
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.session import Session
@@ -179,12 +182,72 @@ def test_the_progress_ends_at_its_total(session, plane):
     assert steps[-1].done == steps[-1].total
 
 
-def test_a_journal_that_cannot_be_written_costs_no_mask(session, plane, monkeypatch):
-    def fail(entry):
+def test_a_search_is_in_the_journal_whole_or_not_at_all(volume, plane, tmp_path):
+    path, cut = tmp_path / "journal.jsonl", tmp_path / "cut.jsonl"
+    session = Session(volume, MarkingDiskPredictor(), journal=path)
+    before = path.stat().st_size
+    find_objects(session, plane)
+    written = path.read_bytes()
+    for size in np.linspace(before, len(written), 7).astype(int):
+        cut.write_bytes(written[:size])
+        again = replay(cut, volume, MarkingDiskPredictor())
+        found = session.labels if size == len(written) else np.zeros(volume.shape)
+        assert np.array_equal(again.labels, found)
+        assert again.object_ids == ([1, 2] if found.any() else [])
+
+
+class FullDisk:
+    """A recorder that has no room."""
+
+    def append(self, entry):
         raise OutputError("The disk is full.")
 
+    def close(self):
+        pass
+
+
+class WidePredictor(MarkingDiskPredictor):
+    """Sees every disk 6 pixels further to the left than it reaches."""
+
+    def predict(self, embedding, prompts, previous=None):
+        answer = super().predict(embedding, prompts, previous)
+        mask = answer.mask.copy()
+        for _ in range(6):
+            mask[:, :-1] |= mask[:, 1:]
+        return replace(answer, mask=mask, candidates=())
+
+
+def labels_found_beside_one(rule, path):
+    """Click on the second of four disks, find the others, and replay it all."""
+    row = [ball((4, 14, column), shape=(9, 32, 60)) for column in (9, 23, 37, 51)]
+    image, plane = paint_balls(*row), Plane((1, 2), (4,))
+    session = Session(image, WidePredictor(), journal=path)
+    session.apply(SetOverlapRule(rule))
+    session.add_point(session.new_object(), plane, (14, 23))
+    clicked = session.mask(1, plane)
+    assert find_objects(session, plane) == [2, 3, 4]
+    again = replay(path, image, WidePredictor())
+    assert np.array_equal(again.labels, session.labels)
+    return session.labels[4], clicked
+
+
+@pytest.mark.parametrize("rule", ["keep", "cut"])
+def test_found_objects_take_nothing_from_others(rule, tmp_path):
+    labels, clicked = labels_found_beside_one(rule, tmp_path / "journal.jsonl")
+    assert np.array_equal(labels == 1, clicked)
+
+
+def test_only_the_rule_overwrite_lets_them_take_from_those_before(tmp_path):
+    labels, clicked = labels_found_beside_one("overwrite", tmp_path / "journal.jsonl")
+    kept, _ = labels_found_beside_one("keep", tmp_path / "kept.jsonl")
+    assert np.count_nonzero(labels == 1) < np.count_nonzero(clicked)
+    is_found = kept > 1
+    assert np.array_equal(labels[is_found], kept[is_found])
+
+
+def test_a_journal_that_cannot_be_written_costs_no_mask(session, plane):
     found = search(session, plane)
-    monkeypatch.setattr(session.log, "write", fail)
+    session.log.record_with(FullDisk())
     with pytest.raises(OutputError, match="full"):
         take_in(session, found)
     assert session.object_ids == [1, 2]

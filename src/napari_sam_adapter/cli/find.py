@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.session import Session
 
 NOTHING_FOUND = (
-    "Nothing found. An adapter that was trained on such images finds more: try "
-    "--adapter microscopy or medical, or train your own."
+    "Nothing found. An adapter that was trained on such images finds more: {}."
 )
 SlicesOption = Annotated[
     str | None,
@@ -85,7 +84,15 @@ def find(
     count, seconds = len(session.object_ids), time.monotonic() - started
     typer.echo(f"{output}: {counted(count, 'object')} in {seconds:.1f} s")
     if not count:
-        typer.echo(NOTHING_FOUND, err=True)
+        typer.echo(_nothing_found(model, adapter), err=True)
+
+
+def _nothing_found(model: str, adapter: str | None) -> str:
+    from napari_sam_adapter.model.variants import other_adapters
+
+    names = " or ".join(other_adapters(model, adapter))
+    advice = f"try --adapter {names}, or train your own" if names else "train your own"
+    return NOTHING_FOUND.format(advice)
 
 
 def _chosen(frame: Frame, slices: str | None, propagate: bool) -> list[Plane]:

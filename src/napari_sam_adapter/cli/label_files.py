@@ -33,9 +33,7 @@ def open_labels(path: Path, image: OpenedImage | None = None) -> OpenedImage:
         If they cannot be read, are no whole numbers, do not fit the image, or look
         like one.
     """
-    import numpy as np
-
-    from napari_sam_adapter.datasets.plausible import looks_like_an_image, middle_of
+    from napari_sam_adapter.datasets.plausible import looks_like_an_image
     from napari_sam_adapter.image_io import open_image
 
     labels = open_image(path)
@@ -50,7 +48,7 @@ def open_labels(path: Path, image: OpenedImage | None = None) -> OpenedImage:
             f"Expected labels of shape {image.label_shape} as in {image.name}, got "
             f"{shape} from {path}. Give the image that was segmented."
         )
-    if looks_like_an_image(np.asarray(labels.data[middle_of(shape)])):
+    if looks_like_an_image(labels.data):
         raise ImageError(
             f"Expected labels, got {path}, whose numbers change from pixel to pixel as "
             "in an image. Give the label file; are image and labels swapped?"

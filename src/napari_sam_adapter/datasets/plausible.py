@@ -7,50 +7,71 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
+
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
 
 FEWEST_PAIRS = 200
 """Neighbouring pixels of objects below which nothing is said."""
 MOST_UNLIKE = 0.25
 """Share of neighbours with different numbers; objects of four pixels' width have it."""
+MOST_PLANES = 5
+"""Planes that are looked at, from the first to the last."""
+MOST_PIECES = 4
+"""Pieces per number of a plane: an object has one, a grey value very many."""
+FEWEST_PIXELS = 4
+"""Mean size of a piece in pixels: that of cells two pixels wide."""
 
 
-def looks_like_an_image(plane: npt.NDArray[Any]) -> bool:
+def looks_like_an_image(labels: ArrayLike) -> bool:
     """Say whether labels change from pixel to pixel, as images do.
 
     Parameters
     ----------
-    plane : (H, W) integer array
-        Object numbers, 0 for background.
+    labels : (..., H, W) integer array
+        Object numbers, 0 for background; a few planes are read.
 
     Returns
     -------
     bool
-        True if more than a quarter of all neighbours within objects differ.
+        True if a plane is like an image: more than a quarter of all neighbours within
+        objects differ, and what is of one number lies in many pieces, or in pieces of
+        a few pixels.
 
     Notes
     -----
     Neighbours in an image differ nearly everywhere, those in labels only where objects
-    touch.
+    touch. Very small objects touch everywhere, but each of them is one piece.
     """
+    return any(map(_is_like_an_image, _some_planes(labels)))
+
+
+def _some_planes(labels: ArrayLike) -> Iterator[npt.NDArray[Any]]:
+    leading = labels.shape[:-2]
+    count = int(np.prod(leading))
+    for number in np.unique(np.linspace(0, count - 1, MOST_PLANES).astype(int)):
+        place = tuple(int(index) for index in np.unravel_index(number, leading))
+        yield np.asarray(labels[place])
+
+
+def _is_like_an_image(plane: npt.NDArray[Any]) -> bool:
     first, second = plane[:, :-1], plane[:, 1:]
     both = (first != 0) & (second != 0)
     pairs = np.count_nonzero(both)
     unlike = np.count_nonzero((first != second) & both)
-    return bool(pairs >= FEWEST_PAIRS and unlike > MOST_UNLIKE * pairs)
+    if pairs < FEWEST_PAIRS or unlike <= MOST_UNLIKE * pairs:
+        return False
+    numbers, pieces = np.unique(plane[plane != 0]).size, _count_pieces(plane)
+    is_scattered = pieces > MOST_PIECES * numbers
+    return bool(is_scattered or np.count_nonzero(plane) < FEWEST_PIXELS * pieces)
 
 
-def middle_of(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the index of the middle plane along the last two axes.
+def _count_pieces(plane: npt.NDArray[Any]) -> int:
+    from skimage.measure import label
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Of labels with two or more axes.
-
-    Returns
-    -------
-    tuple of int
-        One index for every other axis.
-    """
-    return tuple(length // 2 for length in shape[:-2])
+    _, ranks = np.unique(plane, return_inverse=True)
+    ranks = ranks.reshape(plane.shape) + int(plane.min() != 0)
+    _, count = label(ranks, return_num=True, connectivity=1)  # type: ignore[no-untyped-call]
+    return int(count)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.datasets.plausible import looks_like_an_image, middle_of
+from napari_sam_adapter.datasets.plausible import looks_like_an_image
 from napari_sam_adapter.errors import DatasetError, SamAdapterError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Reference:
             raise DatasetError(
                 f"Expected labels from 0 in {self.name}, got {int(labels.min())}."
             )
-        if looks_like_an_image(labels[middle_of(labels.shape)]):
+        if looks_like_an_image(labels):
             raise DatasetError(
                 f"Expected labels for {self.name}, got numbers that change from pixel "
                 "to pixel as in an image. Are images and labels swapped?"

@@ -43,6 +43,8 @@ class ModelVariant:
         Whether the URL gives a zip file that holds the file.
     preprocessing : str or None
         How the network wants its images, for imported files; None where the file tells.
+    base : str or None
+        The only model that an adapter belongs to; None where the file tells.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ModelVariant:
     saved_as: str = ""
     is_archive: bool = False
     preprocessing: str | None = None
+    base: str | None = None
 
 
 def _official(size: str, file: str, sha256: str, n_bytes: int) -> ModelVariant:
@@ -247,6 +250,7 @@ ADAPTERS = {
             "CC-BY-SA-4.0",
             "trained by this project",
             file="microscopy.safetensors",
+            base="tiny",
         ),
         ModelVariant(
             "medical",
@@ -254,7 +258,27 @@ ADAPTERS = {
             "CC-BY-SA-4.0",
             "trained by this project",
             file="medical.safetensors",
+            base="tiny",
         ),
     )
 }
 """Adapters by name."""
+
+
+def other_adapters(model: str, adapter: str | None = None) -> list[str]:
+    """Return the adapters of the table that a model could be used with instead.
+
+    Parameters
+    ----------
+    model : str
+        Name or path of a model.
+    adapter : str or None
+        The one in use, which is left out.
+
+    Returns
+    -------
+    list of str
+        Names; none for most models.
+    """
+    fitting = (variant.name for variant in ADAPTERS.values() if variant.base == model)
+    return [name for name in fitting if name != adapter]

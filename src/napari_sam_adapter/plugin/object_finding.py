@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.model.variants import other_adapters
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.passes import Passes
 from napari_sam_adapter.plugin.reporting import Feature, reporting
@@ -29,7 +30,7 @@ AT_ONCE = 100
 """Objects that are made in less time than a pass takes."""
 NOTHING_FOUND = (
     "Nothing found on this slice. Click on an object, or choose an adapter for such "
-    "images under Network: microscopy, medical, or your own."
+    "images under Network: {}."
 )
 
 
@@ -126,7 +127,12 @@ class ObjectFinding(Feature):
 
     def _tell(self, count: int) -> None:
         objects = "1 object" if count == 1 else f"{count} objects"
-        self._say(f"{objects} found." if count else NOTHING_FOUND)
+        self._say(f"{objects} found." if count else self._nothing_found())
+
+    def _nothing_found(self) -> str:
+        choice = self._controller.state.model
+        names = [*other_adapters(choice.model, choice.adapter), "one of your own"]
+        return NOTHING_FOUND.format(" or ".join(names))
 
     def _say(self, text: str) -> None:
         self._controller.state.message = Message(text)

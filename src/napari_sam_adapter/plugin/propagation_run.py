@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import Progress
+from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
 from napari_sam_adapter.volume.results import BEYOND, EMPTY, END, REASONS
 
@@ -57,6 +58,7 @@ def request_of(workspace: Workspace, choice: FollowChoice) -> PropagationRequest
         If axis and range do not fit the plane in view.
     """
     session, objects = workspace.session, list[int]()
+    session.spacing = spacing_now(workspace.frame)
     if choice.everything:
         finished = session.accepted_ids
         begun = (i for i in session.object_ids if session.anchors(i))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_sam_adapter.errors import ImageError, SamAdapterError
+from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.plugin.announcing import ready
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.propagating import Propagating
@@ -20,20 +19,19 @@ from napari_sam_adapter.plugin.state import (
     Progress,
 )
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
-from napari_sam_adapter.plugin.travel import Travel
+from napari_sam_adapter.plugin.travel import Travel, encode_planes
 from napari_sam_adapter.plugin.waiting_clicks import WaitingClicks
 from napari_sam_adapter.volume.first_look import FirstLook, compute_in_looks
 from napari_sam_adapter.volume.results import MaskRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable
 
     from napari_sam_adapter.plugin.network_loading import Loader
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.planes import Plane
     from napari_sam_adapter.volume.results import JointResult, PlaneResult
-    from napari_sam_adapter.volume.windows import Focus
 
 
 class Segmenter:
@@ -153,7 +151,7 @@ class Segmenter:
                     owner=workspace,
                     key=key,
                     priority=priority,
-                    steps=_encode(workspace, planes, workspace.focus()),
+                    steps=encode_planes(workspace, planes, workspace.focus()),
                     on_result=ignore,
                     on_error=ignore,
                 )
@@ -196,11 +194,15 @@ class Segmenter:
         self._on_queue_changed()
 
     def stop(self) -> None:
-        """Stop what the phase says; clicks go on while long work is stopped."""
-        if self._state.phase is Phase.PROPAGATING:
-            self.stop_propagation()
-        elif self._state.phase is Phase.ENCODING:
-            self.stop_encoding()
+        """Stop the long work that began last; clicks and earlier work go on."""
+        stops = {
+            Priority.PROPAGATION: self.stop_propagation,
+            Priority.ENCODING: self.stop_encoding,
+            Priority.FINDING: self._stop_finding,
+        }
+        running = [job for job in self._queue.jobs if job.priority in stops]
+        if running:
+            stops[max(running, key=lambda job: job.number).priority]()
         elif self._state.phase is not Phase.READY:
             self._wishes.clear()
             self._propagate_next = None
@@ -222,6 +224,12 @@ class Segmenter:
             self._state.progress = Progress()
             text = "Stopped: what is encoded is kept. Press again to go on."
             self._state.message = Message(text)
+
+    def _stop_finding(self) -> None:
+        self._queue.cancel(lambda job: job.priority is Priority.FINDING)
+        self._state.progress = Progress()
+        text = "Stopped looking for objects: nothing was changed."
+        self._state.message = Message(text)
 
     def forget(self, workspace: Workspace) -> None:
         """Cancel everything for a workspace.
@@ -336,12 +344,3 @@ class Segmenter:
             start()
         except SamAdapterError as error:
             self._report(error)
-
-
-def _encode(
-    workspace: Workspace, planes: list[Plane], focus: Focus | None
-) -> Iterator[None]:
-    for plane in planes:
-        with contextlib.suppress(ImageError):  # told when it is clicked
-            workspace.session.encode_plane(plane, focus)
-        yield

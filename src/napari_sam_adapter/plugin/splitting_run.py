@@ -10,6 +10,7 @@ from napari_sam_adapter.plugin.object_editing import named
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
+from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.object_edits import SplitObject
 from napari_sam_adapter.volume.piece_search import PieceSearch, changed_meanwhile
 
@@ -48,7 +49,8 @@ class SplittingRun(Feature):
         """Make an object of every piece of the selected one, or cut it at its waist."""
         workspace, object_id = self._controller.in_use(), self._objects.one()
         session = workspace.session
-        search = session.objects.piece_search(object_id, session.spacing)
+        spacing = session.spacing = spacing_now(workspace.frame)
+        search = session.objects.piece_search(object_id, spacing)
         self._say(f"Looking for the pieces of object {object_id} ...")
         self._queue.submit(
             Job(
@@ -56,38 +58,50 @@ class SplittingRun(Feature):
                 key=("split", object_id),
                 priority=Priority.VIEW,
                 steps=map(PieceSearch.find, (search,)),
-                on_result=partial(self._on_found, workspace, session),
+                on_result=partial(self._on_found, workspace, session, spacing),
                 on_error=self.report,
             )
         )
 
     def stop(self) -> None:
         """Leave the object as it is."""
-        if self._queue.jobs:
+        if self._state.is_splitting:
+            self._pause.forget()
             self._queue.cancel(lambda job: True)
             self._say("Stopped: the object is as it was.")
 
     def _show(self) -> None:
-        self._state.is_splitting = bool(self._queue.jobs)
+        # What waits for the end of a stroke is under way, too: a page waits for it.
+        waits = self._pause.is_waiting
+        self._state.is_splitting = waits or bool(self._queue.jobs)
 
     def _on_found(
-        self, workspace: Workspace, session: Session, found: FoundPieces
+        self,
+        workspace: Workspace,
+        session: Session,
+        spacing: tuple[float, ...],
+        found: FoundPieces,
     ) -> None:
-        split = partial(self._split, workspace, session, found)
+        edit = SplitObject(found.object_id, spacing, found)
+        split = partial(self._split_and_show, workspace, session, edit)
         self._pause.when_still(workspace, split)
 
-    @reporting
-    def _split(
-        self, workspace: Workspace, session: Session, found: FoundPieces
+    def _split_and_show(
+        self, workspace: Workspace, session: Session, edit: SplitObject
     ) -> None:
+        self._split(workspace, session, edit)
+        self._show()
+
+    @reporting
+    def _split(self, workspace: Workspace, session: Session, edit: SplitObject) -> None:
         if workspace not in self._controller.workspaces:
             return
-        object_id = found.object_id
+        object_id = edit.object_id
         if workspace.session is not session:  # another one was opened
             raise changed_meanwhile(object_id)
         before = set(session.object_ids)
         try:
-            workspace.apply(SplitObject(object_id, session.spacing, found))
+            workspace.apply(edit)
         finally:
             workspace.repaint()
             self._controller.update()

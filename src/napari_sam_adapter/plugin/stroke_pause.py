@@ -32,6 +32,11 @@ class StrokePause:
         self._timer.setInterval(LOOK_INTERVAL)
         self._timer.timeout.connect(self._look)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something was put off."""
+        return bool(self._waiting)
+
     def when_still(self, workspace: Workspace, action: Callable[[], None]) -> None:
         """Do something now, or when no stroke is under way any more.
 
@@ -48,8 +53,13 @@ class StrokePause:
         else:
             action()
 
+    def forget(self) -> None:
+        """Drop what was put off."""
+        self._waiting.clear()
+        self._timer.stop()
+
     def close(self) -> None:
-        """Forget what was put off."""
+        """Drop what was put off, for good."""
         self._waiting.clear()
         stop_for_good(self._timer)
 

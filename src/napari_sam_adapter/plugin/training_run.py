@@ -20,6 +20,7 @@ from napari_sam_adapter.plugin.training_task import (
     train_on_layers,
 )
 from napari_sam_adapter.plugin.weights_state import check_here
+from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.planes import Plane
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class TrainingRun:
             _new_output(),
             choice.model,
             choice.device,
-            workspace.session.spacing,
+            spacing_now(workspace.frame),
             dict(options, start=choice.adapter, preprocessing=choice.preprocessing),
         )
         self._state.progress, self._state.result = None, None

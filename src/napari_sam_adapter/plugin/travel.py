@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.errors import ImageError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.planes import Plane
+    from napari_sam_adapter.volume.windows import Focus
 
 REACH = 2
 
@@ -43,3 +50,28 @@ class Travel:
         steps = [sign * way for way in range(1, REACH + 1)]
         found = [here + step for step in (*steps, *(-step for step in steps))]
         return [plane.at(axis, index) for index in found if 0 <= index < shape[axis]]
+
+
+def encode_planes(
+    workspace: Workspace, planes: list[Plane], focus: Focus | None
+) -> Iterator[None]:
+    """Encode planes ahead of clicks; for any thread.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Whose session has the network.
+    planes : list of Plane
+        The most likely first; one that cannot be read is told when it is clicked.
+    focus : Focus or None
+        What is seen of them.
+
+    Yields
+    ------
+    None
+        After each plane.
+    """
+    for plane in planes:
+        with contextlib.suppress(ImageError):
+            workspace.session.encode_plane(plane, focus)
+        yield

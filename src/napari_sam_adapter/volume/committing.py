@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.results import PlaneResult
 
 
-def take_over(document: Document, result: PlaneResult) -> list[Change]:
+def take_over(
+    document: Document, result: PlaneResult, spared_from: int | None = None
+) -> list[Change]:
     """Write a mask, and what is known about it, and note it in the history.
 
     Parameters
@@ -37,6 +39,8 @@ def take_over(document: Document, result: PlaneResult) -> list[Change]:
         Where it is written.
     result : PlaneResult
         Not stale.
+    spared_from : int or None
+        As of `JointResult`.
 
     Returns
     -------
@@ -47,7 +51,7 @@ def take_over(document: Document, result: PlaneResult) -> list[Change]:
     if result.propagation:
         _commit_propagated(draft, result)
     else:
-        _commit_answer(draft, result)
+        _commit_answer(draft, result, spared_from)
     step = draft.step()
     document.revisions.settle(step)
     if result.propagation:
@@ -81,13 +85,14 @@ def entry_of(
             result.requests[0].plane,
             tuple(request.prompts for request in result.requests),
             tuple(r.object_id if is_current(r) else 0 for r in result.results),
+            result.spared_from,
         )
     if result.propagation:
         return Propagated(result.propagation, result.object_id, result.plane)
     return Predict(result.object_id, result.plane)
 
 
-def _commit_answer(draft: Draft, result: PlaneResult) -> None:
+def _commit_answer(draft: Draft, result: PlaneResult, spared_from: int | None) -> None:
     object_id, plane, prediction = result.object_id, result.plane, result.prediction
     assert prediction is not None  # only propagations come without
     record = draft.document.record(object_id, plane)
@@ -97,7 +102,7 @@ def _commit_answer(draft: Draft, result: PlaneResult) -> None:
     if number:
         taken = prediction.candidates[number]
         mask, box, confidence = taken.mask, taken.box, clip_score(taken.score)
-    write_mask(draft, object_id, plane, mask, box=box)
+    write_mask(draft, object_id, plane, mask, box=box, spared_from=spared_from)
     answer = Answer.of(prediction, record.prompts, confidence, number)
     followed = record.corrects
     record = replace(record, answer=answer, derivation=None, followed=followed)

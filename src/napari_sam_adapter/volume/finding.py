@@ -7,13 +7,12 @@ found can be corrected, followed, undone and replayed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.errors import OutputError, SessionError
+from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.edits import NewObject, SetPrompts
 from napari_sam_adapter.volume.object_search import (
@@ -26,7 +25,7 @@ from napari_sam_adapter.volume.object_search import (
 from napari_sam_adapter.volume.results import JointResult, PlaneResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.plane import Plane
@@ -151,7 +150,8 @@ def take_in(session: Session, found: FoundObjects) -> list[Change]:
     -------
     list of Change
         What happened to the pixels. What lies on objects that came since the search
-        began is left out.
+        began is left out. No object takes a pixel of another one that was found with
+        it, nor of one that was there before unless the overlap rule is "overwrite".
 
     Raises
     ------
@@ -193,18 +193,17 @@ def taking_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
         )
     passes = _still_new(session, found)
     first = max(session.object_ids, default=0) + 1
+    spared_from = first if session.overlap_rule == "overwrite" else 1
     edits: list[NewObject | SetPrompts] = []
     for number, prompts in enumerate(_kept_prompts(passes), start=first):
         edits += NewObject(number), SetPrompts(number, plane, prompts)
-    problems: list[OutputError] = []
-    if edits:
-        yield _attempt(partial(session.apply, *edits), problems)
-    for part in passes:
-        result = _joint_result(session, plane, part, first)
-        yield _attempt(partial(session.commit, result), problems)
-        first += len(_kept_prompts([part]))
-    if problems:
-        raise problems[0]
+    with session.log.as_one():
+        if edits:
+            yield session.apply(*edits)
+        for part in passes:
+            result = _joint_result(session, plane, part, first)
+            yield session.commit(replace(result, spared_from=spared_from))
+            first += len(_kept_prompts([part]))
 
 
 def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:
@@ -219,17 +218,6 @@ def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:
         if any(kept):
             passes.append(FindPass(part.prompts, kept))
     return passes
-
-
-def _attempt(
-    action: Callable[[], list[Change]], problems: list[OutputError]
-) -> list[Change]:
-    """Go on where only the journal could not be written."""
-    try:
-        return action()
-    except OutputError as problem:
-        problems.append(problem)
-        return []
 
 
 def _predictor_of(session: Session, plane: Plane) -> PlanePredictor:

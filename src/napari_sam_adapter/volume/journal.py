@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.journal_entries import (
     EditGroup,
     Entry,
+    EntryGroup,
     FinishPropagation,
     Predict,
     PredictTogether,
@@ -227,7 +228,8 @@ class _Replayer:
                     session.request(i, entry.plane, None if i else prompts)
                     for i, prompts in asked
                 ]
-                session.commit(compute_together(requests))
+                result = compute_together(requests)
+                session.commit(replace(result, spared_from=entry.spared_from))
             case StartPropagation():
                 self._start(entry)
             case Propagated():
@@ -236,11 +238,15 @@ class _Replayer:
                 session.finish_propagation(self._requests[entry.number])
             case EditGroup():
                 session.apply(*entry.edits)
+            case EntryGroup():
+                for part in entry.entries:
+                    self.do(part)
             case _:
                 session.apply(entry)
 
     def _start(self, entry: StartPropagation) -> None:
         where = entry.where
+        self._session.spacing = entry.spacing or self._session.spacing
         request = self._session.propagation(
             entry.object_ids, where.start, where.stop, axis=where.axis,
             seed=where.seed, settings=entry.settings, again=entry.again,

@@ -57,11 +57,14 @@ class PredictTogether:
         All that shared the pass.
     object_ids : tuple of int
         The object of each; 0 where the answer was stale.
+    spared_from : int or None
+        As of `JointResult`.
     """
 
     plane: Plane
     asked: tuple[Prompts, ...]
     object_ids: tuple[int, ...]
+    spared_from: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class StartPropagation:
         How it was done.
     again : bool
         Whether what was up to date was done once more.
+    spacing : tuple of float or None
+        As of `Session` at that time; None where it is that of the journal's header.
     """
 
     number: int
@@ -87,6 +92,7 @@ class StartPropagation:
     where: PropagationRange
     settings: PropagationSettings
     again: bool = False
+    spacing: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -170,9 +176,23 @@ class EditGroup:
     edits: tuple[Edit, ...]
 
 
+@dataclass(frozen=True)
+class EntryGroup:
+    """Several entries on one line: a journal that breaks off holds all or none of them.
+
+    Parameters
+    ----------
+    entries : tuple of Entry
+        In order.
+    """
+
+    entries: tuple[Entry, ...]
+
+
 Entry: TypeAlias = (
     Edit
     | EditGroup
+    | EntryGroup
     | Predict
     | PredictTogether
     | StartPropagation
@@ -294,6 +314,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "box": lambda value: tuple(_array(value)),
     "intensity": lambda values: IntensityMapping(**values),
     "edits": lambda values: tuple(map(edit_from_json, values)),
+    "entries": lambda values: tuple(map(edit_from_json, values)),
     "mask": _array,
     "object_ids": tuple,
     "path": _array,

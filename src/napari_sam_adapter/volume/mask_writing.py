@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,7 @@ def write_mask(
     mask: npt.NDArray[np.bool_],
     spared: Collection[int] = (),
     box: Box | None = None,
+    spared_from: int | None = None,
 ) -> None:
     """Give an object a new mask on a plane, as far as it may have one.
 
@@ -46,6 +47,8 @@ def write_mask(
         Objects whose pixels stay whatever the overlap rule says.
     box : (row_start, column_start, row_stop, column_stop) or None
         Half-open: no pixel outside belongs to the mask. None where nothing is known.
+    spared_from : int or None
+        As of `JointResult`.
     """
     document = draft.document
     current = plane.view(document.labels)
@@ -60,7 +63,18 @@ def write_mask(
     kept = protected_pixels(document, object_id, plane, box)
     takes = document.overlap_rule != "keep"
     if takes and (untouched := document.spared.union(spared)):
-        others = np.isin(current, list(untouched)) & (current != object_id)
-        kept = others if kept is None else kept | others
+        kept = _with_others(kept, object_id, current, np.isin(current, list(untouched)))
+    if takes and spared_from is not None:
+        kept = _with_others(kept, object_id, current, current >= spared_from)
     after = merge_mask(current, object_id, mask, kept, takes)
     draft.write(object_id, plane, after, box[:2])
+
+
+def _with_others(
+    kept: npt.NDArray[np.bool_] | None,
+    object_id: int,
+    current: npt.NDArray[np.integer[Any]],
+    spared: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.bool_]:
+    others: npt.NDArray[np.bool_] = spared & (current != object_id)
+    return others if kept is None else kept | others

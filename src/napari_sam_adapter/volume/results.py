@@ -69,10 +69,14 @@ class JointResult:
         What was asked.
     results : tuple of PlaneResult
         One for each.
+    spared_from : int or None
+        Objects with this number or a greater one lose no pixel to the others; None
+        where the overlap rule alone decides.
     """
 
     requests: tuple[MaskRequest, ...]
     results: tuple[PlaneResult, ...]
+    spared_from: int | None = None
 
 
 @dataclass(frozen=True)

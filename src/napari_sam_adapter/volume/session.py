@@ -78,7 +78,7 @@ class Session(EditableLabels):
         Whether masks take pixels of other objects.
     spacing : sequence of float or None
         Distance between neighbours on every spatial axis, in any unit; by default 1
-        on all. On a time axis: how far objects may move in one step.
+        on all. On a time axis: how far objects may move in one step. Can be set anew.
     store : EmbeddingStore or None
         Keeps embeddings on disk, in half precision, beyond this session.
 
@@ -126,9 +126,8 @@ class Session(EditableLabels):
     @property
     def predictor(self) -> Predictor | None:
         """What turns prompts into masks; a new one makes all requests stale."""
-        return (
-            None if self._plane_predictor is None else self._plane_predictor.predictor
-        )
+        own = self._plane_predictor
+        return None if own is None else own.predictor
 
     @predictor.setter
     def predictor(self, predictor: Predictor) -> None:
@@ -233,9 +232,13 @@ class Session(EditableLabels):
             If the journal cannot be written; the mask is written nevertheless.
         """
         entry = entry_of(result, self.is_current)
-        parts = result.results if isinstance(result, JointResult) else (result,)
+        if isinstance(result, JointResult):
+            parts, spared_from = result.results, result.spared_from
+        else:
+            parts, spared_from = (result,), None
         current = [part for part in parts if self.is_current(part)]
-        changes = [c for part in current for c in take_over(self._document, part)]
+        taken = [take_over(self._document, part, spared_from) for part in current]
+        changes = [change for part in taken for change in part]
         if current:
             self.log.write(entry)
         return changes
@@ -323,7 +326,8 @@ class Session(EditableLabels):
             self.spacing, again,
         )  # fmt: skip
         self._document.revisions.open_propagations[number] = request.finished
-        self.log.write(StartPropagation(number, several, where, settings, again))
+        entry = StartPropagation(number, several, where, settings, again, self.spacing)
+        self.log.write(entry)
         return request
 
     def finish_propagation(self, request: PropagationRequest) -> None:

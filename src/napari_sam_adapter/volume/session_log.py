@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.journal_entries import UsePredictor
+from napari_sam_adapter.volume.journal_entries import EntryGroup, UsePredictor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_sam_adapter.volume.journal_entries import Entry
     from napari_sam_adapter.volume.journal_file import Recorded
 
@@ -44,6 +47,7 @@ class SessionLog:
         self.number = number
         self.descriptions = list(descriptions)
         self._recorder: Recorder | None = None
+        self._group: list[Entry] | None = None
 
     @property
     def recorded(self) -> Recorded:
@@ -102,8 +106,27 @@ class SessionLog:
             and entry.description not in self.descriptions[-1:]
         ):
             self.descriptions.append(entry.description)
-        if self._recorder is not None:
+        if self._group is not None:
+            self._group.append(entry)
+        elif self._recorder is not None:
             self._recorder.append(entry)
+
+    @contextmanager
+    def as_one(self) -> Iterator[None]:
+        """Write the entries of a block as one, at its end: all are saved or none.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be written; see `Journal.append`.
+        """
+        group = self._group = []
+        try:
+            yield
+        finally:
+            self._group = None
+            if group and self._recorder is not None:
+                self._recorder.append(EntryGroup(tuple(group)))
 
     def close(self) -> None:
         """Let go of the file; further entries are not written."""
