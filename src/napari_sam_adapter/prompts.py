@@ -46,7 +46,9 @@ class Prompts:
         Outlines; see `without_polygons` for how they are asked.
     reduction : float
         How many pixels made one on the screen when it was asked, if more than one: how
-        much of a large plane to look at where nothing else tells the size.
+        much of a large plane to look at where nothing else tells the size. Below 1, a
+        plane that is not large is looked at through a window of that part of its
+        longer side.
 
     Raises
     ------
