@@ -39,7 +39,7 @@ def small():
 
 
 def session_on(volume, **options):
-    return Session(volume, MarkingDiskPredictor(image_size=64), **options)
+    return Session(volume, MarkingDiskPredictor(image_size=160), **options)
 
 
 def shapes_encoded(session):
@@ -85,9 +85,9 @@ def test_a_correction_looks_as_closely(small):
 
 def test_the_journal_looks_as_closely(small, tmp_path):
     path = tmp_path / "journal.jsonl"
-    session = Session(small, WindowPredictor(image_size=64), journal=path)
+    session = Session(small, WindowPredictor(image_size=160), journal=path)
     find_objects(session, PLANE)
-    again = replay(path, small, WindowPredictor(image_size=64))
+    again = replay(path, small, WindowPredictor(image_size=160))
     assert session.object_ids
     assert np.array_equal(again.labels, session.labels)
 

@@ -43,6 +43,8 @@ MIN_NEW = 0.7
 """Part of a mask that must be free; the rest is an object that was found before."""
 MIN_PROBABILITY = 0.5
 """Mean in a mask, of the map that showed where to ask."""
+FRAGMENT = 10
+"""Diameter in pixels of the network's input; what is mostly smaller is in pieces."""
 SMALL = 32
 """Diameter in pixels of the network's input; smaller objects are looked at closer."""
 CLOSER = 0.5
@@ -164,7 +166,7 @@ class ObjectSearch:
         """Return whether most of what is marked is small in the network's pixels."""
         assert self._probability is not None  # somebody has looked
         size = typical_size(self._probability > MIN_PROBABILITY, MIN_AREA)
-        return 0 < size * scale < SMALL
+        return FRAGMENT <= size * scale < SMALL
 
     def _places(self) -> npt.NDArray[np.float64]:
         if self._probability is None:

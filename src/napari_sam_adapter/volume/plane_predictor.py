@@ -96,8 +96,7 @@ class PlanePredictor:
             If the plane cannot be read or segmented.
         """
         key = plane, self.number, window
-        embedding = self.cache.get(key)
-        if embedding is not None:
+        if (embedding := self.cache.get(key)) is not None:
             return embedding
         image = self._pixels(plane, image, window)
         shape = plane.shape(self.volume.shape) if window is None else window.shape
