@@ -16,7 +16,7 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.predictions import ForegroundPredictor, is_large
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.seeds import grid_points, middles_of, typical_size
+from napari_sam_adapter.seeds import grid_points, middles_of, typical_size, typical_width
 from napari_sam_adapter.volume.window_search import side_of_part
 from napari_sam_adapter.volume.windows import all_windows
 
@@ -45,8 +45,8 @@ MIN_PROBABILITY = 0.5
 """Mean in a mask, of the map that showed where to ask."""
 FRAGMENT = 10
 """Diameter in pixels of the network's input; what is mostly smaller is in pieces."""
-SMALL = 32
-"""Diameter in pixels of the network's input; smaller objects are looked at closer."""
+SMALL = 37
+"""Width in pixels of the network's input; smaller objects are looked at closer."""
 CLOSER = 0.5
 """Part of the plane's side that a closer look shows."""
 
@@ -165,8 +165,9 @@ class ObjectSearch:
     def _shows_small_objects(self, scale: float) -> bool:
         """Return whether most of what is marked is small in the network's pixels."""
         assert self._probability is not None  # somebody has looked
-        size = typical_size(self._probability > MIN_PROBABILITY, MIN_AREA)
-        return FRAGMENT <= size * scale < SMALL
+        inside = self._probability > MIN_PROBABILITY
+        is_whole = typical_size(inside, MIN_AREA) * scale >= FRAGMENT
+        return is_whole and typical_width(inside) * scale < SMALL
 
     def _places(self) -> npt.NDArray[np.float64]:
         if self._probability is None:
