@@ -16,7 +16,12 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.predictions import ForegroundPredictor, is_large
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.seeds import grid_points, middles_of, typical_size, typical_width
+from napari_sam_adapter.seeds import (
+    grid_points,
+    middles_of,
+    typical_size,
+    typical_width,
+)
 from napari_sam_adapter.volume.window_search import side_of_part
 from napari_sam_adapter.volume.windows import all_windows
 
