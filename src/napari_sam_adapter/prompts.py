@@ -45,9 +45,10 @@ class Prompts:
     polygons : tuple of Polygon
         Outlines; see `without_polygons` for how they are asked.
     reduction : float
-        How much of a large plane to look at where nothing else tells the size: how many
-        pixels made one on the screen when it was asked, or below and above 1 what
-        showed the objects before.
+        How much of a plane to look at where nothing else tells the size. Of a large
+        plane: how many pixels made one on the screen when it was asked, or below and
+        above 1 what showed the objects before. Of another one, below 1: a window of
+        that part of its longer side.
 
     Raises
     ------

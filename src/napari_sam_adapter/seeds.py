@@ -43,6 +43,44 @@ def middles_of(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     return points
 
 
+def typical_size(inside: npt.NDArray[np.bool_], min_area: int) -> float:
+    """Return the size of the pieces of a map.
+
+    Parameters
+    ----------
+    inside : (H, W) bool array
+        Pixels of objects.
+    min_area : int
+        Smaller pieces do not count; pixels.
+
+    Returns
+    -------
+    float
+        Diameter in pixels of a disk of the median area; 0 without pieces.
+    """
+    pieces, _ = ndimage.label(inside)
+    areas = np.bincount(pieces.ravel())[1:]
+    areas = areas[areas >= min_area]
+    return 2 * float(np.sqrt(np.median(areas) / np.pi)) if areas.size else 0.0
+
+
+def typical_width(inside: npt.NDArray[np.bool_]) -> float:
+    """Return how wide a map is where most of its pixels are.
+
+    Parameters
+    ----------
+    inside : (H, W) bool array
+        Pixels of objects, which may touch; not empty.
+
+    Returns
+    -------
+    float
+        Diameter in pixels of disks whose pixels lie as deep on average.
+    """
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    return 6 * float(depth[inside].mean())  # a disk of radius R: R / 3
+
+
 def grid_points(shape: tuple[int, int], per_side: int) -> npt.NDArray[np.float64]:
     """Return evenly spread points.
 

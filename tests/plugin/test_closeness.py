@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.fakes import DiskPredictor
-from tests.plugin.conftest import disks
+from tests.fakes import DiskPredictor, MarkingDiskPredictor
+from tests.plugin.conftest import GatedPredictor, disks
 
 from napari_sam_adapter.volume.journal import replay
 
@@ -64,3 +64,22 @@ def test_the_journal_repeats_it(scene, image, autosaves):
     (path,) = autosaves.glob("*.jsonl")
     again = replay(path, image, DiskPredictor(image_size=2 * SIDE))
     assert np.array_equal(again.labels, scene.labels)
+
+
+class MarkingPredictor(GatedPredictor, MarkingDiskPredictor):
+    """Marks the disks."""
+
+
+def test_a_click_sees_a_small_plane_as_a_whole_also_after_a_closer_search(make_scene):
+    image = disks((100, 80), [(10, 12), (50, 40), (88, 66), (88, 20)], 4)
+    scene = make_scene(image, predictor=MarkingPredictor())
+    scene.predictor.image_size = 160
+    scene.press("use_points")
+    scene.press("find_objects")
+    scene.settle()
+    assert len(scene.predictor.encoded) > 1  # closer windows
+    scene.press("undo")
+    scene.press("redo")
+    scene.click((50, 60))  # beside all of them
+    (plane,) = scene.workspace.known_prompts()
+    assert scene.workspace.known_prompts()[plane].reduction == 1

@@ -207,7 +207,7 @@ def test_a_search_grows_to_the_plane():
 
 @pytest.mark.parametrize(("score", "taken"), [(0.8, False), (0.88, True), (0.95, True)])
 def test_a_closer_look_counts_if_it_is_about_as_good(score, taken):
-    search = WindowSearch(Prompts([(100, 75)]), SHAPE, 16 * SIDE)
+    search = WindowSearch(Prompts([(100, 75)], reduction=8), SHAPE, INPUT)
     plane = search.window
     assert search.is_whole
     small = np.zeros(SHAPE, bool)
@@ -215,7 +215,7 @@ def test_a_closer_look_counts_if_it_is_about_as_good(score, taken):
     search.take(MaskPrediction(small, 0.9, np.zeros((2, 2), np.float32)))
     closer = search.window
     assert closer is not None
-    assert closer.shape == (128, 128)
+    assert closer.shape == (32, 32)
     inside = small[closer.slices].copy()
     search.take(MaskPrediction(inside, score, np.zeros((2, 2), np.float32)))
     assert search.window is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.predictions import is_large
 from napari_sam_adapter.volume.window_search import first_side
 
 if TYPE_CHECKING:
@@ -26,14 +27,18 @@ def reduction_on(workspace: Workspace, axes: tuple[int, int]) -> float:
     Returns
     -------
     float
-        Of a multiscale image, told by the level in view; of others by the objects
-        before, since most objects of an image are of a size.
+        Of a multiscale image, told by the level in view; of large planes of others by
+        the objects before, since most objects of an image are of a size.
     """
     predictor = workspace.session.predictor
     if predictor is None or not workspace.level.is_alone:
         return workspace.level.reduction(axes)
-    side = workspace.session.objects.usual_window(axes)
-    return 1.0 if side is None else side / first_side(predictor.image_size, 1.0)
+    session, size = workspace.session, predictor.image_size
+    rows, columns = (session.labels.shape[axis] for axis in axes)
+    side = session.objects.usual_window(axes)
+    if side is None or not is_large((rows, columns), size):
+        return 1.0
+    return side / first_side(size, 1.0)
 
 
 def first_prompts(workspace: Workspace, prompts: Prompts, plane: Plane) -> Prompts:

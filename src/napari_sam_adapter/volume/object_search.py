@@ -16,7 +16,13 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.predictions import ForegroundPredictor, is_large
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.seeds import grid_points, middles_of
+from napari_sam_adapter.seeds import (
+    grid_points,
+    middles_of,
+    typical_size,
+    typical_width,
+)
+from napari_sam_adapter.volume.window_search import side_of_part
 from napari_sam_adapter.volume.windows import all_windows
 
 if TYPE_CHECKING:
@@ -42,6 +48,12 @@ MIN_NEW = 0.7
 """Part of a mask that must be free; the rest is an object that was found before."""
 MIN_PROBABILITY = 0.5
 """Mean in a mask, of the map that showed where to ask."""
+FRAGMENT = 10
+"""Diameter in pixels of the network's input; what is mostly smaller is in pieces."""
+SMALL = 37
+"""Width in pixels of the network's input; smaller objects are looked at closer."""
+CLOSER = 0.5
+"""Part of the plane's side that a closer look shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,23 +115,22 @@ class ObjectSearch:
         self._request = request
         self._free = request.free.copy()
         self._probability: npt.NDArray[np.float32] | None = None
+        self._reduction = 1.0
 
     def look_around(self) -> Iterator[FindProgress]:
         """See what the network marks by itself, if it was trained to."""
         predictor = self._request.predictor.predictor
         if not (isinstance(predictor, ForegroundPredictor) and predictor.marks_objects):
             return
-        windows = _windows(self._free.shape, predictor.image_size)
-        self._probability = np.zeros(self._free.shape, np.float32)
-        problems = []
-        for done, window in enumerate(windows, start=1):
-            try:
-                self._look_through(predictor, window)
-            except ImageError as problem:  # nothing is shown there
-                problems.append(problem)
-            yield FindProgress(done, len(windows))
-        if len(problems) == len(windows):
-            raise problems[0]
+        shape, side = self._free.shape, predictor.image_size
+        if is_large(shape, side):
+            yield from self._look_through(predictor, all_windows(shape, side))
+            return
+        yield from self._look_through(predictor, [None])
+        if self._shows_small_objects(side / max(shape)):
+            self._reduction = CLOSER
+            part = side_of_part(shape, CLOSER)
+            yield from self._look_through(predictor, all_windows(shape, part))
 
     def ask(self) -> Iterator[FindProgress]:
         """Ask at one place after the other that is still free."""
@@ -127,23 +138,41 @@ class ObjectSearch:
         total = len(points)
         while len(points := self._still_free(points)):
             now, points = points[:POINTS_PER_PASS], points[POINTS_PER_PASS:]
-            self._ask_at([Prompts(point[None]) for point in now])
+            reduction = self._reduction
+            self._ask_at([Prompts(point[None], reduction=reduction) for point in now])
             yield FindProgress(total - len(points), total)
 
     def _look_through(
+        self, predictor: ForegroundPredictor, windows: Sequence[Window | None]
+    ) -> Iterator[FindProgress]:
+        """Take note of what is marked on the plane, one part after the other."""
+        probability = np.zeros(self._free.shape, np.float32)
+        problems = []
+        for done, window in enumerate(windows, start=1):
+            part = probability if window is None else probability[window.slices]
+            try:
+                np.maximum(part, self._marked(predictor, window), out=part)
+            except ImageError as problem:  # nothing is shown there
+                problems.append(problem)
+            yield FindProgress(done, len(windows))
+        if len(problems) == len(windows):
+            raise problems[0]
+        self._probability = probability
+
+    def _marked(
         self, predictor: ForegroundPredictor, window: Window | None
-    ) -> None:
-        """Take note of what is marked in a part of the plane."""
+    ) -> npt.NDArray[np.float32]:
         own = self._request.predictor
         embedding = own.embed(self._request.plane, window=window)
         with own.device:
-            marked = predictor.foreground(embedding)
-        assert self._probability is not None
-        if window is None:
-            self._probability[:] = marked
-        else:
-            part = self._probability[window.slices]
-            np.maximum(part, marked, out=part)
+            return predictor.foreground(embedding)
+
+    def _shows_small_objects(self, scale: float) -> bool:
+        """Return whether most of what is marked is small in the network's pixels."""
+        assert self._probability is not None  # somebody has looked
+        inside = self._probability > MIN_PROBABILITY
+        is_whole = typical_size(inside, MIN_AREA) * scale >= FRAGMENT
+        return is_whole and typical_width(inside) * scale < SMALL
 
     def _places(self) -> npt.NDArray[np.float64]:
         if self._probability is None:
@@ -211,7 +240,3 @@ def _place(
 ) -> tuple[slice, slice]:
     top, left, bottom, right = chosen.box or (0, 0, *shape)
     return slice(top, bottom), slice(left, right)
-
-
-def _windows(shape: tuple[int, int], side: int) -> Sequence[Window | None]:
-    return all_windows(shape, side) if is_large(shape, side) else [None]

@@ -18,6 +18,7 @@ from napari_sam_adapter.volume.window_search import (
     WindowSearch,
     first_side,
     look_together,
+    looks_through_windows,
 )
 from napari_sam_adapter.volume.windows import Focus, window_at
 
@@ -95,8 +96,7 @@ class PlanePredictor:
             If the plane cannot be read or segmented.
         """
         key = plane, self.number, window
-        embedding = self.cache.get(key)
-        if embedding is not None:
+        if (embedding := self.cache.get(key)) is not None:
             return embedding
         image = self._pixels(plane, image, window)
         shape = plane.shape(self.volume.shape) if window is None else window.shape
@@ -216,10 +216,11 @@ class PlanePredictor:
             If the plane cannot be read or segmented.
         """
         shape = plane.shape(self.volume.shape)
-        if not is_large(shape, self.predictor.image_size):
+        side = self.predictor.image_size
+        if not looks_through_windows([prompts], shape, side):
             return self._predict(plane, prompts, previous)
         prompts = prompts.without_polygons(shape)
-        search = WindowSearch(prompts, shape, self.predictor.image_size)
+        search = WindowSearch(prompts, shape, side)
         for _ in self.looks(search, plane, prompts, previous):
             pass
         return search.answer
@@ -309,7 +310,7 @@ class PlanePredictor:
             If the plane cannot be read or segmented.
         """
         shape = plane.shape(self.volume.shape)
-        if not is_large(shape, self.predictor.image_size):
+        if not looks_through_windows(prompts_list, shape, self.predictor.image_size):
             return self._predict_many(plane, prompts_list, image, is_nearby)
         return self._predict_many_large(plane, prompts_list, image, is_nearby)
 

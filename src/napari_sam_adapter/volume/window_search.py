@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.predictions import is_large
 from napari_sam_adapter.volume.windows import (
     Window,
     extent_of,
@@ -39,7 +40,8 @@ class WindowSearch:
     Without a hint of its size, an object is first looked at in a window that shows the
     pixels, or those of the level in view, twice as large. It is looked at through a
     larger one while its mask is cut off at a side, and once through a smaller one if it
-    is small in the window: that answer is taken if its score is about as good.
+    is small in the window: that answer is taken if its score is about as good. On a
+    plane that is not large the prompts say how closely to look, once.
 
     Parameters
     ----------
@@ -62,10 +64,15 @@ class WindowSearch:
         first: Window | None = None,
     ) -> None:
         self._shape, self._least = shape, max(side // CLOSEST, 1)
+        self._is_large = is_large(shape, side)
         start, end = extent_of(prompts, shape)
         self._middle, size = (start + end) / 2, float((end - start).max())
-        first_look = first_side(side, prompts.reduction)
-        self._side = self._side_for(size) if size else first_look
+        if self._is_large:
+            first_look = first_side(side, prompts.reduction)
+            self._side = self._side_for(size) if size else first_look
+        else:
+            part = side_of_part(shape, prompts.reduction)
+            self._side = max(part, self._side_for(size)) if size else part
         self._answer: MaskPrediction | None = None
         self._cut: MaskPrediction | None = None
         self.window: Window | None = self._at(self._middle, self._side)
@@ -114,7 +121,7 @@ class WindowSearch:
 
     def _closer(self, mask: npt.NDArray[np.bool_]) -> Window | None:
         """Return a smaller window for a mask, if it is small in this one."""
-        if not mask.any():
+        if not self._is_large or not mask.any():
             return None
         first, last = extent_of_mask(mask)
         side = self._side_for(float((last - first).max()))
@@ -180,6 +187,44 @@ def _by_window(searches: Sequence[WindowSearch]) -> dict[Window, list[int]]:
         if search.window is not None:
             groups[search.window].append(number)
     return groups
+
+
+def looks_through_windows(
+    prompts_list: Sequence[Prompts], shape: tuple[int, int], side: int
+) -> bool:
+    """Return whether any prompts ask for less than the whole plane.
+
+    Parameters
+    ----------
+    prompts_list : sequence of Prompts
+        What is asked.
+    shape, side
+        As of `WindowSearch`.
+
+    Returns
+    -------
+    bool
+        True on large planes, and where a closer look is asked for.
+    """
+    return is_large(shape, side) or any(p.reduction < 1 for p in prompts_list)
+
+
+def side_of_part(shape: tuple[int, int], part: float) -> int:
+    """Return the side of the windows that show a part of a plane that is not large.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the plane.
+    part : float
+        `reduction` of the prompts; from 1 it is the whole plane.
+
+    Returns
+    -------
+    int
+        Pixels of the plane.
+    """
+    return max(round(min(part, 1.0) * max(shape)), 1)
 
 
 def first_side(side: int, reduction: float) -> int:
