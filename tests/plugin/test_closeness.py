@@ -78,8 +78,6 @@ def test_a_click_sees_a_small_plane_as_a_whole_also_after_a_closer_search(make_s
     scene.press("find_objects")
     scene.settle()
     assert len(scene.predictor.encoded) > 1  # closer windows
-    scene.press("undo")
-    scene.press("redo")
     scene.click((50, 60))  # beside all of them
     (plane,) = scene.workspace.known_prompts()
     assert scene.workspace.known_prompts()[plane].reduction == 1

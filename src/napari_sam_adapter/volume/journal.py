@@ -297,7 +297,9 @@ def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) ->
 
 def _named(identity: dict[str, Any]) -> str:
     size = " x ".join(map(str, identity.get("shape", ())))
-    return f"one of {size} pixels with the checksum {str(identity.get('sha256'))[:8]}"
+    levels = len(identity.get(LEVELS, ()))
+    coarser = f", {levels} coarser levels" * bool(levels)
+    return f"{size} pixels{coarser}, checksum {str(identity.get('sha256'))[:8]}"
 
 
 def _same_labels(
