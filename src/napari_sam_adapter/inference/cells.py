@@ -204,8 +204,10 @@ def _with_neighbours(logits: Tensor, area: _Area) -> _Floats:
     pads = [columns.start == 0, columns.stop == low, rows.start == 0, rows.stop == low]
     above, before = max(0, rows.start - 1), max(0, columns.start - 1)
     part = logits[:, above : rows.stop + 1, before : columns.stop + 1]
-    found: _Floats = F.pad(part, [int(pad) for pad in pads], mode="replicate").numpy()
-    return np.ascontiguousarray(found)
+    if any(pads):
+        part = F.pad(part, [int(pad) for pad in pads], mode="replicate")
+    found: _Floats = np.ascontiguousarray(part.numpy())
+    return found
 
 
 def _of_nine(extreme: np.ufunc, codes: _Bytes) -> _Bytes:
