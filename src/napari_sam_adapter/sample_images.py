@@ -92,6 +92,33 @@ def nuclei_volume(
     return _photograph(signal * _illumination(shape), rng), labels
 
 
+def large_nucleus(
+    labels: Labels,
+) -> tuple[tuple[int, int, int], npt.NDArray[np.bool_]]:
+    """Choose a nucleus to show something on: the largest one that is whole.
+
+    Parameters
+    ----------
+    labels : (Z, Y, X) int array
+        From `nuclei_volume`.
+
+    Returns
+    -------
+    voxel : (int, int, int)
+        The innermost one of the nucleus.
+    mask : (Z, Y, X) bool array
+        The nucleus.
+    """
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    for axis in range(3):
+        sizes[np.unique(labels.take((0, -1), axis))] = 0
+    mask = labels == sizes.argmax()
+    depth = ndimage.distance_transform_edt(mask, sampling=NUCLEI_SCALE)
+    z, row, column = np.unravel_index(depth.argmax(), depth.shape)
+    return (int(z), int(row), int(column)), mask
+
+
 def organ_slice(
     shape: tuple[int, int] = (256, 256), seed: int = 0
 ) -> tuple[npt.NDArray[np.int16], Labels]:

@@ -168,7 +168,7 @@ def test_a_mask_without_a_reason_does_not_end_a_sentence(scene):
     run = PropagationRun(scene.workspace, request)
     result = next(result for result in follow(request) if result)
     run.count(replace(result, reason="", is_usable=False), [])
-    assert run.summary == "Followed object 1 on 0 planes."
+    assert run.summary == "Followed object 1 on 0 slices."
 
 
 def test_propagation_without_a_mask_says_what_is_missing(scene):

@@ -12,7 +12,11 @@ from scipy import ndimage
 
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.image_io.output import check_output, whole_output
-from napari_sam_adapter.sample_images import NUCLEI_SCALE, nuclei_volume
+from napari_sam_adapter.sample_images import (
+    NUCLEI_SCALE,
+    large_nucleus,
+    nuclei_volume,
+)
 from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.session import Session
@@ -114,7 +118,7 @@ def segment_nucleus(predictor: Predictor) -> Segmented:
         Mask, truth and times.
     """
     image, labels = nuclei_volume()
-    click, truth = _choose_nucleus(labels)
+    click, truth = large_nucleus(labels)
     session = Session(image, predictor, axes="zyx", spacing=NUCLEI_SCALE)
     plane = Plane((1, 2), click[:1])
     object_id = session.new_object()
@@ -148,18 +152,6 @@ def draw(found: Segmented) -> Image.Image:
     gap = np.full((tiles[0].shape[0], GAP, 3), 255, np.uint8)
     joined = np.concatenate([tiles[0], gap, tiles[1], gap, tiles[2]], axis=1)
     return Image.fromarray(joined)
-
-
-def _choose_nucleus(labels: npt.NDArray[np.int32]) -> tuple[tuple[int, int, int], Mask]:
-    # The largest nucleus that is whole, and its innermost voxel.
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    for axis in range(3):
-        sizes[np.unique(labels.take((0, -1), axis))] = 0
-    truth = labels == sizes.argmax()
-    depth = ndimage.distance_transform_edt(truth, sampling=NUCLEI_SCALE)
-    z, row, column = np.unravel_index(depth.argmax(), depth.shape)
-    return (int(z), int(row), int(column)), truth
 
 
 def _tile(found: Segmented, z: int) -> Picture:

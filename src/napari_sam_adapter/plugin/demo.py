@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
 from napari_sam_adapter.plugin.sample_data import nuclei
+from napari_sam_adapter.sample_images import large_nucleus, nuclei_volume
 
 if TYPE_CHECKING:
     import napari
-    import numpy.typing as npt
 
     from napari_sam_adapter.image_io.series import Series
     from napari_sam_adapter.plugin.network_loading import Loader
@@ -36,14 +35,14 @@ def open_sample(
     """
     data, options, _ = nuclei()[0]
     viewer.add_image(data, **options)
-    viewer.dims.set_current_step(0, data.shape[0] // 2)
+    viewer.dims.set_current_step(0, _nucleus()[0])
     widget = SegmentAnythingWidget(viewer, load)
     viewer.window.add_dock_widget(widget, name="Segment Anything", area="right")
     widget.controller.use_points()
     return widget
 
 
-def click_on_nucleus(widget: SegmentAnythingWidget) -> tuple[float, ...]:
+def click_on_nucleus(widget: SegmentAnythingWidget) -> tuple[int, int, int]:
     """Put a point on a nucleus, as a mouse click does; the mask follows by itself.
 
     Parameters
@@ -53,16 +52,15 @@ def click_on_nucleus(widget: SegmentAnythingWidget) -> tuple[float, ...]:
 
     Returns
     -------
-    tuple of float
-        The point, (z, row, column).
+    (int, int, int)
+        Its slice, row and column.
     """
     workspace = widget.controller.workspace
     assert workspace is not None  # open_sample made it
     assert workspace.layers.points is not None
-    plane = workspace.plane_in_view()
-    point = (*plane.position, *_brightest(workspace.image.data[plane.index()]))
-    workspace.layers.points.add(point)
-    return point
+    nucleus = _nucleus()
+    workspace.layers.points.add(nucleus)
+    return nucleus
 
 
 def run_demo() -> None:
@@ -91,10 +89,8 @@ def run_series(series: Series) -> None:
     napari.run()
 
 
-def _brightest(pixels: npt.NDArray[np.generic]) -> tuple[float, float]:
-    # The middle of the brightest spot of a plane.
-    from scipy.ndimage import gaussian_filter
-
-    smooth = gaussian_filter(pixels.astype(float), 6)
-    row, column = np.unravel_index(smooth.argmax(), smooth.shape)
-    return float(row), float(column)
+@cache
+def _nucleus() -> tuple[int, int, int]:
+    _, labels = nuclei_volume()
+    voxel, _ = large_nucleus(labels)
+    return voxel

@@ -122,7 +122,7 @@ class PropagationRun:
         objects = ", ".join(map(str, self.request.object_ids))
         if not (self.request.stretches or self.request.outdated):
             return f"Object {objects} is up to date: nothing changed where you worked."
-        followed = f"Followed object {objects} on {self._written} planes"
+        followed = f"Followed object {objects} on {self._written} slices"
         return f"{followed}{ending}.{self._missing}"
 
     @property

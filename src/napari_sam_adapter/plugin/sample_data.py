@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam_adapter.sample_images import NUCLEI_SCALE, nuclei_volume, organ_slice
 
 if TYPE_CHECKING:
     from napari.types import LayerDataTuple
 
+NUCLEI_SEEN = 1, 99.7
+"""Percentiles of the nuclei that are shown black and white."""
 ORGAN_SCALE = 0.8, 0.8
 """Millimetres per pixel, as in a usual abdominal CT."""
 
@@ -22,7 +26,9 @@ def nuclei() -> list[LayerDataTuple]:
         One image of (z, y, x) in micrometres.
     """
     image, _ = nuclei_volume()
-    return [(image, _options("nuclei", NUCLEI_SCALE, "um", ("z", "y", "x")), "image")]
+    options = _options("nuclei", NUCLEI_SCALE, "um", ("z", "y", "x"))
+    options["contrast_limits"] = np.percentile(image, NUCLEI_SEEN).tolist()
+    return [(image, options, "image")]
 
 
 def organ_slice_sample() -> list[LayerDataTuple]:
