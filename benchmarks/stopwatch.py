@@ -25,16 +25,22 @@ BEAT = 5
 
 
 class Heartbeat:
-    """Longest time between two turns of the event loop, per measured stretch."""
+    """Longest time between two turns of the event loop, per measured stretch.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    looks_at_stacks : bool
+        Whether to find out which part of it is ours, which takes time itself.
+    """
+
+    def __init__(self, looks_at_stacks: bool = True) -> None:
         self.longest: dict[str, list[float]] = {}
         self.ours: dict[str, list[float]] = {}
         """The largest part of any such time for which this package ran."""
         self.garbage: dict[str, list[float]] = {}
         """The longest search for garbage meanwhile."""
         self._stops: list[tuple[float, float]] = []
-        self._stacks = StackWatch()
+        self._stacks = StackWatch() if looks_at_stacks else None
         self._name = ""
         self._last = time.perf_counter()
         self._timer = QTimer()
@@ -49,17 +55,22 @@ class Heartbeat:
         self._name = name
         self.longest.setdefault(name, []).append(0.0)
         self._stops = []
-        self._stacks.begin()
+        if self._stacks:
+            self._stacks.begin()
         started = self._last = time.perf_counter()
         action()
         seconds = time.perf_counter() - started
         driven_window.rest(0.05)  # what was put off belongs to it
         self._name = ""
-        self._stacks.end()
-        ours = [self._stacks.ours_between(*stop) for stop in self._stops]
-        self.ours.setdefault(name, []).append(max(ours, default=0.0))
-        self.garbage.setdefault(name, []).append(self._stacks.longest_collection)
+        if self._stacks:
+            self._note_stacks(name, self._stacks)
         return seconds
+
+    def _note_stacks(self, name: str, stacks: StackWatch) -> None:
+        stacks.end()
+        ours = [stacks.ours_between(*stop) for stop in self._stops]
+        self.ours.setdefault(name, []).append(max(ours, default=0.0))
+        self.garbage.setdefault(name, []).append(stacks.longest_collection)
 
     def _beat(self) -> None:
         now = time.perf_counter()
@@ -72,13 +83,14 @@ class Heartbeat:
     def print_rows(self) -> None:
         """Print all stretches as the rows of a table."""
         title = "the window stood still during"
-        print(f"| {title} | times | median | longest | ours | garbage |")
-        print("|---|--:|--:|--:|--:|--:|")
+        heads = ["times", "median", "longest", *(["ours", "garbage"] * bool(self.ours))]
+        print(f"| {title} | {' | '.join(heads)} |")
+        print("|---" + "|--:" * len(heads) + "|")
         for name, values in self.longest.items():
             if name:
                 row = f"{len(values)} | {ms(median(values))} | {ms(max(values))}"
-                ours, garbage = max(self.ours[name]), max(self.garbage[name])
-                print(f"| {name} | {row} | {ms(ours)} | {ms(garbage)} |")
+                parts = [max(seen[name]) for seen in (self.ours, self.garbage) if seen]
+                print(" | ".join([f"| {name} | {row}", *map(ms, parts)]) + " |")
 
 
 def ms(seconds: float) -> str:

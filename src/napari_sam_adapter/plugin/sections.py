@@ -84,6 +84,7 @@ class Sections(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._told_width = 0
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
@@ -125,9 +126,12 @@ class Sections(QScrollArea):
     def eventFilter(  # noqa: N802  Qt's name
         self, watched: QObject | None, event: QEvent | None
     ) -> bool:
-        """Tell the dock that the widest panel may be another one."""
+        """Tell the dock if the widest panel needs another width."""
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
+            width = self.minimumSizeHint().width()
+            if width != self._told_width:  # the whole window is laid out anew
+                self._told_width = width
+                self.updateGeometry()
         return super().eventFilter(watched, event)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
