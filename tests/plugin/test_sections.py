@@ -136,3 +136,8 @@ def test_a_panel_that_grows_is_not_cut_off(qtbot):
     window.resizeDocks([dock], [100], Qt.Orientation.Horizontal)
     label.setMinimumWidth(400)
     qtbot.waitUntil(lambda: column.viewport().width() >= 400)
+
+
+def test_with_nothing_open_the_widget_says_how_to_begin(make_widget):
+    widget = make_widget()
+    assert "Open an image" in widget.activity_panel.status.text()

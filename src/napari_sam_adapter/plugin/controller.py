@@ -16,7 +16,13 @@ from napari_sam_adapter.plugin.prompt_tools import PromptTools
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.segmenter import Segmenter
 from napari_sam_adapter.plugin.session_view import show_session
-from napari_sam_adapter.plugin.state import Message, ModelChoice, PluginState, Tool
+from napari_sam_adapter.plugin.state import (
+    NOTHING_OPEN,
+    Message,
+    ModelChoice,
+    PluginState,
+    Tool,
+)
 from napari_sam_adapter.plugin.viewer_watch import ViewerWatch
 from napari_sam_adapter.plugin.workspace import Workspace
 from napari_sam_adapter.plugin.workspaces import Workspaces
@@ -331,10 +337,8 @@ class Controller:
         self._watch.expect_stillness()
 
     def _hint(self) -> None:
-        if self.workspace is None:
-            self._state.message = Message("Open an image and choose it above.")
-        else:
-            self._state.message = Message(self._state.tool.hint)
+        hint = Message(self._state.tool.hint)
+        self._state.message = NOTHING_OPEN if self.workspace is None else hint
 
     def _on_commit(self, workspace: Workspace) -> None:
         if workspace is self.workspace:

@@ -112,6 +112,9 @@ class Message:
     is_error: bool = False
 
 
+NOTHING_OPEN = Message("Open an image, or take one from File > Open Sample.")
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far the running work is.
@@ -269,7 +272,7 @@ class PluginState:
     can_undo: bool = False
     can_redo: bool = False
     progress: Progress = Progress()
-    message: Message = Message()
+    message: Message = NOTHING_OPEN
 
     @property
     def is_busy(self) -> bool:
