@@ -166,3 +166,12 @@ def test_time_is_followed_if_it_is_chosen(make_scene):
 def test_a_single_plane_has_no_slices(make_scene):
     scene = make_scene(disks(), name="cell")
     assert not scene.widget.volume_panel.isEnabled()
+
+
+def test_axes_are_called_as_at_the_sliders(make_scene):
+    scene = make_scene(stack(), name="cells", axis_labels=("z", "y", "x"))
+    assert scene.widget.volume_panel.axis.currentText() == "z"
+
+
+def test_an_axis_without_a_name_is_counted(scene, panel):
+    assert panel.axis.currentText() == "axis 0"

@@ -220,7 +220,7 @@ class SegmentAnythingWidget(QWidget):
 
     def _show_volume(self) -> None:
         review = self.review
-        self.volume_panel.show_axes(review.axes, review.axis, review.length)
+        self.volume_panel.show_axes(review.axis_names, review.axis, review.length)
         self.volume_panel.show_slices(review.length, review.slices(), review.index)
 
     def _show_safekeeping(self) -> None:

@@ -22,7 +22,7 @@ from napari_sam_adapter.plugin.narrow import narrow
 from napari_sam_adapter.plugin.state import FollowChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from napari_sam_adapter.volume.propagation_request import Method
     from napari_sam_adapter.volume.review import SliceState
@@ -74,13 +74,13 @@ class VolumePanel(QWidget):
         self.everything.toggled.connect(self._on_changed)
         self.range.valueChanged.connect(self._on_changed)
 
-    def show_axes(self, axes: Sequence[int], axis: int | None, length: int) -> None:
+    def show_axes(self, axes: Mapping[int, str], axis: int | None, length: int) -> None:
         """Show along which axes objects can be followed.
 
         Parameters
         ----------
-        axes : sequence of int
-            Axes of the image that have slices.
+        axes : mapping of int to str
+            Axes of the image that have slices, and what they are called.
         axis : int or None
             The chosen one.
         length : int
@@ -88,10 +88,12 @@ class VolumePanel(QWidget):
         """
         self.setEnabled(bool(axes))
         with signals_blocked(self.axis):
-            if [self.axis.itemData(i) for i in range(self.axis.count())] != list(axes):
+            count = self.axis.count()
+            shown = {self.axis.itemData(i): self.axis.itemText(i) for i in range(count)}
+            if shown != axes:
                 self.axis.clear()
-                for number in axes:
-                    self.axis.addItem(f"axis {number}", number)
+                for number, name in axes.items():
+                    self.axis.addItem(name, number)
             self.axis.setCurrentIndex(max(0, self.axis.findData(axis)))
         if length != self.range.maximum() + 1:
             with signals_blocked(self.range):

@@ -46,6 +46,18 @@ class VolumeReview(Feature):
         return plane.other_axes if plane else ()
 
     @property
+    def axis_names(self) -> dict[int, str]:
+        """The same axes as napari's sliders call them; numbers are no names."""
+        dims = self._controller.viewer.dims
+        workspace = self._controller.workspace
+        before = dims.ndim - workspace.frame.ndim if workspace else 0
+        names = {axis: dims.axis_labels[before + axis] for axis in self.axes}
+        return {
+            axis: f"axis {axis}" if name.lstrip("-").isdigit() else name
+            for axis, name in names.items()
+        }
+
+    @property
     def axis(self) -> int | None:
         """The axis that is followed; None for a single plane."""
         axes, wanted = self.axes, self._controller.state.follow.axis
