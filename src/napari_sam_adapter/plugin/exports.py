@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -126,11 +127,11 @@ class Exports(Feature):
         path, kind = QFileDialog.getSaveFileName(
             self._parent,
             "Export objects",
-            f"{workspace.frame.name}-objects",
+            f"{_as_file_name(workspace.frame.name)}-objects",
             ";;".join(FILTERS),
         )
         if path:
-            has_suffix = bool(Path(path).suffix)
+            has_suffix = Path(path).suffix[1:].isalpha()  # not "1.5-objects"
             self.save(Path(path if has_suffix else path + FILTERS.get(kind, ".tif")))
 
     @reporting
@@ -204,6 +205,10 @@ class Exports(Feature):
 
     def _say(self, text: str) -> None:
         self._controller.state.message = Message(text)
+
+
+def _as_file_name(name: str) -> str:
+    return re.sub(r'[\\/:*?"<>|\s]+', " ", name).strip()
 
 
 def _task(workspace: Workspace, path: Path) -> ExportTask:

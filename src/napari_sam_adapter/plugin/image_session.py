@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.plugin.kept_embeddings import window_store
-from napari_sam_adapter.volume.axes import SPATIAL_LETTERS, spacing_of
+from napari_sam_adapter.plugin.world_units import spacing_now
+from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.session import Session
 
@@ -42,5 +43,5 @@ def start_session(
     letters = SPATIAL_LETTERS[-frame.ndim :]
     axes = letters + ("c" if level.is_rgb else "")
     volume = Volume(level.data, axes, levels=level.coarser)
-    spacing = spacing_of(letters, frame.scale, [str(unit) for unit in frame.units])
-    return Session(volume, labels=labels, spacing=spacing, store=window_store())
+    spacing, store = spacing_now(frame), window_store()
+    return Session(volume, labels=labels, spacing=spacing, store=store)
