@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_sam_adapter.image_io import export_labels, open_image
 from napari_sam_adapter.image_io.exporting import check_export_path
+from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.image_io.tables import save_csv
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
@@ -229,7 +230,7 @@ def _measuring(workspace: Workspace) -> Measuring:
     axes = axes_of(frame)
     return Measuring(
         session.labels,
-        workspace.level.data,
+        LazyArray(workspace.level.data, frame.name),
         axes,
         spacing_now(frame),
         unit_of(axes, units_of(frame)),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.plugin.kept_embeddings import window_store
 from napari_sam_adapter.plugin.world_units import spacing_now
-from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
+from napari_sam_adapter.volume.axes import MOST_SPATIAL_AXES, SPATIAL_LETTERS
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.session import Session
 
@@ -40,6 +41,11 @@ def start_session(
         If the image cannot be segmented.
     """
     frame = level.frame
+    if frame.ndim > MOST_SPATIAL_AXES:
+        raise ImageError(
+            f"Expected an image of 2 to {MOST_SPATIAL_AXES} axes besides colour, got "
+            f"{frame.ndim}. Make a layer of a part of it."
+        )
     letters = SPATIAL_LETTERS[-frame.ndim :]
     axes = letters + ("c" if level.is_rgb else "")
     volume = Volume(level.data, axes, levels=level.coarser)
