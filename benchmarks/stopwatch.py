@@ -150,8 +150,8 @@ class PreviewWatch:
     def __init__(self, viewer: Viewer, widget: SegmentAnythingWidget) -> None:
         self.count = 0
         self._is_new = False
-        image = widget.controller.workspace.image
-        layer = widget.preview.overlay.prepare(image)
+        level = widget.controller.workspace.level
+        layer = widget.preview.overlay.prepare(level)
         layer.events.set_data.connect(self._on_data)
         canvas = canvas_of(viewer)
         canvas._scene_canvas.events.draw.connect(self._on_draw, position="last")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.image_io import OpenedImage, export_labels, open_image
@@ -123,3 +125,47 @@ def test_tables_appear_whole(tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").read_text().splitlines() == ["a,b", '1,"x, y"', "2.5,"]
     with pytest.raises(OutputError, match="exists"):
         save_csv(tmp_path / "t.csv", ("a",), [])
+
+
+@pytest.mark.parametrize(
+    ("axes", "scale", "units", "zooms", "names"),
+    [
+        ("zyx", (40, 4, 8), ("nm",) * 3, (0.008, 0.004, 0.04), ("micron", "unknown")),
+        ("zyx", (2, 0.5, 0.25), ("cm",) * 3, (2.5, 5, 20), ("mm", "unknown")),
+        ("tyx", (5, 2, 3), ("min", "um", "um"), (3, 2, 1, 300), ("micron", "sec")),
+        ("tyx", (2, 2, 3), ("h", "mm", "mm"), (3, 2, 1, 7200), ("mm", "sec")),
+    ],
+    ids=["nm", "cm", "minutes", "hours"],
+)
+def test_nifti_keeps_sizes_whose_unit_it_does_not_know(
+    tmp_path: Path, axes: str, scale, units, zooms, names
+) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    labels = np.arange(3 * 4 * 5).reshape(3, 4, 5) * 1200
+    image = OpenedImage(labels, axes, scale, units)
+    export_labels(tmp_path / "out.nii", labels, image)
+    written = nibabel.load(tmp_path / "out.nii")
+    assert written.header.get_zooms() == pytest.approx(zooms)
+    assert written.header.get_xyzt_units() == names
+    np.testing.assert_array_equal(np.asarray(written.dataobj).T.squeeze(), labels)
+
+
+def test_only_what_is_space_is_called_so_in_zarr(tmp_path: Path) -> None:
+    labels = np.arange(2 * 3 * 2 * 4 * 5).reshape(2, 3, 2, 4, 5) * 600
+    units = "pixel", "s", "um", "um", "um"
+    image = OpenedImage(labels, "utzyx", (1, 3, 2, 0.5, 0.25), units)
+    export_labels(tmp_path / "out.zarr", labels, image)
+    group = zarr.open_group(tmp_path / "out.zarr", mode="r")
+    axes = group.attrs["multiscales"][0]["axes"]
+    assert [a.get("type") for a in axes] == [None, "time", "space", "space", "space"]
+    np.testing.assert_array_equal(group["0"][...], labels)
+
+
+def test_a_spreadsheet_gets_no_formulas(tmp_path: Path) -> None:
+    names = ["=cmd|'/C calc'!A0", "+1", "-1", "@x", "\tx", 'a, "b"\nc', "😀", "n-1", ""]
+    rows = [(name, -1, -0.5) for name in names]
+    save_csv(tmp_path / "out.csv", ("name", "x", "y"), rows)
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        _, *written = csv.reader(file)
+    safe = [f"'{name}" for name in names[:5]] + names[5:]
+    assert written == [[name, "-1", "-0.5"] for name in safe]

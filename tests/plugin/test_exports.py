@@ -61,6 +61,47 @@ def test_a_name_without_an_end_gets_that_of_its_kind(scene, monkeypatch, tmp_pat
     assert (tmp_path / "out.json").exists()
 
 
+@pytest.mark.parametrize("name", ["b.tif", "exp 1.5", "a/b: c", ""])
+def test_the_suggested_name_can_be_taken(make_scene, monkeypatch, tmp_path, name):
+    scene = make_scene(disks(), name=name)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+
+    def accept(parent, title, suggested, filters):
+        return str(tmp_path / suggested), filters.split(";;")[0]
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", accept)
+    scene.widget.object_panel.buttons["export"].click()
+    finish(scene)
+    (written,) = tmp_path.iterdir()
+    np.testing.assert_array_equal(open_image(written).data[...], scene.labels)
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.zarr", "out.nii.gz", "out.csv"])
+def test_an_axis_with_a_unit_of_time_is_time(make_scene, monkeypatch, tmp_path, name):
+    units = "min", "um", "um"
+    scene = make_scene(stack(), name="movie", scale=(60, 0.5, 0.5), units=units)
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click((LEFT_DISK[0] / 2, LEFT_DISK[1] / 2))
+    scene.press("propagate")
+    scene.settle()
+    assert scene.workspace.session.spacing == (0.5, 0.5, 0.5)
+    export(scene, monkeypatch, tmp_path / name)
+    if name.endswith(".csv"):
+        with (tmp_path / name).open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        pixels = np.count_nonzero(scene.labels[3])
+        assert [row["t"] for row in rows] == [str(t) for t in range(1, 7)]
+        assert float(rows[0]["area"]) == pytest.approx(pixels / 4)
+    else:
+        written = open_image(tmp_path / name)
+        in_seconds = name.endswith(".gz")
+        step, unit = (3600, "s") if in_seconds else (60, "min")
+        assert (written.axes, written.scale) == ("tyx", (step, 0.5, 0.5))
+        assert written.units == (unit, "um", "um")
+
+
 def test_a_dialog_that_is_closed_saves_nothing(scene, monkeypatch, tmp_path):
     export(scene, monkeypatch, "")
     assert list(tmp_path.iterdir()) == []

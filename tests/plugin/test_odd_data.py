@@ -109,6 +109,40 @@ def test_each_channel_of_a_movie_can_be_clicked(make_scene):
     assert "every pixel is 0" in error_of(scene)
 
 
+def test_six_axes_are_refused_with_a_sentence(make_scene):
+    image = np.broadcast_to(disks(), (2, 2, 2, 2, 64, 80))
+    scene = begin(make_scene(image))
+    assert "2 to 5 axes besides colour, got 6" in error_of(scene)
+
+
+def test_a_file_that_goes_away_is_told_and_nothing_is_lost(make_scene, tmp_path):
+    gone = []
+
+    def read(block):
+        if gone:
+            raise OSError("No such file: 'scan.h5'")
+        return block
+
+    lazy = dask.array.from_array(stack(), chunks=(1, 64, 80)).map_blocks(
+        read, dtype=np.uint8, meta=np.zeros((0, 0, 0), np.uint8)
+    )
+    scene = make_scene(lazy)
+    scene.viewer.dims.set_current_step(0, 3)
+    begin(scene).click(LEFT_DISK)
+    gone.append(True)
+    scene.press("propagate")
+    scene.settle()
+    assert "Not looked at: 4 and 6 more" in scene.state.message.text
+    exports = scene.widget.exports
+    exports.save(tmp_path / "out.csv")
+    scene.qtbot.waitUntil(lambda: not exports.is_busy)
+    assert "No such file: 'scan.h5'" in error_of(scene)
+    exports.save(tmp_path / "out.tif")
+    scene.qtbot.waitUntil(lambda: not exports.is_busy)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.tif"]
+    assert np.array_equal(scene.labels[3] == 1, LEFT_MASK)
+
+
 def test_thousands_of_slices_are_opened_and_clicked_one_at_a_time(make_scene):
     lazy = dask.array.broadcast_to(dask.array.from_array(disks()), (50_000, 64, 80))
     scene = begin(make_scene(lazy))

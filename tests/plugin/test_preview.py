@@ -6,6 +6,7 @@ from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, corner_of, disks, stack
 
 from napari_sam_adapter.plugin.background import Priority
+from napari_sam_adapter.plugin.state import Tool
 
 
 @pytest.fixture
@@ -127,6 +128,18 @@ def test_it_stays_when_there_is_news_of_something_else(scene):
     scene.qtbot.waitUntil(lambda: is_shown(scene))
     scene.controller.update()
     assert is_shown(scene)
+
+
+def test_it_comes_back_when_another_layer_was_added(scene):
+    hover(scene, LEFT_DISK)
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    looks = scene.widget.candidates.overlay
+    scene.viewer.layers.remove(looks.layer)
+    hover(scene, LEFT_DISK)
+    looks.prepare(scene.workspace.level)
+    assert not is_shown(scene)
+    scene.qtbot.waitUntil(lambda: is_shown(scene))
+    assert scene.state.tool is Tool.POINTS
 
 
 def test_a_click_goes_before_a_waiting_preview(scene):

@@ -124,6 +124,17 @@ def test_prompts_of_a_level_are_in_its_pixels(scene):
     assert all(overlap(s == 1, disk_at(LEFT, 2)) > 0.95 for s in scene.labels)
 
 
+def test_outlines_at_a_level_lie_on_an_image_that_came_later(scene):
+    overlay, layers = scene.widget.candidates.overlay, scene.viewer.layers
+    scene.qtbot.waitUntil(lambda: overlay.layer is not None)
+    scale = layers["cells"].scale
+    scene.viewer.add_image(levels(1, 2), multiscale=True, scale=scale, name="later")
+    scene.controller.choose_image(layers["later"])
+    choose_level(scene, 1)
+    scene.press("use_points")
+    scene.qtbot.waitUntil(lambda: layers.index(overlay.layer) > layers.index("later"))
+
+
 def test_each_level_keeps_its_objects(scene):
     scene.click(in_world(LEFT))
     full = scene.workspace

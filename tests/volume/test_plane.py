@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from napari_sam_adapter.errors import PlaneError, SamAdapterError
-from napari_sam_adapter.volume.plane import Plane, planes_of, spread_planes
+from napari_sam_adapter.volume.plane import (
+    Plane,
+    planes_across,
+    planes_of,
+    spread_planes,
+)
 
 SHAPE = (2, 3, 4, 5, 6)
 CUTS = [
@@ -88,3 +93,19 @@ def test_spread_planes_include_both_ends():
     assert planes[-1].position == (2, 3)
     assert len(planes) == 4
     assert spread_planes((8, 8), 4) == [Plane((0, 1))]
+
+
+@pytest.mark.parametrize(
+    "shape", [(9,), (4, 9), (8, 2, 9), (2, 9), (2, 2), ()], ids=str
+)
+def test_planes_across_are_spread_along_the_stack(shape):
+    planes = planes_across((*shape, 8, 8), 5)
+    positions = [plane.position for plane in planes]
+    assert len(set(positions)) == len(planes) == min(5, int(np.prod(shape)))
+    if 9 in shape:
+        assert [position[-1] for position in positions] == [0, 2, 4, 6, 8]
+
+
+def test_planes_across_a_stack_are_those_evenly_spread():
+    for length in range(1, 40):
+        assert planes_across((length, 8, 8), 5) == spread_planes((length, 8, 8), 5)

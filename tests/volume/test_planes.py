@@ -114,6 +114,12 @@ def test_8_bit_colours_are_used_as_they_are():
     assert volume.intensity.rule == "as_is"
 
 
+def test_the_window_of_a_movie_is_not_that_of_the_ends_of_its_stacks():
+    image = np.zeros((4, 9, 16, 16), np.uint16)
+    image[:, 2:7, 4:12, 4:12] = 1000
+    assert Volume(image, "tzyx").intensity.high == 1000
+
+
 def test_given_window_is_used():
     window = IntensityMapping("contrast_limits", 10, 20)
     array = np.array([[10, 20], [15, 99]])

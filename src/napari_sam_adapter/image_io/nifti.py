@@ -17,6 +17,13 @@ FILE_AXES = "xyztc"
 """Axes of a NIfTI file in their order; the fifth holds vectors."""
 SPACE_UNITS, TIME_UNITS = ("mm", "um", "m"), ("s", "ms")
 UNIT_CODES = {"mm": "mm", "um": "micron", "m": "meter", "s": "sec", "ms": "msec"}
+IN_KNOWN_UNITS = {
+    "nm": (1e-3, "um"),
+    "cm": (10.0, "mm"),
+    "min": (60.0, "s"),
+    "h": (3600.0, "s"),
+}
+"""How units are written that the format does not know."""
 INSTALL = 'pip install "napari-sam-adapter[medical]"'
 
 
@@ -80,17 +87,24 @@ def write_nifti(path: Path, image: OpenedImage) -> None:
     data = np.asarray(image.data).T  # x, y, z, t
     if "t" in axes and "z" not in axes:
         data = data[:, :, np.newaxis]
-    sizes = dict(zip(image.axes, image.scale, strict=True))
+    sizes, units = _known_sizes(image)
     affine = image.affine
     if affine is None:
         affine = np.diag([*(sizes.get(letter, 1.0) for letter in "xyz"), 1.0])
     volume = nibabel.Nifti1Image(data, affine)
     volume.header.set_zooms([sizes.get(a, 1.0) for a in "xyzt"[: data.ndim]])
-    units = dict(zip(image.axes, image.units, strict=True))
     volume.header.set_xyzt_units(
         UNIT_CODES.get(units["x"]), UNIT_CODES.get(units.get("t", NO_UNIT))
     )
     nibabel.save(volume, path)
+
+
+def _known_sizes(image: OpenedImage) -> tuple[dict[str, float], dict[str, str]]:
+    sizes, units = {}, {}
+    for letter, size, unit in zip(image.axes, image.scale, image.units, strict=True):
+        factor, known = IN_KNOWN_UNITS.get(unit, (1.0, unit))
+        sizes[letter], units[letter] = size * factor, known
+    return sizes, units
 
 
 def _nibabel(error: type[ImageError | OutputError]) -> Any:

@@ -168,10 +168,12 @@ def _scales(entry: dict[str, Any], ndim: int) -> Any:
 
 def _metadata(image: OpenedImage, levels: int) -> dict[str, Any]:
     # Specification: https://ngff.openmicroscopy.org/0.4/
-    kinds = {"t": "time", "c": "channel"}
+    kinds = {"t": "time", "c": "channel", **dict.fromkeys("zyx", "space")}
     axes = []
     for letter, unit in zip(image.axes, image.units, strict=True):
-        axis = {"name": letter, "type": kinds.get(letter, "space")}
+        axis = {"name": letter}
+        if letter in kinds:
+            axis["type"] = kinds[letter]
         if unit in UNIT_WORDS:
             axis["unit"] = UNIT_WORDS[unit]
         axes.append(axis)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from os import PathLike
 
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What spreadsheets carry out instead of showing it."""
+
+
 def save_csv(
     path: str | PathLike[str],
     columns: Sequence[str],
@@ -20,6 +24,8 @@ def save_csv(
     overwrite: bool = False,
 ) -> None:
     """Save a table whole or not at all.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe before it.
 
     Parameters
     ----------
@@ -43,4 +49,9 @@ def save_csv(
     ):
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([_as_text(value) for value in row] for row in rows)
+
+
+def _as_text(value: object) -> object:
+    is_formula = isinstance(value, str) and value.startswith(FORMULA_STARTS)
+    return f"'{value}" if is_formula else value

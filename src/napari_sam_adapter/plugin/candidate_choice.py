@@ -113,7 +113,7 @@ class CandidateChoice(Feature):
             self._show_nothing()
             return
         if self._controller.state.tool is not Tool.NONE:
-            self.overlay.prepare(workspace.frame)  # ahead of the first click
+            self.overlay.prepare(workspace.level)  # ahead of the first click
         object_id, session = workspace.object_id, workspace.session
         shown = workspace, object_id, plane, session.revision(object_id, plane)
         if shown == self._shown:
@@ -138,7 +138,7 @@ class CandidateChoice(Feature):
         )
         state.chosen = session.chosen_candidate(workspace.object_id, plane)
         outlines = outlined(candidates, state.chosen, is_trusted)
-        self.overlay.show(workspace.frame, plane, outlines)
+        self.overlay.show(workspace.level, plane, outlines)
 
     def _show_first_look(self, workspace: Workspace, look: FirstLook) -> None:
         """Show what one window shows of the object, until the answer comes."""
@@ -151,7 +151,7 @@ class CandidateChoice(Feature):
             self._timer.stop()
             self._look()
         best = session.preferred(look.prediction)
-        self.overlay.show(workspace.frame, plane, [best.mask], best.box, is_filled=True)
+        self.overlay.show(workspace.level, plane, [best.mask], best.box, is_filled=True)
         self._shown = None
 
     def _show_nothing(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_sam_adapter.image_io import export_labels, open_image
 from napari_sam_adapter.image_io.exporting import check_export_path
+from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.image_io.tables import save_csv
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
@@ -126,11 +128,11 @@ class Exports(Feature):
         path, kind = QFileDialog.getSaveFileName(
             self._parent,
             "Export objects",
-            f"{workspace.frame.name}-objects",
+            f"{_as_file_name(workspace.frame.name)}-objects",
             ";;".join(FILTERS),
         )
         if path:
-            has_suffix = bool(Path(path).suffix)
+            has_suffix = Path(path).suffix[1:].isalpha()  # not "1.5-objects"
             self.save(Path(path if has_suffix else path + FILTERS.get(kind, ".tif")))
 
     @reporting
@@ -206,6 +208,10 @@ class Exports(Feature):
         self._controller.state.message = Message(text)
 
 
+def _as_file_name(name: str) -> str:
+    return re.sub(r'[\\/:*?"<>|\s]+', " ", name).strip()
+
+
 def _task(workspace: Workspace, path: Path) -> ExportTask:
     session = workspace.session
     workspace.layers.drop_outline()  # napari does not tell if it is given up
@@ -224,7 +230,7 @@ def _measuring(workspace: Workspace) -> Measuring:
     axes = axes_of(frame)
     return Measuring(
         session.labels,
-        workspace.level.data,
+        LazyArray(workspace.level.data, frame.name),
         axes,
         spacing_now(frame),
         unit_of(axes, units_of(frame)),

@@ -136,10 +136,11 @@ class HoverPreview:
         self._wanted: Wish | None = None
         self._computed: Wish | None = None
         self._prefetched: Any = None
+        self._was_shown = False
         self._tool_timer = QTimer()
         self._tool_timer.setSingleShot(True)
         self._tool_timer.setInterval(0)
-        self._tool_timer.timeout.connect(self._on_updated)
+        self._tool_timer.timeout.connect(self._on_tool_settled)
         controller.add_commands({"switch_preview": self.switch})
         controller.viewer.mouse_move_callbacks.append(self._on_move)
         controller.updated.connect(self._on_updated)
@@ -170,9 +171,16 @@ class HoverPreview:
             self._ask()
 
     def _on_tool(self) -> None:
-        """Clear, unless the tool is back at once, as when a layer is added."""
+        """Hide it; the tool may be back at once, as when a layer is added."""
+        self._was_shown = self._was_shown or self.overlay.is_shown
         self.overlay.hide()
         self._tool_timer.start()
+
+    def _on_tool_settled(self) -> None:
+        was_shown, self._was_shown = self._was_shown, False
+        self._on_updated()
+        if was_shown:
+            self.look_again()
 
     def _on_updated(self) -> None:
         """Clear, unless the newest wish is still one."""
@@ -195,7 +203,7 @@ class HoverPreview:
         plane = workspace.plane_or_none()
         if plane is None or not self._controller.segmenter.is_loaded:
             return
-        self.overlay.prepare(workspace.frame)
+        self.overlay.prepare(workspace.level)
         if workspace.session.predictor is None:
             self._controller.segmenter.prefetch(workspace, plane)
             return
@@ -257,7 +265,7 @@ class HoverPreview:
         best = workspace.session.preferred(prediction)
         plane = wish.request.plane
         self.drawing.emit()
-        self.overlay.show(workspace.frame, plane, [best.mask], best.box, is_filled=True)
+        self.overlay.show(workspace.level, plane, [best.mask], best.box, is_filled=True)
 
     def _on_error(self, error: SamAdapterError) -> None:
         """Say nothing: the same error comes with the click."""

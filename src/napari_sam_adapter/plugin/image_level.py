@@ -31,6 +31,8 @@ class ImageLevel:
 
     Attributes
     ----------
+    image : Image
+        As given.
     number : int
         As given.
     data : array
@@ -55,7 +57,7 @@ class ImageLevel:
         self.data, *self.coarser = levels[number:]
         self.is_rgb = bool(image.rgb)
         self.frame: Layer = image
-        self._image = image
+        self.image = image
         self._factors = np.ones(image.ndim)
         image.events.data.connect(self._on_data)
         if number > 0:
@@ -67,7 +69,7 @@ class ImageLevel:
     @property
     def is_alone(self) -> bool:
         """Whether the image has no other levels."""
-        return not self._image.multiscale
+        return not self.image.multiscale
 
     def reduction(self, axes: tuple[int, int]) -> float:
         """Return how many pixels of the level make one of the level in view.
@@ -84,32 +86,32 @@ class ImageLevel:
         """
         if self.is_alone:
             return 1.0
-        in_view = self._image.downsample_factors[self._image.data_level]
+        in_view = self.image.downsample_factors[self.image.data_level]
         found = [float(in_view[axis] / self._factors[axis]) for axis in axes]
         return max(1.0, *found)
 
     def close(self) -> None:
         """Follow the image no longer, and tell nobody."""
         self.replaced.disconnect()
-        self._image.events.data.disconnect(self._on_data)
+        self.image.events.data.disconnect(self._on_data)
         if self.number > 0:
             for name in TRANSFORMS:
-                getattr(self._image.events, name).disconnect(self._follow)
+                getattr(self.image.events, name).disconnect(self._follow)
 
     def _on_data(self, event: object) -> None:
         self.replaced.emit()
 
     def _build_frame(self) -> Points:
-        shape = np.array(self.data.shape[: self._image.ndim])
+        shape = np.array(self.data.shape[: self.image.ndim])
         return Points(
             np.stack([np.full(len(shape), -0.5), shape - 0.5]),
-            name=f"{self._image.name} {_title(self._factors)}",
+            name=f"{self.image.name} {_title(self._factors)}",
             **self._transform(),
         )
 
     def _transform(self) -> dict[str, Any]:
         """Return how the level lies: its pixels are blocks of pixels of the image."""
-        transform = transform_of(self._image)
+        transform = transform_of(self.image)
         parts = {
             name: transform[name] for name in ("scale", "translate", "rotate", "shear")
         }

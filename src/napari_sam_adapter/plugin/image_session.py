@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.plugin.kept_embeddings import window_store
-from napari_sam_adapter.volume.axes import SPATIAL_LETTERS, spacing_of
+from napari_sam_adapter.plugin.world_units import spacing_now
+from napari_sam_adapter.volume.axes import MOST_SPATIAL_AXES, SPATIAL_LETTERS
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.session import Session
 
@@ -39,8 +41,13 @@ def start_session(
         If the image cannot be segmented.
     """
     frame = level.frame
+    if frame.ndim > MOST_SPATIAL_AXES:
+        raise ImageError(
+            f"Expected an image of 2 to {MOST_SPATIAL_AXES} axes besides colour, got "
+            f"{frame.ndim}. Make a layer of a part of it."
+        )
     letters = SPATIAL_LETTERS[-frame.ndim :]
     axes = letters + ("c" if level.is_rgb else "")
     volume = Volume(level.data, axes, levels=level.coarser)
-    spacing = spacing_of(letters, frame.scale, [str(unit) for unit in frame.units])
-    return Session(volume, labels=labels, spacing=spacing, store=window_store())
+    spacing, store = spacing_now(frame), window_store()
+    return Session(volume, labels=labels, spacing=spacing, store=store)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_sam_adapter.boxed_mask import Box
+    from napari_sam_adapter.plugin.image_level import ImageLevel
     from napari_sam_adapter.volume.plane import Plane
 
     Mask = npt.NDArray[np.bool_]
@@ -65,12 +66,12 @@ class MaskOverlay:
         """Whether there is anything to see on its plane."""
         return self.layer is not None and bool(self.layer.data.any())
 
-    def prepare(self, image: Layer) -> Labels:
+    def prepare(self, level: ImageLevel) -> Labels:
         """Have the layer in the viewer, because napari needs long to make one.
 
         Parameters
         ----------
-        image : Layer
+        level : ImageLevel
             What it will lie over.
 
         Returns
@@ -80,15 +81,15 @@ class MaskOverlay:
         """
         layer = self.layer
         is_here = layer is not None and layer in self._viewer.layers
-        if layer is None or not is_here or layer.ndim != image.ndim:
+        if layer is None or not is_here or layer.ndim != level.frame.ndim:
             self.close()
-            layer = self.layer = self._build(image)
-        self._lift(layer, image)
+            layer = self.layer = self._build(level.frame)
+        self._lift(layer, level.image)
         return layer
 
     def show(
         self,
-        image: Layer,
+        level: ImageLevel,
         plane: Plane,
         masks: Sequence[Mask],
         box: Box | None = None,
@@ -98,7 +99,7 @@ class MaskOverlay:
 
         Parameters
         ----------
-        image : Layer
+        level : ImageLevel
             What they lie over.
         plane : Plane
             Where.
@@ -116,7 +117,7 @@ class MaskOverlay:
             return
         shape = masks[0].shape
         pixels = _drawn([mask[top:bottom, left:right] for mask in masks], is_filled)
-        layer = self._layer_for(image, plane, pixels.shape, shape)
+        layer = self._layer_for(level, plane, pixels.shape, shape)
         height, width = (layer.data.shape[axis] for axis in plane.axes)
         self._start = start = (
             _start_of(top, bottom, height, shape[0], self._start[0]),
@@ -126,7 +127,7 @@ class MaskOverlay:
         row, column = top - start[0], left - start[1]
         canvas[row : row + pixels.shape[0], column : column + pixels.shape[1]] = pixels
         layer.data[...] = np.expand_dims(canvas, plane.other_axes)
-        _move(layer, image, plane, start)
+        _move(layer, level.frame, plane, start)
         layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def hide(self) -> None:
@@ -149,13 +150,13 @@ class MaskOverlay:
 
     def _layer_for(
         self,
-        image: Layer,
+        level: ImageLevel,
         plane: Plane,
         needed: tuple[int, ...],
         most: tuple[int, ...],
     ) -> Labels:
         """Return a layer with room for so many pixels of a plane of some shape."""
-        layer = self.prepare(image)
+        layer = self.prepare(level)
         present = layer.data.shape
         fits = all(
             room <= present[axis] <= limit

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.image_level import ImageLevel
 
 SIGNS = {"um": "\u00b5m", NO_UNIT: "px"}
+UNITS_OF_TIME = "ms", "s", "min", "h"
 POWERS = {2: "²", 3: "³"}
 
 
@@ -33,9 +34,16 @@ def axes_of(image: Layer) -> str:
     Returns
     -------
     str
-        Without an axis of colours.
+        Without an axis of colours. An axis before rows and columns that has a unit of
+        time is time; if there is none, the number of axes decides.
     """
-    return AXES_BY_NDIM[image.ndim]
+    letters = AXES_BY_NDIM[image.ndim]
+    leading = enumerate(units_of(image)[:-2])
+    times = [axis for axis, unit in leading if unit in UNITS_OF_TIME]
+    if len(times) != 1:
+        return letters
+    others = letters.replace("t", "")[1 - image.ndim :]
+    return f"{others[: times[0]]}t{others[times[0] :]}"
 
 
 def units_of(image: Layer) -> tuple[str, ...]:

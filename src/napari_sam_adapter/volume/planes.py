@@ -18,7 +18,7 @@ from napari_sam_adapter.intensity import (
 )
 from napari_sam_adapter.volume.axes import read_layout
 from napari_sam_adapter.volume.levels import coarsest_for, level_of
-from napari_sam_adapter.volume.plane import Plane, spread_planes
+from napari_sam_adapter.volume.plane import Plane, planes_across
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -333,7 +333,7 @@ class Volume:
         """
         if self.is_rgb and self.dtype == np.uint8:
             return IntensityMapping()
-        planes = spread_planes(self.shape, ESTIMATION_PLANES)
+        planes = planes_across(self.shape, ESTIMATION_PLANES)
         return estimate_intensity(self._readable(planes))
 
     def _readable(self, planes: Iterable[Plane]) -> Iterator[npt.NDArray[Any]]:
