@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from npe2 import PluginManifest
-from tests.fakes import DiskPredictor
+from tests.fakes import DiskPredictor, MarkingDiskPredictor
 from tests.plugin import mouse
 
 import napari_sam_adapter
@@ -32,6 +32,10 @@ class GatedPredictor(DiskPredictor):
         self.asked += 1
         assert self.gate.wait(10)
         return super().predict(embedding, prompts, previous)
+
+
+class MarkingPredictor(GatedPredictor, MarkingDiskPredictor):
+    """Marks the disks, and can be made to wait."""
 
 
 def disks(shape=(64, 80), centres=(LEFT_DISK, RIGHT_DISK), radius=8):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.fakes import DiskPredictor, MarkingDiskPredictor
-from tests.plugin.conftest import GatedPredictor, disks
+from tests.fakes import DiskPredictor
+from tests.plugin.conftest import MarkingPredictor, disks
 
 from napari_sam_adapter.volume.journal import replay
 
@@ -64,10 +64,6 @@ def test_the_journal_repeats_it(scene, image, autosaves):
     (path,) = autosaves.glob("*.jsonl")
     again = replay(path, image, DiskPredictor(image_size=2 * SIDE))
     assert np.array_equal(again.labels, scene.labels)
-
-
-class MarkingPredictor(GatedPredictor, MarkingDiskPredictor):
-    """Marks the disks."""
 
 
 def test_a_click_sees_a_small_plane_as_a_whole_also_after_a_closer_search(make_scene):

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from tests.fakes import MarkingDiskPredictor
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, GatedPredictor, disks, stack
+from tests.plugin.conftest import (
+    LEFT_DISK,
+    RIGHT_DISK,
+    MarkingPredictor,
+    disks,
+    stack,
+)
 
 from napari_sam_adapter.plugin.state import ModelChoice, Phase
 from napari_sam_adapter.volume.journal import replay
-
-
-class MarkingPredictor(GatedPredictor, MarkingDiskPredictor):
-    """Marks the disks, and can be made to wait."""
 
 
 @pytest.fixture
@@ -200,3 +202,19 @@ def test_an_image_that_goes_takes_the_search_with_it(scene):
     scene.qtbot.waitUntil(lambda: not scene.is_working())
     assert session.object_ids == []
     assert scene.state.progress.total == 0
+
+
+def test_an_image_that_goes_meanwhile_ends_the_passes(open_scene, autosaves):
+    centres = [
+        (8 * row + 4, 8 * column + 4) for row in range(12) for column in range(10)
+    ]
+    image = disks((96, 80), centres, 2)
+    scene = open_scene(image)
+    session = scene.workspace.session
+    scene.press("find_objects")
+    scene.qtbot.waitUntil(lambda: bool(session.object_ids))
+    scene.viewer.layers.remove("cells")
+    scene.settle()
+    (journal,) = autosaves.rglob("*.jsonl")
+    again = replay(journal, image, MarkingDiskPredictor())
+    assert len(np.unique(again.labels)) == len(centres) + 1

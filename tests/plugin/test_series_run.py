@@ -8,11 +8,18 @@ import pytest
 from napari.settings import get_plugin_settings
 from qtpy.QtWidgets import QApplication, QFileDialog
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
+from tests.plugin.conftest import (
+    LEFT_DISK,
+    RIGHT_DISK,
+    MarkingPredictor,
+    disks,
+    stack,
+)
 
 from napari_sam_adapter.image_io.formats import open_image, save_labels
 from napari_sam_adapter.image_io.series import PROGRESS_NAME
 from napari_sam_adapter.plugin.state import Tool
+from napari_sam_adapter.volume.finding import find_steps, finding, taking_in
 from napari_sam_adapter.volume.object_edits import MergeObjects
 from napari_sam_adapter.volume.piece_search import PieceSearch
 
@@ -331,3 +338,20 @@ def test_the_keys_can_be_changed(scene):
     scene.widget.key_settings.apply()
     mouse.press_key(scene.viewer, "F4", "Shift")
     arrive(scene, 1)
+
+
+@pytest.mark.parametrize("how", ["turned", "closed"])
+def test_found_objects_on_their_way_are_saved(make_scene, folder, monkeypatch, how):
+    scene = make_scene(None, predictor=MarkingPredictor())
+    open_folder(scene, folder, monkeypatch)
+    arrive(scene, 0)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    session = scene.workspace.session
+    *_, found = find_steps(finding(session, scene.workspace.plane_in_view()))
+    session.under_way.begin(taking_in(session, found))
+    if how == "turned":
+        turn(scene, "PageDown", 1)
+    else:
+        scene.viewer.window.remove_dock_widget(scene.widget)
+    assert saved(folder, "a_labels.png")[RIGHT_DISK] == 2

@@ -106,3 +106,11 @@ def test_the_typical_size_is_that_of_the_middle_piece():
     inside[0, 0] = True
     assert typical_size(inside, 10) == pytest.approx(10, abs=0.6)
     assert typical_size(np.zeros((4, 4), bool), 10) == 0
+
+
+@pytest.mark.parametrize("reduction", [0.5, 0.001])
+def test_the_closest_look_shows_more_than_a_pixel(reduction):
+    session = session_on(np.array([[[200, 0], [0, 0]]], np.uint8))
+    number = session.new_object()
+    session.set_prompts(number, PLANE, Prompts([[0, 0]], reduction=reduction))
+    assert session.mask(number, PLANE)[0, 0]

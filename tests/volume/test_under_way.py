@@ -8,9 +8,11 @@ from tests.fakes import MarkingDiskPredictor
 
 from napari_sam_adapter.volume.edits import NewObject
 from napari_sam_adapter.volume.finding import find_steps, finding, taking_in
+from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.session_folder import open_session, save_session
 
 PLANE = Plane((0, 1))
 COUNT = 40
@@ -82,3 +84,28 @@ def test_the_journal_has_all_of_it_when_it_is_closed(begun, tmp_path):
     begun.close()
     again = replay(tmp_path / "journal.jsonl", many_disks(), MarkingDiskPredictor())
     assert labelled(again) == COUNT
+
+
+def test_a_saved_session_has_all_of_it(begun, tmp_path):
+    path = tmp_path / "a.session"
+    save_session(begun, path)
+    assert labelled(open_session(path, many_disks(), MarkingDiskPredictor())) == COUNT
+    assert labelled(replay(path, many_disks(), MarkingDiskPredictor())) == COUNT
+
+
+def test_a_snapshot_has_all_of_it(begun):
+    snapshot = begun.snapshot().copy()
+    begun.undo()
+    assert len(np.unique(snapshot.labels())) - 1 == COUNT
+
+
+def test_a_propagation_follows_all_of_it():
+    session = Session(np.stack([many_disks()] * 2), MarkingDiskPredictor())
+    *_, found = find_steps(finding(session, Plane((1, 2), (0,))))
+    session.under_way.begin(taking_in(session, found))
+    session.under_way.go_on()
+    request = session.propagation(session.object_ids)
+    for result in follow(request):
+        if result is not None:
+            session.commit(result)
+    assert len(np.unique(session.labels[1])) - 1 == COUNT

@@ -227,6 +227,7 @@ def _on_copy_end(task: ExportTask) -> None:
 
 def _measuring(workspace: Workspace) -> Measuring:
     session, frame = workspace.session, workspace.frame
+    session.under_way.finish()
     axes = axes_of(frame)
     return Measuring(
         session.labels,

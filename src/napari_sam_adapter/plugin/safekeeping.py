@@ -218,7 +218,7 @@ class Safekeeping(Feature):
 
     def _replace(self, kept: _Kept, session: Session, autosave: Autosave) -> None:
         self._controller.segmenter.forget(kept.workspace)
-        kept.workspace.session.log.close()
+        kept.workspace.session.close()
         session.log.record_with(autosave)
         kept.autosave, kept.saved_count, kept.saved_as = autosave, -1, None
         kept.workspace.take_session(session)

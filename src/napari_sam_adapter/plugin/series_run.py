@@ -186,6 +186,7 @@ class SeriesRun(Feature):
             self._arrive(series, found)
             return
         self._is_touched = False
+        page.workspace.session.under_way.finish()
         self._submit(
             map(page.entry.save, (page.workspace.session.labels,), (page.image,)),
             partial(self._on_saved, series, found),

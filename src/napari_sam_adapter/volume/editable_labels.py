@@ -322,6 +322,7 @@ class EditableLabels(ReadableLabels):
 
     def snapshot(self) -> LabelsSnapshot:
         """Return the labels as they are now; they are copied later, in any thread."""
+        self.under_way.finish()
         return LabelsSnapshot(self._document)
 
     def close(self) -> None:

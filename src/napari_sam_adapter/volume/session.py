@@ -116,9 +116,8 @@ class Session(EditableLabels):
         self._device = threading.Lock()
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
-            header = header_of(
-                image, labels, overwrite, self.spacing, store is not None
-            )
+            is_rounded = store is not None
+            header = header_of(image, labels, overwrite, self.spacing, is_rounded)
             self.log.record_with(Journal.create(Path(journal), header))
         if predictor is not None:
             self.predictor = predictor
@@ -232,10 +231,8 @@ class Session(EditableLabels):
             If the journal cannot be written; the mask is written nevertheless.
         """
         entry = entry_of(result, self.is_current)
-        if isinstance(result, JointResult):
-            parts, spared_from = result.results, result.spared_from
-        else:
-            parts, spared_from = (result,), None
+        parts = result.results if isinstance(result, JointResult) else (result,)
+        spared_from = result.spared_from if isinstance(result, JointResult) else None
         current = [part for part in parts if self.is_current(part)]
         taken = [take_over(self._document, part, spared_from) for part in current]
         changes = [change for part in taken for change in part]
@@ -309,10 +306,12 @@ class Session(EditableLabels):
         Raises
         ------
         SessionError
-            If there is no such object, no predictor, or no mask to begin with.
+            If an object, its mask, the predictor or a fitting spacing is missing.
         PlaneError
             If the range lies outside the volume.
         """
+        self.under_way.finish()
+        self.spacing = check_spacing(self.spacing, self.volume.ndim)
         several = (object_ids,) if isinstance(object_ids, int) else tuple(object_ids)
         if not several:
             raise SessionError("Expected objects to follow, got none. Name them.")

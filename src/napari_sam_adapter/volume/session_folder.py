@@ -88,6 +88,7 @@ class SavableSession:
         SessionError
             If it has no journal.
         """
+        session.under_way.finish()
         return cls(session.log.recorded, session.state, session.labels)
 
     def write(self, folder: Path) -> None:

@@ -30,6 +30,8 @@ FIRST = 2
 """Magnification of the pixels where nothing tells the size of the object."""
 CLOSEST = 4
 """Largest magnification."""
+SMALLEST = 2
+"""Least side of a window in pixels: windows lie half a side apart."""
 SLACK = 0.05
 """How much lower the score of a closer look may be."""
 
@@ -224,7 +226,7 @@ def side_of_part(shape: tuple[int, int], part: float) -> int:
     int
         Pixels of the plane.
     """
-    return max(round(min(part, 1.0) * max(shape)), 1)
+    return max(round(min(part, 1.0) * max(shape)), SMALLEST)
 
 
 def first_side(side: int, reduction: float) -> int:
