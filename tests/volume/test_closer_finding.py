@@ -10,6 +10,8 @@ from tests.volume.conftest import ball, paint_balls
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.seeds import typical_size
 from napari_sam_adapter.volume.finding import find_objects
+from napari_sam_adapter.volume.first_look import compute_in_looks
+from napari_sam_adapter.volume.glancing import glance
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.volume.session import Session
@@ -114,3 +116,26 @@ def test_the_closest_look_shows_more_than_a_pixel(reduction):
     number = session.new_object()
     session.set_prompts(number, PLANE, Prompts([[0, 0]], reduction=reduction))
     assert session.mask(number, PLANE)[0, 0]
+
+
+def test_what_needs_the_whole_plane_shares_its_embedding():
+    session = session_on(paint_balls(ball((0, 50, 40), (1, 35, 35), SHAPE)))
+    session.encode_plane(PLANE)
+    number = session.new_object()
+    session.set_prompts(number, PLANE, Prompts([[50, 40]], reduction=0.5))
+    assert session.mask(number, PLANE)[50, 10]
+    assert shapes_encoded(session) == [SHAPE[1:], HALF]
+
+
+def test_a_preview_encodes_no_closer_look(small):
+    session = session_on(small)
+    session.encode_plane(PLANE)
+    prompts = Prompts([[50, 40]], reduction=0.5)
+    found = glance(session.request(1, PLANE, prompts))
+    assert found.mask[50, 40]
+    assert found.window is None
+    assert shapes_encoded(session) == [SHAPE[1:]]
+    session.predictor.encoded.clear()
+    list(compute_in_looks(session.request(1, PLANE, prompts)))
+    assert glance(session.request(1, PLANE, prompts)).window is not None
+    assert shapes_encoded(session) == [HALF]

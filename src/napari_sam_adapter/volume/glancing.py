@@ -6,6 +6,7 @@ On a plane that is not large there is nothing to choose: it is encoded as a whol
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import ImageError
@@ -91,15 +92,18 @@ def glance(request: MaskRequest) -> MaskPrediction:
         If the plane cannot be read or segmented.
     """
     predictor, plane = request.predictor, request.plane
-    if not is_in_parts(predictor, plane):
-        return predictor.predict(plane, request.prompts, request.previous)
     shape = plane.shape(predictor.volume.shape)
     prompts = request.prompts.without_polygons(shape)
+    side = predictor.predictor.image_size
+    if not is_in_parts(predictor, plane):
+        closer = WindowSearch(prompts, shape, side).window
+        if not predictor.is_embedded(plane, closer):
+            prompts = replace(request.prompts, reduction=1.0)
+        return predictor.predict(plane, prompts, request.previous)
     start, end = extent_of(prompts, shape)
     row, column = (start + end) / 2
     focus = Focus(float(row), float(column), prompts.reduction)
     first = _window_here(predictor, plane, focus)
-    side = predictor.predictor.image_size
     search = WindowSearch(prompts, shape, side, first)
     for _ in predictor.looks(search, plane, prompts, request.previous):
         is_here = predictor.is_embedded(plane, search.window)

@@ -16,6 +16,7 @@ from napari_sam_adapter.predictions import (
 from napari_sam_adapter.volume.embedding_store import embedding_key
 from napari_sam_adapter.volume.window_search import (
     WindowSearch,
+    as_part,
     first_side,
     look_together,
     looks_through_windows,
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.predictions import MaskPrediction, Predictor
     from napari_sam_adapter.prompts import Prompts
-    from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
+    from napari_sam_adapter.volume.embedding_cache import EmbeddingCache, Key
     from napari_sam_adapter.volume.embedding_store import Arrays, EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.windows import Window
 
     Near = Focus | tuple[float, float]
+    Pixels = npt.NDArray[np.uint8]
     Kept = tuple[str, Arrays | None]
 
 
@@ -95,7 +97,7 @@ class PlanePredictor:
         ImageError
             If the plane cannot be read or segmented.
         """
-        key = plane, self.number, window
+        key = self._key(plane, window)
         if (embedding := self.cache.get(key)) is not None:
             return embedding
         image = self._pixels(plane, image, window)
@@ -144,7 +146,11 @@ class PlanePredictor:
 
     def is_embedded(self, plane: Plane, window: Window | None) -> bool:
         """Return whether a plane, or a part of it, is in the cache."""
-        return (plane, self.number, window) in self.cache
+        return self._key(plane, window) in self.cache
+
+    def _key(self, plane: Plane, window: Window | None) -> Key:
+        shape, side = plane.shape(self.volume.shape), self.predictor.image_size
+        return plane, self.number, as_part(window, shape, side)
 
     def _first_window(self, plane: Plane, near: Near | None) -> Window | None:
         shape, side = plane.shape(self.volume.shape), self.predictor.image_size
@@ -155,11 +161,8 @@ class PlanePredictor:
         return window_at((focus.row, focus.column), shape, look)
 
     def _pixels(
-        self,
-        plane: Plane,
-        image: npt.NDArray[np.uint8] | None,
-        window: Window | None,
-    ) -> npt.NDArray[np.uint8]:
+        self, plane: Plane, image: Pixels | None, window: Window | None
+    ) -> Pixels:
         if image is None:
             side = self.predictor.image_size
             reduces = isinstance(self.predictor, ReducingPredictor)
@@ -178,9 +181,7 @@ class PlanePredictor:
         key = embedding_key(image, self.predictor.description)
         return key, self.store.load(key)
 
-    def _made(
-        self, image: npt.NDArray[np.uint8], shape: tuple[int, int], kept: Kept
-    ) -> Any:
+    def _made(self, image: Pixels, shape: tuple[int, int], kept: Kept) -> Any:
         """Embed a plane; if there is a store, as it will come back from there."""
         predictor, (key, arrays) = self.predictor, kept
         if self.store is None or not isinstance(predictor, PackingPredictor):
@@ -215,8 +216,7 @@ class PlanePredictor:
         ImageError
             If the plane cannot be read or segmented.
         """
-        shape = plane.shape(self.volume.shape)
-        side = self.predictor.image_size
+        shape, side = plane.shape(self.volume.shape), self.predictor.image_size
         if not looks_through_windows([prompts], shape, side):
             return self._predict(plane, prompts, previous)
         prompts = prompts.without_polygons(shape)

@@ -211,6 +211,25 @@ def looks_through_windows(
     return is_large(shape, side) or any(p.reduction < 1 for p in prompts_list)
 
 
+def as_part(window: Window | None, shape: tuple[int, int], side: int) -> Window | None:
+    """Return None for a window that shows all of a plane that is not large.
+
+    Parameters
+    ----------
+    window : Window or None
+        Of the plane.
+    shape, side
+        As of `WindowSearch`.
+
+    Returns
+    -------
+    Window or None
+        Both are embedded alike, and only once.
+    """
+    is_all = window is not None and window.shape == shape
+    return None if is_all and not is_large(shape, side) else window
+
+
 def side_of_part(shape: tuple[int, int], part: float) -> int:
     """Return the side of the windows that show a part of a plane that is not large.
 
