@@ -22,11 +22,13 @@ from napari_sam_adapter.seeds import (
     typical_size,
     typical_width,
 )
+from napari_sam_adapter.volume.candidates import preferred_number, taken
+from napari_sam_adapter.volume.marked_choice import best_marked
 from napari_sam_adapter.volume.window_search import side_of_part
 from napari_sam_adapter.volume.windows import all_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -68,14 +70,15 @@ class FindRequest:
         Reads, embeds and segments planes; safe in any thread.
     free : (H, W) bool array
         Where no object is yet.
-    preferred : callable
-        Says which of its candidates to take of a prediction, see `Session.preferred`.
+    preference : int or None
+        Place by size of the candidate that the user chose last, which all follow;
+        None leaves it to the search.
     """
 
     plane: Plane
     predictor: PlanePredictor
     free: npt.NDArray[np.bool_]
-    preferred: Callable[[MaskPrediction], MaskCandidate | MaskPrediction]
+    preference: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,13 @@ class FindPass(NamedTuple):
         What was asked.
     predictions : tuple of MaskPrediction or None
         One for each; None for those that are no new object.
+    numbers : tuple of int
+        Which candidate of each is taken.
     """
 
     prompts: tuple[Prompts, ...]
     predictions: tuple[MaskPrediction | None, ...]
+    numbers: tuple[int, ...]
 
 
 class ObjectSearch:
@@ -187,13 +193,23 @@ class ObjectSearch:
     def _ask_at(self, prompts: list[Prompts]) -> None:
         request = self._request
         predictions = request.predictor.predict_many(request.plane, prompts)
-        kept = tuple(p if self._take(p) else None for p in predictions)
+        numbers = tuple(self._choice(prediction) for prediction in predictions)
+        kept = tuple(
+            prediction if self._take(taken(prediction, number)) else None
+            for prediction, number in zip(predictions, numbers, strict=True)
+        )
         if any(kept):
-            self.passes.append(FindPass(tuple(prompts), kept))
+            self.passes.append(FindPass(tuple(prompts), kept, numbers))
 
-    def _take(self, prediction: MaskPrediction) -> bool:
+    def _choice(self, prediction: MaskPrediction) -> int:
+        """Return which of its candidates to take: the user's choice goes first."""
+        candidates, preference = prediction.candidates, self._request.preference
+        if preference is None and self._probability is not None:
+            return best_marked(candidates, self._probability)
+        return preferred_number([one.mask for one in candidates], preference)
+
+    def _take(self, chosen: MaskCandidate | MaskPrediction) -> bool:
         """Return whether this is a new object; if so, take its pixels."""
-        chosen = self._request.preferred(prediction)
         place = _place(chosen, self._free.shape)
         mask = chosen.mask[place]
         area = np.count_nonzero(mask)

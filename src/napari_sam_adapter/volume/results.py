@@ -138,6 +138,9 @@ class PlaneResult:
         Whether the score may be shown: a network gave it that was trained to.
     box : (row_start, column_start, row_stop, column_stop) or None
         As of `MaskPrediction`.
+    number : int or None
+        Which candidate of the prediction to take; None for the one that is preferred
+        when it is committed.
     """
 
     object_id: int
@@ -154,9 +157,15 @@ class PlaneResult:
     cues: Cues | None = None
     score_is_trusted: bool = True
     box: Box | None = None
+    number: int | None = None
 
     @classmethod
-    def of(cls, prediction: MaskPrediction, request: MaskRequest) -> PlaneResult:
+    def of(
+        cls,
+        prediction: MaskPrediction,
+        request: MaskRequest,
+        number: int | None = None,
+    ) -> PlaneResult:
         """Return the answer to a request.
 
         Parameters
@@ -165,6 +174,8 @@ class PlaneResult:
             What the predictor said.
         request : MaskRequest
             What it was asked.
+        number : int or None
+            Which candidate to take.
 
         Returns
         -------
@@ -183,6 +194,7 @@ class PlaneResult:
             request.revision,
             score_is_trusted=prediction.score_is_trusted,
             box=prediction.box,
+            number=number,
         )
 
     @property

@@ -32,13 +32,17 @@ def can_share(request: MaskRequest, other: MaskRequest) -> bool:
     )
 
 
-def compute_together(requests: Sequence[MaskRequest]) -> JointResult:
+def compute_together(
+    requests: Sequence[MaskRequest], numbers: Sequence[int | None] = ()
+) -> JointResult:
     """Compute the masks of several objects in one pass; for any thread.
 
     Parameters
     ----------
     requests : sequence of MaskRequest
         Not empty; any two of them `can_share`.
+    numbers : sequence of (int or None)
+        Of each, as of `PlaneResult`; empty where all are None.
 
     Returns
     -------
@@ -54,6 +58,7 @@ def compute_together(requests: Sequence[MaskRequest]) -> JointResult:
     predictions = first.predictor.predict_many(
         first.plane, [request.prompts for request in requests]
     )
-    pairs = zip(predictions, requests, strict=True)
-    results = tuple(PlaneResult.of(*pair) for pair in pairs)
+    numbers = numbers or [None] * len(requests)
+    parts = zip(predictions, requests, numbers, strict=True)
+    results = tuple(PlaneResult.of(*part) for part in parts)
     return JointResult(tuple(requests), results)
