@@ -19,7 +19,7 @@ from napari_sam_adapter.volume.journal_entries import (
     edit_from_json,
     edit_to_json,
 )
-from napari_sam_adapter.volume.marked_choice import best_marked
+from napari_sam_adapter.volume.marked_choice import Marks
 from napari_sam_adapter.volume.session import Session
 
 TOO_WIDE, RIGHT_ONE, CORE = range(3)
@@ -124,8 +124,22 @@ def test_of_a_mask_at_the_border_only_what_is_there_counts():
     masks[0, :12, :12] = True
     masks[1, :6, :6] = True
     candidates = [MaskCandidate(mask, 0.8, np.zeros((0, 0))) for mask in masks]
-    assert best_marked(candidates, marked) == 1
+    corner = np.zeros(2)
+    assert Marks(marked, 0.5).best(candidates, corner) == 1
+    assert Marks(marked, 0.5).best([], corner) == 0
     everywhere = np.ones((20, 20), np.float32)
     whole = MaskCandidate(everywhere > 0, 0.9, np.zeros((0, 0)))
-    assert best_marked([candidates[2], whole], everywhere) == 1
-    assert best_marked([], marked) == 0
+    assert Marks(everywhere, 0.5).best([candidates[2], whole], corner) == 1
+
+
+def test_of_two_masks_inside_the_marks_the_one_that_fills_a_piece_is_taken():
+    marked = np.zeros((20, 20), np.float32)
+    marked[2:10, 2:10] = marked[2:10, 12:18] = 1
+    masks = np.zeros((2, 20, 20), bool)
+    masks[0, 2:10, 2:5] = masks[1, 2:10, 2:10] = True
+    scores = 0.8, 0.75
+    candidates = [
+        MaskCandidate(mask, score, np.zeros((0, 0)))
+        for mask, score in zip(masks, scores, strict=True)
+    ]
+    assert Marks(marked, 0.5).best(candidates, np.array([5.0, 3.0])) == 1

@@ -23,7 +23,7 @@ from napari_sam_adapter.seeds import (
     typical_width,
 )
 from napari_sam_adapter.volume.candidates import preferred_number, taken
-from napari_sam_adapter.volume.marked_choice import best_marked
+from napari_sam_adapter.volume.marked_choice import Marks
 from napari_sam_adapter.volume.window_search import side_of_part
 from napari_sam_adapter.volume.windows import all_windows
 
@@ -121,6 +121,7 @@ class ObjectSearch:
         self._request = request
         self._free = request.free.copy()
         self._probability: npt.NDArray[np.float32] | None = None
+        self._marks: Marks | None = None
         self._reduction = 1.0
 
     def look_around(self) -> Iterator[FindProgress]:
@@ -164,6 +165,7 @@ class ObjectSearch:
         if len(problems) == len(windows):
             raise problems[0]
         self._probability = probability
+        self._marks = Marks(probability, MIN_PROBABILITY)
 
     def _marked(
         self, predictor: ForegroundPredictor, window: Window | None
@@ -193,7 +195,7 @@ class ObjectSearch:
     def _ask_at(self, prompts: list[Prompts]) -> None:
         request = self._request
         predictions = request.predictor.predict_many(request.plane, prompts)
-        numbers = tuple(self._choice(prediction) for prediction in predictions)
+        numbers = tuple(map(self._choice, predictions, prompts))
         kept = tuple(
             prediction if self._take(taken(prediction, number)) else None
             for prediction, number in zip(predictions, numbers, strict=True)
@@ -201,11 +203,11 @@ class ObjectSearch:
         if any(kept):
             self.passes.append(FindPass(tuple(prompts), kept, numbers))
 
-    def _choice(self, prediction: MaskPrediction) -> int:
+    def _choice(self, prediction: MaskPrediction, prompts: Prompts) -> int:
         """Return which of its candidates to take: the user's choice goes first."""
         candidates, preference = prediction.candidates, self._request.preference
-        if preference is None and self._probability is not None:
-            return best_marked(candidates, self._probability)
+        if preference is None and self._marks is not None:
+            return self._marks.best(candidates, prompts.points[0])
         return preferred_number([one.mask for one in candidates], preference)
 
     def _take(self, chosen: MaskCandidate | MaskPrediction) -> bool:
