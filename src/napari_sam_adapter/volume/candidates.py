@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+    from napari_sam_adapter.predictions import MaskCandidate
 
     Mask = npt.NDArray[np.bool_]
 
@@ -64,24 +64,6 @@ def preferred_number(masks: Sequence[Mask], rank: int | None) -> int:
         return 0
     number = _by_size(masks)[min(rank, len(masks) - 1)]
     return number if masks[number].any() else 0
-
-
-def taken(prediction: MaskPrediction, number: int) -> MaskCandidate | MaskPrediction:
-    """Return the mask of a prediction that is in use.
-
-    Parameters
-    ----------
-    prediction : MaskPrediction
-        The answer to a prompt.
-    number : int
-        Which candidate; the prediction's own mask is the first.
-
-    Returns
-    -------
-    MaskCandidate or MaskPrediction
-        That one.
-    """
-    return prediction.candidates[number] if number else prediction
 
 
 def outlined(

@@ -86,7 +86,6 @@ def entry_of(
             tuple(request.prompts for request in result.requests),
             tuple(r.object_id if is_current(r) else 0 for r in result.results),
             result.spared_from,
-            tuple(r.number for r in result.results),
         )
     if result.propagation:
         return Propagated(result.propagation, result.object_id, result.plane)
@@ -97,10 +96,8 @@ def _commit_answer(draft: Draft, result: PlaneResult, spared_from: int | None) -
     object_id, plane, prediction = result.object_id, result.plane, result.prediction
     assert prediction is not None  # only propagations come without
     record = draft.document.record(object_id, plane)
-    number = result.number
-    if number is None:
-        masks = [candidate.mask for candidate in prediction.candidates]
-        number = preferred_number(masks, draft.document.preference)
+    masks = [candidate.mask for candidate in prediction.candidates]
+    number = preferred_number(masks, draft.document.preference)
     mask, box, confidence = result.mask, result.box, result.confidence
     if number:
         taken = prediction.candidates[number]

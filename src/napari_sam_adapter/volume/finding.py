@@ -14,7 +14,6 @@ import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.candidates import taken
 from napari_sam_adapter.volume.edits import NewObject, SetPrompts
 from napari_sam_adapter.volume.object_search import (
     FindPass,
@@ -110,7 +109,7 @@ def finding(session: Session, plane: Plane) -> FindRequest:
     session.volume.check(plane)
     free = np.asarray(plane.view(session.labels)) == 0
     predictor = _predictor_of(session, plane)
-    return FindRequest(plane, predictor, free, session.preference)
+    return FindRequest(plane, predictor, free, session.preferred)
 
 
 def find_steps(request: FindRequest) -> Iterator[FindProgress | FoundObjects]:
@@ -213,11 +212,11 @@ def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:
     passes = []
     for part in found.passes:
         kept = tuple(
-            p if p is not None and is_new(taken(p, number), free) else None
-            for p, number in zip(part.predictions, part.numbers, strict=True)
+            p if p is not None and is_new(session.preferred(p), free) else None
+            for p in part.predictions
         )
         if any(kept):
-            passes.append(part._replace(predictions=kept))
+            passes.append(FindPass(part.prompts, kept))
     return passes
 
 
@@ -240,13 +239,13 @@ def _joint_result(
 ) -> JointResult:
     """Return a pass as if the user had clicked; what is not kept belongs to nobody."""
     requests, results = [], []
-    for prompts, prediction, number in zip(*part, strict=True):
+    for prompts, prediction in zip(*part, strict=True):
         if prediction is None:
             request = session.request(NOBODY, plane, instead=prompts)
             results.append(_nothing_for(request))
         else:
             request = session.request(first, plane)
-            results.append(PlaneResult.of(prediction, request, number))
+            results.append(PlaneResult.of(prediction, request))
             first += 1
         requests.append(request)
     return JointResult(tuple(requests), tuple(results))

@@ -228,7 +228,7 @@ class _Replayer:
                     session.request(i, entry.plane, None if i else prompts)
                     for i, prompts in asked
                 ]
-                result = compute_together(requests, entry.numbers)
+                result = compute_together(requests)
                 session.commit(replace(result, spared_from=entry.spared_from))
             case StartPropagation():
                 self._start(entry)

@@ -59,15 +59,12 @@ class PredictTogether:
         The object of each; 0 where the answer was stale.
     spared_from : int or None
         As of `JointResult`.
-    numbers : tuple of (int or None)
-        Of each, as of `PlaneResult`; empty in older journals, where all are None.
     """
 
     plane: Plane
     asked: tuple[Prompts, ...]
     object_ids: tuple[int, ...]
     spared_from: int | None = None
-    numbers: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -319,7 +316,6 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "edits": lambda values: tuple(map(edit_from_json, values)),
     "entries": lambda values: tuple(map(edit_from_json, values)),
     "mask": _array,
-    "numbers": tuple,
     "object_ids": tuple,
     "path": _array,
     "pixels": _array,

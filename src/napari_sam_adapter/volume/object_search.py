@@ -22,13 +22,11 @@ from napari_sam_adapter.seeds import (
     typical_size,
     typical_width,
 )
-from napari_sam_adapter.volume.candidates import preferred_number, taken
-from napari_sam_adapter.volume.marked_choice import Marks
 from napari_sam_adapter.volume.window_search import side_of_part
 from napari_sam_adapter.volume.windows import all_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -70,15 +68,14 @@ class FindRequest:
         Reads, embeds and segments planes; safe in any thread.
     free : (H, W) bool array
         Where no object is yet.
-    preference : int or None
-        Place by size of the candidate that the user chose last, which all follow;
-        None leaves it to the search.
+    preferred : callable
+        Says which of its candidates to take of a prediction, see `Session.preferred`.
     """
 
     plane: Plane
     predictor: PlanePredictor
     free: npt.NDArray[np.bool_]
-    preference: int | None = None
+    preferred: Callable[[MaskPrediction], MaskCandidate | MaskPrediction]
 
 
 @dataclass(frozen=True)
@@ -104,13 +101,10 @@ class FindPass(NamedTuple):
         What was asked.
     predictions : tuple of MaskPrediction or None
         One for each; None for those that are no new object.
-    numbers : tuple of int
-        Which candidate of each is taken.
     """
 
     prompts: tuple[Prompts, ...]
     predictions: tuple[MaskPrediction | None, ...]
-    numbers: tuple[int, ...]
 
 
 class ObjectSearch:
@@ -121,7 +115,6 @@ class ObjectSearch:
         self._request = request
         self._free = request.free.copy()
         self._probability: npt.NDArray[np.float32] | None = None
-        self._marks: Marks | None = None
         self._reduction = 1.0
 
     def look_around(self) -> Iterator[FindProgress]:
@@ -165,7 +158,6 @@ class ObjectSearch:
         if len(problems) == len(windows):
             raise problems[0]
         self._probability = probability
-        self._marks = Marks(probability, MIN_PROBABILITY)
 
     def _marked(
         self, predictor: ForegroundPredictor, window: Window | None
@@ -195,23 +187,13 @@ class ObjectSearch:
     def _ask_at(self, prompts: list[Prompts]) -> None:
         request = self._request
         predictions = request.predictor.predict_many(request.plane, prompts)
-        numbers = tuple(map(self._choice, predictions, prompts))
-        kept = tuple(
-            prediction if self._take(taken(prediction, number)) else None
-            for prediction, number in zip(predictions, numbers, strict=True)
-        )
+        kept = tuple(p if self._take(p) else None for p in predictions)
         if any(kept):
-            self.passes.append(FindPass(tuple(prompts), kept, numbers))
+            self.passes.append(FindPass(tuple(prompts), kept))
 
-    def _choice(self, prediction: MaskPrediction, prompts: Prompts) -> int:
-        """Return which of its candidates to take: the user's choice goes first."""
-        candidates, preference = prediction.candidates, self._request.preference
-        if preference is None and self._marks is not None:
-            return self._marks.best(candidates, prompts.points[0])
-        return preferred_number([one.mask for one in candidates], preference)
-
-    def _take(self, chosen: MaskCandidate | MaskPrediction) -> bool:
+    def _take(self, prediction: MaskPrediction) -> bool:
         """Return whether this is a new object; if so, take its pixels."""
+        chosen = self._request.preferred(prediction)
         place = _place(chosen, self._free.shape)
         mask = chosen.mask[place]
         area = np.count_nonzero(mask)

@@ -138,9 +138,6 @@ class PlaneResult:
         Whether the score may be shown: a network gave it that was trained to.
     box : (row_start, column_start, row_stop, column_stop) or None
         As of `MaskPrediction`.
-    number : int or None
-        Which candidate of the prediction to take; None for the one that is preferred
-        when it is committed.
     """
 
     object_id: int
@@ -157,15 +154,9 @@ class PlaneResult:
     cues: Cues | None = None
     score_is_trusted: bool = True
     box: Box | None = None
-    number: int | None = None
 
     @classmethod
-    def of(
-        cls,
-        prediction: MaskPrediction,
-        request: MaskRequest,
-        number: int | None = None,
-    ) -> PlaneResult:
+    def of(cls, prediction: MaskPrediction, request: MaskRequest) -> PlaneResult:
         """Return the answer to a request.
 
         Parameters
@@ -174,8 +165,6 @@ class PlaneResult:
             What the predictor said.
         request : MaskRequest
             What it was asked.
-        number : int or None
-            Which candidate to take.
 
         Returns
         -------
@@ -194,7 +183,6 @@ class PlaneResult:
             request.revision,
             score_is_trusted=prediction.score_is_trusted,
             box=prediction.box,
-            number=number,
         )
 
     @property

@@ -32,17 +32,13 @@ def can_share(request: MaskRequest, other: MaskRequest) -> bool:
     )
 
 
-def compute_together(
-    requests: Sequence[MaskRequest], numbers: Sequence[int | None] = ()
-) -> JointResult:
+def compute_together(requests: Sequence[MaskRequest]) -> JointResult:
     """Compute the masks of several objects in one pass; for any thread.
 
     Parameters
     ----------
     requests : sequence of MaskRequest
         Not empty; any two of them `can_share`.
-    numbers : sequence of (int or None)
-        Of each, as of `PlaneResult`; empty where all are None.
 
     Returns
     -------
@@ -58,7 +54,6 @@ def compute_together(
     predictions = first.predictor.predict_many(
         first.plane, [request.prompts for request in requests]
     )
-    numbers = numbers or [None] * len(requests)
-    parts = zip(predictions, requests, numbers, strict=True)
-    results = tuple(PlaneResult.of(*part) for part in parts)
+    pairs = zip(predictions, requests, strict=True)
+    results = tuple(PlaneResult.of(*pair) for pair in pairs)
     return JointResult(tuple(requests), results)
