@@ -88,6 +88,9 @@ def test_only_a_single_positive_point_is_ambiguous(prompts, is_empty, is_ambiguo
         {"box": (1, 2, 1, 4)},
         {"box": "wide"},
         {"mask": np.ones(3)},
+        {"reduction": 0.0},
+        {"reduction": np.inf},
+        {"reduction": np.nan},
     ],
     ids=[
         "three",
@@ -99,6 +102,9 @@ def test_only_a_single_positive_point_is_ambiguous(prompts, is_empty, is_ambiguo
         "flat",
         "words",
         "line",
+        "no reduction",
+        "infinite reduction",
+        "reduction of nothing",
     ],
 )
 def test_malformed_prompts_are_refused(keywords):

@@ -74,6 +74,9 @@ class Prompts:
             object.__setattr__(self, "box", _as_box(self.box))
         if self.mask is not None:
             object.__setattr__(self, "mask", _as_mask(self.mask))
+        if not 0 < self.reduction < np.inf:
+            message = "Expected a reduction above 0 and finite, 1 for all, got "
+            raise PromptError(f"{message}{self.reduction}.")
 
     @property
     def is_empty(self) -> bool:

@@ -12,6 +12,7 @@ from napari_sam_adapter import open_dataset
 from napari_sam_adapter.datasets import Reference
 from napari_sam_adapter.datasets.files import stem_of
 from napari_sam_adapter.datasets.planes import planes_of
+from napari_sam_adapter.datasets.plausible import looks_like_an_image
 from napari_sam_adapter.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -260,3 +261,7 @@ def test_touching_cells_are_labels(side: int) -> None:
     rows, columns = np.indices((40, 50)) // side
     cells = 1 + rows * 50 + columns
     assert Reference("cells", cells, cells).labels.max() == cells.max()
+
+
+def test_labels_without_planes_are_no_image():
+    assert not looks_like_an_image(np.zeros((0, 8, 8), np.uint8))

@@ -51,8 +51,8 @@ def looks_like_an_image(labels: ArrayLike) -> bool:
 def _some_planes(labels: ArrayLike) -> Iterator[npt.NDArray[Any]]:
     leading = labels.shape[:-2]
     count = int(np.prod(leading))
-    for number in np.unique(np.linspace(0, count - 1, MOST_PLANES).astype(int)):
-        place = tuple(int(index) for index in np.unravel_index(number, leading))
+    for number in np.unique(np.linspace(0, count - 1, min(count, MOST_PLANES)).round()):
+        place = tuple(int(index) for index in np.unravel_index(int(number), leading))
         yield np.asarray(labels[place])
 
 
