@@ -53,9 +53,9 @@ def to_prediction(
 
     Parameters
     ----------
-    logits : (M, h, w) tensor
-        Of the square.
-    scores : (M,) tensor
+    logits : (M, h, w) float32 tensor
+        Of the square, on the CPU.
+    scores : (M,) float32 tensor
         By which the best are chosen.
     frame : Frame
         How the plane lies in the square.
@@ -76,8 +76,7 @@ def to_prediction(
     if family.least_piece:
         for mask, box in zip(masks, boxes, strict=True):
             drop_specks(mask, box, points, family.least_piece)
-    low = logits[order].float().cpu().numpy()
-    values = scores[order].float().cpu().tolist()
+    low, values = logits[order].numpy(), scores[order].tolist()
     candidates = tuple(
         MaskCandidate(*parts) for parts in zip(masks, values, low, boxes, strict=True)
     )

@@ -158,6 +158,7 @@ def predictions_of(
     frame, trusted = embedding.frame, family.capabilities.score_is_trusted
     if not trusted:
         scores = stability(logits)
+    logits, scores = logits.float().cpu(), scores.float().cpu()  # of all, at once
     found = [
         to_prediction(logits[i], scores[i], frame, family, count, _on_object(prompts))
         for i, prompts in enumerate(group)

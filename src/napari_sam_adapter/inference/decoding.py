@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING
@@ -86,7 +87,7 @@ class Decoding:
         Returns
         -------
         masks : (N, M, 4h, 4w) tensor
-            Logits.
+            Logits; on the CPU where `near` tells a place.
         scores : (N, M) tensor
             Predicted IoU of each mask.
         """
@@ -123,7 +124,7 @@ class Decoding:
         Yields
         ------
         FoundMasks
-            One for each object; may be empty.
+            One for each object, on the CPU; may be empty.
         """
         device = self._positions.device
         on_device = points[0].to(device), points[1].to(device)
@@ -133,9 +134,12 @@ class Decoding:
             yield from decode_above(side, prompts, masks, least)
             return
         found, scores = self._decode_plainly(embedding, on_device, None, None)
-        for logits, values in zip(found[:, masks], scores[:, masks], strict=True):
-            kept = values > least
-            yield FoundMasks(logits[kept], values[kept])
+        scores = scores[:, masks]
+        kept = scores > least
+        chosen = found[:, masks][kept].cpu(), scores[kept].cpu()  # of all, at once
+        counts = kept.sum(dim=1).tolist()
+        of_each = (torch.split(tensor, counts) for tensor in chosen)
+        yield from itertools.starmap(FoundMasks, zip(*of_each, strict=True))
 
     def _decode_in_turn(
         self,
@@ -222,7 +226,7 @@ def _kept_near(masks: Tensor, near: Sequence[TokenBox | None]) -> Tensor:
         return masks
     grid = masks.shape[-2] // PER_TOKEN, masks.shape[-1] // PER_TOKEN
     kept = []
-    for whole_masks, place in zip(masks, near, strict=True):
+    for whole_masks, place in zip(masks.cpu(), near, strict=True):
 
         def cut(box: TokenBox, found: Tensor = whole_masks) -> Tensor:
             return found[:, *box.slices(PER_TOKEN)]

@@ -155,10 +155,13 @@ def _ask_together(
             group[some], unrefined[some], embedding.frame, decoding.device
         )
         prompts = points, boxes, as_mask_prompt(masks, family)
-        found, scores = _decode(network.sam, embedding, prompts, parts[some])
+        grids = (embedding.features, *embedding.skips)
+        grids = tuple(grid.to(decoding.device) for grid in grids)
+        found, scores = _decode(network.sam, grids, prompts, parts[some])
         return found[:, chosen], scores[:, chosen]
 
     logits, scores = network.decode(decode, len(group))
+    logits = logits.cpu()
     is_cut = _reach_edge(logits[:, 0], parts, network.sam.prompt_encoder.grid)
     whole = _placed(logits, parts, network.sam.prompt_encoder.grid)
     answers = predictions_of(group, whole, scores, embedding, family, count)
@@ -167,15 +170,23 @@ def _ask_together(
 
 def _decode(
     sam: Sam,
-    embedding: ImageEmbedding,
+    grids: tuple[Tensor, ...],
     prompts: tuple[tuple[Tensor, Tensor] | None, Tensor | None, Tensor | None],
     parts: Sequence[Part],
 ) -> tuple[Tensor, Tensor]:
-    """Return logits (N, M, 4s, 4s) of the parts and scores (N, M)."""
+    """Ask about parts of the image embedding and of the finer maps after it.
+
+    Returns
+    -------
+    logits : (N, M, 4s, 4s) tensor
+        Of the parts.
+    scores : (N, M) tensor
+        Predicted IoU.
+    """
     encoder, side = sam.prompt_encoder, parts[0].side
     points, boxes, masks = prompts
     corners = encoder.patch * torch.tensor([[p.left, p.top] for p in parts])
-    corners = corners.to(embedding.features)
+    corners = corners.to(grids[0])
     if points is not None:
         points = points[0] - corners[:, None], points[1]
     if boxes is not None:
@@ -191,7 +202,7 @@ def _decode(
     positions = encoder.dense_positions()
     features, positions, *skips = (
         _cut(grid, parts, grid.shape[-1] // encoder.grid)
-        for grid in (embedding.features, positions, *embedding.skips)
+        for grid in (grids[0], positions, *grids[1:])
     )
     found: tuple[Tensor, Tensor] = sam.mask_decoder(
         features, positions, encoded.sparse, encoded.dense, tuple(skips), encoded.maps
@@ -216,7 +227,7 @@ def _reach_edge(logits: Tensor, parts: Sequence[Part], grid: int) -> list[bool]:
     inside = logits > 0
     top, bottom = inside[:, 0].any(1), inside[:, -1].any(1)
     left, right = inside[:, :, 0].any(1), inside[:, :, -1].any(1)
-    corner = torch.tensor([[part.top, part.left] for part in parts]).to(logits.device)
+    corner = torch.tensor([[part.top, part.left] for part in parts])
     low, high = corner > 0, corner + parts[0].side < grid
     cut = (top & low[:, 0]) | (bottom & high[:, 0])
     cut |= (left & low[:, 1]) | (right & high[:, 1])

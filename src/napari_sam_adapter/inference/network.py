@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam_adapter.model.checkpoints import Checkpoint
+
+    Answer = TypeVar("Answer")
 
 
 class Network:
@@ -142,12 +144,7 @@ class Network:
         DeviceError
             If not even one object fits on the CPU.
         """
-
-        def decode_part(part: range) -> tuple[Tensor, Tensor]:
-            return decode(self._decoding, slice(part.start, part.stop))
-
-        self._follow()
-        parts = in_parts(decode_part, range(count), self._fall_back, "objects")
+        parts = self.ask(decode, count)
         if len(parts) == 1:
             return parts[0]
         masks, scores = zip(*parts, strict=True)
@@ -155,6 +152,34 @@ class Network:
             torch.cat([mask.to(self.device) for mask in masks]),
             torch.cat([score.to(self.device) for score in scores]),
         )
+
+    @torch.inference_mode()
+    def ask(self, ask: Callable[[Decoding, slice], Answer], count: int) -> list[Answer]:
+        """Ask about objects in as few parts as memory allows.
+
+        Parameters
+        ----------
+        ask : callable
+            Gives the answer for some of the objects.
+        count : int
+            Number of objects.
+
+        Returns
+        -------
+        list
+            The answer of each part, in order.
+
+        Raises
+        ------
+        DeviceError
+            If not even one object fits on the CPU.
+        """
+
+        def ask_part(part: range) -> Answer:
+            return ask(self._decoding, slice(part.start, part.stop))
+
+        self._follow()
+        return in_parts(ask_part, range(count), self._fall_back, "objects")
 
     def _encode(self, batch: Tensor, valid: tuple[int, int]) -> EncodedImage:
         is_adapted = isinstance(self.encoder, AdaptedImageEncoder)

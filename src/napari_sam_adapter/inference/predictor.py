@@ -300,7 +300,6 @@ class SamPredictor:
         whole = iter(self.predict_many(embedding, rest))
         return [known or next(whole) for known in found]
 
-    @torch.inference_mode()
     def propose(
         self,
         embedding: ImageEmbedding,
@@ -323,9 +322,7 @@ class SamPredictor:
         list of Proposal
             In the order of the points; none of them empty.
         """
-        return propose(
-            self._network.decoding, self._family, embedding, points, min_score
-        )
+        return propose(self._network, self._family, embedding, points, min_score)
 
     @torch.inference_mode()
     def foreground(self, embedding: ImageEmbedding) -> npt.NDArray[np.float32]:

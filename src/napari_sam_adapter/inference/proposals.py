@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.inference.decoding import Decoding
     from napari_sam_adapter.inference.embedding import ImageEmbedding
+    from napari_sam_adapter.inference.network import Network
     from napari_sam_adapter.model.families import Family
 
 
@@ -38,7 +39,7 @@ class Proposal(NamedTuple):
 
 
 def propose(
-    decoding: Decoding,
+    network: Network,
     family: Family,
     embedding: ImageEmbedding,
     points: npt.NDArray[np.float64],
@@ -48,8 +49,8 @@ def propose(
 
     Parameters
     ----------
-    decoding : Decoding
-        Of the network.
+    network : Network
+        Decodes.
     family : Family
         What it was trained for.
     embedding : ImageEmbedding
@@ -64,14 +65,19 @@ def propose(
     list of Proposal
         In the order of the points, the best first for each of them.
     """
-    frame = embedding.frame
-    xy = frame.to_xy(points)[:, None]
-    asked = xy, torch.ones(len(points), 1, dtype=torch.int64)
-    proposals = []
-    for logits, scores in _scored(decoding, family, embedding, asked, min_score):
-        masks = to_boxes(logits, frame, family)
-        proposals += [Proposal(*one) for one in zip(masks, scores, strict=True)]
-    return [proposal for proposal in proposals if proposal.mask.pixels.size]
+
+    def ask(decoding: Decoding, part: slice) -> list[Proposal]:
+        some = points[part]
+        xy = embedding.frame.to_xy(some)[:, None]
+        asked = xy, torch.ones(len(some), 1, dtype=torch.int64)
+        proposals = []
+        for logits, scores in _scored(decoding, family, embedding, asked, min_score):
+            masks = to_boxes(logits, embedding.frame, family)
+            proposals += [Proposal(*one) for one in zip(masks, scores, strict=True)]
+        return [proposal for proposal in proposals if proposal.mask.pixels.size]
+
+    parts = network.ask(ask, len(points))
+    return [proposal for part in parts for proposal in part]
 
 
 def _scored(

@@ -9,10 +9,12 @@ Tancik et al., *Fourier Features Let Networks Learn High Frequency Functions*, 2
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.amp import is_autocast_available
 
 from napari_sam_adapter.model.layers import LayerNorm2d, Window
 from napari_sam_adapter.model.prompt_maps import DrawnPrompts, MapEmbed, draw_maps
@@ -43,7 +45,7 @@ class PositionalEncoding(nn.Module):
     def forward(self, positions_xy: Tensor) -> Tensor:
         """Encode (..., 2) positions in 0..1, x before y, as (..., 2 * features)."""
         matrix = self.positional_encoding_gaussian_matrix.float()
-        with torch.autocast(matrix.device.type, enabled=False):  # half: other places
+        with _in_full(matrix.device.type):
             angles = 2 * math.pi * ((2 * positions_xy.float() - 1) @ matrix)
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
@@ -55,6 +57,13 @@ class PositionalEncoding(nn.Module):
         yy, xx = torch.meshgrid(y, x, indexing="ij")
         encoded: Tensor = self(torch.stack([xx, yy], dim=-1))
         return encoded.permute(2, 0, 1)[None]
+
+
+def _in_full(device: str) -> AbstractContextManager[object]:
+    """Leave half precision, in which positions would be other ones."""
+    if is_autocast_available(device):
+        return torch.autocast(device, enabled=False)
+    return nullcontext()
 
 
 class EncodedPrompts(NamedTuple):

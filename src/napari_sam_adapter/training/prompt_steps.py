@@ -194,7 +194,8 @@ def _several_points(targets: Tensor) -> SimulatedPrompts:
     inside, beside = (int(torch.randint(low, MOST_POINTS, ())) for low in (1, 0))
     points = [sample_points(targets, TARGET_STRIDE) for _ in range(inside)]
     points += [sample_points(grown & ~targets, TARGET_STRIDE) for _ in range(beside)]
-    labels = torch.tensor([1] * inside + [0] * beside, device=targets.device)
+    order = torch.arange(inside + beside, device=targets.device)
+    labels = (order < inside).long()
     return SimulatedPrompts(
         points=torch.stack(points, dim=1), labels=labels.expand(len(targets), -1)
     )
