@@ -37,7 +37,12 @@ class SmallDevice:
 
 
 @pytest.mark.parametrize(
-    "message", ["", "MPS backend out of memory (MPS allocated: 9 GB)"]
+    "message",
+    [
+        "",
+        "MPS backend out of memory (MPS allocated: 9 GB)",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
 )
 @pytest.mark.parametrize(("room", "moves"), [(9, 0), (2, 0), (1, 0), (0, 1)])
 def test_batches_shrink_and_the_cpu_comes_last(

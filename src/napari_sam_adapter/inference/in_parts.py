@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-_PHRASES = "out of memory", "not enough memory", "can't allocate memory"
+_PHRASES = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "alloc_failed",  # of the libraries for products and transforms
+    "unable to find a valid cudnn algorithm",
+)
 _log = logging.getLogger(__name__)
 
 
