@@ -22,9 +22,7 @@ EXACT = ("float32",)
 WORTH_IT = 1.5
 """Half precision is chosen when it encodes this many times faster."""
 _WIDTH, _WINDOW, _FEW = 768, 14, 64
-"""A block of vit_b on windows; tokens of a first, short look."""
-_MANY = 32
-"""Windows that are looked at together on a GPU, which fewer do not keep busy."""
+"""A block of vit_b on one window; tokens of a first, short look."""
 _log = logging.getLogger(__name__)
 
 
@@ -84,8 +82,8 @@ def choose_way(device: str, dtype: str, formats: Sequence[str] = tuple(FORMATS))
         return ways[0]
     times = {way: block_seconds(way) for way in ways}
     chosen = fastest(times)
-    told = ", ".join(f"{1000 * t:.2f} ms on {way}" for way, t in times.items())
-    _log.info("Computing on %s. A window of vit_b took %s.", chosen, told)
+    told = ", ".join(f"{1000 * t:.1f} ms on {way}" for way, t in times.items())
+    _log.info("Computing on %s. A block of vit_b took %s.", chosen, told)
     return chosen
 
 
@@ -161,7 +159,7 @@ def checked_device(device: str) -> str:
 
 @cache
 def block_seconds(way: Way) -> float:
-    """Measure once how long a transformer block takes for a window.
+    """Measure once how long a transformer block takes.
 
     Parameters
     ----------
@@ -190,9 +188,8 @@ def _measure(way: Way) -> float:
         if _seconds(product, way) >= _seconds(product, Way(way.device, EXACT[0])):
             return math.inf
     block = Block(_WIDTH, _WIDTH // 64, 4 * _WIDTH, _WINDOW, _WINDOW)
-    count = 1 if torch.device(way.device).type == "cpu" else _MANY
-    windows = torch.zeros(count, _WINDOW, _WINDOW, _WIDTH, device=way.device)
-    return _seconds(partial(block.to(way.device).eval(), windows), way) / count
+    window = torch.zeros(1, _WINDOW, _WINDOW, _WIDTH, device=way.device)
+    return _seconds(partial(block.to(way.device).eval(), window), way)
 
 
 def _seconds(compute: Callable[[], torch.Tensor], way: Way) -> float:
