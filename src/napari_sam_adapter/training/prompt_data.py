@@ -178,9 +178,9 @@ def halve(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     (S / 2, S / 2) bool array
         True where at least half of the block is.
     """
-    side = mask.shape[0] // 2
-    blocks = mask.reshape(side, 2, side, 2).sum(axis=(1, 3))
-    majority: npt.NDArray[np.bool_] = blocks >= 2
+    counts = np.ascontiguousarray(mask).view(np.uint8)
+    pairs = counts[::2] + counts[1::2]
+    majority: npt.NDArray[np.bool_] = pairs[:, ::2] + pairs[:, 1::2] >= 2
     return majority
 
 
