@@ -43,7 +43,8 @@ class PositionalEncoding(nn.Module):
     def forward(self, positions_xy: Tensor) -> Tensor:
         """Encode (..., 2) positions in 0..1, x before y, as (..., 2 * features)."""
         matrix = self.positional_encoding_gaussian_matrix.float()
-        angles = 2 * math.pi * ((2 * positions_xy.float() - 1) @ matrix)
+        with torch.autocast(matrix.device.type, enabled=False):  # half: other places
+            angles = 2 * math.pi * ((2 * positions_xy.float() - 1) @ matrix)
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
     def grid(self, h: int, w: int) -> Tensor:

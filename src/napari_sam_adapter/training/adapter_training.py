@@ -154,7 +154,8 @@ class _Run:
         size, done = self._examples.batch, self._step * self._examples.batch
         rest = Subset(self._examples, range(done, len(self._examples)))
         workers = self._config.workers
-        yield from DataLoader(rest, size, num_workers=workers)
+        is_pinned = self._processes.device.type == "cuda"
+        yield from DataLoader(rest, size, num_workers=workers, pin_memory=is_pinned)
 
     def _take_step(self, batch: AdapterExample) -> Iterator[TrainingProgress]:
         parts = self._stepper.take(batch, self._step)
@@ -264,8 +265,7 @@ class _Run:
         save_state(self._config.state_path, content, self._config)
 
     def _restore(self) -> None:
-        path, device = self._config.state_path, self._processes.device
-        content = load_state(path, self._config, device)
+        content = load_state(self._config.state_path, self._config)
         trained = self._trainee.trained_state()
         with torch.no_grad():
             for name, tensor in content["trained"].items():
@@ -275,7 +275,7 @@ class _Run:
         self._stepper.micro_batch = content["micro_batch"]
         self._step, self._loss = content["step"], content["loss"]
         self._iou, self._history = content["iou"], content["history"]
-        self._before = [mask.cpu() for mask in content["before"]]
+        self._before = content["before"]
         self._first_step = self._step
 
     def _progress(self) -> TrainingProgress:

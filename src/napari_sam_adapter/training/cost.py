@@ -65,6 +65,7 @@ class StepCost:
         """Return how many images fit into a GPU's memory, at most those wanted."""
         if device.type != "cuda":
             return wanted
+        torch.cuda.empty_cache()
         free = USABLE * torch.cuda.mem_get_info(device)[0]
         room = free - OPTIMISER_COPIES * 4 * self.trained
         return max(1, min(wanted, int(room // max(1, self.image_bytes))))

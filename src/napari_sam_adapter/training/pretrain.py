@@ -80,14 +80,19 @@ class _Run:
         self.affinities = AffinityHead().to(device)
         groups = parameter_groups(self.sam, recipe.weight_decay)
         head = {"params": list(self.affinities.parameters()), "weight_decay": 0.0}
-        self.optimiser = torch.optim.AdamW([*groups, head], betas=(0.9, 0.98))
+        fused = True if device.type == "cuda" else None
+        self.optimiser = torch.optim.AdamW(
+            [*groups, head], betas=(0.9, 0.98), fused=fused
+        )
         self.use_half = half_precision_pays(str(device))
         self.step, self.loss, self.iou = 0, 0.0, 0.0
 
     def train_step(self, batch: PromptExample, phase: Phase) -> None:
         """Take one optimiser step."""
         torch.manual_seed(self.recipe.seed + self.step)
-        batch = PromptExample(*(tensor.to(self.device) for tensor in batch))
+        batch = PromptExample(
+            *(tensor.to(self.device, non_blocking=True) for tensor in batch)
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate(self.step)
         half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.use_half)
@@ -104,17 +109,18 @@ class _Run:
         torch.nn.utils.clip_grad_norm_(self.sam.parameters(), GRADIENT_CLIP)
         self.optimiser.step()
         self._average_in()
-        per_step = float(loss.detach()) / (1 + phase.corrections)
+        told = torch.stack([loss.detach(), iou]).tolist()  # waits for the device, once
         keep = min(0.98, self.step / (self.step + 1))
-        self.loss = keep * self.loss + (1 - keep) * per_step
-        self.iou = keep * self.iou + (1 - keep) * iou
+        self.loss = keep * self.loss + (1 - keep) * told[0] / (1 + phase.corrections)
+        self.iou = keep * self.iou + (1 - keep) * told[1]
         self.step += 1
 
     @torch.no_grad()
     def _average_in(self) -> None:
         decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
-        for key, value in self.sam.state_dict().items():
-            self.average[key].lerp_(value, 1 - decay)
+        state = self.sam.state_dict()
+        averages = [self.average[key] for key in state]
+        torch._foreach_lerp_(averages, list(state.values()), 1 - decay)
 
     def save_state(self, path: Path) -> None:
         """Write all that a later run needs to go on, whole or not at all."""
@@ -134,9 +140,12 @@ class _Run:
     def load_state(self, path: Path) -> None:
         """Go on where `save_state` stopped."""
         try:
-            content = torch.load(path, map_location=self.device, weights_only=True)
+            # optimisers count steps on the CPU, and move the rest themselves
+            content = torch.load(path, map_location="cpu", weights_only=True)
             self.sam.load_state_dict(content["weights"])
-            self.average = content["average"]
+            self.average = {
+                key: value.to(self.device) for key, value in content["average"].items()
+            }
             self.affinities.load_state_dict(content["affinities"])
             self.optimiser.load_state_dict(content["optimiser"])
         except Exception as error:
@@ -200,7 +209,9 @@ def pretrain(
     if resume:
         run.load_state(state_path)
     started = saved = time.monotonic()
-    for phase_number, phase, batch in _batches(recipe, groups, run.step, workers):
+    is_pinned = run.device.type == "cuda"
+    batches = _batches(recipe, groups, run.step, workers, is_pinned)
+    for phase_number, phase, batch in batches:
         run.train_step(batch, phase)
         now = time.monotonic()
         if now - saved > SAVE_SECONDS:
@@ -295,6 +306,7 @@ def _batches(
     groups: Sequence[tuple[Sequence[Sample], float]],
     step: int,
     workers: int,
+    is_pinned: bool,
 ) -> Iterator[tuple[int, Phase, PromptExample]]:
     """Give every batch from `step` on, with its phase."""
     first = 0
@@ -303,7 +315,9 @@ def _batches(
             examples = PromptDataset(groups, recipe, phase, first)
             done = max(0, step - first) * phase.batch
             rest = Subset(examples, range(done, len(examples)))
-            loader = DataLoader(rest, batch_size=phase.batch, num_workers=workers)
+            loader = DataLoader(
+                rest, phase.batch, num_workers=workers, pin_memory=is_pinned
+            )
             for batch in loader:
                 yield number, phase, PromptExample(*batch)
         first += phase.steps

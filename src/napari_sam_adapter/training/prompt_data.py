@@ -178,9 +178,8 @@ def halve(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     (S / 2, S / 2) bool array
         True where at least half of the block is.
     """
-    counts = np.ascontiguousarray(mask).view(np.uint8)
-    pairs = counts[::2] + counts[1::2]
-    majority: npt.NDArray[np.bool_] = pairs[:, ::2] + pairs[:, 1::2] >= 2
+    rows = np.add(mask[::2], mask[1::2], dtype=np.uint8)
+    majority: npt.NDArray[np.bool_] = rows[:, ::2] + rows[:, 1::2] >= 2
     return majority
 
 

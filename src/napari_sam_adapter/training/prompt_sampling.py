@@ -94,7 +94,8 @@ def sample_corrections(
     region = torch.where(right[:, None, None], truth, errors)
     points = sample_points(region, stride)
     cell = (points / stride).long()
-    labels = truth[torch.arange(len(truth)), cell[:, 1], cell[:, 0]].long()
+    index = torch.arange(len(truth), device=truth.device)
+    labels = truth[index, cell[:, 1], cell[:, 0]].long()
     return points, labels
 
 
@@ -119,8 +120,10 @@ def rough_logits(masks: Tensor, keep: Tensor, strength: float = 8.0) -> Tensor:
     moved = torch.roll(masks, shift, dims=(1, 2))
     moved = torch.where(keep[:, None, None], masks, moved)[:, None]
     soft = F.avg_pool2d(moved, 5, stride=1, padding=2)
-    level = torch.empty(len(masks), 1, 1, 1).uniform_(0.25, 0.75).to(masks.device)
-    scale = torch.empty(len(masks), 1, 1, 1).uniform_(0.5, 1.5).to(masks.device)
+    level, scale = (
+        masks.new_empty(len(masks), 1, 1, 1).uniform_(*bounds)
+        for bounds in ((0.25, 0.75), (0.5, 1.5))
+    )
     return (2 * strength * scale * (soft - level)).clamp(-2 * strength, 2 * strength)
 
 

@@ -88,7 +88,7 @@ def interactive_loss(
     corrections: int,
     no_prompt_share: float,
     affinities: AffinityHead | None = None,
-) -> tuple[Tensor, float]:
+) -> tuple[Tensor, Tensor]:
     """Return the loss of one batch, summed over its prompt steps.
 
     Parameters
@@ -106,10 +106,8 @@ def interactive_loss(
 
     Returns
     -------
-    loss : scalar tensor
-        To be minimised.
-    iou : float
-        Mean IoU after the last step.
+    loss, iou : scalar tensors
+        To be minimised, and the mean IoU after the last step.
     """
     window = random_window(sam, batch.image.shape[-1])
     scene = Scene(sam, sam.image_encoder(batch.image, window), window)
@@ -126,7 +124,7 @@ def interactive_loss(
 
 def corrected_loss(
     scene: Scene, prompts: SimulatedPrompts, targets: Tensor, corrections: int
-) -> tuple[Tensor, float]:
+) -> tuple[Tensor, Tensor]:
     """Return the loss of a first prompt and some corrections, summed.
 
     Parameters
@@ -142,10 +140,8 @@ def corrected_loss(
 
     Returns
     -------
-    loss : scalar tensor
-        To be minimised.
-    iou : float
-        Mean IoU after the last step.
+    loss, iou : scalar tensors
+        To be minimised, and the mean IoU after the last step.
     """
     total, logits = scene.one_step(prompts, targets)
     for _ in range(corrections):
@@ -194,7 +190,7 @@ def first_prompts(batch: PromptExample) -> tuple[SimulatedPrompts, Tensor]:
 
 def _several_points(targets: Tensor) -> SimulatedPrompts:
     """Draw clicks on the objects and beside them, as after some corrections."""
-    grown = F.max_pool2d(targets.float(), 2 * RING + 1, stride=1, padding=RING) > 0
+    grown = _grown(targets.float()) > 0
     inside, beside = (int(torch.randint(low, MOST_POINTS, ())) for low in (1, 0))
     points = [sample_points(targets, TARGET_STRIDE) for _ in range(inside)]
     points += [sample_points(grown & ~targets, TARGET_STRIDE) for _ in range(beside)]
@@ -202,6 +198,13 @@ def _several_points(targets: Tensor) -> SimulatedPrompts:
     return SimulatedPrompts(
         points=torch.stack(points, dim=1), labels=labels.expand(len(targets), -1)
     )
+
+
+def _grown(maps: Tensor) -> Tensor:
+    """Return the largest value within `RING`, along one axis after the other."""
+    reach = 2 * RING + 1
+    rows = F.max_pool2d(maps, (reach, 1), stride=1, padding=(RING, 0))
+    return F.max_pool2d(rows, (1, reach), stride=1, padding=(0, RING))
 
 
 def _lose_some(priors: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -297,7 +300,7 @@ class Scene:
 def best_masks(logits: Tensor, scores: Tensor) -> Tensor:
     """Return the mask with the best score of each object, (N, 1, h, w)."""
     best = scores.argmax(dim=1)
-    return logits[torch.arange(len(logits)), best][:, None]
+    return logits[torch.arange(len(logits), device=best.device), best][:, None]
 
 
 def upsampled(logits: Tensor) -> Tensor:
@@ -307,6 +310,6 @@ def upsampled(logits: Tensor) -> Tensor:
     )
 
 
-def mean_iou(logits: Tensor, targets: Tensor) -> float:
+def mean_iou(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the mean IoU of masks (N, 1, h, w) of the decoder with the targets."""
-    return float(hard_iou(upsampled(logits.detach())[:, 0], targets).mean())
+    return hard_iou(upsampled(logits.detach())[:, 0], targets).mean()

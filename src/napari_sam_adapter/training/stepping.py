@@ -129,6 +129,7 @@ class Stepper:
                 loss, _ = self._trainee(part, False)
             with fast_backward(self.device):
                 loss.backward()
+            loss.item()  # waits for the device
 
         try:
             cost = StepCost(self._trainee, step)
@@ -206,6 +207,8 @@ def _seed(seed: int, step: int, place: int) -> None:
 
 
 def _moved(batch: AdapterExample, device: torch.device) -> AdapterExample:
-    prompt = PromptExample(*(tensor.to(device) for tensor in batch.prompt))
-    asked = FollowPrompts(*(tensor.to(device) for tensor in batch.asked))
-    return batch._replace(prompt=prompt, asked=asked)
+    prompt, asked = (
+        [tensor.to(device, non_blocking=True) for tensor in tensors]
+        for tensors in (batch.prompt, batch.asked)
+    )
+    return batch._replace(prompt=PromptExample(*prompt), asked=FollowPrompts(*asked))

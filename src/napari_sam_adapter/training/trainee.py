@@ -171,7 +171,7 @@ class Trainee(nn.Module):
         else:
             prompts, targets = first_prompts(batch.prompt)
         loss, iou = corrected_loss(scene, prompts, targets, self.config.corrections)
-        return loss / (1 + self.config.corrections), torch.tensor(iou)
+        return loss / (1 + self.config.corrections), iou
 
     def _prompt_free(
         self, scene: Scene, batch: AdapterExample

@@ -51,9 +51,7 @@ def save_state(path: Path, content: dict[str, Any], config: TrainingConfig) -> N
         ) from error
 
 
-def load_state(
-    path: Path, config: TrainingConfig, device: torch.device
-) -> dict[str, Any]:
+def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:
     """Read the state of a training.
 
     Parameters
@@ -62,13 +60,11 @@ def load_state(
         File of `save_state`.
     config : TrainingConfig
         Has to be the one of the stopped training.
-    device : torch.device
-        Where the tensors go.
 
     Returns
     -------
     dict
-        As it was given to `save_state`.
+        As it was given to `save_state`, with all tensors on the CPU.
 
     Raises
     ------
@@ -81,8 +77,9 @@ def load_state(
             "none. Start without resume."
         )
     try:
+        # optimisers count steps on the CPU, and move the rest themselves
         content: dict[str, Any] = torch.load(
-            path, map_location=device, weights_only=True
+            path, map_location="cpu", weights_only=True
         )
         other = content["config"]
         content["history"] = [Validation(*entry) for entry in content["history"]]
