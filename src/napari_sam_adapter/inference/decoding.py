@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_sam_adapter.inference.full_precision import full_precision
 from napari_sam_adapter.model.dense_prompts import PER_TOKEN, embed_mask, whole
 from napari_sam_adapter.model.folded_decoder import (
     FoundMasks,
@@ -188,9 +189,10 @@ class Decoding:
         sparse, dense, maps = self._sam.prompt_encoder(points, boxes, logits)
         skips = self._skips_of(embedding)
         features = embedding.features.to(self._positions.device)
-        found: tuple[Tensor, Tensor] = self._sam.mask_decoder(
-            features, self._positions, sparse, dense, skips, maps
-        )
+        with full_precision(self.device):
+            found: tuple[Tensor, Tensor] = self._sam.mask_decoder(
+                features, self._positions, sparse, dense, skips, maps
+            )
         return found
 
     def _skips_of(self, embedding: ImageEmbedding) -> tuple[Tensor, ...]:
