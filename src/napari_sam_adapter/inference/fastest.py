@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from napari_sam_adapter.errors import DeviceError
+from napari_sam_adapter.inference.full_precision import full_precision
 from napari_sam_adapter.model.image_encoder import Block
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ WORTH_IT = 1.5
 """Half precision is chosen when it encodes this many times faster."""
 _WIDTH, _WINDOW, _FEW = 768, 14, 64
 """A block of vit_b on one window; tokens of a first, short look."""
+_WINDOWS = 25
+"""Windows of an image; a GPU that has only one waits for orders most of the time."""
 _log = logging.getLogger(__name__)
 
 
@@ -181,15 +184,18 @@ def block_seconds(way: Way) -> float:
 
 @torch.inference_mode()
 def _measure(way: Way) -> float:
+    is_gpu = torch.device(way.device).type == "cuda"
     # emulated, half precision can be a thousand times slower: a block takes minutes
-    if way.dtype not in EXACT:
+    if way.dtype not in EXACT and not is_gpu:
         few = torch.zeros(_FEW, _WIDTH, device=way.device)
         product = partial(F.linear, few, few.new_zeros(_WIDTH, _WIDTH))
         if _seconds(product, way) >= _seconds(product, Way(way.device, EXACT[0])):
             return math.inf
     block = Block(_WIDTH, _WIDTH // 64, 4 * _WIDTH, _WINDOW, _WINDOW)
-    window = torch.zeros(1, _WINDOW, _WINDOW, _WIDTH, device=way.device)
-    return _seconds(partial(block.to(way.device).eval(), window), way)
+    count = _WINDOWS if is_gpu else 1
+    windows = torch.zeros(count, _WINDOW, _WINDOW, _WIDTH, device=way.device)
+    with full_precision(windows.device):
+        return _seconds(partial(block.to(way.device).eval(), windows), way)
 
 
 def _seconds(compute: Callable[[], torch.Tensor], way: Way) -> float:

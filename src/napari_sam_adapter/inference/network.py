@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import torch
 
 from napari_sam_adapter.inference.decoding import Decoding
+from napari_sam_adapter.inference.full_precision import full_precision
 from napari_sam_adapter.inference.in_parts import in_parts
+from napari_sam_adapter.inference.recorded_encoder import RecordedEncoder
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder
 from napari_sam_adapter.model.conv_stem import ConvStem
-from napari_sam_adapter.model.image_encoder import EncodedImage
+from napari_sam_adapter.model.image_encoder import EncodedImage, ImageEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.model.checkpoints import Checkpoint
 
     Answer = TypeVar("Answer")
+
+_AT_ONCE = 8
+"""Images that a GPU encodes together: more need more memory, and are not faster."""
 
 
 class Network:
@@ -83,7 +88,14 @@ class Network:
             return self._encode(part.to(self.device), valid)
 
         self._follow()
-        return in_parts(encode, batch, self._fall_back, "images")
+        at_once = _AT_ONCE if self.device.type == "cuda" else len(batch)
+        return [
+            encoded
+            for start in range(0, len(batch), at_once)
+            for encoded in in_parts(
+                encode, batch[start : start + at_once], self._fall_back, "images"
+            )
+        ]
 
     @property
     def has_finer_maps(self) -> bool:
@@ -107,7 +119,7 @@ class Network:
         """
         self._follow()
         stem = cast("ConvStem", self.sam.image_encoder.patch_embed)
-        with self._number_format(self.device.type):
+        with self._number_format(self.device.type), full_precision(self.device):
             return stem.sides(batch.to(self.device))
 
     @torch.inference_mode()
@@ -117,7 +129,8 @@ class Network:
         """Make finer maps from embeddings (B, 256, h, w) and what `sides_of` gives."""
         if not sides:
             return ()
-        with self._number_format(features.device.type):
+        device = features.device
+        with self._number_format(device.type), full_precision(device):
             maps = self.sam.image_encoder.finer(features, sides)
         return tuple(skip.float() for skip in maps)
 
@@ -176,19 +189,29 @@ class Network:
         """
 
         def ask_part(part: range) -> Answer:
-            return ask(self._decoding, slice(part.start, part.stop))
+            with full_precision(self._decoding.device):
+                return ask(self._decoding, slice(part.start, part.stop))
 
         self._follow()
         return in_parts(ask_part, range(count), self._fall_back, "objects")
 
     def _encode(self, batch: Tensor, valid: tuple[int, int]) -> EncodedImage:
-        is_adapted = isinstance(self.encoder, AdaptedImageEncoder)
-        with self._number_format(batch.device.type):
-            encoded = self.encoder(*((batch, valid) if is_adapted else (batch,)))
-        return EncodedImage(*encoded)
+        encoder = self.encoder
+        with self._number_format(batch.device.type), full_precision(batch.device):
+            if isinstance(encoder, AdaptedImageEncoder):
+                started = encoder.start(batch, valid)
+            elif isinstance(encoder, ImageEncoder):
+                started = encoder.start(batch)
+            else:
+                return EncodedImage(*encoder(batch))
+            if batch.is_cuda and len(batch) == 1:
+                return self._recorded.complete(encoder, started)
+            return encoder.complete(started)
 
     def _number_format(self, device: str) -> torch.autocast:
-        return torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32)
+        # casts that are kept would be gone when a recording is replayed
+        is_half = self.dtype != torch.float32
+        return torch.autocast(device, self.dtype, is_half, cache_enabled=False)
 
     def _fall_back(self) -> None:
         if self.device.type != "cpu":
@@ -209,6 +232,7 @@ class Network:
             self.sam.to(device)
             self.encoder.to(device)
         self._decoding = Decoding(self.sam)
+        self._recorded = RecordedEncoder()
 
 
 def one_by_one(encoded: EncodedImage) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:

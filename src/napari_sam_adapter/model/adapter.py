@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.fast_adapter import run_with_prompts
 from napari_sam_adapter.model.fast_filter import can_embed_fast, embed_high_frequencies
+from napari_sam_adapter.model.image_encoder import Started
 from napari_sam_adapter.model.products import projected
 from napari_sam_adapter.model.task_information import FILTERS, filtered
 
@@ -321,9 +322,22 @@ class AdaptedImageEncoder(nn.Module):
         EncodedImage
             As of the encoder.
         """
+        return self.complete(self.start(image, valid, window))
+
+    def start(
+        self, image: Tensor, valid: Valid = None, window: Window | None = None
+    ) -> Started:
+        """Do what comes before the blocks, and prepare their prompts."""
         tokens, sides = self.encoder.patch_embed(image)
         prompts = self.adapter.tuned(image, tokens, valid)
-        tokens = self.encoder.add_position(tokens, window)
-        blocks = cast("list[Block]", list(self.encoder.blocks))
-        tokens = run_with_prompts(blocks, self.adapter.shared_mlp, prompts, tokens)
-        return self.encoder.finish(tokens, sides)
+        return Started(self.encoder.add_position(tokens, window), sides, prompts)
+
+    def complete(self, started: Started) -> EncodedImage:
+        """Run the blocks and what comes after them; the part that takes long."""
+        tokens = run_with_prompts(
+            cast("list[Block]", list(self.encoder.blocks)),
+            self.adapter.shared_mlp,
+            started.prompts,
+            started.tokens,
+        )
+        return self.encoder.finish(tokens, started.sides)

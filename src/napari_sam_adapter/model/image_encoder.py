@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from napari_sam_adapter.model.conv_stem import ConvStem, FinerMaps
 from napari_sam_adapter.model.fast_block import can_run_fast, run_block
+from napari_sam_adapter.model.folded_positions import attend_folded, can_fold
 from napari_sam_adapter.model.layers import (
     ENCODER_EPS,
     LayerNorm2d,
@@ -26,7 +27,7 @@ from napari_sam_adapter.model.layers import (
 from napari_sam_adapter.model.relative_positions import relative_positions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from napari_sam_adapter.model.shape import SamShape
 
@@ -48,6 +49,24 @@ class EncodedImage(NamedTuple):
     embedding: Tensor
     skips: tuple[Tensor, ...] = ()
     sides: tuple[Tensor, ...] = ()
+
+
+class Started(NamedTuple):
+    """What the transformer blocks of the encoder begin with.
+
+    Attributes
+    ----------
+    tokens : (B, h, w, D) tensor
+        With positions.
+    sides : tuple of tensors
+        The stem's maps at strides 8 and 4, or empty.
+    prompts : iterable of (B, h, w, bottleneck) tensors
+        Of an adapter, one for each block; empty without.
+    """
+
+    tokens: Tensor
+    sides: tuple[Tensor, ...] = ()
+    prompts: Iterable[Tensor] = ()
 
 
 class PatchEmbed(nn.Module):
@@ -112,6 +131,8 @@ class Attention(nn.Module):
         h, w = size
         table_h = relative_positions(self.rel_pos_h, h)  # (h, h, d)
         table_w = relative_positions(self.rel_pos_w, w)  # (w, w, d)
+        if can_fold(q):
+            return attend_folded(q, k, v, table_h, table_w)
         heads = []
         for i in range(self.heads):
             grid = q[:, i].reshape(-1, h, w, q.shape[-1])
@@ -152,7 +173,7 @@ class Block(nn.Module):
         """Map (B, h, w, D) to the same shape."""
         if can_run_fast(self, x):
             return run_block(self, x)
-        normed = self.norm1(x)
+        normed = _as_multiplied(self.norm1(x))
         if self.window:
             windows = split_windows(normed, self.window)
             attended = join_windows(self.attn(windows), self.window, normed.shape)
@@ -161,6 +182,13 @@ class Block(nn.Module):
         x = x + attended
         out: Tensor = x + self.mlp(self.norm2(x))
         return out
+
+
+def _as_multiplied(x: Tensor) -> Tensor:
+    """Turn to what autocast multiplies in on a GPU: half as many bytes to copy."""
+    if x.is_cuda and torch.is_autocast_enabled("cuda"):
+        return x.to(torch.get_autocast_dtype("cuda"))
+    return x
 
 
 def split_windows(x: Tensor, window: int) -> Tensor:
@@ -239,11 +267,19 @@ class ImageEncoder(nn.Module):
 
     def forward(self, image: Tensor, window: Window | None = None) -> EncodedImage:
         """Encode a normalised, padded image (B, 3, H, W), or a window of one."""
+        return self.complete(self.start(image, window))
+
+    def start(self, image: Tensor, window: Window | None = None) -> Started:
+        """Do what comes before the blocks."""
         tokens, sides = self.patch_embed(image)
-        tokens = self.add_position(tokens, window)
+        return Started(self.add_position(tokens, window), sides)
+
+    def complete(self, started: Started) -> EncodedImage:
+        """Run the blocks and what comes after them; the part that takes long."""
+        tokens = started.tokens
         for block in self.blocks:
             tokens = block(tokens)
-        return self.finish(tokens, sides)
+        return self.finish(tokens, started.sides)
 
     def add_position(self, tokens: Tensor, window: Window | None = None) -> Tensor:
         """Add the position of each token to (B, h, w, D)."""
