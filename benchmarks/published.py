@@ -14,7 +14,7 @@ from napari_sam_adapter.model.shape import VIT_B, VIT_H, VIT_L
 
 SHAPES = {"vit_b": VIT_B, "vit_l": VIT_L, "vit_h": VIT_H}
 MISSING = torch.library.Library("torchvision", "FRAGMENT")
-for operator in ("nms", "qnms"):
+for operator in ("nms", "qnms") if torch.version.cuda is None else ():
     MISSING.define(f"{operator}(Tensor dets, Tensor scores, float limit) -> Tensor")
 
 

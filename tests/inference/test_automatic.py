@@ -22,12 +22,14 @@ from napari_sam_adapter.model.families import (
     SAM,
     SAM_ADAPTER,
 )
+from napari_sam_adapter.model.prompt_encoder import PromptEncoder
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.seeds import grid_points
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 EVERY_MASK = EverythingSettings(
@@ -160,6 +162,37 @@ def test_proposals_are_the_candidates_with_a_good_score(
         rows, columns = np.nonzero(candidate.mask)
         assert (mask.top, mask.left) == (rows.min(), columns.min())
         assert mask.pixels.sum() == candidate.mask.sum()
+
+
+@pytest.fixture
+def little_memory() -> Iterator[list[int]]:
+    """Room for two objects at once; tells how many were asked for."""
+    asked = []
+
+    def look(module: torch.nn.Module, inputs: tuple[tuple[torch.Tensor, ...]]) -> None:
+        if isinstance(module, PromptEncoder):
+            asked.append(len(inputs[0][0]))
+            if asked[-1] > 2:
+                raise torch.OutOfMemoryError("no room")
+
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(look)
+    yield asked
+    handle.remove()
+
+
+def test_points_are_asked_in_parts_where_memory_is_short(
+    network, image, little_memory
+) -> None:
+    embedding, points = network.encode(image), grid_points(image.shape, 3)
+    found = network.propose(embedding, points, -100)
+    assert little_memory[:4] == [9, 5, 3, 2]
+    one_by_one = [network.propose(embedding, p[None], -100) for p in points]
+    expected = scores_of([p for part in one_by_one for p in part])
+    assert scores_of(found) == pytest.approx(expected, rel=1e-3)
+
+
+def scores_of(proposals: list[Proposal]) -> list[float]:
+    return [proposal.score for proposal in proposals]
 
 
 def test_points_are_spread_evenly() -> None:

@@ -48,6 +48,14 @@ def test_embedding_has_the_promised_shape(
     assert embedding.nbytes == 256 * 16 * 4
 
 
+def test_many_planes_keep_their_order(predictor: SamPredictor) -> None:
+    planes = np.random.default_rng(0).integers(0, 4096, (10, 30, 40), dtype=np.uint16)
+    together = predictor.encode_batch(planes)
+    for plane, embedding in zip(planes, together, strict=True):
+        alone = predictor.encode(plane)
+        assert torch.allclose(embedding.features, alone.features, atol=1e-5)
+
+
 def test_a_packed_embedding_gives_the_same_masks(
     predictor: SamPredictor, image: np.ndarray
 ) -> None:

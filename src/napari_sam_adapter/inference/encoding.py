@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,12 @@ import torch
 
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.network import one_by_one
-from napari_sam_adapter.inference.preprocessing import frame_of, to_batch, to_rgb
+from napari_sam_adapter.inference.preprocessing import (
+    Pictures,
+    frame_of,
+    resize,
+    to_rgb,
+)
 from napari_sam_adapter.intensity import check_pixels
 from napari_sam_adapter.model.dense_prompts import PER_TOKEN
 
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.model.families import Family
+
+_AT_ONCE = 8
+"""Planes that are encoded together: more take more memory, and no less time each."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +65,16 @@ class Encoding:
     @torch.inference_mode()
     def encode(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
         """Encode planes of one size in one pass; see `SamPredictor.encode_batch`."""
-        batch, frames = self._prepared(images)
-        parts = self.network.encode(batch, frames[0].resized)
+        groups = (images[i : i + _AT_ONCE] for i in range(0, len(images), _AT_ONCE))
+        return [embedding for group in groups for embedding in self._encoded(group)]
+
+    def _encoded(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
+        pictures = self._prepared(images)
+        parts = self.network.encode(pictures, pictures.frames[0].resized)
         encoded = [one for part in parts for one in one_by_one(part)]
         return [
             ImageEmbedding(features, skips, frame)
-            for (features, skips), frame in zip(encoded, frames, strict=True)
+            for (features, skips), frame in zip(encoded, pictures.frames, strict=True)
         ]
 
     @torch.inference_mode()
@@ -82,8 +95,8 @@ class Encoding:
         ImageEmbedding
             Finer maps are made of the rounded features, as they will be then.
         """
-        batch, frames = self._prepared([image])
-        (encoded,) = self.network.encode(batch, frames[0].resized)
+        pictures = self._prepared([image])
+        (encoded,) = self.network.encode(pictures, pictures.frames[0].resized)
         return self._finished(encoded.embedding.half(), encoded.sides, shape)
 
     @torch.inference_mode()
@@ -96,8 +109,7 @@ class Encoding:
         """Make an embedding of what was kept, (1, 256, h, w), and the pixels."""
         sides: tuple[Tensor, ...] = ()
         if self.network.has_finer_maps:
-            batch, _ = self._prepared([image])
-            sides = self.network.sides_of(batch)
+            sides = self.network.sides_of(self._prepared([image]))
         kept = torch.from_numpy(np.array(features)).to(self.network.device)
         return self._finished(kept, sides, shape)
 
@@ -109,14 +121,21 @@ class Encoding:
         skips = self.network.finer_maps(features, sides)
         return ImageEmbedding(features, skips, self.frame_of(shape))
 
-    def _prepared(
-        self, images: Sequence[npt.NDArray[Any]]
-    ) -> tuple[Tensor, list[Frame]]:
-        """Return the network's input (B, 3, S, S), and how the images lie in it."""
-        seen = [self._seen(np.asarray(image)) for image in images]
-        pictures = [to_rgb(image, self.family.intensity) for image in seen]
-        frames = [self.frame_of((p.shape[0], p.shape[1])) for p in pictures]
-        return to_batch(pictures, frames, self.family), frames
+    def _prepared(self, images: Sequence[npt.NDArray[Any]]) -> Pictures:
+        """Return images as they lie in the network's input."""
+        if len(images) > 1 and self.network.device.type == "cuda":
+            # or the GPU would wait for the processor
+            with ThreadPoolExecutor(len(images)) as pool:
+                prepared = list(pool.map(self._prepared_one, images))
+        else:
+            prepared = [self._prepared_one(image) for image in images]
+        resized, frames = zip(*prepared, strict=True)
+        return Pictures(resized, frames, self.family)
+
+    def _prepared_one(self, image: npt.NDArray[Any]) -> tuple[Tensor, Frame]:
+        picture = to_rgb(self._seen(np.asarray(image)), self.family.intensity)
+        frame = self.frame_of((picture.shape[0], picture.shape[1]))
+        return resize(picture, frame.resized, self.family.resampling), frame
 
     def _seen(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return pixels through the window of the adapter, if they are not 8 bits."""

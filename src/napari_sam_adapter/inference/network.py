@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import torch
 
 from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.full_precision import full_precision
-from napari_sam_adapter.inference.in_parts import in_parts
+from napari_sam_adapter.inference.in_parts import Things, in_parts
 from napari_sam_adapter.inference.recorded_encoder import RecordedEncoder
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder
 from napari_sam_adapter.model.conv_stem import ConvStem
@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-_AT_ONCE = 8
-"""Images that a GPU encodes together: more need more memory, and are not faster."""
+
+class Images(Things, Protocol):
+    """Normalised images, or what becomes them: a tensor, or `Pictures`."""
+
+    def to(self, device: torch.device, /) -> Tensor:
+        """Return (B, 3, S, S) on a device."""
 
 
 class Network:
@@ -63,12 +67,12 @@ class Network:
         return self._decoding
 
     @torch.inference_mode()
-    def encode(self, batch: Tensor, valid: tuple[int, int]) -> list[EncodedImage]:
+    def encode(self, batch: Images, valid: tuple[int, int]) -> list[EncodedImage]:
         """Encode images in as few parts as memory allows.
 
         Parameters
         ----------
-        batch : (B, 3, S, S) tensor
+        batch : (B, 3, S, S) tensor or Pictures
             Normalised.
         valid : tuple of int
             Rows and columns that are not padding.
@@ -84,18 +88,11 @@ class Network:
             If not even one image fits on the CPU.
         """
 
-        def encode(part: Tensor) -> EncodedImage:
+        def encode(part: Images) -> EncodedImage:
             return self._encode(part.to(self.device), valid)
 
         self._follow()
-        at_once = _AT_ONCE if self.device.type == "cuda" else len(batch)
-        return [
-            encoded
-            for start in range(0, len(batch), at_once)
-            for encoded in in_parts(
-                encode, batch[start : start + at_once], self._fall_back, "images"
-            )
-        ]
+        return in_parts(encode, batch, self._fall_back, "images")
 
     @property
     def has_finer_maps(self) -> bool:
@@ -104,12 +101,12 @@ class Network:
         return isinstance(stem, ConvStem)
 
     @torch.inference_mode()
-    def sides_of(self, batch: Tensor) -> tuple[Tensor, ...]:
+    def sides_of(self, batch: Images) -> tuple[Tensor, ...]:
         """Run only what the finer maps of the small model need of the images.
 
         Parameters
         ----------
-        batch : (B, 3, S, S) tensor
+        batch : (B, 3, S, S) tensor or Pictures
             The images, normalised.
 
         Returns

@@ -182,9 +182,71 @@ def normalise(pixels: Tensor, family: Family = SAM) -> Tensor:
     if family.intensity == "min_max":
         low, high = pixels.amin(), pixels.amax()
         pixels = (pixels - low) / (high - low).clamp(min=1) * 255
-    mean = torch.tensor(family.mean)[:, None, None]
-    std = torch.tensor(family.std)[:, None, None]
+    mean, std = (
+        pixels.new_tensor(values)[:, None, None] for values in (family.mean, family.std)
+    )
     return (pixels - mean) / std
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images that become the network's input on the device that computes.
+
+    Attributes
+    ----------
+    resized : sequence of (3, rows, columns) tensors
+        See `resize`.
+    frames : sequence of Frame
+        Where each goes; of one size.
+    family : Family
+        How the network wants them.
+    """
+
+    resized: Sequence[Tensor]
+    frames: Sequence[Frame]
+    family: Family = SAM
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.resized)
+
+    def __getitem__(self, part: slice) -> Pictures:
+        """Return some of them."""
+        return Pictures(self.resized[part], self.frames[part], self.family)
+
+    def to(self, device: torch.device) -> Tensor:
+        """Return the input of the network.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where it is made.
+
+        Returns
+        -------
+        (B, 3, S, S) float tensor
+            Channels last in memory, as convolutions like it.
+        """
+        inputs = [
+            _padded(normalise(_moved(pixels, device).float(), self.family), frame)
+            for pixels, frame in zip(self.resized, self.frames, strict=True)
+        ]
+        return torch.stack(inputs).permute(0, 3, 1, 2)
+
+
+def _moved(pixels: Tensor, device: torch.device) -> Tensor:
+    """Copy to the device; nobody waits for what a GPU still has to do."""
+    if device.type != "cuda":
+        return pixels.to(device)
+    return pixels.pin_memory().to(device, non_blocking=True)
+
+
+def _padded(pixels: Tensor, frame: Frame) -> Tensor:
+    """Turn (3, rows, columns) into (S, S, 3), zero beyond."""
+    rows, columns = frame.resized
+    square = pixels.new_zeros(frame.size, frame.size, 3)
+    square[:rows, :columns] = pixels.permute(1, 2, 0)
+    return square
 
 
 def to_input(rgb: npt.NDArray[np.uint8], frame: Frame, family: Family = SAM) -> Tensor:
@@ -204,34 +266,8 @@ def to_input(rgb: npt.NDArray[np.uint8], frame: Frame, family: Family = SAM) -> 
     (3, S, S) float tensor
         Zero where padded, which is the mean colour. Channels last in memory.
     """
-    pixels = normalise(resize(rgb, frame.resized, family.resampling), family)
-    rows, columns = frame.resized
-    square = torch.zeros(frame.size, frame.size, 3)
-    square[:rows, :columns] = pixels.permute(1, 2, 0)
-    return square.permute(2, 0, 1)
-
-
-def to_batch(
-    pictures: Sequence[npt.NDArray[np.uint8]], frames: Sequence[Frame], family: Family
-) -> Tensor:
-    """Do the same with several images.
-
-    Parameters
-    ----------
-    pictures : sequence of (H, W, 3) uint8 arrays
-        The images.
-    frames : sequence of Frame
-        Where each goes; of one size.
-    family : Family
-        How the network wants them.
-
-    Returns
-    -------
-    (B, 3, S, S) float tensor
-        Channels last in memory, as convolutions like it.
-    """
-    inputs = [to_input(p, f, family) for p, f in zip(pictures, frames, strict=True)]
-    return torch.stack([x.permute(1, 2, 0) for x in inputs]).permute(0, 3, 1, 2)
+    resized = resize(rgb, frame.resized, family.resampling)
+    return Pictures([resized], [frame], family).to(torch.device("cpu"))[0]
 
 
 def resize(
@@ -250,8 +286,8 @@ def resize(
 
     Returns
     -------
-    (3, rows, columns) float tensor
-        Values from 0 to 255.
+    (3, rows, columns) tensor
+        Values from 0 to 255, in 8 bits where the rule rounds.
     """
     if resampling in ("nearest", "bilinear"):
         pixels = torch.from_numpy(rgb).permute(2, 0, 1)[None].float()
@@ -263,7 +299,7 @@ def resize(
         is_area = resampling == "area" and shrinks
         rule = Image.Resampling.BOX if is_area else Image.Resampling.BILINEAR
         resized = np.array(Image.fromarray(rgb).resize(size[::-1], rule))
-    return torch.from_numpy(resized).permute(2, 0, 1).float()
+    return torch.from_numpy(resized).permute(2, 0, 1)
 
 
 def _cubic(rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """Attention with decomposed relative positions as attention without them, for GPUs.
 
-A query q at (y, x) scores a key k at (y', x') with ``q k / sqrt(d) + q R[y, y'] +
-q C[x, x']``. The query is made longer by its products with all rows and all columns,
+A query q at (y, x) scores a key k at (y', x') with ``q k / sqrt(d) + q R[y - y'] +
+q C[x - x']``. The query is made longer by its products with all rows and all columns,
 the key by a one at its own row and its own column; then a plain product of the two is
 that score. No matrix of queries times keys is made, and any fused attention will do.
 """
@@ -9,47 +9,44 @@ that score. No matrix of queries times keys is made, and any fused attention wil
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_sam_adapter.model.relative_positions import fitting_table
+
 _ALIGNED = 8
-"""Fused attention wants heads whose width is a multiple of this."""
+"""Fast products want lengths that are multiples of this."""
 
 
-def can_fold(queries: Tensor) -> bool:
-    """Tell whether `attend_folded` is the faster way.
+class Tables(NamedTuple):
+    """Relative positions of a layer.
 
-    Parameters
+    Attributes
     ----------
-    queries : tensor
-        What asks.
-
-    Returns
-    -------
-    bool
-        True on a CUDA device without gradients. Elsewhere matrix products cost more
-        than what they save.
+    rows, columns : (2S - 1, d) tensors
+        One vector per distance, see `relative_positions`.
     """
-    return queries.device.type == "cuda" and not torch.is_grad_enabled()
+
+    rows: Tensor
+    columns: Tensor
 
 
-def attend_folded(
-    queries: Tensor, keys: Tensor, values: Tensor, rows: Tensor, columns: Tensor
-) -> Tensor:
-    """Attend with relative positions.
+def attend_folded(qkv: Tensor, tables: Tables) -> Tensor:
+    """Attend with relative positions, without gradients.
 
     Parameters
     ----------
-    queries, keys, values : (B, heads, h * w, d) tensors
-        Of a token map.
-    rows, columns : (h, h, d) and (w, w, d) tensors
-        See `relative_positions`.
+    qkv : (B, h, w, 3, heads, d) tensor
+        Queries, keys and values of a token map.
+    tables : Tables
+        Of the layer.
 
     Returns
     -------
-    (B, heads, h * w, d) tensor
+    (B, h, w, heads * d) tensor
         What was attended to.
 
     Notes
@@ -58,31 +55,82 @@ def attend_folded(
     precision products with positions are rounded once, and are summed in float32 with
     the others.
     """
-    h, w, d = len(rows), len(columns), queries.shape[-1]
-    beyond = -(d + h + w) % _ALIGNED
-    columns = F.pad(columns, (0, 0, 0, beyond))
-    grid = _on_map(queries, h, w)
-    to_rows = torch.einsum("bhwnc,hkc->bhwnk", grid, rows * math.sqrt(d))
-    to_columns = torch.einsum("bhwnc,wkc->bhwnk", grid, columns * math.sqrt(d))
-    longer = torch.cat([grid, to_rows, to_columns], dim=-1)
-    return F.scaled_dot_product_attention(
-        longer.flatten(1, 2).transpose(1, 2),
-        _with_places(_on_map(keys, h, w), beyond),
-        values,
+    batch, h, w, _, heads, d = qkv.shape
+    queries, keys, values = qkv.unbind(3)
+    answer = F.scaled_dot_product_attention(
+        _in_heads(_with_products(queries, tables)),
+        _in_heads(_with_places(keys)),
+        _in_heads(values),
         scale=1 / math.sqrt(d),
     )
+    return answer.transpose(1, 2).reshape(batch, h, w, heads * d)
 
 
-def _on_map(x: Tensor, h: int, w: int) -> Tensor:
-    """Turn (B, heads, h * w, d) into (B, h, w, heads, d)."""
-    return x.transpose(1, 2).reshape(len(x), h, w, x.shape[1], x.shape[-1])
+def copy_wide(target: Tensor, source: Tensor) -> None:
+    """Copy, eight bytes at a time if possible: GPUs copy small numbers slowly.
+
+    Parameters
+    ----------
+    target, source : (..., n) tensors
+        Of one shape and number format; each last axis lies together in memory.
+    """
+    each = 8 // source.element_size()
+    numbers = (source.shape[-1], *source.stride()[:-1], *target.stride()[:-1])
+    starts = source.storage_offset(), target.storage_offset()
+    if not any(number % each for number in numbers + starts):
+        source, target = source.view(torch.int64), target.view(torch.int64)
+    target.copy_(source)
 
 
-def _with_places(keys: Tensor, beyond: int) -> Tensor:
-    """Add to keys (B, h, w, heads, d) where they are; return (B, heads, h * w, D)."""
-    batch, h, w, heads, d = keys.shape
-    longer = keys.new_zeros(batch, h, w, heads, d + h + w + beyond)
-    longer[..., :d] = keys
-    longer[..., d : d + h].diagonal(dim1=1, dim2=4).fill_(1)
-    longer[..., d + h : d + h + w].diagonal(dim1=2, dim2=4).fill_(1)
-    return longer.flatten(1, 2).transpose(1, 2)
+def _with_products(queries: Tensor, tables: Tables) -> Tensor:
+    """Lengthen queries (B, h, w, heads, d) by their products with rows and columns."""
+    batch, h, w, heads, d = queries.shape
+    longer = _longer(queries)
+    longer[..., d + h + w :] = 0
+    rows, columns = fitting_table(tables.rows, h), fitting_table(tables.columns, w)
+    nothing = rows.new_zeros(-(len(rows) + len(columns)) % _ALIGNED, d)
+    ascending = torch.cat([nothing, columns, rows]).flip(0) * math.sqrt(d)
+    products = longer.view(-1, longer.shape[-1])[:, :d] @ ascending.T
+    # of all distances those from row y to rows 0, 1, ... start at h - 1 - y
+    count = products.shape[-1]
+    shape, steps = (batch, h, w, heads), _steps((batch, h, w, heads, count))
+    to_rows = products.as_strided(
+        (*shape, h), (steps[0], steps[1] - 1, *steps[2:]), h - 1
+    )
+    to_columns = products.as_strided(
+        (*shape, w), (*steps[:2], steps[2] - 1, *steps[3:]), len(rows) + w - 1
+    )
+    longer[..., d : d + h] = to_rows
+    longer[..., d + h : d + h + w] = to_columns
+    return longer
+
+
+def _with_places(keys: Tensor) -> Tensor:
+    """Lengthen keys (B, h, w, heads, d) by ones at their row and their column."""
+    _, h, w, _, d = keys.shape
+    longer = _longer(keys)
+    places = keys.new_zeros(h, w, longer.shape[-1] - d)
+    places[..., :h].diagonal(dim1=0, dim2=2).fill_(1)
+    places[..., h : h + w].diagonal(dim1=1, dim2=2).fill_(1)
+    beyond = longer[..., d:]
+    copy_wide(beyond, places[:, :, None].expand(beyond.shape))
+    return longer
+
+
+def _longer(x: Tensor) -> Tensor:
+    """Return (B, h, w, heads, D) that begins with (B, h, w, heads, d)."""
+    batch, h, w, heads, d = x.shape
+    length = d + h + w
+    longer = x.new_empty(batch, h, w, heads, length + -length % _ALIGNED)
+    copy_wide(longer[..., :d], x)
+    return longer
+
+
+def _in_heads(x: Tensor) -> Tensor:
+    """Turn (B, h, w, heads, D) into (B, heads, h * w, D)."""
+    return x.flatten(1, 2).transpose(1, 2)
+
+
+def _steps(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the strides of a contiguous tensor."""
+    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))

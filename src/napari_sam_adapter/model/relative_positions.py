@@ -27,8 +27,27 @@ def relative_positions(table: Tensor, side: int) -> Tensor:
     (side, side, d) tensor
         Entry (i, j) belongs to the distance i - j.
     """
-    if table.shape[0] != 2 * side - 1:
-        columns = table.T[None]
-        table = F.interpolate(columns, size=2 * side - 1, mode="linear")[0].T
+    table = fitting_table(table, side)
     index = torch.arange(side, device=table.device)
     return table[index[:, None] - index[None, :] + side - 1]
+
+
+def fitting_table(table: Tensor, side: int) -> Tensor:
+    """Return one vector per distance along an axis of a length.
+
+    Parameters
+    ----------
+    table : (2S - 1, d) tensor
+        Made for the length S.
+    side : int
+        Tokens along the axis.
+
+    Returns
+    -------
+    (2 * side - 1, d) tensor
+        The table; stretched linearly if S is another length.
+    """
+    if table.shape[0] == 2 * side - 1:
+        return table
+    columns = table.T[None]
+    return F.interpolate(columns, size=2 * side - 1, mode="linear")[0].T
