@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from gpu_bench import Calls
 
 SIDE = 1024
+WAYS = "reference float32", "reference bfloat16", "float32", "bfloat16"
 BATCHES, EXACT_BATCHES = (1, 4, 8, 16), (1, 8)
 DECODED, PLANES, SPOTS = (1, 64), 64, 16
 PARTS = "peak", "encode", "stack", "decode", "real", "everything", "adapter"
@@ -174,9 +175,6 @@ def compare_encoders(
     ]
     bench.keep(f"encode {name} batch {batch}", row | {"TFLOP/s": rate})
     bench.tell(f"| {name} | {batch} | " + " | ".join(columns) + " |")
-
-
-WAYS = "reference float32", "reference bfloat16", "float32", "bfloat16"
 
 
 def tell_differences(

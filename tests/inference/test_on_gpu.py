@@ -29,6 +29,8 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a G
 SHAPE = SamShape(256, 128, 2, (14, 14, 0), 512)
 VALID = 256, 192
 F32, HALF = torch.float32, torch.bfloat16
+NEAR = 5e-3
+"""Of embeddings that may differ by rounding in bfloat16; others differ by 1e-2."""
 
 
 def shaken(module: nn.Module, seed: int = 0) -> None:
@@ -97,7 +99,8 @@ def test_a_replay_equals_the_first_time(dtype: torch.dtype) -> None:
     kept = first.embedding.clone()
     for i, expected in ((0, first), (1, other), (0, first)):
         replayed = gpu.encode(batch[i : i + 1], VALID)[0]
-        assert distance(replayed.embedding, expected.embedding) < 1e-6
+        near = NEAR if dtype == HALF else 1e-5
+        assert distance(replayed.embedding, expected.embedding) < near
     assert torch.equal(first.embedding, kept)
     assert gpu._recorded._recording is not None
 
@@ -119,7 +122,7 @@ def test_weights_that_change_are_seen() -> None:
     (after,) = embeddings(gpu, images())
     (expected,) = embeddings(on("cuda", copy.deepcopy(sam), dtype=HALF), images())
     assert distance(after, before) > 0.01
-    assert distance(after, expected) < 1e-6
+    assert distance(after, expected) < NEAR
 
 
 def test_weights_that_are_replaced_are_seen() -> None:
@@ -134,7 +137,7 @@ def test_weights_that_are_replaced_are_seen() -> None:
     found = [embeddings(gpu, images())[0] for _ in range(3)]
     (expected,) = embeddings(on("cuda", changed), images())
     assert distance(found[0], before) > 0.01
-    assert all(distance(one, expected) < 1e-6 for one in found)
+    assert all(distance(one, expected) < NEAR for one in found)
 
 
 def test_adapters_take_turns_on_one_base() -> None:
@@ -143,7 +146,7 @@ def test_adapters_take_turns_on_one_base() -> None:
     first = [embeddings(network, images())[0] for network in networks]
     for _ in range(3):
         for network, expected in zip(networks, first, strict=True):
-            assert distance(embeddings(network, images())[0], expected) < 1e-6
+            assert distance(embeddings(network, images())[0], expected) < NEAR
     assert distance(first[1], first[2]) > 0.01
 
 
@@ -156,7 +159,7 @@ def test_threads_get_what_they_ask_for() -> None:
         return distance(embeddings(gpu, batch[i : i + 1])[0], expected[i])
 
     with ThreadPoolExecutor(4) as pool:
-        assert max(pool.map(encode, [i % 4 for i in range(32)])) < 1e-6
+        assert max(pool.map(encode, [i % 4 for i in range(32)])) < NEAR
 
 
 @pytest.fixture

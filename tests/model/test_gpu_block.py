@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from napari_sam_adapter.model.folded_positions import copy_wide
 from napari_sam_adapter.model.gpu_block import run_on_gpu
@@ -42,6 +43,26 @@ def test_gpu_block_equals_the_plain_one(
         plain, folded = block(x), run_on_gpu(block, x)
     assert torch.allclose(folded, plain, atol=1e-5)
     assert torch.equal(x, before)
+
+
+def test_another_kernel_helps_where_the_first_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    block, x = random_block(24, 3, 0, 6), torch.randn(1, 6, 6, 24)
+    attend, calls = F.scaled_dot_product_attention, []
+
+    def refuse_once(*args: torch.Tensor, **options: float) -> torch.Tensor:
+        calls.append(args)
+        if len(calls) == 1:
+            raise RuntimeError("no plan for such heads")
+        return attend(*args, **options)
+
+    with torch.no_grad():
+        plain = block(x)
+        monkeypatch.setattr(F, "scaled_dot_product_attention", refuse_once)
+        found = [run_on_gpu(block, x) for _ in range(2)]
+    assert all(torch.allclose(one, plain, atol=1e-5) for one in found)
+    assert len(calls) == 3  # not asked again
 
 
 def test_half_precision_keeps_sums_in_float32() -> None:

@@ -183,7 +183,8 @@ def normalise(pixels: Tensor, family: Family = SAM) -> Tensor:
         low, high = pixels.amin(), pixels.amax()
         pixels = (pixels - low) / (high - low).clamp(min=1) * 255
     mean, std = (
-        pixels.new_tensor(values)[:, None, None] for values in (family.mean, family.std)
+        _moved(torch.tensor(values), pixels.device)[:, None, None]
+        for values in (family.mean, family.std)
     )
     return (pixels - mean) / std
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.fast_adapter import run_with_prompts
 from napari_sam_adapter.model.fast_filter import can_embed_fast, embed_high_frequencies
-from napari_sam_adapter.model.image_encoder import Started
+from napari_sam_adapter.model.image_encoder import Started, project_patches
 from napari_sam_adapter.model.products import projected
 from napari_sam_adapter.model.task_information import FILTERS, filtered
 
@@ -45,6 +45,8 @@ class _FilterEmbed(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Turn (B, 3, H, W) into (B, h, w, bottleneck)."""
+        if image.is_cuda:
+            return project_patches(self.proj, image)
         tokens: Tensor = self.proj(image).permute(0, 2, 3, 1)
         return tokens
 

@@ -8,17 +8,27 @@ that score. No matrix of queries times keys is made, and any fused attention wil
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from napari_sam_adapter.model.relative_positions import fitting_table
 
 _ALIGNED = 8
 """Fast products want lengths that are multiples of this."""
+_OTHERS = [
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+]
+"""Without cuDNN, which may find out late that it has no kernel."""
+_REFUSED: set[tuple[int, int, torch.dtype]] = set()
+_log = logging.getLogger(__name__)
 
 
 class Tables(NamedTuple):
@@ -57,13 +67,29 @@ def attend_folded(qkv: Tensor, tables: Tables) -> Tensor:
     """
     batch, h, w, _, heads, d = qkv.shape
     queries, keys, values = qkv.unbind(3)
-    answer = F.scaled_dot_product_attention(
+    answer = _attended(
         _in_heads(_with_products(queries, tables)),
         _in_heads(_with_places(keys)),
         _in_heads(values),
-        scale=1 / math.sqrt(d),
+        1 / math.sqrt(d),
     )
     return answer.transpose(1, 2).reshape(batch, h, w, heads * d)
+
+
+def _attended(queries: Tensor, keys: Tensor, values: Tensor, scale: float) -> Tensor:
+    """Attend by the kernel that PyTorch prefers, or one that takes such widths."""
+    kind = queries.shape[-1], values.shape[-1], queries.dtype
+    if kind not in _REFUSED:
+        try:
+            return F.scaled_dot_product_attention(queries, keys, values, scale=scale)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            _log.info("No attention of widths %s by the first choice: %s", kind, reason)
+            _REFUSED.add(kind)
+    with sdpa_kernel(_OTHERS):
+        return F.scaled_dot_product_attention(queries, keys, values, scale=scale)
 
 
 def copy_wide(target: Tensor, source: Tensor) -> None:
