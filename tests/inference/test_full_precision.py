@@ -40,6 +40,16 @@ def test_tf32_is_put_back_after_an_error(allowed: None) -> None:
     assert settings() == (True, False)
 
 
+def test_the_last_user_puts_it_back(allowed: None) -> None:
+    first, second = full_precision(GPU), full_precision(GPU)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert settings() == (False, False)
+    second.__exit__(None, None, None)
+    assert settings() == (True, False)
+
+
 def test_other_devices_change_nothing(allowed: None) -> None:
     with full_precision(CPU):
         assert settings() == (True, False)

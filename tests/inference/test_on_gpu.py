@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.model.sam import Sam
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+]
 
 SHAPE = SamShape(256, 128, 2, (14, 14, 0), 512)
 VALID = 256, 192

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,20 +24,50 @@ def full_precision(device: torch.device) -> Iterator[None]:
     Notes
     -----
     PyTorch allows TF32 in convolutions unless it is told otherwise, and a program may
-    allow it in products. These are settings of the whole process, so they are put back.
-    Where a program has set them by both of PyTorch's ways, which contradict each other,
-    they are left alone.
+    allow it in products. These are settings of the whole process, so they are put back
+    once no thread needs them any more. Where a program has set them by both of
+    PyTorch's ways, which contradict each other, they are left alone.
     """
-    settings: tuple[Any, ...] = torch.backends.cudnn, torch.backends.cuda.matmul
-    try:
-        on_gpu = device.type == "cuda"
-        changed = [s for s in settings if on_gpu and s.allow_tf32]
-    except RuntimeError:
-        changed = []
-    for setting in changed:
-        setting.allow_tf32 = False
+    if device.type != "cuda":
+        yield
+        return
+    _tf32.forbid()
     try:
         yield
     finally:
-        for setting in changed:
-            setting.allow_tf32 = True
+        _tf32.allow_again()
+
+
+class _Tf32:
+    """What was allowed before the first of several threads forbade it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._allowed: list[Any] = []
+
+    def forbid(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._allowed = _allowed()
+            for settings in self._allowed:
+                settings.allow_tf32 = False
+
+    def allow_again(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                for settings in self._allowed:
+                    settings.allow_tf32 = True
+
+
+def _allowed() -> list[Any]:
+    places: tuple[Any, ...] = torch.backends.cudnn, torch.backends.cuda.matmul
+    try:
+        return [settings for settings in places if settings.allow_tf32]
+    except RuntimeError:  # set by both ways
+        return []
+
+
+_tf32 = _Tf32()
