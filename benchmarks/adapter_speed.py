@@ -15,9 +15,8 @@ each way; so it counts what a user waits for. The blocks are cut down to a norm 
 MLP of 64 numbers, because the whole ones take a hundred times as long as the adapter
 and vary by more than it takes. *On its own*: the same without any blocks, where ours
 has to go through all tokens once for each prompt. In both, a call finds the memory that
-an unmeasured one of its own kind has used. *In a process of its own*: on its own, in a
-process that does nothing else, the median of some calls; each call gets the memory that
-the C library gives it, as a user's does.
+an unmeasured one of its own kind has used; else most of the published way's time would
+go into clearing fresh memory.
 
 The last rows are what cannot be left out, bare: the products of the twelve prompts, and
 one real transform there and back for each channel that differs.
@@ -32,7 +31,6 @@ import torch
 from rounds import (
     HEAD,
     machine,
-    of_own_process,
     options,
     print_growth,
     print_memory,
@@ -59,13 +57,10 @@ HEADS, NARROW, TOGETHER = 12, 64, 1024
 REMOVED = 0.25
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 IMAGES = {"grey": 1, "colour": 3}
-PROCESSES, CALLS = 3, 9
 
 
 def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("--alone", nargs=2, help="only measure this way and image")
-    chosen = parser.parse_args()
+    chosen = options(__doc__).parse_args()
     torch.set_num_threads(chosen.threads)
     warm_up_vector_math()
     adapter = random_adapter()
@@ -74,12 +69,8 @@ def main() -> None:
         if chosen.peak:
             print_peak(adapter, tokens, chosen.peak[0] == "published")
             return
-        if chosen.alone:
-            print_alone(adapter, tokens, *chosen.alone)
-            return
         print(HEAD)
         compare_all(adapter, tokens, chosen.rounds)
-    compare_processes(chosen.threads)
     print_memory("adapter, memory", ["published"], ["ours"], chosen.threads)
     print(f"\n{machine()}")
 
@@ -154,31 +145,6 @@ def compare(
         for _ in range(rounds)
     ]
     print_row(f"on its own, {name} image", seconds, f"{difference.abs().max():.1e}")
-
-
-def compare_processes(threads: int) -> None:
-    for name in IMAGES:
-        seconds = [
-            (
-                of_own_process(["--alone", "published", name], threads),
-                of_own_process(["--alone", "ours", name], threads),
-            )
-            for _ in range(PROCESSES)
-        ]
-        print_row(f"in a process of its own, {name} image", seconds, "")
-
-
-def print_alone(adapter: SamAdapter, tokens: Tensor, way: str, name: str) -> None:
-    image, stream = normalised(IMAGES[name]), tokens.clone()
-    planar = image.contiguous()
-
-    def act() -> Tensor:
-        if way == "published":
-            return published(adapter, planar, tokens)
-        return ours(adapter, image, tokens, stream)
-
-    act()
-    print(median(timed(act) for _ in range(CALLS)))
 
 
 def print_floor(adapter: SamAdapter, rounds: int) -> None:

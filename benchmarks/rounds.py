@@ -56,16 +56,12 @@ def print_row(what: str, seconds: list[tuple[float, float]], note: str) -> None:
 
 def print_memory(what: str, theirs: list[str], ours: list[str], threads: int) -> None:
     """Compare how far two runs of this script's `--peak` let memory grow."""
-    a, b = (
-        max(1.0, of_own_process(["--peak", *words], threads))
-        for words in (theirs, ours)
-    )
+    a, b = (max(1.0, _growth(words, threads)) for words in (theirs, ours))
     print(f"| {what} | {a:,.0f} MB | {b:,.0f} MB | {a / b:.1f} | |", flush=True)
 
 
-def of_own_process(words: list[str], threads: int) -> float:
-    """Return the number that this script prints with other words."""
-    command = [sys.executable, sys.argv[0], "--threads", str(threads), *words]
+def _growth(words: list[str], threads: int) -> float:
+    command = [sys.executable, sys.argv[0], "--threads", str(threads), "--peak", *words]
     found = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(found.stdout)
 

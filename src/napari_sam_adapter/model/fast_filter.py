@@ -18,9 +18,9 @@ from napari_sam_adapter.model.task_information import (
 if TYPE_CHECKING:
     from napari_sam_adapter.model.task_information import Valid
 
-_ROWS = 128
+_ROWS = 256
 """Rows of pixels that are transformed together, while they are in the cache."""
-_LINES = 64
+_LINES = 128
 """Frequencies of rows that are."""
 _GAP = 8
 """Numbers between lines, because a cache is slow for distances of a power of two."""
