@@ -82,8 +82,9 @@ def embed_high_frequencies(layer: nn.Conv2d, image: Tensor, valid: Valid) -> Ten
         total += layer.bias
     for tokens, one in zip(total, image, strict=True):
         shades, planes = distinct_planes(one[:, :rows, :columns])
-        weight = torch.tensordot(layer.weight, shades, ([1], [1]))
-        _add_embedded(tokens, planes, square, weight.movedim(-1, 1))
+        # no product of matrices, which autocast would round
+        weights = [(layer.weight * of[:, None, None]).sum(1) for of in shades]
+        _add_embedded(tokens, planes, square, torch.stack(weights, 1))
     return total
 
 
