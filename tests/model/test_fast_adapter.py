@@ -6,16 +6,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
+from napari_sam_adapter.model.adapter import (
+    AdaptedImageEncoder,
+    LearnedWeights,
+    SamAdapter,
+)
 from napari_sam_adapter.model.fast_adapter import run_with_prompts
-from napari_sam_adapter.model.fast_filter import can_embed_fast, embed_high_frequencies
+from napari_sam_adapter.model.fast_filter import (
+    can_embed_fast,
+    distinct_planes,
+    embed_high_frequencies,
+    grey_shades,
+)
 from napari_sam_adapter.model.image_encoder import Block
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.task_information import (
-    grey_shades,
     high_frequencies,
-    high_planes,
     low_frequencies,
 )
 
@@ -54,13 +61,24 @@ def test_high_frequencies_equal_the_published_way(shape: tuple[int, int]) -> Non
 
 
 @pytest.mark.parametrize("channels", [1, 3], ids=["grey", "colour"])
-@pytest.mark.parametrize("valid", [None, (64, 40), (33, 96), (7, 3)])
+@pytest.mark.parametrize(
+    ("shape", "valid"),
+    [
+        ((64, 96), None),
+        ((64, 96), (64, 40)),
+        ((64, 96), (33, 96)),
+        ((64, 96), (7, 3)),
+        ((64, 96), (1, 2)),
+        ((540, 300), (530, 290)),  # rows of three parts
+        ((540, 300), None),  # not whole patches
+    ],
+)
 def test_embedded_high_frequencies_equal_the_published_way(
-    valid: tuple[int, int] | None, channels: int
+    shape: tuple[int, int], valid: tuple[int, int] | None, channels: int
 ) -> None:
-    image = picture(64, 96, channels)
+    image = picture(*shape, channels)
     layer = torch.nn.Conv2d(3, 5, 16, 16).requires_grad_(False)
-    rows, columns = valid or (64, 96)
+    rows, columns = valid or shape
     kept = torch.zeros_like(image)
     part = image[..., :rows, :columns]
     kept[..., :rows, :columns] = published_high_frequencies(part)
@@ -72,8 +90,8 @@ def test_embedded_high_frequencies_equal_the_published_way(
 
 def test_channels_of_a_grey_image_are_transformed_once() -> None:
     grey, colour = picture(64, 64, 1)[0], picture(64, 64, 3)[0]
-    assert len(list(high_planes(grey, (40, 64)))) == 1
-    assert len(list(high_planes(colour, (40, 64)))) == 3
+    assert [len(x) for x in distinct_planes(grey)] == [1, 1]
+    assert [len(x) for x in distinct_planes(colour)] == [3, 3]
 
 
 def test_a_channel_that_differs_in_one_pixel_is_no_grey_image() -> None:
@@ -82,6 +100,17 @@ def test_a_channel_that_differs_in_one_pixel_is_no_grey_image() -> None:
     image[2, 30, 40] += 0.01
     assert grey_shades(image) is None
     assert grey_shades(torch.ones(3, 8, 8)) is None
+
+
+def test_a_grey_image_of_few_bright_spots_is_embedded_right() -> None:
+    image = torch.zeros(1, 3, 64, 64)
+    image[..., 33, 35] = 1  # between the rows that are looked at first
+    layer = torch.nn.Conv2d(3, 5, 16, 16).requires_grad_(False)
+    assert grey_shades(image[0]) is None
+    with torch.inference_mode():
+        found = embed_high_frequencies(layer, image, None)
+    expected = layer(published_high_frequencies(image)).permute(0, 2, 3, 1)
+    assert torch.allclose(found, expected, atol=1e-5)
 
 
 def test_one_pixel_has_its_brightness_kept() -> None:
@@ -101,9 +130,20 @@ def test_kept_frequencies_of_inference_serve_training() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3], ids=["grey", "colour"])
-def test_encoder_in_inference_mode_equals_the_plain_way(channels: int) -> None:
+@pytest.mark.parametrize(
+    ("published_order", "learned_weights"),
+    [(False, "none"), (True, "none"), (True, "shared"), (False, "per_block")],
+)
+def test_encoder_in_inference_mode_equals_the_plain_way(
+    published_order: bool, learned_weights: LearnedWeights, channels: int
+) -> None:
     encoder = build_sam(SamShape(64, WIDTH, 2, (2, 0, 2), 64)).image_encoder.eval()
-    adapter = SamAdapter(WIDTH, DEPTH).eval()
+    adapter = SamAdapter(
+        WIDTH,
+        DEPTH,
+        published_order=published_order,
+        learned_weights=learned_weights,
+    ).eval()
     for parameter in [*encoder.parameters(), *adapter.parameters()]:
         torch.nn.init.normal_(parameter, std=0.1)
     adapted = AdaptedImageEncoder(encoder, adapter)

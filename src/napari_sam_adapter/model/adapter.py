@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.fast_adapter import run_with_prompts
+from napari_sam_adapter.model.fast_adapter import light_mlps, run_with_prompts
 from napari_sam_adapter.model.fast_filter import can_embed_fast, embed_high_frequencies
 from napari_sam_adapter.model.image_encoder import Started, project_patches
-from napari_sam_adapter.model.products import projected
+from napari_sam_adapter.model.products import projected, projected_columns
 from napari_sam_adapter.model.task_information import FILTERS, filtered
 
 if TYPE_CHECKING:
@@ -164,11 +164,15 @@ class SamAdapter(nn.Module):
             For `run_with_prompts`.
         """
         embedded = self._embed_sources(image, tokens, valid)
-        features = self._weighted_sum(embedded, 0)
-        for i in range(self.depth):
-            if i and self.learned_weights == "per_block":
-                features = self._weighted_sum(embedded, i)
-            yield self.get_submodule(f"lightweight_mlp_{i}")(features)
+        layers = [
+            cast("nn.Sequential", self.get_submodule(f"lightweight_mlp_{i}"))
+            for i in range(self.depth)
+        ]
+        if self.learned_weights == "per_block":
+            for i, layer in enumerate(layers):
+                yield layer(self._weighted_sum(embedded, i))
+        else:
+            yield from light_mlps(layers, self._weighted_sum(embedded, 0))
 
     def _embed_sources(
         self, image: Tensor, tokens: Tensor, valid: Valid
@@ -182,11 +186,11 @@ class SamAdapter(nn.Module):
         ]
 
     def _embed_tokens(self, tokens: Tensor) -> Tensor:
-        if self.published_order:
-            batch, h, w, width = tokens.shape
-            mixed = tokens.reshape(batch, width, h * w).transpose(1, 2)
-            tokens = mixed.reshape(batch, h, w, width)
-        return projected(self.embedding_generator, tokens)
+        if not self.published_order:
+            return projected(self.embedding_generator, tokens)
+        batch, h, w, width = tokens.shape
+        mixed = tokens.reshape(batch, width, h * w)
+        return projected_columns(self.embedding_generator, mixed).view(batch, h, w, -1)
 
     def _embed_filtered(self, source: str, image: Tensor, valid: Valid) -> Tensor:
         embed = cast("_FilterEmbed", self.get_submodule(_embed_name(source)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+import torch
 from torch import Tensor, nn
 
 from napari_sam_adapter.model.fast_block import (
@@ -12,11 +13,40 @@ from napari_sam_adapter.model.fast_block import (
     can_run_fast,
     run_block,
 )
+from napari_sam_adapter.model.products import is_plain, product
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from napari_sam_adapter.model.image_encoder import Block
+
+
+def light_mlps(layers: Sequence[nn.Sequential], features: Tensor) -> Iterable[Tensor]:
+    """Run the light MLPs of all blocks on the same features.
+
+    Parameters
+    ----------
+    layers : sequence of nn.Sequential
+        A linear layer and a GELU each, all of one shape.
+    features : (B, h, w, K) tensor
+        What each of them gets.
+
+    Yields
+    ------
+    (B, h, w, K) tensor
+        One answer after the other. In float32 on the CPU in inference mode all are
+        made by one product.
+    """
+    first = [cast("nn.Linear", layer[0]) for layer in layers]
+    if not all(is_plain(layer, features) for layer in first):
+        yield from (layer(features) for layer in layers)
+        return
+    weight = torch.cat([layer.weight for layer in first])
+    bias = torch.cat([layer.bias for layer in first])
+    together = product(features.flatten(0, 2), weight, bias)
+    torch.ops.aten.gelu_(together)
+    separate = together.view(*features.shape[:-1], len(layers), -1).movedim(-2, 0)
+    yield from separate.contiguous()
 
 
 def run_with_prompts(

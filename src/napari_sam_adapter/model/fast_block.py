@@ -25,7 +25,7 @@ _QUERIES = 512
 """Queries of a tile of scores."""
 _TOKENS = 1024
 """Tokens that go through the MLP together."""
-_ADDED = 512
+_ADDED = 1024
 """Tokens that something is added to together."""
 
 

@@ -55,18 +55,57 @@ def projected(layer: nn.Linear, x: Tensor) -> Tensor:
     (..., B) tensor
         A new one.
     """
-    is_plain = (
+    if not is_plain(layer, x):
+        out: Tensor = layer(x)
+        return out
+    rows = product(x.reshape(-1, x.shape[-1]), layer.weight, layer.bias)
+    return rows.view(*x.shape[:-1], -1)
+
+
+def projected_columns(layer: nn.Linear, x: Tensor) -> Tensor:
+    """Apply a linear layer to columns, without turning them into rows first.
+
+    Parameters
+    ----------
+    layer : nn.Linear
+        As in `projected`.
+    x : (B, A, N) tensor
+        As there.
+
+    Returns
+    -------
+    (B, N, C) tensor
+        ``layer(x.transpose(1, 2))``.
+    """
+    if not is_plain(layer, x):
+        out: Tensor = layer(x.transpose(1, 2))
+        return out
+    columns = torch.stack([product(layer.weight, one.T) for one in x])
+    return columns.transpose(1, 2) + layer.bias
+
+
+def is_plain(layer: nn.Module, x: Tensor) -> bool:
+    """Tell whether `product` may stand for a layer.
+
+    Parameters
+    ----------
+    layer : nn.Module
+        The layer.
+    x : tensor
+        Its input.
+
+    Returns
+    -------
+    bool
+        True for an `nn.Linear` in inference mode and float32 on the CPU.
+    """
+    return (
         torch.is_inference_mode_enabled()
         and type(layer) is nn.Linear
         and x.device.type == "cpu"
         and x.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
     )
-    if not is_plain:
-        out: Tensor = layer(x)
-        return out
-    rows = product(x.reshape(-1, x.shape[-1]), layer.weight, layer.bias)
-    return rows.view(*x.shape[:-1], -1)
 
 
 @cache

@@ -20,7 +20,7 @@ from torch import Tensor
 from napari_sam_adapter.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Valid = tuple[int, int] | None
     ImageFilter = Callable[[Tensor], Tensor]
@@ -44,8 +44,6 @@ _RESIDUAL_UNITS = (2, 4, 12)
 """Largest weight of each, by which it is divided."""
 _SHAPES = 4
 """Image sizes whose kept frequencies are remembered, 1 MB each at 1024 x 1024."""
-_SAME_SHADE = 6e-6
-"""Channels that differ less from scaled copies differ by rounding alone."""
 
 
 def high_frequencies(
@@ -181,41 +179,9 @@ def filtered(image: Tensor, image_filter: ImageFilter, valid: Valid = None) -> T
     return _padded(result.float(), image)
 
 
-def high_planes(
-    image: Tensor, valid: Valid = None, rate: float = REMOVED_AREA
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Give `high_frequencies` of one image, once for channels that are alike.
-
-    Parameters
-    ----------
-    image : (C, H, W) float tensor
-        Normalised pixels.
-    valid, rate
-        As there.
-
-    Yields
-    ------
-    shades : (C,) tensor
-        How much of the plane each channel has; all others are in other planes.
-    plane : (H, W) float tensor
-        Zero where padded.
-
-    Notes
-    -----
-    Channels of a grey image are scaled and shifted copies of one another. A shift is
-    frequency 0, which the filter takes away, so that one transform serves them all.
-    """
-    part = _without_padding(image, valid)
-    square = _low_square(part.shape[-2], part.shape[-1], rate, part.device)
-    shades = grey_shades(part) if square.numel() else None
-    alike = torch.eye(len(part)) if shades is None else shades[None]
-    for shade, channel in zip(alike, part, strict=False):
-        yield shade, _padded(_high_part(channel, square).abs_(), image)
-
-
 def _magnitude(image: Tensor, valid: Valid, rate: float, is_low: bool) -> Tensor:
     part = _without_padding(image, valid)
-    square = _low_square(part.shape[-2], part.shape[-1], rate, part.device)
+    square = low_square(part.shape[-2], part.shape[-1], rate, part.device)
     filtered_part = _low_part(part, square) if is_low else _high_part(part, square)
     return _padded(filtered_part.abs_(), image)
 
@@ -251,30 +217,6 @@ def _weighed(lines: Tensor, weights: Tensor) -> Tensor:
     return lines
 
 
-def grey_shades(part: Tensor) -> Tensor | None:
-    """Tell by how much each channel of a grey image varies, compared with the first.
-
-    Parameters
-    ----------
-    part : (C, rows, columns) float tensor
-        Normalised pixels without padding.
-
-    Returns
-    -------
-    (C,) tensor or None
-        None if the channels are not scaled and shifted copies of one another.
-    """
-    spans = [float(high - low) for low, high in map(torch.aminmax, part)]
-    if spans[0] == 0:
-        return None
-    shades = [span / spans[0] for span in spans]
-    for channel, shade in zip(part[1:], shades[1:], strict=True):
-        low, high = torch.add(channel, part[0], alpha=-shade).aminmax()
-        if not high - low <= _SAME_SHADE:  # or no number at all
-            return None
-    return torch.tensor(shades)
-
-
 def _padded(part: Tensor, image: Tensor) -> Tensor:
     below = image.shape[-2] - part.shape[-2]
     if part.shape[-2:] == image.shape[-2:]:
@@ -300,8 +242,17 @@ def _residuals(part: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=_SHAPES)
-def _low_square(rows: int, columns: int, rate: float, device: torch.device) -> Tensor:
+def low_square(rows: int, columns: int, rate: float, device: torch.device) -> Tensor:
     """Return the share of each low frequency that is removed, 0 first.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Size of the image in pixels.
+    rate : float
+        As in `high_frequencies`.
+    device : torch.device
+        Where to make it; the last few are remembered.
 
     Returns
     -------
