@@ -177,9 +177,7 @@ def test_each_set_of_a_recipe_has_its_share_in_the_validation(
     assert read_weights(Path(output))[1]["licence"] == "CC0-1.0"
 
 
-@pytest.mark.parametrize(
-    "name", ["microscopy_first", "microscopy", "medical_first", "medical"]
-)
+@pytest.mark.parametrize("name", ["microscopy", "medical"])
 def test_recipes_of_the_package_are_valid(name: str, tmp_path: Path) -> None:
     recipe = read_adapter_recipe(name)
     assert recipe.sets

@@ -37,8 +37,7 @@ Labels = Annotated[
 RecipeOption = Annotated[
     str | None,
     typer.Option(
-        help="microscopy, medical (each after NAME_first), or a TOML file; DATA is the "
-        "folder of its sets."
+        help="microscopy, medical, or a TOML file; DATA is the folder of its sets."
     ),
 ]
 Strict = Annotated[

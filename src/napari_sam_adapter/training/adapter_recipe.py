@@ -35,8 +35,7 @@ def read_adapter_recipe(name: str) -> AdapterRecipe:
     Parameters
     ----------
     name : str
-        A TOML file, or a recipe of the package: ``"microscopy"``, ``"medical"``, or
-        their first halves ``"microscopy_first"``, ``"medical_first"``.
+        A TOML file, or a recipe of the package: ``"microscopy"`` or ``"medical"``.
 
     Returns
     -------
@@ -56,8 +55,8 @@ def read_adapter_recipe(name: str) -> AdapterRecipe:
         sets = {key: float(value) for key, value in content.pop("sets", {}).items()}
     except (OSError, tomllib.TOMLDecodeError, AttributeError, ValueError) as error:
         raise TrainingError(
-            "Expected a recipe (microscopy, medical, each after NAME_first) or a TOML "
-            f"file, got {name!r}: {about(error)}."
+            f"Expected the recipe microscopy or medical, or a TOML file, got {name!r}: "
+            f"{about(error)}."
         ) from error
     known = {entry.name for entry in fields(TrainingConfig)} - {"output"}
     unknown = sorted(set(content) - known)
