@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.boxed_mask import BoxedMask, common_box, place
+from napari_sam_adapter.boxed_mask import BoxedMask, place, union
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.follow_rule import next_prompts
 from napari_sam_adapter.predictions import is_large
@@ -185,15 +185,12 @@ class PlaneLooker:
 
 def _join(answers: Sequence[MaskPrediction]) -> tuple[BoxedMask, float]:
     """Join the pieces of one object; the score is that of the average pixel."""
-    masks = [BoxedMask.of(answer.mask, answer.box) for answer in answers]
+    masks = [answer.boxed_mask for answer in answers]
     scores = [float(answer.score) for answer in answers]
     areas = [mask.area for mask in masks]
-    if len(masks) == 1 or not any(areas):
-        return masks[0], float(np.mean(scores))
-    box = common_box(masks)
-    whole = np.logical_or.reduce([mask.window(box) for mask in masks])
-    joined = place(whole, box, masks[0].shape)
-    return joined, float(np.average(scores, weights=areas))
+    weights = areas if len(masks) > 1 and any(areas) else None
+    score = np.average(scores, weights=weights)
+    return union(masks), float(score)
 
 
 def _spare(mask: BoxedMask, finished: Labels | None) -> BoxedMask:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.mask_fields import HasMask
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -99,7 +101,7 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False)
-class PlaneResult:
+class PlaneResult(HasMask):
     """The mask of one object on one plane, not yet in the labels.
 
     Parameters
@@ -109,7 +111,7 @@ class PlaneResult:
     plane : Plane
         Where.
     mask : (H, W) bool array
-        The object.
+        The object. `boxed_mask` is the same without the plane around it.
     score : float
         The network's own estimate of the IoU, about 0 to 1.
     confidence : float
@@ -175,7 +177,7 @@ class PlaneResult:
         return cls(
             request.object_id,
             request.plane,
-            prediction.mask,
+            prediction.boxed_mask.like_whole(),
             score,
             clip_score(score),
             "",
