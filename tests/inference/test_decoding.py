@@ -36,3 +36,26 @@ def test_many_images_in_turn_are_not_mixed_up(predictor: SamPredictor) -> None:
 
 def test_description_names_the_chosen_format(predictor: SamPredictor) -> None:
     assert predictor.description["dtype"] == "float32"
+
+
+def test_objects_decoded_side_by_side_are_those_decoded_in_turn(
+    predictor: SamPredictor,
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
+    embedding, before = predictor.encode(noise), torch.get_num_threads()
+    asked = []
+    for number in range(5):
+        mask = np.zeros((40, 50), bool)
+        mask[5 * number : 5 * number + 12, 7 * number : 7 * number + 9] = True
+        asked.append(Prompts(mask=mask))
+    found = []
+    try:
+        for processors in (1, 2, 1):
+            torch.set_num_threads(processors)
+            found.append(predictor.predict_many(embedding, asked))
+    finally:
+        torch.set_num_threads(before)
+    for alone, together, again in zip(*found, strict=True):
+        assert np.array_equal(alone.logits, together.logits)
+        assert np.array_equal(alone.logits, again.logits)
+        assert alone.score == together.score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -73,6 +74,13 @@ class ImageSide:
         self.spare = spare or Spare()
         self._no_mask = nothing(no_mask[0])
         self._keys = self.rows[:0], self.rows
+
+    def twin(self, spare: Spare) -> ImageSide:
+        """Return the same for another thread, with memory of its own."""
+        side = copy(self)
+        side.spare = spare
+        side._keys = self.rows[:0], self.rows
+        return side
 
     @contextmanager
     def keys(self, dense: DensePrompt | None) -> Iterator[Tensor]:
