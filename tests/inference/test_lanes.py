@@ -32,14 +32,16 @@ def test_every_object_has_its_answer_and_every_thread_its_kit(processors):
         if number < lanes:
             together.wait(10)  # all of them at once
         kit.append(number)
-        shared = torch.get_num_threads() * lanes
-        return number, shared, torch.is_inference_mode_enabled()
+        return number, torch.get_num_threads(), torch.is_inference_mode_enabled()
 
     kits: list[list[int]] = [[] for _ in range(lanes)]
-    found = side_by_side(work, 9, kits)
+    with torch.inference_mode():
+        found = side_by_side(work, 9, kits)
     assert [number for number, _, _ in found] == list(range(9))
     assert sorted(number for kit in kits for number in kit) == list(range(9))
-    assert all(shared <= processors and inside for _, shared, inside in found)
+    assert {own for _, own, _ in found[:-1]} == {processors // lanes}
+    assert found[-1][1] == processors  # it would have been alone in its round
+    assert all(inside for _, _, inside in found)
 
 
 def test_other_threads_keep_their_processors(processors):

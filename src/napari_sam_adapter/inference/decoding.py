@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _KEPT = 3
 """Images whose side of the decoder is kept: some 15 MB each at 64 x 64 tokens."""
 
+_MANY = 4
+"""Mask prompts of one image that share what the first layer makes of it."""
+
 
 class Decoding:
     """Prompts of one image to masks of low resolution.
@@ -154,10 +157,14 @@ class Decoding:
             spots = None if points is None else (points[0][one], points[1][one])
             box = None if boxes is None else boxes[one]
             prompts = self._prompt_side(embedding, spots, box, logits[one])
-            prompts = prompts._replace(near=list(near[one]))
+            prompts = prompts._replace(near=list(near[one]), is_one_of_many=is_many)
             return decode(side, prompts, masks)
 
-        side = self._side_of(embedding)
+        side, is_many = self._side_of(embedding), len(logits) >= _MANY
+        if is_many and self._sam.prompt_encoder.map_embed is None:
+            some = embed_mask(self._sam.prompt_encoder, logits[0, 0])
+            if side.can_share(some):
+                side.first(some)  # by all processors, before they part
         while len(self._spares) < lanes_for(len(logits)):
             self._spares.append(Spare())
         spares = self._spares[: lanes_for(len(logits))]

@@ -53,7 +53,8 @@ def side_by_side(
     count : int
         Number of objects.
     kits : sequence
-        What a thread has for itself; one kit does all of it in this thread.
+        What a thread has for itself; one kit does all of it in this thread. So does the
+        first kit with an object that would be the only one of the last round.
 
     Returns
     -------
@@ -63,15 +64,19 @@ def side_by_side(
     if len(kits) == 1:
         return [work(kits[0], number) for number in range(count)]
 
+    is_odd = count % len(kits) == 1
+    even = count - is_odd
+
     @torch.inference_mode()
     def go(lane: int) -> list[Found]:
-        return [work(kits[lane], i) for i in range(lane, count, len(kits))]
+        return [work(kits[lane], i) for i in range(lane, even, len(kits))]
 
     pool = _pool(torch.get_num_threads())
     lanes = [pool.submit(go, lane) for lane in range(len(kits))]
     wait(lanes)  # nobody may still be at work when one of them fails
     found = [lane.result() for lane in lanes]
-    return [found[i % len(kits)][i // len(kits)] for i in range(count)]
+    answers = [found[i % len(kits)][i // len(kits)] for i in range(even)]
+    return [*answers, work(kits[0], even)] if is_odd else answers
 
 
 @cache
