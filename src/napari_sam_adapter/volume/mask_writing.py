@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.boxed_mask import bounding_box
+from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.changes import merge_mask, union_box
 from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.protection import protected_pixels
@@ -46,9 +47,19 @@ def write_mask(
         Objects whose pixels stay whatever the overlap rule says.
     spared_from : int or None
         As of `JointResult`.
+
+    Raises
+    ------
+    SessionError
+        If the mask is one of a plane of another shape.
     """
     document = draft.document
     current = plane.view(document.labels)
+    if mask.shape != current.shape:
+        raise SessionError(
+            f"Expected a mask of {current.shape}, got {mask.shape}. Predictors answer "
+            "in pixels of the plane that they were given."
+        )
     known = document.ledger.box_on(object_id, plane)
     if known is None:
         known = bounding_box(current == object_id)

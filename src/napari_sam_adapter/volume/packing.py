@@ -82,7 +82,7 @@ class PackedArray:
             An exact, independent copy.
         """
         data = zlib.compress(np.packbits(mask.pixels).tobytes(), FASTEST)
-        return cls(mask.shape, mask.pixels.dtype.str, data, mask.box)
+        return cls(mask.shape, np.dtype(bool).str, data, mask.box)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> PackedArray:
