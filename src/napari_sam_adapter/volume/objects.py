@@ -12,7 +12,7 @@ from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.changes import union_box
 from napari_sam_adapter.volume.correcting import corrected
 from napari_sam_adapter.volume.packing import PackedArray, slices_of
-from napari_sam_adapter.volume.results import REASONS
+from napari_sam_adapter.volume.reasons import REASONS
 
 if TYPE_CHECKING:
     import numpy.typing as npt

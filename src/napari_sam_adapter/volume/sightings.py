@@ -9,7 +9,8 @@ import numpy as np
 
 from napari_sam_adapter.boxed_mask import nothing
 from napari_sam_adapter.volume.interpolation import interpolate
-from napari_sam_adapter.volume.results import BEYOND, PlaneResult
+from napari_sam_adapter.volume.reasons import BEYOND
+from napari_sam_adapter.volume.results import PlaneResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
