@@ -160,7 +160,7 @@ def compare_pixels(rounds: int) -> None:
             return (frame.to_masks(logits) > 0).numpy()
 
         def ours(frame=frame, logits=logits) -> np.ndarray:
-            return to_pixels(logits, frame).masks
+            return np.stack([mask.full() for mask in to_pixels(logits, frame)])
 
         flipped = f"{int((theirs() != ours()).sum())} flipped"
         seconds = alternate(theirs, ours, rounds)

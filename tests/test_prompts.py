@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.drawings import SCRIBBLE_POINTS
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.prompts import Prompts, Scribble
@@ -24,24 +25,32 @@ def test_prompts_do_not_change_with_the_arrays_they_came_from():
         prompts.points[0] = 1
 
 
-def test_the_box_of_a_mask_is_found_or_told():
+def test_only_the_box_of_a_mask_is_kept():
     mask = np.zeros((8, 9), bool)
-    assert Prompts(mask=mask).mask_box is None
-    assert Prompts().mask_box is None
+    assert Prompts().boxed_mask is None
+    assert not Prompts(mask=mask).boxed_mask.pixels.size
     mask[2:4, 3:7] = True
-    assert Prompts(mask=mask).mask_box == (2, 3, 4, 7)
-    told = Prompts(mask=mask).knowing_mask_box((0, 0, 5, 9))
-    assert told.mask_box == (0, 0, 5, 9)
-    assert replace(told, mask=mask[::-1]).mask_box == (4, 3, 6, 7)
+    prompts = Prompts(mask=mask)
+    assert prompts.boxed_mask.box == (2, 3, 4, 7)
+    assert np.array_equal(prompts.mask, mask)
+    with pytest.raises(ValueError, match="read-only"):
+        prompts.mask[0, 0] = True
+    changed = replace(prompts, mask=mask[::-1])
+    assert changed.boxed_mask.box == (4, 3, 6, 7)
 
 
-def test_a_mask_that_nobody_can_change_is_not_copied():
-    mask = np.ones((8, 9), bool)
-    view = mask[:]
-    mask.setflags(write=False)
-    view.setflags(write=False)
-    assert Prompts(mask=mask).mask is mask
-    assert not np.shares_memory(Prompts(mask=view).mask, mask)
+def test_a_boxed_mask_goes_in_as_it_is_and_comes_out_whole():
+    mask = np.zeros((8, 9), bool)
+    mask[2:4, 3:7] = True
+    boxed = BoxedMask.of(mask)
+    prompts = Prompts([(2, 3)], mask=boxed)
+    assert prompts.boxed_mask is boxed
+    assert prompts.with_point((3, 3)).boxed_mask is boxed
+    assert np.array_equal(prompts.mask, mask)
+    assert prompts.mask is prompts.mask
+    assert prompts.with_point((3, 3)).extends(Prompts([(2, 3)], mask=mask))
+    with pytest.raises(PromptError, match=r"shape \(9, 9\), got \(8, 9\)"):
+        prompts.check_inside((9, 9))
 
 
 def test_a_box_is_sorted():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -131,6 +131,16 @@ class BoxedMask:
         union = self.area + other.area - shared
         return shared / union if union else 0.0
 
+    def like_whole(self) -> npt.NDArray[np.bool_]:
+        """Return this mask for a field of a `HasMask`, which keeps it as it is.
+
+        Returns
+        -------
+        (H, W) bool array
+            For who reads the field; until then it is this very mask.
+        """
+        return cast("npt.NDArray[np.bool_]", self)
+
 
 def place(pixels: npt.NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> BoxedMask:
     """Return the mask of a plane that is known inside a box.
@@ -151,11 +161,27 @@ def place(pixels: npt.NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> Bo
     """
     inner = BoxedMask.of(pixels)
     if not inner.pixels.size:
-        return BoxedMask(shape, (0, 0, 0, 0), inner.pixels)
+        return nothing(shape)
     top, left, bottom, right = inner.box
     rows, columns = box[0], box[1]
     moved = rows + top, columns + left, rows + bottom, columns + right
     return BoxedMask(shape, moved, inner.pixels)
+
+
+def nothing(shape: tuple[int, int]) -> BoxedMask:
+    """Return an empty mask.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the plane.
+
+    Returns
+    -------
+    BoxedMask
+        Without pixels.
+    """
+    return BoxedMask(shape, NOWHERE, np.zeros((0, 0), dtype=bool))
 
 
 def intersection(box: Box, other: Box) -> Box | None:
@@ -174,6 +200,27 @@ def intersection(box: Box, other: Box) -> Box | None:
     top, left = max(box[0], other[0]), max(box[1], other[1])
     bottom, right = min(box[2], other[2]), min(box[3], other[3])
     return (top, left, bottom, right) if top < bottom and left < right else None
+
+
+def union(masks: list[BoxedMask]) -> BoxedMask:
+    """Return what belongs to any of several masks.
+
+    Parameters
+    ----------
+    masks : list of BoxedMask
+        At least one, of planes of one shape.
+
+    Returns
+    -------
+    BoxedMask
+        This very mask if there is one only.
+    """
+    filled = [mask for mask in masks if mask.pixels.size]
+    if len(filled) < 2:
+        return (filled or masks)[0]
+    box = common_box(filled)
+    pixels = np.logical_or.reduce([mask.window(box) for mask in filled])
+    return BoxedMask(masks[0].shape, box, pixels)
 
 
 def common_box(masks: list[BoxedMask], margin: int = 0) -> Box:

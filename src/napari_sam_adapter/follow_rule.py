@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,15 +117,10 @@ def next_prompts(
         outside = list(_points_in(others, box, rule.neighbour_points))
         points = np.reshape([*inside, *outside], (-1, 2))
         signs = np.arange(len(points)) < len(inside)
-        prompts = Prompts(points, signs, box if rule.use_box else None)
-        asked.append(_with_mask(prompts, part) if rule.use_mask else prompts)
+        place = box if rule.use_box else None
+        prompt = part if rule.use_mask else None
+        asked.append(Prompts(points, signs, place, mask=prompt))
     return asked
-
-
-def _with_mask(prompts: Prompts, part: BoxedMask) -> Prompts:
-    mask = part.full()
-    mask.setflags(write=False)  # so that it need not be copied
-    return replace(prompts, mask=mask).knowing_mask_box(part.box)
 
 
 def _parts(mask: BoxedMask) -> list[BoxedMask]:

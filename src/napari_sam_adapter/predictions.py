@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from napari_sam_adapter.drawings import SCRIBBLE_POINTS
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.mask_fields import HasMask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ LARGE = 2
 
 
 @dataclass(frozen=True)
-class MaskCandidate:
+class MaskCandidate(HasMask):
     """One of several masks that fit an ambiguous prompt.
 
     Parameters
@@ -45,13 +46,13 @@ class MaskCandidate:
 
 
 @dataclass(frozen=True)
-class MaskPrediction:
+class MaskPrediction(HasMask):
     """The answer to the prompts of one object on one plane.
 
     Parameters
     ----------
     mask : (H, W) bool array
-        The object on the plane.
+        The object on the plane. `boxed_mask` is the same without the plane around it.
     score : float
         The network's own estimate of the IoU, about 0 to 1. Where that is not trusted,
         the stability of the mask: its area at a higher threshold, divided by its area
@@ -124,7 +125,7 @@ class Capabilities:
                 "Expected only points on the object, because this network does not "
                 "understand points on the background. Remove them, or draw a box."
             )
-        if not self.mask_prompts and prompts.mask is not None:
+        if not self.mask_prompts and prompts.boxed_mask is not None:
             raise PromptError(
                 "Expected points or a box, because this network does not understand "
                 "mask prompts. Give the box of the mask instead."
@@ -159,7 +160,7 @@ class Capabilities:
             prompts,
             points=points[kept][:room],
             polarities=signs[kept][:room],
-            mask=prompts.mask if self.mask_prompts else None,
+            mask=prompts.boxed_mask if self.mask_prompts else None,
         )
 
 

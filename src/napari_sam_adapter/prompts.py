@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +15,12 @@ from napari_sam_adapter.drawings import (
     innermost,
 )
 from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.mask_fields import PromptMask
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from napari_sam_adapter.boxed_mask import BoxedMask
 
 __all__ = ["Polygon", "Prompts", "Scribble"]
 
@@ -40,8 +42,9 @@ class Prompts:
         Corners in pixels; sorted if given the other way round.
     scribbles : tuple of Scribble
         Free-hand lines.
-    mask : (H, W) bool array or None
-        A rough mask of the object.
+    mask : (H, W) bool array, BoxedMask or None
+        A rough mask of the object. Only its box is kept, as `boxed_mask`; the array of
+        the whole plane is made when it is read.
     polygons : tuple of Polygon
         Outlines; see `without_polygons` for how they are asked.
     reduction : float
@@ -60,7 +63,7 @@ class Prompts:
     polarities: npt.NDArray[np.bool_] | None = None
     box: tuple[float, float, float, float] | None = None
     scribbles: tuple[Scribble, ...] = ()
-    mask: npt.NDArray[np.bool_] | None = None
+    mask: PromptMask = PromptMask()  # noqa: RUF009
     polygons: tuple[Polygon, ...] = ()
     reduction: float = 1.0
 
@@ -72,8 +75,6 @@ class Prompts:
         object.__setattr__(self, "polygons", tuple(self.polygons))
         if self.box is not None:
             object.__setattr__(self, "box", _as_box(self.box))
-        if self.mask is not None:
-            object.__setattr__(self, "mask", _as_mask(self.mask))
         if not 0 < self.reduction < np.inf:
             message = "Expected a reduction above 0 and finite, 1 for all, got "
             raise PromptError(f"{message}{self.reduction}.")
@@ -92,7 +93,7 @@ class Prompts:
     @property
     def _has_points_only(self) -> bool:
         drawn = self.scribbles or self.polygons
-        return not drawn and self.box is None and self.mask is None
+        return not drawn and self.box is None and self.boxed_mask is None
 
     @property
     def mark_object(self) -> bool:
@@ -100,7 +101,8 @@ class Prompts:
         signs = [part.positive for part in self.scribbles]
         signs += [part.positive for part in self.polygons]
         marked = self.signs.any() or any(signs)
-        return bool(marked) or self.box is not None or self.mask is not None
+        is_marked = self.box is not None or self.boxed_mask is not None
+        return bool(marked) or is_marked
 
     @property
     def signs(self) -> npt.NDArray[np.bool_]:
@@ -108,30 +110,11 @@ class Prompts:
         assert self.polarities is not None  # set by __post_init__
         return self.polarities
 
-    @cached_property
-    def mask_box(self) -> tuple[int, int, int, int] | None:
-        """Half-open box of pixels around the mask; None if there is nothing in it."""
-        if self.mask is None or not self.mask.any():
-            return None
-        rows, columns = (np.flatnonzero(self.mask.any(axis=axis)) for axis in (1, 0))
-        return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-
-    def knowing_mask_box(self, box: tuple[int, int, int, int]) -> Prompts:
-        """Return the same prompts, told where their mask lies: nobody has to look.
-
-        Parameters
-        ----------
-        box : (row_start, column_start, row_stop, column_stop)
-            Half-open; no pixel of the mask lies outside.
-
-        Returns
-        -------
-        Prompts
-            With this `mask_box`.
-        """
-        told = replace(self)
-        told.__dict__["mask_box"] = box
-        return told
+    @property
+    def boxed_mask(self) -> BoxedMask | None:
+        """The mask cut to its box."""
+        boxed: BoxedMask | None = vars(self)["boxed_mask"]
+        return boxed
 
     def all_points(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Return the points together with those that stand for the scribbles.
@@ -167,7 +150,7 @@ class Prompts:
         """
         if not self.polygons:
             return self
-        mask = np.zeros(shape, dtype=bool) if self.mask is None else self.mask.copy()
+        mask = np.zeros(shape, dtype=bool) if self.mask is None else self.mask
         points, signs, box = self.points, self.signs, self.box
         for polygon in self.polygons:
             inside = polygon.pixels(shape)
@@ -215,10 +198,11 @@ class Prompts:
             polygon.pixels(shape)
         if self.box is not None:
             _check_box_inside(self.box, shape)
-        if self.mask is not None and self.mask.shape != tuple(shape):
+        mask = self.boxed_mask
+        if mask is not None and mask.shape != tuple(shape):
             raise PromptError(
                 f"Expected a mask prompt of shape {tuple(shape)}, "
-                f"got {self.mask.shape}. Give a mask of the whole plane."
+                f"got {mask.shape}. Give a mask of the whole plane."
             )
 
     def with_point(self, point: tuple[float, float], positive: bool = True) -> Prompts:
@@ -238,6 +222,7 @@ class Prompts:
         """
         return replace(
             self,
+            mask=self.boxed_mask,
             points=np.concatenate([self.points, np.reshape(point, (1, -1))]),
             polarities=np.append(self.signs, positive),
         )
@@ -263,7 +248,7 @@ class Prompts:
             and _same_scribbles(self.scribbles[:lines], other.scribbles)
             and _same_polygons(self.polygons[:outlines], other.polygons)
             and self.box == other.box
-            and _same_mask(self.mask, other.mask)
+            and _same_mask(self.boxed_mask, other.boxed_mask)
         )
 
 
@@ -281,12 +266,11 @@ def _same_polygons(mine: tuple[Polygon, ...], others: tuple[Polygon, ...]) -> bo
     )
 
 
-def _same_mask(
-    mine: npt.NDArray[np.bool_] | None, other: npt.NDArray[np.bool_] | None
-) -> bool:
-    if mine is None or other is None:
+def _same_mask(mine: BoxedMask | None, other: BoxedMask | None) -> bool:
+    if mine is None or other is None or mine is other:
         return mine is other
-    return np.array_equal(mine, other)
+    alike = mine.shape == other.shape and mine.box == other.box
+    return alike and np.array_equal(mine.pixels, other.pixels)
 
 
 def _as_polarities(
@@ -326,16 +310,6 @@ def _as_box(values: object) -> tuple[float, float, float, float]:
         float(max(row_a, row_b)),
         float(max(column_a, column_b)),
     )
-
-
-def _as_mask(values: object) -> npt.NDArray[np.bool_]:
-    mask = np.asarray(values, dtype=bool)
-    if mask.flags.writeable or not mask.flags.owndata:  # it may change later
-        mask = mask.copy()
-    if mask.ndim != 2:
-        raise PromptError(f"Expected a mask prompt of two axes, got {mask.ndim}.")
-    mask.setflags(write=False)
-    return mask
 
 
 def _check_box_inside(

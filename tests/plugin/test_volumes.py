@@ -19,7 +19,7 @@ from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.journal_entries import StartPropagation
 from napari_sam_adapter.volume.journal_file import read_journal
 from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.results import REASONS
+from napari_sam_adapter.volume.reasons import REASONS
 
 
 @pytest.fixture

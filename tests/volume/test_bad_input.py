@@ -11,7 +11,7 @@ from tests.volume.conftest import LEFT, ball, paint_balls
 from tests.volume.test_journal import full_disk
 
 from napari_sam_adapter import open_image
-from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.errors import ImageError, SessionError
 from napari_sam_adapter.volume.embedding_store import EmbeddingStore
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.planes import Plane
@@ -142,3 +142,27 @@ def test_a_cancelled_run_keeps_what_it_did_and_can_be_done_again():
     assert marked.tolist() == sorted([4, *done])
     list(propagate(session, 1))
     np.testing.assert_array_equal(session.labels == 1, MASK)
+
+
+class ForeignPredictor(DiskPredictor):
+    """Gives masks of numbers, of planes with some more rows."""
+
+    def __init__(self, more: int) -> None:
+        super().__init__()
+        self.more = more
+
+    def _answer(self, mask, prompts):
+        mask = np.pad(mask.astype(np.uint8), ((0, self.more), (0, 0)))
+        return super()._answer(mask, prompts)
+
+
+def test_a_mask_of_numbers_is_a_mask():
+    session = started(IMAGE, ForeignPredictor(0))
+    np.testing.assert_array_equal(session.mask(1, PLANE), MASK[4])
+    session.add_point(1, PLANE, (LEFT[1] + 1, LEFT[2]))
+    np.testing.assert_array_equal(session.mask(1, PLANE), MASK[4])
+
+
+def test_a_mask_of_another_plane_is_not_written():
+    with pytest.raises(SessionError, match=r"mask of \(32, 40\), got \(33, 40\)"):
+        started(IMAGE, ForeignPredictor(1))

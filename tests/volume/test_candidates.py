@@ -5,6 +5,7 @@ import pytest
 from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT
 
+from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.predictions import MaskCandidate
 from napari_sam_adapter.volume.candidates import outlined, preferred_number, size_rank
@@ -28,7 +29,7 @@ def choose(session, object_id, plane, number, remember=True):
 
 
 def masks(*areas):
-    return [np.arange(10) < area for area in areas]
+    return [BoxedMask.of(np.arange(10)[None] < area) for area in areas]
 
 
 def test_rank_counts_from_the_smallest():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tests.volume.conftest import LEFT
 
+from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.predictions import Capabilities
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.correcting import corrected
@@ -92,11 +93,12 @@ def test_undo_asks_again_what_was_asked(followed, predictor):
 def test_the_box_reaches_as_far_beyond_a_click_as_that_lies_outside(point, box):
     mask = np.zeros((32, 40), bool)
     mask[10:20, 10:20] = True
-    assert corrected(Prompts([point]), mask, Capabilities()).box == box
+    asked = corrected(Prompts([point]), BoxedMask.of(mask), Capabilities())
+    assert asked.box == box
 
 
 def test_what_a_network_does_not_understand_is_left_out():
-    mask = np.ones((8, 8), bool)
+    mask = BoxedMask.of(np.ones((8, 8), bool))
     clicks = Prompts([(1, 1), (2, 2), (3, 3)])
     asked = corrected(clicks, mask, Capabilities(mask_prompts=False, max_points=4))
     assert asked.mask is None

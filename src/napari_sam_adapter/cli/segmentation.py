@@ -11,7 +11,7 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError, PlaneError
 from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.propagation_request import PropagationRange
-from napari_sam_adapter.volume.results import REASONS
+from napari_sam_adapter.volume.reasons import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from napari_sam_adapter.volume.results import BEYOND, REASONS
+from napari_sam_adapter.volume.reasons import BEYOND, REASONS
 from napari_sam_adapter.volume.review import DOUBTFUL
 
 if TYPE_CHECKING:

@@ -48,6 +48,7 @@ def to_prediction(
     family: Family,
     count: int,
     points: npt.NDArray[np.float64],
+    trusted: bool = True,
 ) -> MaskPrediction:
     """Turn the masks of one object into an answer.
 
@@ -65,6 +66,8 @@ def to_prediction(
         Number of candidates.
     points : (N, 2) float array
         (row, column) pixels on the object.
+    trusted : bool
+        Whether the scores were trained.
 
     Returns
     -------
@@ -72,13 +75,13 @@ def to_prediction(
         The best, and the candidates.
     """
     order = scores.argsort(descending=True)[:count]
-    masks, boxes = to_pixels(logits[order], frame, family)
-    if family.least_piece:
-        for mask, box in zip(masks, boxes, strict=True):
-            drop_specks(mask, box, points, family.least_piece)
+    masks = to_pixels(logits[order], frame, family)
+    if least := family.least_piece:
+        masks = [drop_specks(mask, points, least) for mask in masks]
     low, values = logits[order].numpy(), scores[order].tolist()
     candidates = tuple(
-        MaskCandidate(*parts) for parts in zip(masks, values, low, boxes, strict=True)
+        MaskCandidate(mask.like_whole(), value, logit, mask.box)
+        for mask, value, logit in zip(masks, values, low, strict=True)
     )
-    best = candidates[0]
-    return MaskPrediction(best.mask, best.score, best.logits, candidates, box=boxes[0])
+    best, box = masks[0].like_whole(), masks[0].box
+    return MaskPrediction(best, values[0], low[0], candidates, trusted, box=box)

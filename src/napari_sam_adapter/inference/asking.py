@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -159,11 +158,10 @@ def predictions_of(
     if not trusted:
         scores = stability(logits)
     logits, scores = logits.float().cpu(), scores.float().cpu()  # of all, at once
-    found = [
-        to_prediction(logits[i], scores[i], frame, family, count, _on_object(prompts))
-        for i, prompts in enumerate(group)
+    return [
+        to_prediction(low, values, frame, family, count, _on_object(prompts), trusted)
+        for prompts, low, values in zip(group, logits, scores, strict=True)
     ]
-    return [replace(p, score_is_trusted=trusted) for p in found]
 
 
 def _on_object(prompts: Prompts) -> npt.NDArray[np.float64]:

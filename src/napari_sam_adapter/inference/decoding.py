@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_sam_adapter.inference.lanes import lanes_for, side_by_side
 from napari_sam_adapter.model.dense_prompts import PER_TOKEN, embed_mask, whole
 from napari_sam_adapter.model.folded_decoder import (
     FoundMasks,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 _KEPT = 3
 """Images whose side of the decoder is kept: some 15 MB each at 64 x 64 tokens."""
 
+_MANY = 4
+"""Mask prompts of one image that share what the first layer makes of it."""
+
 
 class Decoding:
     """Prompts of one image to masks of low resolution.
@@ -52,7 +56,7 @@ class Decoding:
         is_plain = type(sam.mask_decoder) is MaskDecoder
         self._is_folded = is_plain and self._positions.device.type == "cpu"
         self._position_rows = to_rows(self._positions)
-        self._spare = Spare()
+        self._spares = [Spare()]
         self._sides: deque[tuple[weakref.ref[ImageEmbedding], ImageSide]]
         self._sides = deque(maxlen=_KEPT)
 
@@ -151,14 +155,25 @@ class Decoding:
         near: Sequence[TokenBox | None],
     ) -> tuple[Tensor, Tensor]:
         """Decode objects with mask prompts, whose embeddings may take 4 MB each."""
-        found = []
-        for i in range(len(logits)):
-            one = slice(i, i + 1)
+
+        def decode_one(side: ImageSide, number: int) -> tuple[Tensor, Tensor]:
+            one = slice(number, number + 1)
             spots = None if points is None else (points[0][one], points[1][one])
             box = None if boxes is None else boxes[one]
             prompts = self._prompt_side(embedding, spots, box, logits[one])
-            prompts = prompts._replace(near=list(near[one]))
-            found.append(decode(self._side_of(embedding), prompts, masks))
+            prompts = prompts._replace(near=list(near[one]), is_one_of_many=is_many)
+            return decode(side, prompts, masks)
+
+        side, is_many = self._side_of(embedding), len(logits) >= _MANY
+        if is_many and self._sam.prompt_encoder.map_embed is None:
+            some = embed_mask(self._sam.prompt_encoder, logits[0, 0])
+            if side.can_share(some):
+                side.first(some)  # by all processors, before they part
+        while len(self._spares) < lanes_for(len(logits)):
+            self._spares.append(Spare())
+        spares = self._spares[: lanes_for(len(logits))]
+        sides = [side, *(side.twin(spare) for spare in spares[1:])]
+        found = side_by_side(decode_one, len(logits), sides)
         decoded, scores = zip(*found, strict=True)
         return torch.cat(decoded), torch.cat(scores)
 
@@ -207,7 +222,9 @@ class Decoding:
         no_mask = self._sam.prompt_encoder.no_mask_embed.weight
         decoder = self._sam.mask_decoder
         features = embedding.features.to(self._positions.device)
-        side = ImageSide(decoder, features, self._position_rows, no_mask, self._spare)
+        side = ImageSide(
+            decoder, features, self._position_rows, no_mask, self._spares[0]
+        )
         self._sides.append((weakref.ref(embedding), side))
         return side
 

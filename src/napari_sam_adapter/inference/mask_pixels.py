@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam_adapter.boxed_mask import bounding_box
+from napari_sam_adapter.boxed_mask import bounding_box, place
 from napari_sam_adapter.inference.cell_grid import cell_grid
 from napari_sam_adapter.inference.cells import cells_of
 from napari_sam_adapter.inference.pixel_axis import TOGETHER, Room, pixel_axis
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.inference.cell_grid import CellGrid
     from napari_sam_adapter.inference.pixel_axis import PixelAxis, Places
     from napari_sam_adapter.inference.preprocessing import Frame
@@ -59,22 +60,7 @@ class MaskInBox(NamedTuple):
     stability: float
 
 
-class PixelMasks(NamedTuple):
-    """Masks of a whole plane, and where they can be.
-
-    Attributes
-    ----------
-    masks : (N, H, W) bool array
-        Of which only the boxes were ever touched.
-    boxes : list of (row_start, column_start, row_stop, column_stop)
-        Half-open; outside of its box a mask is empty.
-    """
-
-    masks: npt.NDArray[np.bool_]
-    boxes: list[tuple[int, int, int, int]]
-
-
-def to_pixels(logits: Tensor, frame: Frame, family: Family = SAM) -> PixelMasks:
+def to_pixels(logits: Tensor, frame: Frame, family: Family = SAM) -> list[BoxedMask]:
     """Tell where the logits, scaled to the image, are above zero.
 
     Parameters
@@ -88,21 +74,19 @@ def to_pixels(logits: Tensor, frame: Frame, family: Family = SAM) -> PixelMasks:
 
     Returns
     -------
-    PixelMasks
-        For SAM's way equal to ``frame.to_masks(logits) > 0``.
+    list of BoxedMask
+        N masks, for SAM's way equal to ``frame.to_masks(logits) > 0``.
 
     Notes
     -----
     A bilinear value is never above all its neighbours: what depends on no positive
     logit is outside. Where rounding could decide, the two published steps decide.
     """
-    masks, boxes = np.zeros((len(logits), *frame.original), bool), []
-    found = _found(logits, frame, family)
-    for mask, (area, pixels, _) in zip(masks, found, strict=True):
-        mask[area] = pixels
-        rows, columns = area
-        boxes.append((rows.start, columns.start, rows.stop, columns.stop))
-    return PixelMasks(masks, boxes)
+    masks = []
+    for (rows, columns), pixels, _ in _found(logits, frame, family):
+        box = rows.start, columns.start, rows.stop, columns.stop
+        masks.append(place(pixels, box, frame.original))
+    return masks
 
 
 def to_boxes(logits: Tensor, frame: Frame, family: Family = SAM) -> Iterator[MaskInBox]:

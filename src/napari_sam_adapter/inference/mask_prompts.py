@@ -27,7 +27,7 @@ def to_mask_prompt(prompts: Prompts, frame: Frame) -> Tensor:
     Parameters
     ----------
     prompts : Prompts
-        With a mask of the whole plane; only its box is looked at.
+        With a mask.
     frame : Frame
         How the plane lies in the square.
 
@@ -37,13 +37,14 @@ def to_mask_prompt(prompts: Prompts, frame: Frame) -> Tensor:
         The mask is scaled to the square with antialiasing, and averaged over the pixels
         of each logit.
     """
-    assert prompts.mask is not None
+    mask = prompts.boxed_mask
+    assert mask is not None
     side = frame.size // frame.mask_stride
     low = torch.full((1, side, side), -CERTAIN)
-    if prompts.mask_box is None:
+    if not mask.pixels.size:
         return low
-    top, left, bottom, right = prompts.mask_box
-    part = prompts.mask[top:bottom, left:right].astype(np.float32)
+    top, left, bottom, right = mask.box
+    part = mask.pixels.astype(np.float32)
     rows, columns = _weights(frame)
     tall, wide = rows[:, top:bottom], columns[:, left:right]
     y, x = (_reached(weights) for weights in (tall, wide))

@@ -29,9 +29,10 @@ def tokens_near(prompts: Prompts, frame: Frame) -> TokenBox | None:
     TokenBox or None
         None where the object may be anywhere: a box or a mask alone may be rough.
     """
-    if prompts.box is None or prompts.mask_box is None:
+    mask = prompts.boxed_mask
+    if prompts.box is None or mask is None or not mask.pixels.size:
         return None
-    low, high = np.reshape(prompts.mask_box, (2, 2))
+    low, high = np.reshape(mask.box, (2, 2))
     corners = np.concatenate([np.reshape(prompts.box, (2, 2)), [low, high - 1]])
     points, signs = prompts.all_points()
     token = PER_TOKEN * frame.mask_stride

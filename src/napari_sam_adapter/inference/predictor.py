@@ -280,7 +280,7 @@ class SamPredictor:
         Returns
         -------
         list of MaskPrediction
-            In the same order, equal to what `predict` gives one by one.
+            In the same order; up to rounding what `predict` gives one by one.
 
         Raises
         ------

@@ -37,7 +37,7 @@ def kind_of(prompts: Prompts) -> tuple[object, ...]:
     return (
         len(points),
         prompts.box is None,
-        prompts.mask is None,
+        prompts.boxed_mask is None,
         prompts.is_ambiguous,
     )
 
@@ -83,7 +83,7 @@ def to_tensors(
     masks = None
     if previous[0] is not None:
         masks = torch.stack([torch.as_tensor(p)[None] for p in previous]).to(device)
-    elif group[0].mask is not None:
+    elif group[0].boxed_mask is not None:
         drawn = [to_mask_prompt(prompts, frame) for prompts in group]
         masks = torch.stack(drawn).to(device)
     return points, boxes, masks

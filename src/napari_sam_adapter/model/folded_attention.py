@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from napari_sam_adapter.model.image_side import split_heads
+from napari_sam_adapter.model.first_layer import split_heads
 from napari_sam_adapter.model.products import product
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.model.image_side import FirstLayer, ImageSide
+    from napari_sam_adapter.model.first_layer import FirstLayer
+    from napari_sam_adapter.model.image_side import ImageSide
     from napari_sam_adapter.model.two_way_transformer import (
         DownsampledAttention,
         TwoWayBlock,
@@ -43,7 +44,7 @@ class Question:
     ) -> Tensor:
         """Return the scores (heads * T, S) of all image tokens."""
         if first:
-            return torch.bmm(self._queries, first.keys).flatten(0, 1)
+            return first.scores(self._queries).flatten(0, 1)
         parts = [
             product(self.folded, image.placed(keys, part)) for part in image.parts()
         ]
@@ -54,7 +55,7 @@ class Question:
         attention, heads = self._attention, self._heads
         torch.softmax(scores, -1, out=scores)
         if first:
-            out = scores.view(heads, -1, len(keys)) @ first.values
+            out = first.answer(scores.view(heads, -1, len(keys)))
         else:
             mean = product(scores, keys.T).view(heads, -1, keys.shape[-1])
             value = attention.v_proj
@@ -90,7 +91,7 @@ class Telling:
     def to(self, image: ImageSide, keys: Tensor, part: slice) -> Tensor:
         """Return a part of the image tokens after the block."""
         if self._first:
-            scores = torch.bmm(self._keys, self._first.queries[..., part])
+            scores = self._first.scores_of(self._keys, part)
         else:
             flat = product(self._folded.flatten(0, 1), image.placed(keys, part))
             scores = flat.view(self._heads, -1, flat.shape[-1])

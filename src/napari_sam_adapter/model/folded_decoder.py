@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_sam_adapter.model.dense_prompts import DensePrompt
+    from napari_sam_adapter.model.first_layer import FirstLayer
     from napari_sam_adapter.model.image_side import ImageSide
     from napari_sam_adapter.model.layers import MLPBlock
     from napari_sam_adapter.model.near_masks import TokenBox
@@ -57,6 +58,8 @@ class PromptSide(NamedTuple):
         See `MaskDecoder.forward`.
     near : list of N TokenBox or None, or None
         Where each object is looked for, see `masks_near`.
+    is_one_of_many : bool
+        Whether so many masks are asked with that a `FirstLayer` pays.
     """
 
     sparse: Tensor
@@ -64,6 +67,7 @@ class PromptSide(NamedTuple):
     skips: tuple[Tensor, ...] = ()
     maps: Tensor | None = None
     near: list[TokenBox | None] | None = None
+    is_one_of_many: bool = False
 
 
 def decode(
@@ -113,7 +117,9 @@ def decode_above(
     """
     for i, sparse in enumerate(prompts.sparse):
         dense = None if prompts.dense is None else prompts.dense[i]
-        tokens, keys = _exchange(image, sparse, dense)
+        is_alike = dense is None or (prompts.is_one_of_many and image.can_share(dense))
+        first = image.first(dense) if is_alike else None
+        tokens, keys = _exchange(image, sparse, dense, first)
         scores = image.decoder.iou_prediction_head(tokens[0])
         chosen = [m for m in range(len(scores))[masks] if scores[m] > least]
         logits = _make(image, tokens, keys, chosen, prompts, i)
@@ -145,12 +151,14 @@ def _make(
 
 
 def _exchange(
-    image: ImageSide, sparse: Tensor, dense: DensePrompt | None
+    image: ImageSide,
+    sparse: Tensor,
+    dense: DensePrompt | None,
+    first: FirstLayer | None,
 ) -> tuple[Tensor, Tensor]:
     """Run the two-way transformer; return tokens (T, C) and image tokens (S, C)."""
     decoder, transformer = image.decoder, image.decoder.transformer
     tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight, sparse])
-    first = image.first if dense is None else None
     blocks = [cast("TwoWayBlock", layer) for layer in transformer.layers]
     queries = _look_at_each_other(blocks[0], tokens, tokens)
     with image.keys(dense) as keys:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, cast
+from copy import copy
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
 from napari_sam_adapter.model.dense_prompts import nothing
+from napari_sam_adapter.model.first_layer import FirstLayer, split_heads
 from napari_sam_adapter.model.folded_upscaling import to_rows
 from napari_sam_adapter.model.products import product
 from napari_sam_adapter.model.spare import Spare
@@ -23,22 +24,6 @@ if TYPE_CHECKING:
 
 _TOKENS = 1024
 """Image tokens that are answered together."""
-
-
-class FirstLayer(NamedTuple):
-    """What the first layer projects of an image; equal for all prompts without a mask.
-
-    Attributes
-    ----------
-    keys, queries : (heads, d, S) tensors
-        Of the attention to the image, and from it.
-    values : (heads, S, d) tensor
-        Of the attention to the image.
-    """
-
-    keys: Tensor
-    values: Tensor
-    queries: Tensor
 
 
 class ImageSide:
@@ -73,6 +58,14 @@ class ImageSide:
         self.spare = spare or Spare()
         self._no_mask = nothing(no_mask[0])
         self._keys = self.rows[:0], self.rows
+        self._first: list[tuple[Tensor, FirstLayer]] = []
+
+    def twin(self, spare: Spare) -> ImageSide:
+        """Return the same for another thread, with memory of its own."""
+        side = copy(self)
+        side.spare = spare
+        side._keys = self.rows[:0], self.rows
+        return side
 
     @contextmanager
     def keys(self, dense: DensePrompt | None) -> Iterator[Tensor]:
@@ -99,16 +92,38 @@ class ImageSide:
             self._keys = rest, keys
         return keys
 
-    @cached_property
-    def first(self) -> FirstLayer:
-        """The projections of the first layer without a mask prompt."""
+    def can_share(self, dense: DensePrompt) -> bool:
+        """Return whether most image tokens are those of all prompts with a mask."""
+        return 2 * dense.part[..., 0].numel() <= len(self.rows)
+
+    def first(self, dense: DensePrompt | None) -> FirstLayer:
+        """Return the projections of the first layer; only tokens of a mask are made."""
+        dense = dense or self._no_mask
+        shared = self._first_with(dense.rest)
+        if not dense.part.numel():
+            return shared
+        tokens = self.rows.view(*self.size, -1)[dense.box] + dense.part
+        places = torch.arange(len(self.rows)).view(self.size)[dense.box]
+        places = places.flatten().contiguous()
+        own = self._project(tokens.flatten(0, 1), self.positions[places])
+        return shared.with_others(places, own)
+
+    def _first_with(self, rest: Tensor) -> FirstLayer:
+        """Return the projections of tokens plus (C,), the last of which are kept."""
+        for known, first in self._first:
+            if torch.equal(known, rest):
+                return first
+        first = self._project(self._with(rest), self.positions)
+        self._first = [*self._first[-1:], (rest, first)]  # with a mask and without
+        return first
+
+    def _project(self, tokens: Tensor, positions: Tensor) -> FirstLayer:
         layer = cast("TwoWayBlock", self.decoder.transformer.layers[0])
         to_image, from_image = (
             layer.cross_attn_token_to_image,
             layer.cross_attn_image_to_token,
         )
-        tokens = self._with(self._no_mask.rest)
-        placed = tokens + self.positions
+        placed = tokens + positions
         keys, queries = (
             product(placed, p.weight, p.bias).T.reshape(to_image.heads, -1, len(placed))
             for p in (to_image.k_proj, from_image.q_proj)
@@ -129,8 +144,3 @@ class ImageSide:
         spare = self.spare.tensor("placed", self.positions[:_TOKENS])
         out = spare[: part.stop - part.start]
         return torch.add(keys[part], self.positions[part], out=out)
-
-
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """Turn (T, heads * d) into (heads, T, d)."""
-    return x.view(len(x), heads, -1).transpose(0, 1)

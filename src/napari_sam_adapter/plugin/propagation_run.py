@@ -9,7 +9,7 @@ from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
-from napari_sam_adapter.volume.results import BEYOND, EMPTY, END, REASONS
+from napari_sam_adapter.volume.reasons import BEYOND, EMPTY, END, REASONS
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import FollowChoice

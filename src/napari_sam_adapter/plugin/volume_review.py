@@ -10,7 +10,7 @@ from napari_sam_adapter.errors import ImageError, SessionError
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import FollowChoice, Message
 from napari_sam_adapter.volume.edits import EndHere, LockPlane, UnlockPlane
-from napari_sam_adapter.volume.results import REASONS
+from napari_sam_adapter.volume.reasons import REASONS
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller

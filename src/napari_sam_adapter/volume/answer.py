@@ -48,7 +48,7 @@ class PackedCandidate:
         PackedCandidate
             The same, small.
         """
-        mask = PackedArray.of(source.mask, source.box)
+        mask = PackedArray.of_mask(source.boxed_mask)
         return cls(mask, source.score, source.logits)
 
     def unpack(self) -> MaskCandidate:
@@ -57,10 +57,10 @@ class PackedCandidate:
         Returns
         -------
         MaskCandidate
-            With a full mask.
+            With its mask.
         """
-        mask = self.mask.unpack()
-        return MaskCandidate(mask, self.score, self.logits, self.mask.box)
+        mask = self.mask.unpack_mask()
+        return MaskCandidate(mask.like_whole(), self.score, self.logits, mask.box)
 
 
 @dataclass(frozen=True)
@@ -152,13 +152,13 @@ class Answer:
         """The answer as the predictor takes it back with the next prompt."""
         chosen = self.chosen.unpack()
         return MaskPrediction(
-            chosen.mask,
+            chosen.boxed_mask.like_whole(),
             chosen.score,
             chosen.logits,
             self.mask_candidates,
             self.score_is_trusted,
             self.window,
-            self.chosen.mask.box,
+            chosen.box,
         )
 
     @property

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.predictions import MaskCandidate
 
     Mask = npt.NDArray[np.bool_]
@@ -26,12 +27,12 @@ SHARED = 0.5
 """Part of the smaller of two masks that both have, if both fit one click."""
 
 
-def size_rank(masks: Sequence[Mask], number: int) -> int:
+def size_rank(masks: Sequence[BoxedMask], number: int) -> int:
     """Return the place of a mask among others by size.
 
     Parameters
     ----------
-    masks : sequence of (H, W) bool arrays
+    masks : sequence of BoxedMask
         The candidates.
     number : int
         One of them.
@@ -44,12 +45,12 @@ def size_rank(masks: Sequence[Mask], number: int) -> int:
     return _by_size(masks).index(number)
 
 
-def preferred_number(masks: Sequence[Mask], rank: int | None) -> int:
+def preferred_number(masks: Sequence[BoxedMask], rank: int | None) -> int:
     """Return which candidate a user takes who took one of some size before.
 
     Parameters
     ----------
-    masks : sequence of (H, W) bool arrays
+    masks : sequence of BoxedMask
         The candidates, best score first.
     rank : int or None
         Place by size, from `size_rank`; None without a preference.
@@ -63,7 +64,7 @@ def preferred_number(masks: Sequence[Mask], rank: int | None) -> int:
     if rank is None or len(masks) < 2:
         return 0
     number = _by_size(masks)[min(rank, len(masks) - 1)]
-    return number if masks[number].any() else 0
+    return number if masks[number].pixels.size else 0
 
 
 def outlined(
@@ -116,5 +117,5 @@ def _without_specks(mask: Mask) -> Mask:
     return kept
 
 
-def _by_size(masks: Sequence[Mask]) -> list[int]:
-    return sorted(range(len(masks)), key=lambda i: np.count_nonzero(masks[i]))
+def _by_size(masks: Sequence[BoxedMask]) -> list[int]:
+    return sorted(range(len(masks)), key=lambda i: masks[i].area)

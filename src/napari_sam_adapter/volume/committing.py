@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_sam_adapter.boxed_mask import NOWHERE
+from napari_sam_adapter.boxed_mask import nothing
 from napari_sam_adapter.volume.answer import Answer
 from napari_sam_adapter.volume.candidates import preferred_number
 from napari_sam_adapter.volume.draft import Draft
@@ -96,13 +94,13 @@ def _commit_answer(draft: Draft, result: PlaneResult, spared_from: int | None) -
     object_id, plane, prediction = result.object_id, result.plane, result.prediction
     assert prediction is not None  # only propagations come without
     record = draft.document.record(object_id, plane)
-    masks = [candidate.mask for candidate in prediction.candidates]
+    masks = [candidate.boxed_mask for candidate in prediction.candidates]
     number = preferred_number(masks, draft.document.preference)
-    mask, box, confidence = result.mask, result.box, result.confidence
+    mask, confidence = result.boxed_mask, result.confidence
     if number:
         taken = prediction.candidates[number]
-        mask, box, confidence = taken.mask, taken.box, clip_score(taken.score)
-    write_mask(draft, object_id, plane, mask, box=box, spared_from=spared_from)
+        mask, confidence = taken.boxed_mask, clip_score(taken.score)
+    write_mask(draft, object_id, plane, mask, spared_from=spared_from)
     answer = Answer.of(prediction, record.prompts, confidence, number)
     followed = record.corrects
     record = replace(record, answer=answer, derivation=None, followed=followed)
@@ -114,11 +112,10 @@ def _commit_propagated(draft: Draft, result: PlaneResult) -> None:
     object_id, plane, document = result.object_id, result.plane, draft.document
     record = document.record(object_id, plane)
     if result.is_usable:
-        mask, box = result.mask, result.box
-        write_mask(draft, object_id, plane, mask, document.finished, box)
+        write_mask(draft, object_id, plane, result.boxed_mask, document.finished)
     elif record.is_derived:
-        nothing = np.zeros(result.mask.shape, dtype=bool)
-        write_mask(draft, object_id, plane, nothing, document.finished, NOWHERE)
+        empty = nothing(result.boxed_mask.shape)
+        write_mask(draft, object_id, plane, empty, document.finished)
     record = replace(
         record, answer=None, derivation=Derivation.of(result), followed=None
     )

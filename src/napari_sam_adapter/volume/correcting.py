@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.drawings import box_around
-
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.predictions import Capabilities
     from napari_sam_adapter.prompts import Prompts
 
@@ -20,7 +19,7 @@ CORNERS = 2
 
 
 def corrected(
-    prompts: Prompts, followed: npt.NDArray[np.bool_], capabilities: Capabilities
+    prompts: Prompts, followed: BoxedMask, capabilities: Capabilities
 ) -> Prompts:
     """Return clicks on a followed plane together with what was followed there.
 
@@ -28,7 +27,7 @@ def corrected(
     ----------
     prompts : Prompts
         What the user gave.
-    followed : (H, W) bool array
+    followed : BoxedMask
         The mask of the propagation, not empty.
     capabilities : Capabilities
         What the predictor understands.
@@ -45,7 +44,7 @@ def corrected(
     surroundings of the click. The box holds the mask, and reaches as far beyond each
     click on the object as that lies outside of the mask's own box.
     """
-    if prompts.mask is not None or prompts.box is not None:
+    if prompts.boxed_mask is not None or prompts.box is not None:
         return prompts
     points, signs = prompts.all_points()
     mask = followed if capabilities.mask_prompts else None
@@ -56,9 +55,9 @@ def corrected(
 
 
 def _box(
-    mask: npt.NDArray[np.bool_], points: npt.NDArray[np.float64]
+    mask: BoxedMask, points: npt.NDArray[np.float64]
 ) -> tuple[float, float, float, float]:
-    low, high = np.reshape(box_around(mask), (2, 2))
+    low, high = np.reshape(mask.box, (2, 2)) - 0.5
     below = 2 * np.minimum(points, low) - low
     above = 2 * np.maximum(points, high) - high
     low = np.vstack([low, below]).min(axis=0).clip(-0.5)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.volume.interpolation import interpolate
 from napari_sam_adapter.volume.looking import PlaneLooker
-from napari_sam_adapter.volume.results import END
+from napari_sam_adapter.volume.reasons import END
 from napari_sam_adapter.volume.runs import Run
 from napari_sam_adapter.volume.sightings import (
     Sighting,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.boxed_mask import BoxedMask, common_box, place
+from napari_sam_adapter.boxed_mask import BoxedMask, place, union
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.follow_rule import next_prompts
 from napari_sam_adapter.predictions import is_large
+from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.sightings import Sighting, absent, made_disjoint
 from napari_sam_adapter.volume.stop_rule import (
     Look,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.predictions import MaskPrediction
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
@@ -120,8 +122,7 @@ class PlaneLooker:
     ) -> list[tuple[BoxedMask, float]]:
         """Return one mask and score per run; the masks do not overlap."""
         request = self._request
-        finished = self._finished(index)
-        crowd = self._crowd(finished, runs)
+        crowd = self._crowd(index, runs)
         asked, owners = [], []
         for number, run in enumerate(runs):
             distance = request.step * abs(index - run.index)
@@ -136,24 +137,33 @@ class PlaneLooker:
         for owner, answer in zip(owners, answers, strict=True):
             parts[owner].append(answer)
         joined = [_join(answers_of_run) for answers_of_run in parts]
-        masks = [_spare(mask, finished) for mask, _ in joined]
+        masks = [self._spare(mask, index) for mask, _ in joined]
         scores = [score for _, score in joined]
         masks = made_disjoint(masks, scores, [run.object_id for run in runs])
         return list(zip(masks, scores, strict=True))
 
-    def _finished(self, index: int) -> Labels | None:
-        """Return the labels of finished objects on a plane, 0 elsewhere."""
+    def _finished(self, index: int, box: Box) -> Labels | None:
+        """Return the labels of finished objects in a box of a plane, 0 elsewhere."""
         others = self._request.finished.difference(self._request.object_ids)
         if not others:
             return None
-        labels = self._request.where.plane(index).view(self._request.labels)
+        plane = self._request.where.plane(index).view(self._request.labels)
+        labels = plane[slices_of(box)]
         return np.where(np.isin(labels, list(others)), labels, 0)
 
-    def _crowd(self, finished: Labels | None, runs: Sequence[Run]) -> Labels | None:
+    def _spare(self, mask: BoxedMask, index: int) -> BoxedMask:
+        """Return a mask without the pixels of finished objects."""
+        finished = self._finished(index, mask.box)
+        if finished is None:
+            return mask
+        return place(mask.pixels & (finished == 0), mask.box, mask.shape)
+
+    def _crowd(self, index: int, runs: Sequence[Run]) -> Labels | None:
         """Return who is where: finished objects, and the runs on the plane before."""
         if not self._request.settings.follow.neighbour_points:
             return None
         crowd: Labels = np.zeros(self._request.shape, np.int64)
+        finished = self._finished(index, (0, 0, *self._request.shape))
         if finished is not None:
             crowd[...] = finished
         for run in runs:
@@ -185,20 +195,9 @@ class PlaneLooker:
 
 def _join(answers: Sequence[MaskPrediction]) -> tuple[BoxedMask, float]:
     """Join the pieces of one object; the score is that of the average pixel."""
-    masks = [BoxedMask.of(answer.mask, answer.box) for answer in answers]
+    masks = [answer.boxed_mask for answer in answers]
     scores = [float(answer.score) for answer in answers]
     areas = [mask.area for mask in masks]
-    if len(masks) == 1 or not any(areas):
-        return masks[0], float(np.mean(scores))
-    box = common_box(masks)
-    whole = np.logical_or.reduce([mask.window(box) for mask in masks])
-    joined = place(whole, box, masks[0].shape)
-    return joined, float(np.average(scores, weights=areas))
-
-
-def _spare(mask: BoxedMask, finished: Labels | None) -> BoxedMask:
-    if finished is None:
-        return mask
-    top, left, bottom, right = mask.box
-    free = finished[top:bottom, left:right] == 0
-    return place(mask.pixels & free, mask.box, mask.shape)
+    weights = areas if len(masks) > 1 and any(areas) else None
+    score = np.average(scores, weights=weights)
+    return union(masks), float(score)

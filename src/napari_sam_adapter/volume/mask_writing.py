@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.boxed_mask import bounding_box
+from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.changes import merge_mask, union_box
 from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.protection import protected_pixels
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.boxed_mask import Box
+    from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.volume.draft import Draft
     from napari_sam_adapter.volume.plane import Plane
 
@@ -25,9 +26,8 @@ def write_mask(
     draft: Draft,
     object_id: int,
     plane: Plane,
-    mask: npt.NDArray[np.bool_],
+    mask: BoxedMask,
     spared: Collection[int] = (),
-    box: Box | None = None,
     spared_from: int | None = None,
 ) -> None:
     """Give an object a new mask on a plane, as far as it may have one.
@@ -40,33 +40,39 @@ def write_mask(
         The object.
     plane : Plane
         Where.
-    mask : (H, W) bool array
+    mask : BoxedMask
         Pixels of other objects, pixels that were edited by hand, and locked ones
         stay as they are.
     spared : collection of int
         Objects whose pixels stay whatever the overlap rule says.
-    box : (row_start, column_start, row_stop, column_stop) or None
-        Half-open: no pixel outside belongs to the mask. None where nothing is known.
     spared_from : int or None
         As of `JointResult`.
+
+    Raises
+    ------
+    SessionError
+        If the mask is one of a plane of another shape.
     """
     document = draft.document
     current = plane.view(document.labels)
+    if mask.shape != current.shape:
+        raise SessionError(
+            f"Expected a mask of {current.shape}, got {mask.shape}. Predictors answer "
+            "in pixels of the plane that they were given."
+        )
     known = document.ledger.box_on(object_id, plane)
-    if box is None or known is None:
-        box = bounding_box((current == object_id) | mask)
-    else:
-        box = union_box(box, known)
+    if known is None:
+        known = bounding_box(current == object_id)
+    box = union_box(mask.box, known)
     # Everything else happens in this box around the old and the new mask.
-    part = slices_of(box)
-    current, mask = current[part], mask[part]
+    current = current[slices_of(box)]
     kept = protected_pixels(document, object_id, plane, box)
     takes = document.overlap_rule != "keep"
     if takes and (untouched := document.spared.union(spared)):
         kept = _with_others(kept, object_id, current, np.isin(current, list(untouched)))
     if takes and spared_from is not None:
         kept = _with_others(kept, object_id, current, current >= spared_from)
-    after = merge_mask(current, object_id, mask, kept, takes)
+    after = merge_mask(current, object_id, mask.window(box), kept, takes)
     draft.write(object_id, plane, after, box[:2])
 
 

@@ -12,7 +12,7 @@ from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.changes import union_box
 from napari_sam_adapter.volume.correcting import corrected
 from napari_sam_adapter.volume.packing import PackedArray, slices_of
-from napari_sam_adapter.volume.results import REASONS
+from napari_sam_adapter.volume.reasons import REASONS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -87,7 +87,7 @@ class Derivation:
             The same, small.
         """
         is_usable = result.is_usable
-        mask = PackedArray.of(result.mask, result.box) if is_usable else None
+        mask = PackedArray.of_mask(result.boxed_mask) if is_usable else None
         return cls(
             mask,
             result.score,
@@ -228,13 +228,13 @@ class PlaneRecord:
         """
         prompts, previous, followed = self.prompts, self.previous, self.corrects
         if followed is not None:
-            prompts = corrected(prompts, followed.unpack(), capabilities)
+            prompts = corrected(prompts, followed.unpack_mask(), capabilities)
             if previous is not None:
-                prompts = replace(prompts, mask=self.prompts.mask)
+                prompts = replace(prompts, mask=self.prompts.boxed_mask)
         known = self.answer.prompts.polygons if self.answer else ()
         is_outlined = any(p.positive for p in prompts.polygons[len(known) :])
         if previous is not None and is_outlined:
-            prompts, previous = replace(prompts, mask=previous.mask), None
+            prompts, previous = replace(prompts, mask=previous.boxed_mask), None
         return prompts.without_polygons(shape), previous
 
     @property

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam_adapter.boxed_mask import place
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
+
+    from napari_sam_adapter.boxed_mask import BoxedMask
 
 FASTEST = 1
 """Compression level; masks and labels shrink a hundredfold even so."""
@@ -64,6 +68,23 @@ class PackedArray:
         return cls(array.shape, array.dtype.str, data, box)
 
     @classmethod
+    def of_mask(cls, mask: BoxedMask) -> PackedArray:
+        """Compress a mask.
+
+        Parameters
+        ----------
+        mask : BoxedMask
+            Any mask.
+
+        Returns
+        -------
+        PackedArray
+            An exact, independent copy.
+        """
+        data = zlib.compress(np.packbits(mask.pixels).tobytes(), FASTEST)
+        return cls(mask.shape, np.dtype(bool).str, data, mask.box)
+
+    @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> PackedArray:
         """Return what `to_json` wrote.
 
@@ -108,6 +129,19 @@ class PackedArray:
         array[slices_of(self.box)] = self._values((bottom - top, right - left))
         array.flags.writeable = False
         return array
+
+    def unpack_mask(self) -> BoxedMask:
+        """Return the mask of a plane.
+
+        Returns
+        -------
+        BoxedMask
+            Exactly what was packed.
+        """
+        rows, columns = self.shape
+        top, left, bottom, right = box = self.box or (0, 0, rows, columns)
+        pixels = self._values((bottom - top, right - left))
+        return place(pixels, box, (rows, columns))
 
     def unpack_part(self, part: tuple[int, int, int, int]) -> npt.NDArray[Any]:
         """Return the values of a plane in a box; costs no more than both boxes.

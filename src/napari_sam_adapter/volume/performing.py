@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 
-from napari_sam_adapter.boxed_mask import NOWHERE
+from napari_sam_adapter.boxed_mask import nothing
 from napari_sam_adapter.errors import PromptError, SessionError
 from napari_sam_adapter.prompts import Prompts, Scribble
 from napari_sam_adapter.volume.candidates import size_rank
@@ -173,8 +173,8 @@ def _edit_prompts(draft: Draft, edit: PromptEdit) -> None:
 
 
 def _clear_mask(draft: Draft, object_id: int, plane: Plane) -> None:
-    nothing = np.zeros(plane.shape(draft.document.labels.shape), dtype=bool)
-    write_mask(draft, object_id, plane, nothing, box=NOWHERE)
+    empty = nothing(plane.shape(draft.document.labels.shape))
+    write_mask(draft, object_id, plane, empty)
 
 
 def _unlocked(document: Document, object_id: int, plane: Plane) -> PlaneRecord:
@@ -235,9 +235,9 @@ def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
             "Ask Session.candidates which masks there are."
         )
     chosen = answer.candidates[edit.number]
-    write_mask(draft, object_id, plane, chosen.mask.unpack(), box=chosen.mask.box)
+    write_mask(draft, object_id, plane, chosen.mask.unpack_mask())
     if edit.remember:
-        masks = [candidate.mask.unpack() for candidate in answer.candidates]
+        masks = [candidate.mask.unpack_mask() for candidate in answer.candidates]
         draft.set_preference(size_rank(masks, edit.number))
     answer = replace(
         answer,

@@ -231,7 +231,7 @@ class ReadableLabels:
         MaskCandidate or MaskPrediction
             The candidate with the same place by size as the one chosen last.
         """
-        masks = [candidate.mask for candidate in prediction.candidates]
+        masks = [candidate.boxed_mask for candidate in prediction.candidates]
         number = preferred_number(masks, self._document.preference)
         return prediction.candidates[number] if number else prediction
 

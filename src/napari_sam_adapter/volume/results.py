@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.mask_fields import HasMask
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -15,20 +17,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
     from napari_sam_adapter.volume.stop_rule import Cues
-
-END = "end"
-"""Reason of a good mask on the last plane that was asked for."""
-EMPTY = "empty"
-"""Reason of no mask: the object is not on this plane."""
-BEYOND = "beyond"
-"""Reason of no mask where an earlier propagation had one."""
-REASONS = frozenset(
-    {
-        "", END, EMPTY, BEYOND, "low score", "jump", "other image", "blank",
-        "disagreement", "one side", "interpolated", "conflict",
-    }
-)  # fmt: skip
-"""All reasons but the sentences about planes that cannot be read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +87,7 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False)
-class PlaneResult:
+class PlaneResult(HasMask):
     """The mask of one object on one plane, not yet in the labels.
 
     Parameters
@@ -109,7 +97,7 @@ class PlaneResult:
     plane : Plane
         Where.
     mask : (H, W) bool array
-        The object.
+        The object. `boxed_mask` is the same without the plane around it.
     score : float
         The network's own estimate of the IoU, about 0 to 1.
     confidence : float
@@ -175,7 +163,7 @@ class PlaneResult:
         return cls(
             request.object_id,
             request.plane,
-            prediction.mask,
+            prediction.boxed_mask.like_whole(),
             score,
             clip_score(score),
             "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.volume.results import BEYOND, EMPTY
+from napari_sam_adapter.volume.reasons import BEYOND, EMPTY
 
 if TYPE_CHECKING:
     from napari_sam_adapter.volume.document import Document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.volume.results import EMPTY, REASONS
+from napari_sam_adapter.volume.reasons import EMPTY, REASONS
 from napari_sam_adapter.volume.sightings import Sighting, bridge
 
 if TYPE_CHECKING:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.boxed_mask import BoxedMask, place
+from napari_sam_adapter.boxed_mask import nothing
 from napari_sam_adapter.volume.interpolation import interpolate
-from napari_sam_adapter.volume.results import BEYOND, PlaneResult
+from napari_sam_adapter.volume.reasons import BEYOND
+from napari_sam_adapter.volume.results import PlaneResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
     from napari_sam_adapter.volume.stop_rule import Cues
     from napari_sam_adapter.volume.stretches import Stretch
@@ -166,17 +168,14 @@ def made_disjoint(
     list of BoxedMask
         In the same order, without common pixels.
     """
-    if len(masks) < 2:
-        return list(masks)
-    taken = np.zeros(masks[0].shape, dtype=bool)
-    left = list(masks)
-    for number in sorted(range(len(masks)), key=lambda i: (-scores[i], object_ids[i])):
-        mask = masks[number]
-        top, start, bottom, stop = mask.box
-        window = taken[top:bottom, start:stop]
-        if (window & mask.pixels).any():
-            left[number] = place(mask.pixels & ~window, mask.box, mask.shape)
-        window |= mask.pixels
+    order = sorted(range(len(masks)), key=lambda i: (-scores[i], object_ids[i]))
+    left, boxes = list(masks), np.array([mask.box for mask in masks]).reshape(-1, 4)
+    for rank, number in enumerate(order):
+        better = np.array(order[:rank], int)
+        meet = (boxes[better, :2] < boxes[number, 2:]).all(1)
+        meet &= (boxes[better, 2:] > boxes[number, :2]).all(1)
+        for other in better[meet]:
+            left[number] = left[number].without(masks[other])
     return left
 
 
@@ -255,12 +254,12 @@ def to_result(
     Returns
     -------
     PlaneResult
-        With a mask of the whole plane.
+        With its mask.
     """
     return PlaneResult(
         object_id,
         request.where.plane(index),
-        seen.mask.full(),
+        seen.mask.like_whole(),
         seen.score,
         seen.confidence,
         seen.reason,
@@ -314,6 +313,5 @@ def absent(shape: tuple[int, int], reason: str, cues: Cues | None = None) -> Sig
     Sighting
         Not usable.
     """
-    nothing = BoxedMask(shape, (0, 0, 0, 0), np.zeros((0, 0), dtype=bool))
     score = cues.score if cues else 0.0
-    return Sighting(nothing, score, 0.0, reason, False, cues, cues is not None)
+    return Sighting(nothing(shape), score, 0.0, reason, False, cues, cues is not None)

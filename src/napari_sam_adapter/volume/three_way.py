@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_sam_adapter.boxed_mask import BoxedMask, place
+from napari_sam_adapter.boxed_mask import BoxedMask, place, union
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.follow_rule import next_prompts
 from napari_sam_adapter.volume.plane import Plane
@@ -64,7 +64,7 @@ def follow_three_ways(
             for result in follow_one_way(side):
                 if result is not None and result.is_usable:
                     index = result.plane.index_along(axis)
-                    ballot.count(axis, index, result.mask)
+                    ballot.count(axis, index, result.boxed_mask)
                 yield None
         found[object_id].update(ballot.elected(found[object_id]))
     yield from _finished(request, found)
@@ -116,13 +116,13 @@ class _Ballot:
         start = int(low[0]), int(low[1]), int(low[2])
         return cls(axes, start, votes, known, request.shape)
 
-    def count(self, axis: int, index: int, mask: npt.NDArray[np.bool_]) -> None:
+    def count(self, axis: int, index: int, mask: BoxedMask) -> None:
         """Add the votes of one plane across another axis than the followed one."""
         side = self.axes.index(axis)
         votes = np.moveaxis(self.votes, side, 0)[index - self.start[side]]
         top, left = (start for i, start in enumerate(self.start) if i != side)
         bottom, right = top + votes.shape[0], left + votes.shape[1]
-        votes += mask[top:bottom, left:right]
+        votes += mask.window((top, left, bottom, right))
 
     def elected(self, found: dict[int, Sighting]) -> dict[int, Sighting]:
         """Return what the majority says, by index on the followed axis."""
@@ -190,7 +190,7 @@ def _side_request(
     bare = replace(request, where=where, stretches=(), outdated=none, passed=none)
     bare = replace(bare, object_ids=(object_id,), revisions=empty)
     anchor = Anchor(start + middle[side], _seed_mask(bare, ballot, side, middle))
-    ballot.count(axis, anchor.index, anchor.mask.full())
+    ballot.count(axis, anchor.index, anchor.mask)
     stretches = stretches_between(object_id, {anchor.index: anchor}, start, stop, "")
     return replace(bare, stretches=tuple(stretches))
 
@@ -221,7 +221,7 @@ def _seed_mask(
         answers = request.predictor.predict_many(request.where.seed, prompts)
     except ImageError:
         return rough
-    mask = BoxedMask.of(np.logical_or.reduce([answer.mask for answer in answers]))
+    mask = union([answer.boxed_mask for answer in answers])
     steady = request.settings.stop.tolerance * mask.overlap(rough) >= 1
     return mask if steady else rough
 
@@ -242,7 +242,7 @@ def _finished(
 
 def _sighting(result: PlaneResult) -> Sighting:
     return Sighting(
-        BoxedMask.of(result.mask, result.box),
+        result.boxed_mask,
         result.score,
         result.confidence,
         result.reason,

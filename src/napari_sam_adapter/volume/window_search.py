@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.predictions import MaskPrediction
     from napari_sam_adapter.prompts import Prompts
 
@@ -108,7 +109,7 @@ class WindowSearch:
         """
         window, earlier = self.window, self._answer
         assert window is not None  # else nobody has looked
-        is_cut = found is None or window.cuts(found.mask, self._shape)
+        is_cut = found is None or window.cuts(found.boxed_mask, self._shape)
         self.window = None
         if earlier is not None:
             if found and not is_cut and found.score + SLACK >= earlier.score:
@@ -119,11 +120,11 @@ class WindowSearch:
             self.window = self._at(self._middle, self._side)
         else:
             self._answer = window.paste(found, self._shape)
-            self.window = self._closer(self._answer.mask)
+            self.window = self._closer(self._answer.boxed_mask)
 
-    def _closer(self, mask: npt.NDArray[np.bool_]) -> Window | None:
+    def _closer(self, mask: BoxedMask) -> Window | None:
         """Return a smaller window for a mask, if it is small in this one."""
-        if not self._is_large or not mask.any():
+        if not self._is_large or not mask.pixels.size:
             return None
         first, last = extent_of_mask(mask)
         side = self._side_for(float((last - first).max()))

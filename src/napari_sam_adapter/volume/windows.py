@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
+from napari_sam_adapter.boxed_mask import BoxedMask, intersection, nothing, place
 from napari_sam_adapter.prompts import Prompts, Scribble
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Window(NamedTuple):
             box = tuple(shifted.ravel().tolist())
         paths = [(s.path - corner, s.positive) for s in prompts.scribbles]
         seen = [(path[self._holds(path)], positive) for path, positive in paths]
-        mask = None if prompts.mask is None else prompts.mask[self.slices]
+        mask = prompts.boxed_mask and self._cut_out(prompts.boxed_mask)
         lines = tuple(Scribble(path, sign) for path, sign in seen if len(path))
         return Prompts(points[inside], prompts.signs[inside], box, lines, mask)
 
@@ -126,21 +127,25 @@ class Window(NamedTuple):
         """
         return replace(
             prediction,
-            mask=self._on_plane(prediction.mask, shape),
+            mask=self._on_plane(prediction.boxed_mask, shape).like_whole(),
             candidates=tuple(
-                replace(c, mask=self._on_plane(c.mask, shape), box=self._moved(c.box))
-                for c in prediction.candidates
+                replace(
+                    candidate,
+                    mask=self._on_plane(candidate.boxed_mask, shape).like_whole(),
+                    box=self._moved(candidate.box),
+                )
+                for candidate in prediction.candidates
             ),
             window=self,
             box=self._moved(prediction.box),
         )
 
-    def cuts(self, mask: npt.NDArray[np.bool_], shape: tuple[int, int]) -> bool:
+    def cuts(self, mask: BoxedMask, shape: tuple[int, int]) -> bool:
         """Return whether a mask reaches a side of the window inside the plane.
 
         Parameters
         ----------
-        mask : (H, W) bool array
+        mask : BoxedMask
             Mask of the window.
         shape : (int, int)
             Rows and columns of the plane.
@@ -150,11 +155,14 @@ class Window(NamedTuple):
         bool
             True if the object may go on outside.
         """
+        if not mask.pixels.size:
+            return False
+        top, left, bottom, right = mask.box
         sides = (
-            self.top > 0 and mask[0].any(),
-            self.left > 0 and mask[:, 0].any(),
-            self.bottom < shape[0] and mask[-1].any(),
-            self.right < shape[1] and mask[:, -1].any(),
+            self.top > 0 and top == 0,
+            self.left > 0 and left == 0,
+            self.bottom < shape[0] and bottom == mask.shape[0],
+            self.right < shape[1] and right == mask.shape[1],
         )
         return any(sides)
 
@@ -165,18 +173,28 @@ class Window(NamedTuple):
         )
         return inside
 
+    @overload
+    def _moved(self, box: None) -> None: ...
+    @overload
+    def _moved(self, box: Box) -> Box: ...
     def _moved(self, box: Box | None) -> Box | None:
         if box is None:
             return None
         row, column = self.top, self.left
         return box[0] + row, box[1] + column, box[2] + row, box[3] + column
 
-    def _on_plane(
-        self, mask: npt.NDArray[np.bool_], shape: tuple[int, int]
-    ) -> npt.NDArray[np.bool_]:
-        whole = np.zeros(shape, bool)
-        whole[self.slices] = mask
-        return whole
+    def _on_plane(self, mask: BoxedMask, shape: tuple[int, int]) -> BoxedMask:
+        moved = self._moved(mask.box) if mask.pixels.size else mask.box
+        return BoxedMask(shape, moved, mask.pixels)
+
+    def _cut_out(self, mask: BoxedMask) -> BoxedMask:
+        common = intersection(mask.box, self)
+        if common is None:
+            return nothing(self.shape)
+        top, left, bottom, right = common
+        row, column = self.top, self.left
+        own = top - row, left - column, bottom - row, right - column
+        return place(mask.window(common), own, self.shape)
 
 
 def window_at(
@@ -286,18 +304,19 @@ def extent_of(
     marked = [points[signs]] if signs.any() else []
     if prompts.box is not None:
         marked.append(np.reshape(prompts.box, (2, 2)))
-    if prompts.mask is not None and prompts.mask.any():
-        marked.append(extent_of_mask(prompts.mask))
+    mask = prompts.boxed_mask
+    if mask is not None and mask.pixels.size:
+        marked.append(extent_of_mask(mask))
     together = np.concatenate(marked or [points]).clip(0, np.array(shape) - 1)
     return together.min(axis=0), together.max(axis=0)
 
 
-def extent_of_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+def extent_of_mask(mask: BoxedMask) -> npt.NDArray[np.float64]:
     """Return the first and the last row and column of a mask.
 
     Parameters
     ----------
-    mask : (H, W) bool array
+    mask : BoxedMask
         Not empty.
 
     Returns
@@ -305,5 +324,5 @@ def extent_of_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     (2, 2) float array
         (row, column) of two corners.
     """
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    return np.array([(rows[0], columns[0]), (rows[-1], columns[-1])], float)
+    top, left, bottom, right = mask.box
+    return np.array([(top, left), (bottom - 1, right - 1)], float)
