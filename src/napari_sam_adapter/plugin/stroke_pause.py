@@ -1,4 +1,4 @@
-"""Nothing is written into the labels while the user is drawing in them.
+"""Nothing is written into the labels while the user or long work writes there.
 
 napari writes a stroke into the array bit by bit and tells of it at its end. A mask
 that came in between would be mixed with half a stroke, and the journal could not
@@ -24,7 +24,11 @@ LOOK_INTERVAL = 20
 
 
 class StrokePause:
-    """Puts off, in order, what would write into labels under a stroke."""
+    """Puts off, in order, what would write into labels under a stroke.
+
+    So it does while work on them is under way, which would have to be finished in one
+    go first.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[Workspace, Callable[[], None]]] = deque()
@@ -38,7 +42,7 @@ class StrokePause:
         return bool(self._waiting)
 
     def when_still(self, workspace: Workspace, action: Callable[[], None]) -> None:
-        """Do something now, or when no stroke is under way any more.
+        """Do something now, or when no stroke and no work is under way any more.
 
         Parameters
         ----------
@@ -47,7 +51,7 @@ class StrokePause:
         action : callable
             What to do.
         """
-        if self._waiting or workspace.layers.is_painting:
+        if self._waiting or _is_busy(workspace):
             self._waiting.append((workspace, action))
             self._timer.start()
         else:
@@ -64,8 +68,12 @@ class StrokePause:
         stop_for_good(self._timer)
 
     def _look(self) -> None:
-        while self._waiting and not self._waiting[0][0].layers.is_painting:
+        while self._waiting and not _is_busy(self._waiting[0][0]):
             _, action = self._waiting.popleft()
             action()
         if not self._waiting:
             self._timer.stop()
+
+
+def _is_busy(workspace: Workspace) -> bool:
+    return workspace.layers.is_painting or workspace.session.under_way.is_busy

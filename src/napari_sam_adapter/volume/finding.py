@@ -107,6 +107,7 @@ def finding(session: Session, plane: Plane) -> FindRequest:
         If the plane lies outside the volume.
     """
     session.volume.check(plane)
+    session.under_way.finish()
     free = np.asarray(plane.view(session.labels)) == 0
     predictor = _predictor_of(session, plane)
     return FindRequest(plane, predictor, free, session.preferred)
