@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 from tests.fakes import MarkingDiskPredictor
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.edits import DeleteObject
+from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.volume import document
+from napari_sam_adapter.volume.edits import DeleteObject, NewObject
 from napari_sam_adapter.volume.finding import find_objects
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.journal_entries import EditGroup, Redo, Undo
@@ -122,3 +126,31 @@ def test_little_is_done_without_a_pause(session):
     session.under_way.begin(session.doing(DeleteObject(last)))
     assert not session.under_way.is_busy
     assert not (session.labels == last).any()
+
+
+def test_found_objects_are_few_containers_for_python_s_search_for_garbage(tmp_path):
+    session = Session(many_disks(), MarkingDiskPredictor())
+    session.under_way.begin(session.doing(NewObject(1)))  # what is imported late
+    gc.collect()
+    before = len(gc.get_objects())
+    find_objects(session, PLANE)
+    gc.collect()
+    assert len(gc.get_objects()) - before < 24 * SIDE**2
+
+
+def test_of_very_many_found_at_once_the_newest_alone_keep_their_logits(monkeypatch):
+    monkeypatch.setattr(document, "MOST_REFINABLE", 5)
+    session = Session(many_disks(), MarkingDiskPredictor())
+    ids = find_objects(session, PLANE)
+    session.undo()
+    session.redo()
+    asked = [session.request(i, PLANE, two_points(i)) for i in ids]
+    assert [request.previous is not None for request in asked[-6:]] == [
+        False,
+        *[True] * 5,
+    ]
+
+
+def two_points(object_id):
+    row, column = divmod(object_id - 1, SIDE)
+    return Prompts([(8 * row + 4, 8 * column + 4), (8 * row + 4, 8 * column + 5)])

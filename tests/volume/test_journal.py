@@ -38,9 +38,8 @@ from napari_sam_adapter.volume.journal_entries import (
     Undo,
     UseIntensity,
     UsePredictor,
-    edit_from_json,
-    edit_to_json,
 )
+from napari_sam_adapter.volume.journal_lines import edit_from_json, edit_to_json
 from napari_sam_adapter.volume.planes import Plane, Volume
 from napari_sam_adapter.volume.propagation import follow, propagate
 from napari_sam_adapter.volume.propagation_request import (

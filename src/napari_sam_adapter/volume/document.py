@@ -228,7 +228,8 @@ class Document:
 
         Notes
         -----
-        Where a mask is on its way, the logits stay: it may be made from them.
+        Where a mask is on its way, the logits stay: it may be made from them. The last
+        step loses them, too: of very many objects in one step that is most of them.
         """
         self.refinable.pop(key, None)
         self.refinable[key] = None
@@ -241,6 +242,7 @@ class Document:
                     answer = record.answer.without_logits()
                     small = replace(record, answer=answer)
                     self.restore_records({oldest: (record, small)})
+                    self.history.replace_record(oldest, record, small)
 
     def restore_from(
         self,
@@ -279,9 +281,10 @@ class Document:
             return
         for recording in self.recordings:
             recording.append(change)
-        before = self.labels[change.region].copy()
+        region = change.region
+        before = self.labels[region].copy()
         change.write(self.labels)
-        self.ledger.update(change.region, before, self.labels[change.region])
+        self.ledger.update(region, before, self.labels[region])
 
     def restore_objects(
         self, transitions: Mapping[int, Transition[ObjectRecord]]

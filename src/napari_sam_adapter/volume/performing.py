@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
 
 
+NEW_OBJECT = ObjectRecord()
+
+
 def perform(draft: Draft, edit: Edit) -> Iterator[None]:
     """Carry out one edit.
 
@@ -229,7 +232,7 @@ def _make_object(draft: Draft, object_id: int) -> None:
             f"Expected an object that is not in use, got {object_id}. "
             "Use new_object() for the next free one."
         )
-    draft.set_object(object_id, ObjectRecord())
+    draft.set_object(object_id, NEW_OBJECT)
 
 
 def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
