@@ -12,6 +12,7 @@ from tests.fakes import MarkingDiskPredictor
 from tests.plugin import mouse
 from tests.plugin.conftest import MarkingPredictor, disks
 
+from napari_sam_adapter.plugin import passes
 from napari_sam_adapter.volume.journal import replay
 
 PITCH, ROWS, COLUMNS = 8, 12, 10
@@ -22,6 +23,12 @@ CENTRES = [
 ]
 COUNT = len(CENTRES)
 IMAGE = disks((PITCH * ROWS, PITCH * COLUMNS), CENTRES, 2)
+
+
+@pytest.fixture(autouse=True)
+def short_passes(monkeypatch):
+    """Every part of the work is a pass of its own."""
+    monkeypatch.setattr(passes, "PASS", 0)
 
 
 @pytest.fixture
@@ -192,3 +199,22 @@ def test_nothing_to_undo_is_told(scene):
     scene.controller.do("redo")
     wait(scene, "There is nothing to redo.")
     assert count(scene.labels) == COUNT
+
+
+def test_following_an_object_meanwhile_sees_all_of_it(make_scene, autosaves):
+    volume = np.stack([IMAGE] * 3)
+    scene = make_scene(volume, predictor=MarkingPredictor(), name="cells")
+    scene.viewer.dims.set_current_step(0, 1)
+    scene.press("find_objects")
+    wait(scene, f"{COUNT} objects found.")
+    scene.press("undo")
+    scene.press("redo")
+    assert is_busy(scene)
+    scene.press("propagate")
+    scene.qtbot.waitUntil(lambda: scene.state.message.text.startswith("Followed"))
+    assert [count(plane) for plane in scene.labels] == [1, COUNT, 1]
+    labels = scene.labels
+    scene.controller.close()
+    (journal,) = autosaves.rglob("*.jsonl")
+    again = replay(journal, volume, MarkingDiskPredictor())
+    assert np.array_equal(again.labels, labels)

@@ -29,6 +29,7 @@ from napari_sam_adapter.plugin.frames import Frames
 from napari_sam_adapter.plugin.hover_preview import HoverPreview
 from napari_sam_adapter.plugin.key_settings import KeySettings
 from napari_sam_adapter.plugin.key_table import KeyHelp
+from napari_sam_adapter.plugin.keys_in_strokes import KeysInStrokes
 from napari_sam_adapter.plugin.mouse_ahead import MouseAhead
 from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
 from napari_sam_adapter.plugin.object_finding import ObjectFinding
@@ -102,6 +103,7 @@ class SegmentAnythingWidget(QWidget):
         self.image_window, self.image_window_panel = image_window_feature(controller)
         self.series, self.series_panel = series_feature(controller)
         self.key_settings = KeySettings(controller)
+        self.keys_in_strokes = KeysInStrokes(controller)
         self.key_help = KeyHelp(controller, self)
         self.activity_panel = ActivityPanel()
         self.sections = Sections(self._panels())

@@ -88,15 +88,17 @@ class Passes(Feature):
             self._end(self._works.pop())
 
     def go_on(self) -> None:
-        """Do as much as fits into one pass."""
+        """Do as much as fits into one pass, but at least something."""
         until = time.monotonic() + PASS
-        while self._works and time.monotonic() < until:
+        while self._works:
             work = self._works[0]
             if work.workspace.layers.is_painting:
                 self._timer.setInterval(LOOK_INTERVAL)
                 return
             if not self._is_more(work.session):
                 self._end(self._works.popleft())
+            if time.monotonic() >= until:
+                break
         self._timer.setInterval(0)
         if not self._works:
             self._timer.stop()

@@ -28,9 +28,15 @@ class StrokePause:
 
     So it does while work on them is under way, which would have to be finished in one
     go first.
+
+    Parameters
+    ----------
+    is_busy : callable or None
+        Says of a workspace whether to wait; by default as above.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_busy: Callable[[Workspace], bool] | None = None) -> None:
+        self._is_busy = is_busy or _is_busy
         self._waiting: deque[tuple[Workspace, Callable[[], None]]] = deque()
         self._timer = QTimer()
         self._timer.setInterval(LOOK_INTERVAL)
@@ -51,7 +57,7 @@ class StrokePause:
         action : callable
             What to do.
         """
-        if self._waiting or _is_busy(workspace):
+        if self._waiting or self._is_busy(workspace):
             self._waiting.append((workspace, action))
             self._timer.start()
         else:
@@ -68,7 +74,7 @@ class StrokePause:
         stop_for_good(self._timer)
 
     def _look(self) -> None:
-        while self._waiting and not _is_busy(self._waiting[0][0]):
+        while self._waiting and not self._is_busy(self._waiting[0][0]):
             _, action = self._waiting.popleft()
             action()
         if not self._waiting:
