@@ -209,6 +209,7 @@ def test_following_an_object_meanwhile_sees_all_of_it(make_scene, autosaves):
     wait(scene, f"{COUNT} objects found.")
     scene.press("undo")
     scene.press("redo")
+    scene.controller.choose_object(1)
     assert is_busy(scene)
     scene.press("propagate")
     scene.qtbot.waitUntil(lambda: scene.state.message.text.startswith("Followed"))
@@ -218,3 +219,27 @@ def test_following_an_object_meanwhile_sees_all_of_it(make_scene, autosaves):
     (journal,) = autosaves.rglob("*.jsonl")
     again = replay(journal, volume, MarkingDiskPredictor())
     assert np.array_equal(again.labels, labels)
+
+
+def test_after_undo_and_redo_of_many_the_next_click_begins_a_new_object(scene):
+    assert scene.workspace.object_id == COUNT + 1
+    scene.press("undo")
+    assert scene.workspace.object_id == 1
+    scene.press("redo")
+    assert scene.workspace.object_id == COUNT + 1
+    scene.controller.choose_object(3)
+    delete_all(scene)
+    scene.press("undo")
+    assert scene.workspace.object_id == COUNT + 1
+
+
+def test_an_object_that_stays_under_work_stays_chosen(scene):
+    scene.controller.choose_object(5)
+    scene.press("undo")
+    scene.press("redo")
+    wait(scene, "The step was done again.")
+    scene.controller.choose_object(5)
+    others = tuple(range(6, COUNT + 1))
+    scene.widget.object_panel.class_given.emit(others, "cell")
+    scene.press("undo")
+    assert scene.workspace.object_id == 5

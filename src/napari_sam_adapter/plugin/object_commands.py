@@ -92,14 +92,25 @@ class ObjectCommands(Feature):
             self._say(f"There is nothing to {'undo' if is_undo else 'redo'}.")
             return
         touched = session.objects.in_next(entry)
-        work = session.doing(entry)
-        self.passes.do(workspace, work, partial(self._show, workspace, touched))
+        is_new = workspace.object_id not in session.objects
+        show = partial(self._show, workspace, touched, is_new)
+        self.passes.do(workspace, session.doing(entry), show)
         self._say(text)
 
-    def _show(self, workspace: Workspace, touched: set[int]) -> None:
-        """Go to an object that a step of the history is about."""
-        known = touched.intersection(workspace.session.object_ids)
-        workspace.choose_object(min(known, default=workspace.object_id))
+    def _show(self, workspace: Workspace, touched: set[int], is_new: bool) -> None:
+        """Go to the object that a step of the history is about.
+
+        If it is about several, the one under work stays, or a new one is begun.
+        """
+        objects = workspace.session.objects
+        known = touched.intersection(objects.ids)
+        stays = workspace.object_id in objects and not (is_new and known)
+        if len(known) == 1:
+            workspace.choose_object(min(known))
+        elif stays:
+            workspace.choose_object(workspace.object_id)
+        else:
+            workspace.choose_object(workspace.next_id)
         for plane in workspace.planes_without_mask():
             self._controller.segmenter.ask(workspace, workspace.object_id, plane)
 
