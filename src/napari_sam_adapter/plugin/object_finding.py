@@ -97,7 +97,9 @@ class ObjectFinding(Feature):
                 workspace.choose_object(workspace.next_id)
 
         work = taking_in(session, found)
-        passes.do(workspace, work, on_begun, lambda: self._tell(count))
+        passes.do(
+            workspace, work, on_begun, lambda: self._tell(count), shows_at_once=False
+        )
         if count <= AT_ONCE:
             passes.go_on()
 

@@ -47,8 +47,9 @@ class Passes(Feature):
     def __init__(self, controller: Controller) -> None:
         super().__init__(controller)
         self._works: deque[_Work] = deque()
+        self._begun: list[Workspace] = []
         self._timer = QTimer()
-        self._timer.timeout.connect(self.go_on)
+        self._timer.timeout.connect(self._on_turn)
         controller.closed.connect(self._close)
 
     def do(
@@ -57,6 +58,7 @@ class Passes(Feature):
         work: Iterator[object],
         on_begun: Callable[[], None] = ignore,
         on_end: Callable[[], None] = ignore,
+        shows_at_once: bool = True,
     ) -> None:
         """Do a piece of work on the session of a workspace, and show it.
 
@@ -70,6 +72,8 @@ class Passes(Feature):
             Called after the first part: objects and prompts are as they will be.
         on_end : callable
             Called after the last one, unless another session was opened.
+        shows_at_once : bool
+            Whether what the first part did is shown with it, or in a turn of its own.
 
         Raises
         ------
@@ -82,7 +86,10 @@ class Passes(Feature):
         on_begun()
         self._works.append(_Work(workspace, session, on_end))
         if session.under_way.is_busy:
-            self._show(workspace)
+            if shows_at_once:
+                self._show(workspace)
+            else:
+                self._begun.append(workspace)
             self._timer.start(0)
         else:
             self._end(self._works.pop())
@@ -102,6 +109,13 @@ class Passes(Feature):
         self._timer.setInterval(0)
         if not self._works:
             self._timer.stop()
+
+    def _on_turn(self) -> None:
+        """Show what was begun, or go on: each is enough for one turn."""
+        if self._begun:
+            self._show(self._begun.pop())
+        else:
+            self.go_on()
 
     def _is_more(self, session: Session) -> bool:
         try:
@@ -129,4 +143,5 @@ class Passes(Feature):
 
     def _close(self) -> None:
         self._works.clear()
+        self._begun.clear()
         stop_for_good(self._timer)
