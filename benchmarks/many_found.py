@@ -3,9 +3,9 @@
     xvfb-run -a python benchmarks/many_found.py [--per-side 32]
 
 Disks on a grid, found by one press of the button and taken in; then all of them are
-taken back and made again, selected, deleted, brought back, and saved. The window is
-real, the network a stand-in that knows all disks; the heartbeat is that of
-`click_latency.py`.
+taken back and made again, selected, deleted, brought back, given a class, hidden,
+locked, merged, and saved. The window is real, the network a stand-in that knows all
+disks; the heartbeat is that of `click_latency.py`.
 """
 
 from __future__ import annotations
@@ -81,8 +81,9 @@ class StandIn:
             MaskCandidate(mask, score, low, box)
             for (mask, box), score, low in zip(around, scores, logits, strict=True)
         )
-        (mask, box), *_ = around
-        return MaskPrediction(mask, scores[0], logits[0], candidates, box=box)
+        best = candidates[0]
+        mask, low, box = best.mask, best.logits, best.box
+        return MaskPrediction(mask, best.score, low, candidates, box=box)
 
 
 def disks(per_side: int) -> np.ndarray:
@@ -106,18 +107,22 @@ def disk_at(
 
 
 def measure(widget: SegmentAnythingWidget, heart: Heartbeat) -> None:
+    """Do everything that concerns all objects."""
     do, panel = widget.controller.do, widget.object_panel
+    give_class, show = panel.class_given.emit, panel.shown_changed.emit
     path = Path(tempfile.mkdtemp()) / "many.session"
 
     def done(action: Callable[[], object], text: str) -> None:
         """Do something and wait until the status line says that it is over."""
         action()
         driven_window.wait_until(
-            lambda: (
-                text in widget.state.message.text and widget.state.phase is Phase.READY
-            )
+            lambda: text in widget.state.message.text and is_over()
         )
         driven_window.rest(0.5)
+
+    def is_over() -> bool:
+        session = widget.controller.workspace.session
+        return widget.state.phase is Phase.READY and not session.under_way.is_busy
 
     def measured(name: str, action: Callable[[], object], text: str) -> None:
         heart.measure(name, lambda: done(action, text))
@@ -129,7 +134,18 @@ def measure(widget: SegmentAnythingWidget, heart: Heartbeat) -> None:
     for _ in range(3):
         measured("select all", panel.table.selectAll, "")
         measured("delete all", lambda: do("delete_objects"), "deleted")
-        measured("undo of that", lambda: do("undo"), "taken back")
+        measured("undo of the deletion", lambda: do("undo"), "taken back")
+    for _ in range(3):
+        panel.table.selectAll()
+        measured("class of all", lambda: give_class(panel.selected, "disk"), "")
+        measured("undo of the class", lambda: do("undo"), "taken back")
+        panel.table.selectAll()
+        measured("hide all", lambda: show(panel.selected, False), "")
+        measured("show all", lambda: show(panel.selected, True), "")
+        measured("lock all", lambda: do("lock_objects"), ": locked")
+        measured("unlock all", lambda: do("lock_objects"), "unlocked")
+        measured("merge all", lambda: do("merge_objects"), "now object")
+        measured("undo of the merger", lambda: do("undo"), "taken back")
     measured("save", lambda: widget.safekeeping.save(path), "Saved")
 
 

@@ -7,10 +7,17 @@ import threading
 import pytest
 from qtpy.QtCore import QTimer
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, corner_of, disks
+from tests.plugin.conftest import (
+    LEFT_DISK,
+    RIGHT_DISK,
+    GatedPredictor,
+    corner_of,
+    disks,
+)
 
 from napari_sam_adapter.plugin.background import Priority
-from napari_sam_adapter.plugin.mouse_ahead import REST
+from napari_sam_adapter.plugin.mouse_ahead import LONG_REST, REST
+from napari_sam_adapter.plugin.state import ModelChoice
 
 SPOT = (150, 100)
 
@@ -89,3 +96,17 @@ def test_nobody_looks_ahead_without_the_point_tool(scene):
     QTimer.singleShot(2 * REST, lambda: later.append(1))
     scene.qtbot.waitUntil(lambda: bool(later) and not scene.is_working())
     assert not looked
+
+
+def test_another_network_ends_what_the_old_one_would_do_next(scene):
+    old, other = scene.predictor, GatedPredictor()
+    rest(scene, SPOT)
+    segmenter, passed = scene.controller.segmenter, []
+    encoded = len(old.encoded)
+    segmenter._load = lambda choice: other
+    scene.state.model = ModelChoice("vit_b")
+    scene.controller.load_model()
+    scene.qtbot.waitUntil(lambda: segmenter.predictor is other)
+    QTimer.singleShot(LONG_REST + 2 * REST, lambda: passed.append(1))
+    scene.qtbot.waitUntil(lambda: bool(passed) and not scene.is_working())
+    assert len(old.encoded) == encoded

@@ -70,7 +70,7 @@ def test_very_many_come_in_by_passes_and_are_one_step(open_scene):
     assert len(np.unique(scene.labels)) == len(centres) + 1
     scene.press("undo")
     assert scene.workspace.session.object_ids == []
-    assert not scene.labels.any()
+    scene.qtbot.waitUntil(lambda: not scene.labels.any())
 
 
 def test_the_next_click_begins_another_object(scene):

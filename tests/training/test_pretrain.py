@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.overrides import TorchFunctionMode
 
 from napari_sam_adapter.errors import (
     DatasetError,
@@ -20,7 +21,11 @@ from napari_sam_adapter.model.shape import TINY
 from napari_sam_adapter.training.augmentation import fit_view, random_view
 from napari_sam_adapter.training.datasets import read_samples
 from napari_sam_adapter.training.pretrain import pretrain
-from napari_sam_adapter.training.prompt_data import PromptDataset, pick_objects
+from napari_sam_adapter.training.prompt_data import (
+    PromptDataset,
+    pick_objects,
+    to_device,
+)
 from napari_sam_adapter.training.prompt_sampling import (
     sample_boxes,
     sample_corrections,
@@ -204,3 +209,26 @@ def test_bad_requests_are_refused_before_training(tmp_path: Path) -> None:
         next(pretrain(SHORT, tmp_path, tmp_path / "x.st", device="cuda:99"))
     with pytest.raises(TrainingError, match="cannot be used"):
         next(pretrain(SHORT, tmp_path, tmp_path / "x.st", resume=True))
+
+
+class Copies(TorchFunctionMode):
+    """Notes for which devices the processor does not wait, and copies nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hurried: set[str] = set()
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        if function is torch.Tensor.to:
+            if kwargs["non_blocking"]:
+                self.hurried.add(args[1].type)
+            return args[0]
+        return function(*args, **(kwargs or {}))
+
+
+def test_only_copies_to_cuda_are_not_waited_for() -> None:
+    batch = [torch.zeros(2), torch.ones(3)]
+    with Copies() as copies:
+        for kind in ("cpu", "mps", "cuda"):
+            assert to_device(batch, torch.device(kind)) == batch
+    assert copies.hurried == {"cuda"}

@@ -11,7 +11,7 @@ from napari_sam_adapter.predictions import MaskCandidate
 from napari_sam_adapter.volume.candidates import outlined, preferred_number, size_rank
 from napari_sam_adapter.volume.edits import ChooseCandidate
 from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.journal_entries import edit_from_json
+from napari_sam_adapter.volume.journal_lines import edit_from_json
 from napari_sam_adapter.volume.session import Session
 
 LARGEST = 2

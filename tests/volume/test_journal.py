@@ -38,9 +38,10 @@ from napari_sam_adapter.volume.journal_entries import (
     Undo,
     UseIntensity,
     UsePredictor,
-    edit_from_json,
-    edit_to_json,
 )
+from napari_sam_adapter.volume.journal_lines import edit_from_json, edit_to_json
+from napari_sam_adapter.volume.objects import same_prompts
+from napari_sam_adapter.volume.packing import PackedArray
 from napari_sam_adapter.volume.planes import Plane, Volume
 from napari_sam_adapter.volume.propagation import follow, propagate
 from napari_sam_adapter.volume.propagation_request import (
@@ -404,3 +405,11 @@ def test_points_and_boxes_given_as_arrays_are_replayed(path, volume, plane):
     again = replay(str(path), volume, DiskPredictor())
     assert again.prompts(object_id, plane).extends(session.prompts(object_id, plane))
     assert np.array_equal(again.labels, session.labels)
+
+
+def test_points_of_earlier_journals_are_read():
+    values = edit_to_json(SetPrompts(1, PLANE, PROMPTS))
+    for name in ("points", "polarities"):
+        packed = PackedArray.of(getattr(PROMPTS, name))
+        values["prompts"][name] = packed.to_json()
+    assert same_prompts(edit_from_json(values).prompts, PROMPTS)

@@ -7,7 +7,7 @@ import pytest
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.edits import Paint
-from napari_sam_adapter.volume.journal_entries import edit_from_json, edit_to_json
+from napari_sam_adapter.volume.journal_lines import edit_from_json, edit_to_json
 from napari_sam_adapter.volume.object_edits import LockObject, SplitObject
 from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.volume.session import Session

@@ -182,7 +182,9 @@ KnownEmbeddingsOption = Annotated[
         help="Take embeddings from this folder, and keep new ones there.",
     ),
 ]
-BatchOption = Annotated[int, typer.Option(min=1, help="Slices in one pass.")]
+BatchOption = Annotated[
+    int, typer.Option(min=1, help="Slices at a time; up to 8 in one pass.")
+]
 BudgetOption = Annotated[
     float, typer.Option(min=0, help="GiB that the folder may take; the oldest go.")
 ]

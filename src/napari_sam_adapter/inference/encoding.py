@@ -64,7 +64,7 @@ class Encoding:
 
     @torch.inference_mode()
     def encode(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
-        """Encode planes of one size in one pass; see `SamPredictor.encode_batch`."""
+        """Encode planes of one size; see `SamPredictor.encode_batch`."""
         groups = (images[i : i + _AT_ONCE] for i in range(0, len(images), _AT_ONCE))
         return [embedding for group in groups for embedding in self._encoded(group)]
 

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Things(Protocol):
-    """A tensor, a range, or a list."""
+    """A tensor, a range, or a sequence that gives parts of itself."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -46,7 +46,7 @@ def in_parts(
     ----------
     work : callable
         Works on some of them.
-    things : tensor, range or list
+    things : tensor, range or sequence
         At least one.
     fall_back : callable
         Makes `work` use the CPU from then on; called when not even one fits.

@@ -176,7 +176,7 @@ class SamPredictor:
         return replace(self.encode(image), frame=self._encoding.frame_of(shape))
 
     def encode_batch(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
-        """Encode several planes of one size in one pass.
+        """Encode several planes of one size, up to eight in a pass.
 
         Parameters
         ----------

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from napari.utils.key_bindings import KeymapProvider
 
@@ -193,12 +193,15 @@ class KeyBindings:
     ----------
     viewer : Viewer
         Where the free letters shall work.
+    run : callable
+        Called with the name of an action when its key is pressed.
     """
 
-    def __init__(self, viewer: KeymapProvider) -> None:
+    def __init__(self, viewer: KeymapProvider, run: Callable[[str], None]) -> None:
         self.actions: Mapping[str, Action] = ACTIONS
+        self.run = run
         self._viewer = viewer
-        self._commands: dict[str, Callable[[], None]] = {}
+        self._names: list[str] = []
         self._layers: list[KeymapProvider] = []
         self._replaced: list[tuple[KeymapProvider, str, Any]] = []
 
@@ -212,19 +215,19 @@ class KeyBindings:
         """
         self._restore()
         self.actions = actions
-        for name in self._commands:
+        for name in self._names:
             self._bind_everywhere(name)
 
-    def add(self, commands: Mapping[str, Callable[[], None]]) -> None:
+    def add(self, names: Collection[str]) -> None:
         """Bind the keys of more actions.
 
         Parameters
         ----------
-        commands : mapping of str to callable
-            What to call for the name of an action.
+        names : collection of str
+            Of the actions.
         """
-        self._commands.update(commands)
-        for name in commands:
+        self._names.extend(names)
+        for name in names:
             self._bind_everywhere(name)
 
     def bind_layer(self, layer: KeymapProvider) -> None:
@@ -236,7 +239,7 @@ class KeyBindings:
             A layer that the plugin made.
         """
         self._layers.append(layer)
-        for name in self._commands:
+        for name in self._names:
             self._bind_all(layer, name)
 
     def forget(self, layer: KeymapProvider) -> None:
@@ -273,8 +276,7 @@ class KeyBindings:
 
     def _bind(self, provider: KeymapProvider, key: str, name: str) -> None:
         if key:
-            command = self._commands[name]
-            previous = provider.bind_key(key, lambda _: command(), overwrite=True)
+            previous = provider.bind_key(key, lambda _: self.run(name), overwrite=True)
             self._replaced.append((provider, key, previous))
 
 

@@ -67,7 +67,7 @@ class Controller:
         self._state = state
         self._segmenter = Segmenter(state, load, self._on_commit, self.report)
         self.workspaces = Workspaces(viewer, self, self.workspace_opened.emit)
-        self._keys = KeyBindings(viewer)
+        self._keys = KeyBindings(viewer, self.do)
         self.commands: dict[str, Callable[[], None]] = {}
         self.add_commands({n: getattr(self, n) for n in ACTIONS if hasattr(self, n)})
         self.objects = ObjectCommands(self)

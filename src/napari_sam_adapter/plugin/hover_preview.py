@@ -136,16 +136,16 @@ class HoverPreview:
         self._wanted: Wish | None = None
         self._computed: Wish | None = None
         self._prefetched: Any = None
-        self._was_shown = False
         self._tool_timer = QTimer()
         self._tool_timer.setSingleShot(True)
         self._tool_timer.setInterval(0)
-        self._tool_timer.timeout.connect(self._on_tool_settled)
+        self._tool_timer.timeout.connect(self._on_updated)
         controller.add_commands({"switch_preview": self.switch})
         controller.viewer.mouse_move_callbacks.append(self._on_move)
         controller.updated.connect(self._on_updated)
         controller.closed.connect(self._close)
-        self._state.events.tool.connect(self._on_tool)
+        # The tool may be back at once, as when a layer is added.
+        self._state.events.tool.connect(self._tool_timer.start, max_args=0)
 
     def switch(self) -> None:
         """Turn the preview on or off."""
@@ -169,18 +169,6 @@ class HoverPreview:
         if self._wanted is not None:
             self._computed = None
             self._ask()
-
-    def _on_tool(self) -> None:
-        """Hide it; the tool may be back at once, as when a layer is added."""
-        self._was_shown = self._was_shown or self.overlay.is_shown
-        self.overlay.hide()
-        self._tool_timer.start()
-
-    def _on_tool_settled(self) -> None:
-        was_shown, self._was_shown = self._was_shown, False
-        self._on_updated()
-        if was_shown:
-            self.look_again()
 
     def _on_updated(self) -> None:
         """Clear, unless the newest wish is still one."""

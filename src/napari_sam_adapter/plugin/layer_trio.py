@@ -98,14 +98,20 @@ class LayerTrio:
         return None if self._is_drawing else self.shapes
 
     @property
-    def is_painting(self) -> bool:
-        """Whether a stroke in the masks is under way."""
+    def is_stroking(self) -> bool:
+        """Whether the mouse button is down and draws in the masks."""
         # If another layer is chosen meanwhile, napari does not tell of the end.
         if self._viewer.layers.selection.active != self.labels:
             self._is_stroking = False
             self.drop_outline()
+        return self._is_stroking
+
+    @property
+    def is_painting(self) -> bool:
+        """Whether a stroke, or an outline of several clicks, is under way."""
+        is_stroking = self.is_stroking
         has_outline = self.labels and labels_layer.has_open_outline(self.labels)
-        return self._is_stroking or bool(has_outline)
+        return is_stroking or bool(has_outline)
 
     def drop_outline(self) -> None:
         """Take back an outline of the brush that is not closed."""

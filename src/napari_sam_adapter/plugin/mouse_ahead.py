@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psygnal import Signal
 from qtpy.QtCore import QTimer
@@ -23,11 +23,20 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.results import MaskRequest
 
 REST = 100
 """Milliseconds without a move after which the mouse rests."""
 LONG_REST = 1000
 """Milliseconds more until that is encoded which is around it."""
+
+
+class _Place(NamedTuple):
+    """Where the mouse rests; no network, which may be another one soon."""
+
+    workspace: Workspace
+    plane: Plane
+    point: tuple[float, float]
 
 
 class MouseAhead:
@@ -49,8 +58,8 @@ class MouseAhead:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._queue = controller.segmenter.queue
-        self._where: tuple[Workspace, Plane, tuple[float, float]] | None = None
-        self._around: tuple[Workspace, Iterator[None]] | None = None
+        self._where: _Place | None = None
+        self._around: _Place | None = None
         self._timer, self._later = QTimer(), QTimer()
         for timer, delay in ((self._timer, REST), (self._later, LONG_REST)):
             timer.setSingleShot(True)
@@ -58,6 +67,7 @@ class MouseAhead:
         self._timer.timeout.connect(self._on_rest)
         self._later.timeout.connect(self._on_long_rest)
         controller.segmenter.asked.connect(self._stop_around, max_args=0)
+        controller.state.events.loaded.connect(self._stop_around, max_args=0)
         controller.viewer.mouse_move_callbacks.append(self._on_move)
         controller.closed.connect(self._close)
 
@@ -69,32 +79,42 @@ class MouseAhead:
             return
         plane = workspace.plane_or_none()
         if plane is not None and self._controller.segmenter.is_loaded:
-            self._where = workspace, plane, point_of(workspace, plane, event)
+            self._where = _Place(workspace, plane, point_of(workspace, plane, event))
             self._timer.start()
 
     def _on_rest(self) -> None:
         where, self._where = self._where, None
-        if where is None or where[0] is not self._controller.workspace:
-            return
+        request = self._request_at(where)
+        if where is not None and request is not None:
+            steps, on_end = look_ahead(request), self.looked.emit
+            self._submit(where.workspace, Priority.VIEW, steps, on_end)
+            self._around = where
+            self._later.start()
+
+    def _on_long_rest(self) -> None:
+        where, self._around = self._around, None
+        request = self._request_at(where)  # the network may be another by now
+        if where is not None and request is not None:
+            focus = Focus(*where.point, request.prompts.reduction)
+            steps = look_around(request.predictor, where.plane, focus)
+            self._submit(where.workspace, Priority.IDLE, steps)
+
+    def _request_at(self, where: _Place | None) -> MaskRequest | None:
+        """Return what a first click would ask, if that is looked at in parts."""
+        segmenter = self._controller.segmenter
+        if where is None or where.workspace is not self._controller.workspace:
+            return None
         workspace, plane, point = where
         session = workspace.session
+        if not segmenter.is_loaded or session.predictor is not segmenter.predictor:
+            return None
         prompts = first_prompts(workspace, Prompts().with_point(point), plane)
         try:
             prompts.check_inside(plane.shape(session.labels.shape))
             request = session.request(workspace.next_id, plane, prompts)
         except SamAdapterError:  # told when it is clicked
-            return
-        if is_in_parts(request.predictor, plane):
-            steps, on_end = look_ahead(request), self.looked.emit
-            self._submit(workspace, Priority.VIEW, steps, on_end)
-            focus = Focus(*point, prompts.reduction)
-            self._around = workspace, look_around(request.predictor, plane, focus)
-            self._later.start()
-
-    def _on_long_rest(self) -> None:
-        if self._around is not None:
-            workspace, steps = self._around
-            self._submit(workspace, Priority.IDLE, steps)
+            return None
+        return request if is_in_parts(request.predictor, plane) else None
 
     def _stop_around(self) -> None:
         self._around = None

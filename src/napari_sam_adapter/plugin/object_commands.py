@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.plugin.passes import Passes
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.volume.edits import ReleasePaint
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.journal_entries import Redo, Undo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
-    from napari_sam_adapter.volume.changes import Change
 
 
 class ObjectCommands(Feature):
@@ -29,6 +28,7 @@ class ObjectCommands(Feature):
 
     def __init__(self, controller: Controller) -> None:
         super().__init__(controller)
+        self.passes = Passes(controller)
         controller.add_commands(
             {
                 "accept": self.accept,
@@ -73,27 +73,46 @@ class ObjectCommands(Feature):
     @reporting
     def undo(self) -> None:
         """Take the last step back."""
-        self._travel(Session.undo, "The last step was taken back.")
+        self._travel(Undo(), "The last step was taken back.")
 
     @reporting
     def redo(self) -> None:
         """Do the step again that was taken back."""
-        self._travel(Session.redo, "The step was done again.")
+        self._travel(Redo(), "The step was done again.")
 
-    def _travel(self, way: Callable[[Session], list[Change]], text: str) -> None:
+    def _travel(self, entry: Undo | Redo, text: str) -> None:
         workspace = self._controller.in_use()
         if workspace.layers.is_painting:
             workspace.layers.drop_outline()
             return
         self._controller.segmenter.stop_propagation()
-        self._controller.state.message = Message(text)
-        self._show_history(workspace, way(workspace.session))
+        session, is_undo = workspace.session, isinstance(entry, Undo)
+        session.under_way.finish()
+        if not (session.can_undo if is_undo else session.can_redo):
+            self._say(f"There is nothing to {'undo' if is_undo else 'redo'}.")
+            return
+        touched = session.objects.in_next(entry)
+        is_new = workspace.object_id not in session.objects
+        show = partial(self._show, workspace, touched, is_new)
+        self.passes.do(workspace, session.doing(entry), show)
+        self._say(text)
 
-    def _show_history(self, workspace: Workspace, changes: list[Change]) -> None:
-        known = set(workspace.session.object_ids)
-        touched = {change.object_id for change in changes} & known
-        workspace.choose_object(min(touched, default=workspace.object_id))
-        workspace.repaint()
+    def _show(self, workspace: Workspace, touched: set[int], is_new: bool) -> None:
+        """Go to the object that a step of the history is about.
+
+        If it is about several, the one under work stays, or a new one is begun.
+        """
+        objects = workspace.session.objects
+        known = touched.intersection(objects.ids)
+        stays = workspace.object_id in objects and not (is_new and known)
+        if len(known) == 1:
+            workspace.choose_object(min(known))
+        elif stays:
+            workspace.choose_object(workspace.object_id)
+        else:
+            workspace.choose_object(workspace.next_id)
         for plane in workspace.planes_without_mask():
             self._controller.segmenter.ask(workspace, workspace.object_id, plane)
-        self._controller.update()
+
+    def _say(self, text: str) -> None:
+        self._controller.state.message = Message(text)

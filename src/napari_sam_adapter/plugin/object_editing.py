@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -15,6 +16,7 @@ from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.viewer_planes import show_voxel
 from napari_sam_adapter.plugin.world_units import voxel_size
 from napari_sam_adapter.volume.edits import DeleteObject, Edit
+from napari_sam_adapter.volume.journal_entries import EditGroup
 from napari_sam_adapter.volume.object_edits import (
     LockObject,
     MergeObjects,
@@ -26,10 +28,13 @@ from napari_sam_adapter.volume.object_edits import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.object_look import Colour
     from napari_sam_adapter.plugin.object_panel import ObjectPanel
     from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.doing import Doable
     from napari_sam_adapter.volume.session import Session
 
 
@@ -131,16 +136,19 @@ class ObjectEditing(Feature):
         workspace = self._controller.in_use()
         objects = self._several()
         first = workspace.object_id if workspace.object_id in objects else objects[0]
-        self._apply(MergeObjects((first, *(i for i in objects if i != first))))
-        self._choose(first)
+        edit = MergeObjects((first, *(i for i in objects if i != first)))
+        self._do(edit, partial(workspace.choose_object, first))
         self._say(f"{named(objects)}: now object {first}.")
 
     @reporting
     def delete(self) -> None:
         """Remove the selected objects and go to a new one."""
-        objects = self._several()
-        self._apply(*(DeleteObject(object_id) for object_id in objects))
-        self._choose(self._controller.in_use().next_id)
+        workspace, objects = self._controller.in_use(), self._several()
+
+        def go_on() -> None:
+            workspace.choose_object(workspace.next_id)
+
+        self._do(EditGroup(tuple(map(DeleteObject, objects))), go_on)
         self._say(f"{named(objects)}: deleted. Undo brings them back.")
 
     @reporting
@@ -254,6 +262,13 @@ class ObjectEditing(Feature):
         finally:
             workspace.repaint()
             self._controller.update()
+
+    def _do(self, entry: Doable, on_begun: Callable[[], None]) -> None:
+        """Do what may change many pixels; then the objects are as they will be."""
+        workspace = self._controller.in_use()
+        workspace.layers.drop_outline()
+        work = workspace.session.doing(entry)
+        self._controller.objects.passes.do(workspace, work, on_begun)
 
     def _choose(self, object_id: int) -> None:
         workspace = self._controller.in_use()

@@ -5,10 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.model.variants import other_adapters
 from napari_sam_adapter.plugin.background import Job, Priority
-from napari_sam_adapter.plugin.passes import Passes
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Progress
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.object_search import FindProgress
     from napari_sam_adapter.volume.plane import Plane
-    from napari_sam_adapter.volume.session import Session
 
 AT_ONCE = 100
 """Objects that are made in less time than a pass takes."""
@@ -47,9 +44,7 @@ class ObjectFinding(Feature):
         super().__init__(controller)
         self._pause = StrokePause()
         controller.add_commands({"find_objects": self.find})
-        self._passes = Passes()
         controller.closed.connect(self._pause.close)
-        controller.closed.connect(self._passes.close)
 
     @reporting
     def find(self) -> None:
@@ -84,46 +79,29 @@ class ObjectFinding(Feature):
     def _on_end(self) -> None:
         self._controller.state.progress = Progress()
 
+    @reporting
     def _take_in(self, workspace: Workspace, found: FoundObjects) -> None:
+        """Show the objects; the next click begins another one from now on."""
         if workspace not in self._controller.workspaces:
             return
-        session = workspace.session
+        session, passes = workspace.session, self._controller.objects.passes
         before = len(session.object_ids)
-        try:
-            session.under_way.begin(taking_in(session, found))
-        except SamAdapterError as error:
-            self.report(error)
-            self._controller.update()
-            return
-        count = len(session.object_ids) - before
-        if count:
-            workspace.layers.ensure(session.labels)
-        self._passes.run(
-            workspace,
-            partial(self._go_on, session),
-            partial(self._on_taken_in, workspace, session, workspace.object_id, count),
-            count > AT_ONCE,
+
+        count = 0
+
+        def on_begun() -> None:
+            nonlocal count
+            count = len(session.object_ids) - before
+            if count:
+                workspace.layers.ensure(session.labels)
+                workspace.choose_object(workspace.next_id)
+
+        work = taking_in(session, found)
+        passes.do(
+            workspace, work, on_begun, lambda: self._tell(count), shows_at_once=False
         )
-
-    def _go_on(self, session: Session) -> bool:
-        """Take in the masks of one more pass of the network."""
-        try:
-            return session.under_way.go_on()
-        except SamAdapterError as error:
-            self.report(error)
-            return False
-
-    def _on_taken_in(
-        self, workspace: Workspace, session: Session, at_work: int, count: int
-    ) -> None:
-        """Show the objects; who clicked meanwhile goes on with what was clicked."""
-        if workspace.session is not session:  # another one was opened
-            return
-        if count and workspace.object_id == at_work:
-            workspace.choose_object(workspace.next_id)
-        workspace.repaint()
-        self._tell(count)
-        self._controller.update()
+        if count <= AT_ONCE:
+            passes.go_on()
 
     def _tell(self, count: int) -> None:
         objects = "1 object" if count == 1 else f"{count} objects"

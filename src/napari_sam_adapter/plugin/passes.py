@@ -8,74 +8,140 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qtpy.QtCore import QTimer
 
+from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.plugin.background import ignore
+from napari_sam_adapter.plugin.reporting import Feature
 from napari_sam_adapter.plugin.stroke_pause import LOOK_INTERVAL
 from napari_sam_adapter.plugin.timers import stop_for_good
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.session import Session
 
 PASS = 0.015
 """Seconds after which the window gets its turn."""
 
 
 class _Work(NamedTuple):
-    """Steps for a workspace until there are no more, and what is done then."""
+    """What is under way in a session, and what is done after it."""
 
     workspace: Workspace
-    step: Callable[[], bool]
+    session: Session
     on_end: Callable[[], None]
 
 
-class Passes:
-    """Does work step by step, lets the window answer in between, and spares strokes."""
+class Passes(Feature):
+    """Does work on sessions part by part, and lets the window answer in between.
 
-    def __init__(self) -> None:
+    Nothing is written under a stroke. Whatever edit comes finishes the work first.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose images are worked on.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__(controller)
         self._works: deque[_Work] = deque()
+        self._begun: list[Workspace] = []
         self._timer = QTimer()
-        self._timer.timeout.connect(self._do_some)
+        self._timer.timeout.connect(self._on_turn)
+        controller.closed.connect(self._close)
 
-    def run(
+    def do(
         self,
         workspace: Workspace,
-        step: Callable[[], bool],
-        on_end: Callable[[], None],
-        later: bool = False,
+        work: Iterator[object],
+        on_begun: Callable[[], None] = ignore,
+        on_end: Callable[[], None] = ignore,
+        shows_at_once: bool = True,
     ) -> None:
-        """Do a piece of work after those that are not done yet.
+        """Do a piece of work on the session of a workspace, and show it.
 
         Parameters
         ----------
         workspace : Workspace
-            Whose labels it writes; nothing is done while the user draws in them.
-        step : callable
-            Does a little; returns whether there is more.
+            Whose labels it writes.
+        work : iterator
+            Does one part with each step, the first one at once.
+        on_begun : callable
+            Called after the first part: objects and prompts are as they will be.
         on_end : callable
-            Called after the last step.
-        later : bool
-            Whether the window gets its turn before the first pass.
+            Called after the last one, unless another session was opened.
+        shows_at_once : bool
+            Whether what the first part did is shown with it, or in a turn of its own.
+
+        Raises
+        ------
+        SamAdapterError
+            As the first part.
         """
-        self._works.append(_Work(workspace, step, on_end))
-        self._timer.start(0)
-        if not later:
-            self._do_some()
+        session = workspace.session
+        self._end_early(session)
+        session.under_way.begin(work)
+        on_begun()
+        self._works.append(_Work(workspace, session, on_end))
+        if session.under_way.is_busy:
+            if shows_at_once:
+                self._show(workspace)
+            else:
+                self._begun.append(workspace)
+            self._timer.start(0)
+        else:
+            self._end(self._works.pop())
 
-    def close(self) -> None:
-        """Forget what is not done yet."""
-        self._works.clear()
-        stop_for_good(self._timer)
-
-    def _do_some(self) -> None:
+    def go_on(self) -> None:
+        """Do as much as fits into one pass, but at least something."""
         until = time.monotonic() + PASS
-        while self._works and time.monotonic() < until:
+        while self._works:
             work = self._works[0]
             if work.workspace.layers.is_painting:
                 self._timer.setInterval(LOOK_INTERVAL)
                 return
-            if not work.step():
-                self._works.popleft()
-                work.on_end()
+            if not self._is_more(work.session):
+                self._end(self._works.popleft())
+            if time.monotonic() >= until:
+                break
         self._timer.setInterval(0)
         if not self._works:
             self._timer.stop()
+
+    def _on_turn(self) -> None:
+        """Show what was begun, or go on: each is enough for one turn."""
+        if self._begun:
+            self._show(self._begun.pop())
+        else:
+            self.go_on()
+
+    def _is_more(self, session: Session) -> bool:
+        try:
+            return session.under_way.go_on()
+        except SamAdapterError as error:
+            self.report(error)
+            return False
+
+    def _end_early(self, session: Session) -> None:
+        """Finish what is under way, so that it is told of before what comes next."""
+        session.under_way.finish()
+        for work in [work for work in self._works if work.session is session]:
+            self._works.remove(work)
+            self._end(work)
+
+    def _end(self, work: _Work) -> None:
+        if work.workspace.session is work.session:
+            self._show(work.workspace)
+            work.on_end()
+
+    def _show(self, workspace: Workspace) -> None:
+        workspace.repaint()
+        if workspace is self._controller.workspace:
+            self._controller.update()
+
+    def _close(self) -> None:
+        self._works.clear()
+        self._begun.clear()
+        stop_for_good(self._timer)

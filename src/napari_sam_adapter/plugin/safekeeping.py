@@ -12,7 +12,7 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.kept_embeddings import window_store
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState
+from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState, offer_of
 from napari_sam_adapter.plugin.session_saving import (
     WrittenSession,
     discard_written,
@@ -20,11 +20,11 @@ from napari_sam_adapter.plugin.session_saving import (
     writing_steps,
 )
 from napari_sam_adapter.plugin.state import Message, ModelChoice, Progress
+from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.volume.autosave import Autosave
 from napari_sam_adapter.volume.autosave_files import (
     autosave_folder,
     clean,
-    last_edit,
     remove,
     unfinished_in,
 )
@@ -87,9 +87,11 @@ class Safekeeping(Feature):
         self._folder = autosave_folder()
         self._kept: dict[Workspace, _Kept] = {}
         self._is_cleaned = False
+        self._pause = StrokePause()
         controller.workspace_opened.connect(self._on_opened)
         controller.updated.connect(self._on_updated)
         controller.closed.connect(self.close)
+        controller.closed.connect(self._pause.close)
 
     @reporting
     def restore(self) -> None:
@@ -130,7 +132,7 @@ class Safekeeping(Feature):
         """
         kept = self._in_use()
         check_session_path(path, overwrite=path == kept.saved_as)
-        self._write(kept, path, MOST_ATTEMPTS)
+        self._write_when_still(kept, path, MOST_ATTEMPTS)
 
     @reporting
     def open(self, path: Path) -> None:
@@ -271,13 +273,22 @@ class Safekeeping(Feature):
 
     # Saving.
 
-    def _write(self, kept: _Kept, path: Path, attempts: int) -> None:
+    def _write_when_still(self, kept: _Kept, path: Path, attempts: int) -> None:
         self._say(f"Saving {path.name} ...")
+        write = partial(self._write, kept, path, attempts)
+        self._pause.when_still(kept.workspace, write)
+
+    @reporting
+    def _write(self, kept: _Kept, path: Path, attempts: int) -> None:
         savable = SavableSession.of(kept.workspace.session)
         count = kept.workspace.session.log.count
         steps = writing_steps(savable, path)
         on_written = partial(self._on_written, kept, path, count, attempts)
-        self._submit(kept, "save", Priority.SAVE, steps, on_written)
+
+        def when_still(written: WrittenSession) -> None:
+            self._pause.when_still(kept.workspace, partial(on_written, written))
+
+        self._submit(kept, "save", Priority.SAVE, steps, when_still)
 
     @reporting
     def _on_written(
@@ -299,7 +310,7 @@ class Safekeeping(Feature):
                 "Expected no edits while the session is saved, got some each time. "
                 "Wait until nothing is running, and save again."
             )
-        self._write(kept, path, attempts - 1)
+        self._write_when_still(kept, path, attempts - 1)
 
     # Odds and ends.
 
@@ -332,13 +343,4 @@ class Safekeeping(Feature):
         workspace = self._controller.workspace
         kept = None if workspace is None else self._kept.get(workspace)
         self.state.has_session = kept is not None
-        self.state.offer = "" if kept is None else _offer(kept.unfinished)
-
-
-def _offer(unfinished: list[Path]) -> str:
-    if not unfinished:
-        return ""
-    more = f" (and {len(unfinished) - 1} more)" if len(unfinished) > 1 else ""
-    when = last_edit(unfinished[0])
-    left = f"A session of this image was left without being saved on {when}"
-    return f"{left}{more}. Go on with it?"
+        self.state.offer = "" if kept is None else offer_of(kept.unfinished)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from psygnal import SignalGroupDescriptor, evented
+
+from napari_sam_adapter.volume.autosave_files import last_edit
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @evented
@@ -25,3 +30,24 @@ class SafekeepingState:
 
     has_session: bool = False
     offer: str = ""
+
+
+def offer_of(unfinished: list[Path]) -> str:
+    """Say what can be restored.
+
+    Parameters
+    ----------
+    unfinished : list of Path
+        Journals that were left, the newest first.
+
+    Returns
+    -------
+    str
+        Empty if there is none.
+    """
+    if not unfinished:
+        return ""
+    more = f" (and {len(unfinished) - 1} more)" if len(unfinished) > 1 else ""
+    when = last_edit(unfinished[0])
+    left = f"A session of this image was left without being saved on {when}"
+    return f"{left}{more}. Go on with it?"

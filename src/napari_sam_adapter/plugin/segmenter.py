@@ -10,6 +10,7 @@ from psygnal import Signal
 from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.plugin.announcing import ready
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
+from napari_sam_adapter.plugin.outcome import told
 from napari_sam_adapter.plugin.propagating import Propagating
 from napari_sam_adapter.plugin.state import (
     Message,
@@ -311,9 +312,7 @@ class Segmenter:
             workspace.repaint()
         self.answered.emit()
         if changes:
-            ids = ", ".join(str(change.object_id) for change in changes)
-            are = "Object {} is" if len(changes) == 1 else "Objects {} are"
-            self._state.message = Message(f"{are.format(ids)} segmented.")
+            self._state.message = Message(told(workspace.session, changes))
         self._on_commit(workspace)
 
     def _on_queue_changed(self) -> None:

@@ -1,4 +1,4 @@
-"""Nothing is written into the labels while the user is drawing in them.
+"""Nothing is written into the labels while the user or long work writes there.
 
 napari writes a stroke into the array bit by bit and tells of it at its end. A mask
 that came in between would be mixed with half a stroke, and the journal could not
@@ -24,9 +24,19 @@ LOOK_INTERVAL = 20
 
 
 class StrokePause:
-    """Puts off, in order, what would write into labels under a stroke."""
+    """Puts off, in order, what would write into labels under a stroke.
 
-    def __init__(self) -> None:
+    So it does while work on them is under way, which would have to be finished in one
+    go first.
+
+    Parameters
+    ----------
+    is_busy : callable or None
+        Says of a workspace whether to wait; by default as above.
+    """
+
+    def __init__(self, is_busy: Callable[[Workspace], bool] | None = None) -> None:
+        self._is_busy = is_busy or _is_busy
         self._waiting: deque[tuple[Workspace, Callable[[], None]]] = deque()
         self._timer = QTimer()
         self._timer.setInterval(LOOK_INTERVAL)
@@ -38,7 +48,7 @@ class StrokePause:
         return bool(self._waiting)
 
     def when_still(self, workspace: Workspace, action: Callable[[], None]) -> None:
-        """Do something now, or when no stroke is under way any more.
+        """Do something now, or when no stroke and no work is under way any more.
 
         Parameters
         ----------
@@ -47,7 +57,7 @@ class StrokePause:
         action : callable
             What to do.
         """
-        if self._waiting or workspace.layers.is_painting:
+        if self._waiting or self._is_busy(workspace):
             self._waiting.append((workspace, action))
             self._timer.start()
         else:
@@ -64,8 +74,12 @@ class StrokePause:
         stop_for_good(self._timer)
 
     def _look(self) -> None:
-        while self._waiting and not self._waiting[0][0].layers.is_painting:
+        while self._waiting and not self._is_busy(self._waiting[0][0]):
             _, action = self._waiting.popleft()
             action()
         if not self._waiting:
             self._timer.stop()
+
+
+def _is_busy(workspace: Workspace) -> bool:
+    return workspace.layers.is_painting or workspace.session.under_way.is_busy

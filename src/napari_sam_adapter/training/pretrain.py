@@ -23,7 +23,11 @@ from napari_sam_adapter.model.two_way_transformer import DownsampledAttention
 from napari_sam_adapter.training.affinities import AffinityHead
 from napari_sam_adapter.training.datasets import read_samples
 from napari_sam_adapter.training.half_precision import half_precision_pays
-from napari_sam_adapter.training.prompt_data import PromptDataset, PromptExample
+from napari_sam_adapter.training.prompt_data import (
+    PromptDataset,
+    PromptExample,
+    to_device,
+)
 from napari_sam_adapter.training.prompt_steps import interactive_loss
 
 if TYPE_CHECKING:
@@ -90,9 +94,7 @@ class _Run:
     def train_step(self, batch: PromptExample, phase: Phase) -> None:
         """Take one optimiser step."""
         torch.manual_seed(self.recipe.seed + self.step)
-        batch = PromptExample(
-            *(tensor.to(self.device, non_blocking=True) for tensor in batch)
-        )
+        batch = PromptExample(*to_device(batch, self.device))
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate(self.step)
         half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.use_half)

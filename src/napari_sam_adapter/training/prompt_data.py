@@ -16,7 +16,7 @@ from napari_sam_adapter.training.augmentation import View, random_view
 from napari_sam_adapter.training.synthetic import draw_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -163,6 +163,30 @@ def _prior_of(
         if prior.any():
             return prior, True
     return halve(view.layers[layer] == number), False
+
+
+def to_device(tensors: Iterable[Tensor], device: torch.device) -> list[Tensor]:
+    """Copy tensors; the processor does not wait for a CUDA device.
+
+    Parameters
+    ----------
+    tensors : iterable of tensors
+        From a `DataLoader`.
+    device : torch.device
+        Where they go.
+
+    Returns
+    -------
+    list of tensors
+        In the same order.
+
+    Notes
+    -----
+    Apple GPUs may read the memory of a copy that nobody waits for after it is free
+    again (pytorch/pytorch issues 139550 and 189690).
+    """
+    is_cuda = device.type == "cuda"
+    return [tensor.to(device, non_blocking=is_cuda) for tensor in tensors]
 
 
 def halve(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from napari_sam_adapter.training.cost import StepCost
 from napari_sam_adapter.training.follow_steps import FollowPrompts
 from napari_sam_adapter.training.half_precision import half_precision_pays
 from napari_sam_adapter.training.pretrain import fast_backward
-from napari_sam_adapter.training.prompt_data import PromptExample
+from napari_sam_adapter.training.prompt_data import PromptExample, to_device
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -207,8 +207,6 @@ def _seed(seed: int, step: int, place: int) -> None:
 
 
 def _moved(batch: AdapterExample, device: torch.device) -> AdapterExample:
-    prompt, asked = (
-        [tensor.to(device, non_blocking=True) for tensor in tensors]
-        for tensors in (batch.prompt, batch.asked)
-    )
-    return batch._replace(prompt=PromptExample(*prompt), asked=FollowPrompts(*asked))
+    prompt = PromptExample(*to_device(batch.prompt, device))
+    asked = FollowPrompts(*to_device(batch.asked, device))
+    return batch._replace(prompt=prompt, asked=asked)

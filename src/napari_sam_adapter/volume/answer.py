@@ -120,7 +120,8 @@ class Answer:
             The same, small.
         """
         candidates = tuple(PackedCandidate.of(c) for c in prediction.candidates)
-        chosen = candidates[number] if number else PackedCandidate.of(prediction)
+        is_there = number or _has_first(prediction)
+        chosen = candidates[number] if is_there else PackedCandidate.of(prediction)
         trusted, window = prediction.score_is_trusted, prediction.window
         return cls(prompts, chosen, candidates, confidence, trusted, window, number)
 
@@ -165,3 +166,13 @@ class Answer:
     def mask_candidates(self) -> tuple[MaskCandidate, ...]:
         """All masks to choose from, best first."""
         return tuple(candidate.unpack() for candidate in self.candidates)
+
+
+def _has_first(prediction: MaskPrediction) -> bool:
+    """Whether the first candidate is the prediction's own mask, with all it has."""
+    return any(
+        (first.mask is prediction.mask)
+        and (first.logits is prediction.logits)
+        and (first.score, first.box) == (prediction.score, prediction.box)
+        for first in prediction.candidates[:1]
+    )

@@ -13,9 +13,10 @@ from filelock import FileLock, Timeout
 
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.volume.autosave_files import LOCK, autosaving, new_path, remove
-from napari_sam_adapter.volume.journal_entries import Entry, UsePredictor
-from napari_sam_adapter.volume.journal_file import Journal, Recorded, entry_line
+from napari_sam_adapter.volume.journal_entries import UsePredictor
+from napari_sam_adapter.volume.journal_file import Journal, Recorded
 from napari_sam_adapter.volume.journal_header import JournalHeader, header_line
+from napari_sam_adapter.volume.journal_lines import Recordable, entry_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ class Autosave:
         self._folder = folder
         self._tell = tell
         self._header: JournalHeader | None = None
-        self._waiting: list[Entry] = []
+        self._waiting: list[Recordable] = []
         self._journal: Journal | None = None
         self._lock: FileLock | None = None
         self._has_failed = False
@@ -155,12 +156,12 @@ class Autosave:
         self._header = header
         self._write_waiting()
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: Recordable) -> None:
         """Record one entry; see `Journal.append`.
 
         Parameters
         ----------
-        entry : Entry
+        entry : Entry or WrittenGroup
             An edit or what else the labels depend on.
 
         Raises
@@ -189,7 +190,7 @@ class Autosave:
         if path is not None:
             remove(path)
 
-    def _append(self, entry: Entry) -> None:
+    def _append(self, entry: Recordable) -> None:
         if self._journal is not None:
             self._journal.append(entry)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +43,7 @@ class Change:
         """Whether no pixel changed."""
         return self.before.size == 0
 
-    @cached_property
+    @property
     def region(self) -> tuple[slice, ...]:
         """The box as slices of the whole labels array, one per axis."""
         return region_of(self.plane, self.box)
@@ -117,6 +116,18 @@ class PackedChange:
         """
         before, after = self.before.unpack(), self.after.unpack()
         return Change(self.object_id, self.plane, self.box, before, after)
+
+    def inverted(self) -> PackedChange:
+        """Return the change that takes this one back.
+
+        Returns
+        -------
+        PackedChange
+            With before and after exchanged.
+        """
+        return PackedChange(
+            self.object_id, self.plane, self.box, self.after, self.before
+        )
 
     def meets(self, other: PackedChange) -> bool:
         """Whether two changes may touch the same pixel of the volume.

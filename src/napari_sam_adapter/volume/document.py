@@ -12,7 +12,7 @@ from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
 from napari_sam_adapter.volume.revisions import Revisions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -152,31 +152,31 @@ class Document:
         self.history.push(step)
         self.revisions.end_disturbed(changes)
 
-    def undo(self) -> list[Change]:
-        """Take the last step back, which must exist; end all propagations.
+    def back(self) -> Step:
+        """Go back in the history, which must be possible; end all propagations.
 
         Returns
         -------
-        list of Change
-            What happened to the pixels.
+        Step
+            To be carried out now: what takes the last step back.
         """
         self.revisions.open_propagations.clear()
         step = self.history.done.pop()
         self.history.undone.append(step)
-        return self.carry_out(step.inverted())
+        return step.inverted()
 
-    def redo(self) -> list[Change]:
-        """Do the last undone step again, which must exist; end all propagations.
+    def forth(self) -> Step:
+        """Go forth in the history, which must be possible; end all propagations.
 
         Returns
         -------
-        list of Change
-            What happened to the pixels.
+        Step
+            To be carried out now: the one that was undone last.
         """
         self.revisions.open_propagations.clear()
         step = self.history.undone.pop()
         self.history.done.append(step)
-        return self.carry_out(step)
+        return step
 
     def carry_out(self, step: Step) -> list[Change]:
         """Do what a step says, outside of the history.
@@ -191,9 +191,21 @@ class Document:
         list of Change
             What happened to the pixels.
         """
-        changes = [change.unpack() for change in step.changes]
-        for change in changes:
-            self.write(change)
+        return list(self.carrying_out(step))
+
+    def carrying_out(self, step: Step) -> Iterator[Change]:
+        """Do what a step says change by change, outside of the history.
+
+        Parameters
+        ----------
+        step : Step
+            As for `carry_out`.
+
+        Yields
+        ------
+        Change
+            What happened to the pixels; everything else is done before the first one.
+        """
         if step.preference is not None:
             self.preference = step.preference[1]
         self.restore_objects(step.objects)
@@ -201,7 +213,10 @@ class Document:
         if step.overlap_rule is not None:
             self.overlap_rule = step.overlap_rule[1]
         self.revisions.settle(step)
-        return changes
+        for packed in step.changes:
+            change = packed.unpack()
+            self.write(change)
+            yield change
 
     def keep_refinable(self, key: Key) -> None:
         """Note the newest answer; the oldest in excess lose their logits.
@@ -213,7 +228,8 @@ class Document:
 
         Notes
         -----
-        Where a mask is on its way, the logits stay: it may be made from them.
+        Where a mask is on its way, the logits stay: it may be made from them. The last
+        step loses them, too: of very many objects in one step that is most of them.
         """
         self.refinable.pop(key, None)
         self.refinable[key] = None
@@ -226,6 +242,7 @@ class Document:
                     answer = record.answer.without_logits()
                     small = replace(record, answer=answer)
                     self.restore_records({oldest: (record, small)})
+                    self.history.replace_record(oldest, record, small)
 
     def restore_from(
         self,
@@ -264,9 +281,10 @@ class Document:
             return
         for recording in self.recordings:
             recording.append(change)
-        before = self.labels[change.region].copy()
+        region = change.region
+        before = self.labels[region].copy()
         change.write(self.labels)
-        self.ledger.update(change.region, before, self.labels[change.region])
+        self.ledger.update(region, before, self.labels[region])
 
     def restore_objects(
         self, transitions: Mapping[int, Transition[ObjectRecord]]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_sam_adapter.errors import SamAdapterError
-from napari_sam_adapter.volume.draft import Draft
+from napari_sam_adapter.volume.doing import Doable, doing, with_pauses
 from napari_sam_adapter.volume.edits import (
     Accept,
     AddPoint,
@@ -20,7 +19,6 @@ from napari_sam_adapter.volume.edits import (
 )
 from napari_sam_adapter.volume.journal_entries import EditGroup, Redo, Undo
 from napari_sam_adapter.volume.journal_file import Journal
-from napari_sam_adapter.volume.performing import perform
 from napari_sam_adapter.volume.readable_labels import ReadableLabels
 from napari_sam_adapter.volume.session_log import SessionLog
 from napari_sam_adapter.volume.session_state import SessionState
@@ -28,6 +26,7 @@ from napari_sam_adapter.volume.snapshot import LabelsSnapshot, note_taken_back
 from napari_sam_adapter.volume.under_way import UnderWay
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy as np
@@ -106,13 +105,27 @@ class EditableLabels(ReadableLabels):
         OutputError
             If the journal cannot be written; the edits are done nevertheless.
         """
-        draft = self._perform(edits)
-        step = draft.step()
-        if step.is_empty:
-            return []
-        self._document.take_note(step, draft.changes)
-        self.log.write(edits[0] if len(edits) == 1 else EditGroup(edits))
-        return [change for change in draft.changes if not change.is_empty]
+        return self._do(edits[0] if len(edits) == 1 else EditGroup(edits))
+
+    def doing(self, entry: Doable) -> Iterator[None]:
+        """Carry out an edit, several, an undo or a redo little by little.
+
+        Parameters
+        ----------
+        entry : Edit, EditGroup, Undo or Redo
+            What to do. There must be something to undo or redo.
+
+        Returns
+        -------
+        iterator of None
+            For `under_way`; empty if there is little to do.
+
+        Raises
+        ------
+        SamAdapterError
+            As `apply`.
+        """
+        return with_pauses(doing(self._document, self.log, entry))
 
     def apply_drawn(self, *strokes: Paint) -> list[Change]:
         """Carry out strokes that stood in the labels already and were taken back.
@@ -138,7 +151,7 @@ class EditableLabels(ReadableLabels):
         list of Change
             What happened to the pixels; empty if there was nothing to undo.
         """
-        return self._travel(Undo()) if self.can_undo else []
+        return self._do(Undo()) if self.can_undo else []
 
     def redo(self) -> list[Change]:
         """Do the last undone step again.
@@ -148,7 +161,7 @@ class EditableLabels(ReadableLabels):
         list of Change
             What happened to the pixels; empty if there was nothing to redo.
         """
-        return self._travel(Redo()) if self.can_redo else []
+        return self._do(Redo()) if self.can_redo else []
 
     def new_object(self) -> int:
         """Make an object.
@@ -330,20 +343,7 @@ class EditableLabels(ReadableLabels):
         self.under_way.finish()
         self.log.close()
 
-    def _perform(self, edits: tuple[Edit, ...]) -> Draft:
+    def _do(self, entry: Doable) -> list[Change]:
         self.under_way.finish()
-        draft = Draft(self._document)
-        try:
-            for edit in edits:
-                perform(draft, edit)
-        except SamAdapterError:
-            self._document.carry_out(draft.step().inverted())
-            raise
-        return draft
-
-    def _travel(self, entry: Undo | Redo) -> list[Change]:
-        self.under_way.finish()
-        document = self._document
-        changes = document.undo() if isinstance(entry, Undo) else document.redo()
-        self.log.write(entry)
-        return changes
+        changes = doing(self._document, self.log, entry)
+        return [change for change in changes if not change.is_empty]

@@ -107,6 +107,7 @@ def finding(session: Session, plane: Plane) -> FindRequest:
         If the plane lies outside the volume.
     """
     session.volume.check(plane)
+    session.under_way.finish()
     free = np.asarray(plane.view(session.labels)) == 0
     predictor = _predictor_of(session, plane)
     return FindRequest(plane, predictor, free, session.preferred)
@@ -209,6 +210,8 @@ def taking_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
 def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:
     """Leave out what lies on objects that came meanwhile."""
     free = np.asarray(found.request.plane.view(session.labels)) == 0
+    if np.array_equal(free, found.request.free):
+        return list(found.passes)
     passes = []
     for part in found.passes:
         kept = tuple(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from napari_sam_adapter.volume.changes import PackedChange
     from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
@@ -62,13 +62,7 @@ class Step:
     @cached_property
     def nbytes(self) -> int:
         """Memory of the answers that came with it, which is most of all."""
-        answers = [
-            after.answer
-            for before, after in self.records.values()
-            if after is not None and after.answer is not None
-            if before is None or before.answer is not after.answer
-        ]
-        return sum(answer.nbytes for answer in answers)
+        return sum(_bytes_of(*transition) for transition in self.records.values())
 
     def followed_by(self, *later: Step) -> Step:
         """Return this step and later ones as one.
@@ -83,14 +77,10 @@ class Step:
         Step
             Before from this step, after from the last one.
         """
-        steps = self, *later
-        return replace(
-            self,
-            objects=_chain(step.objects for step in steps),
-            records=_chain(step.records for step in steps),
-            changes=tuple(change for step in steps for change in step.changes),
-            preference=reduce(_join, (step.preference for step in steps)),
-        )
+        joined = _Growing(self)
+        for step in later:
+            joined.add(step)
+        return joined.step
 
     def inverted(self) -> Step:
         """Return the step that takes this one back.
@@ -103,10 +93,7 @@ class Step:
         return Step(
             {name: (after, before) for name, (before, after) in self.objects.items()},
             {key: (after, before) for key, (before, after) in self.records.items()},
-            tuple(
-                replace(change, before=change.after, after=change.before)
-                for change in reversed(self.changes)
-            ),
+            tuple(change.inverted() for change in reversed(self.changes)),
             self.propagation,
             overlap_rule=self.overlap_rule and self.overlap_rule[::-1],
             preference=self.preference and self.preference[::-1],
@@ -144,30 +131,65 @@ class Step:
         return is_about_same or self.meets(other.changes)
 
 
+class _Growing:
+    """A step to which others are added, in a time that does not grow with it."""
+
+    def __init__(self, first: Step) -> None:
+        self._first = replace(first, objects={}, records={}, changes=())
+        self.records = dict(first.records)
+        self.nbytes = first.nbytes
+        self._objects = dict(first.objects)
+        self._changes = list(first.changes)
+        self._preference = first.preference
+
+    @property
+    def propagation(self) -> int:
+        """As of `Step`."""
+        return self._first.propagation
+
+    def add(self, step: Step) -> None:
+        """Add what happened after it."""
+        _chain(self._objects, step.objects)
+        _chain(self.records, step.records)
+        self._changes.extend(step.changes)
+        self._preference = _join(self._preference, step.preference)
+        self.nbytes += step.nbytes
+
+    @property
+    def step(self) -> Step:
+        """All of it as one: before from the first step, after from the last one."""
+        return replace(
+            self._first,
+            objects=self._objects,
+            records=self.records,
+            changes=tuple(self._changes),
+            preference=self._preference,
+        )
+
+
 class History:
     """Steps that can be undone, and undone steps that can be redone.
 
-    The parts of the last step, those of a propagation or masks that joined it, are made
-    one when somebody looks at the steps: to do that with each part would take the
-    longer the more there are.
+    The last step grows by the parts of a propagation, or by masks that join it.
     """
 
     def __init__(self) -> None:
         self._done: deque[Step] = deque(maxlen=MOST_STEPS)
-        self._parts: list[Step] = []
-        self._bytes_of_parts = 0
+        self._last: _Growing | None = None
         self.undone: list[Step] = []
 
     @property
     def done(self) -> deque[Step]:
         """Steps that can be undone, the last one at the end."""
-        self._close_last()
+        if self._last is not None:
+            self._done.append(self._last.step)
+            self._last = None
         return self._done
 
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to take back."""
-        return bool(self._parts or self._done)
+        return self._last is not None or bool(self._done)
 
     def push(self, step: Step) -> None:
         """Add a step; what was undone is lost.
@@ -203,8 +225,9 @@ class History:
         to.
         """
         self._slip_under_undone(step)
-        if any(key in part.records for part in self._open_last()):
-            self._add_to_last(step)
+        last = self._open_last()
+        if last is not None and key in last.records:
+            last.add(step)
             self._forget_oldest()
             return
         for number in reversed(range(len(self.done))):
@@ -216,32 +239,40 @@ class History:
                 break
         self.done.append(step)
 
+    def replace_record(self, key: Key, record: PlaneRecord, other: PlaneRecord) -> None:
+        """Let the last step lead to another record, which costs less memory.
+
+        Parameters
+        ----------
+        key : (int, Plane)
+            Object and plane.
+        record, other : PlaneRecord
+            To which it leads now, or nothing is done, and from now on.
+        """
+        steps = self._done
+        is_last = bool(steps) and _leads_to(steps[-1].records, key, record)
+        last = self._open_last() if is_last else self._last
+        if last is not None and _leads_to(last.records, key, record):
+            before, _ = last.records[key]
+            last.nbytes += _bytes_of(before, other) - _bytes_of(before, record)
+            last.records[key] = before, other
+
     def _add_part(self, step: Step) -> None:
         last = self._open_last()
-        if last and last[0].propagation != step.propagation:
-            self._close_last()
-        self._add_to_last(step)
+        if last is not None and last.propagation == step.propagation:
+            last.add(step)
+        else:
+            self.done.append(step)
 
-    def _open_last(self) -> list[Step]:
-        """Return the parts of the last step; none if there is no step."""
-        if not self._parts and self._done:
-            self._parts = [self._done.pop()]
-            self._bytes_of_parts = self._parts[0].nbytes
-        return self._parts
-
-    def _close_last(self) -> None:
-        """Put the parts of the last step together."""
-        if self._parts:
-            first, *later = self._parts
-            self._parts, self._bytes_of_parts = [], 0
-            self._done.append(first.followed_by(*later))
-
-    def _add_to_last(self, step: Step) -> None:
-        self._parts.append(step)
-        self._bytes_of_parts += step.nbytes
+    def _open_last(self) -> _Growing | None:
+        """Return the last step so that it can grow; None if there is no step."""
+        if self._last is None and self._done:
+            self._last = _Growing(self._done.pop())
+        return self._last
 
     def _forget_oldest(self) -> None:
-        total = sum(step.nbytes for step in self._done) + self._bytes_of_parts
+        total = sum(step.nbytes for step in self._done)
+        total += 0 if self._last is None else self._last.nbytes
         while total > MOST_BYTES and len(self._done) > FEWEST_STEPS:
             total -= self._done.popleft().nbytes
 
@@ -261,10 +292,21 @@ def _join(
 
 
 def _chain(
-    steps: Iterable[Mapping[Name, Transition[Record]]],
-) -> dict[Name, Transition[Record]]:
-    chained: dict[Name, Transition[Record]] = {}
-    for step in steps:
-        for name, (before, after) in step.items():
-            chained[name] = chained.get(name, (before, after))[0], after
-    return chained
+    chained: dict[Name, Transition[Record]],
+    later: Mapping[Name, Transition[Record]],
+) -> None:
+    for name, (before, after) in later.items():
+        chained[name] = chained.get(name, (before, after))[0], after
+
+
+def _leads_to(
+    records: Mapping[Key, Transition[PlaneRecord]], key: Key, record: PlaneRecord
+) -> bool:
+    return key in records and records[key][1] is record
+
+
+def _bytes_of(before: PlaneRecord | None, after: PlaneRecord | None) -> int:
+    """Return the memory of an answer that came between two records."""
+    answer = None if after is None else after.answer
+    is_old = before is not None and before.answer is answer
+    return 0 if answer is None or is_old else answer.nbytes

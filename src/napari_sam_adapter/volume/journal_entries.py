@@ -7,26 +7,19 @@ depend on.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
-from napari_sam_adapter.errors import SamAdapterError, SessionError
-from napari_sam_adapter.follow_rule import FollowRule
-from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.prompts import Polygon, Prompts, Scribble
 from napari_sam_adapter.volume.edits import Edit
-from napari_sam_adapter.volume.packing import PackedArray
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.propagation_request import (
-    PropagationRange,
-    PropagationSettings,
-)
-from napari_sam_adapter.volume.stop_rule import StopRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from napari_sam_adapter.intensity import IntensityMapping
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.propagation_request import (
+        PropagationRange,
+        PropagationSettings,
+    )
 
 
 @dataclass(frozen=True)
@@ -203,134 +196,3 @@ Entry: TypeAlias = (
     | UsePredictor
     | UseIntensity
 )
-
-
-def edit_to_json(entry: Entry) -> dict[str, Any]:
-    """Return an edit, or another journal entry, as values that JSON can hold.
-
-    Parameters
-    ----------
-    entry : Entry
-        What to write.
-
-    Returns
-    -------
-    dict
-        ``"kind"`` and one value per field.
-    """
-    values = {
-        field.name: _to_json(getattr(entry, field.name))
-        for field in fields(entry)
-        if field.metadata.get("recorded", True)
-    }
-    return {"kind": type(entry).__name__, **values}
-
-
-def edit_from_json(values: Mapping[str, Any]) -> Entry:
-    """Return what `edit_to_json` wrote.
-
-    Parameters
-    ----------
-    values : mapping
-        ``"kind"`` and one value per field.
-
-    Returns
-    -------
-    Entry
-        The edit or other journal entry.
-
-    Raises
-    ------
-    SessionError
-        If the kind is unknown or a field is missing or malformed.
-    """
-    try:
-        kind = _KINDS[values["kind"]]
-        names = [field.name for field in fields(kind)]
-        known = [name for name in names if name in values]
-        entry: Entry = kind(**{name: _from_json(name, values[name]) for name in known})
-    except (KeyError, TypeError, ValueError, SamAdapterError) as error:
-        raise SessionError(
-            f"Expected an edit of this version, got {dict(values)}: {error}. "
-            "Replay it with the version that wrote it."
-        ) from error
-    return entry
-
-
-def _to_json(value: Any) -> Any:
-    match value:
-        case np.ndarray():
-            return PackedArray.of(value).to_json()
-        case np.generic():
-            return value.item()
-        case Plane():
-            return {"axes": list(value.axes), "position": list(value.position)}
-        case Prompts() | Scribble() | Polygon() | PropagationRange():
-            return {f.name: _to_json(getattr(value, f.name)) for f in fields(value)}
-        case PropagationSettings() | IntensityMapping():
-            return asdict(value)
-        case tuple() | list():
-            return [_to_json(part) for part in value]
-        case _ if type(value) in _KINDS.values():
-            return edit_to_json(value)
-    return value
-
-
-def _from_json(name: str, value: Any) -> Any:
-    decode = _DECODERS.get(name)
-    return value if value is None or decode is None else decode(value)
-
-
-def _plane(value: Mapping[str, Any]) -> Plane:
-    return Plane(tuple(value["axes"]), tuple(value["position"]))
-
-
-def _prompts(value: Mapping[str, Any]) -> Prompts:
-    return Prompts(**{name: _from_json(name, part) for name, part in value.items()})
-
-
-def _scribbles(values: list[Mapping[str, Any]]) -> tuple[Scribble, ...]:
-    return tuple(Scribble(_array(v["path"]), v["positive"]) for v in values)
-
-
-def _polygons(values: list[Mapping[str, Any]]) -> tuple[Polygon, ...]:
-    return tuple(Polygon(_array(v["corners"]), v["positive"]) for v in values)
-
-
-def _settings(values: Mapping[str, Any]) -> PropagationSettings:
-    follow, stop = FollowRule(**values["follow"]), StopRule(**values["stop"])
-    return PropagationSettings(follow, stop, values["method"])
-
-
-def _array(value: Any) -> Any:
-    return PackedArray.from_json(value).unpack() if isinstance(value, dict) else value
-
-
-_KINDS: dict[str, Any] = {
-    kind.__name__: kind for group in (Edit, Entry) for kind in get_args(group)
-}
-_DECODERS: dict[str, Callable[[Any], Any]] = {
-    "asked": lambda values: tuple(map(_prompts, values)),
-    "box": lambda value: tuple(_array(value)),
-    "intensity": lambda values: IntensityMapping(**values),
-    "edits": lambda values: tuple(map(edit_from_json, values)),
-    "entries": lambda values: tuple(map(edit_from_json, values)),
-    "mask": _array,
-    "object_ids": tuple,
-    "path": _array,
-    "pixels": _array,
-    "plane": _plane,
-    "point": lambda value: tuple(_array(value)),
-    "points": _array,
-    "polarities": _array,
-    "polygons": _polygons,
-    "prompts": _prompts,
-    "scribbles": _scribbles,
-    "seed": _plane,
-    "settings": _settings,
-    "spacing": tuple,
-    "values": _array,
-    "where": lambda values: PropagationRange(
-        **{name: _from_json(name, part) for name, part in values.items()}
-    ),
-}

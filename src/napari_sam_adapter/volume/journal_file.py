@@ -11,20 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import OutputError, SessionError
-from napari_sam_adapter.volume.journal_entries import (
-    Entry,
-    edit_from_json,
-    edit_to_json,
-)
 from napari_sam_adapter.volume.journal_header import (
     JOURNAL_VERSION,
     JournalHeader,
     header_line,
 )
+from napari_sam_adapter.volume.journal_lines import (
+    Recordable,
+    edit_from_json,
+    entry_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import FileIO
+
+    from napari_sam_adapter.volume.journal_entries import Entry
 
 JOURNAL_NAME = "journal.jsonl"
 """In the folder of a saved session."""
@@ -99,12 +101,12 @@ class Journal:
         """All that was recorded so far, whether it is in the file or not."""
         return Recorded(self.path, self._size, tuple(self._unsaved))
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: Recordable) -> None:
         """Write one entry.
 
         Parameters
         ----------
-        entry : Entry
+        entry : Entry or WrittenGroup
             An edit or what else the labels depend on.
 
         Raises
@@ -180,22 +182,6 @@ class Recorded:
                     f"Expected the journal {self.path}, got: {error}. Save the labels."
                 ) from error
         return saved + b"".join(self.lines)
-
-
-def entry_line(entry: Entry) -> bytes:
-    """Return an entry as a line of a journal.
-
-    Parameters
-    ----------
-    entry : Entry
-        What to record.
-
-    Returns
-    -------
-    bytes
-        JSON and a line feed.
-    """
-    return json.dumps(edit_to_json(entry)).encode() + b"\n"
 
 
 def _length_of_whole_lines(file: FileIO) -> int:

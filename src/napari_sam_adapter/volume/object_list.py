@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.journal_entries import Undo
 from napari_sam_adapter.volume.performing_objects import require_unlocked
 from napari_sam_adapter.volume.piece_search import PieceSearch
 from napari_sam_adapter.volume.plane import numbered_plane
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam_adapter.volume.document import Document
+    from napari_sam_adapter.volume.journal_entries import Redo
     from napari_sam_adapter.volume.objects import PlaneRecord
 
 NEWEST = 5
@@ -137,6 +139,23 @@ class ObjectList:
         """Classes of the objects that have one."""
         known = self._document.objects.items()
         return {i: record.class_name for i, record in known if record.class_name}
+
+    def in_next(self, entry: Undo | Redo) -> set[int]:
+        """Return the objects whose pixels an undo or redo will change.
+
+        Parameters
+        ----------
+        entry : Undo or Redo
+            One that is possible.
+
+        Returns
+        -------
+        set of int
+            0 is among them for a stroke over several objects.
+        """
+        history = self._document.history
+        steps = history.done if isinstance(entry, Undo) else history.undone
+        return {change.object_id for change in steps[-1].changes}
 
     def usual_window(self, axes: tuple[int, int]) -> int | None:
         """Return how large the parts of planes were that showed the newest objects.

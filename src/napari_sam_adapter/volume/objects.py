@@ -283,11 +283,11 @@ def same_prompts(prompts: Prompts, other: Prompts) -> bool:
     bool
         Whether nothing differs.
     """
-    return prompts.extends(other) and _counts(prompts) == _counts(other)
+    return _counts(prompts) == _counts(other) and prompts.extends(other)
 
 
 def _adds(prompts: Prompts, earlier: Prompts) -> bool:
-    return prompts.extends(earlier) and _counts(prompts) != _counts(earlier)
+    return _counts(prompts) != _counts(earlier) and prompts.extends(earlier)
 
 
 def _counts(prompts: Prompts) -> tuple[int, int, int]:

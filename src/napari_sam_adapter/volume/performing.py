@@ -42,6 +42,8 @@ from napari_sam_adapter.volume.performing_objects import (
 from napari_sam_adapter.volume.results import clip_score
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from napari_sam_adapter.volume.document import Document
@@ -49,7 +51,10 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
 
 
-def perform(draft: Draft, edit: Edit) -> None:
+NEW_OBJECT = ObjectRecord()
+
+
+def perform(draft: Draft, edit: Edit) -> Iterator[None]:
     """Carry out one edit.
 
     Parameters
@@ -58,6 +63,12 @@ def perform(draft: Draft, edit: Edit) -> None:
         Where it is carried out; left alone if the edit is refused.
     edit : Edit
         What to do.
+
+    Yields
+    ------
+    None
+        When objects, prompts and what is known of them are changed, then after some
+        pixels each; most edits need no pause.
 
     Raises
     ------
@@ -72,7 +83,7 @@ def perform(draft: Draft, edit: Edit) -> None:
         case NewObject():
             _make_object(draft, edit.object_id)
         case DeleteObject():
-            delete_object(draft, edit.object_id)
+            yield from delete_object(draft, edit.object_id)
         case Accept():
             record = draft.document.require(edit.object_id)
             draft.set_object(edit.object_id, replace(record, accepted=True))
@@ -95,7 +106,7 @@ def perform(draft: Draft, edit: Edit) -> None:
         ):
             _edit_prompts(draft, edit)
         case _:
-            perform_on_objects(draft, edit)
+            yield from perform_on_objects(draft, edit)
 
 
 def edited_prompts(prompts: Prompts, edit: PromptEdit) -> Prompts:
@@ -221,7 +232,7 @@ def _make_object(draft: Draft, object_id: int) -> None:
             f"Expected an object that is not in use, got {object_id}. "
             "Use new_object() for the next free one."
         )
-    draft.set_object(object_id, ObjectRecord())
+    draft.set_object(object_id, NEW_OBJECT)
 
 
 def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:

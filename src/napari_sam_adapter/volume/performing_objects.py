@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.changes import union_box
 from napari_sam_adapter.volume.document import OVERLAP_RULES
 from napari_sam_adapter.volume.object_edits import (
     LockObject,
@@ -29,6 +31,8 @@ from napari_sam_adapter.volume.piece_search import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from napari_sam_adapter.boxed_mask import Box
@@ -42,7 +46,7 @@ DescribingEdit: TypeAlias = (
 LONGEST_NAME = 200
 
 
-def perform_on_objects(draft: Draft, edit: ObjectEdit) -> None:
+def perform_on_objects(draft: Draft, edit: ObjectEdit) -> Iterator[None]:
     """Carry out one edit of whole objects.
 
     Parameters
@@ -52,6 +56,11 @@ def perform_on_objects(draft: Draft, edit: ObjectEdit) -> None:
     edit : ObjectEdit
         What to do.
 
+    Yields
+    ------
+    None
+        As `perform`.
+
     Raises
     ------
     SessionError
@@ -59,7 +68,7 @@ def perform_on_objects(draft: Draft, edit: ObjectEdit) -> None:
     """
     match edit:
         case MergeObjects():
-            _merge(draft, edit.object_ids)
+            yield from _merge(draft, edit.object_ids)
         case SplitObject():
             _split(draft, edit)
         case SetOverlapRule():
@@ -100,7 +109,7 @@ def require_unlocked(document: Document, object_id: int) -> ObjectRecord:
     return record
 
 
-def delete_object(draft: Draft, object_id: int) -> None:
+def delete_object(draft: Draft, object_id: int) -> Iterator[None]:
     """Remove an object, its prompts and all its pixels.
 
     Parameters
@@ -110,17 +119,24 @@ def delete_object(draft: Draft, object_id: int) -> None:
     object_id : int
         The object.
 
+    Yields
+    ------
+    None
+        As `perform`.
+
     Raises
     ------
     SessionError
         If there is no such object, or it is locked.
     """
     require_unlocked(draft.document, object_id)
+    _forget(draft, object_id)
+    yield
     for plane, box in parts_of(draft.document, object_id):
         part = _view(draft.document, plane, box)
         after = np.where(part == object_id, 0, part)
         draft.write(object_id, plane, after, box[:2])
-    _forget(draft, object_id)
+        yield
 
 
 def _forget(draft: Draft, object_id: int) -> None:
@@ -161,7 +177,8 @@ def _set_rule(draft: Draft, rule: str) -> None:
         draft.set_overlap_rule(rule)
 
 
-def _merge(draft: Draft, object_ids: tuple[int, ...]) -> None:
+def _merge(draft: Draft, object_ids: tuple[int, ...]) -> Iterator[None]:
+    """Give the first object all pixels of the others, as if they were painted."""
     several = list(dict.fromkeys(object_ids))
     if len(several) < 2:
         raise SessionError(
@@ -171,10 +188,29 @@ def _merge(draft: Draft, object_ids: tuple[int, ...]) -> None:
         require_unlocked(draft.document, object_id)
     first, *others = several
     for other in others:
+        _forget(draft, other)
+    yield
+    painted: dict[Plane, list[tuple[Box, npt.NDArray[np.bool_]]]] = {}
+    for other in others:
         for plane, box in parts_of(draft.document, other):
             own = _view(draft.document, plane, box) == other
-            _give(draft, plane, box, own, first)
-        _forget(draft, other)
+            _write_into(draft, plane, box, own, first)
+            painted.setdefault(plane, []).append((box, own))
+            yield
+    for plane, pieces in painted.items():
+        _note_painted(draft, first, plane, *_joined(pieces))
+
+
+def _joined(
+    pieces: list[tuple[Box, npt.NDArray[np.bool_]]],
+) -> tuple[Box, npt.NDArray[np.bool_]]:
+    """Return several pieces of a plane as one, with the box around all."""
+    around = reduce(union_box, (box for box, _ in pieces))
+    top, left, bottom, right = around
+    pixels = np.zeros((bottom - top, right - left), dtype=bool)
+    for (up, start, down, stop), own in pieces:
+        pixels[up - top : down - top, start - left : stop - left] |= own
+    return around, pixels
 
 
 def _split(draft: Draft, edit: SplitObject) -> None:
@@ -216,16 +252,35 @@ def _give(
     box: Box,
     pixels: npt.NDArray[np.bool_],
     receiver: int,
-    giver: int | None = None,
+    giver: int,
 ) -> None:
     """Give pixels inside a box to an object, as if they were painted by hand."""
+    _write_into(draft, plane, box, pixels, receiver)
+    for object_id in (receiver, giver):
+        _note_painted(draft, object_id, plane, box, pixels)
+
+
+def _write_into(
+    draft: Draft,
+    plane: Plane,
+    box: Box,
+    pixels: npt.NDArray[np.bool_],
+    receiver: int,
+) -> None:
     part = _view(draft.document, plane, box)
     draft.write(receiver, plane, np.where(pixels, receiver, part), box[:2])
+
+
+def _note_painted(
+    draft: Draft,
+    object_id: int,
+    plane: Plane,
+    box: Box,
+    pixels: npt.NDArray[np.bool_],
+) -> None:
     shape = plane.shape(draft.document.labels.shape)
-    for object_id in (receiver, giver):
-        if object_id is not None:
-            record = draft.document.record(object_id, plane)
-            draft.set_record(object_id, plane, record.with_painted(pixels, box, shape))
+    record = draft.document.record(object_id, plane)
+    draft.set_record(object_id, plane, record.with_painted(pixels, box, shape))
 
 
 def _view(document: Document, plane: Plane, box: Box) -> npt.NDArray[np.integer[Any]]:

@@ -125,8 +125,7 @@ class Session(EditableLabels):
     @property
     def predictor(self) -> Predictor | None:
         """What turns prompts into masks; a new one makes all requests stale."""
-        own = self._plane_predictor
-        return None if own is None else own.predictor
+        return None if (own := self._plane_predictor) is None else own.predictor
 
     @predictor.setter
     def predictor(self, predictor: Predictor) -> None:
@@ -230,12 +229,13 @@ class Session(EditableLabels):
         OutputError
             If the journal cannot be written; the mask is written nevertheless.
         """
+        self.under_way.finish()
         entry = entry_of(result, self.is_current)
         parts = result.results if isinstance(result, JointResult) else (result,)
         spared_from = result.spared_from if isinstance(result, JointResult) else None
         current = [part for part in parts if self.is_current(part)]
-        taken = [take_over(self._document, part, spared_from) for part in current]
-        changes = [change for part in taken for change in part]
+        takings = (take_over(self._document, part, spared_from) for part in current)
+        changes = [change for taken in takings for change in taken]
         if current:
             self.log.write(entry)
         return changes

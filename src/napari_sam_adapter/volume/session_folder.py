@@ -17,7 +17,7 @@ from napari_sam_adapter.errors import OutputError, SamAdapterError, SessionError
 from napari_sam_adapter.image_io import open_image, save_labels
 from napari_sam_adapter.image_io.output import check_output, whole_output
 from napari_sam_adapter.volume.journal import ReplayStep, begin_again, replay_steps
-from napari_sam_adapter.volume.journal_entries import UseIntensity, edit_from_json
+from napari_sam_adapter.volume.journal_entries import UseIntensity
 from napari_sam_adapter.volume.journal_file import (
     JOURNAL_NAME,
     Journal,
@@ -25,6 +25,7 @@ from napari_sam_adapter.volume.journal_file import (
     parse_journal,
 )
 from napari_sam_adapter.volume.journal_header import JournalHeader, labels_identity
+from napari_sam_adapter.volume.journal_lines import edit_from_json
 from napari_sam_adapter.volume.session_state import (
     SessionState,
     read_state,

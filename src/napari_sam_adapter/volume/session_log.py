@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.journal_entries import EntryGroup, UsePredictor
+from napari_sam_adapter.volume.journal_entries import UsePredictor
+from napari_sam_adapter.volume.journal_lines import WrittenGroup, entry_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_sam_adapter.volume.journal_entries import Entry
     from napari_sam_adapter.volume.journal_file import Recorded
+    from napari_sam_adapter.volume.journal_lines import Recordable
 
 
 class Recorder(Protocol):
@@ -22,7 +24,7 @@ class Recorder(Protocol):
     def recorded(self) -> Recorded:
         """All that was recorded so far."""
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: Recordable) -> None:
         """Write one entry."""
 
     def close(self) -> None:
@@ -47,7 +49,7 @@ class SessionLog:
         self.number = number
         self.descriptions = list(descriptions)
         self._recorder: Recorder | None = None
-        self._group: list[Entry] | None = None
+        self._group: list[str] | None = None
 
     @property
     def recorded(self) -> Recorded:
@@ -107,7 +109,7 @@ class SessionLog:
         ):
             self.descriptions.append(entry.description)
         if self._group is not None:
-            self._group.append(entry)
+            self._group.append(entry_text(entry))
         elif self._recorder is not None:
             self._recorder.append(entry)
 
@@ -120,13 +122,14 @@ class SessionLog:
         OutputError
             If they cannot be written; see `Journal.append`.
         """
-        group = self._group = []
+        group: list[str] = []
+        self._group = group
         try:
             yield
         finally:
             self._group = None
             if group and self._recorder is not None:
-                self._recorder.append(EntryGroup(tuple(group)))
+                self._recorder.append(WrittenGroup(tuple(group)))
 
     def close(self) -> None:
         """Let go of the file; further entries are not written."""

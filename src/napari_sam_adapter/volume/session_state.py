@@ -96,12 +96,10 @@ def write_state(path: Path, state: SessionState, sums: Mapping[str, str]) -> Non
     values = {
         field.name: packer.pack(getattr(state, field.name)) for field in fields(state)
     }
-    content = {
-        "version": STATE_VERSION, "sums": dict(sums), "parts": packer.parts,
-        "state": values,
-    }  # fmt: skip
+    content = {"version": STATE_VERSION, "sums": dict(sums), "state": values}
+    text = f'{{"parts": [{", ".join(packer.parts)}], {json.dumps(content)[1:]}'
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr(VALUES, json.dumps(content), zipfile.ZIP_DEFLATED, 1)
+        file.writestr(VALUES, text, zipfile.ZIP_DEFLATED, 1)
         with file.open(BYTES, "w", force_zip64=True) as part:
             for data in packer.data:
                 part.write(data)
@@ -152,10 +150,13 @@ def _read(path: Path) -> tuple[dict[str, str], SessionState]:
 
 
 class _Packer:
-    """Turns values into JSON, with shared parts and bytes on the side."""
+    """Turns values into JSON, with shared parts and bytes on the side.
+
+    Parts are text at once: very many lists make Python search for garbage.
+    """
 
     def __init__(self) -> None:
-        self.parts: list[Any] = []
+        self.parts: list[str] = []
         self.data: list[bytes] = []
         self._size = 0
         self._numbers: dict[int, int] = {}
@@ -174,7 +175,7 @@ class _Packer:
                 pairs = value.items()
                 return ["dict", *([self.pack(k), self.pack(v)] for k, v in pairs)]
         if id(value) not in self._numbers:
-            part = self._part(value)
+            part = json.dumps(self._part(value))
             self._numbers[id(value)] = len(self.parts)
             self.parts.append(part)
             self._kept.append(value)

@@ -20,13 +20,18 @@ class UnderWay:
     def __init__(self) -> None:
         self._work: Iterator[object] | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something left to do."""
+        return self._work is not None
+
     def begin(self, work: Iterator[object]) -> None:
         """Do the first part of some work; `go_on` does the others.
 
         Parameters
         ----------
         work : iterator
-            Does one part with each step, and edits in the first one only.
+            Does one part with each step.
         """
         self.finish()
         if next(work, self) is not self:

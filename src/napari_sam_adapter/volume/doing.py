@@ -1,0 +1,113 @@
+"""Do what an entry of the journal says, with pauses in which others have their turn.
+
+Objects, prompts and what is known of them change before the first pause, the pixels
+little by little after it.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, TypeAlias
+
+from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.volume.draft import Draft
+from napari_sam_adapter.volume.edits import DeleteObject, Edit
+from napari_sam_adapter.volume.journal_entries import EditGroup, Redo, Undo
+from napari_sam_adapter.volume.performing import perform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from napari_sam_adapter.volume.changes import Change
+    from napari_sam_adapter.volume.document import Document
+    from napari_sam_adapter.volume.session_log import SessionLog
+
+Doable: TypeAlias = Edit | EditGroup | Undo | Redo
+"""What an entry may say."""
+AT_ONCE = 1 << 18
+"""Pixels after which there is a pause, a few milliseconds after the one before."""
+LEAST = 1 << 12
+"""Pixels that take as long to write as what is done once for any change."""
+
+
+def doing(document: Document, log: SessionLog, entry: Doable) -> Iterator[Change]:
+    """Do what an entry says, change by change, and write it down.
+
+    Parameters
+    ----------
+    document : Document
+        Changed as this goes on; nobody else may change it meanwhile.
+    log : SessionLog
+        Gets the entry at the end.
+    entry : Edit, EditGroup, Undo or Redo
+        What to do.
+
+    Yields
+    ------
+    Change
+        What happened to the pixels.
+
+    Raises
+    ------
+    SamAdapterError
+        If an edit is refused: then everything is as it was. That objects cannot be
+        deleted or merged is known before the first change.
+    OutputError
+        If the journal cannot be written; everything is done nevertheless.
+    """
+    if isinstance(entry, Undo | Redo):
+        step = document.back() if isinstance(entry, Undo) else document.forth()
+        yield from document.carrying_out(step)
+    else:
+        draft = Draft(document)
+        try:
+            yield from _performed(draft, entry)
+        except SamAdapterError:
+            document.carry_out(draft.step().inverted())
+            raise
+        step = draft.step()
+        if step.is_empty:
+            return
+        document.take_note(step, draft.changes)
+    log.write(entry)
+
+
+def with_pauses(changes: Iterable[Change]) -> Iterator[None]:
+    """Go through changes, and pause whenever many pixels were written.
+
+    Parameters
+    ----------
+    changes : iterable of Change
+        From `doing`.
+
+    Yields
+    ------
+    None
+        For `UnderWay`; never if there is little to do.
+    """
+    cost = 0
+    for change in changes:
+        cost += LEAST + change.after.size
+        if cost > AT_ONCE:
+            cost = 0
+            yield
+
+
+def _performed(draft: Draft, entry: Edit | EditGroup) -> Iterator[Change]:
+    told = 0
+    for _ in _performing(draft, entry):
+        yield from draft.changes[told:]
+        told = len(draft.changes)
+    yield from draft.changes[told:]
+
+
+def _performing(draft: Draft, entry: Edit | EditGroup) -> Iterator[None]:
+    """Perform edits; those in a row of deletions begin all before one goes on."""
+    begun: list[Iterator[None]] = []
+    for edit in entry.edits if isinstance(entry, EditGroup) else (entry,):
+        if not isinstance(edit, DeleteObject):
+            yield from chain.from_iterable(begun)
+            begun = []
+        begun.append(perform(draft, edit))
+        next(begun[-1], None)
+    yield from chain.from_iterable(begun)
