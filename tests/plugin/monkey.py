@@ -123,6 +123,9 @@ class Monkey:
 
         def is_idle() -> bool:
             segmenter = self.scene.controller.segmenter
+            workspaces = self.scene.controller.workspaces
+            if any(each.session.under_way.is_busy for each in workspaces):
+                return False
             is_ready = not self.scene.state.is_busy
             return is_ready and not (segmenter.queue.jobs or segmenter._pause._waiting)
 

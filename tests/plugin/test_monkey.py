@@ -9,6 +9,8 @@ from qtpy.QtWidgets import QApplication
 from tests.plugin.conftest import stack
 from tests.plugin.monkey import Monkey
 
+from napari_sam_adapter.plugin import passes
+from napari_sam_adapter.volume import doing
 from napari_sam_adapter.volume.session_folder import open_session, save_session
 
 FEW = {"seeds": [1, 2], "bursts": 6, "length": 20}
@@ -58,6 +60,12 @@ def run_monkey(make_scene, folder, seed, bursts, length):
 @pytest.mark.parametrize("seed", FEW["seeds"])
 def test_anything_in_any_order(make_scene, tmp_path, seed):
     run_monkey(make_scene, tmp_path, seed, FEW["bursts"], FEW["length"])
+
+
+def test_anything_while_all_goes_by_passes(make_scene, tmp_path, monkeypatch):
+    monkeypatch.setattr(passes, "PASS", 0)
+    monkeypatch.setattr(doing, "AT_ONCE", 0)  # every change is a part of its own
+    run_monkey(make_scene, tmp_path, 7, FEW["bursts"], FEW["length"])
 
 
 @pytest.mark.endurance
