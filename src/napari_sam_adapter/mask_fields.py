@@ -70,7 +70,14 @@ class HasMask:
     def boxed_mask(self) -> BoxedMask:
         """The mask cut to its box."""
         mask: Mask = vars(self)["whole_mask"]
-        return BoxedMask.of(mask, self.box)
+        return BoxedMask.of(np.asarray(mask, dtype=bool), self.box)
+
+    def shares_mask(self, other: HasMask) -> bool:
+        """Return whether both were given the very same mask, without reading it."""
+        return any(
+            name in vars(self) and vars(self)[name] is vars(other).get(name)
+            for name in ("boxed_mask", "whole_mask")
+        )
 
 
 def _whole(owner: object, is_writeable: bool) -> Mask:

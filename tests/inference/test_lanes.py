@@ -1,3 +1,5 @@
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -64,3 +66,20 @@ def test_nobody_is_at_work_any_more_when_one_object_fails():
     with pytest.raises(RuntimeError, match="no memory"):
         side_by_side(work, 4, [None, None])
     assert finished == [1, 3]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals to a thread")
+@pytest.mark.usefixtures("processors")
+def test_nobody_is_at_work_any_more_after_an_interruption():
+    begun, finished, main = [], [], threading.main_thread().ident
+
+    def work(kit: None, number: int) -> None:
+        begun.append(number)
+        if number == 0:
+            signal.pthread_kill(main, signal.SIGINT)  # Ctrl+C
+        threading.Event().wait(0.05)  # longer than it takes to come
+        finished.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(work, 4, [None, None])
+    assert sorted(finished) == sorted(begun) == [0, 1, 2, 3]

@@ -1,6 +1,7 @@
 """Volumes and stores that fail: a sentence, the slices marked, the rest goes on."""
 
 import threading
+from dataclasses import replace
 
 import dask.array
 import numpy as np
@@ -17,6 +18,7 @@ from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.together import compute_together
 
 DEPTH = 15
 MASK = ball((7, *LEFT[1:]), (1000, 6.2, 6.2), (DEPTH, 32, 40))
@@ -166,3 +168,18 @@ def test_a_mask_of_numbers_is_a_mask():
 def test_a_mask_of_another_plane_is_not_written():
     with pytest.raises(SessionError, match=r"mask of \(32, 40\), got \(33, 40\)"):
         started(IMAGE, ForeignPredictor(1))
+
+
+def test_of_masks_that_shared_a_pass_all_are_written_or_none():
+    session = started(IMAGE)
+    session.add_point(session.new_object(), PLANE, (LEFT[1] + 1, LEFT[2]))
+    session.add_point(session.new_object(), PLANE, (LEFT[1], LEFT[2] + 1))
+    before, state = session.labels.copy(), dict(session.state.records)
+    requests = [session.request(number, PLANE) for number in (2, 3)]
+    joint = compute_together(requests)
+    good, bad = joint.results
+    bad = replace(bad, mask=np.ones((33, 40), bool), box=None)
+    with pytest.raises(SessionError, match="mask of"):
+        session.commit(replace(joint, results=(good, bad)))
+    assert session.state.records == state
+    np.testing.assert_array_equal(session.labels, before)

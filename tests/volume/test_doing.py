@@ -154,3 +154,13 @@ def test_of_very_many_found_at_once_the_newest_alone_keep_their_logits(monkeypat
 def two_points(object_id):
     row, column = divmod(object_id - 1, SIDE)
     return Prompts([(8 * row + 4, 8 * column + 4), (8 * row + 4, 8 * column + 5)])
+
+
+def test_a_merged_object_that_is_deleted_at_once_leaves_nothing_behind(session):
+    before, ids = session.labels.copy(), tuple(session.object_ids[1:])
+    session.apply(MergeObjects(ids), DeleteObject(ids[0]))
+    assert session.object_ids == [1]
+    assert not session.labels.any()
+    assert {object_id for object_id, _ in session.state.records} == {1}
+    session.undo()
+    assert np.array_equal(session.labels, before)

@@ -99,6 +99,7 @@ def test_every_entry_survives_the_way_through_json(entry):
 
 def test_prompts_keep_every_bit_in_json():
     back = edit_from_json(edit_to_json(SetPrompts(1, PLANE, PROMPTS))).prompts
+    np.testing.assert_array_equal(back.mask, PROMPTS.mask)
     np.testing.assert_array_equal(back.points, PROMPTS.points)
     np.testing.assert_array_equal(back.signs, PROMPTS.signs)
     np.testing.assert_array_equal(back.mask, PROMPTS.mask)
@@ -407,9 +408,18 @@ def test_points_and_boxes_given_as_arrays_are_replayed(path, volume, plane):
     assert np.array_equal(again.labels, session.labels)
 
 
-def test_points_of_earlier_journals_are_read():
+def test_a_mask_prompt_is_written_and_read_in_its_box():
+    mask = np.zeros((400, 300), bool)
+    mask[5:9, 7:20] = True
+    prompts = Prompts(mask=mask)
+    written = edit_to_json(SetPrompts(1, PLANE, prompts))["prompts"]["mask"]
+    assert written["box"] == [5, 7, 9, 20]
+    assert "whole_mask" not in vars(prompts)
+
+
+def test_points_and_masks_of_earlier_journals_are_read():
     values = edit_to_json(SetPrompts(1, PLANE, PROMPTS))
-    for name in ("points", "polarities"):
+    for name in ("points", "polarities", "mask"):
         packed = PackedArray.of(getattr(PROMPTS, name))
         values["prompts"][name] = packed.to_json()
     assert same_prompts(edit_from_json(values).prompts, PROMPTS)

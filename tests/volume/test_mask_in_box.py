@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.fakes import MarkingDiskPredictor
 from tests.volume.conftest import LEFT, RIGHT
 
+from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.answer import Answer
+from napari_sam_adapter.volume.finding import find_objects
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.objects import PlaneRecord
 from napari_sam_adapter.volume.packing import PackedArray
@@ -116,3 +119,48 @@ def test_an_answer_packs_all_its_candidates_in_their_boxes():
     assert answer.chosen.mask.box == moved[1]
     for kept, candidate in zip(answer.mask_candidates, pasted.candidates, strict=True):
         np.testing.assert_array_equal(kept.mask, candidate.mask)
+
+
+class BoxingPredictor(MarkingDiskPredictor):
+    """Gives its masks boxed, as `SamPredictor` does, and keeps its answers."""
+
+    def __init__(self):
+        super().__init__()
+        self.answers = []
+
+    def _answer(self, mask, prompts):
+        whole = super()._answer(mask, prompts)
+        masks = [BoxedMask.of(candidate.mask) for candidate in whole.candidates]
+        candidates = tuple(
+            replace(candidate, mask=boxed.like_whole(), box=boxed.box)
+            for candidate, boxed in zip(whole.candidates, masks, strict=True)
+        )
+        first, best = candidates[0], masks[0].like_whole()
+        answer = MaskPrediction(
+            best, first.score, first.logits, candidates, box=masks[0].box
+        )
+        self.answers.append(answer)
+        return answer
+
+    def is_any_whole(self):
+        masks = [m for answer in self.answers for m in (answer, *answer.candidates)]
+        return any("whole_mask" in vars(mask) for mask in masks)
+
+
+def test_a_click_takes_its_answer_over_in_its_box(volume):
+    predictor = BoxingPredictor()
+    session = Session(volume, predictor)
+    plane = Plane((1, 2), (LEFT[0],))
+    session.add_point(session.new_object(), plane, LEFT[1:])
+    assert session.mask(1, plane).any()
+    assert not predictor.is_any_whole()
+    answer = session.state.records[1, plane].answer
+    assert answer.chosen is answer.candidates[0]  # packed once
+
+
+def test_a_search_takes_its_objects_over_in_their_boxes(volume):
+    predictor = BoxingPredictor()
+    session = Session(volume, predictor)
+    found = find_objects(session, Plane((1, 2), (LEFT[0],)))
+    assert found == [1, 2]
+    assert not predictor.is_any_whole()

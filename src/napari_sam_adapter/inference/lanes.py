@@ -73,7 +73,10 @@ def side_by_side(
 
     pool = _pool(torch.get_num_threads())
     lanes = [pool.submit(go, lane) for lane in range(len(kits))]
-    wait(lanes)  # nobody may still be at work when one of them fails
+    try:
+        wait(lanes)
+    finally:  # nobody may still be at work when one of them fails, or on Ctrl+C
+        wait(lanes)
     found = [lane.result() for lane in lanes]
     answers = [found[i % len(kits)][i // len(kits)] for i in range(even)]
     return [*answers, work(kits[0], even)] if is_odd else answers

@@ -45,7 +45,7 @@ def _in_vain(session: Session, change: Change) -> str:
     object_id, plane = change.object_id, change.plane
     masks = session.candidates(object_id, plane)
     number = session.chosen_candidate(object_id, plane)
-    if masks and masks[number].mask.any():
+    if masks and masks[number].boxed_mask.area:
         return (
             f"Object {object_id} got no pixel: others have them all. Click elsewhere, "
             "or choose another rule for neighbours under Objects."
@@ -54,5 +54,4 @@ def _in_vain(session: Session, change: Change) -> str:
 
 
 def _is_there(session: Session, change: Change) -> bool:
-    plane = change.plane.view(session.labels)
-    return bool((plane == change.object_id).any())
+    return session.objects.is_on(change.object_id, change.plane)

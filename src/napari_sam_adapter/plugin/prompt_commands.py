@@ -41,6 +41,7 @@ class PromptCommands(Feature):
         """Take the pixels that the object has on the plane in view, and their box."""
         workspace = self._controller.in_use()
         plane, object_id = workspace.plane_in_view(), workspace.object_id
+        workspace.session.under_way.finish()
         mask = np.array(plane.view(workspace.session.labels) == object_id)
         if not mask.any():
             raise SessionError(

@@ -58,6 +58,7 @@ def request_of(workspace: Workspace, choice: FollowChoice) -> PropagationRequest
         If axis and range do not fit the plane in view.
     """
     session, objects = workspace.session, list[int]()
+    session.under_way.finish()
     session.spacing = spacing_now(workspace.frame)
     if choice.everything:
         finished = session.accepted_ids

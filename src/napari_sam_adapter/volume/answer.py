@@ -171,7 +171,7 @@ class Answer:
 def _has_first(prediction: MaskPrediction) -> bool:
     """Whether the first candidate is the prediction's own mask, with all it has."""
     return any(
-        (first.mask is prediction.mask)
+        first.shares_mask(prediction)
         and (first.logits is prediction.logits)
         and (first.score, first.box) == (prediction.score, prediction.box)
         for first in prediction.candidates[:1]

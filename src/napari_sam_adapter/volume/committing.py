@@ -14,12 +14,12 @@ from napari_sam_adapter.volume.journal_entries import (
     PredictTogether,
     Propagated,
 )
-from napari_sam_adapter.volume.mask_writing import write_mask
+from napari_sam_adapter.volume.mask_writing import check_shape, write_mask
 from napari_sam_adapter.volume.objects import Derivation
 from napari_sam_adapter.volume.results import JointResult, clip_score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.document import Document
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 def take_over(
-    document: Document, result: PlaneResult, spared_from: int | None = None
+    document: Document, results: Sequence[PlaneResult], spared_from: int | None = None
 ) -> list[Change]:
-    """Write a mask, and what is known about it, and note it in the history.
+    """Write masks, and what is known about them, and note them in the history.
 
     Parameters
     ----------
     document : Document
         Where it is written.
-    result : PlaneResult
+    results : sequence of PlaneResult
         Not stale.
     spared_from : int or None
         As of `JointResult`.
@@ -44,7 +44,21 @@ def take_over(
     -------
     list of Change
         What happened to the pixels.
+
+    Raises
+    ------
+    SessionError
+        If a mask is one of a plane of another shape; then nothing is changed.
     """
+    for result in results:
+        check_shape(result.boxed_mask, result.plane.shape(document.labels.shape))
+    takings = (_take_over(document, result, spared_from) for result in results)
+    return [change for taken in takings for change in taken]
+
+
+def _take_over(
+    document: Document, result: PlaneResult, spared_from: int | None
+) -> list[Change]:
     draft = Draft(document, result.propagation)
     if result.propagation:
         _commit_propagated(draft, result)

@@ -108,6 +108,8 @@ def _performing(draft: Draft, entry: Edit | EditGroup) -> Iterator[None]:
         if not isinstance(edit, DeleteObject):
             yield from chain.from_iterable(begun)
             begun = []
-        begun.append(perform(draft, edit))
-        next(begun[-1], None)
+            yield from perform(draft, edit)
+        else:
+            begun.append(perform(draft, edit))
+            next(begun[-1], None)
     yield from chain.from_iterable(begun)

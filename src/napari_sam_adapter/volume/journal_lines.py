@@ -173,7 +173,9 @@ def _to_json(value: Any) -> Any:
 
 
 def _of_prompts(prompts: Prompts, name: str) -> Any:
-    """Return a part of prompts; a few points are smaller, and faster, as numbers."""
+    """Return a part of prompts; few points are smaller as numbers, a mask boxed."""
+    if name == "mask" and prompts.boxed_mask is not None:
+        return PackedArray.of_mask(prompts.boxed_mask).to_json()
     value = getattr(prompts, name)
     if name in ("points", "polarities") and 0 < len(value) <= FEW_POINTS:
         return value.tolist()

@@ -22,6 +22,28 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
 
 
+def check_shape(mask: BoxedMask, shape: tuple[int, ...]) -> None:
+    """Raise unless a mask is one of a plane of this shape.
+
+    Parameters
+    ----------
+    mask : BoxedMask
+        Any mask.
+    shape : (int, int)
+        Rows and columns of the plane.
+
+    Raises
+    ------
+    SessionError
+        If it is not.
+    """
+    if mask.shape != shape:
+        raise SessionError(
+            f"Expected a mask of {shape}, got {mask.shape}. Predictors answer in "
+            "pixels of the plane that they were given."
+        )
+
+
 def write_mask(
     draft: Draft,
     object_id: int,
@@ -55,11 +77,7 @@ def write_mask(
     """
     document = draft.document
     current = plane.view(document.labels)
-    if mask.shape != current.shape:
-        raise SessionError(
-            f"Expected a mask of {current.shape}, got {mask.shape}. Predictors answer "
-            "in pixels of the plane that they were given."
-        )
+    check_shape(mask, current.shape)
     known = document.ledger.box_on(object_id, plane)
     if known is None:
         known = bounding_box(current == object_id)

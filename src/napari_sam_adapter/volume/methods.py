@@ -83,7 +83,7 @@ def _kinds(prompts: Prompts) -> Counter[str]:
             "negative point": len(prompts.points) - positive,
             "box": int(prompts.box is not None),
             "scribble": len(prompts.scribbles),
-            "mask prompt": int(prompts.mask is not None),
+            "mask prompt": int(prompts.boxed_mask is not None),
         }
     )
 

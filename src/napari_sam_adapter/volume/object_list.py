@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam_adapter.boxed_mask import NOWHERE
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.journal_entries import Undo
 from napari_sam_adapter.volume.performing_objects import require_unlocked
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.journal_entries import Redo
     from napari_sam_adapter.volume.objects import PlaneRecord
+    from napari_sam_adapter.volume.plane import Plane
 
 NEWEST = 5
 """Objects that tell how large the next one will be."""
@@ -156,6 +158,26 @@ class ObjectList:
         history = self._document.history
         steps = history.done if isinstance(entry, Undo) else history.undone
         return {change.object_id for change in steps[-1].changes}
+
+    def is_on(self, object_id: int, plane: Plane) -> bool:
+        """Return whether an object has pixels on a plane.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where; only along other axes than the last two its pixels are read.
+
+        Returns
+        -------
+        bool
+            As it is now.
+        """
+        box = self._document.ledger.box_on(object_id, plane)
+        if box is None:
+            return bool((plane.view(self._document.labels) == object_id).any())
+        return box != NOWHERE
 
     def usual_window(self, axes: tuple[int, int]) -> int | None:
         """Return how large the parts of planes were that showed the newest objects.

@@ -22,6 +22,7 @@ from napari_sam_adapter.seeds import (
     typical_size,
     typical_width,
 )
+from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.window_search import side_of_part
 from napari_sam_adapter.volume.windows import all_windows
 
@@ -194,8 +195,7 @@ class ObjectSearch:
     def _take(self, prediction: MaskPrediction) -> bool:
         """Return whether this is a new object; if so, take its pixels."""
         chosen = self._request.preferred(prediction)
-        place = _place(chosen, self._free.shape)
-        mask = chosen.mask[place]
+        mask, place = chosen.boxed_mask.pixels, slices_of(chosen.boxed_mask.box)
         area = np.count_nonzero(mask)
         if not (
             MIN_AREA <= area <= MAX_SHARE * self._free.size
@@ -229,14 +229,6 @@ def is_new(chosen: MaskCandidate | MaskPrediction, free: npt.NDArray[np.bool_]) 
     bool
         False for an empty mask.
     """
-    place = _place(chosen, free.shape)
-    mask = chosen.mask[place]
-    new = np.count_nonzero(mask & free[place])
-    return bool(new and new >= MIN_NEW * np.count_nonzero(mask))
-
-
-def _place(
-    chosen: MaskCandidate | MaskPrediction, shape: tuple[int, ...]
-) -> tuple[slice, slice]:
-    top, left, bottom, right = chosen.box or (0, 0, *shape)
-    return slice(top, bottom), slice(left, right)
+    mask = chosen.boxed_mask
+    new = np.count_nonzero(mask.pixels & free[slices_of(mask.box)])
+    return bool(new and new >= MIN_NEW * mask.area)

@@ -226,16 +226,16 @@ class Session(EditableLabels):
 
         Raises
         ------
-        OutputError
-            If the journal cannot be written; the mask is written nevertheless.
+        SessionError, OutputError
+            If a mask is one of another plane, and then nothing is changed; if the
+            journal cannot be written, and then the mask is written nevertheless.
         """
         self.under_way.finish()
         entry = entry_of(result, self.is_current)
         parts = result.results if isinstance(result, JointResult) else (result,)
         spared_from = result.spared_from if isinstance(result, JointResult) else None
         current = [part for part in parts if self.is_current(part)]
-        takings = (take_over(self._document, part, spared_from) for part in current)
-        changes = [change for taken in takings for change in taken]
+        changes = take_over(self._document, current, spared_from)
         if current:
             self.log.write(entry)
         return changes
