@@ -164,3 +164,15 @@ def test_a_search_takes_its_objects_over_in_their_boxes(volume):
     found = find_objects(session, Plane((1, 2), (LEFT[0],)))
     assert found == [1, 2]
     assert not predictor.is_any_whole()
+
+
+def test_an_answer_of_a_window_is_packed_once():
+    mask = np.zeros((20, 30), bool)
+    mask[4:9, 5:12] = True
+    prompts = Prompts([(6, 8)])
+    answer = BoxingPredictor()._answer(mask, prompts)
+    pasted = Window(10, 20, 30, 50).paste(answer, (64, 64))
+    packed = Answer.of(pasted, prompts, 0.9)
+    assert packed.chosen is packed.candidates[0]
+    np.testing.assert_array_equal(packed.prediction.mask[10:30, 20:50], mask)
+    assert packed.prediction.mask.sum() == mask.sum()

@@ -125,13 +125,15 @@ class Window(NamedTuple):
         MaskPrediction
             With masks of the plane.
         """
+        boxed = [part.boxed_mask for part in (prediction, *prediction.candidates)]
+        masks = {id(mask): self._on_plane(mask, shape).like_whole() for mask in boxed}
         return replace(
             prediction,
-            mask=self._on_plane(prediction.boxed_mask, shape).like_whole(),
+            mask=masks[id(prediction.boxed_mask)],
             candidates=tuple(
                 replace(
                     candidate,
-                    mask=self._on_plane(candidate.boxed_mask, shape).like_whole(),
+                    mask=masks[id(candidate.boxed_mask)],
                     box=self._moved(candidate.box),
                 )
                 for candidate in prediction.candidates
