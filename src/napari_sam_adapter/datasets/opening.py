@@ -91,7 +91,7 @@ def _open_alone(path: Path) -> Dataset:
     if not path.is_dir():
         raise DatasetError(
             f"Expected a zip file, a folder or a CSV list as data set, got {path}. "
-            "For a single image, give its labels too."
+            "For a single image, give its labels, too (--labels)."
         )
     names = (TRAINING, *VALIDATION_NAMES)
     parts = {path / name: role_of(name) for name in names if (path / name).is_dir()}
