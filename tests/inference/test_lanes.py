@@ -75,9 +75,9 @@ def test_nobody_is_at_work_any_more_after_an_interruption():
 
     def work(kit: None, number: int) -> None:
         begun.append(number)
+        threading.Event().wait(0.05)  # all of them are waited for by now
         if number == 0:
             signal.pthread_kill(main, signal.SIGINT)  # Ctrl+C
-        threading.Event().wait(0.05)  # longer than it takes to come
         finished.append(number)
 
     with pytest.raises(KeyboardInterrupt):

@@ -243,3 +243,18 @@ def test_an_object_that_stays_under_work_stays_chosen(scene):
     scene.widget.object_panel.class_given.emit(others, "cell")
     scene.press("undo")
     assert scene.workspace.object_id == 5
+
+
+def test_asking_with_the_mask_of_an_object_that_is_coming_back(scene, autosaves):
+    before = scene.labels.copy()
+    delete_all(scene)
+    scene.qtbot.waitUntil(lambda: not is_busy(scene))
+    scene.press("undo")
+    scene.controller.choose_object(1)  # the last one whose pixels come
+    assert is_busy(scene)
+    assert not (scene.labels == 1).any()
+    scene.controller.do("ask_with_mask")
+    assert scene.state.message.text == "Asking with the pixels of object 1 ..."
+    scene.settle()
+    assert np.array_equal(scene.labels != 0, before != 0)
+    assert_the_journal_says_so(scene, autosaves)

@@ -277,6 +277,7 @@ class ObjectEditing(Feature):
 
     def _jump_to(self, object_id: int) -> None:
         workspace = self._controller.in_use()
+        workspace.session.under_way.finish()
         voxel = _voxel_to_look_at(workspace, object_id)
         show_voxel(self._controller.viewer, workspace.frame, voxel)
         self._choose(object_id)

@@ -49,6 +49,7 @@ class SplittingRun(Feature):
         """Make an object of every piece of the selected one, or cut it at its waist."""
         workspace, object_id = self._controller.in_use(), self._objects.one()
         session = workspace.session
+        session.under_way.finish()
         spacing = session.spacing = spacing_now(workspace.frame)
         search = session.objects.piece_search(object_id, spacing)
         self._say(f"Looking for the pieces of object {object_id} ...")

@@ -214,6 +214,7 @@ class TrainingRun:
         return found
 
     def _labels(self, workspace: Workspace) -> npt.NDArray[Any]:
+        workspace.session.under_way.finish()
         layer = self._state.labels
         if layer is None:
             return workspace.session.labels
