@@ -105,6 +105,7 @@ class TrainingPanel(QWidget):
         self.status.setWordWrap(True)
         self._result: Any = None
         self._shown: TrainingProgress | None = None
+        self._was_running = False
         self._layers: tuple[Labels | None, ...] = (None,)
         self._add_tooltips()
         self._lay_out()
@@ -161,20 +162,19 @@ class TrainingPanel(QWidget):
         self.layer_chosen.emit(self._layers[number])
 
     def _show_progress(self, state: TrainingState) -> None:
-        progress = state.progress
-        if progress is self._shown:
+        progress, is_running = state.progress, state.is_running
+        if progress is self._shown and is_running == self._was_running:
             return
-        self._shown = progress
+        self._shown, self._was_running = progress, is_running
         self.curve.show_history(progress.history if progress else ())
         if progress is None:
-            self.bar.setRange(0, 0 if state.is_running else 1)
+            self.bar.setRange(0, 0 if is_running else 1)
             return
         self.bar.setRange(0, progress.total_steps)
         self.bar.setValue(progress.step)
         minutes = progress.seconds_left / 60
-        self.bar.setFormat(
-            f"%v of %m steps, {minutes:.1f} min left, loss {progress.loss:.2f}"
-        )
+        left = f", {minutes:.1f} min left" if is_running else ""
+        self.bar.setFormat(f"%v of %m steps{left}, loss {progress.loss:.2f}")
         if progress.examples:
             self._show_examples(progress.examples)
 
