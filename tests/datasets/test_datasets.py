@@ -174,6 +174,12 @@ def test_what_is_no_data_set_is_refused(tmp_path: Path, name: str) -> None:
         open_dataset(tmp_path / name)
 
 
+def test_folders_of_other_names_are_told_the_right_ones(tmp_path: Path, save) -> None:
+    save(tmp_path / "image" / "a.png", tmp_path / "mask" / "a.png")
+    with pytest.raises(DatasetError, match="folder images, .* in masks or labels"):
+        open_dataset(tmp_path)
+
+
 def test_two_images_of_one_stem_are_refused(tmp_path: Path, save) -> None:
     save(tmp_path / "images" / "a.png", tmp_path / "masks" / "a.png")
     save(tmp_path / "images" / "a.tif", tmp_path / "masks" / "b.png")

@@ -66,9 +66,18 @@ def open_dataset(
         names = "; ".join(f"{b.name}: {b.reason}" for b in dataset.broken[:5])
         raise DatasetError(
             f"Expected at least one image with labels at {path}{part}, found none. "
-            f"{names or 'Check path and split.'}"
+            f"{names or _where_images_lie(Path(path), split)}"
         )
     return dataset
+
+
+def _where_images_lie(path: Path, split: str | None) -> str:
+    if split is None and path.is_dir():
+        masks = " or ".join(LABEL_FOLDERS)
+        return (
+            f"Put images into a folder images, and their labels beside it in {masks}."
+        )
+    return "Check path and split."
 
 
 def _open(path: Path, labels: Path | None, split: str | None) -> Dataset:
