@@ -176,7 +176,7 @@ def test_what_is_no_data_set_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_folders_of_other_names_are_told_the_right_ones(tmp_path: Path, save) -> None:
     save(tmp_path / "image" / "a.png", tmp_path / "mask" / "a.png")
-    with pytest.raises(DatasetError, match="folder images, .* in masks or labels"):
+    with pytest.raises(DatasetError, match=r"folder images, .* in masks or labels"):
         open_dataset(tmp_path)
 
 
