@@ -83,3 +83,26 @@ def test_nobody_is_at_work_any_more_after_an_interruption():
     with pytest.raises(KeyboardInterrupt):
         side_by_side(work, 4, [None, None])
     assert sorted(finished) == sorted(begun) == [0, 1, 2, 3]
+
+
+def test_threads_that_began_do_not_wait_for_those_that_cannot(monkeypatch):
+    before, begun = torch.get_num_threads(), []
+    start = threading.Thread.start
+
+    def start_one(thread: threading.Thread) -> None:
+        if begun:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    torch.set_num_threads(3)  # of which no other test has threads
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", start_one)
+            with pytest.raises(RuntimeError, match="new thread"):
+                side_by_side(lambda kit, number: number, 3, [None, None, None])
+        assert torch.get_num_threads() == 3
+        begun[0].join(10)
+        assert not begun[0].is_alive()
+    finally:
+        torch.set_num_threads(before)

@@ -94,10 +94,15 @@ def _pool(processors: int) -> ThreadPoolExecutor:
         started.wait()
 
     pool = ThreadPoolExecutor(count, "decoding", begin)
-    for _ in range(count):
-        pool.submit(int)  # begins a thread
-    started.wait()
-    torch.set_num_threads(processors)  # else all threads to come would have as few
+    try:
+        for _ in range(count):
+            pool.submit(int)  # begins a thread
+        started.wait()
+    except RuntimeError:  # the system has no more threads: those that began do not wait
+        started.abort()
+        raise
+    finally:
+        torch.set_num_threads(processors)  # else all threads to come would have as few
     return pool
 
 
