@@ -9,6 +9,7 @@ from napari_sam_adapter.drawings import SCRIBBLE_POINTS
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.mask_fields import HasMask
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,8 +134,9 @@ class Capabilities:
         count = len(points) + 2 * (prompts.box is not None)
         if self.max_points is not None and count > self.max_points:
             raise PromptError(
-                f"Expected at most {self.max_points} points for this network, got "
-                f"{count}. A box counts two, a scribble up to eight. Remove some."
+                f"Expected at most {counted(self.max_points, 'point')} for this "
+                f"network, got {count}. A box counts two, a scribble up to eight. "
+                "Remove some."
             )
 
     def understood(self, prompts: Prompts) -> Prompts:

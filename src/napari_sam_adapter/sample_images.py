@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 NUCLEI_SCALE = (2.0, 0.5, 0.5)
 """Voxel size of `nuclei_volume` along z, y, x, in micrometres."""
 
+NUCLEI_SEEN = 1, 99.7
+"""Percentiles of `nuclei_volume` that are shown black and white."""
+ORGAN_SCALE = 0.8, 0.8
+"""Millimetres per pixel of `organ_slice`, as in a usual abdominal CT."""
+
 SMALLEST_SHAPE = (4, 32, 32)
 RADIUS_UM = 4.0, 6.5
 """Smallest and largest mean radius of a nucleus, in micrometres."""
@@ -117,6 +122,27 @@ def large_nucleus(
     depth = ndimage.distance_transform_edt(mask, sampling=NUCLEI_SCALE)
     z, row, column = np.unravel_index(depth.argmax(), depth.shape)
     return (int(z), int(row), int(column)), mask
+
+
+def nuclei_picture(seed: int) -> tuple[npt.NDArray[np.uint8], Labels]:
+    """Make a picture of nuclei, the middle slice of a stack, and its labels.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed gives the same picture.
+
+    Returns
+    -------
+    image : (160, 160) uint8 array
+        Stretched as a viewer shows it.
+    labels : (160, 160) int32 array
+        Number of the nucleus, 0 between them.
+    """
+    image, labels = nuclei_volume((16, 160, 160), seed)
+    low, high = np.percentile(image, NUCLEI_SEEN)
+    grey = np.clip((image[8] - low) / (high - low), 0, 1)
+    return (255 * grey).round().astype(np.uint8), labels[8]
 
 
 def organ_slice(

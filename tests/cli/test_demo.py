@@ -52,6 +52,17 @@ def test_an_existing_picture_is_kept_without_overwrite(
     assert output.read_text() == "mine"
 
 
+def test_the_demo_can_be_run_again_and_keeps_what_is_there(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["napari-sam-adapter-demo-2.png", "napari-sam-adapter-demo.png"]
+    (tmp_path / names[1]).write_text("mine")
+    assert run("demo", "--headless") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert (tmp_path / names[1]).read_text() == "mine"
+
+
 def test_the_demo_writes_only_png(refused: Callable[..., str], tmp_path: Path) -> None:
     assert ".png" in refused("demo", "--headless", "--output", tmp_path / "demo.gif")
 

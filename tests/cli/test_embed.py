@@ -101,3 +101,21 @@ def test_what_cannot_be_kept_is_refused(
     assert run_kept("embed", volume, "--embeddings", blocked) == 2
     assert "is a file" in capsys.readouterr().err
     assert blocked.read_text() == "no folder"
+
+
+def test_a_stack_without_room_is_refused_after_the_first_slices(
+    run_kept: Run,
+    predictor: PackingDiskPredictor,
+    volume: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = "embed", volume, "--embeddings", tmp_path / "e", "--batch", 1
+    assert run_kept(*asked, "--budget", 1e-6) == 2
+    told = capsys.readouterr().err
+    assert "Expected room for 12 slices, about" in told
+    assert "got 1 kB" in told
+    assert "--budget" in told
+    assert len(predictor.encoded) == 1
+    assert run_kept(*asked) == 0
+    assert "embedding 12 slices, about" in capsys.readouterr().err

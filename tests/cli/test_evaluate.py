@@ -84,6 +84,27 @@ def test_a_volume_is_followed(run, tmp_path: Path, pixels, balls, capsys) -> Non
     assert "| surface_dice " in capsys.readouterr().out
 
 
+def test_what_is_looked_at_in_a_volume_is_told(
+    run, refused, tmp_path: Path, pixels, balls, capsys
+) -> None:
+    labels = (balls[0] + 2 * balls[1]).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    tifffile.imwrite(tmp_path / "all.tif", labels)
+    labels[:5], labels[6:] = 0, 0
+    tifffile.imwrite(tmp_path / "one.tif", labels)
+    asked = "evaluate", tmp_path / "a.tif", "--corrections", 0, "--plane-step", 3
+    assert run(*asked, "--labels", tmp_path / "all.tif") == 0
+    told = capsys.readouterr().err
+    assert "one in 3 along each axis (--plane-step)" in told
+    assert "--objects N" in told
+    assert run(*asked, "--labels", tmp_path / "one.tif") == 0
+    told = capsys.readouterr()
+    assert "looking at 1 plane, all that have labels" in told.err
+    assert "2 objects in 1 image" in told.out
+    follow = "--labels", tmp_path / "one.tif", "--protocol", "propagation"
+    assert "got labels on single slices" in refused(*asked, *follow)
+
+
 def test_two_adapters_are_compared(folder: Path, capsys) -> None:
     loaded = []
 

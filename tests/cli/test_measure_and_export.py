@@ -71,7 +71,7 @@ def test_nifti_keeps_the_affine_of_the_image(files):
     ("arguments", "message"),
     [
         (("export", "labels.tif", "labels.tif"), "another file"),
-        (("export", "labels.tif", "out.docx"), "file name that ends"),
+        (("export", "labels.tif", "out.docx"), ".npy, .json, got out.docx"),
         (("export", "labels.tif", "missing/out.tif"), "folder to write"),
         (("export", "nothing.tif", "out.zarr"), "does not exist"),
         (("export", "labels.tif", "cells.tif"), "exists"),

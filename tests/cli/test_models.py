@@ -170,15 +170,18 @@ def test_an_imported_file_is_listed_and_removed(
     assert main(["models", "show", "mine"]) == 0
     assert "pinned at first use" in capsys.readouterr().out
     assert main(["models", "remove", "--all"]) == 0
-    assert capsys.readouterr().out == "removed 0: 0 bytes\n"
+    assert capsys.readouterr().out == "removed 0 files: 0 bytes\n"
     assert main(["models", "remove", "mine"]) == 0
-    assert capsys.readouterr().out.startswith("removed 1: ")
+    assert capsys.readouterr().out.startswith("removed 1 file: ")
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["show", "vit_x"], "got 'vit_x'"),
+        (["show", "vitb"], "got 'vitb'. Did you mean 'vit_b'?"),
+        (["download", "medicl", "--yes"], "Did you mean 'medical'?"),
+        (["remove", "Mine_2024"], "`models import`"),
         (["download", "sam_med2d", "--yes"], "put it at"),
         (["remove"], "Expected one name, or --all"),
         (["remove", "vit_b", "--all"], "Expected one name, or --all"),

@@ -26,6 +26,17 @@ def test_one_good_slice_is_one_line():
     assert list(lines_about(found)) == ["object 1: 1 voxel on 1 slice"]
 
 
+def test_a_picture_has_pixels_and_no_slices():
+    found = {"object": 1, "voxels": 1, "score": None, "slices": [entry((), 0.2)]}
+    assert list(lines_about(found)) == [
+        "object 1: 1 pixel",
+        "  look at it: confidence below 0.5",
+    ]
+    found["slices"] = [entry((), 0.0, "nothing found", used=False)]
+    found["voxels"] = 0
+    assert next(lines_about(found)) == "object 1: 0 pixels"
+
+
 def test_slices_of_a_time_series_have_their_time():
     assert ranges([(1, 4), (1, 3), (0, 9)]) == "slices 0,9, 1,3-1,4"
 

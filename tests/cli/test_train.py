@@ -69,6 +69,17 @@ def test_train_writes_an_adapter_and_a_report(
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_without_validation_images_the_report_promises_no_masks(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--validation-share", "0"]) == 0
+    assert "curves and masks" not in capsys.readouterr().out
+    page = (tmp_path / "mine.safetensors.html").read_text()
+    assert "no images to validate on" in page
+    assert "before and after" not in page
+    assert "data:image" not in page
+
+
 def test_broken_pairs_are_told_and_refused_if_strict(
     command: list[str], data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

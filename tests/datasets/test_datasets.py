@@ -11,7 +11,11 @@ from PIL import Image
 from napari_sam_adapter import open_dataset
 from napari_sam_adapter.datasets import Reference
 from napari_sam_adapter.datasets.files import stem_of
-from napari_sam_adapter.datasets.planes import planes_of
+from napari_sam_adapter.datasets.planes import (
+    count_planes,
+    has_single_slices,
+    planes_of,
+)
 from napari_sam_adapter.datasets.plausible import looks_like_an_image
 from napari_sam_adapter.errors import DatasetError
 
@@ -106,6 +110,34 @@ def test_volumes_keep_their_spacing(tmp_path: Path) -> None:
     assert [p.place for p in planes if p.place.startswith("z")] == ["z=2", "z=3"]
     assert planes[0].image.dtype == np.uint8
     assert planes[0].name == "v z=2"
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_of_single_labelled_slices_these_are_taken_and_no_cuts_through_them(
+    axis: int,
+) -> None:
+    labels = np.zeros((40, 50, 60), np.int32)
+    along = np.moveaxis(labels, axis, 0)
+    for index in (3, 17, 18):
+        along[index, 5:35, 5:38] = 1
+    reference = Reference("v", np.arange(labels.size).reshape(labels.shape), labels)
+    expected = [f"{'zyx'[axis]}={index}" for index in (3, 17, 18)]
+    assert [plane.place for plane in planes_of(reference, 8)] == expected
+    assert count_planes(labels, 8) == 3
+    assert has_single_slices(labels)
+
+
+def test_objects_labelled_in_depth_are_cut_along_each_axis() -> None:
+    labels = np.zeros((20, 24, 24), np.int32)
+    labels[4:16, 6:18, 6:18] = 1
+    reference = Reference("v", np.arange(labels.size).reshape(labels.shape), labels)
+    places = [plane.place for plane in planes_of(reference, 8)]
+    assert places == ["z=8", "y=8", "y=16", "x=8", "x=16"]
+    assert count_planes(labels, 8) == 5
+    assert not has_single_slices(labels)
+    assert not has_single_slices(labels[8])
+    assert not has_single_slices(0 * labels)
+    assert count_planes(np.stack([labels, 0 * labels]), 8) == 5
 
 
 def test_a_zip_file_is_read_by_split(tmp_path: Path, image, labels) -> None:

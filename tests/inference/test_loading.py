@@ -93,6 +93,8 @@ def test_an_unknown_name_is_told_with_all_names(cache: Path) -> None:
         load_predictor("vit_x")
     with pytest.raises(CheckpointError, match=r"known adapter \(microscopy, medical\)"):
         load_predictor("tiny", adapter="nowhere")
+    with pytest.raises(CheckpointError, match="Did you mean 'microscopy'"):
+        load_predictor("tiny", adapter="micrscopy")
 
 
 @pytest.fixture

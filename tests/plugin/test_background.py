@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -7,6 +9,25 @@ from qtpy.QtCore import QThreadPool
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+
+ENDS_IN_THE_MIDDLE_OF_A_STEP = """
+import threading
+from qtpy.QtWidgets import QApplication
+from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
+
+began, application = threading.Event(), QApplication([])
+
+def steps():
+    began.set()
+    threading.main_thread().join()
+    threading.Event().wait(0.5)
+    yield 1
+
+queue = JobQueue(ignore)
+queue.submit(Job(None, "long", Priority.TRAINING, steps(), ignore, ignore))
+began.wait(10)
+queue.close()
+"""
 
 
 class Recorder:
@@ -161,3 +182,14 @@ def test_a_queue_that_waits_takes_no_thread_of_the_pool(recorder, qtbot):
     qtbot.waitUntil(lambda: recorder.results == ["click", "slow"])
     qtbot.waitUntil(lambda: pool.activeThreadCount() == 0)
     pool.setMaxThreadCount(before)
+
+
+def test_a_script_may_end_in_the_middle_of_a_step():
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDS_IN_THE_MIDDLE_OF_A_STEP],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ended.stderr == ""

@@ -10,10 +10,10 @@ from tests.fakes import PackingDiskPredictor
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
-from napari_sam_adapter.plugin import encoding_run
 from napari_sam_adapter.plugin.background import Priority
 from napari_sam_adapter.plugin.encoding_ahead import planes_around
 from napari_sam_adapter.plugin.state import Phase
+from napari_sam_adapter.volume import embedding_room
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.planes import Plane
 
@@ -155,14 +155,14 @@ def test_an_estimate_comes_before_the_rest(scene, embeddings):
     )
 
 
-def set_room(gibibytes):
-    get_plugin_settings("napari-sam-adapter").embeddings.room = gibibytes
+def set_room(gigabytes):
+    get_plugin_settings("napari-sam-adapter").embeddings.room = gigabytes
 
 
 def test_a_stack_without_room_is_refused_before_it_pushes_itself_out(
     scene, monkeypatch
 ):
-    monkeypatch.setattr("napari_sam_adapter.plugin.kept_embeddings.GIBIBYTE", 2000)
+    monkeypatch.setattr("napari_sam_adapter.plugin.kept_embeddings.GIGABYTE", 2000)
     set_room(1)
     encode_all(scene)
     scene.settle()
@@ -173,10 +173,10 @@ def test_a_stack_without_room_is_refused_before_it_pushes_itself_out(
 
 def test_a_disk_without_space_is_told_before_it_is_full(scene, monkeypatch):
     usage = SimpleNamespace(free=1000)
-    monkeypatch.setattr(encoding_run.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(embedding_room.shutil, "disk_usage", lambda _: usage)
     encode_all(scene)
     scene.settle()
-    assert "on the disk of" in scene.state.message.text
+    assert "on that disk" in scene.state.message.text
     assert len(scene.predictor.encoded) == 1
 
 
@@ -282,7 +282,7 @@ def test_planes_of_time_series_come_from_the_nearest_point_in_time_on():
 
 
 def test_large_slices_are_refused_after_the_first_window(open_scene, monkeypatch):
-    monkeypatch.setattr("napari_sam_adapter.plugin.kept_embeddings.GIBIBYTE", 10**6)
+    monkeypatch.setattr("napari_sam_adapter.plugin.kept_embeddings.GIGABYTE", 10**6)
     set_room(1)
     scene = open_scene(unlike(np.tile(stack(LENGTH), (1, 10, 10))))
     scene.predictor.image_size = 64

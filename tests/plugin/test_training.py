@@ -121,6 +121,20 @@ def test_stopping_keeps_the_best_so_far_and_leaves_annotation_alone(scene):
     assert scene.state.phase is Phase.READY
 
 
+def test_closing_the_widget_keeps_the_best_so_far_and_nothing_else(scene):
+    scene.widget.training.start({**QUICK, "steps": 500, "validate_every": 1})
+    state, task = scene.widget.training_state, scene.widget.training._task
+
+    def is_validated():
+        return state.progress is not None and len(state.progress.history) > 1
+
+    scene.qtbot.waitUntil(is_validated, timeout=60_000)
+    scene.viewer.window.remove_dock_widget(scene.widget)
+    scene.qtbot.waitUntil(lambda: not scene.is_working(), timeout=60_000)
+    assert [path.name for path in task.output.parent.iterdir()] == [task.output.name]
+    load_predictor(scene.state.model.model, adapter=task.output, device="cpu")
+
+
 def test_costs_and_what_is_left_out_are_told_before_the_first_step(scene):
     scene.labels[5] = 1
     told = []

@@ -12,7 +12,11 @@ from tests.volume.conftest import LEFT
 
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.volume import embedding_store
-from napari_sam_adapter.volume.embedding_ahead import count_windows, embed_ahead
+from napari_sam_adapter.volume.embedding_ahead import (
+    EmbeddedPlane,
+    count_windows,
+    embedding_steps,
+)
 from napari_sam_adapter.volume.embedding_store import (
     ABANDONED,
     EmbeddingStore,
@@ -27,6 +31,13 @@ ARRAYS = {
     "features": np.linspace(-3, 3, 96).astype(np.float16).reshape(1, 4, 4, 6),
     "skip 0": np.ones((1, 2, 8, 8), np.float16),
 }
+
+
+def embed_ahead(*arguments, **options):
+    """Yield what became of the planes."""
+    for step in embedding_steps(*arguments, **options):
+        if isinstance(step, EmbeddedPlane):
+            yield step
 
 
 @pytest.fixture

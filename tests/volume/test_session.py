@@ -71,7 +71,7 @@ def test_labels_are_written_in_place(volume, predictor, plane):
 
 
 def test_labels_too_large_for_the_memory_are_refused():
-    with pytest.raises(ImageError, match=r"4,194,304 GiB.*larger disk"):
+    with pytest.raises(ImageError, match=r"4,503,599.63 GB.*larger disk"):
         ReadableLabels((2**20, 2**20, 2**10))
 
 

@@ -12,7 +12,6 @@ from napari_sam_adapter.weight_store.folder import (
     cache_folder,
     check_sum,
     pinned_sum,
-    readable_size,
     used_bytes,
 )
 from napari_sam_adapter.weight_store.importing import (
@@ -172,11 +171,3 @@ def test_the_cache_folder_is_absolute_and_may_be_missing(
     assert cache_folder().is_absolute()
     monkeypatch.delenv("NAPARI_SAM_ADAPTER_CACHE")
     assert cache_folder().name == "weights"
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 bytes"), (40_728_226, "41 MB"), (999_700, "1 MB"), (2.5e9, "2.50 GB")],
-)
-def test_sizes_are_for_people(size: int, text: str) -> None:
-    assert readable_size(size) == text

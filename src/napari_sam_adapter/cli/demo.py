@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from napari_sam_adapter.cli.loading import loader_of
 
-DEFAULT_PICTURE = Path("napari-sam-adapter-demo.png")
+PICTURE = "napari-sam-adapter-demo"
 
 
 def demo(
@@ -20,8 +21,13 @@ def demo(
         bool, typer.Option("--headless", help="Write a picture, open no window.")
     ] = False,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The picture of --headless, a PNG.")
-    ] = DEFAULT_PICTURE,
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The picture of --headless, a PNG. [default: a new name here]",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing picture.")
     ] = False,
@@ -30,6 +36,7 @@ def demo(
 
     Opens napari; without a display, or with --headless, it writes a picture instead.
     """
+    output = output or _new_picture()
     if not headless and not has_display():
         typer.echo(f"No display found, so the demo goes into a picture: {output}")
         headless = True
@@ -41,6 +48,13 @@ def demo(
         from napari_sam_adapter.plugin.demo import run_demo
 
         run_demo()
+
+
+def _new_picture() -> Path:
+    """Return a name that is not taken, so that the demo can be run again."""
+    names = (f"{PICTURE}-{number}.png" for number in itertools.count(2))
+    paths = map(Path, itertools.chain([f"{PICTURE}.png"], names))
+    return next(path for path in paths if not path.exists())
 
 
 def has_display() -> bool:

@@ -10,6 +10,7 @@ from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import OutputError, SessionError
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
 
-GIBIBYTE = 1024**3
+MORE_ROOM = "Give it more with --budget."
 
 
 def embed(
@@ -44,12 +45,12 @@ def embed(
     """
     from napari_sam_adapter.cli.coordinates import frame_of
     from napari_sam_adapter.cli.segment import open_channel
-    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
+    from napari_sam_adapter.volume.embedding_store import GIGABYTE, EmbeddingStore
 
     _check_folder(embeddings)
     opened = open_channel(image, channel, level)
     planes = list(frame_of(opened, axis).planes())
-    store = EmbeddingStore(embeddings, int(budget * GIBIBYTE))
+    store = EmbeddingStore(embeddings, int(budget * GIGABYTE))
     predictor = loader_of(context)(model, adapter, device, preprocessing)
     steps = _steps(opened, predictor, store, planes, batch)
     bar = shell_bar(steps, name="embedding", unit="slice", total=len(planes))
@@ -77,7 +78,8 @@ def _steps(
     batch: int,
 ) -> Iterator[EmbeddedPlane]:
     from napari_sam_adapter.predictions import PackingPredictor, trained_window
-    from napari_sam_adapter.volume.embedding_ahead import embed_ahead
+    from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane
+    from napari_sam_adapter.volume.embedding_room import RoomEstimate, steps_with_room
     from napari_sam_adapter.volume.planes import Volume
 
     if not isinstance(predictor, PackingPredictor):
@@ -87,10 +89,13 @@ def _steps(
         )
     window = trained_window(predictor)
     volume = Volume(image.data, image.axes, window, image.levels)
-    for step in embed_ahead(volume, predictor, store, planes, batch):
+    for step in steps_with_room(volume, predictor, store, planes, MORE_ROOM, batch):
         if store.problem:
             raise OutputError(f"{store.problem} Make room, or choose another folder.")
-        yield step
+        if isinstance(step, RoomEstimate):
+            typer.echo(f"embedding {step.text}", err=True)
+        elif isinstance(step, EmbeddedPlane):
+            yield step
 
 
 def _tell(steps: list[EmbeddedPlane], folder: Path) -> None:
@@ -99,4 +104,5 @@ def _tell(steps: list[EmbeddedPlane], folder: Path) -> None:
             typer.echo(f"slice {step.plane.position}: {step.problem}")
     there = sum(step.was_there for step in steps)
     new = sum(not (step.was_there or step.problem) for step in steps)
-    typer.echo(f"{folder}: {new} slices embedded, {there} were there")
+    verb = "was" if there == 1 else "were"
+    typer.echo(f"{folder}: {counted(new, 'slice')} embedded, {there} {verb} there")

@@ -12,11 +12,13 @@ from napari_sam_adapter.cli.downloading import check_before_download
 from napari_sam_adapter.cli.evaluation_files import EvaluationFiles
 from napari_sam_adapter.cli.loading import Loader, loader_of
 from napari_sam_adapter.errors import DatasetError, EvaluationError
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam_adapter.datasets import BrokenPair, Dataset
+    from napari_sam_adapter.evaluation.evaluating import EvaluationProgress
     from napari_sam_adapter.evaluation.protocols import EvaluationProtocol
     from napari_sam_adapter.evaluation.results import Evaluation
     from napari_sam_adapter.predictions import Predictor
@@ -69,7 +71,10 @@ def evaluate(
         _refuse_broken(dataset.find_broken())
     load = loader_of(context)
     predictors = _load(load, model, adapter, compare, device, preprocessing)
-    found = [_run(dataset, predictor, asked) for predictor in predictors]
+    found = [
+        _run(dataset, predictor, asked, tells=number == 0)
+        for number, predictor in enumerate(predictors)
+    ]
     files.write(found, overwrite)
     _tell(found, files)
 
@@ -146,7 +151,7 @@ def _is_model(name: str) -> bool:
 
 
 def _run(
-    dataset: Dataset, predictor: Predictor, protocol: EvaluationProtocol
+    dataset: Dataset, predictor: Predictor, protocol: EvaluationProtocol, tells: bool
 ) -> Evaluation:
     from napari_sam_adapter.evaluation.evaluating import evaluation_steps
     from napari_sam_adapter.evaluation.reports import name_of_predictor
@@ -154,11 +159,29 @@ def _run(
     name = name_of_predictor(predictor.description)
     with shell_bar(name=name, unit="image", total=len(dataset), delay=0) as bar:
         for progress in evaluation_steps(dataset, predictor, protocol):
-            bar.set_postfix_str(f"{progress.judged} answers", refresh=False)
+            if progress.planes and tells:
+                tells = False
+                typer.echo(_about_volume(progress, protocol), err=True)
+            bar.set_postfix_str(counted(progress.judged, "answer"), refresh=False)
             bar.update(progress.done - bar.n)
             result = progress.result
     assert result is not None  # the last progress has it
     return result
+
+
+def _about_volume(progress: EvaluationProgress, protocol: EvaluationProtocol) -> str:
+    """Say what is looked at in a volume, and how to look at less."""
+    from napari_sam_adapter.evaluation.protocols import Interactive, Propagation
+
+    assert not isinstance(protocol, Propagation)  # it cuts no planes
+    which = counted(progress.planes, "plane")
+    if progress.is_sliced:
+        which += ", all that have labels"
+    else:
+        which += f", one in {protocol.plane_step} along each axis (--plane-step)"
+    asks = isinstance(protocol, Interactive) and protocol.objects_per_image is None
+    less = "; --objects N asks for fewer objects on each" * asks
+    return f"{progress.source} is a volume: looking at {which}{less}"
 
 
 def _tell(found: Sequence[Evaluation], files: EvaluationFiles) -> None:

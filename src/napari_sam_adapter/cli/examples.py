@@ -20,6 +20,7 @@ _EXAMPLES = {
         "embed stack.zarr --embeddings embeddings",
         "segment stack.zarr --point 48,52,37 --embeddings embeddings -o labels.zarr",
     ),
+    "sample": ("sample", "sample to_try/"),
     "demo": ("demo", "demo --headless -o picture.png"),
     "annotate": ("annotate plate_1/", "annotate a.tif b.tif c.nii.gz"),
     "evaluate": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.wording import counted
 
 
 def export(
@@ -34,4 +35,4 @@ def export(
     opened = open_labels(labels, like)
     data = np.asarray(opened.data)
     export_labels(output, data, like or opened, overwrite=overwrite)
-    typer.echo(f"{output}: {len(Ledger(data).objects)} objects")
+    typer.echo(f"{output}: {counted(len(Ledger(data).objects), 'object')}")

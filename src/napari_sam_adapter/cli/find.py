@@ -10,8 +10,8 @@ import typer
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.loading import loader_of
-from napari_sam_adapter.cli.telling import counted
 from napari_sam_adapter.errors import ImageError, PlaneError
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -20,6 +20,7 @@ from napari_sam_adapter.sample_images import (
 from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,9 +98,10 @@ def write_demo(output: Path, load: Loader, overwrite: bool = False) -> str:
     found = segment_nucleus(load("tiny", None, "auto"))
     with whole_output(output, overwrite) as temporary:
         draw(found).save(temporary)
+    slices = int(found.mask.any(axis=(1, 2)).sum())
     return (
         f"{output}: one click, IoU {found.iou:.2f} with the true nucleus on "
-        f"{int(found.mask.any(axis=(1, 2)).sum())} slices; first mask after "
+        f"{counted(slices, 'slice')}; first mask after "
         f"{found.click_seconds:.2f} s, the other slices in {found.follow_seconds:.2f} s"
     )
 

@@ -20,6 +20,7 @@ from napari_sam_adapter.cli.measure import measure
 from napari_sam_adapter.cli.models import models
 from napari_sam_adapter.cli.pretrain import pretrain
 from napari_sam_adapter.cli.replaying import replay
+from napari_sam_adapter.cli.sample import sample
 from napari_sam_adapter.cli.segment import segment
 from napari_sam_adapter.cli.train import train
 from napari_sam_adapter.errors import SamAdapterError
@@ -39,6 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command(epilog=examples_of("sample"))(sample)
 app.command(epilog=examples_of("segment"))(segment)
 app.command(epilog=examples_of("find"))(find)
 app.command(epilog=examples_of("embed"))(embed)

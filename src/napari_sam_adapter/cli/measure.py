@@ -9,6 +9,7 @@ import typer
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.errors import OutputError
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ def measure(
     bar = shell_bar(measuring.blocks(), name="measuring", unit="block")
     table = table_of(measuring, [row for block in bar for row in block])
     save_csv(output, table.columns, table.rows, overwrite)
-    typer.echo(f"{output}: {len(table.rows)} lines")
+    typer.echo(f"{output}: {counted(len(table.rows), 'line')}")
 
 
 def _check_suffix(output: Path) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.wording import counted, did_you_mean, readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,11 +64,7 @@ def _models(context: typer.Context) -> None:
 def list_models() -> None:
     """List the models and adapters that have a name, and the cache folder."""
     from napari_sam_adapter.weight_store.entries import entries
-    from napari_sam_adapter.weight_store.folder import (
-        cache_folder,
-        readable_size,
-        used_bytes,
-    )
+    from napari_sam_adapter.weight_store.folder import cache_folder, used_bytes
 
     rows = [("KIND", "NAME", "STATE", "SIZE", "LICENCE", "DESCRIPTION")]
     for line in _table([*rows, *map(_row, entries())]):
@@ -151,7 +148,6 @@ def remove_files(
     all_downloads: AllOption = False,
 ) -> None:
     """Delete a downloaded or imported file, or all downloads."""
-    from napari_sam_adapter.weight_store.folder import readable_size
     from napari_sam_adapter.weight_store.importing import remove, remove_downloads
 
     if (name is None) is not all_downloads:
@@ -163,18 +159,20 @@ def remove_files(
         for entry in gone or _named(name):
             remove(entry)
     freed = readable_size(sum(entry.size for entry in gone))
-    typer.echo(f"removed {len(gone)}: {freed}")
+    typer.echo(f"removed {counted(len(gone), 'file')}: {freed}")
 
 
 def _named(name: str) -> list[Entry]:
     """Return the model, the adapter, or both, of a name."""
     from napari_sam_adapter.weight_store.entries import entries
 
-    found = [entry for entry in entries() if entry.name == name]
+    known = entries()
+    found = [entry for entry in known if entry.name == name]
     if not found:
+        meant = did_you_mean(name, [entry.name for entry in known])
+        advice = meant or " Files are given a name with `models import`."
         raise CheckpointError(
-            f"Expected a name that `models list` shows, got {name!r}. Files are "
-            "given a name with `models import`."
+            f"Expected a name that `models list` shows, got {name!r}.{advice}"
         )
     return found
 

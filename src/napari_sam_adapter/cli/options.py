@@ -186,7 +186,7 @@ BatchOption = Annotated[
     int, typer.Option(min=1, help="Slices at a time; up to 8 in one pass.")
 ]
 BudgetOption = Annotated[
-    float, typer.Option(min=0, help="GiB that the folder may take; the oldest go.")
+    float, typer.Option(min=0, help="GB that the folder may take; the oldest go.")
 ]
 RecipeArgument = Annotated[str, typer.Argument(help="A TOML file, or a name: tiny.")]
 DataOption = Annotated[
@@ -247,7 +247,12 @@ SmallestOption = Annotated[
     int, typer.Option(min=1, help="Leave out smaller objects; in pixels or voxels.")
 ]
 PlaneStepOption = Annotated[
-    int, typer.Option(min=1, help="Of volumes, look at every so many planes.")
+    int,
+    typer.Option(
+        min=1,
+        help="Of volumes, look at one in so many planes along each axis; where only "
+        "single slices are labelled, at all of these.",
+    ),
 ]
 InstancesOption = Annotated[
     bool | None,

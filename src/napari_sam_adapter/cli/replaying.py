@@ -10,6 +10,7 @@ import typer
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.loading import loader_of
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,8 @@ def replay(
     if output is not None:
         like = opened if done.labels.shape == opened.label_shape else None
         save_labels(output, done.labels, like, overwrite)
-        typer.echo(f"{output}: {len(done.object_ids)} objects", err=methods)
+        count = counted(len(done.object_ids), "object")
+        typer.echo(f"{output}: {count}", err=methods)
     if methods:
         typer.echo(methods_sentence(done))
 

@@ -12,6 +12,7 @@ from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import OutputError
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -238,7 +239,7 @@ def _write_report(path: Path, summary: dict[str, Any], overwrite: bool) -> None:
 
 
 def _tell(summary: dict[str, Any], output: Path) -> None:
-    from napari_sam_adapter.cli.telling import counted, lines_about
+    from napari_sam_adapter.cli.telling import lines_about
 
     for found in summary["objects"]:
         for line in lines_about(found):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.volume.reasons import BEYOND, REASONS
 from napari_sam_adapter.volume.review import DOUBTFUL
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,38 +33,24 @@ def lines_about(found: dict[str, Any]) -> Iterator[str]:
     """
     slices = found["slices"]
     used = [entry for entry in slices if entry["used"]]
-    size = f"{counted(found['voxels'], 'voxel')} on {counted(len(used), 'slice')}"
+    has_slices = any(entry["position"] for entry in slices)
+    size = counted(found["voxels"], "voxel" if has_slices else "pixel")
+    size += f" on {counted(len(used), 'slice')}" * has_slices
     score = found["score"]
     mean = "" if score is None else f", mean score {score:.2f}"
     yield f"object {found['object']}: {size}{mean}"
     doubtful = [e["position"] for e in used if e["confidence"] < DOUBTFUL]
     if doubtful:
-        yield f"  look at {ranges(doubtful)}: confidence below {DOUBTFUL}"
+        where = ranges(doubtful) if has_slices else "it"
+        yield f"  look at {where}: confidence below {DOUBTFUL}"
     without: dict[str, list[Position]] = defaultdict(list)
     for entry in slices:
         reason = entry["reason"]
         if not entry["used"] and reason in REASONS and reason not in {"", BEYOND}:
             without[reason].append(entry["position"])
     for reason, positions in without.items():
-        yield f"  no mask on {ranges(positions)}: {reason}"
-
-
-def counted(count: int, name: str) -> str:
-    """Return a number with its noun.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-    name : str
-        Of one.
-
-    Returns
-    -------
-    str
-        Such as ``"2 slices"``.
-    """
-    return f"{count:,} {name}{'s' * (count != 1)}"
+        where = f" on {ranges(positions)}" if has_slices else ""
+        yield f"  no mask{where}: {reason}"
 
 
 def ranges(positions: Iterable[Position]) -> str:

@@ -12,8 +12,8 @@ import typer
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.config_options import with_config_options
 from napari_sam_adapter.cli.downloading import fetch_missing
-from napari_sam_adapter.cli.telling import counted
 from napari_sam_adapter.errors import OutputError, TrainingError
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +123,7 @@ def _tell_refused(found: FoundSamples, strict: bool) -> None:
         shown.append(f"and {more} more")
     if strict:
         raise TrainingError(
-            f"Expected {len(found.refused)} other pair(s) to be usable: "
+            f"Expected usable pairs with --strict, got {len(found.refused)} broken: "
             f"{'; '.join(shown)}. Repair them, or leave out --strict."
         )
     for line in shown:
@@ -153,7 +153,8 @@ def _train(
     if is_first:
         write_report(report, config, last, overwrite=True)
         typer.echo(_summary(config, last))
-        typer.echo(f"{report}: curves and masks")
+        what = "curves and masks" if last.history else "numbers and options"
+        typer.echo(f"{report}: {what}")
 
 
 def _told_validation(config: TrainingConfig, count: int, were_named: bool) -> str:
@@ -190,7 +191,9 @@ def _show(steps: Iterator[TrainingProgress], quiet: bool) -> TrainingProgress:
 
 
 def _summary(config: TrainingConfig, last: TrainingProgress) -> str:
-    written = f"{config.output}: written after {last.step} steps ({last.ending})"
+    written = (
+        f"{config.output}: written after {counted(last.step, 'step')} ({last.ending})"
+    )
     if last.best is None:
         return f"{written}; too few images to validate"
     before = last.history[0].score

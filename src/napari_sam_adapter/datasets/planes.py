@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MIN_FOREGROUND = 20
 """Planes of a volume with fewer object pixels are left out."""
 AXES = "zyx"
+THIN = 8
+"""So many times wider than deep are the labels of single slices."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,8 @@ def planes_of(reference: Reference, step: int = 1) -> Iterator[ReferencePlane]:
         With its labels.
     step : int
         Of a volume, every how many planes along each axis are taken; planes along z
-        only where z has much fewer planes than y and x.
+        only where z has much fewer planes than y and x. Of a volume of which single
+        slices are labelled, as people do by hand, exactly these are taken.
 
     Yields
     ------
@@ -88,21 +91,89 @@ def _cut(
     image: npt.NDArray[Any], labels: Labels, spacing: tuple[float, ...], step: int
 ) -> Iterator[ReferencePlane]:
     """Yield the planes of one volume."""
-    thin = labels.shape[0] < max(labels.shape) / 4
-    for axis in range(1 if thin else 3):
+    for axis, index in _places(labels, step):
         along, last = np.moveaxis(labels, axis, 0), labels.shape[axis] - 1
         height, width = (size for i, size in enumerate(spacing) if i != axis)
-        for index in range(0, last + 1, step):
-            if np.count_nonzero(along[index]) >= MIN_FOREGROUND:
-                yield ReferencePlane(
-                    "",
-                    f"{AXES[axis]}={index}",
-                    np.take(image, index, axis),
-                    along[index],
-                    along[max(0, index - 1)],
-                    along[index + 1] if index < last else None,
-                    (height / spacing[axis], width / spacing[axis]),
-                )
+        yield ReferencePlane(
+            "",
+            f"{AXES[axis]}={index}",
+            np.take(image, index, axis),
+            along[index],
+            along[max(0, index - 1)],
+            along[index + 1] if index < last else None,
+            (height / spacing[axis], width / spacing[axis]),
+        )
+
+
+def count_planes(labels: Labels, step: int) -> int:
+    """Return how many planes `planes_of` would yield.
+
+    Parameters
+    ----------
+    labels : int array
+        Of the picture or volume.
+    step : int
+        As for `planes_of`.
+
+    Returns
+    -------
+    int
+        1 for a picture.
+    """
+    if labels.ndim == 2:
+        return 1
+    firsts = np.ndindex(labels.shape[:-3])
+    return sum(len(_places(labels[first], step)) for first in firsts)
+
+
+def has_single_slices(labels: Labels) -> bool:
+    """Return whether single slices of a volume are labelled, as people do by hand.
+
+    Parameters
+    ----------
+    labels : int array
+        Of a picture or a volume; of a time series the first volume counts.
+
+    Returns
+    -------
+    bool
+        False if objects are labelled in depth, or nothing is, and for pictures.
+    """
+    if labels.ndim == 2:
+        return False
+    return _sliced_axis(labels[(0,) * (labels.ndim - 3)]) is not None
+
+
+def _sliced_axis(labels: Labels) -> int | None:
+    """Return the axis along which single slices of one volume are labelled."""
+    used = [np.flatnonzero(labels.any(axis=_others(axis))) for axis in range(3)]
+    runs = [_longest_run(indices) for indices in used]
+    axis = int(np.argmin(runs))
+    width = min(len(indices) for i, indices in enumerate(used) if i != axis)
+    return axis if 0 < THIN * runs[axis] <= width else None
+
+
+def _others(axis: int) -> tuple[int, ...]:
+    return tuple(i for i in range(3) if i != axis)
+
+
+def _longest_run(indices: npt.NDArray[np.intp]) -> int:
+    """Return how many of some rising numbers follow each other at most."""
+    parts = np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)
+    return max(map(len, parts))
+
+
+def _places(labels: Labels, step: int) -> list[tuple[int, int]]:
+    """Return axis and index of the planes of one volume that are looked at."""
+    sliced = _sliced_axis(labels)
+    thin = labels.shape[0] < max(labels.shape) / 4
+    axes = range(1 if thin else 3) if sliced is None else [sliced]
+    return [
+        (axis, index)
+        for axis in axes
+        for index in range(0, labels.shape[axis], step if sliced is None else 1)
+        if np.count_nonzero(np.take(labels, index, axis)) >= MIN_FOREGROUND
+    ]
 
 
 def window_of(reference: Reference) -> IntensityMapping:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.datasets.planes import count_planes, has_single_slices
 from napari_sam_adapter.datasets.reference import BrokenPair, Reference
 from napari_sam_adapter.errors import EvaluationError
 from napari_sam_adapter.evaluation.interactive import judge_interactive
 from napari_sam_adapter.evaluation.judging import Judgement
 from napari_sam_adapter.evaluation.prompt_free import judge_prompt_free
 from napari_sam_adapter.evaluation.propagation import judge_propagation
-from napari_sam_adapter.evaluation.protocols import Interactive, PromptFree
+from napari_sam_adapter.evaluation.protocols import (
+    Interactive,
+    PromptFree,
+    Propagation,
+)
 from napari_sam_adapter.evaluation.results import Evaluation
 from napari_sam_adapter.evaluation.tables import Row, Table
 
@@ -40,6 +45,10 @@ class EvaluationProgress:
         Objects, or images without prompts, judged so far.
     result : Evaluation or None
         With the last one.
+    planes : int
+        Of a volume that is cut into planes: how many of them are looked at, else 0.
+    is_sliced : bool
+        Whether these are all that is labelled of the volume: single slices.
     """
 
     done: int
@@ -47,6 +56,8 @@ class EvaluationProgress:
     source: str
     judged: int
     result: Evaluation | None = None
+    planes: int = 0
+    is_sliced: bool = False
 
 
 def evaluate(
@@ -106,11 +117,25 @@ def evaluation_steps(
         if isinstance(reference, BrokenPair):
             found.broken.append(reference)
             continue
+        yield EvaluationProgress(
+            done,
+            total,
+            pair.name,
+            found.judged,
+            planes=_planes_of(reference, protocol),
+            is_sliced=has_single_slices(reference.labels),
+        )
         for step in _judge(reference, predictor, protocol):
             found.take(step)
             yield EvaluationProgress(done, total, pair.name, found.judged)
     result = found.result(dataset, predictor, protocol)
     yield EvaluationProgress(total, total, "", found.judged, result)
+
+
+def _planes_of(reference: Reference, protocol: EvaluationProtocol) -> int:
+    if reference.labels.ndim == 2 or isinstance(protocol, Propagation):
+        return 0
+    return count_planes(reference.labels, protocol.plane_step)
 
 
 def _judge(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.evaluation.protocols import TARGETS, Interactive
 from napari_sam_adapter.evaluation.reports import markdown, name_of
 from napari_sam_adapter.evaluation.results import compare
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -132,9 +133,5 @@ def _title(evaluation: Evaluation) -> str:
     start = f" from a {protocol.start}" if hasattr(protocol, "start") else ""
     images = len({row.source for row in evaluation.images.rows})
     objects = len(evaluation.objects.rows)
-    counts = [_counted(objects, "object")] * bool(objects) + [_counted(images, "image")]
+    counts = [counted(objects, "object")] * bool(objects) + [counted(images, "image")]
     return f"{evaluation.dataset}: {protocol.name}{start}, {' in '.join(counts)}"
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count} {name}{'s' * (count != 1)}"

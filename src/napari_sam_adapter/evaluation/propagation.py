@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.datasets.planes import window_of
+from napari_sam_adapter.datasets.planes import has_single_slices, window_of
 from napari_sam_adapter.datasets.reference import BrokenPair
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.evaluation.judging import (
@@ -62,6 +62,13 @@ def judge_propagation(
         axes = reference.labels.ndim
         reason = f"Expected a volume of 3 axes, got labels of {axes}."
         yield BrokenPair(reference.name, reason)
+        return
+    if has_single_slices(reference.labels):
+        yield BrokenPair(
+            reference.name,
+            "Expected objects that are labelled on all their slices, got labels on "
+            "single slices. Choose another protocol, or label whole objects.",
+        )
         return
     colour = "c" * (reference.image.ndim - 3)
     volume = Volume(reference.image, f"zyx{colour}", window_of(reference))

@@ -10,6 +10,7 @@ import numpy as np
 from napari_sam_adapter.errors import EvaluationError
 from napari_sam_adapter.evaluation.protocols import Interactive
 from napari_sam_adapter.evaluation.tables import Summary, Table, bootstrap
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,10 @@ class Evaluation:
     worst: tuple[Case, ...]
 
     def __repr__(self) -> str:
-        counts = f"{len(self.objects.rows)} objects, {len(self.images.rows)} planes"
+        counts = (
+            f"{counted(len(self.objects.rows), 'object')}, "
+            f"{counted(len(self.images.rows), 'plane')}"
+        )
         return f"<Evaluation of {self.dataset}, {self.protocol.name}: {counts}>"
 
     @property

@@ -56,6 +56,7 @@ def export_labels(
     """
     path = Path(path)
     if not _is_coco(path):
+        check_export_path(path, overwrite)
         save_labels(path, labels, like, overwrite)
         return
     check_output(path, overwrite)
@@ -84,7 +85,7 @@ def check_export_path(path: str | PathLike[str], overwrite: bool = False) -> Non
     if _is_coco(Path(path)):
         check_output(Path(path), overwrite)
     else:
-        check_labels_path(path, overwrite)
+        check_labels_path(path, overwrite, others=(COCO_SUFFIX,))
 
 
 def _is_coco(path: Path) -> bool:

@@ -145,7 +145,10 @@ def save_labels(
 
 
 def check_labels_path(
-    path: str | PathLike[str], overwrite: bool = False, ndim: int = 2
+    path: str | PathLike[str],
+    overwrite: bool = False,
+    ndim: int = 2,
+    others: tuple[str, ...] = (),
 ) -> None:
     """Raise unless `save_labels` could write here.
 
@@ -157,6 +160,8 @@ def check_labels_path(
         Whether a file or zarr folder of that name may be replaced.
     ndim : int
         Number of axes, if it is known already.
+    others : tuple of str
+        More suffixes that the caller can write, for the message.
 
     Raises
     ------
@@ -165,7 +170,7 @@ def check_labels_path(
         or cannot be written.
     """
     path = Path(path)
-    kind = _format_of(path, OutputError)
+    kind = _format_of(path, OutputError, others)
     if kind.is_flat and ndim > 2:
         raise OutputError(
             f"Expected a format for labels of {ndim} axes, got {path.name}. Save as "
@@ -179,13 +184,16 @@ def check_labels_path(
     check_output(path, overwrite)
 
 
-def _format_of(path: Path, error: type[ImageError | OutputError]) -> FileFormat:
+def _format_of(
+    path: Path, error: type[ImageError | OutputError], others: tuple[str, ...] = ()
+) -> FileFormat:
     name = path.name.lower()
     for kind in FORMATS:
         if name.endswith(kind.suffixes):
             return kind
     usable = [kind for kind in FORMATS if kind.write or error is ImageError]
-    known = ", ".join(suffix for kind in usable for suffix in kind.suffixes)
+    suffixes = [*(suffix for kind in usable for suffix in kind.suffixes), *others]
+    known = ", ".join(suffixes)
     raise error(f"Expected a file name that ends in one of {known}, got {path.name}.")
 
 

@@ -26,6 +26,7 @@ from napari_sam_adapter.weight_store.importing import (
     check_name,
     checked_path,
 )
+from napari_sam_adapter.wording import did_you_mean
 
 if TYPE_CHECKING:
     from napari_sam_adapter.model.checkpoints import Checkpoint
@@ -195,10 +196,11 @@ def find_weights(name: str, kind: Kind) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    names = ", ".join(e.name for e in entries() if e.kind is kind) or "none yet"
+    names = [entry.name for entry in entries() if entry.kind is kind]
+    meant = did_you_mean(name, names)
     raise CheckpointError(
-        f"Expected a known {kind.value} ({names}) or a file, got {name!r}. "
-        "Check the spelling or the path."
+        f"Expected a known {kind.value} ({', '.join(names) or 'none yet'}) or a file, "
+        f"got {name!r}.{meant or ' Check the spelling or the path.'}"
     )
 
 

@@ -7,15 +7,17 @@ never used by two jobs at once. Results are delivered on the main thread.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import threading
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QThreadPool
-from superqt.utils import create_worker
+from superqt.utils import WorkerBase, create_worker
 
 from napari_sam_adapter.errors import SamAdapterError
 
@@ -182,6 +184,7 @@ class JobQueue:
     def _start(self) -> None:
         if self._worker is not None or self._closed:
             return
+        _wait_at_exit()
         self._worker = create_worker(self._work, _start_thread=False)
         self._worker.yielded.connect(self._on_report)
         self._worker.finished.connect(self._on_finished)
@@ -232,6 +235,15 @@ class JobQueue:
         with self._lock:
             if not job.cancelled:
                 self._waiting.append(job)
+
+
+@cache
+def _wait_at_exit() -> None:
+    """Have Python wait for the step under way before it takes Qt apart.
+
+    napari does so where its event loop ends; a script may end without one.
+    """
+    atexit.register(WorkerBase.await_workers)
 
 
 @contextlib.contextmanager

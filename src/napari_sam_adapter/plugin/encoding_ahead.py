@@ -12,13 +12,14 @@ from napari_sam_adapter.plugin.encoding_run import (
     MORE_ROOM,
     EncodingRun,
     EncodingTask,
-    Estimate,
 )
 from napari_sam_adapter.plugin.kept_embeddings import give_room
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Phase, Progress
 from napari_sam_adapter.predictions import PackingPredictor
 from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane
+from napari_sam_adapter.volume.embedding_room import RoomEstimate
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ class EncodingAhead(Feature):
         planes = tuple(planes_around(plane, workspace.volume.shape))
         run = EncodingRun(_task(workspace, planes))
         self._told = ""
-        self._say(f"Encoding {len(planes)} slices ahead ...")
+        self._say(f"Encoding {counted(len(planes), 'slice')} ahead ...")
         self._controller.state.progress = run.progress
         self._controller.segmenter.queue.submit(
             Job(
@@ -79,10 +80,10 @@ class EncodingAhead(Feature):
         self,
         workspace: Workspace,
         run: EncodingRun,
-        step: EmbeddedPlane | Estimate | Pass,
+        step: EmbeddedPlane | RoomEstimate | Pass,
     ) -> None:
-        if isinstance(step, Estimate):
-            self._say(f"Encoding {step.text} in {step.folder}. Clicks go first.")
+        if isinstance(step, RoomEstimate):
+            self._say(f"Encoding {step.text}. Clicks go first.")
         elif isinstance(step, EmbeddedPlane):
             run.count(step)
         if not _is_current(workspace, run.task):
@@ -155,7 +156,7 @@ def _task(workspace: Workspace, planes: tuple[Plane, ...]) -> EncodingTask:
         )
     give_room(store)
     if not store.keeps:
-        raise OutputError(f"Expected room for embeddings, got none. {MORE_ROOM}.")
+        raise OutputError(f"Expected room for embeddings, got none. {MORE_ROOM}")
     reduction = workspace.level.reduction(planes[0].axes)
     return EncodingTask(session.volume, predictor, store, planes, reduction)
 

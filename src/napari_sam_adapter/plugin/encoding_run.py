@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.plugin.state import Progress
-from napari_sam_adapter.volume.embedding_ahead import (
-    EmbeddedPlane,
-    Pass,
-    count_windows,
-    embedding_steps,
-)
-from napari_sam_adapter.weight_store.folder import readable_size
+from napari_sam_adapter.volume.embedding_room import RoomEstimate, steps_with_room
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from napari_sam_adapter.predictions import PackingPredictor
+    from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane, Pass
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.planes import Plane, Volume
 
-MORE_ROOM = "Give it more room in Preferences > SAM Adapter > Embeddings"
+MORE_ROOM = "Give it more room in Preferences > SAM Adapter > Embeddings."
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,78 +46,29 @@ class EncodingTask:
     planes: tuple[Plane, ...]
     reduction: float
 
-    def steps(self) -> Iterator[EmbeddedPlane | Estimate | Pass]:
+    def steps(self) -> Iterator[EmbeddedPlane | RoomEstimate | Pass]:
         """Encode, one pass at a time; for any thread.
 
         Yields
         ------
-        EmbeddedPlane, Estimate or Pass
-            One `Estimate`, after the first pass.
+        EmbeddedPlane, RoomEstimate or Pass
+            One `RoomEstimate`, after the first pass.
 
         Raises
         ------
         OutputError
             If all planes together have no room, or the disk does not take them.
         """
-        is_estimated, done = False, 0
-        for step in embedding_steps(
-            self.volume, self.predictor, self.store, self.planes, 1, self.reduction
+        volume, predictor, store = self.volume, self.predictor, self.store
+        for step in steps_with_room(
+            volume, predictor, store, self.planes, MORE_ROOM, 1, self.reduction
         ):
-            if self.store.problem:
+            if store.problem:
                 raise OutputError(
-                    f"{self.store.problem} Slices are encoded when they are shown, as "
+                    f"{store.problem} Slices are encoded when they are shown, as "
                     "before. Make room on the disk, and press the button again."
                 )
-            if isinstance(step, Pass) and not is_estimated:
-                is_estimated = True
-                yield self._estimate(step, len(self.planes) - done)
-            done += isinstance(step, EmbeddedPlane)
             yield step
-
-    def _estimate(self, first: Pass, left: int) -> Estimate:
-        folder = self.store.folder
-        assert folder is not None  # else there is nothing to estimate
-        shape = self.planes[0].shape(self.volume.shape)
-        windows = count_windows(shape, self.predictor.image_size, self.reduction)
-        each = max(map(self.store.size_of, first.keys)) * windows
-        estimate = Estimate(len(self.planes), each * len(self.planes), folder)
-        if estimate.nbytes > self.store.budget:
-            raise OutputError(
-                f"Expected room for {estimate.text}, got "
-                f"{readable_size(self.store.budget)}: the first would be dropped for "
-                f"the last. {MORE_ROOM}."
-            )
-        free = shutil.disk_usage(folder).free
-        if each * left > free:
-            raise OutputError(
-                f"Expected room for {estimate.text}, got {readable_size(free)} on the "
-                f"disk of {folder}. Make room there."
-            )
-        return estimate
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a whole stack takes on the disk.
-
-    Parameters
-    ----------
-    slices : int
-        All of them.
-    nbytes : int
-        As far as the first one tells.
-    folder : Path
-        Where.
-    """
-
-    slices: int
-    nbytes: int
-    folder: Path
-
-    @property
-    def text(self) -> str:
-        """For people."""
-        return f"{self.slices} slices, about {readable_size(self.nbytes)}"
 
 
 @dataclass(eq=False)
@@ -151,8 +96,9 @@ class EncodingRun:
     @property
     def summary(self) -> str:
         """What came of it."""
-        plural = "s" * (self.new != 1)
-        text = f"{self.new} slice{plural} encoded, {self.there} were there."
+        verb = "was" if self.there == 1 else "were"
+        new = counted(self.new, "slice")
+        text = f"{new} encoded, {self.there} {verb} there."
         if self.problems:
             text += f" {len(self.problems)} cannot be encoded: {self.problems[0]}"
         return text

@@ -29,6 +29,7 @@ from napari_sam_adapter.plugin.world_units import (
 from napari_sam_adapter.volume.axes import unit_of
 from napari_sam_adapter.volume.measuring import Measuring, table_of
 from napari_sam_adapter.volume.snapshot import LabelsSnapshot
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -202,7 +203,7 @@ class Exports(Feature):
             columns = {name: table.column(name) for name in table.columns}
             layer.features = {"index": columns.pop("object"), **columns}
         where = "the features of the Labels layer" if path is None else str(path)
-        self._say(f"{len(table.rows)} objects are measured: see {where}.")
+        self._say(f"Measured {counted(len(table.rows), 'object')}: see {where}.")
 
     def _say(self, text: str) -> None:
         self._controller.state.message = Message(text)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from napari_sam_adapter.plugin.preferences import preferences
-from napari_sam_adapter.volume.embedding_store import EmbeddingStore, embeddings_folder
+from napari_sam_adapter.volume.embedding_store import (
+    GIGABYTE,
+    EmbeddingStore,
+    embeddings_folder,
+)
 
-GIBIBYTE = 1024**3
 DEFAULT_ROOM = 10
-"""GiB, where napari has no Preferences of this plugin; as in napari.yaml."""
+"""GB, where napari has no Preferences of this plugin; as in napari.yaml."""
 
 
 def window_store() -> EmbeddingStore:
@@ -34,6 +37,6 @@ def give_room(store: EmbeddingStore) -> None:
     """
     known = preferences()
     room = DEFAULT_ROOM if known is None else known.embeddings.room
-    store.budget = room * GIBIBYTE
+    store.budget = room * GIGABYTE
     store.folder = embeddings_folder()
     store.try_again()

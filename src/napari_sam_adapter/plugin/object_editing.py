@@ -26,6 +26,7 @@ from napari_sam_adapter.volume.object_edits import (
     SetOverlapRule,
     UnlockObject,
 )
+from napari_sam_adapter.wording import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +129,9 @@ class ObjectEditing(Feature):
             for object_id in objects
         ]
         self._apply(*edits)
-        self._say(f"{named(objects)}: {'unlocked' if locked else 'locked'}.")
+        self._say(
+            f"{numbered('Object', objects)}: {'unlocked' if locked else 'locked'}."
+        )
 
     @reporting
     def merge(self) -> None:
@@ -138,7 +141,7 @@ class ObjectEditing(Feature):
         first = workspace.object_id if workspace.object_id in objects else objects[0]
         edit = MergeObjects((first, *(i for i in objects if i != first)))
         self._do(edit, partial(workspace.choose_object, first))
-        self._say(f"{named(objects)}: now object {first}.")
+        self._say(f"{numbered('Object', objects)}: now object {first}.")
 
     @reporting
     def delete(self) -> None:
@@ -149,7 +152,7 @@ class ObjectEditing(Feature):
             workspace.choose_object(workspace.next_id)
 
         self._do(EditGroup(tuple(map(DeleteObject, objects))), go_on)
-        self._say(f"{named(objects)}: deleted. Undo brings them back.")
+        self._say(f"{numbered('Object', objects)}: deleted. Undo brings them back.")
 
     @reporting
     def rename(self, object_id: int, name: str) -> None:
@@ -312,21 +315,3 @@ def _voxel_to_look_at(workspace: Workspace, object_id: int) -> tuple[int, ...]:
             voxel[list(plane.axes)] = points[signs][0]
             return tuple(np.rint(voxel).astype(int).tolist())
     return session.objects.voxel_to_look_at(object_id)
-
-
-def named(object_ids: tuple[int, ...]) -> str:
-    """Return how a message calls objects.
-
-    Parameters
-    ----------
-    object_ids : tuple of int
-        Not empty.
-
-    Returns
-    -------
-    str
-        Their numbers; of many the first ones.
-    """
-    few = ", ".join(map(str, object_ids[:5]))
-    more = f" and {len(object_ids) - 5} more" if len(object_ids) > 5 else ""
-    return f"Object{'s' * (len(object_ids) > 1)} {few}{more}"

@@ -16,6 +16,7 @@ from napari_sam_adapter.volume.finding import (
     finding,
     taking_in,
 )
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller
@@ -104,8 +105,9 @@ class ObjectFinding(Feature):
             passes.go_on()
 
     def _tell(self, count: int) -> None:
-        objects = "1 object" if count == 1 else f"{count} objects"
-        self._say(f"{objects} found." if count else self._nothing_found())
+        self._say(
+            f"{counted(count, 'object')} found." if count else self._nothing_found()
+        )
 
     def _nothing_found(self) -> str:
         choice = self._controller.state.model

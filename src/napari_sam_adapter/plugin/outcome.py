@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.wording import numbered
+
 if TYPE_CHECKING:
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.session import Session
@@ -25,8 +27,8 @@ def told(session: Session, changes: list[Change]) -> str:
         Sentences for the status line.
     """
     there = [change for change in changes if _is_there(session, change)]
-    new = [str(change.object_id) for change in there if not change.is_empty]
-    same = [str(change.object_id) for change in there if change.is_empty]
+    new = [change.object_id for change in there if not change.is_empty]
+    same = [change.object_id for change in there if change.is_empty]
     sentences = [_in_vain(session, change) for change in changes if change not in there]
     if new:
         sentences.insert(0, f"{_objects(new)} segmented.")
@@ -35,9 +37,9 @@ def told(session: Session, changes: list[Change]) -> str:
     return " ".join(sentences)
 
 
-def _objects(numbers: list[str]) -> str:
-    is_one = len(numbers) == 1
-    return f"Object {numbers[0]} is" if is_one else f"Objects {', '.join(numbers)} are"
+def _objects(numbers: list[int]) -> str:
+    verb = "is" if len(numbers) == 1 else "are"
+    return f"{numbered('Object', numbers)} {verb}"
 
 
 def _in_vain(session: Session, change: Change) -> str:

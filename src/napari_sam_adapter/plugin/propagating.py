@@ -11,6 +11,7 @@ from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.propagation_run import PropagationRun, request_of
 from napari_sam_adapter.plugin.state import Message, PluginState, Progress
 from napari_sam_adapter.volume.following import follow
+from napari_sam_adapter.wording import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,8 +85,8 @@ class Propagating:
         request = request_of(workspace, self._state.follow)
         self._run = run = PropagationRun(workspace, request)
         self._state.progress = run.progress
-        objects = ", ".join(map(str, request.object_ids))
-        self._state.message = Message(f"Following object {objects} ...")
+        objects = numbered("object", request.object_ids)
+        self._state.message = Message(f"Following {objects} ...")
         self._queue.submit(
             Job(
                 owner=workspace,

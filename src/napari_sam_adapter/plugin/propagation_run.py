@@ -10,6 +10,7 @@ from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
 from napari_sam_adapter.volume.reasons import BEYOND, EMPTY, END, REASONS
+from napari_sam_adapter.wording import counted, numbered
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import FollowChoice
@@ -120,10 +121,12 @@ class PropagationRun:
         """What came of it, in one sentence."""
         reasons = " and ".join(STOP_REASONS.get(r, r) for r in self._reasons)
         ending = f", until {reasons}" if reasons else ""
-        objects = ", ".join(map(str, self.request.object_ids))
+        objects = numbered("object", self.request.object_ids)
         if not (self.request.stretches or self.request.outdated):
-            return f"Object {objects} is up to date: nothing changed where you worked."
-        followed = f"Followed object {objects} on {self._written} slices"
+            verb = "is" if len(self.request.object_ids) == 1 else "are"
+            known = f"{objects.capitalize()} {verb} up to date"
+            return f"{known}: nothing changed where you worked."
+        followed = f"Followed {objects} on {counted(self._written, 'slice')}"
         return f"{followed}{ending}.{self._missing}"
 
     @property

@@ -38,6 +38,7 @@ from napari_sam_adapter.volume.session_folder import (
     check_session_path,
     open_session_steps,
 )
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,7 +208,7 @@ class Safekeeping(Feature):
         autosave = Autosave.going_on(path, self.report)
         kept.unfinished.remove(path)
         self._replace(kept, session, autosave)
-        self._say(f"Restored: {len(session.object_ids)} objects.")
+        self._say(f"Restored: {counted(len(session.object_ids), 'object')}.")
 
     def _begin_with(self, kept: _Kept, path: Path, session: Session) -> None:
         journal = find_journal(path)
@@ -216,7 +217,7 @@ class Safekeeping(Feature):
         autosave = Autosave.of_copy(content, header, self._folder, self.report)
         self._replace(kept, session, autosave)
         kept.saved_as, kept.saved_count = path, session.log.count
-        self._say(f"Opened {path.name}: {len(session.object_ids)} objects.")
+        self._say(f"Opened {path.name}: {counted(len(session.object_ids), 'object')}.")
 
     def _replace(self, kept: _Kept, session: Session, autosave: Autosave) -> None:
         self._controller.segmenter.forget(kept.workspace)

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.sample_images import NUCLEI_SCALE, nuclei_volume, organ_slice
+from napari_sam_adapter.sample_images import (
+    NUCLEI_SCALE,
+    NUCLEI_SEEN,
+    ORGAN_SCALE,
+    nuclei_volume,
+    organ_slice,
+)
 
 if TYPE_CHECKING:
     from napari.types import LayerDataTuple
-
-NUCLEI_SEEN = 1, 99.7
-"""Percentiles of the nuclei that are shown black and white."""
-ORGAN_SCALE = 0.8, 0.8
-"""Millimetres per pixel, as in a usual abdominal CT."""
 
 
 def nuclei() -> list[LayerDataTuple]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Labels: TypeAlias = "npt.NDArray[np.integer[Any]]"
 NOTHING = "No image of this series can be opened."
-MOST_BYTES_READ = 1 << 30
+MOST_BYTES_READ = 10**9
 """Images up to this size are read whole before they are shown."""
 
 

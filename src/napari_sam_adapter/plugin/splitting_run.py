@@ -6,13 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
-from napari_sam_adapter.plugin.object_editing import named
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.object_edits import SplitObject
 from napari_sam_adapter.volume.piece_search import PieceSearch, changed_meanwhile
+from napari_sam_adapter.wording import numbered
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller
@@ -107,7 +107,7 @@ class SplittingRun(Feature):
             workspace.repaint()
             self._controller.update()
         new = sorted(set(session.object_ids) - before)
-        self._say(f"Object {object_id} was split: {named(tuple(new))} new.")
+        self._say(f"Object {object_id} was split: {numbered('Object', new)} new.")
 
     def _say(self, text: str) -> None:
         self._state.message = Message(text)

@@ -22,6 +22,7 @@ from napari_sam_adapter.plugin.training_task import (
 from napari_sam_adapter.plugin.weights_state import check_here
 from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,10 @@ class Owner(Protocol):
     @property
     def updated(self) -> SignalInstance:
         """Emitted when the slice in view may have changed."""
+
+    @property
+    def closed(self) -> SignalInstance:
+        """Emitted when the widget goes."""
 
     def report(self, error: SamAdapterError) -> None:
         """Tell the user what cannot be done."""
@@ -88,6 +93,7 @@ class TrainingRun:
         self._task: TrainingTask | None = None
         plugin_state.events.image.connect(self._forget_marks)
         owner.updated.connect(self._show_mark)
+        owner.closed.connect(self.close)
 
     @property
     def _queue(self) -> JobQueue:
@@ -163,7 +169,9 @@ class TrainingRun:
         )
         self._state.progress, self._state.result = None, None
         self._state.is_running, self._state.is_stopping = True, False
-        self._state.message = Message(f"Training on {len(labels)} slices ...")
+        self._state.message = Message(
+            f"Training on {counted(len(labels), 'slice')} ..."
+        )
         self._queue.submit(
             Job(
                 owner=self,
@@ -182,6 +190,12 @@ class TrainingRun:
             self._task.stop.set()
             self._state.is_stopping = True
             self._state.message = Message("Stopping ...")
+
+    def close(self) -> None:
+        """Leave the training; the adapter of the best state so far stays."""
+        if self._task is not None and self._state.is_running:
+            self._task.is_closed.set()
+            self._task.drop_state()
 
     def predict_again(self) -> None:
         """Predict the object on the plane in view with the network chosen now."""
@@ -244,7 +258,7 @@ class TrainingRun:
         if task is None or not self._state.is_running:
             return
         self._state.is_running = self._state.is_stopping = False
-        task.output.with_name(task.output.name + ".state").unlink(missing_ok=True)
+        task.drop_state()
         self._state.result = task.output if task.output.exists() else None
         if not self._state.message.is_error:
             self._state.message = Message(self._summary())
@@ -254,7 +268,8 @@ class TrainingRun:
         if self._state.result is None or progress is None:
             return "Stopped before there was anything to keep."
         if progress.best is None:
-            return f"Trained {progress.step} steps; one slice is too few to validate."
+            steps = counted(progress.step, "step")
+            return f"Trained {steps}; one slice is too few to validate."
         before, best = progress.history[0].score, progress.best
         if not best.step:
             return f"Nothing was better than before (IoU {before:.2f})."

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from napari_sam_adapter.plugin.activity_panel import ERROR_STYLE
 from napari_sam_adapter.plugin.weights_dialogs import ask_export, ask_import
 from napari_sam_adapter.weight_store.entries import Kind, State
-from napari_sam_adapter.weight_store.folder import readable_size
+from napari_sam_adapter.wording import readable_size
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget

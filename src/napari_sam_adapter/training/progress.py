@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.wording import readable_size
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,7 +37,7 @@ class TrainingEstimate:
         """The costs in words."""
         return (
             f"{self.trained_parameters:,} numbers to train, about "
-            f"{self.memory_bytes / 1e6:,.0f} MB and {self.seconds / 60:.1f} min at "
+            f"{readable_size(self.memory_bytes)} and {self.seconds / 60:.1f} min at "
             "most, without validation"
         )
 

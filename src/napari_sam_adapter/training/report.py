@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from napari_sam_adapter.image_io.output import whole_output
 from napari_sam_adapter.training.progress import relative_losses
+from napari_sam_adapter.wording import readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +66,7 @@ def write_report(
         f"<!doctype html><meta charset='utf-8'><title>{title}</title>"
         f"<style>{STYLE}</style><h1>{title}</h1>"
         f"{_facts(config, progress)}<h2>Validation</h2>{_curves(progress.history)}"
-        f"{_table(progress.history)}<h2>Without prompts: before and after</h2>"
-        f"{''.join(map(_figures, progress.examples))}"
+        f"{_table(progress.history)}{_pictures(progress.examples)}"
     )
     with whole_output(path, overwrite) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -106,7 +106,7 @@ def _facts(config: TrainingConfig, progress: TrainingProgress) -> str:
         "steps": f"{progress.step} of {progress.total_steps}",
         "ended": progress.ending or "stopped",
         "time": f"{progress.seconds / 60:.1f} min",
-        "memory, estimated": f"{estimate.memory_bytes / 1e6:.0f} MB",
+        "memory, estimated": readable_size(estimate.memory_bytes),
     }
     if best is not None:
         before = progress.history[0].score
@@ -119,7 +119,16 @@ def _facts(config: TrainingConfig, progress: TrainingProgress) -> str:
     return f"<table>{rows}</table><p>{html.escape(options)}</p>"
 
 
+def _pictures(examples: Sequence[Example]) -> str:
+    if not examples:
+        return ""
+    figures = "".join(map(_figures, examples))
+    return f"<h2>Without prompts: before and after</h2>{figures}"
+
+
 def _table(history: Sequence[Validation]) -> str:
+    if not history:
+        return ""
     titles = _titles(history)
     head = "<tr><th>step<th>loss" + "".join(f"<th>{t}" for t in titles.values())
     rows = "".join(
@@ -131,9 +140,12 @@ def _table(history: Sequence[Validation]) -> str:
 
 
 def _curves(history: Sequence[Validation]) -> str:
-    """Return IoU and loss over the steps as SVG."""
+    """Return IoU and loss over the steps as SVG, or say why there is none."""
     if not history:
-        return "<p>There were no images to validate on.</p>"
+        return (
+            "<p>There were no images to validate on, so there is no curve and there "
+            "are no masks to show, and the last state was kept.</p>"
+        )
     last = max(1, history[-1].step)
     curves = {
         title: [(entry.step, getattr(entry, name)) for entry in history]

@@ -17,6 +17,7 @@ from napari_sam_adapter.training.follow_steps import FollowPrompts
 from napari_sam_adapter.training.half_precision import half_precision_pays
 from napari_sam_adapter.training.pretrain import fast_backward
 from napari_sam_adapter.training.prompt_data import PromptExample, to_device
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -30,7 +31,7 @@ GRADIENT_CLIP = 1.0
 WARM_UP_SHARE, LAST_RATE = 0.05, 0.02
 """Share of the steps in which the rate rises, and its last value."""
 OUT_OF_MEMORY = (
-    "Expected memory for {} image(s) at once, but it ran out. Use a smaller "
+    "Expected memory for {} at once, but it ran out. Use a smaller "
     "micro-batch, checkpointing, a smaller base, or train the decoder alone."
 )
 
@@ -134,7 +135,7 @@ class Stepper:
         try:
             cost = StepCost(self._trainee, step)
         except torch.OutOfMemoryError as error:
-            raise TrainingError(OUT_OF_MEMORY.format(1)) from error
+            raise TrainingError(OUT_OF_MEMORY.format(counted(1, "image"))) from error
         self.micro_batch = cost.fitting(self.micro_batch, self.device)
         return cost
 
@@ -189,7 +190,8 @@ class Stepper:
 
     def _shrink(self, error: torch.OutOfMemoryError) -> None:
         if self.micro_batch == 1 or self._processes.world > 1:
-            raise TrainingError(OUT_OF_MEMORY.format(self.micro_batch)) from error
+            images = counted(self.micro_batch, "image")
+            raise TrainingError(OUT_OF_MEMORY.format(images)) from error
         self.micro_batch = (self.micro_batch + 1) // 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -58,13 +58,14 @@ class Pass:
     keys: tuple[str, ...]
 
 
-def embed_ahead(
+def embedding_steps(
     volume: Volume,
     predictor: PackingPredictor,
     store: EmbeddingStore,
     planes: Iterable[Plane],
     batch: int = BATCH,
-) -> Iterator[EmbeddedPlane]:
+    reduction: float = 1.0,
+) -> Iterator[EmbeddedPlane | Pass]:
     """Embed planes and keep them; those that are kept already are skipped.
 
     Of large planes all windows of a first look are embedded, see `WindowSearch`.
@@ -81,39 +82,15 @@ def embed_ahead(
         Of one shape.
     batch : int
         Planes, or windows of large planes, in one pass.
-
-    Yields
-    ------
-    EmbeddedPlane
-        One per plane, in order. What was yielded is on disk, unless `store.problem`
-        says otherwise.
-    """
-    for step in embedding_steps(volume, predictor, store, planes, batch):
-        if isinstance(step, EmbeddedPlane):
-            yield step
-
-
-def embedding_steps(
-    volume: Volume,
-    predictor: PackingPredictor,
-    store: EmbeddingStore,
-    planes: Iterable[Plane],
-    batch: int = BATCH,
-    reduction: float = 1.0,
-) -> Iterator[EmbeddedPlane | Pass]:
-    """Do what `embed_ahead` does, and let others have the device in between.
-
-    Parameters
-    ----------
-    volume, predictor, store, planes, batch
-        As in `embed_ahead`.
     reduction : float
         As in `Prompts`: at which resolution large planes will be looked at.
 
     Yields
     ------
     EmbeddedPlane or Pass
-        A `Pass` after every pass through the network.
+        One `EmbeddedPlane` per plane, in order; what it names is on disk, unless
+        `store.problem` says otherwise. A `Pass` after every pass through the network,
+        so that others can have the device in between.
     """
     steps: list[EmbeddedPlane] = []
     waiting: dict[str, _Part] = {}

@@ -26,7 +26,8 @@ VERSION = 2
 """Part of every key: what another version kept is not found."""
 FOLDER_VARIABLE = "NAPARI_SAM_ADAPTER_EMBEDDINGS"
 """Environment variable that moves the folder that the window uses."""
-BUDGET = 20 * 1024**3
+GIGABYTE = 10**9
+BUDGET = 20 * GIGABYTE
 """Bytes on disk by default."""
 KEPT_SHARE = 0.9
 """Part of the budget that is left full when old entries are dropped."""

@@ -37,6 +37,7 @@ from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.together import compute_together
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -298,7 +299,7 @@ def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) ->
 def _named(identity: dict[str, Any]) -> str:
     size = " x ".join(map(str, identity.get("shape", ())))
     levels = len(identity.get(LEVELS, ()))
-    coarser = f", {levels} coarser levels" * bool(levels)
+    coarser = f", {counted(levels, 'coarser level')}" * bool(levels)
     return f"{size} pixels{coarser}, checksum {str(identity.get('sha256'))[:8]}"
 
 

@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter import __version__
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +39,7 @@ def methods_sentence(session: Session) -> str:
 def _tools(session: Session) -> str:
     models = list(dict.fromkeys(map(_model, session.log.descriptions)))
     using = f" using {_listed(models)}" if models else " by hand"
-    count = _counted(len(session.object_ids), "object")
+    count = counted(len(session.object_ids), "object")
     verb = "was" if len(session.object_ids) == 1 else "were"
     return f"{count} {verb} segmented with napari-sam-adapter {__version__}{using}."
 
@@ -69,7 +70,7 @@ def _prompts(session: Session) -> list[str]:
         return []
     low, high = min(per_object), max(per_object)
     spread = "" if low == high else f" (range {low} to {high})"
-    parts = _listed([_counted(n, kind) for kind, n in kinds.items()])
+    parts = _listed([counted(n, kind) for kind, n in kinds.items()])
     return [
         f"Prompts per object: median {median(per_object):g}{spread}; in all {parts}."
     ]
@@ -95,16 +96,11 @@ def _other_work(session: Session) -> list[str]:
     said = []
     if derived:
         by = "came by propagation from slice to slice"
-        said.append(f"{_counted(derived, 'mask')} {by}.")
+        said.append(f"{counted(derived, 'mask')} {by}.")
     if painted:
         verb = "was" if painted == 1 else "were"
-        said.append(f"{_counted(painted, 'mask')} {verb} corrected by hand.")
+        said.append(f"{counted(painted, 'mask')} {verb} corrected by hand.")
     return said
-
-
-def _counted(number: int, noun: str) -> str:
-    plural = f"{noun}es" if noun.endswith("x") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
 
 
 def _listed(parts: Iterable[str]) -> str:

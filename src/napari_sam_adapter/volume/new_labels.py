@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.wording import readable_size
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,6 +47,6 @@ def new_labels(shape: tuple[int, ...]) -> npt.NDArray[np.integer[Any]]:
     except (OSError, ValueError, OverflowError) as error:
         raise ImageError(
             f"Expected room for labels of an image of shape {shape}, "
-            f"{size / 2**30:,.0f} GiB, in {tempfile.gettempdir()}, got: {error}. "
+            f"{readable_size(size)}, in {tempfile.gettempdir()}, got: {error}. "
             "Set TMPDIR to a folder on a larger disk, or pass labels of your own."
         ) from error

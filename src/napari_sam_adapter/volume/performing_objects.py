@@ -29,6 +29,7 @@ from napari_sam_adapter.volume.piece_search import (
     changed_meanwhile,
     parts_of,
 )
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,8 +241,8 @@ def _next_numbers(document: Document, count: int) -> list[int]:
     limit = int(np.iinfo(document.labels.dtype).max)
     if first + count - 1 > limit:
         raise SessionError(
-            f"Expected room for {count} objects more, but labels end at {limit}. "
-            "Use labels of a larger integer type for more objects."
+            f"Expected room for {counted(count, 'object')} more, but labels end at "
+            f"{limit}. Use labels of a larger integer type for more objects."
         )
     return list(range(first, first + count))
 

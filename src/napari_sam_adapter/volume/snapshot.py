@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.volume.changes import change_between
+from napari_sam_adapter.wording import readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +59,9 @@ class LabelsSnapshot:
         try:
             self._copy = self._source.copy()
         except MemoryError as error:
-            size = self._source.nbytes / 2**30
+            size = readable_size(self._source.nbytes)
             raise OutputError(
-                f"Expected {size:.1f} GiB of free memory for a copy of the labels, got "
+                f"Expected {size} of free memory for a copy of the labels, got "
                 "less. Close other images first."
             ) from error
         return self

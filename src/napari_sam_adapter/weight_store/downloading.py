@@ -16,10 +16,10 @@ from napari_sam_adapter.weight_store.folder import (
     file_sum,
     make_folder,
     pin_sum,
-    readable_size,
     writing,
 )
 from napari_sam_adapter.weight_store.transfer import DownloadProgress, transfer
+from napari_sam_adapter.wording import readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

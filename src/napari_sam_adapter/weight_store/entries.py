@@ -13,8 +13,8 @@ from napari_sam_adapter.weight_store.folder import (
     SHIPPED_FOLDER,
     SUM,
     cache_folder,
-    readable_size,
 )
+from napari_sam_adapter.wording import readable_size
 
 if TYPE_CHECKING:
     from pathlib import Path

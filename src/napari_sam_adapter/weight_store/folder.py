@@ -170,24 +170,3 @@ def pin_sum(path: Path, found: str) -> None:
     with writing(beside):
         partial.write_text(f"{found}  {path.name}\n", encoding="ascii")
         os.replace(partial, beside)
-
-
-def readable_size(n_bytes: int) -> str:
-    """Return a size for people.
-
-    Parameters
-    ----------
-    n_bytes : int
-        Bytes.
-
-    Returns
-    -------
-    str
-        Such as ``"375 MB"``; decimal units.
-    """
-    size = float(n_bytes)
-    for unit in ("bytes", "kB", "MB"):
-        if size < 999.5:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.2f} GB"

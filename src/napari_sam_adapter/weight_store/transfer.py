@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
-from napari_sam_adapter.weight_store.folder import readable_size, writing
+from napari_sam_adapter.weight_store.folder import writing
+from napari_sam_adapter.wording import readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

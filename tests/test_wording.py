@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from napari_sam_adapter.wording import counted, did_you_mean, numbered, readable_size
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 bytes"), (40_728_226, "41 MB"), (999_700, "1 MB"), (2.5e9, "2.50 GB")],
+)
+def test_sizes_are_for_people(size: float, text: str) -> None:
+    assert readable_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "one", "text"),
+    [
+        (0, "slice", "0 slices"),
+        (1, "slice", "1 slice"),
+        (2, "box", "2 boxes"),
+        (2, "nucleus", "2 nuclei"),
+        (1, "mask prompt", "1 mask prompt"),
+        (12_345, "voxel", "12,345 voxels"),
+    ],
+)
+def test_a_count_and_its_noun_agree(count: int, one: str, text: str) -> None:
+    assert counted(count, one) == text
+
+
+def test_things_are_called_by_their_numbers() -> None:
+    assert numbered("object", [3]) == "object 3"
+    assert numbered("Object", (3, 4)) == "Objects 3, 4"
+    assert numbered("object", range(1, 9)) == "objects 1, 2, 3, 4, 5 and 3 more"
+
+
+@pytest.mark.parametrize("name", ["vitb", "vit-b", "VIT_B", "vit_bb"])
+def test_a_misspelt_name_is_asked_back(name: str) -> None:
+    known = ["tiny", "vit_h", "vit_b", "mobile_sam"]
+    assert did_you_mean(name, known) == " Did you mean 'vit_b'?"
+
+
+def test_a_name_like_no_other_is_not_guessed_at() -> None:
+    assert did_you_mean("my_model.pth", ["tiny", "vit_b"]) == ""
