@@ -44,8 +44,8 @@ def test_the_samples_of_napari_come_as_files_with_their_labels(
 def test_the_pictures_can_be_trained_on(run: Run, tmp_path: Path) -> None:
     assert run("sample", tmp_path) == 0
     cells = open_dataset(tmp_path / "cells")
+    assert [pair.split for pair in cells.pairs] == ["train"] * 4 + ["val"] * 2
     references = list(cells.read())
-    assert len(references) == 6
     assert not cells.find_broken()
     assert all(len(np.unique(found.labels)) > 10 for found in references)
 
@@ -53,7 +53,7 @@ def test_the_pictures_can_be_trained_on(run: Run, tmp_path: Path) -> None:
 def test_samples_replace_nothing_without_being_asked(
     run: Run, refused: Callable[..., str], tmp_path: Path
 ) -> None:
-    taken = tmp_path / "cells" / "images" / "4.png"
+    taken = tmp_path / "cells" / "train" / "images" / "4.png"
     taken.parent.mkdir(parents=True)
     taken.write_text("mine")
     assert "4.png exists" in refused("sample", tmp_path)

@@ -6,19 +6,19 @@ PROGRAM = "napari-sam-adapter"
 
 _EXAMPLES = {
     "segment": (
-        "segment cells.png --point 120,88 --negative 140,90 -o labels.png",
-        "segment nuclei.ome.tif --point 48,52,37 --propagate -o labels.ome.tif",
+        "segment cells.png --point 130,34 --negative 130,55 -o labels.png",
+        "segment nuclei.ome.tif --point 15,108,41 --propagate -o labels.ome.tif",
         "segment ct.nii.gz --box 40,100,120:40,160,190 --propagate -o liver.nii.gz",
-        "segment cells.png --point 120,88 --point 30,40 --separate -o labels.png",
+        "segment cells.png --point 130,34 --point 15,40 --separate -o labels.png",
     ),
     "find": (
         "find cells.png --adapter microscopy -o labels.png",
-        "find nuclei.tif --adapter microscopy --slices 48 --propagate -o labels.tif",
-        "find plate.tif --adapter microscopy --slices : -o labels.tif",
+        "find nuclei.ome.tif --adapter microscopy --slices 15 --propagate -o all.tif",
+        "find nuclei.ome.tif --adapter microscopy --slices : -o labels.tif",
     ),
     "embed": (
-        "embed stack.zarr --embeddings embeddings",
-        "segment stack.zarr --point 48,52,37 --embeddings embeddings -o labels.zarr",
+        "embed nuclei.ome.tif --embeddings embeddings",
+        "segment nuclei.ome.tif --point 15,108,41 --embeddings embeddings -o one.tif",
     ),
     "sample": ("sample", "sample to_try/"),
     "demo": ("demo", "demo --headless -o picture.png"),
@@ -27,12 +27,12 @@ _EXAMPLES = {
         "evaluate cells/ --adapter microscopy --output found",
         "evaluate cells/ --start box --corrections 0 --objects 10",
         "evaluate cells/ --compare none mine.safetensors",
-        "evaluate stack.tif --labels labels.tif --protocol propagation",
+        "evaluate nuclei.ome.tif --labels nuclei_labels.ome.tif --protocol propagation",
     ),
-    "measure": ("measure nuclei.ome.tif labels.ome.tif -o objects.csv",),
+    "measure": ("measure nuclei.ome.tif nuclei_labels.ome.tif -o objects.csv",),
     "export": (
-        "export labels.ome.tif labels.nii.gz --image scan.nii.gz",
-        "export labels.png annotations.json --image cells.png",
+        "export nuclei_labels.ome.tif labels.nii.gz --image nuclei.ome.tif",
+        "export cells_labels.png annotations.json --image cells.png",
     ),
     "models": (
         "models",
@@ -46,10 +46,11 @@ _EXAMPLES = {
         "replay cells.session --image cells.tif --methods",
     ),
     "train": (
-        "train my_images/ -o mine.safetensors",
-        "train stack.tif --labels labels.tif --trains decoder -o mine.safetensors",
-        "train my_images/ --from microscopy --steps 100 -o mine.safetensors",
-        "segment cells.png --adapter mine.safetensors --point 120,88 -o labels.png",
+        "train cells/ -o mine.safetensors",
+        "train nuclei.ome.tif --labels nuclei_labels.ome.tif --trains decoder "
+        "-o decoder.safetensors",
+        "train cells/ --from microscopy --steps 100 -o mine.safetensors",
+        "segment cells.png --adapter mine.safetensors --point 130,34 -o labels.png",
     ),
 }
 

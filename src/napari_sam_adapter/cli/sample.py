@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-NUCLEI, ORGANS = "nuclei.ome.tif", "organs.ome.tif"
-CELLS, PICTURES = "cells", 6
-"""Folder of pictures with labels, and how many there are."""
+NUCLEI, ORGANS, PICTURE = "nuclei.ome.tif", "organs.ome.tif", "cells.png"
+CELLS = "cells"
+CELLS_IN = {"train": (1, 2, 3, 4), "val": (5, 6)}
+"""Numbers of the pictures with labels, by the part of the set they belong to."""
 FolderArgument = Annotated[
     Path, typer.Argument(help="Where to put them; made if it is not there.")
 ]
@@ -29,31 +30,41 @@ def sample(
     """Write generated images and their true labels, to try the commands on.
 
     A stack of nuclei and a slice through organs, those of File > Open Sample in napari,
-    and a folder of pictures of nuclei as `train` and `evaluate` take it.
+    a picture of nuclei, and a folder of such pictures for `train` and `evaluate`.
     """
     from napari_sam_adapter.image_io.output import check_output, writing
 
-    pairs = [
-        (folder / NUCLEI, _labels_of(folder / NUCLEI)),
-        (folder / ORGANS, _labels_of(folder / ORGANS)),
-        *_pictures(folder / CELLS),
-    ]
+    nuclei, organs, picture = (
+        _pair(folder, name) for name in (NUCLEI, ORGANS, PICTURE)
+    )
+    pictures = _pictures(folder / CELLS)
+    pairs = [nuclei, organs, picture, *pictures]
     for path in (path for pair in pairs for path in pair):
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         check_output(path, overwrite)
-    _write_nuclei(*pairs[0], overwrite)
-    _write_organs(*pairs[1], overwrite)
-    _write_pictures(pairs[2:], overwrite)
+    _write_nuclei(*nuclei, overwrite)
+    _write_organs(*organs, overwrite)
+    _write_picture(*picture, 0, overwrite)
+    typer.echo(f"{picture[0]}: a picture of nuclei (y, x)")
+    for seed, pair in enumerate(pictures, start=1):
+        _write_picture(*pair, seed, overwrite)
+    learn, judge = (counted(len(n), "picture") for n in CELLS_IN.values())
+    typer.echo(f"{folder / CELLS}: {learn} to learn from, {judge} to judge by")
 
 
-def _labels_of(path: Path) -> Path:
-    return path.with_name(path.name.replace(".ome.tif", "_labels.ome.tif"))
+def _pair(folder: Path, name: str) -> tuple[Path, Path]:
+    """Return where an image goes, and its labels."""
+    stem, suffix = name.split(".", 1)
+    return folder / name, folder / f"{stem}_labels.{suffix}"
 
 
 def _pictures(folder: Path) -> list[tuple[Path, Path]]:
-    names = [f"{number}.png" for number in range(1, PICTURES + 1)]
-    return [(folder / "images" / name, folder / "labels" / name) for name in names]
+    return [
+        (folder / part / "images" / f"{n}.png", folder / part / "labels" / f"{n}.png")
+        for part, numbers in CELLS_IN.items()
+        for n in numbers
+    ]
 
 
 def _write_nuclei(path: Path, beside: Path, overwrite: bool) -> None:
@@ -84,20 +95,17 @@ def _write_organs(path: Path, beside: Path, overwrite: bool) -> None:
     typer.echo(f"{beside}: {counted(int(labels.max()), 'organ')}")
 
 
-def _write_pictures(pairs: list[tuple[Path, Path]], overwrite: bool) -> None:
+def _write_picture(path: Path, beside: Path, seed: int, overwrite: bool) -> None:
     from PIL import Image
 
     from napari_sam_adapter.image_io import save_labels
     from napari_sam_adapter.image_io.output import whole_output
     from napari_sam_adapter.sample_images import nuclei_picture
 
-    for seed, (path, beside) in enumerate(pairs, start=1):
-        image, labels = nuclei_picture(seed)
-        with whole_output(path, overwrite) as temporary:
-            Image.fromarray(image).save(temporary)
-        save_labels(beside, labels, overwrite=overwrite)
-    pictures = counted(len(pairs), "picture")
-    typer.echo(f"{pairs[0][0].parents[1]}: {pictures} of nuclei with labels")
+    image, labels = nuclei_picture(seed)
+    with whole_output(path, overwrite) as temporary:
+        Image.fromarray(image).save(temporary)
+    save_labels(beside, labels, overwrite=overwrite)
 
 
 def _write(
