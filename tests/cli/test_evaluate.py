@@ -99,7 +99,7 @@ def test_what_is_looked_at_in_a_volume_is_told(
     assert "--objects N" in told
     assert run(*asked, "--labels", tmp_path / "one.tif") == 0
     told = capsys.readouterr()
-    assert "looking at 1 plane, all that have labels" in told.err
+    assert "looking at 1 plane, all that is labelled" in told.err
     assert "2 objects in 1 image" in told.out
     follow = "--labels", tmp_path / "one.tif", "--protocol", "propagation"
     assert "got labels on single slices" in refused(*asked, *follow)

@@ -89,11 +89,11 @@ def test_a_named_model_is_fetched_at_first_use_and_its_licence_told_before(
 
 
 def test_an_unknown_name_is_told_with_all_names(cache: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"tiny, vit_b, .* got 'vit_x'"):
-        load_predictor("vit_x")
+    with pytest.raises(CheckpointError, match=r"tiny, vit_b, .* got 'best'"):
+        load_predictor("best")
     with pytest.raises(CheckpointError, match=r"known adapter \(microscopy, medical\)"):
         load_predictor("tiny", adapter="nowhere")
-    with pytest.raises(CheckpointError, match="Did you mean 'microscopy'"):
+    with pytest.raises(CheckpointError, match=r"file, got .* mean 'microscopy'\?$"):
         load_predictor("tiny", adapter="micrscopy")
 
 

@@ -176,7 +176,7 @@ def _about_volume(progress: EvaluationProgress, protocol: EvaluationProtocol) ->
     assert not isinstance(protocol, Propagation)  # it cuts no planes
     which = counted(progress.planes, "plane")
     if progress.is_sliced:
-        which += ", all that have labels"
+        which += ", all that is labelled"
     else:
         which += f", one in {protocol.plane_step} along each axis (--plane-step)"
     asks = isinstance(protocol, Interactive) and protocol.objects_per_image is None
@@ -194,6 +194,6 @@ def _tell(found: Sequence[Evaluation], files: EvaluationFiles) -> None:
         typer.echo(f"written: {', '.join(map(str, files.paths))}")
     else:
         typer.echo(
-            "All measures, a line per object and the worst answers: --output FOLDER",
+            "\nAll measures, a line per object and the worst answers: --output FOLDER",
             err=True,
         )

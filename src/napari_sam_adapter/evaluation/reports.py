@@ -61,21 +61,19 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     Parameters
     ----------
     head : sequence of str
-        Names of the columns; the first is set left, the others right.
+        Names of the columns.
     rows : sequence of sequences of str
-        Cells.
+        Cells; columns of words are set left, columns of numbers right.
 
     Returns
     -------
     str
         One line per row, and two for the head.
     """
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join(
-        "| " + " | ".join(_aligned(cells, widths)) + " |"
-        for cells in (head, lines, *rows)
-    )
+    columns = list(zip(head, *rows, strict=True))
+    set_columns = [_set(column, number == 0) for number, column in enumerate(columns)]
+    lines = zip(*set_columns, strict=True)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def write_json(
@@ -148,10 +146,13 @@ def write_csv(
                 writer.writerow([name, level, row.source, row.place, number, *cells])
 
 
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    first = cells[0].ljust(widths[0])
-    others = zip(cells[1:], widths[1:], strict=True)
-    return [first, *(cell.rjust(width) for cell, width in others)]
+def _set(column: Sequence[str], is_first: bool) -> list[str]:
+    """Return head, line and cells of a column in one width."""
+    head, *cells = column
+    width = max(map(len, column))
+    if is_first or all(cell[:1].isalpha() for cell in cells):
+        return [cell.ljust(width) for cell in (head, "-" * width, *cells)]
+    return [cell.rjust(width) for cell in (head, "-" * (width - 1) + ":", *cells)]
 
 
 def _as_json(evaluation: Evaluation) -> dict[str, Any]:

@@ -198,9 +198,10 @@ def find_weights(name: str, kind: Kind) -> Path:
         return path
     names = [entry.name for entry in entries() if entry.kind is kind]
     meant = did_you_mean(name, names)
+    known = "" if meant else f" ({', '.join(names) or 'none yet'})"
     raise CheckpointError(
-        f"Expected a known {kind.value} ({', '.join(names) or 'none yet'}) or a file, "
-        f"got {name!r}.{meant or ' Check the spelling or the path.'}"
+        f"Expected a known {kind.value}{known} or a file, got {name!r}."
+        f"{meant or ' Check the spelling or the path.'}"
     )
 
 

@@ -237,7 +237,8 @@ def read_journal(path: Path) -> tuple[JournalHeader, list[Entry]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise SessionError(f"Expected a journal at {path}, got: {error}.") from error
+        reason = error.strerror or error
+        raise SessionError(f"Expected a journal at {path}, got: {reason}.") from error
     header, lines = parse_journal(content, path)
     return header, [edit_from_json(line) for line in lines]
 
