@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from napari_sam_adapter.wording import counted, did_you_mean, numbered, readable_size
+from napari_sam_adapter.wording import (
+    counted,
+    did_you_mean,
+    numbered,
+    readable_size,
+    spoken_time,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +48,17 @@ def test_a_misspelt_name_is_asked_back(name: str) -> None:
 
 def test_a_name_like_no_other_is_not_guessed_at() -> None:
     assert did_you_mean("my_model.pth", ["tiny", "vit_b"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "1 s"),
+        (59, "59 s"),
+        (61, "1 min"),
+        (3600, "1 h 0 min"),
+        (5000, "1 h 23 min"),
+    ],
+)
+def test_times_are_told_as_one_says_them(seconds: float, text: str) -> None:
+    assert spoken_time(seconds) == text

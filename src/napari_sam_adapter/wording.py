@@ -1,8 +1,4 @@
-"""Words that shell, window and library share: counts, sizes, and names that were meant.
-
-A count before its noun, a number of bytes and a misspelt name are told by these
-functions alone, so that they are told alike.
-"""
+"""Words that shell, window and library share: counts, sizes, times, misspelt names."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ if TYPE_CHECKING:
 
 MOST_NUMBERS = 5
 """So many things are called by their numbers."""
+MINUTE = 60
 
 
 def counted(count: int, one: str) -> str:
@@ -80,6 +77,27 @@ def readable_size(n_bytes: float) -> str:
             return f"{size:.0f} {unit}"
         size /= 1000
     return f"{size:,.2f} GB"
+
+
+def spoken_time(seconds: float) -> str:
+    """Return a time as one says it.
+
+    Parameters
+    ----------
+    seconds : float
+        How long.
+
+    Returns
+    -------
+    str
+        For example ``"40 s"`` or ``"3 min"``.
+    """
+    if seconds < MINUTE:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / MINUTE)
+    if minutes < MINUTE:
+        return f"{minutes} min"
+    return f"{minutes // MINUTE} h {minutes % MINUTE} min"
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from napari_sam_adapter.plugin.state import Progress
-from napari_sam_adapter.plugin.time_left import TimeLeft, spoken_time
+from napari_sam_adapter.plugin.time_left import TimeLeft
 
 
 def test_time_left_follows_the_pace():
@@ -26,17 +26,3 @@ def test_other_work_begins_anew():
     left.update(Progress(9, 10), now=1.0)
     assert left.update(Progress(1, 10), now=50.0) is None
     assert left.update(Progress(2, 20), now=60.0) is None
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.2, "1 s"),
-        (59, "59 s"),
-        (61, "1 min"),
-        (3600, "1 h 0 min"),
-        (5000, "1 h 23 min"),
-    ],
-)
-def test_times_are_told_as_one_says_them(seconds, text):
-    assert spoken_time(seconds) == text

@@ -107,12 +107,12 @@ def test_stopping_keeps_the_best_so_far_and_leaves_annotation_alone(scene):
         return state.progress is not None and len(state.progress.history) > 1
 
     scene.qtbot.waitUntil(is_validated, timeout=60_000)
-    assert "min left" in panel.bar.format()
+    assert " left" in panel.bar.format()
     panel.stop.click()
     assert not panel.stop.isEnabled()
     finish(scene)
     assert state.progress.step < 500
-    assert "min left" not in panel.bar.format()
+    assert " left" not in panel.bar.format()
     assert "before" in state.message.text
     assert panel.use.isEnabled()
     assert [path.name for path in state.result.parent.iterdir()] == [state.result.name]

@@ -20,7 +20,8 @@ from qtpy.QtWidgets import (
 from napari_sam_adapter.plugin.action_buttons import action_button
 from napari_sam_adapter.plugin.icons import icon
 from napari_sam_adapter.plugin.state import Phase, Progress
-from napari_sam_adapter.plugin.time_left import TimeLeft, spoken_time
+from napari_sam_adapter.plugin.time_left import TimeLeft
+from napari_sam_adapter.wording import spoken_time
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import PluginState

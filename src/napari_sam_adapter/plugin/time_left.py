@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import Progress
 
-MINUTE = 60
-
 
 class TimeLeft:
     """Estimates from the pace since the work began."""
@@ -38,24 +36,3 @@ class TimeLeft:
         done = progress.done - self._begin[0]
         left = progress.total - progress.done
         return (now - self._begin[1]) / done * left if done > 0 and left > 0 else None
-
-
-def spoken_time(seconds: float) -> str:
-    """Return a time as one says it.
-
-    Parameters
-    ----------
-    seconds : float
-        How long.
-
-    Returns
-    -------
-    str
-        For example ``"40 s"`` or ``"3 min"``.
-    """
-    if seconds < MINUTE:
-        return f"{max(round(seconds), 1)} s"
-    minutes = round(seconds / MINUTE)
-    if minutes < MINUTE:
-        return f"{minutes} min"
-    return f"{minutes // MINUTE} h {minutes % MINUTE} min"

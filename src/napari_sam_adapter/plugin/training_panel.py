@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_sam_adapter.plugin.activity_panel import ERROR_STYLE
 from napari_sam_adapter.plugin.training_curve import TrainingCurve
+from napari_sam_adapter.wording import spoken_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,8 +173,7 @@ class TrainingPanel(QWidget):
             return
         self.bar.setRange(0, progress.total_steps)
         self.bar.setValue(progress.step)
-        minutes = progress.seconds_left / 60
-        left = f", {minutes:.1f} min left" if is_running else ""
+        left = f", {spoken_time(progress.seconds_left)} left" if is_running else ""
         self.bar.setFormat(f"%v of %m steps{left}, loss {progress.loss:.2f}")
         if progress.examples:
             self._show_examples(progress.examples)

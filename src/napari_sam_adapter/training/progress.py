@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.wording import readable_size
+from napari_sam_adapter.wording import readable_size, spoken_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +35,10 @@ class TrainingEstimate:
     @property
     def sentence(self) -> str:
         """The costs in words."""
+        memory, time = readable_size(self.memory_bytes), spoken_time(self.seconds)
         return (
-            f"{self.trained_parameters:,} numbers to train, about "
-            f"{readable_size(self.memory_bytes)} and {self.seconds / 60:.1f} min at "
-            "most, without validation"
+            f"{self.trained_parameters:,} numbers to train, about {memory} and {time} "
+            "at most, without validation"
         )
 
 

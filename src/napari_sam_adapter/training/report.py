@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from napari_sam_adapter.image_io.output import whole_output
 from napari_sam_adapter.training.progress import relative_losses
-from napari_sam_adapter.wording import readable_size
+from napari_sam_adapter.wording import readable_size, spoken_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +105,7 @@ def _facts(config: TrainingConfig, progress: TrainingProgress) -> str:
         "trained": f"{config.trains}, {estimate.trained_parameters:,} numbers",
         "steps": f"{progress.step} of {progress.total_steps}",
         "ended": progress.ending or "stopped",
-        "time": f"{progress.seconds / 60:.1f} min",
+        "time": spoken_time(progress.seconds),
         "memory, estimated": readable_size(estimate.memory_bytes),
     }
     if best is not None:
