@@ -26,6 +26,7 @@ def test_sizes_are_for_people(size: float, text: str) -> None:
         (1, "slice", "1 slice"),
         (2, "box", "2 boxes"),
         (2, "nucleus", "2 nuclei"),
+        (2, "polarity", "2 polarities"),
         (1, "mask prompt", "1 mask prompt"),
         (12_345, "voxel", "12,345 voxels"),
     ],

@@ -16,6 +16,7 @@ from napari_sam_adapter.drawings import (
 )
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.mask_fields import PromptMask
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -282,8 +283,9 @@ def _as_polarities(
         polarities = np.array(values, dtype=bool).reshape(-1)
     if len(polarities) != len(points):
         raise PromptError(
-            f"Expected one polarity per point, got {len(polarities)} polarities "
-            f"for {len(points)} points."
+            "Expected one polarity per point, got "
+            f"{counted(len(polarities), 'polarity')} for "
+            f"{counted(len(points), 'point')}."
         )
     polarities.setflags(write=False)
     return polarities

@@ -34,6 +34,8 @@ def counted(count: int, one: str) -> str:
 def _plural(one: str) -> str:
     if one.endswith("us"):
         return f"{one[:-2]}i"  # nuclei
+    if one.endswith("y"):
+        return f"{one[:-1]}ies"
     return f"{one}{'es' if one.endswith('x') else 's'}"
 
 

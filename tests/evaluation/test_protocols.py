@@ -192,6 +192,15 @@ def test_progress_counts_images_and_ends_with_the_result(pictures) -> None:
     assert (steps[-1].done, steps[-1].total, steps[-1].judged) == (2, 2, 5)
 
 
+@pytest.mark.parametrize("protocol", [Interactive(plane_step=4), PromptFree(4)])
+def test_progress_counts_the_planes_of_a_volume(volumes, network, protocol) -> None:
+    steps = list(evaluation_steps(volumes, network, protocol))
+    planes = [step.plane for step in steps if step.planes]
+    assert planes == sorted(planes)
+    assert (planes[0], planes[-1]) == (0, steps[1].planes)
+    assert steps[1].planes == 12
+
+
 def test_the_worst_cases_come_first() -> None:
     shape = (40, 80)
     good, bad = disk((20, 20), 8, shape), disk((20, 60), 8, shape)

@@ -162,11 +162,18 @@ def _run(
             if progress.planes and tells:
                 tells = False
                 typer.echo(_about_volume(progress, protocol), err=True)
-            bar.set_postfix_str(counted(progress.judged, "answer"), refresh=False)
+            bar.set_postfix_str(_place(progress), refresh=False)
             bar.update(progress.done - bar.n)
             result = progress.result
     assert result is not None  # the last progress has it
     return result
+
+
+def _place(progress: EvaluationProgress) -> str:
+    answers = counted(progress.judged, "answer")
+    if not progress.planes:
+        return answers
+    return f"plane {progress.plane} of {progress.planes}, {answers}"
 
 
 def _about_volume(progress: EvaluationProgress, protocol: EvaluationProtocol) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.datasets.planes import count_planes, has_single_slices
@@ -47,6 +47,8 @@ class EvaluationProgress:
         With the last one.
     planes : int
         Of a volume that is cut into planes: how many of them are looked at, else 0.
+    plane : int
+        How many of them were begun.
     is_sliced : bool
         Whether these are all that is labelled of the volume: single slices.
     """
@@ -57,6 +59,7 @@ class EvaluationProgress:
     judged: int
     result: Evaluation | None = None
     planes: int = 0
+    plane: int = 0
     is_sliced: bool = False
 
 
@@ -117,7 +120,7 @@ def evaluation_steps(
         if isinstance(reference, BrokenPair):
             found.broken.append(reference)
             continue
-        yield EvaluationProgress(
+        at = EvaluationProgress(
             done,
             total,
             pair.name,
@@ -125,11 +128,20 @@ def evaluation_steps(
             planes=_planes_of(reference, protocol),
             is_sliced=has_single_slices(reference.labels),
         )
+        yield at
         for step in _judge(reference, predictor, protocol):
             found.take(step)
-            yield EvaluationProgress(done, total, pair.name, found.judged)
+            plane = at.plane + _begins_plane(step)
+            at = replace(at, judged=found.judged, plane=plane)
+            yield at
     result = found.result(dataset, predictor, protocol)
     yield EvaluationProgress(total, total, "", found.judged, result)
+
+
+def _begins_plane(step: Step) -> bool:
+    """Whether a plane was read, or, without prompts, judged."""
+    is_image = isinstance(step, Judgement) and step.case and not step.row.object_id
+    return step is None or isinstance(step, BrokenPair) or bool(is_image)
 
 
 def _planes_of(reference: Reference, protocol: EvaluationProtocol) -> int:

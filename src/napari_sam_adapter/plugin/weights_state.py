@@ -19,6 +19,7 @@ from napari_sam_adapter.weight_store.entries import Entry, Kind, entries, find_e
 from napari_sam_adapter.weight_store.folder import cache_folder, used_bytes
 from napari_sam_adapter.weight_store.importing import remove, remove_downloads
 from napari_sam_adapter.weight_store.transfer import DownloadProgress
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -245,7 +246,7 @@ class WeightsController:
     def remove_downloads(self) -> None:
         """Delete all downloads; imported files stay."""
         gone = remove_downloads()
-        self.state.message = Message(f"Downloads removed: {len(gone)}.")
+        self.state.message = Message(f"Removed {counted(len(gone), 'download')}.")
         self.refresh()
 
     def report(self, error: SamAdapterError) -> None:
