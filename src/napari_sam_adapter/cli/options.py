@@ -240,7 +240,7 @@ ObjectsOption = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="At most so many objects of an image, drawn by --seed. [default: all]",
+        help="At most so many of a picture or plane, drawn by --seed. [default: all]",
     ),
 ]
 SmallestOption = Annotated[

@@ -27,7 +27,7 @@ def sample(
     folder: FolderArgument = Path(),
     overwrite: options.OverwriteOption = False,
 ) -> None:
-    """Write generated images and their true labels, to try the commands on.
+    """Write sample images with labels, to try the commands on.
 
     A stack of nuclei and a slice through organs, those of File > Open Sample in napari,
     a picture of nuclei, and a folder of such pictures for `train` and `evaluate`.
