@@ -139,3 +139,16 @@ def test_parts_of_a_closed_painter_are_left_out(show, monkeypatch, qtbot):
     painter.close()
     QApplication.processEvents()
     assert len(shown) == 1
+
+
+def test_undo_is_seen_in_three_dimensions(show):
+    scene = show(stack())
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.click(LEFT_DISK)
+    scene.viewer.dims.ndisplay = 3
+    canvas(scene)
+    scene.press("undo")
+    check_screen(scene)
+    scene.press("redo")
+    assert scene.labels.any()
+    check_screen(scene)
