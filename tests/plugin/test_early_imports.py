@@ -6,9 +6,12 @@ import sys
 CODE = """
 import sys, threading
 import numpy as np
+from napari.components import ViewerModel
 from napari.layers import Labels
 from napari_sam_adapter.plugin.early_imports import begin_early_imports
 
+ViewerModel().add_image(np.zeros((4, 4)))
+assert "pandas" not in sys.modules
 begin_early_imports()
 for thread in threading.enumerate():
     if thread.name == "early imports":
