@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import gc
 import sys
 import threading
@@ -79,13 +80,25 @@ class StackWatch(threading.Thread):
             self._looks.append((time.perf_counter(), is_ours(frame)))
 
 
+def has_just_begun(frame: FrameType) -> bool:
+    """Return whether a function is at the first thing that Python does for it."""
+    instruction = frame.f_code.co_code[frame.f_lasti] if frame.f_lasti >= 0 else 0
+    return frame.f_lasti < 0 or dis.opname[instruction] == "RESUME"
+
+
 def overlap(one: tuple[float, float], other: tuple[float, float]) -> float:
     """Return how long two stretches of time share."""
     return max(min(one[1], other[1]) - max(one[0], other[0]), 0.0)
 
 
 def is_ours(frame: FrameType | None) -> bool:
-    """Return whether a function of this package is on a stack."""
+    """Return whether a function of this package is on a stack.
+
+    A function that has just begun has taken no time: what held Python before it, as
+    napari's drawing does before it tells of a frame, is its caller's.
+    """
+    while frame is not None and has_just_begun(frame):
+        frame = frame.f_back
     while frame is not None:
         if frame.f_code.co_filename.startswith(OURS):
             return True

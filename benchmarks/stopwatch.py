@@ -110,7 +110,9 @@ class MaskWatch:
         self._written = self._drawn = self._glimpsed = False
         self._started = 0.0
         canvas = canvas_of(viewer)
-        widget.controller.workspace.layers.labels.events.set_data.connect(self._on_data)
+        told = widget.controller.workspace.layers.labels.events
+        told.set_data.connect(self._on_data)
+        told.labels_update.connect(self._on_data)
         canvas._scene_canvas.events.draw.connect(self._on_draw, position="last")
         canvas.native.frameSwapped.connect(self._on_frame)
         segmenter = widget.controller.segmenter

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
 Box = tuple[int, int, int, int]
@@ -223,22 +225,24 @@ def union(masks: list[BoxedMask]) -> BoxedMask:
     return BoxedMask(masks[0].shape, box, pixels)
 
 
-def common_box(masks: list[BoxedMask], margin: int = 0) -> Box:
+def common_box(masks: Sequence[BoxedMask], margin: int = 0) -> Box:
     """Return the box around several masks, inside the plane.
 
     Parameters
     ----------
-    masks : list of BoxedMask
-        Of planes of one shape; at least one is not empty.
+    masks : sequence of BoxedMask
+        Of planes of one shape.
     margin : int
         Pixels added on every side.
 
     Returns
     -------
     (row_start, column_start, row_stop, column_stop)
-        Half-open.
+        Half-open; all zero if all are empty.
     """
     boxes = np.array([mask.box for mask in masks if mask.pixels.size])
+    if not boxes.size:
+        return NOWHERE
     low = np.maximum(boxes[:, :2].min(axis=0) - margin, 0)
     high = np.minimum(boxes[:, 2:].max(axis=0) + margin, masks[0].shape)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])

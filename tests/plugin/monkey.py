@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from napari.layers import Labels
     from tests.plugin.conftest import Scene
 
 MODELS = "tiny", "vit_b", "vit_l"
@@ -84,6 +85,13 @@ class Follower:
         )
 
 
+def is_shown(layer: Labels) -> bool:
+    """Whether what a visible layer shows is what stands in its data."""
+    shown = layer._slice.image
+    whole = layer._raw_to_displayed(shown.raw)
+    return not layer.visible or np.array_equal(shown.view, whole)
+
+
 class Monkey:
     """Does random things to a window with the widget.
 
@@ -103,7 +111,7 @@ class Monkey:
             self.transpose, self.drag_box, self.drag_box, self.remove_layer,
             self.rename_layer, self.choose_model, self.choose_object, self.move_point,
             self.remove_point, self.select_layer, self.stop, self.press_points,
-            self.press_points, self.replace_pixels,
+            self.press_points, self.replace_pixels, self.toggle_layer,
         ]  # fmt: skip
 
     def burst(self, length: int) -> None:
@@ -136,6 +144,7 @@ class Monkey:
         session, layer = workspace.session, workspace.layers.labels
         if layer is not None:
             assert layer.data is session.labels, self.done[-40:]
+            assert is_shown(layer), self.done[-40:]
         path = self.scene.widget.safekeeping._kept[workspace].autosave.path
         if path is None:
             assert not session.labels.any()
@@ -215,6 +224,11 @@ class Monkey:
         shift = int(self.rng.integers(1, 9))
         image.data = np.roll(image.data, shift, axis=-1)
         self.follower = Follower(image.data)
+
+    def toggle_layer(self) -> None:
+        layers = list(self.scene.viewer.layers)
+        layer = layers[self.rng.integers(len(layers))]
+        layer.visible = not layer.visible
 
     def rename_layer(self) -> None:
         layers = self.scene.viewer.layers

@@ -5,6 +5,7 @@ import pytest
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, corner_of, disks, stack
 
+from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.plugin.candidate_choice import thumbnails
 
 
@@ -119,7 +120,16 @@ def test_the_layer_goes_with_the_widget(scene):
 
 
 def test_thumbnails_show_all_masks_in_one_frame():
-    small, large = disks(radius=4) == 200, disks(radius=9) == 200
-    pictures = thumbnails([small, large])
+    masks = [BoxedMask.of(disks(radius=radius) == 200) for radius in (4, 9)]
+    pictures = thumbnails(masks)
     assert pictures[0].shape == pictures[1].shape
     assert 0 < pictures[0].sum() < pictures[1].sum()
+
+
+def test_a_thumbnail_of_a_mask_at_the_rim_is_a_whole_square():
+    mask = np.zeros((64, 80), bool)
+    mask[60:64, 10:70] = True
+    (picture,) = thumbnails([BoxedMask.of(mask)])
+    rows = np.flatnonzero(picture.any(axis=1))
+    assert picture.any(axis=0).all()
+    assert 0 < rows[0] <= rows[-1] < len(picture) - 1

@@ -87,3 +87,22 @@ def test_labels_of_the_user_stay_as_they_are(scene, shape):
     assert scene.value(3, *RIGHT_DISK) > 0
     assert np.array_equal(layer.data, own)
     assert scene.workspace.layers.labels is not layer
+
+
+@pytest.mark.parametrize("hidden", ["points", "shapes", "labels"])
+def test_undo_and_redo_while_a_layer_of_ours_is_hidden(scene, hidden):
+    scene.press("use_boxes")
+    scene.drag_box((10, 10), (32, 32))
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    before, layers = scene.labels.copy(), scene.workspace.layers
+    shown = len(layers.points.data), len(layers.shapes.data)
+    getattr(layers, hidden).visible = False
+    for _ in range(3):
+        scene.press("undo")
+    assert not scene.workspace.session.can_undo
+    for _ in range(3):
+        scene.press("redo")
+    getattr(layers, hidden).visible = True
+    assert np.array_equal(scene.labels, before)
+    assert (len(layers.points.data), len(layers.shapes.data)) == shown

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from napari_sam_adapter.boxed_mask import bounding_box
+from napari_sam_adapter.boxed_mask import common_box
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.mask_overlay import MaskOverlay
 from napari_sam_adapter.plugin.reporting import Feature, reporting
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.predictions import MaskCandidate
@@ -131,7 +132,7 @@ class CandidateChoice(Feature):
     ) -> None:
         state, session = self._controller.state, workspace.session
         is_trusted = session.score(workspace.object_id, plane) is not None
-        masks = [candidate.mask for candidate in candidates]
+        masks = [candidate.boxed_mask for candidate in candidates]
         state.choices = tuple(
             Choice(candidate.score if is_trusted else None, thumbnail)
             for candidate, thumbnail in zip(candidates, thumbnails(masks), strict=True)
@@ -151,7 +152,7 @@ class CandidateChoice(Feature):
             self._timer.stop()
             self._look()
         best = session.preferred(look.prediction)
-        self.overlay.show(workspace.level, plane, [best.mask], best.box, is_filled=True)
+        self.overlay.show(workspace.level, plane, [best.boxed_mask], is_filled=True)
         self._shown = None
 
     def _show_nothing(self) -> None:
@@ -164,29 +165,22 @@ class CandidateChoice(Feature):
         self.overlay.close()
 
 
-def thumbnails(
-    masks: Sequence[npt.NDArray[np.bool_]],
-) -> list[npt.NDArray[np.bool_]]:
+def thumbnails(masks: Sequence[BoxedMask]) -> list[npt.NDArray[np.bool_]]:
     """Return small pictures of masks, all cut to the square around them together.
 
     Parameters
     ----------
-    masks : sequence of (H, W) bool arrays
-        Not empty.
+    masks : sequence of BoxedMask
+        At least one, of planes of one shape.
 
     Returns
     -------
     list of (T, T) bool arrays
         In the same order.
     """
-    together = np.logical_or.reduce(masks)
-    top, left, bottom, right = bounding_box(together)
+    top, left, bottom, right = common_box(masks)
     side = max(bottom - top, right - left, 1)
     steps = np.arange(THUMBNAIL) * side // THUMBNAIL
-    rows = steps + (top + bottom - side) // 2
-    columns = steps + (left + right - side) // 2
-    height, width = together.shape
-    is_inside = ((rows >= 0) & (rows < height))[:, None]
-    is_inside = is_inside & ((columns >= 0) & (columns < width))
-    where = np.ix_(rows.clip(0, height - 1), columns.clip(0, width - 1))
-    return [mask[where] & is_inside for mask in masks]
+    top, left = (top + bottom - side) // 2, (left + right - side) // 2
+    square = top, left, top + side, left + side
+    return [mask.window(square)[np.ix_(steps, steps)] for mask in masks]

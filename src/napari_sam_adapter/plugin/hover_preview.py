@@ -253,7 +253,7 @@ class HoverPreview:
         best = workspace.session.preferred(prediction)
         plane = wish.request.plane
         self.drawing.emit()
-        self.overlay.show(workspace.level, plane, [best.mask], best.box, is_filled=True)
+        self.overlay.show(workspace.level, plane, [best.boxed_mask], is_filled=True)
 
     def _on_error(self, error: SamAdapterError) -> None:
         """Say nothing: the same error comes with the click."""

@@ -12,6 +12,7 @@ from napari.layers import Labels
 from napari_sam_adapter.plugin.prompt_layers import transform_of
 from napari_sam_adapter.volume.edits import Paint
 from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.written import Region, around
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from napari.layers import Layer
 
-Region = tuple[slice, ...]
 LOCKED = (
     "Expected a stroke that changes something, got one over locked objects. Unlock "
     "them first."
@@ -42,22 +42,6 @@ def build_labels_layer(image: Layer, labels: npt.NDArray[Any]) -> Labels:
         Not yet in a viewer.
     """
     return Labels(labels, name=f"{image.name} masks", **transform_of(image))
-
-
-def repaint(layer: Labels, labels: npt.NDArray[Any]) -> None:
-    """Show what was written into the array of a session.
-
-    Parameters
-    ----------
-    layer : Labels
-        The layer; costs the slice in view, not the volume.
-    labels : int array
-        The labels of the session; a layer that was given other data gets them back.
-    """
-    if layer.data is labels:
-        layer.refresh(thumbnail=False, highlight=False, extent=False)
-    else:
-        layer.data = labels
 
 
 def select(layer: Labels, object_id: int) -> None:
@@ -129,7 +113,7 @@ def take_stroke(
     `data_setitem` before; what the parts say holds in both cases.
     """
     parts = [_read_part(atom) for atom in atoms]
-    region = _around(parts)
+    region = around([part.box for part in parts])
     before = np.array(layer.data[region])
     for part in reversed(parts):
         part.write(before, region, part.before)
@@ -172,13 +156,6 @@ def _read_part(atom: Any) -> _Part:
     box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in indices)
     where = tuple(i - axis.start for i, axis in zip(indices, box, strict=True))
     return _Part(box, where, before, after)
-
-
-def _around(parts: Sequence[_Part]) -> Region:
-    return tuple(
-        slice(min(axis.start for axis in axes), max(axis.stop for axis in axes))
-        for axes in zip(*(part.box for part in parts), strict=True)
-    )
 
 
 def _as_edits(

@@ -10,6 +10,7 @@ from napari_sam_adapter.plugin import (
     prompt_reading,
     prompt_shapes,
 )
+from napari_sam_adapter.plugin.labels_painting import LabelsPainter
 from napari_sam_adapter.plugin.state import Press, Tool
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.planes import Plane
+    from napari_sam_adapter.volume.written import Region
 
 RIGHT_BUTTON = 2
 STROKE_MODES = {"paint", "erase"}
@@ -76,6 +78,7 @@ class LayerTrio:
         self.points: Points | None = None
         self.shapes: Shapes | None = None
         self.labels: Labels | None = None
+        self._painter = LabelsPainter()
         self._viewer = viewer
         self._image = image
         self._listener = listener
@@ -171,6 +174,11 @@ class LayerTrio:
         tools = {mode: tool for tool, mode in MODES.items()}
         return tools.get(str(active.mode), Tool.NONE)
 
+    def repaint(self, labels: npt.NDArray[Any], written: Region | None) -> None:
+        """Make the Labels layer, if it is there, show what was written; see `paint`."""
+        if self.labels is not None:
+            self._painter.paint(self.labels, labels, written)
+
     def show_prompts(self, visible: bool) -> None:
         """Show or hide points and shapes.
 
@@ -255,6 +263,7 @@ class LayerTrio:
 
     def close(self) -> None:
         """Let go of the image and of all layers; they stay in the viewer."""
+        self._painter.close()
         for name in prompt_layers.TRANSFORMS:
             getattr(self._image.events, name).disconnect(self._on_transform)
         for layer in self.all:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_sam_adapter.plugin.activity_panel import ActivityPanel
 from napari_sam_adapter.plugin.comparison_state import ComparisonState
 from napari_sam_adapter.plugin.controller import Controller
+from napari_sam_adapter.plugin.early_imports import begin_early_imports
 from napari_sam_adapter.plugin.encoding_ahead import EncodingAhead
 from napari_sam_adapter.plugin.exports import Exports
 from napari_sam_adapter.plugin.features import (
@@ -221,6 +222,7 @@ class SegmentAnythingWidget(QWidget):
         self._show_safekeeping()
         self._show_states()
         self.key_settings.apply()
+        begin_early_imports()
 
     def _show_volume(self) -> None:
         review = self.review

@@ -10,7 +10,7 @@ from napari.utils import DirectLabelColormap
 from napari.utils.transforms import Affine
 from scipy import ndimage
 
-from napari_sam_adapter.boxed_mask import NOWHERE, bounding_box
+from napari_sam_adapter.boxed_mask import NOWHERE, common_box
 from napari_sam_adapter.plugin.prompt_layers import transform_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-    from napari_sam_adapter.boxed_mask import Box
+    from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.plugin.image_level import ImageLevel
     from napari_sam_adapter.volume.plane import Plane
 
@@ -53,6 +53,8 @@ class MaskOverlay:
 
     def __init__(self, viewer: ViewerModel, name: str, colours: Sequence[str]) -> None:
         self.layer: Labels | None = None
+        self.is_shown = False
+        """Whether there is anything to see on its plane."""
         self._start = 0, 0
         self._viewer = viewer
         self._name = name
@@ -60,11 +62,6 @@ class MaskOverlay:
         self._colours[FILL] = f"{colours[0]}{round(255 * FILL_OPACITY):02x}"
         for number, colour in enumerate(colours):
             self._colours[FIRST_LINE + number] = colour
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether there is anything to see on its plane."""
-        return self.layer is not None and bool(self.layer.data.any())
 
     def prepare(self, level: ImageLevel) -> Labels:
         """Have the layer in the viewer, because napari needs long to make one.
@@ -91,8 +88,7 @@ class MaskOverlay:
         self,
         level: ImageLevel,
         plane: Plane,
-        masks: Sequence[Mask],
-        box: Box | None = None,
+        masks: Sequence[BoxedMask],
         is_filled: bool = False,
     ) -> None:
         """Show masks on a plane instead of those before.
@@ -103,20 +99,17 @@ class MaskOverlay:
             What they lie over.
         plane : Plane
             Where.
-        masks : sequence of (H, W) bool arrays
+        masks : sequence of BoxedMask
             The first lies on top.
-        box : (row_start, column_start, row_stop, column_stop) or None
-            Half-open: no mask has pixels outside. None where nothing is known.
         is_filled : bool
             Whether the inside of the first mask is tinted.
         """
-        box = bounding_box(np.logical_or.reduce(masks)) if box is None else box
-        top, left, bottom, right = box
-        if box == NOWHERE or not any(m[top:bottom, left:right].any() for m in masks):
+        box = top, left, bottom, right = common_box(masks)
+        if box == NOWHERE:
             self.hide()
             return
         shape = masks[0].shape
-        pixels = _drawn([mask[top:bottom, left:right] for mask in masks], is_filled)
+        pixels = _drawn([mask.window(box) for mask in masks], is_filled)
         layer = self._layer_for(level, plane, pixels.shape, shape)
         height, width = (layer.data.shape[axis] for axis in plane.axes)
         self._start = start = (
@@ -129,16 +122,18 @@ class MaskOverlay:
         layer.data[...] = np.expand_dims(canvas, plane.other_axes)
         _move(layer, level.frame, plane, start)
         layer.refresh(thumbnail=False, highlight=False, extent=False)
+        self.is_shown = True
 
     def hide(self) -> None:
         """Show nothing; the layer stays."""
         if self.layer is not None and self.is_shown:
+            self.is_shown = False
             self.layer.data[...] = 0
             self.layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def close(self) -> None:
         """Take the layer out of the viewer."""
-        layer, self.layer = self.layer, None
+        layer, self.layer, self.is_shown = self.layer, None, False
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
 

@@ -259,9 +259,8 @@ class Workspace:
         self.layers.redraw(self.known_prompts())
 
     def repaint(self) -> None:
-        """Make the Labels layer show what the session wrote."""
-        if self.layers.labels is not None:
-            labels_layer.repaint(self.layers.labels, self.session.labels)
+        """Make the Labels layer show what the session wrote since the last time."""
+        self.layers.repaint(self.session.labels, self.session.written.take())
 
     def close(self) -> None:
         """Let go of the image and of all layers; they stay in the viewer."""

@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_sam_adapter.boxed_mask import bounding_box
+from napari_sam_adapter.boxed_mask import nothing, place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
     from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.predictions import MaskCandidate
-
-    Mask = npt.NDArray[np.bool_]
 
 FAR_BELOW = 0.25
 """A score that much lower than the best is that of a mask nobody wants to see."""
@@ -69,7 +65,7 @@ def preferred_number(masks: Sequence[BoxedMask], rank: int | None) -> int:
 
 def outlined(
     candidates: Sequence[MaskCandidate], chosen: int, is_trusted: bool = True
-) -> list[Mask]:
+) -> list[BoxedMask]:
     """Return what is worth an outline of each candidate.
 
     Parameters
@@ -83,38 +79,35 @@ def outlined(
 
     Returns
     -------
-    list of (H, W) bool arrays
+    list of BoxedMask
         In the same order, without specks; empty for a score far below the best, and for
         one that lies elsewhere than the one that is taken.
     """
     least = candidates[0].score - FAR_BELOW if is_trusted else -np.inf
-    taken = candidates[chosen].mask
+    masks = [candidate.boxed_mask for candidate in candidates]
     return [
-        _without_specks(candidate.mask)
+        _without_specks(mask)
         if number == chosen
-        or (candidate.score >= least and _fit_one_click(candidate.mask, taken))
-        else np.zeros_like(candidate.mask)
-        for number, candidate in enumerate(candidates)
+        or (candidates[number].score >= least and _fit_one_click(mask, masks[chosen]))
+        else nothing(mask.shape)
+        for number, mask in enumerate(masks)
     ]
 
 
-def _fit_one_click(mask: Mask, other: Mask) -> bool:
-    smaller = min(np.count_nonzero(mask), np.count_nonzero(other))
-    return bool(np.count_nonzero(mask & other) >= SHARED * smaller)
+def _fit_one_click(mask: BoxedMask, other: BoxedMask) -> bool:
+    shared = np.count_nonzero(mask.pixels & other.window(mask.box))
+    return bool(shared >= SHARED * min(mask.area, other.area))
 
 
-def _without_specks(mask: Mask) -> Mask:
+def _without_specks(mask: BoxedMask) -> BoxedMask:
     """Return the pieces of a mask that are large beside the largest one."""
-    top, left, bottom, right = bounding_box(mask)
-    part = slice(top, bottom), slice(left, right)
-    pieces, count = ndimage.label(mask[part])
+    pieces, count = ndimage.label(mask.pixels)
     if count < 2:
         return mask
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
-    kept = np.zeros_like(mask)
-    kept[part] = (sizes >= SPECK * sizes.max())[pieces]
-    return kept
+    kept = (sizes >= SPECK * sizes.max())[pieces]
+    return place(kept, mask.box, mask.shape)
 
 
 def _by_size(masks: Sequence[BoxedMask]) -> list[int]:

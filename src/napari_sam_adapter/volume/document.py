@@ -10,6 +10,7 @@ from napari_sam_adapter.volume.history import History, Key, Step, Transition
 from napari_sam_adapter.volume.ledger import Ledger
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
 from napari_sam_adapter.volume.revisions import Revisions
+from napari_sam_adapter.volume.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -60,6 +61,7 @@ class Document:
         self.refinable: dict[Key, None] = {}
         self.revisions = Revisions()
         self.recordings: list[list[Change]] = []
+        self.written = Written()
         known = {object_id: (None, ObjectRecord()) for object_id in self.ledger.objects}
         self.restore_objects(known)
 
@@ -282,6 +284,7 @@ class Document:
         for recording in self.recordings:
             recording.append(change)
         region = change.region
+        self.written.add(region)
         before = self.labels[region].copy()
         change.write(self.labels)
         self.ledger.update(region, before, self.labels[region])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.written import Written
 
 
 class ReadableLabels:
@@ -65,6 +66,11 @@ class ReadableLabels:
     def labels(self) -> npt.NDArray[np.integer[Any]]:
         """The labels; 0 is background. Change them by edits only."""
         return self._document.labels
+
+    @property
+    def written(self) -> Written:
+        """Where the labels were written since a viewer took that to show it."""
+        return self._document.written
 
     @property
     def object_ids(self) -> list[int]:

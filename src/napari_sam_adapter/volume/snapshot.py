@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import OutputError
-from napari_sam_adapter.volume.changes import change_between
+from napari_sam_adapter.volume.changes import change_between, region_of
 from napari_sam_adapter.wording import readable_size
 
 if TYPE_CHECKING:
@@ -86,15 +86,18 @@ class LabelsSnapshot:
 
 
 def note_taken_back(document: Document, strokes: Sequence[Paint]) -> None:
-    """Tell snapshots of pixels that were written and taken back without an edit.
+    """Tell of pixels that were written and taken back without an edit.
 
     Parameters
     ----------
     document : Document
         Whose labels are as they were before the strokes.
     strokes : sequence of Paint
-        What stood in the labels for a while; a copy may have it.
+        What stood in the labels for a while: it may be seen, and be in a copy.
     """
+    for stroke in strokes:
+        box = *stroke.pixels.min(0).tolist(), *(stroke.pixels.max(0) + 1).tolist()
+        document.written.add(region_of(stroke.plane, box))
     if not document.recordings:
         return
     for stroke in strokes:

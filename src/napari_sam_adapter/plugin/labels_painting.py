@@ -1,0 +1,100 @@
+"""Show what was written into labels: the changed box, a bounded part at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from napari_sam_adapter.plugin.timers import stop_for_good
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+    from napari.layers import Labels
+
+    from napari_sam_adapter.volume.written import Region
+
+MOST_PIXELS = 1 << 21
+"""Pixels that are shown in one turn of the event loop: some 10 ms."""
+_OF_THE_BRUSH = "_slice_input", "_accumulate_updated_slice", "_partial_labels_refresh"
+
+
+class LabelsPainter:
+    """Makes a Labels layer show what a session wrote.
+
+    `Layer.refresh` converts the whole slice in view, which takes longer the larger it
+    is. This shows the changed box only, in parts if it is large.
+    """
+
+    def __init__(self) -> None:
+        self._parts: deque[tuple[Labels, Region]] = deque()
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._paint_next)
+
+    def paint(
+        self, layer: Labels, labels: npt.NDArray[Any], region: Region | None
+    ) -> None:
+        """Show what was written into labels.
+
+        Parameters
+        ----------
+        layer : Labels
+            The layer; one that was given other data gets the labels back.
+        labels : int array
+            What it shows, without a copy.
+        region : tuple of slice or None
+            What was written, one slice per axis; None shows nothing new.
+        """
+        if layer.data is not labels:
+            layer.data = labels
+        elif region is not None:
+            self._parts.extendleft((layer, part) for part in _parts(layer, region))
+            self._paint_next()
+
+    def close(self) -> None:
+        """Show nothing more."""
+        self._parts.clear()
+        stop_for_good(self._timer)
+
+    def _paint_next(self) -> None:
+        _paint_part(*self._parts.popleft())
+        if self._parts:
+            self._timer.start(0)
+
+
+def _parts(layer: Labels, region: Region) -> Iterator[Region]:
+    """Cut a region across the first axis that is shown."""
+    first, *others = layer._slice_input.displayed
+    across = np.prod([region[axis].stop - region[axis].start for axis in others])
+    step = max(1, MOST_PIXELS // int(across))
+    whole = region[first]
+    for start in range(whole.start, whole.stop, step):
+        part = slice(start, min(start + step, whole.stop))
+        yield (*region[:first], part, *region[first + 1 :])
+
+
+def _paint_part(layer: Labels, region: Region) -> None:
+    if not layer.visible:
+        return  # napari makes all of the slice anew when it is shown
+    if not _can_be_painted(layer):
+        layer.refresh(thumbnail=False, highlight=False, extent=False)
+        return
+    shown = layer._slice.image
+    part = tuple(region[axis] for axis in layer._slice_input.displayed)
+    if not layer.contour:  # whose outlines napari draws itself
+        shown.view[part] = layer.colormap._data_to_texture(shown.raw[part])
+    layer._accumulate_updated_slice(region)
+    layer._partial_labels_refresh()
+
+
+def _can_be_painted(layer: Labels) -> bool:
+    """Whether napari has what its brush uses, without a public name, and can use it."""
+    has_names = all(hasattr(layer, name) for name in _OF_THE_BRUSH)
+    if not (has_names and layer.loaded):
+        return False
+    return bool(np.may_share_memory(layer._slice.image.raw, layer.data))
