@@ -55,6 +55,19 @@ def test_folders_are_paired_by_stem(tmp_path: Path, save, labels) -> None:
     assert reference.spacing == (1, 1)
 
 
+def test_what_annotate_writes_beside_images_can_be_learned_from_and_is_not_in_the_way(
+    tmp_path: Path, save
+) -> None:
+    save(tmp_path / "alone" / "a.jpg", tmp_path / "alone" / "a.jpg_labels.png")
+    dataset = open_dataset(tmp_path / "alone")
+    assert [pair.name for pair in dataset.pairs] == ["a"]
+    assert not dataset.find_broken()
+    folder = tmp_path / "set"
+    save(folder / "images" / "a.png", folder / "labels" / "a.png")
+    save(folder / "images" / "a.png", folder / "images" / "a_labels.png")
+    assert [pair.name for pair in open_dataset(folder).pairs] == ["a"]
+
+
 def test_files_side_by_side_are_told_apart_by_their_ends(tmp_path: Path, save) -> None:
     save(tmp_path / "cell_1_image.png", tmp_path / "cell_1_mask.tif")
     save(tmp_path / "cell_2.png", tmp_path / "cell_2_labels.png")

@@ -47,7 +47,8 @@ def open_folders(images: Path, labels: Path) -> Dataset:
     ----------
     images, labels : Path
         Folders, which may be the same one; ``cell_image.tif`` and ``cell_mask.png``
-        belong together, as do ``cell.tif`` and ``cell.png``.
+        belong together, as do ``cell.tif`` and ``cell.png``. Of two folders, labels
+        beside the images count for nothing.
 
     Returns
     -------
@@ -59,7 +60,8 @@ def open_folders(images: Path, labels: Path) -> Dataset:
     DatasetError
         If a folder is missing, or two files of one folder have one stem.
     """
-    pictures = _by_stem(_files_in(images, is_labels=False, shared=images == labels))
+    beside = _files_in(images, is_labels=False, shared=images == labels)
+    pictures = _by_stem(_without_labels(beside))
     masks = _by_stem(_files_in(labels, is_labels=True, shared=images == labels))
     lonely = [
         *(BrokenPair(pictures[s].name, "Expected labels, found none.")
@@ -130,16 +132,21 @@ def stem_of(path: Path) -> str:
     Parameters
     ----------
     path : Path
-        ``cell_image.ome.tif`` or ``cell_mask.png``.
+        ``cell_image.ome.tif``, ``cell_mask.png`` or ``cell.jpg_labels.png``.
 
     Returns
     -------
     str
         ``cell``.
     """
-    name = path.name
+    name = _without_suffix(path.name)
+    stem = ROLES.sub("", name)
+    return stem if stem == name else _without_suffix(stem)
+
+
+def _without_suffix(name: str) -> str:
     ending = next((s for s in SUFFIXES if name.lower().endswith(s)), "")
-    return ROLES.sub("", name[: len(name) - len(ending)])
+    return name[: len(name) - len(ending)]
 
 
 def _listed(path: Path, row: Sequence[str], otherwise: str) -> Pair:
@@ -174,6 +181,12 @@ def _is_labels(path: Path) -> bool:
     ending = next(s for s in SUFFIXES if path.name.lower().endswith(s))
     role = ROLES.search(path.name[: -len(ending)])
     return role is not None and role[1].lower() not in ("image", "img", "raw")
+
+
+def _without_labels(paths: Sequence[Path]) -> list[Path]:
+    """Leave out labels that were made beside their image."""
+    images = {stem_of(path) for path in paths if not _is_labels(path)}
+    return [p for p in paths if not _is_labels(p) or stem_of(p) not in images]
 
 
 def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
