@@ -31,7 +31,8 @@ class Interactive:
     smallest_object : int
         Objects with fewer pixels are left out.
     plane_step : int
-        Of volumes, every how many planes are looked at.
+        Of volumes, every how many planes are looked at; of those with labels on single
+        slices all of these are.
     instances : bool or None
         Whether labels number objects, so that mSA and SA50 mean something; None to
         take it from the labels: yes if an image has more than three.
@@ -91,7 +92,8 @@ class PromptFree:
     Parameters
     ----------
     plane_step : int
-        Of volumes, every how many planes are looked at.
+        Of volumes, every how many planes are looked at; of those with labels on single
+        slices all of these are.
     stretch : bool
         Whether maps are stretched to 0..1 for S-measure, E-measure, weighted F and
         MAE, as in the papers. Dice, IoU and BER take them as they are.
