@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam_adapter.model.fast_block import (
@@ -74,13 +75,13 @@ def run_with_prompts(
     Notes
     -----
     On the CPU in inference mode a block adds the prompt of the next one to its own
-    answer, a few rows at a time, which saves a pass through memory for each block.
+    answer, which needs no memory for the prompt.
     """
     if type(shared) is not nn.Linear or not _can_all_run_fast(blocks, tokens):
         for block, rows in zip(blocks, tuned, strict=True):
             tokens = block(tokens + shared(rows))
         return tokens
-    prompts = [_as_addition(shared, rows) for rows in tuned]
+    prompts = as_additions(shared, tuned)
     tokens = tokens.contiguous()
     add_to(tokens, prompts[0])
     for block, following in zip(blocks, [*prompts[1:], None], strict=True):
@@ -92,5 +93,23 @@ def _can_all_run_fast(blocks: Sequence[Block], tokens: Tensor) -> bool:
     return all(can_run_fast(block, tokens) for block in blocks)
 
 
-def _as_addition(shared: nn.Linear, tuned: Tensor) -> Addition:
-    return Addition(tuned.flatten(1, 2).float(), shared.weight, shared.bias)
+def as_additions(shared: nn.Linear, tuned: Iterable[Tensor]) -> list[Addition]:
+    """Return what adds the prompt of each block.
+
+    Parameters
+    ----------
+    shared : nn.Linear
+        The projection that all blocks share.
+    tuned : iterable of (B, h, w, K) tensors
+        What it projects, one for each block.
+
+    Returns
+    -------
+    list of Addition
+        With the bias as a last row of the weights, and a 1 beside each K numbers.
+    """
+    weight = torch.cat([shared.weight.T, shared.bias[None]])
+    return [
+        Addition(F.pad(rows.flatten(1, 2).float(), (0, 1), value=1), weight)
+        for rows in tuned
+    ]
