@@ -49,16 +49,19 @@ REST = 0.2
 
 
 class Clock:
-    """Adds up the seconds of some steps."""
+    """Adds up the seconds of some steps, of steps within steps once."""
 
     def __init__(self) -> None:
-        self._seconds = 0.0
+        self._seconds, self._runs = 0.0, False
 
     def around(self, step: Callable[P, T]) -> Callable[P, T]:
         def clocked(*args: P.args, **kwargs: P.kwargs) -> T:
-            started = now()
+            if self._runs:
+                return step(*args, **kwargs)
+            self._runs, started = True, now()
             result = step(*args, **kwargs)
             self._seconds += now() - started
+            self._runs = False
             return result
 
         return clocked
@@ -93,7 +96,8 @@ def ours(reference: torch.nn.Module, clock: Clock) -> Encode:
     checkpoint = Checkpoint(ours_like(reference, "vit_b"), adapter, "")
     network = SamPredictor(checkpoint, {"model": "random weights"})._network
     fast_adapter.as_additions = clock.around(fast_adapter.as_additions)
-    fast_block._add = clock.around(fast_block._add)
+    fast_adapter.add_to = clock.around(fast_adapter.add_to)
+    fast_block._add_product = clock.around(fast_block._add_product)
     return lambda image: network.encode(image, (SIDE, SIDE))[0].embedding
 
 

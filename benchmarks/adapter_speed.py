@@ -112,10 +112,12 @@ def added_to_blocks(
         return out
 
     def ours(prompts: list[Addition]) -> Tensor:
-        for i, block in enumerate(blocks):
-            if prompts:
-                add_to(stream, prompts[i])
-            _add_mlp(block, stream.view(-1, WIDTH), torch.float32)
+        if prompts:
+            add_to(stream, prompts[0])
+        following = prompts[1:] or [None] * (DEPTH - 1)
+        for block, added in zip(blocks, [*following, None], strict=True):
+            rows = added and added.of_image(0)
+            _add_mlp(block, stream.view(-1, WIDTH), torch.float32, rows)
         return stream
 
     def adapted() -> Tensor:

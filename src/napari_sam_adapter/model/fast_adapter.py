@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam_adapter.model.fast_block import (
@@ -36,7 +35,7 @@ def light_mlps(layers: Sequence[nn.Sequential], features: Tensor) -> Iterable[Te
     ------
     (B, h, w, K) tensor
         One answer after the other. In float32 on the CPU in inference mode all are
-        made by one product.
+        made by one product, and the rows of one lie apart in memory.
     """
     first = [cast("nn.Linear", layer[0]) for layer in layers]
     if not all(is_plain(layer, features) for layer in first):
@@ -46,8 +45,7 @@ def light_mlps(layers: Sequence[nn.Sequential], features: Tensor) -> Iterable[Te
     bias = torch.cat([layer.bias for layer in first])
     together = product(features.flatten(0, 2), weight, bias)
     torch.ops.aten.gelu_(together)
-    separate = together.view(*features.shape[:-1], len(layers), -1).movedim(-2, 0)
-    yield from separate.contiguous()
+    yield from together.view(*features.shape[:-1], len(layers), -1).unbind(-2)
 
 
 def run_with_prompts(
@@ -106,10 +104,9 @@ def as_additions(shared: nn.Linear, tuned: Iterable[Tensor]) -> list[Addition]:
     Returns
     -------
     list of Addition
-        With the bias as a last row of the weights, and a 1 beside each K numbers.
+        One for each block.
     """
-    weight = torch.cat([shared.weight.T, shared.bias[None]])
     return [
-        Addition(F.pad(rows.flatten(1, 2).float(), (0, 1), value=1), weight)
+        Addition(rows.flatten(1, 2).float(), shared.weight, shared.bias)
         for rows in tuned
     ]
