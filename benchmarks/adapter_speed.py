@@ -1,22 +1,21 @@
 """The adapter's part of an encoding, against the way of the published code.
 
-    python benchmarks/adapter_speed.py [--rounds 9]
+    PYTHONPATH=src REF/bin/python benchmarks/adapter_speed.py [--rounds 9]
+        [--parts within blocks alone bare memory] [--images grey colour]
 
-Random weights; the tokens stand for those of vit_b at 1024 x 1024. The published way is
-written here step by step from its description: mask, three complex transforms there and
-back, the sum of both features anew for each block, the prompts of all blocks made
-first, each added to the tokens before its block. Both ways begin with the image and the
-patch embedding and end with the last prompt in the tokens, and read the patch embedding
-in the published order. Each gets the image in memory as it gets it from what comes
-before: ours with the channels last, the published way with them first.
+`REF` is the environment of `speed.py`; only the part `within` needs it. Random weights,
+vit_b at 1024 x 1024. Both ways read the patch embedding in the published order, and
+each gets the image in memory as it gets it from what comes before: ours with the
+channels last, the published way with them first. See `published_adapter.py` for that.
+
+*Within an encoding*: from patch embedding and image to the last prompt in the tokens,
+by clocks in whole encodings; see `adapter_in_place.py`.
 
 *Added to blocks*: the time of twelve blocks with an adapter less that without one, for
-each way; so it counts what a user waits for. The blocks are cut down to a norm and an
-MLP of 64 numbers, because the whole ones take a hundred times as long as the adapter
-and vary by more than it takes. *On its own*: the same without any blocks, where ours
-has to go through all tokens once for each prompt. In both, a call finds the memory that
-an unmeasured one of its own kind has used; else most of the published way's time would
-go into clearing fresh memory.
+each way. The blocks are cut down to a norm and an MLP of 64 numbers, so that the
+adapter's memory stays warm. *On its own*: the same without any blocks, where ours has
+to go through all tokens once for each prompt. In both, a call finds the memory that an
+unmeasured one of its own kind has used.
 
 The last rows are what cannot be left out, bare: the products of the twelve prompts, and
 one real transform there and back for each channel that differs.
