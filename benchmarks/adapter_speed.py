@@ -1,22 +1,21 @@
 """The adapter's part of an encoding, against the way of the published code.
 
-    python benchmarks/adapter_speed.py [--rounds 9]
+    PYTHONPATH=src REF/bin/python benchmarks/adapter_speed.py [--rounds 9]
+        [--parts within blocks alone bare memory] [--images grey colour]
 
-Random weights; the tokens stand for those of vit_b at 1024 x 1024. The published way is
-written here step by step from its description: mask, three complex transforms there and
-back, the sum of both features anew for each block, the prompts of all blocks made
-first, each added to the tokens before its block. Both ways begin with the image and the
-patch embedding and end with the last prompt in the tokens, and read the patch embedding
-in the published order. Each gets the image in memory as it gets it from what comes
-before: ours with the channels last, the published way with them first.
+`REF` is the environment of `speed.py`; only the part `within` needs it. Random weights,
+vit_b at 1024 x 1024. Both ways read the patch embedding in the published order, and
+each gets the image in memory as it gets it from what comes before: ours with the
+channels last, the published way with them first. See `published_adapter.py` for that.
+
+*Within an encoding*: from patch embedding and image to the last prompt in the tokens,
+by clocks in whole encodings; see `adapter_in_place.py`.
 
 *Added to blocks*: the time of twelve blocks with an adapter less that without one, for
-each way; so it counts what a user waits for. The blocks are cut down to a norm and an
-MLP of 64 numbers, because the whole ones take a hundred times as long as the adapter
-and vary by more than it takes. *On its own*: the same without any blocks, where ours
-has to go through all tokens once for each prompt. In both, a call finds the memory that
-an unmeasured one of its own kind has used; else most of the published way's time would
-go into clearing fresh memory.
+each way. The blocks are cut down to a norm and an MLP of 64 numbers, so that the
+adapter's memory stays warm. *On its own*: the same without any blocks, where ours has
+to go through all tokens once for each prompt. In both, a call finds the memory that an
+unmeasured one of its own kind has used.
 
 The last rows are what cannot be left out, bare: the products of the twelve prompts, and
 one real transform there and back for each channel that differs.
@@ -28,6 +27,15 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import torch
+from adapter_in_place import compare_in_place
+from published_adapter import (
+    DEPTH,
+    WIDTH,
+    add_prompt,
+    all_prompts,
+    random_adapter,
+    with_prompts,
+)
 from rounds import (
     HEAD,
     machine,
@@ -38,49 +46,54 @@ from rounds import (
     timed,
 )
 
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.fast_adapter import _as_addition
+from napari_sam_adapter.model.fast_adapter import as_additions
 from napari_sam_adapter.model.fast_block import _add_mlp, add_to
 from napari_sam_adapter.model.image_encoder import Block
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.products import product
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
+    from napari_sam_adapter.model.adapter import SamAdapter
     from napari_sam_adapter.model.fast_block import Addition
 
-WIDTH, DEPTH, SIDE, PATCH = 768, 12, 1024, 16
-HEADS, NARROW, TOGETHER = 12, 64, 1024
-REMOVED = 0.25
+SIDE, PATCH = 1024, 16
+HEADS, NARROW, TOGETHER = 12, 64, 4096
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 IMAGES = {"grey": 1, "colour": 3}
+PARTS = "within", "blocks", "alone", "bare", "memory"
 
 
 def main() -> None:
-    chosen = options(__doc__).parse_args()
+    parser = options(__doc__)
+    parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS)
+    parser.add_argument("--images", nargs="*", default=IMAGES, choices=IMAGES)
+    chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     warm_up_vector_math()
-    adapter = random_adapter()
-    tokens = torch.randn(1, SIDE // PATCH, SIDE // PATCH, WIDTH)
+    if chosen.peak:
+        print_peak(chosen.peak[0] == "published")
+        return
+    print(HEAD)
+    if "within" in chosen.parts:
+        compare_in_place(chosen.images, chosen.rounds)
     with torch.inference_mode():
-        if chosen.peak:
-            print_peak(adapter, tokens, chosen.peak[0] == "published")
-            return
-        print(HEAD)
-        compare_all(adapter, tokens, chosen.rounds)
-    print_memory("adapter, memory", ["published"], ["ours"], chosen.threads)
+        compare_warm(chosen.parts, chosen.images, chosen.rounds)
+    if "memory" in chosen.parts:
+        print_memory("adapter, memory", ["published"], ["ours"], chosen.threads)
     print(f"\n{machine()}")
 
 
-def compare_all(adapter: SamAdapter, tokens: Tensor, rounds: int) -> None:
-    for name, channels in IMAGES.items():
-        added_to_blocks(name, adapter, normalised(channels), tokens, rounds)
-    for name, channels in IMAGES.items():
-        compare(name, adapter, normalised(channels), tokens, rounds)
-    print_floor(adapter, rounds)
+def compare_warm(parts: Sequence[str], images: Sequence[str], rounds: int) -> None:
+    adapter, tokens = random_adapter(), random_tokens()
+    for part, compare in {"blocks": added_to_blocks, "alone": on_its_own}.items():
+        for name in images if part in parts else ():
+            compare(name, adapter, normalised(IMAGES[name]), tokens, rounds)
+    if "bare" in parts:
+        print_floor(adapter, rounds)
 
 
 def added_to_blocks(
@@ -93,7 +106,7 @@ def added_to_blocks(
         out = tokens
         for i, block in enumerate(blocks):
             if prompts:
-                out = out + prompts[i]
+                out = add_prompt(out, prompts[i])
             out = out + block.mlp(block.norm2(out))
         return out
 
@@ -130,7 +143,7 @@ def warm(action: Callable[[], object]) -> float:
     return timed(action)
 
 
-def compare(
+def on_its_own(
     name: str, adapter: SamAdapter, image: Tensor, tokens: Tensor, rounds: int
 ) -> None:
     planar = image.contiguous()
@@ -175,7 +188,10 @@ def print_bare(what: str, action: Callable[[], object], rounds: int) -> None:
     print(f"| bare: {what} | | {1000 * seconds:.1f} ms | | |", flush=True)
 
 
-def print_peak(adapter: SamAdapter, tokens: Tensor, is_published: bool) -> None:
+@torch.inference_mode()
+def print_peak(is_published: bool) -> None:
+    adapter, tokens = random_adapter(), random_tokens()
+
     def act(image: Tensor, tokens: Tensor, stream: Tensor) -> Tensor:
         if is_published:
             return published(adapter, image, tokens)
@@ -188,13 +204,8 @@ def print_peak(adapter: SamAdapter, tokens: Tensor, is_published: bool) -> None:
     print_growth(lambda: act(image, tokens, stream))
 
 
-def random_adapter() -> SamAdapter:
-    torch.manual_seed(0)
-    adapter = (
-        SamAdapter(WIDTH, DEPTH, published_order=True).eval().requires_grad_(False)
-    )
-    torch.nn.init.normal_(adapter.shared_mlp.weight, std=0.02)
-    return adapter
+def random_tokens() -> Tensor:
+    return torch.randn(1, SIDE // PATCH, SIDE // PATCH, WIDTH)
 
 
 def normalised(channels: int) -> Tensor:
@@ -211,38 +222,12 @@ def ours(adapter: SamAdapter, image: Tensor, tokens: Tensor, stream: Tensor) -> 
 
 
 def additions(adapter: SamAdapter, image: Tensor, tokens: Tensor) -> list[Addition]:
-    tuned = adapter.tuned(image, tokens, None)
-    return [_as_addition(adapter.shared_mlp, rows) for rows in tuned]
+    return as_additions(adapter.shared_mlp, adapter.tuned(image, tokens, None))
 
 
 def published(adapter: SamAdapter, image: Tensor, tokens: Tensor) -> Tensor:
-    stream = tokens
-    for prompt in all_prompts(adapter, image, tokens):
-        stream = stream + prompt
-    return stream
-
-
-def all_prompts(adapter: SamAdapter, image: Tensor, tokens: Tensor) -> list[Tensor]:
-    mixed = tokens.reshape(1, WIDTH, -1).permute(0, 2, 1)
-    embedded = adapter.embedding_generator(mixed)
-    filtered = adapter.prompt_generator.proj(published_filter(image))
-    filtered = filtered.flatten(2).permute(0, 2, 1)
-    layers = [adapter.get_submodule(f"lightweight_mlp_{i}") for i in range(DEPTH)]
-    prompts = [adapter.shared_mlp(layer(filtered + embedded)) for layer in layers]
-    return [prompt.reshape(tokens.shape) for prompt in prompts]
-
-
-def published_filter(image: Tensor) -> Tensor:
-    rows, columns = image.shape[-2:]
-    reach = int((rows * columns * REMOVED) ** 0.5 // 2)
-    removed = torch.zeros(image.shape)
-    middle = [slice(side // 2 - reach, side // 2 + reach) for side in (rows, columns)]
-    removed[..., middle[0], middle[1]] = 1
-    spectrum = torch.fft.fftshift(torch.fft.fft2(image, norm="forward"))
-    spectrum = spectrum * (1 - removed)
-    spectrum = torch.complex(spectrum.real, spectrum.imag)
-    back = torch.fft.ifft2(torch.fft.ifftshift(spectrum), norm="forward")
-    return back.real.abs()
+    prompts = all_prompts(adapter, image, tokens)
+    return with_prompts([lambda x: x] * DEPTH, tokens, prompts)
 
 
 if __name__ == "__main__":

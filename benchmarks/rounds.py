@@ -39,10 +39,14 @@ def timed(action: Callable[[], object]) -> float:
 
     These leave out what other programs do in between.
     """
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    started = clock()
+    started = now()
     action()
-    return clock() - started
+    return now() - started
+
+
+def now() -> float:
+    alone = torch.get_num_threads() == 1
+    return time.process_time() if alone else time.perf_counter()
 
 
 def print_row(what: str, seconds: list[tuple[float, float]], note: str) -> None:

@@ -177,6 +177,20 @@ def test_blocks_with_prompts_before_them_equal_all_steps(window: int) -> None:
     assert 0 < (half - expected).abs().mean() < 0.02 * expected.std()
 
 
+def test_prompts_are_added_in_float32_where_blocks_compute_in_half_precision() -> None:
+    blocks = [Block(24, 3, 48, 0, 5).eval().requires_grad_(False) for _ in range(3)]
+    shared = torch.nn.Linear(7, 24).requires_grad_(False)
+    for layer in (*(b.attn.proj for b in blocks), *(b.mlp.lin2 for b in blocks)):
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    torch.nn.init.constant_(shared.bias, 0.5)  # half precision has it, too
+    tokens, tuned = torch.randn(2, 5, 5, 24), torch.randn(3, 2, 5, 5, 7)
+    expected = tokens + sum(shared(rows) for rows in tuned)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        found = run_with_prompts(blocks, shared, tuned, tokens)
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
 def test_one_block_of_another_kind_leaves_all_to_the_plain_way() -> None:
     blocks = [Block(24, 3, 48, 0, 5).eval().requires_grad_(False) for _ in range(2)]
     blocks[1].attn.proj = torch.nn.Sequential(blocks[1].attn.proj)

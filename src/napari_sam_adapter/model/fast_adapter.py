@@ -35,7 +35,7 @@ def light_mlps(layers: Sequence[nn.Sequential], features: Tensor) -> Iterable[Te
     ------
     (B, h, w, K) tensor
         One answer after the other. In float32 on the CPU in inference mode all are
-        made by one product.
+        made by one product, and the rows of one lie apart in memory.
     """
     first = [cast("nn.Linear", layer[0]) for layer in layers]
     if not all(is_plain(layer, features) for layer in first):
@@ -45,8 +45,7 @@ def light_mlps(layers: Sequence[nn.Sequential], features: Tensor) -> Iterable[Te
     bias = torch.cat([layer.bias for layer in first])
     together = product(features.flatten(0, 2), weight, bias)
     torch.ops.aten.gelu_(together)
-    separate = together.view(*features.shape[:-1], len(layers), -1).movedim(-2, 0)
-    yield from separate.contiguous()
+    yield from together.view(*features.shape[:-1], len(layers), -1).unbind(-2)
 
 
 def run_with_prompts(
@@ -74,13 +73,13 @@ def run_with_prompts(
     Notes
     -----
     On the CPU in inference mode a block adds the prompt of the next one to its own
-    answer, a few rows at a time, which saves a pass through memory for each block.
+    answer, which needs no memory for the prompt.
     """
     if type(shared) is not nn.Linear or not _can_all_run_fast(blocks, tokens):
         for block, rows in zip(blocks, tuned, strict=True):
             tokens = block(tokens + shared(rows))
         return tokens
-    prompts = [_as_addition(shared, rows) for rows in tuned]
+    prompts = as_additions(shared, tuned)
     tokens = tokens.contiguous()
     add_to(tokens, prompts[0])
     for block, following in zip(blocks, [*prompts[1:], None], strict=True):
@@ -92,5 +91,22 @@ def _can_all_run_fast(blocks: Sequence[Block], tokens: Tensor) -> bool:
     return all(can_run_fast(block, tokens) for block in blocks)
 
 
-def _as_addition(shared: nn.Linear, tuned: Tensor) -> Addition:
-    return Addition(tuned.flatten(1, 2).float(), shared.weight, shared.bias)
+def as_additions(shared: nn.Linear, tuned: Iterable[Tensor]) -> list[Addition]:
+    """Return what adds the prompt of each block.
+
+    Parameters
+    ----------
+    shared : nn.Linear
+        The projection that all blocks share.
+    tuned : iterable of (B, h, w, K) tensors
+        What it projects, one for each block.
+
+    Returns
+    -------
+    list of Addition
+        One for each block.
+    """
+    return [
+        Addition(rows.flatten(1, 2).float(), shared.weight, shared.bias)
+        for rows in tuned
+    ]

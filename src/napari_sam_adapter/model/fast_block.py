@@ -25,12 +25,10 @@ _QUERIES = 512
 """Queries of a tile of scores."""
 _TOKENS = 1024
 """Tokens that go through the MLP together."""
-_ADDED = 1024
-"""Tokens that something is added to together."""
 
 
 class Addition(NamedTuple):
-    """A linear layer that is added to tokens, part by part.
+    """A linear layer that is added to tokens.
 
     Attributes
     ----------
@@ -85,7 +83,7 @@ def run_block(block: Block, x: Tensor, added: Addition | None = None) -> Tensor:
         Tokens. Under autocast, linear layers multiply in its number format; sums,
         norms and attention stay in float32.
     added : Addition or None
-        Added to the answer while its parts are still in the cache.
+        Added to the answer.
 
     Returns
     -------
@@ -114,13 +112,18 @@ def add_to(x: Tensor, added: Addition) -> None:
         What is added.
     """
     for i in range(len(x)):
-        _add(x[i].view(-1, x.shape[-1]), added.of_image(i))
+        rows = x[i].view(-1, x.shape[-1])
+        rows += added.bias
+        _add_product(rows, added.of_image(i))
 
 
-def _add(rows: Tensor, added: Addition) -> None:
-    """Add to (N, D), in place."""
-    for part in _parts(len(rows), _ADDED):
-        rows[part] += product(added.rows[part], added.weight, added.bias)
+def _add_product(rows: Tensor, added: Addition) -> None:
+    """Add to (N, D) all but the bias, in place.
+
+    In one step, without memory of its own: after the products of a block every further
+    step begins with nothing in the caches.
+    """
+    rows.addmm_(added.rows, added.weight.T)
 
 
 def _run_image(
@@ -143,15 +146,16 @@ def _add_mlp(
 ) -> None:
     """Add the MLP's answer, and what else is added, to rows (N, D), in place."""
     first, second = block.mlp.lin1, block.mlp.lin2
+    bias = second.bias if added is None else second.bias + added.bias
     weights = [t.to(dtype) for t in (first.weight, first.bias)]
-    others = [t.to(dtype) for t in (second.weight, second.bias)]
+    others = [t.to(dtype) for t in (second.weight, bias)]
     for part in _parts(len(rows), _TOKENS):
         normed = block.norm2(rows[part]).to(dtype)
         hidden = product(normed, *weights)
         torch.ops.aten.gelu_(hidden)
         rows[part] += product(hidden, *others)
-        if added is not None:
-            _add(rows[part], added._replace(rows=added.rows[part]))
+    if added is not None:
+        _add_product(rows, added)
 
 
 def _project(attention: Attention, x: Tensor, dtype: torch.dtype) -> list[Tensor]:
