@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.plane import Plane
-    from napari_sam_adapter.volume.written import Written
 
 
 class ReadableLabels:
@@ -61,16 +60,13 @@ class ReadableLabels:
             check_labels(labels, shape)
         self._document = Document(labels, is_new, overwrite)
         self.objects = ObjectList(self._document)
+        self.written = self._document.written
+        """Where the labels were written since a viewer took that to show it."""
 
     @property
     def labels(self) -> npt.NDArray[np.integer[Any]]:
         """The labels; 0 is background. Change them by edits only."""
         return self._document.labels
-
-    @property
-    def written(self) -> Written:
-        """Where the labels were written since a viewer took that to show it."""
-        return self._document.written
 
     @property
     def object_ids(self) -> list[int]:
