@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_ZIP, _PICKLE = b"PK", b"\x80"
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _LENGTH_BYTES = 8
 """At the start of a safetensors file: the length of its header."""
 
@@ -52,10 +52,10 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     with _reading(path):
         with path.open("rb") as file:
             head = file.read(8)
-        if head[:2] == _ZIP:
+        if head.startswith(_ZIP):
             return read_archive(path), {}
         # the length of a safetensors header may begin with the same byte
-        if head[:1] == _PICKLE and not _tells_length(head, path):
+        if head.startswith(_PICKLE) and not _tells_length(head, path):
             return _load_old_file(path), {}
         _check_header(head, path)
         with safe_open(path, framework="pt") as opened:
