@@ -102,7 +102,7 @@ class MapEmbed(nn.Module):
         Width of an embedding.
     """
 
-    def __init__(self, width: int = 256) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.stride8 = nn.Conv2d(MAP_CHANNELS, 32, 4, stride=2, padding=1)
         self.block = ConvBlock(32)
@@ -111,4 +111,4 @@ class MapEmbed(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Turn (N, 8, 4h, 4w) into (N, C, h, w)."""
         hidden = convolved(self.stride8, maps, is_cut=True)
-        return convolved(self.stride16, self.block.refined(hidden, is_cut=True))
+        return convolved(self.stride16, self.block(hidden, is_cut=True))

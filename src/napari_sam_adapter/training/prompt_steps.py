@@ -87,7 +87,7 @@ def interactive_loss(
     batch: PromptExample,
     corrections: int,
     no_prompt_share: float,
-    affinities: AffinityHead | None = None,
+    affinities: AffinityHead,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of one batch, summed over its prompt steps.
 
@@ -101,8 +101,8 @@ def interactive_loss(
         Simulated clicks after the first prompt.
     no_prompt_share : float
         Probability of a step without prompts.
-    affinities : AffinityHead or None
-        The second task, if there is one.
+    affinities : AffinityHead
+        The second task.
 
     Returns
     -------
@@ -111,9 +111,7 @@ def interactive_loss(
     """
     window = random_window(sam, batch.image.shape[-1])
     scene = Scene(sam, sam.image_encoder(batch.image, window), window)
-    extra = torch.zeros((), device=batch.image.device)
-    if affinities is not None:
-        extra = affinity_loss(affinities(scene.encoded.skips[-1]), batch.regions)
+    extra = affinity_loss(affinities(scene.encoded.skips[-1]), batch.regions)
     if torch.rand(()) < no_prompt_share:
         targets = batch.foreground
         loss, logits = scene.one_step(SimulatedPrompts(), targets)
