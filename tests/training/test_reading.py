@@ -9,10 +9,10 @@ from PIL import Image
 
 from napari_sam_adapter.errors import DatasetError, TrainingError
 from napari_sam_adapter.training.array_samples import samples_from_arrays
+from napari_sam_adapter.training.held_out import divide
 from napari_sam_adapter.training.labels import separate_objects
 from napari_sam_adapter.training.reading import find_samples, find_sets
 from napari_sam_adapter.training.samples import Sample
-from napari_sam_adapter.training.validation import divide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +139,7 @@ def test_sets_share_the_weights_of_a_recipe(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         pair(tmp_path / "one", name)
     pair(tmp_path / "two", "d")
-    found = find_sets(tmp_path, {"one": 3.0, "two": 1.0})
+    found = find_sets(tmp_path, {"one": 3.0, "two": 1.0}, 24)
     assert [sample.weight for sample in found.training] == [1.0] * 4
 
 

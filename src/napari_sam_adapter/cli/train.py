@@ -72,32 +72,19 @@ def train(
         read_adapter_recipe,
     )
     from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.reading import find_samples
+    from napari_sam_adapter.training.reading import find_samples, find_sets
 
     chosen = AdapterRecipe() if recipe is None else read_adapter_recipe(recipe)
     config = TrainingConfig(**chosen.options | options)
     report = report or config.output.with_name(config.output.name + ".html")
     _check_outputs(config, report, resume, overwrite)
     if chosen.sets:
-        found = _find_sets(data, chosen.sets, config.validation_images)
+        found = find_sets(data, chosen.sets, config.validation_images)
     else:
         found = find_samples(data, labels)
     _tell_refused(found, strict)
     fetch_missing(config.base, config.start)
     _train(config, found, resume, report)
-
-
-def _find_sets(data: Path, weights: dict[str, float], validated: int) -> FoundSamples:
-    """Read the sets of a recipe; each has its share in the validation."""
-    from napari_sam_adapter.training.reading import FoundSamples, find_sets
-    from napari_sam_adapter.training.validation import evenly
-
-    sets = [find_sets(data, {name: weight}) for name, weight in weights.items()]
-    return FoundSamples(
-        tuple(sample for found in sets for sample in found.training),
-        tuple(evenly([found.validation for found in sets], validated)),
-        tuple(line for found in sets for line in found.refused),
-    )
 
 
 def _check_outputs(
@@ -134,8 +121,8 @@ def _train(
     config: TrainingConfig, found: FoundSamples, resume: bool, report: Path
 ) -> None:
     from napari_sam_adapter.training.adapter_training import train_adapter
+    from napari_sam_adapter.training.held_out import divide
     from napari_sam_adapter.training.report import write_report
-    from napari_sam_adapter.training.validation import divide
 
     is_first = os.environ.get("RANK", "0") == "0"
     training, held_out = found.training, found.validation
