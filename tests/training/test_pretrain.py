@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.full_disk import full_disk
 from torch.overrides import TorchFunctionMode
 
 from napari_sam_adapter.errors import (
@@ -191,6 +192,13 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     assert [p.step for p in resumed] == [4, 5]
     a, b = (load_checkpoint(path).sam.state_dict() for path in (whole, parts))
     assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    one = dataclasses.replace(SHORT, phases=(Phase(64, 1, 1, 1, 0),))
+    with full_disk(100_000), pytest.raises(OutputError, match="base"):
+        list(pretrain(one, tmp_path, tmp_path / "base.safetensors"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_trained_file_is_a_base_of_the_small_shape(tmp_path: Path) -> None:

@@ -172,18 +172,43 @@ def write_weights(
     OutputError
         If the file cannot be written.
     """
-    partial = path.with_name(path.name + ".part")
-    try:
-        plain = {
-            key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()
-        }
+    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    with whole_file(path) as partial:
         save_file(plain, partial, metadata=dict(header))
         partial.chmod(0o644)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give ``PATH.part`` for tensors to be written to, and rename it if all went well.
+
+    Parameters
+    ----------
+    path : Path
+        The file; replaced if it exists.
+
+    Yields
+    ------
+    Path
+        Where to write by PyTorch or safetensors. What a killed process left there
+        is overwritten by the next one.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; what was there before is untouched.
+    """
+    partial = path.with_name(path.name + ".part")
+    try:
+        yield partial
         os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise OutputError(f"Cannot write {path}: {_first_line(error)}.") from error
+        raise OutputError(
+            f"Expected to write {path}, got: {_first_line(error)}. What was there "
+            "before is kept. Free some space, or choose another folder."
+        ) from error
 
 
 def file_hash(path: Path) -> str:
