@@ -174,11 +174,19 @@ def test_recipe_of_the_package_is_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "model = 3\nphases = 7", "colour = 'red'", "[[phases]]\nimage_size=65"]
+    "text",
+    [
+        b"",
+        b"model = 3\nphases = 7",
+        b"colour = 'red'",
+        b"[[phases]]\nimage_size=65",
+        b"[[phases]]\nimage_size=64\nsteps=1\nbatch=1\nlearning_rate=[0.1]",
+        b"# in Latin 1: \xe9",
+    ],
 )
-def test_bad_recipes_are_refused(tmp_path: Path, text: str) -> None:
+def test_bad_recipes_are_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "bad.toml"
-    path.write_text(text)
+    path.write_bytes(text)
     with pytest.raises(TrainingError):
         read_recipe(path)
 
