@@ -26,7 +26,8 @@ def predictor() -> PackingDiskPredictor:
 @pytest.fixture
 def run_kept(predictor: PackingDiskPredictor) -> Run:
     def run_command(*arguments: object) -> int:
-        return main(
+        words = [str(argument) for argument in arguments]
+        return main(words, lambda *_, **__: predictor)
             [str(argument) for argument in arguments], lambda *_, **__: predictor
         )
 

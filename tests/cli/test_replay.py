@@ -102,8 +102,10 @@ def test_bad_input_is_refused_before_anything_is_done(
     missing = tmp_path / "none.session"
     output = tmp_path / "labels.tif"
     assert "journal" in refused("replay", missing, "--image", volume, "-o", output)
-    assert "exists" in refused("replay", source, "--image", volume, "-o", volume)
     assert not output.exists()
+    output.write_text("before")
+    assert "exists" in refused("replay", source, "--image", volume, "-o", output)
+    assert output.read_text() == "before"
 
 
 def test_another_network_is_refused(
