@@ -28,8 +28,6 @@ def run_kept(predictor: PackingDiskPredictor) -> Run:
     def run_command(*arguments: object) -> int:
         words = [str(argument) for argument in arguments]
         return main(words, lambda *_, **__: predictor)
-            [str(argument) for argument in arguments], lambda *_, **__: predictor
-        )
 
     return run_command
 
