@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.config_options import with_config_options
 from napari_sam_adapter.cli.downloading import fetch_missing
@@ -24,44 +25,27 @@ if TYPE_CHECKING:
 
 SHOWN_REFUSALS = 10
 
-Data = Annotated[
-    Path,
-    typer.Argument(
-        help="Folder with images and masks, data set (zip or folder with index.csv), "
-        "list (CSV), or one image with --labels."
-    ),
-]
-Labels = Annotated[
-    Path | None, typer.Option("--labels", help="Labels of the image, or their folder.")
-]
 RecipeOption = Annotated[
     str | None,
     typer.Option(
         help="microscopy, medical, or a TOML file; DATA is the folder of its sets."
     ),
 ]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse data with broken pairs.")
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from OUTPUT.state.")]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace existing output files.")
-]
-Report = Annotated[
+PageOption = Annotated[
     Path | None, typer.Option(help="HTML page of the training; default OUTPUT.html.")
 ]
 
 
 @with_config_options
 def train(
-    options: dict[str, Any],
-    data: Data,
-    labels: Labels = None,
+    given: dict[str, Any],
+    data: options.DatasetArgument,
+    labels: options.DatasetLabelsOption = None,
     recipe: RecipeOption = None,
-    strict: Strict = False,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    report: Report = None,
+    strict: options.StrictOption = False,
+    resume: options.ResumeOption = False,
+    overwrite: options.OverwriteOption = False,
+    report: PageOption = None,
 ) -> None:
     """Train an adapter on images with labels.
 
@@ -75,7 +59,7 @@ def train(
     from napari_sam_adapter.training.reading import find_samples, find_sets
 
     chosen = AdapterRecipe() if recipe is None else read_adapter_recipe(recipe)
-    config = TrainingConfig(**chosen.options | options)
+    config = TrainingConfig(**chosen.options | given)
     report = report or config.output.with_name(config.output.name + ".html")
     _check_outputs(config, report, resume, overwrite)
     if chosen.sets:
