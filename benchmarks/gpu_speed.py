@@ -45,6 +45,7 @@ from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.preprocessing import frame_of
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.checkpoints import Checkpoint
+from napari_sam_adapter.model.prompt_tensors import PromptTensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -259,8 +260,8 @@ def measure_decoder(bench: Bench) -> None:
 
         def ours(points=points, count=count) -> torch.Tensor:
             def decode(decoding, part):
-                some = points[0][part], points[1][part]
-                return decoding.decode(embedding, some, None, None, slice(1, None))
+                some = PromptTensors(points).of(part)
+                return decoding.decode(embedding, some, slice(1, None))
 
             return network.decode(decode, count)[0]
 

@@ -17,6 +17,7 @@ from napari_sam_adapter.inference.proposals import propose
 from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.layers import warm_up_vector_math
+from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.model.weight_files import file_hash
 from napari_sam_adapter.weight_store.entries import Kind
 
@@ -340,7 +341,7 @@ class SamPredictor:
         """
         chosen, _ = trained_masks(self._family, is_ambiguous=False)
         logits, scores = self._network.decode(
-            lambda decoding, _: decoding.decode(embedding, None, None, None, chosen), 1
+            lambda decoding, _: decoding.decode(embedding, PromptTensors(), chosen), 1
         )
         best = logits[:, int(scores[0].argmax())]
         full = scaled_logits(best.float(), embedding.frame, self._family)

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_sam_adapter.inference.preprocessing import MASK_STRIDE
 from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.training.affinities import affinity_loss
 from napari_sam_adapter.training.losses import hard_iou, step_loss
@@ -40,8 +41,6 @@ RING = 15
 """Clicks beside the object are at most this far away, in target pixels."""
 LOST_SHARE = 0.2
 """Share of the steps from a neighbouring plane in which the object is gone."""
-MASK_STRIDE = 4
-"""Input pixels per pixel of a mask prompt."""
 
 
 @dataclass(frozen=True)
