@@ -132,8 +132,8 @@ def test_swapping_equals_loading_anew(
 
 def test_adapter_costs_its_own_memory_alone(base: SamPredictor, first: Path) -> None:
     adapted = base.with_adapter(first)
-    known = {tensor.data_ptr() for tensor in base._network.sam.state_dict().values()}
-    modules = adapted._network.sam.state_dict() | adapted._network.encoder.state_dict()
+    known = {tensor.data_ptr() for tensor in base.network.sam.state_dict().values()}
+    modules = adapted.network.sam.state_dict() | adapted.network.encoder.state_dict()
     own = {t.data_ptr(): t.nbytes for t in modules.values()}
     added = sum(size for address, size in own.items() if address not in known)
     assert added == pytest.approx(first.stat().st_size, rel=0.05)

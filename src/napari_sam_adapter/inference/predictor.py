@@ -56,6 +56,11 @@ class SamPredictor:
         ``"cpu"``, ``"cuda"``, or another PyTorch device that this machine has.
     dtype : torch.dtype
         Number format of the image encoder.
+
+    Attributes
+    ----------
+    network : Network
+        Encoder and decoder on their device, for whoever measures or compares them.
     """
 
     def __init__(
@@ -70,13 +75,13 @@ class SamPredictor:
         self._intensity = checkpoint.intensity
         self._description = description
         self._asked_device = torch.device(device)
-        self._network = Network(checkpoint, device, dtype)
-        self._encoding = Encoding(self._network, self._family, self._intensity)
+        self.network = Network(checkpoint, device, dtype)
+        self._encoding = Encoding(self.network, self._family, self._intensity)
 
     @property
     def device(self) -> torch.device:
         """Where it computes: the CPU once another device had too little memory."""
-        return self._network.device
+        return self.network.device
 
     @property
     def description(self) -> dict[str, str]:
@@ -88,7 +93,7 @@ class SamPredictor:
     @property
     def image_size(self) -> int:
         """Side of the network's square input in pixels."""
-        return self._network.sam.image_size
+        return self.network.sam.image_size
 
     @property
     def capabilities(self) -> Capabilities:
@@ -138,7 +143,7 @@ class SamPredictor:
             checkpoint = load_adapter(path, self._base, base_name, functions)
             about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
         about["preprocessing"] = checkpoint.family.name
-        dtype = self._network.dtype
+        dtype = self.network.dtype
         changed = SamPredictor(checkpoint, about, str(self.device), dtype)
         changed._base = self._base
         return changed
@@ -264,7 +269,7 @@ class SamPredictor:
         """
         logits = None if previous is None else previous.logits
         prompts = prompts.without_polygons(embedding.frame.original)
-        return ask_alike(self._network, self._family, embedding, [prompts], [logits])[0]
+        return ask_alike(self.network, self._family, embedding, [prompts], [logits])[0]
 
     def predict_many(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
@@ -289,14 +294,14 @@ class SamPredictor:
             If an object has no prompt, or one lies outside the plane.
         """
         asked = [p.without_polygons(embedding.frame.original) for p in prompts_list]
-        return ask_all(self._network, self._family, embedding, asked)
+        return ask_all(self.network, self._family, embedding, asked)
 
     def predict_nearby(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
     ) -> list[MaskPrediction]:
         """Do what `predict_many` does for objects that lie where their boxes are."""
         asked = [p.without_polygons(embedding.frame.original) for p in prompts_list]
-        found = ask_nearby(self._network, self._family, embedding, asked)
+        found = ask_nearby(self.network, self._family, embedding, asked)
         rest = [p for p, known in zip(asked, found, strict=True) if not known]
         whole = iter(self.predict_many(embedding, rest))
         return [known or next(whole) for known in found]
@@ -323,7 +328,7 @@ class SamPredictor:
         list of Proposal
             In the order of the points; none of them empty.
         """
-        return propose(self._network, self._family, embedding, points, min_score)
+        return propose(self.network, self._family, embedding, points, min_score)
 
     @torch.inference_mode()
     def foreground(self, embedding: ImageEmbedding) -> npt.NDArray[np.float32]:
@@ -340,7 +345,7 @@ class SamPredictor:
             Probability of each pixel to belong to an object.
         """
         chosen, _ = trained_masks(self._family, is_ambiguous=False)
-        logits, scores = self._network.decode(
+        logits, scores = self.network.decode(
             lambda decoding, _: decoding.decode(embedding, PromptTensors(), chosen), 1
         )
         best = logits[:, int(scores[0].argmax())]
