@@ -108,6 +108,18 @@ def test_bad_input_is_refused_before_anything_is_done(
     assert output.read_text() == "before"
 
 
+def test_a_format_for_pictures_is_refused_before_a_volume_is_replayed(
+    session: Session, volume: Path, tmp_path: Path, capsys
+) -> None:
+    def load_nothing(*_: object) -> None:
+        pytest.fail("the replay began although its labels cannot be written")
+
+    source, output = tmp_path / "journal.jsonl", tmp_path / "labels.png"
+    arguments = ["replay", source, "--image", volume, "-o", output]
+    assert main(list(map(str, arguments)), load_nothing) == 2
+    assert "labels of 3 axes" in capsys.readouterr().err
+
+
 def test_another_network_is_refused(
     session: Session, volume: Path, tmp_path: Path, run: Run, refused: Refused
 ) -> None:

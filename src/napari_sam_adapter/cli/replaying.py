@@ -47,6 +47,8 @@ def replay(
     shape = _recorded_shape(session)
     opened = _level_of(shape, open_channel(image, channel))
     volume = Volume(opened.data, _axes(shape, opened), levels=opened.levels)
+    if output is not None:
+        check_labels_path(output, overwrite, len(volume.shape))
     predictors = DescribedPredictors(loader_of(context), device=device)
     done = _repeat(session, volume, predictors)
     if output is not None:
