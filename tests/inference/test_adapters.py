@@ -217,3 +217,12 @@ def test_planes_of_one_size_share_a_pass(
     _, together = adapted.encode_batch([image, image[::-1]])
     alone = adapted.encode(image[::-1])
     assert torch.allclose(together.features, alone.features, atol=1e-4)
+
+
+def test_planes_of_other_sizes_are_not_filtered_as_the_first_one(
+    base: SamPredictor, first: Path, image: np.ndarray
+) -> None:
+    adapted = base.with_adapter(first)
+    _, together = adapted.encode_batch([image, image[: len(image) // 2]])
+    alone = adapted.encode(image[: len(image) // 2])
+    assert torch.equal(together.features, alone.features)

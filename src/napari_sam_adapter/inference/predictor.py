@@ -182,12 +182,12 @@ class SamPredictor:
         return replace(self.encode(image), frame=self._encoding.frame_of(shape))
 
     def encode_batch(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
-        """Encode several planes of one size, up to eight in a pass.
+        """Encode several planes; up to eight in a row that have one size share a pass.
 
         Parameters
         ----------
         images : sequence of (H, W) or (H, W, 3) arrays
-            All of one height and width.
+            Pixels as for `encode`.
 
         Returns
         -------
