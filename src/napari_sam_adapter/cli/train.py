@@ -122,7 +122,7 @@ def _train(
         typer.echo(f"stopped; {config.output} has the best state so far", err=True)
         raise
     if is_first:
-        write_report(report, config, last, overwrite=True)
+        write_report(report, config, last)
         typer.echo(_summary(config, last))
         typer.echo(f"{report}: curves and masks")
 
