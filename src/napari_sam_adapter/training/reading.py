@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.datasets import BrokenPair, open_dataset
@@ -15,7 +16,6 @@ from napari_sam_adapter.training.held_out import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from napari_sam_adapter.datasets import Reference
     from napari_sam_adapter.training.samples import Sample
@@ -40,15 +40,15 @@ class FoundSamples:
     refused: tuple[str, ...] = ()
 
 
-def find_samples(data: Path, labels: Path | None = None) -> FoundSamples:
+def find_samples(data: str | Path, labels: str | Path | None = None) -> FoundSamples:
     """Read all pairs of images and labels, and leave out those that are broken.
 
     Parameters
     ----------
-    data : Path
+    data : str or Path
         Anything that `open_dataset` opens. Pairs of the part ``val`` are for
         validation, those of parts that are neither ``train`` nor ``val`` are not read.
-    labels : Path or None
+    labels : str, Path or None
         Labels of the image, or the folder with labels of the same names.
 
     Returns
@@ -65,7 +65,7 @@ def find_samples(data: Path, labels: Path | None = None) -> FoundSamples:
         If none can be used.
     """
     dataset = open_dataset(data, labels)
-    has_axes = labels is None and has_index(data)
+    has_axes = labels is None and has_index(Path(data))
     found: dict[str, list[Sample]] = {split: [] for split in USED_SPLITS}
     refused = [_line(entry) for entry in dataset.broken]
     for pair in dataset.pairs:
