@@ -44,7 +44,7 @@ class SamPredictor:
     """Segments single planes; made by `load_predictor`.
 
     Stateless: nothing of an image is remembered. May be called from any thread, one
-    call at a time.
+    call at a time. Whoever measures its parts finds them in `network`.
 
     Parameters
     ----------
@@ -56,11 +56,6 @@ class SamPredictor:
         ``"cpu"``, ``"cuda"``, or another PyTorch device that this machine has.
     dtype : torch.dtype
         Number format of the image encoder.
-
-    Attributes
-    ----------
-    network : Network
-        Encoder and decoder on their device, for whoever measures or compares them.
     """
 
     def __init__(
