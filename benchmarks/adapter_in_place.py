@@ -94,7 +94,7 @@ def ours(reference: torch.nn.Module, clock: Clock) -> Encode:
     """Return what the predictor runs, with clocks where the adapter works."""
     adapter = random_adapter()
     checkpoint = Checkpoint(ours_like(reference, "vit_b"), adapter, "")
-    network = SamPredictor(checkpoint, {"model": "random weights"})._network
+    network = SamPredictor(checkpoint, {"model": "random weights"}).network
     fast_adapter.as_additions = clock.around(fast_adapter.as_additions)
     fast_adapter.add_to = clock.around(fast_adapter.add_to)
     fast_block._add_product = clock.around(fast_block._add_product)

@@ -207,7 +207,7 @@ def follow_timed(session: Session, middles: list[tuple[int, int]]) -> float:
     for number, middle in zip(objects, middles, strict=True):
         pixels = np.argwhere(disk(middle))
         session.apply(Paint(SEED, pixels, np.full(len(pixels), number)))
-    network = session.predictor._network
+    network = session.predictor.network
     plain, network._decoding = network._decoding, DiskDecoding(network.sam)
     usable = []
 

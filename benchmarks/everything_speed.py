@@ -198,8 +198,8 @@ def ours(side: int, per_side: int) -> Callable[[], list]:
     head = InventedHead(sam.mask_decoder.iou_prediction_head, invented)
     sam.mask_decoder.iou_prediction_head = head
     predictor = SamPredictor(Checkpoint(sam, None, ""), {"model": "vit_b"})
-    predictor._network.encoder = lambda image: EncodedImage(embedding())
-    predictor._network._decoding = InventingDecoding(sam, invented)
+    predictor.network.encoder = lambda image: EncodedImage(embedding())
+    predictor.network._decoding = InventingDecoding(sam, invented)
     settings = EverythingSettings(points_per_side=per_side, max_share=1.0)
     painted: list = []
     paint = everything._paint

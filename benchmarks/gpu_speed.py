@@ -45,6 +45,7 @@ from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.preprocessing import frame_of
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.checkpoints import Checkpoint
+from napari_sam_adapter.model.prompt_tensors import PromptTensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,12 +135,12 @@ def measure_encoder(bench: Bench, name: str) -> None:
 
         calls: Calls = {
             "reference bfloat16": reference_half,
-            "bfloat16": lambda p=part: half._network.encode(p, (SIDE, SIDE)),
+            "bfloat16": lambda p=part: half.network.encode(p, (SIDE, SIDE)),
         }
         if batch in EXACT_BATCHES:
             calls |= {
                 "reference float32": lambda p=part: theirs.image_encoder(p),
-                "float32": lambda p=part: exact._network.encode(p, (SIDE, SIDE)),
+                "float32": lambda p=part: exact.network.encode(p, (SIDE, SIDE)),
             }
         bench.run(
             f"{name} batch {batch}",
@@ -185,7 +186,7 @@ def tell_differences(
     image: torch.Tensor,
 ) -> None:
     """Compare embeddings with the reference, and masks of both formats."""
-    found = exact._network.encode(image, (SIDE, SIDE))[0].embedding
+    found = exact.network.encode(image, (SIDE, SIDE))[0].embedding
     furthest = float((found - expected).abs().max())
     plane = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE), np.uint8)
     points = np.random.default_rng(1).uniform(0, SIDE, (SPOTS, 2))
@@ -241,7 +242,7 @@ def measure_decoder(bench: Bench) -> None:
     theirs, sam = networks(bench, "vit_b")
     features = torch.randn(1, 256, 64, 64, device=bench.device)
     embedding = ImageEmbedding(features, (), frame_of((SIDE, SIDE), SIDE))
-    network = predictor_of(bench, sam, F32)._network
+    network = predictor_of(bench, sam, F32).network
     for count in DECODED:
         spots = torch.rand(count, 1, 2, device=bench.device) * SIDE
         points = spots, torch.ones(count, 1, dtype=torch.int64, device=bench.device)
@@ -259,8 +260,8 @@ def measure_decoder(bench: Bench) -> None:
 
         def ours(points=points, count=count) -> torch.Tensor:
             def decode(decoding, part):
-                some = points[0][part], points[1][part]
-                return decoding.decode(embedding, some, None, None, slice(1, None))
+                some = PromptTensors(points).of(part)
+                return decoding.decode(embedding, some, slice(1, None))
 
             return network.decode(decode, count)[0]
 
@@ -336,8 +337,8 @@ def measure_adapter(bench: Bench) -> None:
     image = torch.randn(1, SIDE, SIDE, 3, device=bench.device).permute(0, 3, 1, 2)
     tokens = sam.image_encoder.patch_embed(image)[0]
     calls: Calls = {
-        "with": lambda: adapted._network.encode(image, (SIDE, SIDE)),
-        "without": lambda: plain._network.encode(image, (SIDE, SIDE)),
+        "with": lambda: adapted.network.encode(image, (SIDE, SIDE)),
+        "without": lambda: plain.network.encode(image, (SIDE, SIDE)),
         "prompts alone, float32": lambda: list(adapter(image, tokens, (SIDE, SIDE))),
     }
     memory = {what: bench.works(call) for what, call in calls.items()}

@@ -145,8 +145,8 @@ def mark_nothing(sam: nn.Module) -> None:
 
 def following(sam: nn.Module, disks: Disks, count: int) -> Callable[[], None]:
     predictor = SamPredictor(Checkpoint(sam, None, ""), {"model": "vit_b"})
-    predictor._network.encoder = lambda image: EncodedImage(embedding())
-    predictor._network._decoding = DiskDecoding(sam, disks)
+    predictor.network.encoder = lambda image: EncodedImage(embedding())
+    predictor.network._decoding = DiskDecoding(sam, disks)
     rng = np.random.default_rng(0)
     plane = rng.integers(100, 130, (disks.side, disks.side), np.uint8)
     image = np.broadcast_to(plane, (1 + SLICES, *plane.shape))

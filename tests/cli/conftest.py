@@ -58,8 +58,8 @@ def run() -> Run:
         model: str,
         adapter: str | None,
         device: str,
-        preprocessing: str | None = None,
         dtype: str = "auto",
+        preprocessing: str | None = None,
     ) -> Predictor:
         return DiskPredictor()
 

@@ -26,7 +26,8 @@ def predictor() -> PackingDiskPredictor:
 @pytest.fixture
 def run_kept(predictor: PackingDiskPredictor) -> Run:
     def run_command(*arguments: object) -> int:
-        return main([str(argument) for argument in arguments], lambda *_: predictor)
+        words = [str(argument) for argument in arguments]
+        return main(words, lambda *_, **__: predictor)
 
     return run_command
 
@@ -84,8 +85,8 @@ def test_preprocessing_reaches_the_loader(
     asked = []
     command = ["embed", volume, "--embeddings", tmp_path / "e", "--model", "mine.pth"]
     command = [str(part) for part in (*command, "--preprocessing", "micro-sam")]
-    assert main(command, lambda *name: asked.append(name) or predictor) == 0
-    assert asked == [("mine.pth", None, "auto", "micro-sam")]
+    assert main(command, lambda *a, **b: asked.append((*a, b)) or predictor) == 0
+    assert asked == [("mine.pth", None, "auto", {"preprocessing": "micro-sam"})]
 
 
 def test_what_cannot_be_kept_is_refused(

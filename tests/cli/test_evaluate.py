@@ -140,10 +140,10 @@ def test_an_imported_model_is_compared_as_a_model(
     asked = []
     command = ["evaluate", str(folder), "--corrections", "0", "--compare"]
     command += ["none", "mine", "--preprocessing", "medsam"]
-    assert main(command, lambda *name: asked.append(name) or DiskPredictor()) == 0
+    assert main(command, lambda *a, **b: asked.append((*a, b)) or DiskPredictor()) == 0
     assert asked == [
-        ("tiny", None, "auto", "medsam"),
-        ("mine", None, "auto", None),
+        ("tiny", None, "auto", {"preprocessing": "medsam"}),
+        ("mine", None, "auto", {"preprocessing": None}),
     ]
 
 

@@ -35,7 +35,7 @@ def session(volume: Path, tmp_path: Path) -> Session:
     return session
 
 
-def load(model, adapter, device, preprocessing=None, dtype="auto"):
+def load(model, adapter, device, dtype="auto", preprocessing=None):
     return DiskPredictor(model=model)
 
 
@@ -51,6 +51,19 @@ def test_a_session_gives_the_same_labels_without_a_display(
     again = open_image(output)
     np.testing.assert_array_equal(np.asarray(again.data), session.labels)
     assert again.scale == open_image(volume).scale
+
+
+@pytest.mark.parametrize("other", ["image", "session"])
+def test_labels_never_replace_what_they_are_made_of(
+    session: Session, volume: Path, tmp_path: Path, capsys, other: str
+) -> None:
+    saved, before = tmp_path / "balls.session", volume.read_bytes()
+    save_session(session, saved)
+    output = {"image": volume, "session": saved / "labels.tif"}[other]
+    arguments = ["replay", saved, "--image", volume, "--output", output, "--overwrite"]
+    assert main(list(map(str, arguments)), load) == 2
+    assert f"the {other}" in capsys.readouterr().err
+    assert volume.read_bytes() == before
 
 
 def test_a_session_on_a_level_of_a_pyramid_finds_its_level(
@@ -89,8 +102,22 @@ def test_bad_input_is_refused_before_anything_is_done(
     missing = tmp_path / "none.session"
     output = tmp_path / "labels.tif"
     assert "journal" in refused("replay", missing, "--image", volume, "-o", output)
-    assert "exists" in refused("replay", source, "--image", volume, "-o", volume)
     assert not output.exists()
+    output.write_text("before")
+    assert "exists" in refused("replay", source, "--image", volume, "-o", output)
+    assert output.read_text() == "before"
+
+
+def test_a_format_for_pictures_is_refused_before_a_volume_is_replayed(
+    session: Session, volume: Path, tmp_path: Path, capsys
+) -> None:
+    def load_nothing(*_: object) -> None:
+        pytest.fail("the replay began although its labels cannot be written")
+
+    source, output = tmp_path / "journal.jsonl", tmp_path / "labels.png"
+    arguments = ["replay", source, "--image", volume, "-o", output]
+    assert main(list(map(str, arguments)), load_nothing) == 2
+    assert "labels of 3 axes" in capsys.readouterr().err
 
 
 def test_another_network_is_refused(

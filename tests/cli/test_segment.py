@@ -419,7 +419,7 @@ def test_score_that_is_not_trusted_is_not_shown(
     arguments = ["segment", volume, "-p", POINT, "--propagate", "-o", output]
     command = [str(argument) for argument in (*arguments, "--json", report)]
     predictor = DiskPredictor(capabilities=Capabilities(score_is_trusted=False))
-    assert main(command, lambda *_: predictor) == 0
+    assert main(command, lambda *_, **__: predictor) == 0
     assert "mean score" not in capsys.readouterr().out
     (found,) = json.loads(report.read_text())["objects"]
     assert found["score"] is None
@@ -450,8 +450,8 @@ def test_every_slice_is_counted_once(volume: Path) -> None:
 def test_preprocessing_reaches_the_loader(volume: Path, tmp_path: Path) -> None:
     asked = []
 
-    def load(*arguments: str | None) -> DiskPredictor:
-        asked.append(arguments)
+    def load(*arguments: str | None, preprocessing: str | None) -> DiskPredictor:
+        asked.append((*arguments, preprocessing))
         return DiskPredictor()
 
     command = ["segment", volume, "-o", tmp_path / "l.tif", "--point", "5,12,12"]

@@ -188,6 +188,22 @@ def test_each_set_of_a_recipe_has_its_share_in_the_validation(
     assert read_weights(Path(output))[1]["licence"] == "CC0-1.0"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [b"steps = 'many'", b"steps = 2.5", b"augment = 1", b"batch = true", b"\xff"],
+)
+def test_recipes_with_other_values_are_refused_in_one_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: bytes
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_bytes(text)
+    output = str(tmp_path / "mine.safetensors")
+    assert main(["train", str(data), "--recipe", str(recipe), "-o", output]) == 2
+    error = capsys.readouterr().err
+    assert "Expected" in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["microscopy", "medical"])
 def test_recipes_of_the_package_are_valid(name: str, tmp_path: Path) -> None:
     recipe = read_adapter_recipe(name)

@@ -132,8 +132,8 @@ def test_swapping_equals_loading_anew(
 
 def test_adapter_costs_its_own_memory_alone(base: SamPredictor, first: Path) -> None:
     adapted = base.with_adapter(first)
-    known = {tensor.data_ptr() for tensor in base._network.sam.state_dict().values()}
-    modules = adapted._network.sam.state_dict() | adapted._network.encoder.state_dict()
+    known = {tensor.data_ptr() for tensor in base.network.sam.state_dict().values()}
+    modules = adapted.network.sam.state_dict() | adapted.network.encoder.state_dict()
     own = {t.data_ptr(): t.nbytes for t in modules.values()}
     added = sum(size for address, size in own.items() if address not in known)
     assert added == pytest.approx(first.stat().st_size, rel=0.05)
@@ -217,3 +217,12 @@ def test_planes_of_one_size_share_a_pass(
     _, together = adapted.encode_batch([image, image[::-1]])
     alone = adapted.encode(image[::-1])
     assert torch.allclose(together.features, alone.features, atol=1e-4)
+
+
+def test_planes_of_other_sizes_are_not_filtered_as_the_first_one(
+    base: SamPredictor, first: Path, image: np.ndarray
+) -> None:
+    adapted = base.with_adapter(first)
+    _, together = adapted.encode_batch([image, image[: len(image) // 2]])
+    alone = adapted.encode(image[: len(image) // 2])
+    assert torch.equal(together.features, alone.features)

@@ -135,3 +135,8 @@ def test_what_is_picked_is_said(own_file: Path) -> None:
     description = load_predictor(own_file).description
     assert description["device"] in present_devices()
     assert description["dtype"] in ("float32", "bfloat16")
+
+
+def test_a_device_object_is_described_in_words() -> None:
+    predictor = load_predictor(device=torch.device("cpu"))
+    assert predictor.description["device"] == "cpu"

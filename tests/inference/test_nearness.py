@@ -13,6 +13,7 @@ from napari_sam_adapter.inference.nearness import tokens_near
 from napari_sam_adapter.inference.preprocessing import frame_of
 from napari_sam_adapter.model.mask_decoder import MaskDecoder
 from napari_sam_adapter.model.near_masks import OUTSIDE, TokenBox
+from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 
@@ -72,14 +73,13 @@ def test_both_ways_through_the_decoder_leave_out_the_same(conv_stem: bool) -> No
     low[0, 0, 8:20, 10:18], low[1, 0, 30:44, 30:45] = 8, 8
     boxes = torch.tensor([[40.0, 32.0, 72.0, 80.0], [120.0, 120.0, 180.0, 176.0]])
     near = [TokenBox(2, 2, 5, 5), None]
+    asked = PromptTensors(boxes=boxes, masks=low)
     answers = []
     with torch.inference_mode():
         for kind in (MaskDecoder, OtherDecoder):
             sam.mask_decoder.__class__ = kind
             decoding = Decoding(sam)
-            answers.append(
-                decoding.decode(embedding, None, boxes, low, slice(0, 1), near)
-            )
+            answers.append(decoding.decode(embedding, asked, slice(0, 1), near))
     (folded, scores), (plain, expected) = answers
     assert torch.allclose(folded, plain, atol=1e-4)
     assert torch.allclose(scores, expected, atol=1e-5)

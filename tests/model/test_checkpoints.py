@@ -136,12 +136,16 @@ def test_truncated_file_gives_one_clear_error(
         load_checkpoint(path)
 
 
-def test_a_header_as_long_as_a_pickle_begins_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("beginning", [b"\x80", b"PK"])
+def test_a_header_as_long_as_another_file_begins_is_read(
+    tmp_path: Path, beginning: bytes
+) -> None:
     path = tmp_path / "weights.safetensors"
     tensors = {"bias": torch.ones(64)}
-    for length in range(256):
+    wanted = int.from_bytes(beginning, "little")
+    for length in range(max(0, wanted - 256), wanted):
         write_weights(path, tensors, {"note": "x" * length})
-        if path.read_bytes()[:1] == b"\x80":
+        if path.read_bytes().startswith(beginning):
             break
     found, header = read_weights(path)
     assert header == {"note": "x" * length}

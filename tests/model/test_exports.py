@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from tests.full_disk import full_disk
 from tests.model.test_adapter_parity import published_state
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
@@ -189,6 +190,18 @@ def test_plain_layout_refuses_adapters_and_unknown_file_types(
     export_plain_sam(base, tmp_path / "out.pth")
     with pytest.raises(OutputError, match="exists"):
         export_plain_sam(base, tmp_path / "out.pth")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_full_disk_is_told_and_leaves_what_was_there(
+    base: Checkpoint, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"out{suffix}"
+    path.write_text("before")
+    with full_disk(100_000), pytest.raises(OutputError, match="out"):
+        export_plain_sam(base, path, overwrite=True)
+    assert path.read_text() == "before"
+    assert list(tmp_path.glob("*out*")) == [path]
 
 
 def test_lora_and_adapter_together_survive_their_file_and_the_published_layout(

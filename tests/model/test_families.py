@@ -334,7 +334,7 @@ def test_best_of_three_answers_a_clear_prompt(
 def decoded(
     predictor: SamPredictor, features: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    sam = predictor._network.sam
+    sam = predictor.network.sam
     size = sam.image_size
     x, y = 59 * size / 60, 39 * size / 40
     with torch.inference_mode():

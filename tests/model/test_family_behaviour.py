@@ -110,7 +110,7 @@ def image() -> np.ndarray:
 def seen(predictor: SamPredictor, image: np.ndarray) -> torch.Tensor:
     """What reaches the network: (3, S, S)."""
     inputs = []
-    first = predictor._network.sam.image_encoder.patch_embed
+    first = predictor.network.sam.image_encoder.patch_embed
     hook = first.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
     predictor.encode(image)
     hook.remove()

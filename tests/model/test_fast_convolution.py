@@ -61,7 +61,7 @@ def test_the_small_model_without_gradients_is_the_one_that_was_trained() -> None
         tokens, sides = stem(image)
         eighth, quarter = finer(features, sides)
         coarse = refiner.coarse(eighth.clone(), maps)
-        refined = block.refined(maps.clone())
+        refined = block(maps.clone())
         fine = refiner.fine(quarter.clone(), maps)
         return [tokens, *sides, eighth, quarter, drawn(maps), coarse, fine, refined]
 

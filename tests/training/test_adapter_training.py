@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import itertools
-import resource
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
+from tests.full_disk import full_disk
 from tests.training.conftest import SIDE
 
 from napari_sam_adapter.errors import (
@@ -277,13 +277,8 @@ def test_a_full_disk_leaves_the_last_good_files(
 ) -> None:
     steps = train_adapter(config(), disks)
     next(p for p in steps if p.step == 1)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    try:
-        with pytest.raises(OutputError, match="mine"):
-            list(steps)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with full_disk(100_000), pytest.raises(OutputError, match="mine"):
+        list(steps)
     load_predictor(base, adapter=config().output, device="cpu")
     assert not list(config().output.parent.glob("*.part"))
     *_, last = train_adapter(config(), disks, resume=True)

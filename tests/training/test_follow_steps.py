@@ -62,7 +62,8 @@ def test_what_is_asked_is_what_propagation_asks(family: Family) -> None:
     mask, box, logits = follow(sample_of(before, now, pixel=(0.5, 0.25)), family)
     (asked,) = next_prompts(BoxedMask.of(before > 0), FollowRule(), 2, (1, 0.5))
     frame = frame_of((32, 48), SIDE, is_centred=family.is_centred)
-    _, boxes, masks = to_tensors([asked], [None], frame, torch.device("cpu"))
+    device = torch.device("cpu")
+    _, boxes, masks = to_tensors([asked], [None], frame, family, device)
     assert boxes is not None
     assert masks is not None
     assert torch.equal(box, boxes[0])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.full_disk import full_disk
 from torch.overrides import TorchFunctionMode
 
 from napari_sam_adapter.errors import (
@@ -173,11 +174,19 @@ def test_recipe_of_the_package_is_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "model = 3\nphases = 7", "colour = 'red'", "[[phases]]\nimage_size=65"]
+    "text",
+    [
+        b"",
+        b"model = 3\nphases = 7",
+        b"colour = 'red'",
+        b"[[phases]]\nimage_size=65",
+        b"[[phases]]\nimage_size=64\nsteps=1\nbatch=1\nlearning_rate=[0.1]",
+        b"# in Latin 1: \xe9",
+    ],
 )
-def test_bad_recipes_are_refused(tmp_path: Path, text: str) -> None:
+def test_bad_recipes_are_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "bad.toml"
-    path.write_text(text)
+    path.write_bytes(text)
     with pytest.raises(TrainingError):
         read_recipe(path)
 
@@ -191,6 +200,13 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     assert [p.step for p in resumed] == [4, 5]
     a, b = (load_checkpoint(path).sam.state_dict() for path in (whole, parts))
     assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    one = dataclasses.replace(SHORT, phases=(Phase(64, 1, 1, 1, 0),))
+    with full_disk(100_000), pytest.raises(OutputError, match="base"):
+        list(pretrain(one, tmp_path, tmp_path / "base.safetensors"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_trained_file_is_a_base_of_the_small_shape(tmp_path: Path) -> None:

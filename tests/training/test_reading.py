@@ -9,10 +9,10 @@ from PIL import Image
 
 from napari_sam_adapter.errors import DatasetError, TrainingError
 from napari_sam_adapter.training.array_samples import samples_from_arrays
+from napari_sam_adapter.training.held_out import divide
 from napari_sam_adapter.training.labels import separate_objects
 from napari_sam_adapter.training.reading import find_samples, find_sets
 from napari_sam_adapter.training.samples import Sample
-from napari_sam_adapter.training.validation import divide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +130,7 @@ def test_volumes_of_more_axes_give_their_planes(
 ) -> None:
     image, labels = (np.stack([part] * 2) for part in volume)
     np.savez(tmp_path / "both.npz", image=image, labels=labels.astype(float))
-    found = find_samples(tmp_path / "both.npz")
+    found = find_samples(str(tmp_path / "both.npz"))
     assert [s.name for s in found.training][::4] == ["both 0,1", "both 1,1"]
     assert np.unique(found.training[2].layers[0]).tolist() == [0, 1, 2]
 
@@ -139,7 +139,7 @@ def test_sets_share_the_weights_of_a_recipe(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         pair(tmp_path / "one", name)
     pair(tmp_path / "two", "d")
-    found = find_sets(tmp_path, {"one": 3.0, "two": 1.0})
+    found = find_sets(tmp_path, {"one": 3.0, "two": 1.0}, 24)
     assert [sample.weight for sample in found.training] == [1.0] * 4
 
 
@@ -160,6 +160,23 @@ def test_arrays_become_samples_with_small_numbers_and_their_neighbour(
     assert samples[0].prior is None
     assert samples[0].image.dtype == np.uint8
     assert samples[0].image.shape == volume[0].shape[1:]
+
+
+@pytest.mark.parametrize("planes", [np.array([2, 3]), [np.int64(2), -3], [(2,), 3]])
+def test_planes_are_named_by_any_whole_numbers(
+    volume: tuple[np.ndarray, np.ndarray], planes: object
+) -> None:
+    assert len(volume[1]) == 6
+    samples = samples_from_arrays(*volume, planes)
+    assert [sample.name for sample in samples] == ["image 2", "image 3"]
+
+
+@pytest.mark.parametrize("planes", [[9], [-7], [(1, 2)], [1.5], [()]])
+def test_planes_that_are_not_there_are_refused(
+    volume: tuple[np.ndarray, np.ndarray], planes: list
+) -> None:
+    with pytest.raises(TrainingError, match="Expected planes of image"):
+        samples_from_arrays(*volume, planes)
 
 
 def test_only_finished_planes_are_taken(

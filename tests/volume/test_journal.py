@@ -39,6 +39,7 @@ from napari_sam_adapter.volume.journal_entries import (
     UseIntensity,
     UsePredictor,
 )
+from napari_sam_adapter.volume.journal_header import image_identity
 from napari_sam_adapter.volume.journal_lines import edit_from_json, edit_to_json
 from napari_sam_adapter.volume.objects import same_prompts
 from napari_sam_adapter.volume.packing import PackedArray
@@ -207,6 +208,15 @@ def test_a_window_changed_in_the_middle_is_replayed(saved, path, volume, plane):
     again = replay(path, volume, DiskPredictor())
     same(saved, again)
     assert again.intensity == saved.intensity
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [((8, 9), "60f1fb19"), ((5, 8, 9), "07f11802"), ((3, 4, 8, 9), "3cb670e5")],
+)
+def test_images_keep_the_name_that_journals_know_them_by(shape, name):
+    image = np.arange(np.prod(shape), dtype="<u2").reshape(shape)
+    assert image_identity(Volume(image))["sha256"].startswith(name)
 
 
 def test_the_spacing_is_kept(volume, path):

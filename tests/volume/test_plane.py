@@ -8,7 +8,6 @@ from napari_sam_adapter.volume.plane import (
     Plane,
     planes_across,
     planes_of,
-    spread_planes,
 )
 
 SHAPE = (2, 3, 4, 5, 6)
@@ -87,14 +86,6 @@ def test_planes_of_covers_every_pixel_once():
     assert (array == 1).all()
 
 
-def test_spread_planes_include_both_ends():
-    planes = spread_planes((3, 4, 8, 8), 4)
-    assert planes[0].position == (0, 0)
-    assert planes[-1].position == (2, 3)
-    assert len(planes) == 4
-    assert spread_planes((8, 8), 4) == [Plane((0, 1))]
-
-
 @pytest.mark.parametrize(
     "shape", [(9,), (4, 9), (8, 2, 9), (2, 9), (2, 2), ()], ids=str
 )
@@ -104,8 +95,3 @@ def test_planes_across_are_spread_along_the_stack(shape):
     assert len(set(positions)) == len(planes) == min(5, int(np.prod(shape)))
     if 9 in shape:
         assert [position[-1] for position in positions] == [0, 2, 4, 6, 8]
-
-
-def test_planes_across_a_stack_are_those_evenly_spread():
-    for length in range(1, 40):
-        assert planes_across((length, 8, 8), 5) == spread_planes((length, 8, 8), 5)

@@ -22,7 +22,7 @@ def with_config_options(command: Callable[..., None]) -> Callable[..., None]:
     Parameters
     ----------
     command : callable
-        Its first argument, `options`, receives the values that were given, by name.
+        Its first argument receives the values that were given, by name.
 
     Returns
     -------

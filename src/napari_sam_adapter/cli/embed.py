@@ -8,6 +8,7 @@ import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
+from napari_sam_adapter.cli.inputs import open_channel
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.wording import counted
@@ -44,14 +45,13 @@ def embed(
     goes on where it was.
     """
     from napari_sam_adapter.cli.coordinates import frame_of
-    from napari_sam_adapter.cli.segment import open_channel
     from napari_sam_adapter.volume.embedding_store import GIGABYTE, EmbeddingStore
 
     _check_folder(embeddings)
     opened = open_channel(image, channel, level)
     planes = list(frame_of(opened, axis).planes())
     store = EmbeddingStore(embeddings, int(budget * GIGABYTE))
-    predictor = loader_of(context)(model, adapter, device, preprocessing)
+    predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)
     steps = _steps(opened, predictor, store, planes, batch)
     bar = shell_bar(steps, name="embedding", unit="slice", total=len(planes))
     _tell(list(bar), embeddings)

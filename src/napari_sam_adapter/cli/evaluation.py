@@ -125,7 +125,7 @@ def _load(
     preprocessing: str | None,
 ) -> list[Predictor]:
     if compare is None:
-        return [load(model, adapter, device, preprocessing)]
+        return [load(model, adapter, device, preprocessing=preprocessing)]
     if adapter is not None:
         raise EvaluationError("Expected --adapter or --compare, got both.")
     adapters = [name for name in compare if name != PLAIN and not _is_model(name)]
@@ -139,9 +139,9 @@ def _load_one(
     """Load a model by its name, or put an adapter on the given model."""
     if _is_model(name):
         same = preprocessing if name == model else None
-        return load(name, None, device, same)
+        return load(name, None, device, preprocessing=same)
     adapter = None if name == PLAIN else name
-    return load(model, adapter, device, preprocessing)
+    return load(model, adapter, device, preprocessing=preprocessing)
 
 
 def _is_model(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.inputs import check_apart, open_labels
 from napari_sam_adapter.wording import counted
 
 
@@ -21,8 +22,6 @@ def export(
     """
     import numpy as np
 
-    from napari_sam_adapter.cli.label_files import open_labels
-    from napari_sam_adapter.cli.segment import check_apart
     from napari_sam_adapter.image_io import export_labels, open_image
     from napari_sam_adapter.image_io.exporting import check_export_path
     from napari_sam_adapter.volume.ledger import Ledger

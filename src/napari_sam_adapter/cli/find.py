@@ -9,6 +9,7 @@ import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
+from napari_sam_adapter.cli.inputs import check_apart, open_channel, session_of
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import ImageError, PlaneError
 from napari_sam_adapter.wording import counted
@@ -63,7 +64,6 @@ def find(
     every object can be missed, cut in two, or joined with its neighbour.
     """
     from napari_sam_adapter.cli.coordinates import frame_of
-    from napari_sam_adapter.cli.segment import check_apart, open_channel, session_of
     from napari_sam_adapter.image_io import save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
     from napari_sam_adapter.volume.axes import spacing_of
@@ -74,7 +74,7 @@ def find(
     check_labels_path(output, overwrite, len(opened.label_shape))
     frame = frame_of(opened, axis)
     planes = _chosen(frame, slices, propagate)
-    predictor = loader_of(context)(model, adapter, device, preprocessing)
+    predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)
     spacing = spacing_of(opened.label_axes, opened.scale, opened.units)
     session = session_of(opened, predictor, embeddings, spacing)
     steps = _steps(session, planes, frame.sliced if propagate else None)

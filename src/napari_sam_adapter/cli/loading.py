@@ -18,8 +18,8 @@ class Loader(Protocol):
         model: str,
         adapter: str | None,
         device: str,
-        preprocessing: str | None = None,
         dtype: str = "auto",
+        preprocessing: str | None = None,
     ) -> Predictor:
         """Load a network."""
 
@@ -28,8 +28,8 @@ def load_from_disk(
     model: str,
     adapter: str | None,
     device: str,
-    preprocessing: str | None = None,
     dtype: str = "auto",
+    preprocessing: str | None = None,
 ) -> Predictor:
     """Load a network from its file; what is missing is downloaded after a question.
 
@@ -41,10 +41,10 @@ def load_from_disk(
         Name or path.
     device : str
         ``"auto"`` or a device of this machine.
-    preprocessing : str or None
-        How the network wants its images; None where its file tells it.
     dtype : str
         Number format; ``"auto"`` takes the faster one.
+    preprocessing : str or None
+        How the network wants its images; None where its file tells it.
 
     Returns
     -------
@@ -58,9 +58,7 @@ def load_from_disk(
     fetch_missing(model, adapter)
     from napari_sam_adapter.inference.loading import load_predictor
 
-    predictor = load_predictor(
-        model, adapter=adapter, device=device, dtype=dtype, preprocessing=preprocessing
-    )
+    predictor = load_predictor(model, adapter, device, dtype, preprocessing)
     description = predictor.description
     if device == "auto":
         where = f"{description['device']} in {description['dtype']}"

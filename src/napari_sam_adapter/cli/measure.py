@@ -8,6 +8,7 @@ import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
+from napari_sam_adapter.cli.inputs import check_apart, open_channel, open_labels
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.wording import counted
 
@@ -30,8 +31,6 @@ def measure(
     point. Lengths, areas and volumes are in the unit of the image, if z, y and x have
     one; the last column names it.
     """
-    from napari_sam_adapter.cli.label_files import open_labels
-    from napari_sam_adapter.cli.segment import check_apart, open_channel
     from napari_sam_adapter.image_io.output import check_output
     from napari_sam_adapter.image_io.tables import save_csv
     from napari_sam_adapter.volume.axes import spacing_of, unit_of

@@ -10,22 +10,13 @@ import typer
 ImageArgument = Annotated[
     Path, typer.Argument(help="TIFF, OME-TIFF, OME-Zarr, NIfTI, PNG, JPEG or NPY.")
 ]
-LabelsOption = Annotated[
-    Path,
-    typer.Option(
-        "--output",
-        "-o",
-        help="Labels to write: .tif, .zarr, .nii, .nii.gz, .png (2-D) or .npy.",
-    ),
-]
-OptionalLabelsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        help="Labels to write: .tif, .zarr, .nii, .nii.gz, .png (2-D) or .npy.",
-    ),
-]
+_LABELS = typer.Option(
+    "--output",
+    "-o",
+    help="Labels to write: .tif, .zarr, .nii, .nii.gz, .png (2-D) or .npy.",
+)
+LabelsOption = Annotated[Path, _LABELS]
+OptionalLabelsOption = Annotated[Path | None, _LABELS]
 SessionArgument = Annotated[
     Path, typer.Argument(help="A saved session, NAME.session, or its journal.")
 ]

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
+from napari_sam_adapter.cli.inputs import check_apart, open_channel
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_sam_adapter.cli.loading import Loader
     from napari_sam_adapter.image_io import OpenedImage
-    from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.described import DescribedPredictors
+    from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
 
@@ -32,18 +32,26 @@ def replay(
     methods: options.MethodsOption = False,
 ) -> None:
     """Do a saved session again: the same labels on the same device."""
-    from napari_sam_adapter.cli.segment import open_channel
     from napari_sam_adapter.errors import OutputError
     from napari_sam_adapter.image_io import save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
+    from napari_sam_adapter.volume.described import DescribedPredictors
     from napari_sam_adapter.volume.methods import methods_sentence
+    from napari_sam_adapter.volume.planes import Volume
 
     if output is None and not methods:
         raise OutputError("Expected something to do. Give --output, --methods or both.")
     if output is not None:
+        check_apart("image", image, "labels", output)
+        check_apart("session", session, "labels", output)
         check_labels_path(output, overwrite)
-    opened = _level_of(session, open_channel(image, channel))
-    done = _repeat(session, opened, loader_of(context), device)
+    shape = _recorded_shape(session)
+    opened = _level_of(shape, open_channel(image, channel))
+    volume = Volume(opened.data, _axes(shape, opened), levels=opened.levels)
+    if output is not None:
+        check_labels_path(output, overwrite, len(volume.shape))
+    predictors = DescribedPredictors(loader_of(context), device=device)
+    done = _repeat(session, volume, predictors)
     if output is not None:
         like = opened if done.labels.shape == opened.label_shape else None
         save_labels(output, done.labels, like, overwrite)
@@ -53,15 +61,9 @@ def replay(
         typer.echo(methods_sentence(done))
 
 
-def _repeat(
-    path: Path, image: OpenedImage, load: Loader, device: str | None
-) -> Session:
-    from napari_sam_adapter.volume.described import DescribedPredictors
+def _repeat(path: Path, volume: Volume, predictors: DescribedPredictors) -> Session:
     from napari_sam_adapter.volume.journal import replay_steps
-    from napari_sam_adapter.volume.planes import Volume
 
-    predictors = DescribedPredictors(partial(_load, load), device=device)
-    volume = Volume(image.data, _axes(path, image), levels=image.levels)
     steps = replay_steps(path, volume, predictors)
     first = next(steps)
     bar = shell_bar(steps, name="replaying", unit="edit", total=first.total)
@@ -70,11 +72,17 @@ def _repeat(
     return first.session
 
 
-def _level_of(path: Path, image: OpenedImage) -> OpenedImage:
-    """Return the level of a pyramid on which a session was made."""
+def _recorded_shape(path: Path) -> list[int]:
+    """Return the shape of the image on which a session was made."""
     from napari_sam_adapter.volume.journal_file import find_journal, read_journal
 
-    shape = read_journal(find_journal(path))[0].image["shape"]
+    header, _ = read_journal(find_journal(path))
+    shape: list[int] = header.image["shape"]
+    return shape
+
+
+def _level_of(shape: list[int], image: OpenedImage) -> OpenedImage:
+    """Return the level of a pyramid that has a shape."""
     for number in range(len(image.levels) + 1):
         level = image.level(number)
         if shape in (list(level.data.shape), list(level.label_shape)):
@@ -82,22 +90,9 @@ def _level_of(path: Path, image: OpenedImage) -> OpenedImage:
     return image
 
 
-def _axes(path: Path, image: OpenedImage) -> str:
+def _axes(shape: list[int], image: OpenedImage) -> str:
     """Return what the axes mean: napari gives channels a slider of their own."""
     from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
-    from napari_sam_adapter.volume.journal_file import find_journal, read_journal
 
-    header, _ = read_journal(find_journal(path))
-    all_spatial = header.image["shape"] == list(image.data.shape)
+    all_spatial = shape == list(image.data.shape)
     return SPATIAL_LETTERS[-len(image.data.shape) :] if all_spatial else image.axes
-
-
-def _load(
-    load: Loader,
-    model: str,
-    adapter: str | None,
-    device: str,
-    dtype: str,
-    preprocessing: str | None,
-) -> Predictor:
-    return load(model, adapter, device, preprocessing, dtype)

@@ -10,8 +10,8 @@ import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
+from napari_sam_adapter.cli.inputs import check_apart, open_channel, session_of
 from napari_sam_adapter.cli.loading import loader_of
-from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.cli.segmentation import SliceReport
     from napari_sam_adapter.cli.task import Task
-    from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.session import Session
 
@@ -65,7 +64,7 @@ def segment(
     check_labels_path(output, overwrite, len(opened.label_shape))
     task = Task.of(opened, asked)
     _tell_beyond(task)
-    predictor = loader_of(context)(model, adapter, device, preprocessing)
+    predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)
     session, reports = _run(task, predictor, embeddings)
     save_labels(output, session.labels, task.image, overwrite)
     summary = _summarise(task, session, reports, time.monotonic() - started)
@@ -104,102 +103,6 @@ def _tell_beyond(task: Task) -> None:
                     f"{right:g} reaches beyond its slice of {rows} x {columns} pixels",
                     err=True,
                 )
-
-
-def check_apart(kind: str, path: Path, other_kind: str, other: Path) -> None:
-    """Raise unless two paths have nothing to do with each other.
-
-    Parameters
-    ----------
-    kind, other_kind : str
-        What they are, for the message.
-    path, other : Path
-        The paths.
-
-    Raises
-    ------
-    OutputError
-        If they are the same, or one lies inside the other.
-    """
-    first, second = path.resolve(), other.resolve()
-    if first == second:
-        raise OutputError(
-            f"Expected another file for the {other_kind} than for the {kind}, got "
-            f"{other}. Choose another name."
-        )
-    if first in second.parents or second in first.parents:
-        raise OutputError(
-            f"Expected a file for the {other_kind} apart from the {kind}, got {other} "
-            f"and {path}, one inside the other. Choose another folder."
-        )
-
-
-def open_channel(path: Path, channel: int | None, level: int = 0) -> OpenedImage:
-    """Open an image, or one channel of it.
-
-    Says on stderr which levels of a pyramid cannot be used.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    channel : int or None
-        The channel; None for the whole image.
-    level : int
-        Of a pyramid.
-
-    Returns
-    -------
-    OpenedImage
-        Not read yet.
-
-    Raises
-    ------
-    ImageError
-        If the file is no image, or there is no such channel or level.
-    """
-    from napari_sam_adapter.image_io import open_image
-
-    image = open_image(path)
-    if image.problem:
-        typer.echo(image.problem, err=True)
-    image = image.level(level)
-    return image if channel is None else image.channel(channel)
-
-
-def session_of(
-    image: OpenedImage,
-    predictor: Predictor,
-    embeddings: Path | None = None,
-    spacing: Sequence[float] | None = None,
-) -> Session:
-    """Return a session on an image, seen as the network was trained to.
-
-    Parameters
-    ----------
-    image : OpenedImage
-        One channel, or colour.
-    predictor : Predictor
-        The network.
-    embeddings : Path or None
-        Folder where embeddings are kept.
-    spacing : sequence of float or None
-        Distance between neighbours on every axis.
-
-    Returns
-    -------
-    Session
-        Without objects.
-    """
-    from napari_sam_adapter.predictions import trained_window
-    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
-    from napari_sam_adapter.volume.planes import Volume
-    from napari_sam_adapter.volume.session import Session
-
-    window = trained_window(predictor)
-    volume = Volume(image.data, image.axes, window, image.levels)
-    store = None if embeddings is None else EmbeddingStore(embeddings)
-    return Session(volume, predictor, spacing=spacing, store=store)
 
 
 def _run(

@@ -224,9 +224,6 @@ def summarise_objects(
         Per object its number, voxels, mean score over the slices that have one, and
         the slices. The score is None where it is not to be trusted.
     """
-    voxels = np.bincount(
-        np.ravel(session.labels), minlength=max(session.object_ids) + 1
-    )
     summaries = []
     for object_id in session.object_ids:
         own = {r.position: r for r in reports if r.object_id == object_id}
@@ -235,7 +232,7 @@ def summarise_objects(
         summaries.append(
             {
                 "object": object_id,
-                "voxels": int(voxels[object_id]),
+                "voxels": session.objects.summary(object_id).voxels,
                 "score": _mean(used),
                 "slices": slices,
             }

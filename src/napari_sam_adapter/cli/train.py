@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.config_options import with_config_options
 from napari_sam_adapter.cli.downloading import fetch_missing
@@ -24,44 +25,27 @@ if TYPE_CHECKING:
 
 SHOWN_REFUSALS = 10
 
-Data = Annotated[
-    Path,
-    typer.Argument(
-        help="Folder with images and masks, data set (zip or folder with index.csv), "
-        "list (CSV), or one image with --labels."
-    ),
-]
-Labels = Annotated[
-    Path | None, typer.Option("--labels", help="Labels of the image, or their folder.")
-]
 RecipeOption = Annotated[
     str | None,
     typer.Option(
         help="microscopy, medical, or a TOML file; DATA is the folder of its sets."
     ),
 ]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse data with broken pairs.")
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from OUTPUT.state.")]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace existing output files.")
-]
-Report = Annotated[
+PageOption = Annotated[
     Path | None, typer.Option(help="HTML page of the training; default OUTPUT.html.")
 ]
 
 
 @with_config_options
 def train(
-    options: dict[str, Any],
-    data: Data,
-    labels: Labels = None,
+    given: dict[str, Any],
+    data: options.DatasetArgument,
+    labels: options.DatasetLabelsOption = None,
     recipe: RecipeOption = None,
-    strict: Strict = False,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    report: Report = None,
+    strict: options.StrictOption = False,
+    resume: options.ResumeOption = False,
+    overwrite: options.OverwriteOption = False,
+    report: PageOption = None,
 ) -> None:
     """Train an adapter on images with labels.
 
@@ -72,32 +56,19 @@ def train(
         read_adapter_recipe,
     )
     from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.reading import find_samples
+    from napari_sam_adapter.training.reading import find_samples, find_sets
 
     chosen = AdapterRecipe() if recipe is None else read_adapter_recipe(recipe)
-    config = TrainingConfig(**chosen.options | options)
+    config = TrainingConfig(**chosen.options | given)
     report = report or config.output.with_name(config.output.name + ".html")
     _check_outputs(config, report, resume, overwrite)
     if chosen.sets:
-        found = _find_sets(data, chosen.sets, config.validation_images)
+        found = find_sets(data, chosen.sets, config.validation_images)
     else:
         found = find_samples(data, labels)
     _tell_refused(found, strict)
     fetch_missing(config.base, config.start)
     _train(config, found, resume, report)
-
-
-def _find_sets(data: Path, weights: dict[str, float], validated: int) -> FoundSamples:
-    """Read the sets of a recipe; each has its share in the validation."""
-    from napari_sam_adapter.training.reading import FoundSamples, find_sets
-    from napari_sam_adapter.training.validation import evenly
-
-    sets = [find_sets(data, {name: weight}) for name, weight in weights.items()]
-    return FoundSamples(
-        tuple(sample for found in sets for sample in found.training),
-        tuple(evenly([found.validation for found in sets], validated)),
-        tuple(line for found in sets for line in found.refused),
-    )
 
 
 def _check_outputs(
@@ -134,8 +105,8 @@ def _train(
     config: TrainingConfig, found: FoundSamples, resume: bool, report: Path
 ) -> None:
     from napari_sam_adapter.training.adapter_training import train_adapter
+    from napari_sam_adapter.training.held_out import divide
     from napari_sam_adapter.training.report import write_report
-    from napari_sam_adapter.training.validation import divide
 
     is_first = os.environ.get("RANK", "0") == "0"
     training, held_out = found.training, found.validation
@@ -151,7 +122,7 @@ def _train(
         typer.echo(f"stopped; {config.output} has the best state so far", err=True)
         raise
     if is_first:
-        write_report(report, config, last, overwrite=True)
+        write_report(report, config, last)
         typer.echo(_summary(config, last))
         what = "curves and masks" if last.history else "numbers and options"
         typer.echo(f"{report}: {what}")

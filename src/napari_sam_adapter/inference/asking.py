@@ -10,11 +10,7 @@ import torch
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.inference.answers import to_prediction, trained_masks
 from napari_sam_adapter.inference.nearness import tokens_near
-from napari_sam_adapter.inference.prompt_tensors import (
-    as_mask_prompt,
-    kind_of,
-    to_tensors,
-)
+from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
 from napari_sam_adapter.inference.stability import stability
 
 if TYPE_CHECKING:
@@ -77,11 +73,9 @@ def ask_alike(
     near = [None if is_refined else tokens_near(p, frame) for p in group]
 
     def decode(decoding: Decoding, part: slice) -> tuple[Tensor, Tensor]:
-        points, boxes, masks = to_tensors(
-            group[part], previous[part], frame, decoding.device
-        )
-        masks = as_mask_prompt(masks, family)
-        return decoding.decode(embedding, points, boxes, masks, chosen, near[part])
+        some, device = group[part], decoding.device
+        prompts = to_tensors(some, previous[part], frame, family, device)
+        return decoding.decode(embedding, prompts, chosen, near[part])
 
     logits, scores = network.decode(decode, len(group))
     return predictions_of(group, logits, scores, embedding, family, count)

@@ -21,6 +21,7 @@ from napari_sam_adapter.model.folded_upscaling import to_rows
 from napari_sam_adapter.model.image_side import ImageSide
 from napari_sam_adapter.model.mask_decoder import MaskDecoder
 from napari_sam_adapter.model.near_masks import masks_near
+from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.model.spare import Spare
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ class Decoding:
     def decode(
         self,
         embedding: ImageEmbedding,
-        points: tuple[Tensor, Tensor] | None,
-        boxes: Tensor | None,
-        logits: Tensor | None,
+        prompts: PromptTensors,
         masks: slice,
         near: Sequence[TokenBox | None] = (),
     ) -> tuple[Tensor, Tensor]:
@@ -81,8 +80,8 @@ class Decoding:
         ----------
         embedding : ImageEmbedding
             The image.
-        points, boxes, logits
-            See `PromptEncoder.forward`.
+        prompts : PromptTensors
+            Of the objects, on the device.
         masks : slice
             Which of the decoder's masks to make.
         near : sequence of TokenBox or None
@@ -95,15 +94,14 @@ class Decoding:
         scores : (N, M) tensor
             Predicted IoU of each mask.
         """
-        near = near or [None] * _count(points, boxes, logits)
+        near = near or [None] * prompts.count()
         if not self._is_folded:
-            found, scores = self._decode_plainly(embedding, points, boxes, logits)
+            found, scores = self._decode_plainly(embedding, prompts)
             return _kept_near(found[:, masks], near), scores[:, masks]
-        if logits is not None and len(logits) > 1:
-            return self._decode_in_turn(embedding, points, boxes, logits, masks, near)
-        prompts = self._prompt_side(embedding, points, boxes, logits)
-        prompts = prompts._replace(near=list(near))
-        return decode(self._side_of(embedding), prompts, masks)
+        if prompts.masks is not None and len(prompts.masks) > 1:
+            return self._decode_in_turn(embedding, prompts, masks, near)
+        asked = self._prompt_side(embedding, prompts)._replace(near=list(near))
+        return decode(self._side_of(embedding), asked, masks)
 
     def decode_above(
         self,
@@ -131,13 +129,12 @@ class Decoding:
             One for each object, on the CPU; may be empty.
         """
         device = self._positions.device
-        on_device = points[0].to(device), points[1].to(device)
+        prompts = PromptTensors((points[0].to(device), points[1].to(device)))
         if self._is_folded:
-            prompts = self._prompt_side(embedding, on_device, None, None)
-            side = self._side_of(embedding)
-            yield from decode_above(side, prompts, masks, least)
+            asked = self._prompt_side(embedding, prompts)
+            yield from decode_above(self._side_of(embedding), asked, masks, least)
             return
-        found, scores = self._decode_plainly(embedding, on_device, None, None)
+        found, scores = self._decode_plainly(embedding, prompts)
         scores = scores[:, masks]
         kept = scores > least
         chosen = found[:, masks][kept].cpu(), scores[kept].cpu()  # of all, at once
@@ -148,9 +145,7 @@ class Decoding:
     def _decode_in_turn(
         self,
         embedding: ImageEmbedding,
-        points: tuple[Tensor, Tensor] | None,
-        boxes: Tensor | None,
-        logits: Tensor,
+        prompts: PromptTensors,
         masks: slice,
         near: Sequence[TokenBox | None],
     ) -> tuple[Tensor, Tensor]:
@@ -158,53 +153,44 @@ class Decoding:
 
         def decode_one(side: ImageSide, number: int) -> tuple[Tensor, Tensor]:
             one = slice(number, number + 1)
-            spots = None if points is None else (points[0][one], points[1][one])
-            box = None if boxes is None else boxes[one]
-            prompts = self._prompt_side(embedding, spots, box, logits[one])
-            prompts = prompts._replace(near=list(near[one]), is_one_of_many=is_many)
-            return decode(side, prompts, masks)
+            asked = self._prompt_side(embedding, prompts.of(one))
+            asked = asked._replace(near=list(near[one]), is_one_of_many=is_many)
+            return decode(side, asked, masks)
 
-        side, is_many = self._side_of(embedding), len(logits) >= _MANY
+        side, count = self._side_of(embedding), prompts.count()
+        is_many = count >= _MANY
         if is_many and self._sam.prompt_encoder.map_embed is None:
-            some = embed_mask(self._sam.prompt_encoder, logits[0, 0])
+            assert prompts.masks is not None  # or this would not be called
+            some = embed_mask(self._sam.prompt_encoder, prompts.masks[0, 0])
             if side.can_share(some):
                 side.first(some)  # by all processors, before they part
-        while len(self._spares) < lanes_for(len(logits)):
+        while len(self._spares) < lanes_for(count):
             self._spares.append(Spare())
-        spares = self._spares[: lanes_for(len(logits))]
+        spares = self._spares[: lanes_for(count)]
         sides = [side, *(side.twin(spare) for spare in spares[1:])]
-        found = side_by_side(decode_one, len(logits), sides)
+        found = side_by_side(decode_one, count, sides)
         decoded, scores = zip(*found, strict=True)
         return torch.cat(decoded), torch.cat(scores)
 
     def _prompt_side(
-        self,
-        embedding: ImageEmbedding,
-        points: tuple[Tensor, Tensor] | None,
-        boxes: Tensor | None,
-        logits: Tensor | None,
+        self, embedding: ImageEmbedding, prompts: PromptTensors
     ) -> PromptSide:
         """Embed prompts for the folded decoder."""
         encoder = self._sam.prompt_encoder
         if encoder.map_embed is not None:
-            sparse, dense, maps = encoder(points, boxes, logits)
+            sparse, dense, maps = encoder(*prompts)
             skips = self._skips_of(embedding)
             return PromptSide(sparse, [whole(d) for d in dense], skips, maps)
-        count = _count(points, boxes, logits)
-        sparse, _, _ = encoder(points, boxes, batch=count)
+        sparse, _, _ = encoder(prompts.points, prompts.boxes, batch=prompts.count())
         drawn: list[DensePrompt] | None = None
-        if logits is not None:
-            drawn = [embed_mask(encoder, low) for low in logits[:, 0]]
+        if prompts.masks is not None:
+            drawn = [embed_mask(encoder, low) for low in prompts.masks[:, 0]]
         return PromptSide(sparse, drawn)
 
     def _decode_plainly(
-        self,
-        embedding: ImageEmbedding,
-        points: tuple[Tensor, Tensor] | None,
-        boxes: Tensor | None,
-        logits: Tensor | None,
+        self, embedding: ImageEmbedding, prompts: PromptTensors
     ) -> tuple[Tensor, Tensor]:
-        sparse, dense, maps = self._sam.prompt_encoder(points, boxes, logits)
+        sparse, dense, maps = self._sam.prompt_encoder(*prompts)
         skips = self._skips_of(embedding)
         features = embedding.features.to(self._positions.device)
         found: tuple[Tensor, Tensor] = self._sam.mask_decoder(
@@ -227,14 +213,6 @@ class Decoding:
         )
         self._sides.append((weakref.ref(embedding), side))
         return side
-
-
-def _count(
-    points: tuple[Tensor, Tensor] | None, boxes: Tensor | None, logits: Tensor | None
-) -> int:
-    """Return the number of objects; one without prompts."""
-    given = (points and points[0], boxes, logits)
-    return next((len(prompt) for prompt in given if prompt is not None), 1)
 
 
 def _kept_near(masks: Tensor, near: Sequence[TokenBox | None]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -64,11 +65,17 @@ class Encoding:
 
     @torch.inference_mode()
     def encode(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
-        """Encode planes of one size; see `SamPredictor.encode_batch`."""
-        groups = (images[i : i + _AT_ONCE] for i in range(0, len(images), _AT_ONCE))
-        return [embedding for group in groups for embedding in self._encoded(group)]
+        """Encode planes; see `SamPredictor.encode_batch`."""
+        runs = itertools.groupby(images, lambda image: np.shape(image)[:2])
+        return [
+            embedding
+            for run in (list(alike) for _, alike in runs)
+            for first in range(0, len(run), _AT_ONCE)
+            for embedding in self._encoded(run[first : first + _AT_ONCE])
+        ]
 
     def _encoded(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
+        """Encode planes of one size in one pass."""
         pictures = self._prepared(images)
         parts = self.network.encode(pictures, pictures.frames[0].resized)
         encoded = [one for part in parts for one in one_by_one(part)]

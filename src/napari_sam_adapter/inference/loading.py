@@ -18,11 +18,13 @@ from napari_sam_adapter.model.families import SMALL
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
 
 def load_predictor(
     model: str | Path = "tiny",
     adapter: str | Path | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     dtype: str = "auto",
     preprocessing: str | None = None,
 ) -> SamPredictor:
@@ -35,7 +37,7 @@ def load_predictor(
         What is not here yet is downloaded; its size and licence are logged first.
     adapter : str, Path or None
         A name, or the path of an adapter file that was trained for this model.
-    device : str
+    device : str or torch.device
         ``"auto"``, ``"cpu"``, ``"cuda"``, ... ``"auto"`` is the device that a short
         measurement finds fastest.
     dtype : str
@@ -62,6 +64,7 @@ def load_predictor(
     DeviceError
         If the device or number format is not there.
     """
+    device = str(device)
     if device != "auto":
         checked_device(device)  # before a large file is read
     if adapter is not None:

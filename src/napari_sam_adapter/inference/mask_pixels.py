@@ -113,7 +113,7 @@ def to_boxes(logits: Tensor, frame: Frame, family: Family = SAM) -> Iterator[Mas
             yield MaskInBox(0, 0, np.zeros((0, 0), bool), 0.0)
 
 
-def scaled_logits(logits: Tensor, frame: Frame, family: Family = SAM) -> Tensor:
+def scaled_logits(logits: Tensor, frame: Frame, family: Family) -> Tensor:
     """Scale masks to the image as a family's authors do.
 
     Parameters
@@ -232,7 +232,7 @@ def _fill(
     low: Tensor,
     frame: Frame,
     family: Family,
-    limits: tuple[float, ...] = (),
+    limits: tuple[float, ...],
 ) -> list[int]:
     """Write where an area is above zero; count its logits above some limits."""
     if family.upscaling != "twice":

@@ -15,11 +15,8 @@ import torch
 from napari_sam_adapter.inference.answers import trained_masks
 from napari_sam_adapter.inference.asking import predictions_of
 from napari_sam_adapter.inference.mask_prompts import CERTAIN
-from napari_sam_adapter.inference.prompt_tensors import (
-    as_mask_prompt,
-    kind_of,
-    to_tensors,
-)
+from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
+from napari_sam_adapter.model.dense_prompts import PER_TOKEN
 from napari_sam_adapter.model.layers import Window
 
 if TYPE_CHECKING:
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.inference.network import Network
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.prompt_tensors import PromptTensors
     from napari_sam_adapter.model.sam import Sam
     from napari_sam_adapter.predictions import MaskPrediction
     from napari_sam_adapter.prompts import Prompts
@@ -40,8 +38,6 @@ SIDES = 8, 12, 16
 """Tokens along the sides of parts."""
 ROOM = 2.0
 """Least side of a part, in longer sides of the box."""
-MASKS_PER_TOKEN = 4
-"""Logits along the side of a token."""
 _TOGETHER = 2048
 """Most tokens of one pass: more are slower on the CPU, where memory is cleared anew."""
 
@@ -151,10 +147,8 @@ def _ask_together(
     unrefined = [None] * len(group)
 
     def decode(decoding: Decoding, some: slice) -> tuple[Tensor, Tensor]:
-        points, boxes, masks = to_tensors(
-            group[some], unrefined[some], embedding.frame, decoding.device
-        )
-        prompts = points, boxes, as_mask_prompt(masks, family)
+        frame, device = embedding.frame, decoding.device
+        prompts = to_tensors(group[some], unrefined[some], frame, family, device)
         grids = (embedding.features, *embedding.skips)
         grids = tuple(grid.to(decoding.device) for grid in grids)
         found, scores = _decode(network.sam, grids, prompts, parts[some])
@@ -171,7 +165,7 @@ def _ask_together(
 def _decode(
     sam: Sam,
     grids: tuple[Tensor, ...],
-    prompts: tuple[tuple[Tensor, Tensor] | None, Tensor | None, Tensor | None],
+    prompts: PromptTensors,
     parts: Sequence[Part],
 ) -> tuple[Tensor, Tensor]:
     """Ask about parts of the image embedding and of the finer maps after it.
@@ -192,11 +186,8 @@ def _decode(
     if boxes is not None:
         boxes = boxes - corners.repeat(1, 2)
     if masks is not None:
-        cut = [
-            part.of(mask, MASKS_PER_TOKEN)
-            for part, mask in zip(parts, masks, strict=True)
-        ]
-        masks = torch.stack(cut)
+        pairs = zip(parts, masks, strict=True)
+        masks = torch.stack([part.of(mask, PER_TOKEN) for part, mask in pairs])
     window = Window(0, 0, side * encoder.patch)
     encoded = encoder(points, boxes, masks, len(parts), window, corners)
     positions = encoder.dense_positions()
@@ -236,8 +227,8 @@ def _reach_edge(logits: Tensor, parts: Sequence[Part], grid: int) -> list[bool]:
 
 def _placed(logits: Tensor, parts: Sequence[Part], grid: int) -> Tensor:
     """Return logits (N, M, 4s, 4s) of parts in the whole square, (N, M, 4h, 4w)."""
-    side = MASKS_PER_TOKEN * grid
+    side = PER_TOKEN * grid
     whole = logits.new_full((*logits.shape[:2], side, side), -CERTAIN)
     for square, part, own in zip(whole, parts, logits, strict=True):
-        part.of(square, MASKS_PER_TOKEN).copy_(own)
+        part.of(square, PER_TOKEN).copy_(own)
     return whole

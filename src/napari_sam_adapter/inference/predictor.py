@@ -17,6 +17,7 @@ from napari_sam_adapter.inference.proposals import propose
 from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.layers import warm_up_vector_math
+from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.model.weight_files import file_hash
 from napari_sam_adapter.weight_store.entries import Kind
 
@@ -43,7 +44,7 @@ class SamPredictor:
     """Segments single planes; made by `load_predictor`.
 
     Stateless: nothing of an image is remembered. May be called from any thread, one
-    call at a time.
+    call at a time. Whoever measures its parts finds them in `network`.
 
     Parameters
     ----------
@@ -69,13 +70,13 @@ class SamPredictor:
         self._intensity = checkpoint.intensity
         self._description = description
         self._asked_device = torch.device(device)
-        self._network = Network(checkpoint, device, dtype)
-        self._encoding = Encoding(self._network, self._family, self._intensity)
+        self.network = Network(checkpoint, device, dtype)
+        self._encoding = Encoding(self.network, self._family, self._intensity)
 
     @property
     def device(self) -> torch.device:
         """Where it computes: the CPU once another device had too little memory."""
-        return self._network.device
+        return self.network.device
 
     @property
     def description(self) -> dict[str, str]:
@@ -87,7 +88,7 @@ class SamPredictor:
     @property
     def image_size(self) -> int:
         """Side of the network's square input in pixels."""
-        return self._network.sam.image_size
+        return self.network.sam.image_size
 
     @property
     def capabilities(self) -> Capabilities:
@@ -137,7 +138,7 @@ class SamPredictor:
             checkpoint = load_adapter(path, self._base, base_name, functions)
             about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
         about["preprocessing"] = checkpoint.family.name
-        dtype = self._network.dtype
+        dtype = self.network.dtype
         changed = SamPredictor(checkpoint, about, str(self.device), dtype)
         changed._base = self._base
         return changed
@@ -176,12 +177,12 @@ class SamPredictor:
         return replace(self.encode(image), frame=self._encoding.frame_of(shape))
 
     def encode_batch(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
-        """Encode several planes of one size, up to eight in a pass.
+        """Encode several planes; up to eight in a row that have one size share a pass.
 
         Parameters
         ----------
         images : sequence of (H, W) or (H, W, 3) arrays
-            All of one height and width.
+            Pixels as for `encode`.
 
         Returns
         -------
@@ -263,7 +264,7 @@ class SamPredictor:
         """
         logits = None if previous is None else previous.logits
         prompts = prompts.without_polygons(embedding.frame.original)
-        return ask_alike(self._network, self._family, embedding, [prompts], [logits])[0]
+        return ask_alike(self.network, self._family, embedding, [prompts], [logits])[0]
 
     def predict_many(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
@@ -288,14 +289,14 @@ class SamPredictor:
             If an object has no prompt, or one lies outside the plane.
         """
         asked = [p.without_polygons(embedding.frame.original) for p in prompts_list]
-        return ask_all(self._network, self._family, embedding, asked)
+        return ask_all(self.network, self._family, embedding, asked)
 
     def predict_nearby(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
     ) -> list[MaskPrediction]:
         """Do what `predict_many` does for objects that lie where their boxes are."""
         asked = [p.without_polygons(embedding.frame.original) for p in prompts_list]
-        found = ask_nearby(self._network, self._family, embedding, asked)
+        found = ask_nearby(self.network, self._family, embedding, asked)
         rest = [p for p, known in zip(asked, found, strict=True) if not known]
         whole = iter(self.predict_many(embedding, rest))
         return [known or next(whole) for known in found]
@@ -322,7 +323,7 @@ class SamPredictor:
         list of Proposal
             In the order of the points; none of them empty.
         """
-        return propose(self._network, self._family, embedding, points, min_score)
+        return propose(self.network, self._family, embedding, points, min_score)
 
     @torch.inference_mode()
     def foreground(self, embedding: ImageEmbedding) -> npt.NDArray[np.float32]:
@@ -339,8 +340,8 @@ class SamPredictor:
             Probability of each pixel to belong to an object.
         """
         chosen, _ = trained_masks(self._family, is_ambiguous=False)
-        logits, scores = self._network.decode(
-            lambda decoding, _: decoding.decode(embedding, None, None, None, chosen), 1
+        logits, scores = self.network.decode(
+            lambda decoding, _: decoding.decode(embedding, PromptTensors(), chosen), 1
         )
         best = logits[:, int(scores[0].argmax())]
         full = scaled_logits(best.float(), embedding.frame, self._family)

@@ -161,7 +161,7 @@ def frame_of(
     return Frame(shape, (rows, columns), size, is_centred, mask_stride)
 
 
-def normalise(pixels: Tensor, family: Family = SAM) -> Tensor:
+def normalise(pixels: Tensor, family: Family) -> Tensor:
     """Give pixels the values that a family of networks expects.
 
     Parameters

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from napari_sam_adapter.inference.mask_prompts import to_mask_prompt
+from napari_sam_adapter.model.prompt_tensors import PromptTensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +47,9 @@ def to_tensors(
     group: Sequence[Prompts],
     previous: Sequence[npt.NDArray[np.float32] | None],
     frame: Frame,
+    family: Family,
     device: torch.device,
-) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None, Tensor | None]:
+) -> PromptTensors:
     """Stack the prompts of objects whose prompts have the same kind.
 
     Parameters
@@ -58,17 +60,15 @@ def to_tensors(
         Logits to go on from, for all objects or for none.
     frame : Frame
         How the plane lies in the square.
+    family : Family
+        Whether and how the network understands mask prompts.
     device : torch.device
         Where the tensors go.
 
     Returns
     -------
-    points : ((N, K, 2) tensor, (N, K) tensor) or None
-        Positions x, y and labels.
-    boxes : (N, 4) tensor or None
-        Corners x, y, x, y.
-    masks : (N, 1, h, w) tensor or None
-        Logits.
+    PromptTensors
+        Of the objects.
     """
     collected = [prompts.all_points() for prompts in group]
     points = None
@@ -86,7 +86,7 @@ def to_tensors(
     elif group[0].boxed_mask is not None:
         drawn = [to_mask_prompt(prompts, frame) for prompts in group]
         masks = torch.stack(drawn).to(device)
-    return points, boxes, masks
+    return PromptTensors(points, boxes, as_mask_prompt(masks, family))
 
 
 def as_mask_prompt(logits: Tensor | None, family: Family) -> Tensor | None:

@@ -290,10 +290,8 @@ def _complete_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
     # the file has no embeddings for points, boxes and masks: they become zero, so
     # that a click is known by its position alone
     renamed = {PUBLISHED_RENAMES.get(key, key): value for key, value in state.items()}
-    shape = infer_shape(
-        {key: tuple(value.shape) for key, value in renamed.items()}
-        | {"prompt_encoder.mask_downscaling.3.weight": (16, 4, 2, 2)}
-    )
+    mask_branch = {"prompt_encoder.mask_downscaling.3.weight": (16, 4, 2, 2)}
+    shape = infer_shape(sizes_of(renamed) | mask_branch)
     expected = empty_sam(shape).prompt_encoder.state_dict()
     for key, value in expected.items():
         full = f"prompt_encoder.{key}"

@@ -33,15 +33,11 @@ class ConvStem(nn.Module):
     ----------
     width : int
         Channels of a token.
-    channels : three ints
-        Channels at strides 2, 4 and 8.
     """
 
-    def __init__(
-        self, width: int, channels: tuple[int, int, int] = STEM_CHANNELS
-    ) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        half, quarter, eighth = channels
+        half, quarter, eighth = STEM_CHANNELS
         self.stride2 = _Downsample(3, half)
         self.stride4 = nn.Sequential(_Downsample(half, quarter), ConvBlock(quarter))
         self.stride8 = nn.Sequential(
@@ -56,31 +52,16 @@ class ConvStem(nn.Module):
 
     def sides(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Turn (B, 3, H, W) into the maps at strides 8 and 4."""
-        quarter = _refined(self.stride4, self.stride2(image))
-        return _refined(self.stride8, quarter), quarter
-
-
-def _refined(stage: nn.Sequential, x: Tensor) -> Tensor:
-    """Halve the sides of a map and refine it."""
-    down, *blocks = stage
-    x = down(x)
-    for block in blocks:
-        x = cast("ConvBlock", block).refined(x)
-    return x
+        quarter: Tensor = self.stride4(self.stride2(image))
+        return self.stride8(quarter), quarter
 
 
 class FinerMaps(nn.Module):
-    """Join the embedding with the stem's finer maps, coarse to fine.
+    """Join the embedding with the stem's finer maps, coarse to fine."""
 
-    Parameters
-    ----------
-    channels : three ints
-        Of the stem.
-    """
-
-    def __init__(self, channels: tuple[int, int, int] = STEM_CHANNELS) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        _, quarter, eighth = channels
+        _, quarter, eighth = STEM_CHANNELS
         self.up8 = nn.ConvTranspose2d(256, SKIP_CHANNELS[0], 2, stride=2)
         self.side8 = nn.Conv2d(eighth, SKIP_CHANNELS[0], 1)
         self.block8 = ConvBlock(SKIP_CHANNELS[0])
@@ -94,6 +75,6 @@ class FinerMaps(nn.Module):
         """Return the maps (B, 64, 2h, 2w) and (B, 32, 4h, 4w)."""
         eighth, quarter = sides
         x8 = with_convolved(self.up8(embedding), self.side8, eighth)
-        x8 = self.block8.refined(x8)
+        x8 = self.block8(x8)
         x4 = with_convolved(self.up4(x8), self.side4, quarter)
-        return x8, self.block4.refined(x4)
+        return x8, self.block4(x4)

@@ -29,7 +29,7 @@ from napari_sam_adapter.model.prompt_encoder import (
 )
 from napari_sam_adapter.model.sam import Sam
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.model.two_way_transformer import DownsampledAttention
+from napari_sam_adapter.model.two_way_transformer import TwoWayBlock, TwoWayTransformer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,22 +45,16 @@ _LINEAR = re.compile(r"^(image_encoder\.blocks\.\d+\.mlp\.)fc(\d)\.")
 
 
 class PointEncoder(nn.Module):
-    """Points and boxes as at most six tokens.
+    """Points and boxes as at most six tokens."""
 
-    Parameters
-    ----------
-    width : int
-        Width of a token.
-    """
-
-    def __init__(self, width: int = _WIDTH) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.image_size, self.grid = IMAGE_SIZE, _GRID
-        self.pe_layer = PositionalEncoding(width // 2)
-        self.invalid_points = nn.Embedding(1, width)
-        self.point_embeddings = nn.Embedding(1, width)
-        self.bbox_top_left_embeddings = nn.Embedding(1, width)
-        self.bbox_bottom_right_embeddings = nn.Embedding(1, width)
+        self.pe_layer = PositionalEncoding(_WIDTH // 2)
+        self.invalid_points = nn.Embedding(1, _WIDTH)
+        self.point_embeddings = nn.Embedding(1, _WIDTH)
+        self.bbox_top_left_embeddings = nn.Embedding(1, _WIDTH)
+        self.bbox_bottom_right_embeddings = nn.Embedding(1, _WIDTH)
 
     def forward(
         self,
@@ -129,7 +123,7 @@ class FeedForward(nn.Module):
         return out
 
 
-class TwoWayLayer(nn.Module):
+class TwoWayLayer(TwoWayBlock):
     """SAM's two-way block, but with a residual around every self-attention.
 
     Parameters
@@ -141,58 +135,15 @@ class TwoWayLayer(nn.Module):
     """
 
     def __init__(self, hidden: int, is_first: bool) -> None:
-        super().__init__()
-        self.self_attn = DownsampledAttention(_WIDTH, _HEADS)
-        self.norm1 = nn.LayerNorm(_WIDTH)
-        self.cross_attn_token_to_image = DownsampledAttention(_WIDTH, _HEADS, 2)
-        self.norm2 = nn.LayerNorm(_WIDTH)
-        self.mlp = FeedForward(_WIDTH, hidden, _WIDTH)
-        self.norm3 = nn.LayerNorm(_WIDTH)
-        self.norm4 = nn.LayerNorm(_WIDTH)
-        self.cross_attn_image_to_token = DownsampledAttention(_WIDTH, _HEADS, 2)
-        self.is_first = is_first
+        super().__init__(_WIDTH, _HEADS, hidden, is_first)
+        self.add_module("mlp", FeedForward(_WIDTH, hidden, _WIDTH))
 
-    def forward(
-        self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Update tokens (N, T, C) and image tokens (N, S, C)."""
+    def look_at_each_other(self, tokens: Tensor, token_pe: Tensor) -> Tensor:
+        """Let tokens (N, T, C) attend to one another."""
         if not self.is_first:
             tokens = tokens + token_pe
-        tokens = self.norm1(tokens + self.self_attn(tokens, tokens, tokens))
-        placed = image + image_pe
-        attended = self.cross_attn_token_to_image(tokens + token_pe, placed, image)
-        tokens = self.norm2(tokens + attended)
-        tokens = self.norm3(tokens + self.mlp(tokens))
-        attended = self.cross_attn_image_to_token(placed, tokens + token_pe, tokens)
-        return tokens, self.norm4(image + attended)
-
-
-class TwoWay(nn.Module):
-    """Two layers and a last look from tokens to image.
-
-    Parameters
-    ----------
-    hidden : int
-        Width of the MLPs.
-    """
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(TwoWayLayer(hidden, i == 0) for i in range(2))
-        self.final_attn_token_to_image = DownsampledAttention(_WIDTH, _HEADS, 2)
-        self.norm_final_attn = nn.LayerNorm(_WIDTH)
-
-    def forward(
-        self, image: Tensor, image_pe: Tensor, tokens: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Update tokens (N, T, C), and the map (N, C, h, w) as (N, h * w, C)."""
-        keys = image.flatten(2).transpose(1, 2)
-        key_pe = image_pe.flatten(2).transpose(1, 2)
-        queries = tokens
-        for layer in self.layers:
-            queries, keys = layer(queries, keys, tokens, key_pe)
-        attended = self.final_attn_token_to_image(queries + tokens, keys + key_pe, keys)
-        return self.norm_final_attn(queries + attended), keys
+        looked: Tensor = self.norm1(tokens + self.self_attn(tokens, tokens, tokens))
+        return looked
 
 
 class EfficientDecoder(nn.Module):
@@ -206,7 +157,8 @@ class EfficientDecoder(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.transformer = TwoWay(hidden)
+        layers = [TwoWayLayer(hidden, i == 0) for i in range(2)]
+        self.transformer = TwoWayTransformer(layers, _WIDTH, _HEADS)
         self.iou_token = nn.Embedding(1, _WIDTH)
         self.mask_tokens = nn.Embedding(_MASKS, _WIDTH)
         half, quarter = _WIDTH // 4, _WIDTH // 8

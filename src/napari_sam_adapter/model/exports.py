@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import save_file
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
-from napari_sam_adapter.image_io.output import whole_output
+from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.model.adapter import SOURCES
 from napari_sam_adapter.model.adapter_files import save_adapter
 from napari_sam_adapter.model.adapter_header import AdapterNotes
@@ -22,6 +21,7 @@ from napari_sam_adapter.model.layers import MLPBlock
 from napari_sam_adapter.model.lora import merge_lora
 from napari_sam_adapter.model.mask_decoder import MaskDecoder
 from napari_sam_adapter.model.prompt_encoder import PromptEncoder
+from napari_sam_adapter.model.weight_files import whole_file, write_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,14 +218,15 @@ def _equal_encoders(sam: Sam, other: Sam) -> bool:
 def _write(
     path: Path, tensors: dict[str, Tensor], overwrite: bool, preprocessing: str
 ) -> None:
-    plain = {key: value.cpu().contiguous() for key, value in tensors.items()}
     suffix = path.suffix.lower()
     if suffix not in (*_TORCH, _SAFETENSORS):
         raise OutputError(
             f"Expected a file name that ends in .pth or .safetensors, got {path.name}."
         )
-    with whole_output(path, overwrite) as temporary:
-        if suffix == _SAFETENSORS:
-            save_file(plain, temporary, metadata={"preprocessing": preprocessing})
-        else:
-            torch.save(plain, temporary)
+    check_output(path, overwrite)
+    if suffix == _SAFETENSORS:
+        write_weights(path, tensors, {"preprocessing": preprocessing})
+        return
+    plain = {key: value.cpu().contiguous() for key, value in tensors.items()}
+    with whole_file(path) as partial:
+        torch.save(plain, partial)

@@ -20,9 +20,9 @@ from napari_sam_adapter.model.fast_block import can_run_fast, run_block
 from napari_sam_adapter.model.gpu_block import can_run_on_gpu, run_on_gpu
 from napari_sam_adapter.model.layers import (
     ENCODER_EPS,
-    LayerNorm2d,
     MLPBlock,
     Window,
+    make_neck,
 )
 from napari_sam_adapter.model.relative_positions import relative_positions
 
@@ -80,7 +80,7 @@ class PatchEmbed(nn.Module):
         Side of a patch in pixels.
     """
 
-    def __init__(self, width: int, patch: int = 16) -> None:
+    def __init__(self, width: int, patch: int) -> None:
         super().__init__()
         self.proj = nn.Conv2d(3, width, kernel_size=patch, stride=patch)
 
@@ -275,12 +275,7 @@ class ImageEncoder(nn.Module):
             Block(width, shape.heads, shape.mlp_width, window, shape.table_side(window))
             for window in shape.windows
         )
-        self.neck = nn.Sequential(
-            nn.Conv2d(width, 256, 1, bias=False),
-            LayerNorm2d(256),
-            nn.Conv2d(256, 256, 3, padding=1, bias=False),
-            LayerNorm2d(256),
-        )
+        self.neck = make_neck(width)
         self.finer = FinerMaps() if shape.conv_stem else None
 
     def forward(self, image: Tensor, window: Window | None = None) -> EncodedImage:

@@ -58,21 +58,40 @@ class LayerNorm2d(nn.Module):
     ----------
     channels : int
         Number of channels.
-    eps : float
-        Added to the variance inside the square root.
     """
 
-    def __init__(self, channels: int, eps: float = ENCODER_EPS) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
-        self.eps = eps
+        self.eps = ENCODER_EPS
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (B, C, H, W) over C."""
         rows = x.permute(0, 2, 3, 1)
         rows = F.layer_norm(rows, self.weight.shape, self.weight, self.bias, self.eps)
         return rows.permute(0, 3, 1, 2)
+
+
+def make_neck(width: int) -> nn.Sequential:
+    """Make the convolutions from the last map of an encoder to the embedding.
+
+    Parameters
+    ----------
+    width : int
+        Channels of that map.
+
+    Returns
+    -------
+    nn.Sequential
+        From (B, width, h, w) to (B, 256, h, w).
+    """
+    return nn.Sequential(
+        nn.Conv2d(width, 256, 1, bias=False),
+        LayerNorm2d(256),
+        nn.Conv2d(256, 256, 3, padding=1, bias=False),
+        LayerNorm2d(256),
+    )
 
 
 class ConvBlock(nn.Module):
@@ -94,12 +113,7 @@ class ConvBlock(nn.Module):
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to the same shape."""
-        out: Tensor = x + self.second(F.relu(self.first(x)))
-        return out
-
-    def refined(
+    def forward(
         self, x: Tensor, is_cut: bool = False, spare: Spare | None = None
     ) -> Tensor:
         """Map (B, C, H, W) to the same shape; it may be overwritten.
@@ -116,7 +130,7 @@ class ConvBlock(nn.Module):
         Returns
         -------
         (B, C, H, W) tensor
-            As of `forward`.
+            The refined map.
         """
         if spare is None:
             hidden = convolved(self.first, x, is_cut=True)

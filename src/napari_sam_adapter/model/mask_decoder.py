@@ -17,10 +17,13 @@ from torch import Tensor, nn
 from napari_sam_adapter.model.fast_convolution import with_convolved
 from napari_sam_adapter.model.layers import ConvBlock, LayerNorm2d
 from napari_sam_adapter.model.prompt_maps import MAP_CHANNELS
-from napari_sam_adapter.model.two_way_transformer import TwoWayTransformer
+from napari_sam_adapter.model.two_way_transformer import TwoWayBlock, TwoWayTransformer
 
 if TYPE_CHECKING:
     from napari_sam_adapter.model.spare import Spare
+
+HEADS = 8
+"""Of the attention between tokens and image."""
 
 
 class HeadMLP(nn.Module):
@@ -66,12 +69,14 @@ class MapRefiner(nn.Module):
     def coarse(self, x: Tensor, maps: Tensor, spare: Spare | None = None) -> Tensor:
         """Refine (N, C, 2h, 2w), which may be overwritten, by maps (N, 8, 4h, 4w)."""
         x = with_convolved(x, self.maps8, maps)
-        return self.block8.refined(x, is_cut=True, spare=spare)
+        refined: Tensor = self.block8(x, is_cut=True, spare=spare)
+        return refined
 
     def fine(self, x: Tensor, maps: Tensor, spare: Spare | None = None) -> Tensor:
         """Refine (N, C, 4h, 4w), which may be overwritten, by maps (N, 8, 4h, 4w)."""
         x = with_convolved(x, self.maps4, maps)
-        return self.block4.refined(x, is_cut=True, spare=spare)
+        refined: Tensor = self.block4(x, is_cut=True, spare=spare)
+        return refined
 
 
 class MaskDecoder(nn.Module):
@@ -97,7 +102,8 @@ class MaskDecoder(nn.Module):
         takes_maps: bool = False,
     ) -> None:
         super().__init__()
-        self.transformer = TwoWayTransformer(width=width, hidden=mlp_width)
+        blocks = [TwoWayBlock(width, HEADS, mlp_width, i == 0) for i in range(2)]
+        self.transformer = TwoWayTransformer(blocks, width, HEADS)
         self.iou_token = nn.Embedding(1, width)
         self.mask_tokens = nn.Embedding(masks, width)
         self.output_upscaling = nn.Sequential(

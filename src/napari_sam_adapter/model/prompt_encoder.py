@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.amp import is_autocast_available
 
 from napari_sam_adapter.model.layers import LayerNorm2d, Window
-from napari_sam_adapter.model.prompt_maps import DrawnPrompts, MapEmbed, draw_maps
+from napari_sam_adapter.model.prompt_maps import MapEmbed, draw_maps
+from napari_sam_adapter.model.prompt_tensors import PromptTensors
 
 PADDING, BACKGROUND, FOREGROUND = -1, 0, 1
 """Labels of a point."""
@@ -160,10 +161,8 @@ class PromptEncoder(nn.Module):
         EncodedPrompts
             Of N objects.
         """
-        given = next(
-            (p for p in (points and points[0], boxes, masks) if p is not None), None
-        )
-        count = batch if given is None else given.shape[0]
+        asked = PromptTensors(points, boxes, masks)
+        count = asked.count(batch)
         window = window or Window(0, 0, self.image_size)
         if corners is None:
             corner = window.left, window.top
@@ -177,8 +176,7 @@ class PromptEncoder(nn.Module):
             sparse.append(self._embed_boxes(boxes + corners.repeat(1, 2)))
         dense, maps = self._embed_masks(masks, count, window), None
         if self.map_embed is not None:
-            drawn = DrawnPrompts(points, boxes, masks)
-            maps = draw_maps(drawn, count, window, corners.device)
+            maps = draw_maps(asked, count, window, corners.device)
             if torch.is_inference_mode_enabled():  # faster convolutions on the CPU
                 maps = maps.contiguous(memory_format=torch.channels_last)
             dense = self.map_embed(maps) + dense  # in the layout of the first

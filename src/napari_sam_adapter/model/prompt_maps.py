@@ -8,7 +8,7 @@ Segmentation*, 2021, for clicks and earlier masks as input channels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from napari_sam_adapter.model.layers import ConvBlock
 
 if TYPE_CHECKING:
     from napari_sam_adapter.model.layers import Window
+    from napari_sam_adapter.model.prompt_tensors import PromptTensors
 
 MAP_CHANNELS = 8
 """Near and far from clicks on the object, and beside it; inside and outside of the box;
@@ -30,22 +31,14 @@ MASK_SCALE = 4.0
 """Logits of an earlier mask are divided by this and squashed."""
 
 
-class DrawnPrompts(NamedTuple):
-    """Prompts in the window's pixels; see `PromptEncoder.forward`."""
-
-    points: tuple[Tensor, Tensor] | None
-    boxes: Tensor | None
-    masks: Tensor | None
-
-
 def draw_maps(
-    prompts: DrawnPrompts, count: int, window: Window, device: torch.device
+    prompts: PromptTensors, count: int, window: Window, device: torch.device
 ) -> Tensor:
     """Draw the prompts of each object.
 
     Parameters
     ----------
-    prompts : DrawnPrompts
+    prompts : PromptTensors
         Positions (x, y) in pixels of the window.
     count : int
         Number N of objects.
@@ -102,7 +95,7 @@ class MapEmbed(nn.Module):
         Width of an embedding.
     """
 
-    def __init__(self, width: int = 256) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.stride8 = nn.Conv2d(MAP_CHANNELS, 32, 4, stride=2, padding=1)
         self.block = ConvBlock(32)
@@ -111,4 +104,4 @@ class MapEmbed(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Turn (N, 8, 4h, 4w) into (N, C, h, w)."""
         hidden = convolved(self.stride8, maps, is_cut=True)
-        return convolved(self.stride16, self.block.refined(hidden, is_cut=True))
+        return convolved(self.stride16, self.block(hidden, is_cut=True))

@@ -37,6 +37,10 @@ class SamShape:
         Whether tokens come from the small model's convolutions.
     patch : int
         Side of a token in pixels.
+    decoder_mlp_width, mask_tokens : int
+        MLP width and number of masks of the decoder.
+    mask_channels : int
+        Inner channels of the prompt encoder's mask branch.
     """
 
     image_size: int
@@ -64,7 +68,7 @@ class SamShape:
 
 
 def vit_shape(
-    width: int, depth: int, heads: int, global_blocks: tuple[int, ...], size: int = 1024
+    width: int, depth: int, heads: int, global_blocks: tuple[int, ...]
 ) -> SamShape:
     """Return the shape of a published ViT-SAM.
 
@@ -74,16 +78,14 @@ def vit_shape(
         Encoder width, blocks and heads.
     global_blocks : tuple of int
         Blocks that attend over the whole map.
-    size : int
-        Side of the input in pixels.
 
     Returns
     -------
     SamShape
-        With windows of 14 tokens in the other blocks.
+        With windows of 14 tokens in the other blocks, for inputs of 1024 pixels.
     """
     windows = tuple(0 if i in global_blocks else _WINDOW for i in range(depth))
-    return SamShape(size, width, heads, windows, 4 * width)
+    return SamShape(1024, width, heads, windows, 4 * width)
 
 
 VIT_B = vit_shape(768, 12, 12, (2, 5, 8, 11))

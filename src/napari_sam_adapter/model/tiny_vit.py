@@ -22,7 +22,7 @@ from napari_sam_adapter.model.agreement import (
     most_common,
 )
 from napari_sam_adapter.model.image_encoder import EncodedImage
-from napari_sam_adapter.model.layers import LayerNorm2d
+from napari_sam_adapter.model.layers import make_neck
 from napari_sam_adapter.model.mask_decoder import MaskDecoder
 from napari_sam_adapter.model.prompt_encoder import PromptEncoder
 from napari_sam_adapter.model.sam import Sam
@@ -140,12 +140,7 @@ class TinyVit(nn.Module):
             Stage(stage.blocks(), merging)
             for stage, merging in zip(shape.stages, [*mergings, None], strict=True)
         )
-        self.neck = nn.Sequential(
-            nn.Conv2d(widths[-1], 256, 1, bias=False),
-            LayerNorm2d(256),
-            nn.Conv2d(256, 256, 3, padding=1, bias=False),
-            LayerNorm2d(256),
-        )
+        self.neck = make_neck(widths[-1])
 
     def forward(self, image: Tensor) -> EncodedImage:
         """Encode a normalised, padded image (B, 3, S, S)."""

@@ -7,11 +7,16 @@ Kirillov et al., *Segment Anything*, 2023, appendix A, figure 14.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam_adapter.model.layers import MLPBlock
 from napari_sam_adapter.model.products import projected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class DownsampledAttention(nn.Module):
@@ -79,12 +84,7 @@ class TwoWayBlock(nn.Module):
         self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Update tokens (N, T, C) and image tokens (N, S, C)."""
-        if self.is_first:
-            tokens = self.self_attn(tokens, tokens, tokens)
-        else:
-            placed = tokens + token_pe
-            tokens = tokens + self.self_attn(placed, placed, tokens)
-        tokens = self.norm1(tokens)
+        tokens = self.look_at_each_other(tokens, token_pe)
         placed_image = image + image_pe
         attended = self.cross_attn_token_to_image(
             tokens + token_pe, placed_image, image
@@ -96,23 +96,31 @@ class TwoWayBlock(nn.Module):
         )
         return tokens, self.norm4(image + attended)
 
+    def look_at_each_other(self, tokens: Tensor, token_pe: Tensor) -> Tensor:
+        """Let tokens (N, T, C) attend to one another."""
+        if self.is_first:
+            tokens = self.self_attn(tokens, tokens, tokens)
+        else:
+            placed = tokens + token_pe
+            tokens = tokens + self.self_attn(placed, placed, tokens)
+        looked: Tensor = self.norm1(tokens)
+        return looked
+
 
 class TwoWayTransformer(nn.Module):
-    """Two two-way blocks and a last look from tokens to image.
+    """Layers one after the other and a last look from tokens to image.
 
     Parameters
     ----------
-    depth, width, heads, hidden : int
-        Blocks, width, heads, MLP width.
+    layers : sequence of nn.Module
+        `TwoWayBlock`, or others with its inputs and outputs.
+    width, heads : int
+        Of the last look.
     """
 
-    def __init__(
-        self, depth: int = 2, width: int = 256, heads: int = 8, hidden: int = 2048
-    ) -> None:
+    def __init__(self, layers: Sequence[nn.Module], width: int, heads: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            TwoWayBlock(width, heads, hidden, is_first=i == 0) for i in range(depth)
-        )
+        self.layers = nn.ModuleList(layers)
         self.final_attn_token_to_image = DownsampledAttention(width, heads, 2)
         self.norm_final_attn = nn.LayerNorm(width)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_ZIP, _PICKLE = b"PK", b"\x80"
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _LENGTH_BYTES = 8
 """At the start of a safetensors file: the length of its header."""
 
@@ -52,10 +52,10 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     with _reading(path):
         with path.open("rb") as file:
             head = file.read(8)
-        if head[:2] == _ZIP:
+        if head.startswith(_ZIP):
             return read_archive(path), {}
         # the length of a safetensors header may begin with the same byte
-        if head[:1] == _PICKLE and not _tells_length(head, path):
+        if head.startswith(_PICKLE) and not _tells_length(head, path):
             return _load_old_file(path), {}
         _check_header(head, path)
         with safe_open(path, framework="pt") as opened:
@@ -172,18 +172,43 @@ def write_weights(
     OutputError
         If the file cannot be written.
     """
-    partial = path.with_name(path.name + ".part")
-    try:
-        plain = {
-            key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()
-        }
+    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    with whole_file(path) as partial:
         save_file(plain, partial, metadata=dict(header))
         partial.chmod(0o644)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give ``PATH.part`` for tensors to be written to, and rename it if all went well.
+
+    Parameters
+    ----------
+    path : Path
+        The file; replaced if it exists.
+
+    Yields
+    ------
+    Path
+        Where to write by PyTorch or safetensors. What a killed process left there
+        is overwritten by the next one.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; what was there before is untouched.
+    """
+    partial = path.with_name(path.name + ".part")
+    try:
+        yield partial
         os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise OutputError(f"Cannot write {path}: {_first_line(error)}.") from error
+        raise OutputError(
+            f"Expected to write {path}, got: {_first_line(error)}. What was there "
+            "before is kept. Free some space, or choose another folder."
+        ) from error
 
 
 def file_hash(path: Path) -> str:

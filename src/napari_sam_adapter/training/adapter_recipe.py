@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field, fields
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.training.config import TrainingConfig
-from napari_sam_adapter.training.recipe import about
+from napari_sam_adapter.training.recipe import about, read_toml
 
 
 @dataclass(frozen=True)
@@ -47,13 +44,10 @@ def read_adapter_recipe(name: str) -> AdapterRecipe:
     TrainingError
         If there is no such recipe or an option is unknown.
     """
-    path = Path(name)
-    package = resources.files("napari_sam_adapter.training") / "recipes"
-    source = path if path.suffix == ".toml" else package / f"{name}.toml"
     try:
-        content = tomllib.loads(source.read_text())
+        content = read_toml(name)
         sets = {key: float(value) for key, value in content.pop("sets", {}).items()}
-    except (OSError, tomllib.TOMLDecodeError, AttributeError, ValueError) as error:
+    except (OSError, AttributeError, TypeError, ValueError) as error:
         raise TrainingError(
             f"Expected the recipe microscopy or medical, or a TOML file, got {name!r}: "
             f"{about(error)}."

@@ -14,6 +14,7 @@ from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.model.adapter_header import AdapterNotes
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.training.adapter_data import AdapterExample, AdapterExamples
+from napari_sam_adapter.training.held_out import divide, looked_at
 from napari_sam_adapter.training.labels import separate_objects
 from napari_sam_adapter.training.processes import join_processes
 from napari_sam_adapter.training.progress import (
@@ -25,7 +26,7 @@ from napari_sam_adapter.training.samples import shared_intensity
 from napari_sam_adapter.training.stepping import Stepper
 from napari_sam_adapter.training.trainee_loading import load_trainee
 from napari_sam_adapter.training.training_state import load_state, save_state
-from napari_sam_adapter.training.validation import Answer, answer, divide
+from napari_sam_adapter.training.validation import Answer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -119,7 +120,7 @@ class _Run:
         self._examples = AdapterExamples(
             training, config, size, self._trainee.family, rank, world
         )
-        self._held_out = _some(held_out, config)
+        self._held_out = looked_at(held_out, config)
         self._intensity = shared_intensity(training)
         self._step, self._loss, self._iou = 0, 0.0, 0.0
         self._history: list[Validation] = []
@@ -297,10 +298,3 @@ class _Run:
             examples=self._shown,
             ending=self._ending,
         )
-
-
-def _some(samples: Sequence[Sample], config: TrainingConfig) -> list[Sample]:
-    """Return at most as many validation samples as wanted, chosen by the seed."""
-    count = min(len(samples), config.validation_images)
-    order = np.random.default_rng(config.seed).permutation(len(samples))[:count]
-    return [samples[i] for i in sorted(order)]

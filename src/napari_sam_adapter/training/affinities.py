@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.conv_stem import SKIP_CHANNELS
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -27,17 +29,11 @@ APART_WEIGHT = 3.0
 
 
 class AffinityHead(nn.Module):
-    """One convolution from the encoder's finest map to a logit per pair.
+    """One convolution from the encoder's finest map to a logit per pair."""
 
-    Parameters
-    ----------
-    channels : int
-        Channels of that map.
-    """
-
-    def __init__(self, channels: int = 32) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(channels, len(OFFSETS), 1)
+        self.proj = nn.Conv2d(SKIP_CHANNELS[-1], len(OFFSETS), 1)
 
     def forward(self, finest: Tensor) -> Tensor:
         """Map (B, C, h, w) to logits (B, pairs, h, w) of being apart."""

@@ -63,7 +63,8 @@ def samples_from_arrays(
     Raises
     ------
     TrainingError
-        If the shapes differ, labels are no whole numbers, or no plane is left.
+        If the shapes differ, labels are no whole numbers, a plane is not there, or none
+        is left.
     ImageError
         If a plane cannot be segmented.
     """
@@ -72,7 +73,7 @@ def samples_from_arrays(
         wanted = list(np.ndindex(*labels.shape[:-2]))
         lowest = MIN_FOREGROUND if labels.ndim > 2 else 1
     else:
-        wanted = [(p,) if isinstance(p, int) else tuple(p) for p in planes]
+        wanted = [_position(plane, labels.shape[:-2], name) for plane in planes]
         lowest = 1
     found = {index: _whole_numbers(labels[index], name) for index in wanted}
     used = {i: plane for i, plane in found.items() if np.count_nonzero(plane) >= lowest}
@@ -141,6 +142,22 @@ def _sample(
         intensity=intensity,
         after=after,
     )
+
+
+def _position(plane: int | Index, shape: tuple[int, ...], name: str) -> Index:
+    """Return where a plane lies on the axes before the last two, from 0."""
+    given = np.ravel(plane).tolist()
+    is_whole = all(isinstance(place, int) for place in given)
+    if not is_whole or len(given) != len(shape):
+        raise TrainingError(
+            f"Expected planes of {name} by {len(shape)} whole number(s), got {plane!r}."
+        )
+    for place, length in zip(given, shape, strict=True):
+        if not -length <= place < length:
+            raise TrainingError(
+                f"Expected planes of {name} from 0 to {length - 1}, got {plane!r}."
+            )
+    return tuple(place % n for place, n in zip(given, shape, strict=True))
 
 
 def _plane(image: Any) -> npt.NDArray[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from napari_sam_adapter.inference.preprocessing import frame_of
 from napari_sam_adapter.model.shape import TINY
 
 if TYPE_CHECKING:
@@ -96,8 +97,7 @@ def fit_view(sample: Sample, size: int) -> View:
         Longest side scaled to S, zeros at the right or below.
     """
     height, width = sample.image.shape[:2]
-    scale = size / max(height, width)
-    rows, columns = max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
+    rows, columns = frame_of((height, width), size).resized
     image = np.zeros((size, size, 3), np.uint8)
     colour = (
         sample.image if sample.image.ndim == 3 else np.stack([sample.image] * 3, -1)

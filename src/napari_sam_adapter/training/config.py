@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,12 @@ LABEL_KINDS = ("auto", "instance", "semantic")
 LEARNED_WEIGHTS = ("none", "shared", "per_block")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
+_NUMBERS: dict[type, tuple[type, str]] = {
+    bool: (bool, "true or false"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+}
+"""What fields take, by the type of their default."""
 SUFFIX = ".safetensors"
 """Of the files that training writes."""
 
@@ -41,7 +48,7 @@ class TrainingConfig:
     preprocessing : str or None
         How the base wants its images, where neither its file nor its name tells.
     start : str or None
-        Adapter file to start from.
+        Name or file of the adapter to start from.
     trains : str
         ``"adapter"`` (with the decoder, encoder frozen: the paper), ``"decoder"``
         (images are encoded once: quick), ``"lora"`` (on q and v, with the decoder),
@@ -123,7 +130,7 @@ class TrainingConfig:
         ),
     )
     start: str | None = field(
-        default=None, metadata=_about("Adapter to start from, a file.")
+        default=None, metadata=_about("Adapter to start from, a name or a file.")
     )
     trains: str = field(default="adapter", metadata=_about("What is trained", PARTS))
     bottleneck: int = field(
@@ -207,6 +214,7 @@ class TrainingConfig:
                 raise TrainingError(
                     f"Expected {entry.name} among {', '.join(choices)}, got {value!r}."
                 )
+        self._check_numbers()
         positive = ("lora_rank", "objects", "steps", "batch", "validation_images")
         self._check_at_least(1, *positive, "validate_every")
         self._check_at_least(
@@ -217,6 +225,16 @@ class TrainingConfig:
         self._check_shares("synthetic_share", "validation_share")
         if self.validation_share == 1:
             raise TrainingError("Expected a validation share below 1, got 1.")
+
+    def _check_numbers(self) -> None:
+        for entry in fields(self):
+            kind, words = _NUMBERS.get(type(entry.default), (object, ""))
+            value = getattr(self, entry.name)
+            is_other = isinstance(value, bool) and kind in (Integral, Real)
+            if is_other or not isinstance(value, kind):
+                raise TrainingError(
+                    f"Expected {words} for {entry.name}, got {value!r}."
+                )
 
     def _check_at_least(self, lowest: int, *names: str) -> None:
         for name in names:

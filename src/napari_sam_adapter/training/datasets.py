@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_samples(path: Path, split: str, plane_step: int = 1) -> list[Sample]:
+def read_samples(path: Path, split: str) -> list[Sample]:
     """Read one split of a set as 2-D samples.
 
     Parameters
@@ -26,8 +26,6 @@ def read_samples(path: Path, split: str, plane_step: int = 1) -> list[Sample]:
         A zip file or folder of the layout that `open_indexed` reads.
     split : str
         ``"train"`` or ``"val"``.
-    plane_step : int
-        Of a volume, every how many planes along each axis are taken.
 
     Returns
     -------
@@ -43,7 +41,7 @@ def read_samples(path: Path, split: str, plane_step: int = 1) -> list[Sample]:
         sample
         for reference in open_indexed(path, split).read()
         if isinstance(reference, Reference)
-        for sample in samples_of(reference, plane_step)
+        for sample in samples_of(reference)
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from napari_sam_adapter.model.layers import ConvBlock, warm_up_vector_math
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import TINY
 from napari_sam_adapter.model.two_way_transformer import DownsampledAttention
+from napari_sam_adapter.model.weight_files import whole_file
 from napari_sam_adapter.training.affinities import AffinityHead
 from napari_sam_adapter.training.datasets import read_samples
 from napari_sam_adapter.training.half_precision import half_precision_pays
@@ -135,9 +135,8 @@ class _Run:
             "affinities": self.affinities.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        partial = path.with_name(path.name + ".part")
-        torch.save(content, partial)
-        os.replace(partial, path)
+        with whole_file(path) as partial:
+            torch.save(content, partial)
 
     def load_state(self, path: Path) -> None:
         """Go on where `save_state` stopped."""
@@ -195,7 +194,7 @@ def pretrain(
     TrainingError
         If data are missing or the state does not fit.
     OutputError
-        If the folder of the output does not exist.
+        If the folder of the output does not exist, or a file cannot be written.
     DeviceError
         If the device is not there.
     """

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_sam_adapter.inference.mask_prompts import CERTAIN
+
 BOX_NOISE = 0.1
 """Largest shift of a box side, as a share of the side."""
 MAX_BOX_NOISE = 20.0
@@ -99,7 +101,7 @@ def sample_corrections(
     return points, labels
 
 
-def rough_logits(masks: Tensor, keep: Tensor, strength: float = 8.0) -> Tensor:
+def rough_logits(masks: Tensor, keep: Tensor) -> Tensor:
     """Imitate the logits of an object on a neighbouring slice.
 
     Parameters
@@ -108,8 +110,6 @@ def rough_logits(masks: Tensor, keep: Tensor, strength: float = 8.0) -> Tensor:
         Masks at the resolution of a mask prompt.
     keep : (N,) bool tensor
         Masks that come from a neighbouring slice and need not be moved.
-    strength : float
-        Logit far from the border.
 
     Returns
     -------
@@ -124,7 +124,8 @@ def rough_logits(masks: Tensor, keep: Tensor, strength: float = 8.0) -> Tensor:
         masks.new_empty(len(masks), 1, 1, 1).uniform_(*bounds)
         for bounds in ((0.25, 0.75), (0.5, 1.5))
     )
-    return (2 * strength * scale * (soft - level)).clamp(-2 * strength, 2 * strength)
+    most = 2 * CERTAIN
+    return (most * scale * (soft - level)).clamp(-most, most)
 
 
 def _extent(occupied: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_sam_adapter.inference.preprocessing import MASK_STRIDE
 from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.training.affinities import affinity_loss
 from napari_sam_adapter.training.losses import hard_iou, step_loss
@@ -40,8 +41,6 @@ RING = 15
 """Clicks beside the object are at most this far away, in target pixels."""
 LOST_SHARE = 0.2
 """Share of the steps from a neighbouring plane in which the object is gone."""
-MASK_STRIDE = 4
-"""Input pixels per pixel of a mask prompt."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def interactive_loss(
     batch: PromptExample,
     corrections: int,
     no_prompt_share: float,
-    affinities: AffinityHead | None = None,
+    affinities: AffinityHead,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of one batch, summed over its prompt steps.
 
@@ -101,8 +100,8 @@ def interactive_loss(
         Simulated clicks after the first prompt.
     no_prompt_share : float
         Probability of a step without prompts.
-    affinities : AffinityHead or None
-        The second task, if there is one.
+    affinities : AffinityHead
+        The second task.
 
     Returns
     -------
@@ -111,9 +110,7 @@ def interactive_loss(
     """
     window = random_window(sam, batch.image.shape[-1])
     scene = Scene(sam, sam.image_encoder(batch.image, window), window)
-    extra = torch.zeros((), device=batch.image.device)
-    if affinities is not None:
-        extra = affinity_loss(affinities(scene.encoded.skips[-1]), batch.regions)
+    extra = affinity_loss(affinities(scene.encoded.skips[-1]), batch.regions)
     if torch.rand(()) < no_prompt_share:
         targets = batch.foreground
         loss, logits = scene.one_step(SimulatedPrompts(), targets)

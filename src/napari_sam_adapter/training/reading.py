@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.datasets import BrokenPair, open_dataset
@@ -11,10 +12,10 @@ from napari_sam_adapter.datasets.reference import TRAINING, VALIDATION
 from napari_sam_adapter.errors import SamAdapterError, TrainingError
 from napari_sam_adapter.training.array_samples import check_content, samples_from_arrays
 from napari_sam_adapter.training.datasets import samples_of
+from napari_sam_adapter.training.held_out import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from napari_sam_adapter.datasets import Reference
     from napari_sam_adapter.training.samples import Sample
@@ -39,15 +40,15 @@ class FoundSamples:
     refused: tuple[str, ...] = ()
 
 
-def find_samples(data: Path, labels: Path | None = None) -> FoundSamples:
+def find_samples(data: str | Path, labels: str | Path | None = None) -> FoundSamples:
     """Read all pairs of images and labels, and leave out those that are broken.
 
     Parameters
     ----------
-    data : Path
+    data : str or Path
         Anything that `open_dataset` opens. Pairs of the part ``val`` are for
         validation, those of parts that are neither ``train`` nor ``val`` are not read.
-    labels : Path or None
+    labels : str, Path or None
         Labels of the image, or the folder with labels of the same names.
 
     Returns
@@ -64,7 +65,7 @@ def find_samples(data: Path, labels: Path | None = None) -> FoundSamples:
         If none can be used.
     """
     dataset = open_dataset(data, labels)
-    has_axes = labels is None and has_index(data)
+    has_axes = labels is None and has_index(Path(data))
     found: dict[str, list[Sample]] = {split: [] for split in USED_SPLITS}
     refused = [_line(entry) for entry in dataset.broken]
     for pair in dataset.pairs:
@@ -88,7 +89,9 @@ def find_samples(data: Path, labels: Path | None = None) -> FoundSamples:
     return FoundSamples(training, tuple(found[VALIDATION]), tuple(refused))
 
 
-def find_sets(folder: Path, weights: Mapping[str, float]) -> FoundSamples:
+def find_sets(
+    folder: Path, weights: Mapping[str, float], validated: int
+) -> FoundSamples:
     """Read several data sets, each as often drawn as its weight says.
 
     Parameters
@@ -97,6 +100,8 @@ def find_sets(folder: Path, weights: Mapping[str, float]) -> FoundSamples:
         Holds ``NAME.zip`` or the folder ``NAME`` of each set.
     weights : mapping of str to float
         Relative share of each set; its images share it.
+    validated : int
+        Samples wanted for validation, about as many of each set.
 
     Returns
     -------
@@ -110,17 +115,17 @@ def find_sets(folder: Path, weights: Mapping[str, float]) -> FoundSamples:
     TrainingError
         If a set has nothing to learn from.
     """
-    every = FoundSamples()
+    training: list[Sample] = []
+    validation: list[list[Sample]] = []
+    refused: list[str] = []
     for name, weight in weights.items():
         archive = folder / f"{name}.zip"
         found = find_samples(archive if archive.exists() else folder / name)
-        share = weight / len(found.training)
-        every = FoundSamples(
-            every.training + _named(found.training, name, share),
-            every.validation + _named(found.validation, name, 1.0),
-            every.refused + tuple(f"{name} {line}" for line in found.refused),
-        )
-    return every
+        training += _named(found.training, name, weight / len(found.training))
+        validation.append(_named(found.validation, name, 1.0))
+        refused += [f"{name} {line}" for line in found.refused]
+    held_out = evenly(validation, validated)
+    return FoundSamples(tuple(training), tuple(held_out), tuple(refused))
 
 
 def _samples_of(reference: Reference, has_axes: bool) -> list[Sample]:
@@ -134,9 +139,9 @@ def _samples_of(reference: Reference, has_axes: bool) -> list[Sample]:
     return list(samples_of(reference))
 
 
-def _named(samples: tuple[Sample, ...], name: str, weight: float) -> tuple[Sample, ...]:
+def _named(samples: tuple[Sample, ...], name: str, weight: float) -> list[Sample]:
     """Return samples that say from which set they are."""
-    return tuple(
+    return [
         replace(
             sample,
             name=f"{name} {sample.name}",
@@ -144,7 +149,7 @@ def _named(samples: tuple[Sample, ...], name: str, weight: float) -> tuple[Sampl
             weight=weight,
         )
         for sample in samples
-    )
+    ]
 
 
 def _line(broken: BrokenPair) -> str:

@@ -42,7 +42,8 @@ class Phase:
     learning_rate: tuple[float, float] = (5e-4, 1e-5)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "learning_rate", tuple(self.learning_rate))
+        first, last = self.learning_rate
+        object.__setattr__(self, "learning_rate", (first, last))
         if self.image_size % 64 or self.image_size <= 0:
             raise TrainingError(
                 f"Expected an image size that 64 divides, got {self.image_size}."
@@ -137,19 +138,31 @@ def read_recipe(name: str | Path) -> Recipe:
     TrainingError
         If there is no such recipe or a key is unknown.
     """
-    path = Path(name)
-    if path.suffix != ".toml":
-        recipes = resources.files("napari_sam_adapter.training") / "recipes"
-        text_source = recipes / f"{name}.toml"
-    else:
-        text_source = path
     try:
-        content = tomllib.loads(text_source.read_text())
-        return _to_recipe(content)
-    except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
+        return _to_recipe(read_toml(name))
+    except (OSError, ValueError, TypeError) as error:
         raise TrainingError(
             f"Expected the recipe tiny or a TOML file, got {name!r}: {about(error)}."
         ) from error
+
+
+def read_toml(name: str | Path) -> dict[str, Any]:
+    """Read the content of a recipe.
+
+    Parameters
+    ----------
+    name : str or Path
+        A TOML file, or the name of a recipe in the package.
+
+    Returns
+    -------
+    dict
+        Nothing in it is checked. Errors are left to the caller.
+    """
+    path = Path(name)
+    package = resources.files("napari_sam_adapter.training") / "recipes"
+    source = path if path.suffix == ".toml" else package / f"{name}.toml"
+    return tomllib.loads(source.read_text(encoding="utf-8"))
 
 
 def about(error: Exception) -> str:

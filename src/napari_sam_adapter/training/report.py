@@ -41,20 +41,18 @@ STYLE = (
 
 
 def write_report(
-    path: Path, config: TrainingConfig, progress: TrainingProgress, overwrite: bool
+    path: Path, config: TrainingConfig, progress: TrainingProgress
 ) -> None:
     """Write the page of a training, whole or not at all.
 
     Parameters
     ----------
     path : Path
-        The HTML file; it needs no others.
+        The HTML file, which needs no others; replaced if it exists.
     config : TrainingConfig
         What was trained.
     progress : TrainingProgress
         The last that was known.
-    overwrite : bool
-        Whether the file may be replaced.
 
     Raises
     ------
@@ -68,7 +66,7 @@ def write_report(
         f"{_facts(config, progress)}<h2>Validation</h2>{_curves(progress.history)}"
         f"{_table(progress.history)}{_pictures(progress.examples)}"
     )
-    with whole_output(path, overwrite) as temporary:
+    with whole_output(path, overwrite=True) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

@@ -142,11 +142,8 @@ class Stepper:
     @contextmanager
     def arithmetic(self) -> Iterator[None]:
         """Compute in the number format of this training."""
-        with ExitStack() as stack:
-            stack.enter_context(
-                torch.autocast(self.device.type, torch.bfloat16, enabled=self.use_half)
-            )
-            stack.enter_context(fast_backward(self.device))
+        half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.use_half)
+        with half, fast_backward(self.device):
             yield
 
     def _add_gradient(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Scene = tuple[FloatImage, tuple[LabelImage, ...]]
 
 
-def draw_sample(rng: np.random.Generator, size: int = 256) -> Sample:
+def draw_sample(rng: np.random.Generator, size: int) -> Sample:
     """Draw one image with its masks.
 
     Parameters

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.inference.nearby import MASKS_PER_TOKEN
+from napari_sam_adapter.inference.preprocessing import MASK_STRIDE
 from napari_sam_adapter.inference.weights import (
     check_base,
     find_weights,
@@ -18,9 +18,9 @@ from napari_sam_adapter.inference.weights import (
 )
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter
+from napari_sam_adapter.model.dense_prompts import PER_TOKEN
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.lora import add_lora, lora_state
-from napari_sam_adapter.training.prompt_steps import MASK_STRIDE
 from napari_sam_adapter.training.trainee import Trainee
 from napari_sam_adapter.weight_store.entries import Kind
 
@@ -63,7 +63,7 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
             "Train on the SAM that it was made from."
         )
     sam = base.sam
-    if sam.image_size != MASK_STRIDE * MASKS_PER_TOKEN * sam.prompt_encoder.grid:
+    if sam.image_size != MASK_STRIDE * PER_TOKEN * sam.prompt_encoder.grid:
         raise TrainingError(
             f"Expected a model with masks of a {MASK_STRIDE}th of its input, "
             f"got {config.base} ({base.family.name}). Train another model."

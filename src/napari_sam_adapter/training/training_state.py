@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_sam_adapter.errors import OutputError, TrainingError
+from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.model.weight_files import whole_file
 from napari_sam_adapter.training.progress import Validation
 
 if TYPE_CHECKING:
@@ -38,17 +38,8 @@ def save_state(path: Path, content: dict[str, Any], config: TrainingConfig) -> N
         "history": [astuple(entry) for entry in content["history"]],
         "config": config.identity,
     }
-    partial = path.with_name(path.name + ".part")
-    try:
+    with whole_file(path) as partial:
         torch.save(plain, partial)
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
-        reason = str(error).strip().splitlines()[0]
-        raise OutputError(
-            f"Expected to write {path}, got: {reason}. The last good files are kept; "
-            "free some space and resume."
-        ) from error
 
 
 def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:

@@ -11,14 +11,15 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
-from napari_sam_adapter.volume.plane import spread_planes
+from napari_sam_adapter.volume.plane import numbered_plane
 from napari_sam_adapter.volume.planes import OVERVIEW_SIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.planes import Volume
 
 JOURNAL_VERSION = 2
@@ -114,7 +115,7 @@ def identity_steps(
         None after each plane; at the end as in `image_identity`.
     """
     digest, unreadable = hashlib.sha256(), set(skipped)
-    for number, plane in enumerate(spread_planes(volume.shape, IDENTITY_PLANES)):
+    for number, plane in enumerate(_identity_planes(volume.shape)):
         if number in skipped:
             continue
         try:
@@ -133,6 +134,13 @@ def identity_steps(
     if volume.level_shapes:  # windows are read from them, too
         identity[LEVELS] = [list(shape) for shape in volume.level_shapes]
     yield identity
+
+
+def _identity_planes(shape: Sequence[int]) -> list[Plane]:
+    """Return planes evenly spread over a volume; known journals were named by these."""
+    total = int(np.prod(shape[:-2]))
+    numbers = np.linspace(0, total - 1, min(IDENTITY_PLANES, total)).round()
+    return [numbered_plane(shape, int(number)) for number in np.unique(numbers)]
 
 
 def empty_header_steps(

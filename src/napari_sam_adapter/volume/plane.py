@@ -246,26 +246,6 @@ def numbered_plane(shape: Sequence[int], number: int) -> Plane:
     return Plane(axes, tuple(int(index) for index in position))
 
 
-def spread_planes(shape: Sequence[int], count: int) -> list[Plane]:
-    """Return a few planes along the last two axes, evenly spread over a volume.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Spatial shape of the volume.
-    count : int
-        Largest number of planes.
-
-    Returns
-    -------
-    list of Plane
-        First and last plane included if `count` is at least 2.
-    """
-    total = int(np.prod(shape[:-2]))
-    numbers = np.unique(np.linspace(0, total - 1, min(count, total)).round())
-    return [numbered_plane(shape, int(number)) for number in numbers]
-
-
 def planes_across(shape: Sequence[int], count: int) -> list[Plane]:
     """Return a few planes along the last two axes, spread along each other axis.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tests.training.conftest import disk_sample
 
-from napari_sam_adapter.training.validation import evenly
+from napari_sam_adapter.training.held_out import evenly
 
 if TYPE_CHECKING:
     from napari_sam_adapter.training.samples import Sample

@@ -1,0 +1,157 @@
+"""What commands work on: images, labels, and a session on an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from napari_sam_adapter.errors import ImageError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_sam_adapter.image_io import OpenedImage
+    from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.session import Session
+
+
+def check_apart(kind: str, path: Path, other_kind: str, other: Path) -> None:
+    """Raise unless two paths have nothing to do with each other.
+
+    Parameters
+    ----------
+    kind, other_kind : str
+        What they are, for the message.
+    path, other : Path
+        The paths.
+
+    Raises
+    ------
+    OutputError
+        If they are the same, or one lies inside the other.
+    """
+    first, second = path.resolve(), other.resolve()
+    if first == second:
+        raise OutputError(
+            f"Expected another file for the {other_kind} than for the {kind}, got "
+            f"{other}. Choose another name."
+        )
+    if first in second.parents or second in first.parents:
+        raise OutputError(
+            f"Expected a file for the {other_kind} apart from the {kind}, got {other} "
+            f"and {path}, one inside the other. Choose another folder."
+        )
+
+
+def open_channel(path: Path, channel: int | None, level: int = 0) -> OpenedImage:
+    """Open an image, or one channel of it.
+
+    Says on stderr which levels of a pyramid cannot be used.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    channel : int or None
+        The channel; None for the whole image.
+    level : int
+        Of a pyramid.
+
+    Returns
+    -------
+    OpenedImage
+        Not read yet.
+
+    Raises
+    ------
+    ImageError
+        If the file is no image, or there is no such channel or level.
+    """
+    from napari_sam_adapter.image_io import open_image
+
+    image = open_image(path)
+    if image.problem:
+        typer.echo(image.problem, err=True)
+    image = image.level(level)
+    return image if channel is None else image.channel(channel)
+
+
+def session_of(
+    image: OpenedImage,
+    predictor: Predictor,
+    embeddings: Path | None = None,
+    spacing: Sequence[float] | None = None,
+) -> Session:
+    """Return a session on an image, seen as the network was trained to.
+
+    Parameters
+    ----------
+    image : OpenedImage
+        One channel, or colour.
+    predictor : Predictor
+        The network.
+    embeddings : Path or None
+        Folder where embeddings are kept.
+    spacing : sequence of float or None
+        Distance between neighbours on every axis.
+
+    Returns
+    -------
+    Session
+        Without objects.
+    """
+    from napari_sam_adapter.predictions import trained_window
+    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
+    from napari_sam_adapter.volume.planes import Volume
+    from napari_sam_adapter.volume.session import Session
+
+    window = trained_window(predictor)
+    volume = Volume(image.data, image.axes, window, image.levels)
+    store = None if embeddings is None else EmbeddingStore(embeddings)
+    return Session(volume, predictor, spacing=spacing, store=store)
+
+
+def open_labels(path: Path, image: OpenedImage | None = None) -> OpenedImage:
+    """Open labels without reading them, where the format allows.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    image : OpenedImage or None
+        The image they belong to.
+
+    Returns
+    -------
+    OpenedImage
+        Whole numbers.
+
+    Raises
+    ------
+    ImageError
+        If they cannot be read, are no whole numbers, do not fit the image, or look
+        like one.
+    """
+    from napari_sam_adapter.datasets.plausible import looks_like_an_image
+    from napari_sam_adapter.image_io import open_image
+
+    labels = open_image(path)
+    shape = tuple(labels.data.shape)
+    if labels.data.dtype.kind not in "bui" or labels.is_colour:
+        raise ImageError(
+            f"Expected labels as whole numbers, got {labels.data.dtype} with the axes "
+            f"{labels.axes!r} from {path}. Give the label file."
+        )
+    if image is not None and shape != image.label_shape:
+        raise ImageError(
+            f"Expected labels of shape {image.label_shape} as in {image.name}, got "
+            f"{shape} from {path}. Give the image that was segmented."
+        )
+    if looks_like_an_image(labels.data):
+        raise ImageError(
+            f"Expected labels, got {path}, whose numbers change from pixel to pixel as "
+            "in an image. Give the label file; are image and labels swapped?"
+        )
+    return labels
