@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Change:
     """The changed part of one plane of the labels.
 
@@ -71,7 +71,7 @@ class Change:
         np.copyto(part, self.after, where=self.before != self.after)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PackedChange:
     """A change as the history keeps it: a label plane shrinks a hundredfold.
 

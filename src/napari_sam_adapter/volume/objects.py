@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NO_PROMPTS = Prompts()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ObjectRecord:
     """One object of the document.
 
@@ -47,7 +47,7 @@ class ObjectRecord:
     locked: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Derivation:
     """What the last propagation said about an object on a plane.
 
@@ -114,7 +114,7 @@ class Derivation:
         return is_same and self.reason in REASONS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlaneRecord:
     """Everything known of one object on one plane, besides its pixels.
 

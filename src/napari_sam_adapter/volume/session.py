@@ -11,7 +11,7 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.predictions import trained_window
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.changes import Change
-from napari_sam_adapter.volume.committing import entry_of, take_over
+from napari_sam_adapter.volume.committing import commit_to
 from napari_sam_adapter.volume.editable_labels import EditableLabels
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
 from napari_sam_adapter.volume.journal_entries import (
@@ -29,7 +29,7 @@ from napari_sam_adapter.volume.propagation_request import (
     PropagationRequest,
     PropagationSettings,
 )
-from napari_sam_adapter.volume.results import JointResult, MaskRequest, PlaneResult
+from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import Near
+    from napari_sam_adapter.volume.results import FoundMasks, JointResult
 
 __all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
 
@@ -210,13 +211,13 @@ class Session(EditableLabels):
         )
         return PlaneResult.of(prediction, request)
 
-    def commit(self, result: PlaneResult | JointResult) -> list[Change]:
+    def commit(self, result: PlaneResult | JointResult | FoundMasks) -> list[Change]:
         """Write a computed mask, or several, into the labels.
 
         Parameters
         ----------
-        result : PlaneResult or JointResult
-            From `compute`, `follow` or `compute_together`.
+        result : PlaneResult, JointResult or FoundMasks
+            From `compute`, `follow` or `compute_together`, or of a search.
 
         Returns
         -------
@@ -231,12 +232,8 @@ class Session(EditableLabels):
             journal cannot be written, and then the mask is written nevertheless.
         """
         self.under_way.finish()
-        entry = entry_of(result, self.is_current)
-        parts = result.results if isinstance(result, JointResult) else (result,)
-        spared_from = result.spared_from if isinstance(result, JointResult) else None
-        current = [part for part in parts if self.is_current(part)]
-        changes = take_over(self._document, current, spared_from)
-        if current:
+        entry, changes = commit_to(self._document, result)
+        if entry is not None:
             self.log.write(entry)
         return changes
 
