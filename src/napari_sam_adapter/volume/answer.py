@@ -15,9 +15,11 @@ from napari_sam_adapter.volume.results import clip_score
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.packing import Plain
 
-Part: TypeAlias = "tuple[PackedArray, float, npt.NDArray[np.float32]]"
+Part: TypeAlias = "tuple[Plain, float, npt.NDArray[np.float32]]"
 NO_LOGITS = np.zeros((0, 0), np.float32)
 
 
@@ -42,7 +44,24 @@ class PackedCandidate:
     @property
     def part(self) -> Part:
         """What an answer holds of it."""
-        return self.mask, self.score, self.logits
+        return self.mask.plain, self.score, self.logits
+
+    @classmethod
+    def of(cls, part: Part) -> PackedCandidate:
+        """Return a candidate of an answer.
+
+        Parameters
+        ----------
+        part : (Plain, float, (h, w) float32 array)
+            From `part`.
+
+        Returns
+        -------
+        PackedCandidate
+            The same.
+        """
+        mask, score, logits = part
+        return cls(PackedArray(*mask), score, logits)
 
     def unpack(self) -> MaskCandidate:
         """Return the candidate.
@@ -64,9 +83,8 @@ class Answer:
     ----------
     prompts : Prompts
         What was asked.
-    parts : tuple of (PackedArray, float, (h, w) float32 array)
-        What `candidates` are made of when somebody asks. Plain tuples of numbers,
-        bytes and arrays are none of the objects that Python searches for garbage.
+    parts : tuple of (Plain, float, (h, w) float32 array)
+        What `candidates` are made of when somebody asks.
     confidence : float
         0 to 1.
     score_is_trusted : bool
@@ -75,7 +93,7 @@ class Answer:
         As of `MaskPrediction`.
     number : int
         Which candidate is chosen.
-    own : (PackedArray, float, (h, w) float32 array) or None
+    own : (Plain, float, (h, w) float32 array) or None
         The mask in use, where it is none of the candidates.
     """
 
@@ -211,12 +229,18 @@ class Answer:
     @property
     def chosen(self) -> PackedCandidate:
         """The mask in use."""
-        return PackedCandidate(*(self.own or self.parts[self.number]))
+        return PackedCandidate.of(self.own or self.parts[self.number])
 
     @property
     def candidates(self) -> tuple[PackedCandidate, ...]:
         """All masks to choose from."""
-        return tuple(PackedCandidate(*part) for part in self.parts)
+        return tuple(map(PackedCandidate.of, self.parts))
+
+    @property
+    def lot(self) -> tuple[Box, npt.NDArray[np.bool_]]:
+        """Box of the mask in use, and its pixels inside."""
+        mask = self.chosen.mask.unpack_mask()
+        return mask.box, mask.pixels
 
     def choosing(self, number: int) -> Answer:
         """Return the same answer with another mask in use.
@@ -278,7 +302,7 @@ class Answer:
 
 
 def _packed(source: MaskCandidate | MaskPrediction) -> Part:
-    return PackedArray.of_mask(source.boxed_mask), source.score, source.logits
+    return PackedArray.of_mask(source.boxed_mask).plain, source.score, source.logits
 
 
 def _has_first(prediction: MaskPrediction) -> bool:

@@ -13,6 +13,7 @@ from napari_sam_adapter.volume.packing import PackedArray
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_sam_adapter.volume.packing import Plain
     from napari_sam_adapter.volume.plane import Plane
 
 
@@ -79,15 +80,15 @@ class PackedChange:
     ----------
     object_id, plane, box
         As in `Change`.
-    before, after : PackedArray
+    before, after : Plain
         As in `Change`, compressed.
     """
 
     object_id: int
     plane: Plane
     box: Box
-    before: PackedArray
-    after: PackedArray
+    before: Plain
+    after: Plain
 
     @classmethod
     def of(cls, change: Change) -> PackedChange:
@@ -104,7 +105,48 @@ class PackedChange:
             The same, small.
         """
         before, after = PackedArray.of(change.before), PackedArray.of(change.after)
-        return cls(change.object_id, change.plane, change.box, before, after)
+        return cls.from_kept(change.object_id, change.plane, change.box, before, after)
+
+    @classmethod
+    def from_kept(
+        cls,
+        object_id: int,
+        plane: Plane,
+        box: Box,
+        before: PackedArray,
+        after: PackedArray,
+    ) -> PackedChange:
+        """Return what `kept` gave.
+
+        Parameters
+        ----------
+        object_id, plane, box
+            As in `Change`.
+        before, after : PackedArray
+            As in `Change`, compressed.
+
+        Returns
+        -------
+        PackedChange
+            The same one.
+        """
+        return cls(object_id, plane, box, before.plain, after.plain)
+
+    def kept(self) -> dict[str, Any]:
+        """Return what a saved session holds of it.
+
+        Returns
+        -------
+        dict
+            For `from_kept`.
+        """
+        return {
+            "object_id": self.object_id,
+            "plane": self.plane,
+            "box": self.box,
+            "before": PackedArray(*self.before),
+            "after": PackedArray(*self.after),
+        }
 
     def unpack(self) -> Change:
         """Return the change.
@@ -114,7 +156,8 @@ class PackedChange:
         Change
             Exactly what was packed.
         """
-        before, after = self.before.unpack(), self.after.unpack()
+        before = PackedArray(*self.before).unpack()
+        after = PackedArray(*self.after).unpack()
         return Change(self.object_id, self.plane, self.box, before, after)
 
     def inverted(self) -> PackedChange:

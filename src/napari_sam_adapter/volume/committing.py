@@ -16,8 +16,7 @@ from napari_sam_adapter.volume.journal_entries import (
 )
 from napari_sam_adapter.volume.mask_writing import check_shape, write_mask
 from napari_sam_adapter.volume.objects import Derivation
-from napari_sam_adapter.volume.results import FoundMasks, JointResult, clip_score
-from napari_sam_adapter.volume.taking_found import take_found
+from napari_sam_adapter.volume.results import JointResult, clip_score
 
 if TYPE_CHECKING:
     from napari_sam_adapter.volume.changes import Change
@@ -28,7 +27,7 @@ _MaskEntry: TypeAlias = Predict | PredictTogether | Propagated
 
 
 def commit_to(
-    document: Document, result: PlaneResult | JointResult | FoundMasks
+    document: Document, result: PlaneResult | JointResult
 ) -> tuple[_MaskEntry | None, list[Change]]:
     """Write masks, and what is known about them, and note them in the history.
 
@@ -36,7 +35,7 @@ def commit_to(
     ----------
     document : Document
         Where it is written.
-    result : PlaneResult, JointResult or FoundMasks
+    result : PlaneResult or JointResult
         What comes in; what is stale of it is left out.
 
     Returns
@@ -53,8 +52,6 @@ def commit_to(
     SessionError
         If a mask is one of a plane of another shape; then nothing is changed.
     """
-    if isinstance(result, FoundMasks):
-        return _entry_of_found(result), take_found(document, result)
     entry = _entry_of(document, result)
     parts = result.results if isinstance(result, JointResult) else (result,)
     spared_from = result.spared_from if isinstance(result, JointResult) else None
@@ -103,12 +100,6 @@ def _entry_of(document: Document, result: PlaneResult | JointResult) -> _MaskEnt
     if result.propagation:
         return Propagated(result.propagation, result.object_id, result.plane)
     return Predict(result.object_id, result.plane)
-
-
-def _entry_of_found(found: FoundMasks) -> PredictTogether:
-    return PredictTogether(
-        found.plane, found.asked, found.object_ids, found.spared_from
-    )
 
 
 def _commit_answer(draft: Draft, result: PlaneResult, spared_from: int | None) -> None:

@@ -8,25 +8,27 @@ found can be corrected, followed, undone and replayed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.edits import NewObject, SetPrompts
 from napari_sam_adapter.volume.object_search import (
-    FindPass,
     FindProgress,
     FindRequest,
     ObjectSearch,
     is_new,
 )
-from napari_sam_adapter.volume.results import FoundMasks
+from napari_sam_adapter.volume.taking_found import (
+    NOBODY,
+    NOTHING,
+    FindPass,
+    FoundMasks,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     import numpy.typing as npt
 
@@ -34,9 +36,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
     from napari_sam_adapter.volume.session import Session
-
-NOBODY = 0
-"""Object of what was asked in vain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +131,8 @@ def find_steps(request: FindRequest) -> Iterator[FindProgress | FoundObjects]:
     ------
     ImageError
         If the plane cannot be read or segmented.
+    SessionError
+        If the predictor answers with masks of another shape.
     """
     search = ObjectSearch(request)
     yield from search.look_around()
@@ -194,16 +195,9 @@ def taking_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
             "Expected the network and the image window with which the search began, "
             "got others. Search again."
         )
-    passes = _still_new(session, found)
-    first = max(session.object_ids, default=0) + 1
-    spared_from = first if session.overlap_rule == "overwrite" else 1
-    with session.log.as_one():
-        if passes:
-            yield session.apply(*_making(passes, plane, first))
-        for part in passes:
-            ids = tuple(_numbered(part, first))
-            yield session.commit(FoundMasks(plane, ids, *part, spared_from))
-            first += part.new
+    passes = tuple(_still_new(session, found))
+    spares_all = session.overlap_rule != "overwrite"
+    yield from session.taking_in(FoundMasks(plane, passes, spares_all))
 
 
 def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:
@@ -220,13 +214,13 @@ def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:
 
 def _chosen_anew(part: FindPass, preference: int | None) -> FindPass:
     answers = tuple(a and a.choosing_by(preference) for a in part.answers)
-    masks = tuple(None if a is None else a.chosen.mask.unpack_mask() for a in answers)
+    masks = tuple(NOTHING if a is None else a.lot for a in answers)
     return part._replace(answers=answers, masks=masks)
 
 
 def _where_free(part: FindPass, free: npt.NDArray[np.bool_]) -> FindPass:
     answers = (
-        answer if mask is not None and is_new(mask, free) else None
+        answer if is_new(mask, free) else None
         for answer, mask in zip(part.answers, part.masks, strict=True)
     )
     return part._replace(answers=tuple(answers))
@@ -235,23 +229,3 @@ def _where_free(part: FindPass, free: npt.NDArray[np.bool_]) -> FindPass:
 def _predictor_of(session: Session, plane: Plane) -> PlanePredictor:
     nowhere = Prompts(np.zeros((1, 2)))
     return session.request(NOBODY, plane, instead=nowhere).predictor
-
-
-def _making(
-    passes: Iterable[FindPass], plane: Plane, first: int
-) -> Iterator[NewObject | SetPrompts]:
-    """Yield what makes objects of all that was found."""
-    for part in passes:
-        numbers = _numbered(part, first)
-        for number, prompts in zip(numbers, part.prompts, strict=True):
-            if number != NOBODY:
-                yield NewObject(number)
-                yield SetPrompts(number, plane, prompts)
-        first += part.new
-
-
-def _numbered(part: FindPass, first: int) -> Iterator[int]:
-    """Yield the object of each answer; what was asked in vain is nobody's."""
-    numbers = count(first)
-    for answer in part.answers:
-        yield NOBODY if answer is None else next(numbers)

@@ -244,6 +244,19 @@ class History:
                 break
         self.done.append(step)
 
+    def add_to_last(self, step: Step) -> None:
+        """Add what belongs to the last step, which must be there.
+
+        Parameters
+        ----------
+        step : Step
+            What happened after it.
+        """
+        last = self._open_last()
+        assert last is not None  # as promised
+        last.add(step)
+        self._forget_oldest()
+
     def replace_record(self, key: Key, record: PlaneRecord, other: PlaneRecord) -> None:
         """Let the last step lead to another record, which costs less memory.
 

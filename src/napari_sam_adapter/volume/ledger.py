@@ -151,18 +151,19 @@ class Ledger:
         Parameters
         ----------
         region : tuple of slice
-            Where in the labels it happened.
+            Where in the labels it happened, and no larger than it has to be.
         before, after : int array of the shape of the region
             Labels there.
         """
-        corner = region[-2].start, region[-1].start
+        rows, columns = region[-2:]
+        around = rows.start, columns.start, rows.stop, columns.stop
         starts = [axis.start for axis in region[:-2]]
         for index in product(*map(range, before.shape[:-2])):
             changed = before[index] != after[index]
             if changed.any():
                 number = self._number(tuple(map(add, starts, index)))
                 self._lose(number, before[index][changed])
-                self._gain(number, after[index], changed, corner)
+                self._gain(number, after[index], changed, around)
 
     def _number(self, place: tuple[int, ...]) -> int:
         if not self._leading:
@@ -184,12 +185,14 @@ class Ledger:
         number: int,
         after: npt.NDArray[Any],
         changed: npt.NDArray[np.bool_],
-        corner: tuple[int, int],
+        around: Box,
     ) -> None:
-        values = after[changed]
-        for value, count in _tally(values):
-            gained = changed if count == values.size else changed & (after == value)
-            part = Part(count, _moved(bounding_box(gained), corner))
+        tallied = _tally(after[changed])
+        for value, count in tallied:
+            box = around
+            if len(tallied) > 1:
+                box = _moved(bounding_box(changed & (after == value)), around[:2])
+            part = Part(count, box)
             parts = self._parts.setdefault(value, {})
             if number in parts:
                 part = _joined(_unpacked(parts[number]), part)

@@ -9,7 +9,7 @@ Archit et al., *Segment Anything for Microscopy*, 2025 (points from a foreground
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,9 @@ from napari_sam_adapter.seeds import (
 from napari_sam_adapter.volume.answer import Answer
 from napari_sam_adapter.volume.candidates import preferred_mask
 from napari_sam_adapter.volume.document import MOST_REFINABLE
+from napari_sam_adapter.volume.mask_writing import check_shape
 from napari_sam_adapter.volume.packing import slices_of
+from napari_sam_adapter.volume.taking_found import NOTHING, FindPass, Lot
 from napari_sam_adapter.volume.window_search import side_of_part
 from napari_sam_adapter.volume.windows import all_windows
 
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.predictions import MaskPrediction
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
@@ -95,35 +96,6 @@ class FindProgress:
 
     done: int
     total: int
-
-
-class FindPass(NamedTuple):
-    """One pass of the decoder.
-
-    Attributes
-    ----------
-    prompts : tuple of Prompts
-        What was asked.
-    answers : tuple of Answer or None
-        One for each; None for those that are no new object. Of very many, only the
-        newest have logits, as in the session.
-    masks : tuple of BoxedMask or None
-        What is chosen of each answer.
-    """
-
-    prompts: tuple[Prompts, ...]
-    answers: tuple[Answer | None, ...]
-    masks: tuple[BoxedMask | None, ...]
-
-    @property
-    def new(self) -> int:
-        """How many new objects there are."""
-        return sum(answer is not None for answer in self.answers)
-
-    def without_logits(self) -> FindPass:
-        """Return masks and scores alone."""
-        small = tuple(answer and answer.without_logits() for answer in self.answers)
-        return self._replace(answers=small)
 
 
 class ObjectSearch:
@@ -223,21 +195,22 @@ class ObjectSearch:
 
     def _take(
         self, prediction: MaskPrediction, prompts: Prompts
-    ) -> tuple[Answer, BoxedMask] | tuple[None, None]:
-        """Return a new object, small, and take its pixels; nothing if it is none."""
+    ) -> tuple[Answer | None, Lot]:
+        """Return a new object, small, and take its pixels; None if it is none."""
         chosen = preferred_mask(prediction, self._request.preference)
         boxed = chosen.boxed_mask
+        check_shape(boxed, self._free.shape)
         mask, place = boxed.pixels, slices_of(boxed.box)
         area = np.count_nonzero(mask)
         if not (
             MIN_AREA <= area <= MAX_SHARE * self._free.size
-            and is_new(boxed, self._free)
+            and is_new((boxed.box, mask), self._free)
             and self._is_likely(chosen.score, mask, place)
         ):
-            return None, None
+            return None, NOTHING
         self._free[place] &= ~mask
         rank = self._request.preference
-        return Answer.preferring(prediction, prompts, rank), boxed
+        return Answer.preferring(prediction, prompts, rank), (boxed.box, mask)
 
     def _is_likely(
         self, score: float, mask: npt.NDArray[np.bool_], place: tuple[slice, slice]
@@ -247,13 +220,13 @@ class ObjectSearch:
         return bool(self._probability[place][mask].mean() >= MIN_PROBABILITY)
 
 
-def is_new(mask: BoxedMask, free: npt.NDArray[np.bool_]) -> bool:
+def is_new(mask: Lot, free: npt.NDArray[np.bool_]) -> bool:
     """Return whether most of a mask lies where nothing is yet.
 
     Parameters
     ----------
-    mask : BoxedMask
-        The mask.
+    mask : (box, (h, w) bool array)
+        As of `FindPass`.
     free : (H, W) bool array
         Where no object is.
 
@@ -262,5 +235,6 @@ def is_new(mask: BoxedMask, free: npt.NDArray[np.bool_]) -> bool:
     bool
         False for an empty mask.
     """
-    new = np.count_nonzero(mask.pixels & free[slices_of(mask.box)])
-    return bool(new and new >= MIN_NEW * mask.area)
+    box, pixels = mask
+    new = np.count_nonzero(pixels & free[slices_of(box)])
+    return bool(new and new >= MIN_NEW * np.count_nonzero(pixels))

@@ -47,6 +47,9 @@ class ObjectRecord:
     locked: bool = False
 
 
+NEW_OBJECT = ObjectRecord()
+
+
 @dataclass(frozen=True, slots=True)
 class Derivation:
     """What the last propagation said about an object on a plane.

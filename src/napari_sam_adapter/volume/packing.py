@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import math
-import struct
 import zlib
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,19 +17,23 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.boxed_mask import BoxedMask
+    from napari_sam_adapter.boxed_mask import Box, BoxedMask
 
 FASTEST = 1
 """Compression level; masks and labels shrink a hundredfold even so."""
-COUNTS, NUMBER = 3, 8
-"""Bytes at the beginning of a packed array, and of each number after them."""
 
 
-class PackedArray(bytes):
+Plain: TypeAlias = "tuple[tuple[int, ...], str, bytes, Box | None]"
+"""What a packed array is made of, for keeping very many: `PackedArray(*plain)`.
+
+Python's search for garbage looks at all objects but numbers, text, bytes, arrays, and
+plain tuples of those.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedArray:
     """A compressed array that never changes.
-
-    All of it is one string of bytes: a history holds very many, and Python's search for
-    garbage looks at every object that could refer to others.
 
     Parameters
     ----------
@@ -43,50 +47,15 @@ class PackedArray(bytes):
         Half-open. If given, only the values inside are there, and all others are 0.
     """
 
-    __slots__ = ()
-
-    def __new__(
-        cls,
-        shape: tuple[int, ...],
-        dtype: str,
-        data: bytes,
-        box: tuple[int, int, int, int] | None = None,
-    ) -> PackedArray:
-        """Put the parts into one string."""
-        numbers = shape if box is None else (*shape, *box)
-        counts = len(shape), len(numbers) - len(shape), len(dtype)
-        head = struct.pack(f"<3B{len(numbers)}q", *counts, *numbers)
-        return super().__new__(cls, head + dtype.encode() + data)
+    shape: tuple[int, ...]
+    dtype: str
+    data: bytes
+    box: tuple[int, int, int, int] | None = None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the array."""
-        return struct.unpack_from(f"<{self[0]}q", self, COUNTS)
-
-    @property
-    def box(self) -> tuple[int, int, int, int] | None:
-        """Outside of it all values are 0; None where nothing is known."""
-        if not self[1]:
-            return None
-        top, left, bottom, right = struct.unpack_from(
-            "<4q", self, COUNTS + NUMBER * self[0]
-        )
-        return top, left, bottom, right
-
-    @property
-    def dtype(self) -> str:
-        """Type of the array with byte order."""
-        return self[self._head : self._head + self[2]].decode()
-
-    @property
-    def data(self) -> bytes:
-        """Compressed values."""
-        return self[self._head + self[2] :]
-
-    @property
-    def _head(self) -> int:
-        """Bytes of counts and numbers, after which the type is named."""
-        return COUNTS + NUMBER * (self[0] + self[1])
+    def plain(self) -> Plain:
+        """All of it, see `Plain`."""
+        return self.shape, self.dtype, self.data, self.box
 
     @classmethod
     def of(

@@ -32,7 +32,7 @@ from napari_sam_adapter.volume.edits import (
     UnlockPlane,
 )
 from napari_sam_adapter.volume.mask_writing import write_mask
-from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord, same_prompts
+from napari_sam_adapter.volume.objects import NEW_OBJECT, PlaneRecord, same_prompts
 from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.performing_objects import (
     delete_object,
@@ -48,9 +48,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.draft import Draft
     from napari_sam_adapter.volume.plane import Plane
-
-
-NEW_OBJECT = ObjectRecord()
 
 
 def perform(draft: Draft, edit: Edit) -> Iterator[None]:

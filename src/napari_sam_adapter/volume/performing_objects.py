@@ -221,7 +221,7 @@ def _split(draft: Draft, edit: SplitObject) -> Iterator[None]:
     document, object_id = draft.document, edit.object_id
     record = require_unlocked(document, object_id)
     found = _pieces_of(document, edit)
-    new_ids = _next_numbers(document, found.count - 1)
+    new_ids = next_numbers(document, found.count - 1)
     for new_id in new_ids:
         draft.set_object(new_id, ObjectRecord(record.accepted, "", record.class_name))
     yield
@@ -251,8 +251,27 @@ def _pieces_of(document: Document, edit: SplitObject) -> FoundPieces:
     return found
 
 
-def _next_numbers(document: Document, count: int) -> list[int]:
-    first = max(document.objects) + 1
+def next_numbers(document: Document, count: int) -> list[int]:
+    """Return the next free numbers for new objects.
+
+    Parameters
+    ----------
+    document : Document
+        Where they shall be.
+    count : int
+        How many.
+
+    Returns
+    -------
+    list of int
+        In rising order.
+
+    Raises
+    ------
+    SessionError
+        If the labels have no room for them.
+    """
+    first = max(document.objects, default=0) + 1
     limit = int(np.iinfo(document.labels.dtype).max)
     if first + count - 1 > limit:
         raise SessionError(

@@ -95,6 +95,10 @@ class Plane:
             One entry per axis. The cut has its axes in array order: a transposed
             plane still has to be transposed, see `view`.
         """
+        return self._index
+
+    @cached_property
+    def _index(self) -> tuple[int | slice, ...]:
         index: list[int | slice] = [slice(None)] * self.ndim
         for axis, value in zip(self.other_axes, self.position, strict=True):
             index[axis] = value

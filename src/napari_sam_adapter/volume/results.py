@@ -11,10 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam_adapter.boxed_mask import Box, BoxedMask
+    from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.predictions import MaskPrediction
     from napari_sam_adapter.prompts import Prompts
-    from napari_sam_adapter.volume.answer import Answer
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
     from napari_sam_adapter.volume.stop_rule import Cues
@@ -66,34 +65,6 @@ class JointResult:
     requests: tuple[MaskRequest, ...]
     results: tuple[PlaneResult, ...]
     spared_from: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class FoundMasks:
-    """Masks that a search found in one pass, for objects that were made for them.
-
-    Parameters
-    ----------
-    plane : Plane
-        Where.
-    object_ids : tuple of int
-        The object of each answer; 0 where nothing was found.
-    asked : tuple of Prompts
-        All that shared the pass.
-    answers : tuple of Answer or None
-        One for each, ready to be kept; None where nothing was found.
-    masks : tuple of BoxedMask or None
-        What is chosen of each answer.
-    spared_from : int
-        As of `JointResult`.
-    """
-
-    plane: Plane
-    object_ids: tuple[int, ...]
-    asked: tuple[Prompts, ...]
-    answers: tuple[Answer | None, ...]
-    masks: tuple[BoxedMask | None, ...]
-    spared_from: int
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,10 @@ from napari_sam_adapter.volume.propagation_request import (
     PropagationSettings,
 )
 from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
+from napari_sam_adapter.volume.taking_found import taking_found
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import Near
-    from napari_sam_adapter.volume.results import FoundMasks, JointResult
+    from napari_sam_adapter.volume.results import JointResult
+    from napari_sam_adapter.volume.taking_found import FoundMasks
 
 __all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
 
@@ -200,24 +202,21 @@ class Session(EditableLabels):
             another predictor was chosen, and after its mask was committed.
         """
         number = request.propagation if isinstance(request, PlaneResult) else 0
-        return self._document.is_current(
-            request.object_id, request.plane, request.revision, number
-        )
+        asked = request.object_id, request.plane, request.revision
+        return self._document.is_current(*asked, number)
 
     def compute(self, request: MaskRequest) -> PlaneResult:
         """Compute a mask for `commit`, in any thread; raises as `mask`."""
-        prediction = request.predictor.predict(
-            request.plane, request.prompts, request.previous
-        )
-        return PlaneResult.of(prediction, request)
+        asked = request.plane, request.prompts, request.previous
+        return PlaneResult.of(request.predictor.predict(*asked), request)
 
-    def commit(self, result: PlaneResult | JointResult | FoundMasks) -> list[Change]:
+    def commit(self, result: PlaneResult | JointResult) -> list[Change]:
         """Write a computed mask, or several, into the labels.
 
         Parameters
         ----------
-        result : PlaneResult, JointResult or FoundMasks
-            From `compute`, `follow` or `compute_together`, or of a search.
+        result : PlaneResult or JointResult
+            From `compute`, `follow` or `compute_together`.
 
         Returns
         -------
@@ -236,6 +235,10 @@ class Session(EditableLabels):
         if entry is not None:
             self.log.write(entry)
         return changes
+
+    def taking_in(self, found: FoundMasks) -> Iterator[list[Change]]:
+        """Make objects of found masks part by part, see `taking_found`."""
+        return taking_found(self._document, self.log, found)
 
     def mask(self, object_id: int, plane: Plane) -> npt.NDArray[np.bool_]:
         """Return the mask of an object on a plane; compute it if prompts are newer.

@@ -33,10 +33,10 @@ VALUES, BYTES = "state.json", "bytes"
 PARTS: dict[str, Any] = {
     part.__name__: part
     for part in (
-        Derivation, ObjectRecord, Origin, PackedArray, PackedCandidate, PackedChange,
-        Plane, PlaneRecord, Polygon, Prompts, Scribble, Step,
+        Derivation, ObjectRecord, Origin, PackedArray, PackedCandidate, Plane,
+        PlaneRecord, Polygon, Prompts, Scribble, Step,
     )
-} | {"Answer": Answer.from_kept}  # fmt: skip
+} | {"Answer": Answer.from_kept, "PackedChange": PackedChange.from_kept}  # fmt: skip
 """What may be made from a file."""
 
 
@@ -182,7 +182,7 @@ class _Packer:
         return ["part", self._numbers[id(value)]]
 
     def _part(self, value: Any) -> Any:
-        if type(value) is bytes:
+        if isinstance(value, bytes):
             return ["bytes", *self._store(value)]
         if isinstance(value, np.ndarray):
             place = self._store(np.ascontiguousarray(value).tobytes())
@@ -199,10 +199,8 @@ class _Packer:
 
 def _values_of(part: Any) -> dict[str, Any]:
     """Return what a part is made of, by name."""
-    if isinstance(part, Answer):
+    if isinstance(part, Answer | PackedChange):
         return part.kept()
-    if isinstance(part, PackedArray):
-        return {name: getattr(part, name) for name in ("shape", "dtype", "data", "box")}
     name = type(part).__name__
     if not is_dataclass(part) or name not in PARTS:
         raise SessionError(f"Expected a part of a session, got {name}.")

@@ -1,55 +1,188 @@
-"""Take the masks of a search over into the document, all of a pass at once."""
+"""Make objects of what a search found, all of a pass at once.
+
+Objects, prompts and what is known of them change first, the pixels follow. Whatever is
+made for each of very many objects is as little as can be.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+import numpy as np
+
+from napari_sam_adapter.boxed_mask import NOWHERE, BoxedMask
 from napari_sam_adapter.volume.draft import Draft
-from napari_sam_adapter.volume.mask_writing import check_shape, write_mask
-from napari_sam_adapter.volume.objects import PlaneRecord
+from napari_sam_adapter.volume.edits import NewObject, SetPrompts
+from napari_sam_adapter.volume.journal_entries import EditGroup, PredictTogether
+from napari_sam_adapter.volume.mask_writing import write_mask
+from napari_sam_adapter.volume.objects import NEW_OBJECT, PlaneRecord
+from napari_sam_adapter.volume.performing_objects import next_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.boxed_mask import Box
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.answer import Answer
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.document import Document
-    from napari_sam_adapter.volume.results import FoundMasks
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.session_log import SessionLog
+
+NOBODY = 0
+"""Object of what was asked in vain."""
+Lot: TypeAlias = "tuple[Box, npt.NDArray[np.bool_]]"
+"""A box, half-open, and the pixels of a mask inside it."""
+NOTHING: Lot = (NOWHERE, np.zeros((0, 0), bool))
 
 
-def take_found(document: Document, found: FoundMasks) -> list[Change]:
-    """Write masks that a search found, and note them in the history.
+class FindPass(NamedTuple):
+    """One pass of the decoder in a search.
+
+    Attributes
+    ----------
+    prompts : tuple of Prompts
+        What was asked.
+    answers : tuple of Answer or None
+        One for each; None for those that are no new object. Of very many, only the
+        newest have logits, as in the session.
+    masks : tuple of Lot
+        What is chosen of each answer.
+    """
+
+    prompts: tuple[Prompts, ...]
+    answers: tuple[Answer | None, ...]
+    masks: tuple[Lot, ...]
+
+    @property
+    def new(self) -> int:
+        """How many new objects there are."""
+        return sum(answer is not None for answer in self.answers)
+
+    def without_logits(self) -> FindPass:
+        """Return masks and scores alone."""
+        small = tuple(answer and answer.without_logits() for answer in self.answers)
+        return self._replace(answers=small)
+
+    def numbered(self, first: int) -> Iterator[int]:
+        """Yield the object of each answer; what was asked in vain is nobody's."""
+        numbers = count(first)
+        for answer in self.answers:
+            yield NOBODY if answer is None else next(numbers)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundMasks:
+    """What a session takes in of a search.
+
+    Parameters
+    ----------
+    plane : Plane
+        Where.
+    passes : tuple of FindPass
+        What was found.
+    spares_all : bool
+        Whether the new objects take no pixel of those before; else only not of each
+        other.
+    """
+
+    plane: Plane
+    passes: tuple[FindPass, ...]
+    spares_all: bool
+
+
+def taking_found(
+    document: Document, log: SessionLog, found: FoundMasks
+) -> Iterator[list[Change]]:
+    """Make objects of what a search found, as one step of the history.
 
     Parameters
     ----------
     document : Document
-        Where it is written; the objects with their prompts are its last step.
+        Nobody else may change it meanwhile.
+    log : SessionLog
+        Gets all of it at the end.
     found : FoundMasks
-        Of objects that have no mask yet.
+        From a search on this document.
 
-    Returns
-    -------
+    Yields
+    ------
     list of Change
-        What happened to the pixels.
+        What happened to the pixels: nothing when all objects are made, then the masks
+        of one pass of the network after the other.
 
     Raises
     ------
     SessionError
-        If a mask is one of a plane of another shape; then nothing is changed.
+        If there are too many objects for the labels; then nothing is changed.
+    OutputError
+        If the journal cannot be written; the objects are there nevertheless.
     """
-    plane, shape = found.plane, found.plane.shape(document.labels.shape)
-    for mask in found.masks:
-        if mask is not None:
-            check_shape(mask, shape)
+    total = sum(part.new for part in found.passes)
+    if not total:
+        return
+    first = next_numbers(document, total)[0]
+    spared_from = 1 if found.spares_all else first
+    with log.as_one():
+        _make_objects(document, found, first)
+        log.write(EditGroup(_Making(found, first)))
+        yield []
+        for part in found.passes:
+            ids = tuple(part.numbered(first))
+            yield _write_masks(document, found.plane, part, ids, spared_from)
+            log.write(PredictTogether(found.plane, part.prompts, ids, spared_from))
+            first += part.new
+
+
+@dataclass(frozen=True)
+class _Making:
+    """The edits that make the objects, one at a time."""
+
+    found: FoundMasks
+    first: int
+
+    def __iter__(self) -> Iterator[NewObject | SetPrompts]:
+        for number, prompts, _ in _objects_of(self.found, self.first):
+            yield NewObject(number)
+            yield SetPrompts(number, self.found.plane, prompts)
+
+
+def _objects_of(found: FoundMasks, first: int) -> Iterator[tuple[int, Prompts, Answer]]:
+    numbers = count(first)
+    for part in found.passes:
+        for prompts, answer in zip(part.prompts, part.answers, strict=True):
+            if answer is not None:
+                yield next(numbers), prompts, answer
+
+
+def _make_objects(document: Document, found: FoundMasks, first: int) -> None:
     draft = Draft(document)
-    parts = zip(found.object_ids, found.asked, found.answers, found.masks, strict=True)
-    for object_id, prompts, answer, mask in parts:
-        if answer is None or mask is None:
-            continue
-        write_mask(draft, object_id, plane, mask, spared_from=found.spared_from)
-        draft.set_record(object_id, plane, PlaneRecord(prompts, answer))
+    for number, prompts, answer in _objects_of(found, first):
+        draft.set_object(number, NEW_OBJECT)
+        draft.set_record(number, found.plane, PlaneRecord(prompts, answer))
     step = draft.step()
-    document.revisions.settle(step)
-    document.history.attach(step, next(iter(step.records)))
-    document.revisions.end_disturbed(draft.changes)
+    document.take_note(step, [])
     for key, (_, record) in step.records.items():
         if record is not None and record.answer and record.answer.can_be_refined:
             document.keep_refinable(key)
+
+
+def _write_masks(
+    document: Document,
+    plane: Plane,
+    part: FindPass,
+    ids: tuple[int, ...],
+    spared_from: int,
+) -> list[Change]:
+    draft, shape = Draft(document), plane.shape(document.labels.shape)
+    for object_id, (box, pixels) in zip(ids, part.masks, strict=True):
+        if object_id != NOBODY:
+            mask = BoxedMask(shape, box, pixels)
+            write_mask(draft, object_id, plane, mask, spared_from=spared_from)
+    document.history.add_to_last(draft.step())
+    document.revisions.end_disturbed(draft.changes)
     return draft.changes
