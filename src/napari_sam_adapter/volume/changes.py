@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.boxed_mask import NOWHERE, Box, bounding_box
-from napari_sam_adapter.volume.packing import PackedArray
+from napari_sam_adapter.volume.packing import PackedArray, packed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -104,8 +104,8 @@ class PackedChange:
         PackedChange
             The same, small.
         """
-        before, after = PackedArray.of(change.before), PackedArray.of(change.after)
-        return cls.from_kept(change.object_id, change.plane, change.box, before, after)
+        before, after = packed(change.before), packed(change.after)
+        return cls(change.object_id, change.plane, change.box, before, after)
 
     @classmethod
     def from_kept(
@@ -293,11 +293,14 @@ def merge_mask(
         A new array.
     """
     own = current == object_id
-    gained = mask if overwrite else mask & (own | (current == 0))
-    lost = own & ~mask
+    free = current == 0
+    is_new = not own.any()
+    gained = mask if overwrite else mask & (free if is_new else own | free)
     if kept is not None:
-        gained, lost = gained & ~kept, lost & ~kept
+        gained = gained & ~kept
     after = current.copy()
-    after[lost] = 0
     after[gained] = object_id
+    if not is_new:
+        lost = own & ~mask
+        after[lost if kept is None else lost & ~kept] = 0
     return after

@@ -125,7 +125,16 @@ class Draft:
         row, column = corner
         whole = plane.view(self.document.labels)
         before = whole[row : row + after.shape[0], column : column + after.shape[1]]
-        change = change_between(object_id, plane, before, after, corner)
+        self.write_change(change_between(object_id, plane, before, after, corner))
+
+    def write_change(self, change: Change) -> None:
+        """Write new labels of which all is known.
+
+        Parameters
+        ----------
+        change : Change
+            In the smallest box.
+        """
         self.document.write(change)
         self.changes.append(change)
 

@@ -162,7 +162,9 @@ class Ledger:
             changed = before[index] != after[index]
             if changed.any():
                 number = self._number(tuple(map(add, starts, index)))
-                self._lose(number, before[index][changed])
+                lost = before[index][changed]
+                if lost.any():
+                    self._lose(number, lost)
                 self._gain(number, after[index], changed, around)
 
     def _number(self, place: tuple[int, ...]) -> int:

@@ -6,6 +6,7 @@ import base64
 import math
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.boxed_mask import Box, BoxedMask
 
+MOST_SHARED = 1 << 10
+"""Sizes for which nothing is kept compressed."""
 FASTEST = 1
 """Compression level; masks and labels shrink a hundredfold even so."""
 
@@ -75,10 +78,7 @@ class PackedArray:
         PackedArray
             An exact, independent copy.
         """
-        part = array if box is None else array[slices_of(box)]
-        values = np.packbits(part) if array.dtype == bool else part
-        data = zlib.compress(values.tobytes(), FASTEST)
-        return cls(array.shape, array.dtype.str, data, box)
+        return cls(*packed(array, box))
 
     @classmethod
     def of_mask(cls, mask: BoxedMask) -> PackedArray:
@@ -186,6 +186,33 @@ class PackedArray:
             bits = np.frombuffer(data, dtype=np.uint8)
             data = np.unpackbits(bits, count=math.prod(shape)).tobytes()
         return np.frombuffer(data, dtype=self.dtype).reshape(shape)
+
+
+def packed(array: npt.NDArray[Any], box: Box | None = None) -> Plain:
+    """Compress an array.
+
+    Parameters
+    ----------
+    array, box
+        As for `PackedArray.of`.
+
+    Returns
+    -------
+    Plain
+        What that is made of.
+    """
+    if box is None and array.dtype != bool and not array.any():
+        return array.shape, array.dtype.str, _nothing(array.nbytes), None
+    part = array if box is None else array[slices_of(box)]
+    values = np.packbits(part) if array.dtype == bool else part
+    data = zlib.compress(values.tobytes(), FASTEST)
+    return array.shape, array.dtype.str, data, box
+
+
+@lru_cache(MOST_SHARED)
+def _nothing(size: int) -> bytes:
+    """Return so many zeros, compressed: what is under most new masks."""
+    return zlib.compress(bytes(size), FASTEST)
 
 
 def slices_of(box: tuple[int, int, int, int]) -> tuple[slice, slice]:

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from napari_sam_adapter.boxed_mask import NOWHERE, BoxedMask
+from napari_sam_adapter.volume.changes import Change
 from napari_sam_adapter.volume.draft import Draft
 from napari_sam_adapter.volume.edits import NewObject, SetPrompts
 from napari_sam_adapter.volume.journal_entries import EditGroup, PredictTogether
 from napari_sam_adapter.volume.mask_writing import write_mask
 from napari_sam_adapter.volume.objects import NEW_OBJECT, PlaneRecord
+from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.performing_objects import next_numbers
+from napari_sam_adapter.volume.protection import protected_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.answer import Answer
-    from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.session_log import SessionLog
@@ -179,10 +181,23 @@ def _write_masks(
     spared_from: int,
 ) -> list[Change]:
     draft, shape = Draft(document), plane.shape(document.labels.shape)
-    for object_id, (box, pixels) in zip(ids, part.masks, strict=True):
-        if object_id != NOBODY:
-            mask = BoxedMask(shape, box, pixels)
-            write_mask(draft, object_id, plane, mask, spared_from=spared_from)
+    for object_id, lot in zip(ids, part.masks, strict=True):
+        if object_id == NOBODY or _fill(draft, object_id, plane, lot):
+            continue
+        mask = BoxedMask(shape, *lot)
+        write_mask(draft, object_id, plane, mask, spared_from=spared_from)
     document.history.add_to_last(draft.step())
     document.revisions.end_disturbed(draft.changes)
     return draft.changes
+
+
+def _fill(draft: Draft, object_id: int, plane: Plane, lot: Lot) -> bool:
+    """Write a mask if it may have all of its pixels, which takes half the time."""
+    box, pixels = lot
+    current = plane.view(draft.document.labels)[slices_of(box)]
+    is_kept = protected_pixels(draft.document, object_id, plane, box) is not None
+    if is_kept or current[pixels].any():
+        return False
+    after = np.where(pixels, current.dtype.type(object_id), current)
+    draft.write_change(Change(object_id, plane, box, current.copy(), after))
+    return True
