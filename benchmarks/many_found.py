@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import driven_window
 import numpy as np
+from qtpy.QtCore import QTimer
 from stopwatch import Heartbeat
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
@@ -128,12 +129,12 @@ def measure(widget: SegmentAnythingWidget, heart: Heartbeat) -> None:
         heart.measure(name, lambda: done(action, text))
 
     def find_and_undo() -> None:
+        """Undo as soon as found objects begin to come in, in a turn of its own."""
         do("find_objects")
-        driven_window.wait_until(lambda: not is_over())
         driven_window.wait_until(
             lambda: widget.controller.workspace.session.under_way.is_busy
         )
-        do("undo")
+        QTimer.singleShot(0, lambda: do("undo"))
 
     measured("find and take in", lambda: do("find_objects"), "objects found")
     for _ in range(3):
