@@ -285,3 +285,18 @@ def test_splitting_into_very_many_gives_the_window_its_turn(scene, autosaves):
     scene.press("redo")
     scene.press("redo")
     assert_the_journal_says_so(scene, autosaves)
+
+
+def test_a_refused_command_while_found_objects_come_in_shows_all_of_them(scene):
+    find_again(scene)
+    table = scene.widget.object_panel.table
+    while not table.model().rowCount():
+        QApplication.processEvents()  # shown in a turn of its own
+    table.selectRow(0)
+    assert is_busy(scene)
+    scene.controller.do("merge_objects")  # one alone
+    assert "two or more" in scene.state.message.text
+    assert not is_busy(scene)
+    assert count(scene.labels) == COUNT
+    sizes = {table.model().index(row, 4).data() for row in range(COUNT)}
+    assert sizes == {"13"}

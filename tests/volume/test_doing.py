@@ -11,7 +11,7 @@ from tests.fakes import MarkingDiskPredictor
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume import document
-from napari_sam_adapter.volume.edits import DeleteObject, NewObject
+from napari_sam_adapter.volume.edits import DeleteObject
 from napari_sam_adapter.volume.finding import find_objects
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.journal_entries import EditGroup, Redo, Undo
@@ -157,14 +157,28 @@ def test_little_is_done_without_a_pause(session):
     assert not (session.labels == last).any()
 
 
-def test_found_objects_are_few_containers_for_python_s_search_for_garbage(tmp_path):
-    session = Session(many_disks(), MarkingDiskPredictor())
-    session.under_way.begin(session.doing(NewObject(1)))  # what is imported late
+def test_found_objects_are_few_containers_for_python_s_search_for_garbage():
+    find_objects(Session(many_disks(), MarkingDiskPredictor()), PLANE)  # late imports
+    predictor = MarkingDiskPredictor()
+    session = Session(many_disks(), predictor)
     gc.collect()
     before = len(gc.get_objects())
     find_objects(session, PLANE)
+    predictor.predicted.clear()
     gc.collect()
-    assert len(gc.get_objects()) - before < 24 * SIDE**2
+    assert len(gc.get_objects()) - before < 10 * SIDE**2
+
+
+def test_a_large_step_is_few_containers_too(session):
+    """Deleting, and what an undo makes on its way."""
+    ids = tuple(session.object_ids[1:])
+    session.apply(*map(DeleteObject, ids))
+    gc.collect()
+    before = len(gc.get_objects())
+    session.undo()
+    session.redo()
+    gc.collect()
+    assert len(gc.get_objects()) - before < len(ids)
 
 
 def test_of_very_many_found_at_once_the_newest_alone_keep_their_logits(monkeypatch):

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.prompts import Prompts
-    from napari_sam_adapter.volume.packing import Plain
 
-Part: TypeAlias = "tuple[Plain, float, npt.NDArray[np.float32]]"
+Part: TypeAlias = (
+    "tuple[tuple[int, ...], str, bytes, Box | None, float, npt.NDArray[np.float32]]"
+)
+"""A candidate as `Plain` is an array: its mask, score and logits in one tuple."""
 NO_LOGITS = np.zeros((0, 0), np.float32)
 
 
@@ -44,7 +46,7 @@ class PackedCandidate:
     @property
     def part(self) -> Part:
         """What an answer holds of it."""
-        return self.mask.plain, self.score, self.logits
+        return *self.mask.plain, self.score, self.logits
 
     @classmethod
     def of(cls, part: Part) -> PackedCandidate:
@@ -52,7 +54,7 @@ class PackedCandidate:
 
         Parameters
         ----------
-        part : (Plain, float, (h, w) float32 array)
+        part : Part
             From `part`.
 
         Returns
@@ -60,8 +62,7 @@ class PackedCandidate:
         PackedCandidate
             The same.
         """
-        mask, score, logits = part
-        return cls(PackedArray(*mask), score, logits)
+        return cls(PackedArray(*part[:4]), *part[4:])
 
     def unpack(self) -> MaskCandidate:
         """Return the candidate.
@@ -83,7 +84,7 @@ class Answer:
     ----------
     prompts : Prompts
         What was asked.
-    parts : tuple of (Plain, float, (h, w) float32 array)
+    parts : tuple of Part
         What `candidates` are made of when somebody asks.
     confidence : float
         0 to 1.
@@ -93,7 +94,7 @@ class Answer:
         As of `MaskPrediction`.
     number : int
         Which candidate is chosen.
-    own : (Plain, float, (h, w) float32 array) or None
+    own : Part or None
         The mask in use, where it is none of the candidates.
     """
 
@@ -131,7 +132,7 @@ class Answer:
         Answer
             The same, small.
         """
-        parts = tuple(map(_packed, prediction.candidates))
+        parts = tuple([_packed(candidate) for candidate in prediction.candidates])
         is_there = number or _has_first(prediction)
         own = None if is_there else _packed(prediction)
         trusted, window = prediction.score_is_trusted, prediction.window
@@ -255,14 +256,14 @@ class Answer:
         Answer
             With the confidence that follows from its score.
         """
-        confidence = clip_score(self.parts[number][1])
+        confidence = clip_score(self.candidates[number].score)
         return replace(self, number=number, own=None, confidence=confidence)
 
     @property
     def nbytes(self) -> int:
         """Memory of its logits; everything else is small."""
         parts = self.parts or (self.chosen.part,)
-        return sum(logits.nbytes for _, _, logits in parts)
+        return sum(logits.nbytes for *_, logits in parts)
 
     @property
     def can_be_refined(self) -> bool:
@@ -277,8 +278,8 @@ class Answer:
         Answer
             A hundredth of the size; the next prompt does not refine it.
         """
-        parts = tuple((mask, score, NO_LOGITS) for mask, score, _ in self.parts)
-        own = self.own and (*self.own[:2], NO_LOGITS)
+        parts = tuple([(*part[:-1], NO_LOGITS) for part in self.parts])
+        own = self.own and (*self.own[:-1], NO_LOGITS)
         return replace(self, parts=parts, own=own)
 
     @property
@@ -302,7 +303,8 @@ class Answer:
 
 
 def _packed(source: MaskCandidate | MaskPrediction) -> Part:
-    return PackedArray.of_mask(source.boxed_mask).plain, source.score, source.logits
+    plain = PackedArray.of_mask(source.boxed_mask).plain
+    return *plain, source.score, source.logits
 
 
 def _has_first(prediction: MaskPrediction) -> bool:
