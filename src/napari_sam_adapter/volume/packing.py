@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.boxed_mask import Box, BoxedMask
 
 MOST_SHARED = 1 << 10
-"""Sizes for which nothing is kept compressed."""
+"""Sizes of empty arrays that are remembered compressed."""
 FASTEST = 1
 """Compression level; masks and labels shrink a hundredfold even so."""
 
