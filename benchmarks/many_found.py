@@ -3,9 +3,9 @@
     xvfb-run -a python benchmarks/many_found.py [--per-side 32]
 
 Disks on a grid, found by one press of the button and taken in; then all of them are
-taken back and made again, selected, deleted, brought back, given a class, hidden,
-locked, merged, and saved. The window is real, the network a stand-in that knows all
-disks; the heartbeat is that of `click_latency.py`.
+taken back and made again, also while they still come in, selected, deleted, brought
+back, given a class, hidden, locked, merged, split, and saved. The window is real, the
+network a stand-in that knows all disks; the heartbeat is that of `click_latency.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import driven_window
 import numpy as np
+from qtpy.QtCore import QTimer
 from stopwatch import Heartbeat
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
@@ -127,10 +128,22 @@ def measure(widget: SegmentAnythingWidget, heart: Heartbeat) -> None:
     def measured(name: str, action: Callable[[], object], text: str) -> None:
         heart.measure(name, lambda: done(action, text))
 
+    def find_and_undo() -> None:
+        """Undo as soon as found objects begin to come in, in a turn of its own."""
+        do("find_objects")
+        driven_window.wait_until(
+            lambda: widget.controller.workspace.session.under_way.is_busy
+        )
+        QTimer.singleShot(0, lambda: do("undo"))
+
     measured("find and take in", lambda: do("find_objects"), "objects found")
     for _ in range(3):
         measured("undo", lambda: do("undo"), "taken back")
         measured("redo", lambda: do("redo"), "done again")
+    for _ in range(3):
+        done(lambda: do("undo"), "taken back")
+        measured("undo while they come in", find_and_undo, "taken back")
+        done(lambda: do("redo"), "done again")
     for _ in range(3):
         measured("select all", panel.table.selectAll, "")
         measured("delete all", lambda: do("delete_objects"), "deleted")
@@ -145,6 +158,8 @@ def measure(widget: SegmentAnythingWidget, heart: Heartbeat) -> None:
         measured("lock all", lambda: do("lock_objects"), ": locked")
         measured("unlock all", lambda: do("lock_objects"), "unlocked")
         measured("merge all", lambda: do("merge_objects"), "now object")
+        measured("split into all", lambda: do("split_object"), "was split")
+        measured("undo of the split", lambda: do("undo"), "taken back")
         measured("undo of the merger", lambda: do("undo"), "taken back")
     measured("save", lambda: widget.safekeeping.save(path), "Saved")
 

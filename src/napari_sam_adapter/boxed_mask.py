@@ -261,7 +261,7 @@ def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
     (row_start, column_start, row_stop, column_stop)
         Half-open; all zero for an empty mask.
     """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    (rows,), (columns,) = (np.nonzero(mask.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
         return NOWHERE
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1

@@ -57,6 +57,10 @@ def find_again(scene):
     scene.press("undo")
     scene.qtbot.waitUntil(lambda: not is_busy(scene))
     scene.press("find_objects")
+    wait_until_begun(scene)
+
+
+def wait_until_begun(scene):
     until = time.monotonic() + 10
     while not is_busy(scene) and time.monotonic() < until:
         QApplication.processEvents()  # one turn: it does not take many
@@ -258,3 +262,41 @@ def test_asking_with_the_mask_of_an_object_that_is_coming_back(scene, autosaves)
     scene.settle()
     assert np.array_equal(scene.labels != 0, before != 0)
     assert_the_journal_says_so(scene, autosaves)
+
+
+def test_splitting_into_very_many_gives_the_window_its_turn(scene, autosaves):
+    before = scene.labels.copy()
+    scene.widget.object_panel.table.selectAll()
+    scene.controller.do("merge_objects")
+    scene.qtbot.waitUntil(lambda: not is_busy(scene))
+    merged = scene.labels.copy()
+    scene.controller.do("split_object")
+    wait_until_begun(scene)
+    assert len(scene.workspace.session.object_ids) == COUNT
+    scene.qtbot.waitUntil(lambda: not is_busy(scene))
+    assert "Object 1 was split: Objects 2, 3, 4, 5, 6 and" in scene.state.message.text
+    assert count(scene.labels) == COUNT
+    scene.press("undo")
+    scene.qtbot.waitUntil(lambda: not is_busy(scene))
+    assert np.array_equal(scene.labels, merged)
+    scene.press("undo")
+    scene.qtbot.waitUntil(lambda: not is_busy(scene))
+    assert np.array_equal(scene.labels, before)
+    scene.press("redo")
+    scene.press("redo")
+    assert_the_journal_says_so(scene, autosaves)
+
+
+def test_a_refused_command_while_found_objects_come_in_shows_all_of_them(scene):
+    find_again(scene)
+    table = scene.widget.object_panel.table
+    while not table.model().rowCount():
+        QApplication.processEvents()  # shown in a turn of its own
+    table.selectRow(0)
+    assert is_busy(scene)
+    scene.controller.do("merge_objects")  # one alone
+    assert "two or more" in scene.state.message.text
+    assert not is_busy(scene)
+    assert count(scene.labels) == COUNT
+    sizes = {table.model().index(row, 4).data() for row in range(COUNT)}
+    assert sizes == {"13"}

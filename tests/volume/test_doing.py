@@ -11,11 +11,11 @@ from tests.fakes import MarkingDiskPredictor
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume import document
-from napari_sam_adapter.volume.edits import DeleteObject, NewObject
+from napari_sam_adapter.volume.edits import DeleteObject
 from napari_sam_adapter.volume.finding import find_objects
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.journal_entries import EditGroup, Redo, Undo
-from napari_sam_adapter.volume.object_edits import LockObject, MergeObjects
+from napari_sam_adapter.volume.object_edits import LockObject, MergeObjects, SplitObject
 from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.volume.session import Session
 
@@ -56,6 +56,13 @@ def replayed(session, tmp_path):
     return replay(tmp_path / "journal.jsonl", many_disks(), MarkingDiskPredictor())
 
 
+@pytest.fixture
+def merged(session):
+    """All disks are one object."""
+    session.apply(MergeObjects(tuple(session.object_ids)))
+    return session
+
+
 @pytest.mark.parametrize("name", ["undo", "delete", "merge"])
 def test_objects_are_as_they_will_be_at_once_and_pixels_follow(session, name, tmp_path):
     before = session.labels.copy()
@@ -70,6 +77,28 @@ def test_objects_are_as_they_will_be_at_once_and_pixels_follow(session, name, tm
     assert not np.array_equal(session.labels, half)
     assert set(np.unique(session.labels)) <= {0, *session.object_ids}
     assert np.array_equal(replayed(session, tmp_path).labels, session.labels)
+
+
+def test_the_pieces_of_an_object_are_objects_at_once(merged, tmp_path):
+    before = merged.labels.copy()
+    merged.under_way.begin(merged.doing(SplitObject(1)))
+    assert merged.object_ids == list(range(1, SIDE**2 + 1))
+    assert merged.under_way.is_busy
+    assert 1 < len(np.unique(merged.labels)) - 1 < SIDE**2
+    merged.undo()
+    assert np.array_equal(merged.labels, before)
+    merged.redo()
+    assert len(np.unique(merged.labels)) - 1 == SIDE**2
+    assert np.array_equal(replayed(merged, tmp_path).labels, merged.labels)
+
+
+def test_what_was_split_is_left_alone_by_masks_of_all(merged):
+    merged.apply(SplitObject(1))
+    split = merged.labels.copy()
+    for object_id in (1, 2, SIDE**2):
+        merged.set_box(object_id, PLANE, (0, 0, 40, 40))
+        merged.mask(object_id, PLANE)
+    assert np.array_equal(merged.labels[split > 0], split[split > 0])
 
 
 @pytest.mark.parametrize("name", ["undo", "delete", "merge"])
@@ -128,14 +157,28 @@ def test_little_is_done_without_a_pause(session):
     assert not (session.labels == last).any()
 
 
-def test_found_objects_are_few_containers_for_python_s_search_for_garbage(tmp_path):
-    session = Session(many_disks(), MarkingDiskPredictor())
-    session.under_way.begin(session.doing(NewObject(1)))  # what is imported late
+def test_found_objects_are_few_containers_for_python_s_search_for_garbage():
+    find_objects(Session(many_disks(), MarkingDiskPredictor()), PLANE)  # late imports
+    predictor = MarkingDiskPredictor()
+    session = Session(many_disks(), predictor)
     gc.collect()
     before = len(gc.get_objects())
     find_objects(session, PLANE)
+    predictor.predicted.clear()
     gc.collect()
-    assert len(gc.get_objects()) - before < 24 * SIDE**2
+    assert len(gc.get_objects()) - before < 10 * SIDE**2
+
+
+def test_a_large_step_is_few_containers_too(session):
+    """Deleting, and what an undo makes on its way."""
+    ids = tuple(session.object_ids[1:])
+    session.apply(*map(DeleteObject, ids))
+    gc.collect()
+    before = len(gc.get_objects())
+    session.undo()
+    session.redo()
+    gc.collect()
+    assert len(gc.get_objects()) - before < len(ids)
 
 
 def test_of_very_many_found_at_once_the_newest_alone_keep_their_logits(monkeypatch):

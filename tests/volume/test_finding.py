@@ -15,6 +15,8 @@ from napari_sam_adapter.errors import (
     PlaneError,
     SessionError,
 )
+from napari_sam_adapter.volume import object_search
+from napari_sam_adapter.volume.edits import ChooseCandidate
 from napari_sam_adapter.volume.finding import (
     FoundObjects,
     find_objects,
@@ -36,6 +38,14 @@ class CompanyPredictor(MarkingDiskPredictor):
         for answer in (answers := super().predict_many(embedding, prompts_list)):
             answer.mask[0, : len(prompts_list)] = True
         return answers
+
+
+class ShrinkingPredictor(MarkingDiskPredictor):
+    """Answers in pixels of a smaller plane."""
+
+    def predict_many(self, embedding, prompts_list):
+        smaller = MarkingDiskPredictor().encode(embedding.features[:-1, :-1])
+        return super().predict_many(smaller, prompts_list)
 
 
 @pytest.fixture(params=[MarkingDiskPredictor, DiskPredictor])
@@ -264,3 +274,38 @@ def test_what_came_meanwhile_is_replayed_the_same(volume, plane, tmp_path):
     again = replay(path, volume, CompanyPredictor())
     assert np.array_equal(again.labels, session.labels)
     assert again.object_ids == session.object_ids
+
+
+def test_what_the_user_chose_meanwhile_counts_for_what_is_found(
+    volume, plane, tmp_path
+):
+    path, largest = tmp_path / "journal.jsonl", 2
+    session = Session(volume, MarkingDiskPredictor(), journal=path)
+    session.add_point(session.new_object(), plane, LEFT[1:])
+    session.mask(1, plane)
+    found = search(session, plane)
+    session.apply(ChooseCandidate(1, plane, largest, remember=True))
+    take_in(session, found)
+    assert session.chosen_candidate(2, plane) == largest
+    assert (session.labels == 2).sum() > (volume[4] > 127).sum() / 2
+    again = replay(path, volume, MarkingDiskPredictor())
+    assert np.array_equal(again.labels, session.labels)
+
+
+def test_of_very_many_the_search_itself_keeps_few_logits(monkeypatch):
+    monkeypatch.setattr(object_search, "MOST_REFINABLE", 10)
+    monkeypatch.setattr(object_search, "POINTS_PER_PASS", 4)
+    rows, columns = np.ogrid[:64, :64]
+    far = (rows % 8 - 4) ** 2 + (columns % 8 - 4) ** 2
+    image = np.where(far <= 4, 200, (rows + columns) % 3).astype(np.uint8)
+    found = search(Session(image, MarkingDiskPredictor()), Plane((0, 1)))
+    with_logits = [a.can_be_refined for part in found.passes for a in part.answers if a]
+    assert len(with_logits) == 64
+    assert with_logits[-10:] == [True] * 10
+    assert sum(with_logits) < 10 + 4
+
+
+def test_masks_of_another_shape_are_refused(session, plane):
+    session.predictor = ShrinkingPredictor()
+    with pytest.raises(SessionError, match="in pixels of the plane"):
+        search(session, plane)

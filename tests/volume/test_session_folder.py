@@ -1,4 +1,5 @@
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -46,6 +47,21 @@ def test_a_saved_session_opens_as_it_was_without_a_predictor(
         saved.undo()
         opened.undo()
         same(saved, opened)
+
+
+def test_parts_of_a_saved_session_have_the_names_they_always_had(saved, folder):
+    work(saved)
+    save_session(saved, folder)
+    with zipfile.ZipFile(folder / "state.zip") as file:
+        parts = json.loads(file.read("state.json"))["parts"]
+    named = {part[0]: part[1] for part in parts if isinstance(part[1], list)}
+    assert named["Answer"] == [
+        "prompts", "chosen", "candidates", "confidence", "score_is_trusted", "window",
+        "number",
+    ]  # fmt: skip
+    assert named["PackedCandidate"] == ["mask", "score", "logits"]
+    assert named["PackedChange"] == ["object_id", "plane", "box", "before", "after"]
+    assert named["PackedArray"] == ["shape", "dtype", "data", "box"]
 
 
 @pytest.mark.parametrize("refinable", [1, 100])

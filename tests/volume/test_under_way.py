@@ -53,6 +53,17 @@ def test_it_goes_on_to_the_end(begun):
     assert not begun.under_way.go_on()
 
 
+def test_objects_are_whole_before_their_pixels_come(session):
+    *_, found = find_steps(finding(session, PLANE))
+    session.under_way.begin(taking_in(session, found))
+    assert session.object_ids == list(range(1, COUNT + 1))
+    assert not session.labels.any()
+    assert not any(session.needs_mask(i, PLANE) for i in session.object_ids)
+    assert all(session.candidates(i, PLANE) for i in session.object_ids)
+    session.under_way.finish()
+    assert labelled(session) == COUNT
+
+
 def test_all_of_it_is_taken_back_and_done_again(begun):
     begun.undo()
     assert begun.object_ids == []

@@ -82,7 +82,11 @@ class Passes(Feature):
         """
         session = workspace.session
         self._end_early(session)
-        session.under_way.begin(work)
+        try:
+            session.under_way.begin(work)
+        except SamAdapterError:
+            self._show(workspace)  # what ended early
+            raise
         on_begun()
         self._works.append(_Work(workspace, session, on_end))
         if session.under_way.is_busy:
@@ -125,11 +129,12 @@ class Passes(Feature):
             return False
 
     def _end_early(self, session: Session) -> None:
-        """Finish what is under way, so that it is told of before what comes next."""
+        """Finish what is under way; it is told of before, and shown with what comes."""
         session.under_way.finish()
         for work in [work for work in self._works if work.session is session]:
             self._works.remove(work)
-            self._end(work)
+            if work.workspace.session is session:
+                work.on_end()
 
     def _end(self, work: _Work) -> None:
         if work.workspace.session is work.session:

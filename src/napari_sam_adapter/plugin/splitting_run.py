@@ -101,11 +101,8 @@ class SplittingRun(Feature):
         if workspace.session is not session:  # another one was opened
             raise changed_meanwhile(object_id)
         before = set(session.object_ids)
-        try:
-            workspace.apply(edit)
-        finally:
-            workspace.repaint()
-            self._controller.update()
+        workspace.layers.drop_outline()
+        self._controller.objects.passes.do(workspace, session.doing(edit))
         new = sorted(set(session.object_ids) - before)
         self._say(f"Object {object_id} was split: {numbered('Object', new)} new.")
 

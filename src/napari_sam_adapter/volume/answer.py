@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+from napari_sam_adapter.volume.candidates import preferred_number
 from napari_sam_adapter.volume.packing import PackedArray
+from napari_sam_adapter.volume.results import clip_score
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.prompts import Prompts
+
+Part: TypeAlias = (
+    "tuple[tuple[int, ...], str, bytes, Box | None, float, npt.NDArray[np.float32]]"
+)
+"""A candidate as `Plain` is an array: its mask, score and logits in one tuple."""
+NO_LOGITS = np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -34,22 +43,26 @@ class PackedCandidate:
     score: float
     logits: npt.NDArray[np.float32]
 
+    @property
+    def part(self) -> Part:
+        """What an answer holds of it."""
+        return *self.mask.plain, self.score, self.logits
+
     @classmethod
-    def of(cls, source: MaskCandidate | MaskPrediction) -> PackedCandidate:
-        """Compress the mask of a candidate or prediction.
+    def of(cls, part: Part) -> PackedCandidate:
+        """Return a candidate of an answer.
 
         Parameters
         ----------
-        source : MaskCandidate or MaskPrediction
-            What to keep.
+        part : Part
+            From `part`.
 
         Returns
         -------
         PackedCandidate
-            The same, small.
+            The same.
         """
-        mask = PackedArray.of_mask(source.boxed_mask)
-        return cls(mask, source.score, source.logits)
+        return cls(PackedArray(*part[:4]), *part[4:])
 
     def unpack(self) -> MaskCandidate:
         """Return the candidate.
@@ -63,7 +76,7 @@ class PackedCandidate:
         return MaskCandidate(mask.like_whole(), self.score, self.logits, mask.box)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The last mask that was committed for an object on a plane.
 
@@ -71,10 +84,8 @@ class Answer:
     ----------
     prompts : Prompts
         What was asked.
-    chosen : PackedCandidate
-        The mask in use.
-    candidates : tuple of PackedCandidate
-        All masks to choose from.
+    parts : tuple of Part
+        What `candidates` are made of when somebody asks.
     confidence : float
         0 to 1.
     score_is_trusted : bool
@@ -83,15 +94,17 @@ class Answer:
         As of `MaskPrediction`.
     number : int
         Which candidate is chosen.
+    own : Part or None
+        The mask in use, where it is none of the candidates.
     """
 
     prompts: Prompts
-    chosen: PackedCandidate
-    candidates: tuple[PackedCandidate, ...]
+    parts: tuple[Part, ...]
     confidence: float
     score_is_trusted: bool = True
     window: tuple[int, int, int, int] | None = None
     number: int = 0
+    own: Part | None = None
 
     @classmethod
     def of(
@@ -119,16 +132,138 @@ class Answer:
         Answer
             The same, small.
         """
-        candidates = tuple(PackedCandidate.of(c) for c in prediction.candidates)
+        parts = tuple([_packed(candidate) for candidate in prediction.candidates])
         is_there = number or _has_first(prediction)
-        chosen = candidates[number] if is_there else PackedCandidate.of(prediction)
+        own = None if is_there else _packed(prediction)
         trusted, window = prediction.score_is_trusted, prediction.window
-        return cls(prompts, chosen, candidates, confidence, trusted, window, number)
+        return cls(prompts, parts, confidence, trusted, window, number, own)
+
+    @classmethod
+    def preferring(
+        cls, prediction: MaskPrediction, prompts: Prompts, rank: int | None
+    ) -> Answer:
+        """Compress a prediction of which a candidate of some size is taken.
+
+        Parameters
+        ----------
+        prediction : MaskPrediction
+            What the predictor said.
+        prompts : Prompts
+            What it was asked.
+        rank : int or None
+            As for `preferred_number`.
+
+        Returns
+        -------
+        Answer
+            The same, small.
+        """
+        masks = [candidate.boxed_mask for candidate in prediction.candidates]
+        number = preferred_number(masks, rank)
+        taken = prediction.candidates[number] if number else prediction
+        return cls.of(prediction, prompts, clip_score(taken.score), number)
+
+    def choosing_by(self, rank: int | None) -> Answer:
+        """Return the same answer with the candidate of some size in use.
+
+        Parameters
+        ----------
+        rank : int or None
+            As for `preferred_number`.
+
+        Returns
+        -------
+        Answer
+            This one if there is nothing to choose.
+        """
+        masks = [candidate.mask.unpack_mask() for candidate in self.candidates]
+        number = preferred_number(masks, rank)
+        return self if number == self.number else self.choosing(number)
+
+    @classmethod
+    def from_kept(
+        cls,
+        chosen: PackedCandidate,
+        candidates: tuple[PackedCandidate, ...],
+        **others: Any,
+    ) -> Answer:
+        """Return what `kept` gave.
+
+        Parameters
+        ----------
+        chosen : PackedCandidate
+            The mask in use.
+        candidates : tuple of PackedCandidate
+            All masks to choose from.
+        **others : Any
+            As of an answer.
+
+        Returns
+        -------
+        Answer
+            The same one.
+        """
+        is_own = not any(chosen is candidate for candidate in candidates)
+        own = chosen.part if is_own else None
+        return cls(parts=tuple(c.part for c in candidates), own=own, **others)
+
+    def kept(self) -> dict[str, Any]:
+        """Return what a saved session holds of it: its candidates by name.
+
+        Returns
+        -------
+        dict
+            For `from_kept`.
+        """
+        candidates = self.candidates
+        is_among = self.own is None
+        return {
+            "prompts": self.prompts,
+            "chosen": candidates[self.number] if is_among else self.chosen,
+            "candidates": candidates,
+            "confidence": self.confidence,
+            "score_is_trusted": self.score_is_trusted,
+            "window": self.window,
+            "number": self.number,
+        }
+
+    @property
+    def chosen(self) -> PackedCandidate:
+        """The mask in use."""
+        return PackedCandidate.of(self.own or self.parts[self.number])
+
+    @property
+    def candidates(self) -> tuple[PackedCandidate, ...]:
+        """All masks to choose from."""
+        return tuple(map(PackedCandidate.of, self.parts))
+
+    @property
+    def lot(self) -> tuple[Box, npt.NDArray[np.bool_]]:
+        """Box of the mask in use, and its pixels inside."""
+        mask = self.chosen.mask.unpack_mask()
+        return mask.box, mask.pixels
+
+    def choosing(self, number: int) -> Answer:
+        """Return the same answer with another mask in use.
+
+        Parameters
+        ----------
+        number : int
+            One of the candidates.
+
+        Returns
+        -------
+        Answer
+            With the confidence that follows from its score.
+        """
+        confidence = clip_score(self.candidates[number].score)
+        return replace(self, number=number, own=None, confidence=confidence)
 
     @property
     def nbytes(self) -> int:
         """Memory of its logits; everything else is small."""
-        return sum(c.logits.nbytes for c in self.candidates or (self.chosen,))
+        parts = self.parts or (self.chosen.part,)
+        return sum(logits.nbytes for *_, logits in parts)
 
     @property
     def can_be_refined(self) -> bool:
@@ -143,10 +278,9 @@ class Answer:
         Answer
             A hundredth of the size; the next prompt does not refine it.
         """
-        nothing = np.zeros((0, 0), np.float32)
-        chosen = replace(self.chosen, logits=nothing)
-        candidates = tuple(replace(c, logits=nothing) for c in self.candidates)
-        return replace(self, chosen=chosen, candidates=candidates)
+        parts = tuple([(*part[:-1], NO_LOGITS) for part in self.parts])
+        own = self.own and (*self.own[:-1], NO_LOGITS)
+        return replace(self, parts=parts, own=own)
 
     @property
     def prediction(self) -> MaskPrediction:
@@ -166,6 +300,11 @@ class Answer:
     def mask_candidates(self) -> tuple[MaskCandidate, ...]:
         """All masks to choose from, best first."""
         return tuple(candidate.unpack() for candidate in self.candidates)
+
+
+def _packed(source: MaskCandidate | MaskPrediction) -> Part:
+    plain = PackedArray.of_mask(source.boxed_mask).plain
+    return *plain, source.score, source.logits
 
 
 def _has_first(prediction: MaskPrediction) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam_adapter.boxed_mask import BoxedMask
-    from napari_sam_adapter.predictions import MaskCandidate
+    from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 
 FAR_BELOW = 0.25
 """A score that much lower than the best is that of a mask nobody wants to see."""
@@ -61,6 +61,28 @@ def preferred_number(masks: Sequence[BoxedMask], rank: int | None) -> int:
         return 0
     number = _by_size(masks)[min(rank, len(masks) - 1)]
     return number if masks[number].pixels.size else 0
+
+
+def preferred_mask(
+    prediction: MaskPrediction, rank: int | None
+) -> MaskCandidate | MaskPrediction:
+    """Return the mask that a prediction gives a user who took one of some size before.
+
+    Parameters
+    ----------
+    prediction : MaskPrediction
+        The answer to a prompt.
+    rank : int or None
+        As for `preferred_number`.
+
+    Returns
+    -------
+    MaskCandidate or MaskPrediction
+        The candidate with the same place by size; the prediction if it is the best.
+    """
+    masks = [candidate.boxed_mask for candidate in prediction.candidates]
+    number = preferred_number(masks, rank)
+    return prediction.candidates[number] if number else prediction
 
 
 def outlined(

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.boxed_mask import NOWHERE, Box, bounding_box
-from napari_sam_adapter.volume.packing import PackedArray
+from napari_sam_adapter.volume.packing import PackedArray, packed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_sam_adapter.volume.packing import Plain
     from napari_sam_adapter.volume.plane import Plane
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Change:
     """The changed part of one plane of the labels.
 
@@ -71,7 +72,7 @@ class Change:
         np.copyto(part, self.after, where=self.before != self.after)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PackedChange:
     """A change as the history keeps it: a label plane shrinks a hundredfold.
 
@@ -79,15 +80,15 @@ class PackedChange:
     ----------
     object_id, plane, box
         As in `Change`.
-    before, after : PackedArray
+    before, after : Plain
         As in `Change`, compressed.
     """
 
     object_id: int
     plane: Plane
     box: Box
-    before: PackedArray
-    after: PackedArray
+    before: Plain
+    after: Plain
 
     @classmethod
     def of(cls, change: Change) -> PackedChange:
@@ -103,8 +104,49 @@ class PackedChange:
         PackedChange
             The same, small.
         """
-        before, after = PackedArray.of(change.before), PackedArray.of(change.after)
+        before, after = packed(change.before), packed(change.after)
         return cls(change.object_id, change.plane, change.box, before, after)
+
+    @classmethod
+    def from_kept(
+        cls,
+        object_id: int,
+        plane: Plane,
+        box: Box,
+        before: PackedArray,
+        after: PackedArray,
+    ) -> PackedChange:
+        """Return what `kept` gave.
+
+        Parameters
+        ----------
+        object_id, plane, box
+            As in `Change`.
+        before, after : PackedArray
+            As in `Change`, compressed.
+
+        Returns
+        -------
+        PackedChange
+            The same one.
+        """
+        return cls(object_id, plane, box, before.plain, after.plain)
+
+    def kept(self) -> dict[str, Any]:
+        """Return what a saved session holds of it.
+
+        Returns
+        -------
+        dict
+            For `from_kept`.
+        """
+        return {
+            "object_id": self.object_id,
+            "plane": self.plane,
+            "box": self.box,
+            "before": PackedArray(*self.before),
+            "after": PackedArray(*self.after),
+        }
 
     def unpack(self) -> Change:
         """Return the change.
@@ -114,7 +156,8 @@ class PackedChange:
         Change
             Exactly what was packed.
         """
-        before, after = self.before.unpack(), self.after.unpack()
+        before = PackedArray(*self.before).unpack()
+        after = PackedArray(*self.after).unpack()
         return Change(self.object_id, self.plane, self.box, before, after)
 
     def inverted(self) -> PackedChange:
@@ -250,11 +293,14 @@ def merge_mask(
         A new array.
     """
     own = current == object_id
-    gained = mask if overwrite else mask & (own | (current == 0))
-    lost = own & ~mask
+    free = current == 0
+    is_new = not own.any()
+    gained = mask if overwrite else mask & (free if is_new else own | free)
     if kept is not None:
-        gained, lost = gained & ~kept, lost & ~kept
+        gained = gained & ~kept
     after = current.copy()
-    after[lost] = 0
     after[gained] = object_id
+    if not is_new:
+        lost = own & ~mask
+        after[lost if kept is None else lost & ~kept] = 0
     return after

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from napari_sam_adapter.boxed_mask import nothing
 from napari_sam_adapter.volume.answer import Answer
@@ -19,30 +19,32 @@ from napari_sam_adapter.volume.objects import Derivation
 from napari_sam_adapter.volume.results import JointResult, clip_score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.results import PlaneResult
 
+_MaskEntry: TypeAlias = Predict | PredictTogether | Propagated
 
-def take_over(
-    document: Document, results: Sequence[PlaneResult], spared_from: int | None = None
-) -> list[Change]:
+
+def commit_to(
+    document: Document, result: PlaneResult | JointResult
+) -> tuple[_MaskEntry | None, list[Change]]:
     """Write masks, and what is known about them, and note them in the history.
 
     Parameters
     ----------
     document : Document
         Where it is written.
-    results : sequence of PlaneResult
-        Not stale.
-    spared_from : int or None
-        As of `JointResult`.
+    result : PlaneResult or JointResult
+        What comes in; what is stale of it is left out.
 
     Returns
     -------
-    list of Change
+    entry : Predict, PredictTogether, Propagated or None
+        What the journal says; None if all is stale. For masks of one pass it has the
+        prompts of all: in which company an object was decoded may change its mask by
+        rounding.
+    changes : list of Change
         What happened to the pixels.
 
     Raises
@@ -50,10 +52,15 @@ def take_over(
     SessionError
         If a mask is one of a plane of another shape; then nothing is changed.
     """
-    for result in results:
-        check_shape(result.boxed_mask, result.plane.shape(document.labels.shape))
-    takings = (_take_over(document, result, spared_from) for result in results)
-    return [change for taken in takings for change in taken]
+    entry = _entry_of(document, result)
+    parts = result.results if isinstance(result, JointResult) else (result,)
+    spared_from = result.spared_from if isinstance(result, JointResult) else None
+    current = [part for part in parts if _is_current(document, part)]
+    for part in current:
+        check_shape(part.boxed_mask, part.plane.shape(document.labels.shape))
+    takings = (_take_over(document, part, spared_from) for part in current)
+    changes = [change for taken in takings for change in taken]
+    return entry if current else None, changes
 
 
 def _take_over(
@@ -74,29 +81,20 @@ def _take_over(
     return draft.changes
 
 
-def entry_of(
-    result: PlaneResult | JointResult, is_current: Callable[[PlaneResult], bool]
-) -> Predict | PredictTogether | Propagated:
-    """Return what the journal says when computed masks come in.
+def _is_current(document: Document, part: PlaneResult) -> bool:
+    return document.is_current(
+        part.object_id, part.plane, part.revision, part.propagation
+    )
 
-    Parameters
-    ----------
-    result : PlaneResult or JointResult
-        What comes in.
-    is_current : callable
-        Says whether a result is committed.
 
-    Returns
-    -------
-    Predict, PredictTogether or Propagated
-        For masks of one pass with the prompts of all: in which company an object was
-        decoded may change its mask by rounding.
-    """
+def _entry_of(document: Document, result: PlaneResult | JointResult) -> _MaskEntry:
     if isinstance(result, JointResult):
         return PredictTogether(
             result.requests[0].plane,
             tuple(request.prompts for request in result.requests),
-            tuple(r.object_id if is_current(r) else 0 for r in result.results),
+            tuple(
+                r.object_id if _is_current(document, r) else 0 for r in result.results
+            ),
             result.spared_from,
         )
     if result.propagation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import SessionError
@@ -236,7 +237,7 @@ class Document:
         self.refinable.pop(key, None)
         self.refinable[key] = None
         excess = max(len(self.refinable) - MOST_REFINABLE, 0)
-        for oldest in list(self.refinable)[:excess]:
+        for oldest in list(islice(self.refinable, excess)):
             record = self.records.get(oldest, NO_RECORD)
             if not record.is_pending:
                 del self.refinable[oldest]

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.volume.changes import Change, PackedChange, change_between
-from napari_sam_adapter.volume.history import Key, Step, Transition
+from napari_sam_adapter.volume.history import (
+    Key,
+    Step,
+    Transition,
+    object_transition,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,8 +53,9 @@ class Draft:
         """
         before = self.document.objects.get(object_id)
         before, _ = self._objects.get(object_id, (before, None))
-        self._objects[object_id] = before, record
-        self.document.restore_objects({object_id: (before, record)})
+        transition = object_transition(before, record)
+        self._objects[object_id] = transition
+        self.document.restore_objects({object_id: transition})
 
     def set_record(self, object_id: int, plane: Plane, record: PlaneRecord) -> None:
         """Change what is known of an object on a plane.
@@ -119,7 +125,16 @@ class Draft:
         row, column = corner
         whole = plane.view(self.document.labels)
         before = whole[row : row + after.shape[0], column : column + after.shape[1]]
-        change = change_between(object_id, plane, before, after, corner)
+        self.write_change(change_between(object_id, plane, before, after, corner))
+
+    def write_change(self, change: Change) -> None:
+        """Write new labels of which all is known.
+
+        Parameters
+        ----------
+        change : Change
+            In the smallest box.
+        """
         self.document.write(change)
         self.changes.append(change)
 

@@ -7,34 +7,35 @@ found can be corrected, followed, undone and replayed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.edits import NewObject, SetPrompts
 from napari_sam_adapter.volume.object_search import (
-    FindPass,
     FindProgress,
     FindRequest,
     ObjectSearch,
     is_new,
 )
-from napari_sam_adapter.volume.results import JointResult, PlaneResult
+from napari_sam_adapter.volume.taking_found import (
+    NOBODY,
+    NOTHING,
+    FindPass,
+    FoundMasks,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
 
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
-    from napari_sam_adapter.volume.results import MaskRequest
     from napari_sam_adapter.volume.session import Session
-
-NOBODY = 0
-"""Object of what was asked in vain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ def finding(session: Session, plane: Plane) -> FindRequest:
     session.under_way.finish()
     free = np.asarray(plane.view(session.labels)) == 0
     predictor = _predictor_of(session, plane)
-    return FindRequest(plane, predictor, free, session.preferred)
+    return FindRequest(plane, predictor, free, session.preference)
 
 
 def find_steps(request: FindRequest) -> Iterator[FindProgress | FoundObjects]:
@@ -130,6 +131,8 @@ def find_steps(request: FindRequest) -> Iterator[FindProgress | FoundObjects]:
     ------
     ImageError
         If the plane cannot be read or segmented.
+    SessionError
+        If the predictor answers with masks of another shape.
     """
     search = ObjectSearch(request)
     yield from search.look_around()
@@ -192,68 +195,37 @@ def taking_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
             "Expected the network and the image window with which the search began, "
             "got others. Search again."
         )
-    passes = _still_new(session, found)
-    first = max(session.object_ids, default=0) + 1
-    spared_from = first if session.overlap_rule == "overwrite" else 1
-    edits: list[NewObject | SetPrompts] = []
-    for number, prompts in enumerate(_kept_prompts(passes), start=first):
-        edits += NewObject(number), SetPrompts(number, plane, prompts)
-    with session.log.as_one():
-        if edits:
-            yield session.apply(*edits)
-        for part in passes:
-            result = _joint_result(session, plane, part, first)
-            yield session.commit(replace(result, spared_from=spared_from))
-            first += len(_kept_prompts([part]))
+    passes = tuple(_still_new(session, found))
+    spares_all = session.overlap_rule != "overwrite"
+    yield from session.taking_in(FoundMasks(plane, passes, spares_all))
 
 
 def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:
     """Leave out what lies on objects that came meanwhile."""
-    free = np.asarray(found.request.plane.view(session.labels)) == 0
-    if np.array_equal(free, found.request.free):
-        return list(found.passes)
-    passes = []
-    for part in found.passes:
-        kept = tuple(
-            p if p is not None and is_new(session.preferred(p), free) else None
-            for p in part.predictions
-        )
-        if any(kept):
-            passes.append(FindPass(part.prompts, kept))
-    return passes
+    request, passes = found.request, list(found.passes)
+    if session.preference != request.preference:
+        passes = [_chosen_anew(part, session.preference) for part in passes]
+    free = np.asarray(request.plane.view(session.labels)) == 0
+    if np.array_equal(free, request.free):
+        return passes
+    kept = (_where_free(part, free) for part in passes)
+    return [part for part in kept if part.new]
+
+
+def _chosen_anew(part: FindPass, preference: int | None) -> FindPass:
+    answers = tuple(a and a.choosing_by(preference) for a in part.answers)
+    masks = tuple(NOTHING if a is None else a.lot for a in answers)
+    return part._replace(answers=answers, masks=masks)
+
+
+def _where_free(part: FindPass, free: npt.NDArray[np.bool_]) -> FindPass:
+    answers = (
+        answer if is_new(mask, free) else None
+        for answer, mask in zip(part.answers, part.masks, strict=True)
+    )
+    return part._replace(answers=tuple(answers))
 
 
 def _predictor_of(session: Session, plane: Plane) -> PlanePredictor:
     nowhere = Prompts(np.zeros((1, 2)))
     return session.request(NOBODY, plane, instead=nowhere).predictor
-
-
-def _kept_prompts(passes: Iterable[FindPass]) -> list[Prompts]:
-    return [
-        prompts
-        for part in passes
-        for prompts, prediction in zip(part.prompts, part.predictions, strict=True)
-        if prediction is not None
-    ]
-
-
-def _joint_result(
-    session: Session, plane: Plane, part: FindPass, first: int
-) -> JointResult:
-    """Return a pass as if the user had clicked; what is not kept belongs to nobody."""
-    requests, results = [], []
-    for prompts, prediction in zip(*part, strict=True):
-        if prediction is None:
-            request = session.request(NOBODY, plane, instead=prompts)
-            results.append(_nothing_for(request))
-        else:
-            request = session.request(first, plane)
-            results.append(PlaneResult.of(prediction, request))
-            first += 1
-        requests.append(request)
-    return JointResult(tuple(requests), tuple(results))
-
-
-def _nothing_for(request: MaskRequest) -> PlaneResult:
-    revision, nothing = request.revision, np.zeros((0, 0), bool)
-    return PlaneResult(NOBODY, request.plane, nothing, 0.0, 0.0, "", None, revision)

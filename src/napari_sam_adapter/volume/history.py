@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
 
 MOST_STEPS, FEWEST_STEPS = 1000, 100
+MOST_SHARED = 1 << 10
+"""Pairs of records of objects that are remembered."""
 MOST_BYTES = 256 * 1024**2
 """Beyond the fewest steps, the oldest go if the answers in all need more."""
 
@@ -91,7 +93,10 @@ class Step:
             With before and after exchanged, in reverse order.
         """
         return Step(
-            {name: (after, before) for name, (before, after) in self.objects.items()},
+            {
+                name: object_transition(after, before)
+                for name, (before, after) in self.objects.items()
+            },
             {key: (after, before) for key, (before, after) in self.records.items()},
             tuple(change.inverted() for change in reversed(self.changes)),
             self.propagation,
@@ -239,6 +244,19 @@ class History:
                 break
         self.done.append(step)
 
+    def add_to_last(self, step: Step) -> None:
+        """Add what belongs to the last step, which must be there.
+
+        Parameters
+        ----------
+        step : Step
+            What happened after it.
+        """
+        last = self._open_last()
+        assert last is not None  # as promised
+        last.add(step)
+        self._forget_oldest()
+
     def replace_record(self, key: Key, record: PlaneRecord, other: PlaneRecord) -> None:
         """Let the last step lead to another record, which costs less memory.
 
@@ -281,6 +299,25 @@ class History:
             if self.undone[number].depends_on(step):
                 self.undone[number] = step.inverted().followed_by(self.undone[number])
                 return
+
+
+@lru_cache(MOST_SHARED)
+def object_transition(
+    before: ObjectRecord | None, after: ObjectRecord | None
+) -> Transition[ObjectRecord]:
+    """Return two records of an object as one value.
+
+    Parameters
+    ----------
+    before, after : ObjectRecord or None
+        None where there was or is none.
+
+    Returns
+    -------
+    (ObjectRecord or None, ObjectRecord or None)
+        The very same for equal ones: very many objects share it.
+    """
+    return before, after
 
 
 def _join(

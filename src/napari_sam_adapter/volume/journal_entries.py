@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from napari_sam_adapter.volume.edits import Edit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.plane import Plane
@@ -162,11 +164,11 @@ class EditGroup:
 
     Parameters
     ----------
-    edits : tuple of Edit
-        In order.
+    edits : iterable of Edit
+        In order, as often as somebody asks.
     """
 
-    edits: tuple[Edit, ...]
+    edits: Iterable[Edit]
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def _to_json(value: Any) -> Any:
         case Plane():
             return {"axes": list(value.axes), "position": list(value.position)}
         case Prompts():
-            return {name: _of_prompts(value, name) for name in _recorded(Prompts)}
+            return _of_prompts(value)
         case Scribble() | Polygon() | PropagationRange():
             return {f.name: _to_json(getattr(value, f.name)) for f in fields(value)}
         case PropagationSettings() | IntensityMapping():
@@ -172,14 +172,20 @@ def _to_json(value: Any) -> Any:
     return value
 
 
-def _of_prompts(prompts: Prompts, name: str) -> Any:
-    """Return a part of prompts; few points are smaller as numbers, a mask boxed."""
-    if name == "mask" and prompts.boxed_mask is not None:
-        return PackedArray.of_mask(prompts.boxed_mask).to_json()
-    value = getattr(prompts, name)
-    if name in ("points", "polarities") and 0 < len(value) <= FEW_POINTS:
-        return value.tolist()
-    return _to_json(value)
+def _of_prompts(prompts: Prompts) -> dict[str, Any]:
+    """Return prompts; few points are smaller as numbers, a mask boxed."""
+    mask = prompts.boxed_mask
+    is_few = 0 < len(prompts.points) <= FEW_POINTS
+    points, signs = prompts.points, prompts.signs
+    return {
+        "points": points.tolist() if is_few else _to_json(points),
+        "polarities": signs.tolist() if is_few else _to_json(signs),
+        "box": _to_json(prompts.box),
+        "scribbles": _to_json(prompts.scribbles),
+        "mask": None if mask is None else PackedArray.of_mask(mask).to_json(),
+        "polygons": _to_json(prompts.polygons),
+        "reduction": prompts.reduction,
+    }
 
 
 def _from_json(name: str, value: Any) -> Any:

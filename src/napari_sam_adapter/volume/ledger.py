@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+from itertools import product
+from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -37,6 +40,10 @@ class Part(NamedTuple):
     box: Box
 
 
+_NUMBERS = struct.Struct("<5q")
+"""A part as bytes: Python's search for garbage does not look at those."""
+
+
 class Ledger:
     """Sizes and places of all objects, kept up to date change by change.
 
@@ -50,13 +57,13 @@ class Ledger:
 
     def __init__(self, labels: ArrayLike, is_empty: bool = False) -> None:
         self._leading = labels.shape[:-2]
-        self._parts: dict[int, dict[int, Part]] = {}
+        self._parts: dict[int, dict[int, bytes]] = {}
         self._stamps: dict[int, int] = {}
         self.stamp = 0
         if not is_empty:
             for number, place in enumerate(np.ndindex(*self._leading)):
                 for value, part in _count(np.asarray(labels[place])):
-                    self._parts.setdefault(value, {})[number] = part
+                    self._parts.setdefault(value, {})[number] = _packed(part)
 
     @property
     def objects(self) -> list[int]:
@@ -76,7 +83,8 @@ class Ledger:
         dict of int to Part
             By the number of the slice in array order; a copy.
         """
-        return dict(sorted(self._parts.get(object_id, {}).items()))
+        parts = sorted(self._parts.get(object_id, {}).items())
+        return {number: _unpacked(part) for number, part in parts}
 
     def box_on(self, object_id: int, plane: Plane) -> Box | None:
         """Return a box around an object on a plane without looking.
@@ -97,7 +105,7 @@ class Ledger:
         if plane.axes != (len(self._leading), len(self._leading) + 1):
             return None
         part = self._parts.get(object_id, {}).get(self._number(plane.position))
-        return part.box if part else NOWHERE
+        return _unpacked(part).box if part else NOWHERE
 
     def touch(self, object_ids: Iterable[int]) -> None:
         """Note that objects have changed just now.
@@ -143,19 +151,21 @@ class Ledger:
         Parameters
         ----------
         region : tuple of slice
-            Where in the labels it happened.
+            Where in the labels it happened, and no larger than it has to be.
         before, after : int array of the shape of the region
             Labels there.
         """
-        corner = region[-2].start, region[-1].start
+        rows, columns = region[-2:]
+        around = rows.start, columns.start, rows.stop, columns.stop
         starts = [axis.start for axis in region[:-2]]
-        for index in np.ndindex(*before.shape[:-2]):
+        for index in product(*map(range, before.shape[:-2])):
             changed = before[index] != after[index]
             if changed.any():
-                place = np.add(starts, index).astype(int)
-                number = self._number(tuple(place))
-                self._lose(number, before[index][changed])
-                self._gain(number, after[index], changed, corner)
+                number = self._number(tuple(map(add, starts, index)))
+                lost = before[index][changed]
+                if lost.any():
+                    self._lose(number, lost)
+                self._gain(number, after[index], changed, around)
 
     def _number(self, place: tuple[int, ...]) -> int:
         if not self._leading:
@@ -165,9 +175,9 @@ class Ledger:
     def _lose(self, number: int, values: npt.NDArray[Any]) -> None:
         for value, count in _tally(values):
             parts = self._parts[value]
-            voxels, box = parts.pop(number)
+            voxels, box = _unpacked(parts.pop(number))
             if voxels > count:
-                parts[number] = Part(voxels - count, box)
+                parts[number] = _packed(Part(voxels - count, box))
             if not parts:
                 del self._parts[value]
             self.touch([value])
@@ -177,14 +187,28 @@ class Ledger:
         number: int,
         after: npt.NDArray[Any],
         changed: npt.NDArray[np.bool_],
-        corner: tuple[int, int],
+        around: Box,
     ) -> None:
-        for value, count in _tally(after[changed]):
-            gained = changed & (after == value)
-            part = Part(count, _moved(bounding_box(gained), corner))
+        tallied = _tally(after[changed])
+        for value, count in tallied:
+            box = around
+            if len(tallied) > 1:
+                box = _moved(bounding_box(changed & (after == value)), around[:2])
+            part = Part(count, box)
             parts = self._parts.setdefault(value, {})
-            parts[number] = _joined(parts[number], part) if number in parts else part
+            if number in parts:
+                part = _joined(_unpacked(parts[number]), part)
+            parts[number] = _packed(part)
             self.touch([value])
+
+
+def _packed(part: Part) -> bytes:
+    return _NUMBERS.pack(part.voxels, *part.box)
+
+
+def _unpacked(part: bytes) -> Part:
+    voxels, *box = _NUMBERS.unpack(part)
+    return Part(voxels, (box[0], box[1], box[2], box[3]))
 
 
 def _tally(values: npt.NDArray[np.integer[Any]]) -> list[tuple[int, int]]:

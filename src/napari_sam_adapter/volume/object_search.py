@@ -9,7 +9,7 @@ Archit et al., *Segment Anything for Microscopy*, 2025 (points from a foreground
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,16 +22,21 @@ from napari_sam_adapter.seeds import (
     typical_size,
     typical_width,
 )
+from napari_sam_adapter.volume.answer import Answer
+from napari_sam_adapter.volume.candidates import preferred_mask
+from napari_sam_adapter.volume.document import MOST_REFINABLE
+from napari_sam_adapter.volume.mask_writing import check_shape
 from napari_sam_adapter.volume.packing import slices_of
+from napari_sam_adapter.volume.taking_found import NOTHING, FindPass, Lot
 from napari_sam_adapter.volume.window_search import side_of_part
 from napari_sam_adapter.volume.windows import all_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
+    from napari_sam_adapter.predictions import MaskPrediction
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
     from napari_sam_adapter.volume.windows import Window
@@ -69,14 +74,14 @@ class FindRequest:
         Reads, embeds and segments planes; safe in any thread.
     free : (H, W) bool array
         Where no object is yet.
-    preferred : callable
-        Says which of its candidates to take of a prediction, see `Session.preferred`.
+    preference : int or None
+        Which of its candidates to take of a prediction, see `preferred_number`.
     """
 
     plane: Plane
     predictor: PlanePredictor
     free: npt.NDArray[np.bool_]
-    preferred: Callable[[MaskPrediction], MaskCandidate | MaskPrediction]
+    preference: int | None
 
 
 @dataclass(frozen=True)
@@ -91,21 +96,6 @@ class FindProgress:
 
     done: int
     total: int
-
-
-class FindPass(NamedTuple):
-    """One pass of the decoder.
-
-    Attributes
-    ----------
-    prompts : tuple of Prompts
-        What was asked.
-    predictions : tuple of MaskPrediction or None
-        One for each; None for those that are no new object.
-    """
-
-    prompts: tuple[Prompts, ...]
-    predictions: tuple[MaskPrediction | None, ...]
 
 
 class ObjectSearch:
@@ -188,23 +178,39 @@ class ObjectSearch:
     def _ask_at(self, prompts: list[Prompts]) -> None:
         request = self._request
         predictions = request.predictor.predict_many(request.plane, prompts)
-        kept = tuple(p if self._take(p) else None for p in predictions)
-        if any(kept):
-            self.passes.append(FindPass(tuple(prompts), kept))
+        pairs = zip(predictions, prompts, strict=True)
+        answers, masks = zip(*(self._take(*pair) for pair in pairs), strict=True)
+        if any(answers):
+            self.passes.append(FindPass(tuple(prompts), answers, masks))
+            self._forget_logits()
 
-    def _take(self, prediction: MaskPrediction) -> bool:
-        """Return whether this is a new object; if so, take its pixels."""
-        chosen = self._request.preferred(prediction)
-        mask, place = chosen.boxed_mask.pixels, slices_of(chosen.boxed_mask.box)
+    def _forget_logits(self) -> None:
+        """Keep those of the newest answers; the session keeps no others, either."""
+        newer = 0
+        for number in reversed(range(len(self.passes))):
+            if newer >= MOST_REFINABLE:
+                self.passes[number] = self.passes[number].without_logits()
+                break  # those before have lost theirs
+            newer += self.passes[number].new
+
+    def _take(
+        self, prediction: MaskPrediction, prompts: Prompts
+    ) -> tuple[Answer | None, Lot]:
+        """Return a new object, small, and take its pixels; None if it is none."""
+        chosen = preferred_mask(prediction, self._request.preference)
+        boxed = chosen.boxed_mask
+        check_shape(boxed, self._free.shape)
+        mask, place = boxed.pixels, slices_of(boxed.box)
         area = np.count_nonzero(mask)
         if not (
             MIN_AREA <= area <= MAX_SHARE * self._free.size
-            and is_new(chosen, self._free)
+            and is_new((boxed.box, mask), self._free)
             and self._is_likely(chosen.score, mask, place)
         ):
-            return False
+            return None, NOTHING
         self._free[place] &= ~mask
-        return True
+        rank = self._request.preference
+        return Answer.preferring(prediction, prompts, rank), (boxed.box, mask)
 
     def _is_likely(
         self, score: float, mask: npt.NDArray[np.bool_], place: tuple[slice, slice]
@@ -214,13 +220,13 @@ class ObjectSearch:
         return bool(self._probability[place][mask].mean() >= MIN_PROBABILITY)
 
 
-def is_new(chosen: MaskCandidate | MaskPrediction, free: npt.NDArray[np.bool_]) -> bool:
+def is_new(mask: Lot, free: npt.NDArray[np.bool_]) -> bool:
     """Return whether most of a mask lies where nothing is yet.
 
     Parameters
     ----------
-    chosen : MaskCandidate or MaskPrediction
-        The mask.
+    mask : (box, (h, w) bool array)
+        As of `FindPass`.
     free : (H, W) bool array
         Where no object is.
 
@@ -229,6 +235,6 @@ def is_new(chosen: MaskCandidate | MaskPrediction, free: npt.NDArray[np.bool_]) 
     bool
         False for an empty mask.
     """
-    mask = chosen.boxed_mask
-    new = np.count_nonzero(mask.pixels & free[slices_of(mask.box)])
-    return bool(new and new >= MIN_NEW * mask.area)
+    box, pixels = mask
+    new = np.count_nonzero(pixels & free[slices_of(box)])
+    return bool(new and new >= MIN_NEW * np.count_nonzero(pixels))

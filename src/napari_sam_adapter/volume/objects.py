@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.boxed_mask import NOWHERE
+from napari_sam_adapter.boxed_mask import NOWHERE, BoxedMask
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.changes import union_box
 from napari_sam_adapter.volume.correcting import corrected
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NO_PROMPTS = Prompts()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ObjectRecord:
     """One object of the document.
 
@@ -47,7 +47,10 @@ class ObjectRecord:
     locked: bool = False
 
 
-@dataclass(frozen=True)
+NEW_OBJECT = ObjectRecord()
+
+
+@dataclass(frozen=True, slots=True)
 class Derivation:
     """What the last propagation said about an object on a plane.
 
@@ -114,7 +117,7 @@ class Derivation:
         return is_same and self.reason in REASONS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlaneRecord:
     """Everything known of one object on one plane, besides its pixels.
 
@@ -263,11 +266,12 @@ class PlaneRecord:
         """
         known = NOWHERE if self.painted is None else self.painted.box or (0, 0, *shape)
         around = union_box(known, box)
-        plane = np.zeros(shape, dtype=bool)
+        part = np.zeros((around[2] - around[0], around[3] - around[1]), dtype=bool)
         if self.painted is not None:
-            plane[slices_of(known)] = self.painted.unpack_part(known)
-        plane[slices_of(box)] |= pixels
-        return replace(self, painted=PackedArray.of(plane, around))
+            part[_inside(around, known)] = self.painted.unpack_part(known)
+        part[_inside(around, box)] |= pixels
+        painted = PackedArray.of_mask(BoxedMask(shape, around, part))
+        return replace(self, painted=painted)
 
 
 def same_prompts(prompts: Prompts, other: Prompts) -> bool:
@@ -284,6 +288,12 @@ def same_prompts(prompts: Prompts, other: Prompts) -> bool:
         Whether nothing differs.
     """
     return _counts(prompts) == _counts(other) and prompts.extends(other)
+
+
+def _inside(around: Box, box: Box) -> tuple[slice, slice]:
+    """Return where a box lies in one around it."""
+    top, left = around[:2]
+    return slices_of((box[0] - top, box[1] - left, box[2] - top, box[3] - left))
 
 
 def _adds(prompts: Prompts, earlier: Prompts) -> bool:

@@ -6,7 +6,8 @@ import base64
 import math
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,13 +18,23 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.boxed_mask import BoxedMask
+    from napari_sam_adapter.boxed_mask import Box, BoxedMask
 
+MOST_SHARED = 1 << 10
+"""Sizes of empty arrays that are remembered compressed."""
 FASTEST = 1
 """Compression level; masks and labels shrink a hundredfold even so."""
 
 
-@dataclass(frozen=True)
+Plain: TypeAlias = "tuple[tuple[int, ...], str, bytes, Box | None]"
+"""What a packed array is made of, for keeping very many: `PackedArray(*plain)`.
+
+Python's search for garbage looks at all objects but numbers, text, bytes, arrays, and
+plain tuples of those.
+"""
+
+
+@dataclass(frozen=True, slots=True)
 class PackedArray:
     """A compressed array that never changes.
 
@@ -44,6 +55,11 @@ class PackedArray:
     data: bytes
     box: tuple[int, int, int, int] | None = None
 
+    @property
+    def plain(self) -> Plain:
+        """All of it, see `Plain`."""
+        return self.shape, self.dtype, self.data, self.box
+
     @classmethod
     def of(
         cls, array: npt.NDArray[Any], box: tuple[int, int, int, int] | None = None
@@ -62,10 +78,7 @@ class PackedArray:
         PackedArray
             An exact, independent copy.
         """
-        part = array if box is None else array[slices_of(box)]
-        values = np.packbits(part) if array.dtype == bool else part
-        data = zlib.compress(values.tobytes(), FASTEST)
-        return cls(array.shape, array.dtype.str, data, box)
+        return cls(*packed(array, box))
 
     @classmethod
     def of_mask(cls, mask: BoxedMask) -> PackedArray:
@@ -173,6 +186,33 @@ class PackedArray:
             bits = np.frombuffer(data, dtype=np.uint8)
             data = np.unpackbits(bits, count=math.prod(shape)).tobytes()
         return np.frombuffer(data, dtype=self.dtype).reshape(shape)
+
+
+def packed(array: npt.NDArray[Any], box: Box | None = None) -> Plain:
+    """Compress an array.
+
+    Parameters
+    ----------
+    array, box
+        As for `PackedArray.of`.
+
+    Returns
+    -------
+    Plain
+        What that is made of.
+    """
+    if box is None and array.dtype != bool and not array.any():
+        return array.shape, array.dtype.str, _nothing(array.nbytes), None
+    part = array if box is None else array[slices_of(box)]
+    values = np.packbits(part) if array.dtype == bool else part
+    data = zlib.compress(values.tobytes(), FASTEST)
+    return array.shape, array.dtype.str, data, box
+
+
+@lru_cache(MOST_SHARED)
+def _nothing(size: int) -> bytes:
+    """Return so many zeros, compressed: what is under most new masks."""
+    return zlib.compress(bytes(size), FASTEST)
 
 
 def slices_of(box: tuple[int, int, int, int]) -> tuple[slice, slice]:

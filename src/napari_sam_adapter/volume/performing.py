@@ -32,14 +32,13 @@ from napari_sam_adapter.volume.edits import (
     UnlockPlane,
 )
 from napari_sam_adapter.volume.mask_writing import write_mask
-from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord, same_prompts
+from napari_sam_adapter.volume.objects import NEW_OBJECT, PlaneRecord, same_prompts
 from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.performing_objects import (
     delete_object,
     perform_on_objects,
     require_unlocked,
 )
-from napari_sam_adapter.volume.results import clip_score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,9 +48,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.draft import Draft
     from napari_sam_adapter.volume.plane import Plane
-
-
-NEW_OBJECT = ObjectRecord()
 
 
 def perform(draft: Draft, edit: Edit) -> Iterator[None]:
@@ -239,23 +235,18 @@ def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
     document, object_id, plane = draft.document, edit.object_id, edit.plane
     record = _unlocked(document, object_id, plane)
     answer = record.answer
-    count = len(answer.candidates) if answer and not record.is_pending else 0
+    count = len(answer.parts) if answer and not record.is_pending else 0
     if answer is None or not 0 <= edit.number < count:
         raise SessionError(
             f"Expected one of {count} candidates, got {edit.number}. "
             "Ask Session.candidates which masks there are."
         )
-    chosen = answer.candidates[edit.number]
-    write_mask(draft, object_id, plane, chosen.mask.unpack_mask())
+    masks = [candidate.mask for candidate in answer.candidates]
+    write_mask(draft, object_id, plane, masks[edit.number].unpack_mask())
     if edit.remember:
-        masks = [candidate.mask.unpack_mask() for candidate in answer.candidates]
-        draft.set_preference(size_rank(masks, edit.number))
-    answer = replace(
-        answer,
-        chosen=chosen,
-        confidence=clip_score(chosen.score),
-        number=edit.number,
-    )
+        unpacked = [mask.unpack_mask() for mask in masks]
+        draft.set_preference(size_rank(unpacked, edit.number))
+    answer = answer.choosing(edit.number)
     draft.set_record(object_id, plane, replace(record, answer=answer))
 
 

@@ -25,6 +25,7 @@ from napari_sam_adapter.volume.object_edits import (
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
 from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.piece_search import (
+    FoundPieces,
     PieceSearch,
     changed_meanwhile,
     parts_of,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 DescribingEdit: TypeAlias = (
     RenameObject | SetClass | LockObject | UnlockObject | ReopenObject
 )
+_Given: TypeAlias = "dict[Plane, list[tuple[Box, npt.NDArray[np.bool_]]]]"
+"""Pixels that change hands, each lot inside a box."""
 LONGEST_NAME = 200
 
 
@@ -71,7 +74,7 @@ def perform_on_objects(draft: Draft, edit: ObjectEdit) -> Iterator[None]:
         case MergeObjects():
             yield from _merge(draft, edit.object_ids)
         case SplitObject():
-            _split(draft, edit)
+            yield from _split(draft, edit)
         case SetOverlapRule():
             _set_rule(draft, edit.rule)
         case _:
@@ -191,7 +194,7 @@ def _merge(draft: Draft, object_ids: tuple[int, ...]) -> Iterator[None]:
     for other in others:
         _forget(draft, other)
     yield
-    painted: dict[Plane, list[tuple[Box, npt.NDArray[np.bool_]]]] = {}
+    painted: _Given = {}
     for other in others:
         for plane, box in parts_of(draft.document, other):
             own = _view(draft.document, plane, box) == other
@@ -214,10 +217,29 @@ def _joined(
     return around, pixels
 
 
-def _split(draft: Draft, edit: SplitObject) -> None:
+def _split(draft: Draft, edit: SplitObject) -> Iterator[None]:
+    """Make an object of every piece but the largest, as if all were painted."""
     document, object_id = draft.document, edit.object_id
     record = require_unlocked(document, object_id)
-    found = edit.found
+    found = _pieces_of(document, edit)
+    new_ids = next_numbers(document, found.count - 1)
+    for new_id in new_ids:
+        draft.set_object(new_id, ObjectRecord(record.accepted, "", record.class_name))
+    yield
+    given: _Given = {}
+    for piece, new_id in enumerate(new_ids, start=2):
+        for plane, box, own in found.parts(piece):
+            _write_into(draft, plane, box, own, new_id)
+            _note_painted(draft, new_id, plane, box, own)
+            given.setdefault(plane, []).append((box, own))
+            yield
+    for plane, pieces in given.items():
+        _note_painted(draft, object_id, plane, *_joined(pieces))
+
+
+def _pieces_of(document: Document, edit: SplitObject) -> FoundPieces:
+    """Return the pieces of an object that is to be split, which may be found ahead."""
+    found, object_id = edit.found, edit.object_id
     if found is None:
         found = PieceSearch.begin(document, object_id, edit.spacing).find()
     elif not found.fits(document, object_id):
@@ -227,17 +249,30 @@ def _split(draft: Draft, edit: SplitObject) -> None:
             "Expected an object in several pieces or with a waist, got object "
             f"{object_id} in {found.count}. Erase a line between them first."
         )
-    new_ids = _next_numbers(document, found.count - 1)
-    for new_id in new_ids:
-        draft.set_object(new_id, ObjectRecord(record.accepted, "", record.class_name))
-    for plane, box in parts_of(document, object_id):
-        here = found.on(plane, box)
-        for piece in np.unique(here[here > 1]).tolist():
-            _give(draft, plane, box, here == piece, new_ids[piece - 2], object_id)
+    return found
 
 
-def _next_numbers(document: Document, count: int) -> list[int]:
-    first = max(document.objects) + 1
+def next_numbers(document: Document, count: int) -> list[int]:
+    """Return the next free numbers for new objects.
+
+    Parameters
+    ----------
+    document : Document
+        Where they shall be.
+    count : int
+        How many.
+
+    Returns
+    -------
+    list of int
+        In rising order.
+
+    Raises
+    ------
+    SessionError
+        If the labels have no room for them.
+    """
+    first = max(document.objects, default=0) + 1
     limit = int(np.iinfo(document.labels.dtype).max)
     if first + count - 1 > limit:
         raise SessionError(
@@ -245,20 +280,6 @@ def _next_numbers(document: Document, count: int) -> list[int]:
             f"{limit}. Use labels of a larger integer type for more objects."
         )
     return list(range(first, first + count))
-
-
-def _give(
-    draft: Draft,
-    plane: Plane,
-    box: Box,
-    pixels: npt.NDArray[np.bool_],
-    receiver: int,
-    giver: int,
-) -> None:
-    """Give pixels inside a box to an object, as if they were painted by hand."""
-    _write_into(draft, plane, box, pixels, receiver)
-    for object_id in (receiver, giver):
-        _note_painted(draft, object_id, plane, box, pixels)
 
 
 def _write_into(

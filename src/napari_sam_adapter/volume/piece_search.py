@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import ndimage
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.axes import check_spacing
-from napari_sam_adapter.volume.plane import Plane, numbered_plane
+from napari_sam_adapter.volume.plane import Plane, numbered_plane, plane_at
 from napari_sam_adapter.volume.splitting import pieces_by_size
 
 if TYPE_CHECKING:
@@ -92,7 +93,10 @@ class PieceSearch:
         """
         pixels = self.labels[self.region] == self.object_id
         pieces = pieces_by_size(pixels, self.spacing)
-        return FoundPieces(self.object_id, pieces, self.region, self.ledger, self.stamp)
+        places = tuple(ndimage.find_objects(pieces)) if pieces.size else ()
+        return FoundPieces(
+            self.object_id, pieces, places, self.region, self.ledger, self.stamp
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +109,10 @@ class FoundPieces:
         The object.
     pieces : int32 array
         0 outside, 1 in the largest piece, 2 in the next.
+    places : tuple of (tuple of slice)
+        Where in that array each of them is.
     region : tuple of slice
-        Where in the labels that is.
+        Where in the labels the array is.
     ledger : Ledger
         Of the document where it was.
     stamp : int
@@ -115,6 +121,7 @@ class FoundPieces:
 
     object_id: int
     pieces: npt.NDArray[np.int32]
+    places: tuple[Region, ...]
     region: Region
     ledger: Ledger
     stamp: int
@@ -122,7 +129,7 @@ class FoundPieces:
     @property
     def count(self) -> int:
         """How many there are."""
-        return int(self.pieces.max(initial=0))
+        return len(self.places)
 
     def fits(self, document: Document, object_id: int) -> bool:
         """Return whether the object is as it was.
@@ -143,27 +150,32 @@ class FoundPieces:
             return False
         return object_id not in self.ledger.changed_since(self.stamp)
 
-    def on(self, plane: Plane, box: Box) -> npt.NDArray[np.int32]:
-        """Return the pieces in a box of a plane.
+    def parts(self, piece: int) -> Iterator[tuple[Plane, Box, npt.NDArray[np.bool_]]]:
+        """Yield the planes on which a piece is.
 
         Parameters
         ----------
-        plane : Plane
-            Cut along the last two axes.
-        box : (row_start, column_start, row_stop, column_stop)
-            Half-open, inside the region.
+        piece : int
+            From 1 to `count`.
 
-        Returns
-        -------
-        (H, W) int32 array
-            A view.
+        Yields
+        ------
+        plane : Plane
+            Along the last two axes.
+        box : (row_start, column_start, row_stop, column_stop)
+            Half-open; all pixels of the piece lie inside.
+        pixels : (h, w) bool array
+            Which ones inside the box these are; at least one.
         """
-        leading = zip(plane.position, self.region[:-2], strict=True)
-        index: list[int | slice] = [place - axis.start for place, axis in leading]
-        row, column = self.region[-2].start, self.region[-1].start
-        index += [slice(box[0] - row, box[2] - row)]
-        index += [slice(box[1] - column, box[3] - column)]
-        return self.pieces[tuple(index)]
+        place = self.places[piece - 1]
+        within = self.pieces[place] == piece
+        starts = [a.start + b.start for a, b in zip(self.region, place, strict=True)]
+        *leading, row, column = starts
+        box = row, column, row + within.shape[-2], column + within.shape[-1]
+        for index in np.ndindex(*within.shape[:-2]):
+            if within[index].any():
+                position = np.add(leading, index).astype(int).tolist()
+                yield plane_at(within.ndim, tuple(position)), box, within[index]
 
 
 def changed_meanwhile(object_id: int) -> SessionError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+MOST_SHARED = 1 << 12
+"""Planes along the last two axes that are remembered."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,10 @@ class Plane:
             One entry per axis. The cut has its axes in array order: a transposed
             plane still has to be transposed, see `view`.
         """
+        return self._index
+
+    @cached_property
+    def _index(self) -> tuple[int | slice, ...]:
         index: list[int | slice] = [slice(None)] * self.ndim
         for axis, value in zip(self.other_axes, self.position, strict=True):
             index[axis] = value
@@ -242,8 +248,26 @@ def numbered_plane(shape: Sequence[int], number: int) -> Plane:
     """
     leading = tuple(shape[:-2])
     position = np.unravel_index(number, leading) if leading else ()
-    axes = len(shape) - 2, len(shape) - 1
-    return Plane(axes, tuple(int(index) for index in position))
+    return plane_at(len(shape), tuple(int(index) for index in position))
+
+
+@lru_cache(MOST_SHARED)
+def plane_at(ndim: int, position: tuple[int, ...]) -> Plane:
+    """Return the plane along the last two axes at a position.
+
+    Parameters
+    ----------
+    ndim : int
+        Number of spatial axes.
+    position : tuple of int
+        Index on every other axis.
+
+    Returns
+    -------
+    Plane
+        The very same one as before: of very many objects on a slice each has it.
+    """
+    return Plane((ndim - 2, ndim - 1), position)
 
 
 def planes_across(shape: Sequence[int], count: int) -> list[Plane]:

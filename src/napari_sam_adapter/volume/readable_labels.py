@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.candidates import preferred_number
+from napari_sam_adapter.volume.candidates import preferred_mask
 from napari_sam_adapter.volume.document import Document
 from napari_sam_adapter.volume.new_labels import new_labels
 from napari_sam_adapter.volume.object_list import ObjectList
@@ -221,21 +221,13 @@ class ReadableLabels:
         return self._document.revisions.of(object_id, plane)
 
     def preferred(self, prediction: MaskPrediction) -> MaskCandidate | MaskPrediction:
-        """Return the mask that a prediction would give an object.
+        """Return what a prediction would give an object, see `preferred_mask`."""
+        return preferred_mask(prediction, self._document.preference)
 
-        Parameters
-        ----------
-        prediction : MaskPrediction
-            The answer to a prompt.
-
-        Returns
-        -------
-        MaskCandidate or MaskPrediction
-            The candidate with the same place by size as the one chosen last.
-        """
-        masks = [candidate.boxed_mask for candidate in prediction.candidates]
-        number = preferred_number(masks, self._document.preference)
-        return prediction.candidates[number] if number else prediction
+    @property
+    def preference(self) -> int | None:
+        """Place by size of the candidate that was chosen last; None without one."""
+        return self._document.preference
 
     def is_locked(self, object_id: int, plane: Plane) -> bool:
         """Whether the user forbade to change an object on a plane.

@@ -11,7 +11,7 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.predictions import trained_window
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.changes import Change
-from napari_sam_adapter.volume.committing import entry_of, take_over
+from napari_sam_adapter.volume.committing import commit_to
 from napari_sam_adapter.volume.editable_labels import EditableLabels
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
 from napari_sam_adapter.volume.journal_entries import (
@@ -29,10 +29,11 @@ from napari_sam_adapter.volume.propagation_request import (
     PropagationRequest,
     PropagationSettings,
 )
-from napari_sam_adapter.volume.results import JointResult, MaskRequest, PlaneResult
+from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
+from napari_sam_adapter.volume.taking_found import taking_found
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import Near
+    from napari_sam_adapter.volume.results import JointResult
+    from napari_sam_adapter.volume.taking_found import FoundMasks
 
 __all__ = ["Change", "MaskRequest", "PlaneResult", "Session"]
 
@@ -199,16 +202,13 @@ class Session(EditableLabels):
             another predictor was chosen, and after its mask was committed.
         """
         number = request.propagation if isinstance(request, PlaneResult) else 0
-        return self._document.is_current(
-            request.object_id, request.plane, request.revision, number
-        )
+        asked = request.object_id, request.plane, request.revision
+        return self._document.is_current(*asked, number)
 
     def compute(self, request: MaskRequest) -> PlaneResult:
         """Compute a mask for `commit`, in any thread; raises as `mask`."""
-        prediction = request.predictor.predict(
-            request.plane, request.prompts, request.previous
-        )
-        return PlaneResult.of(prediction, request)
+        asked = request.plane, request.prompts, request.previous
+        return PlaneResult.of(request.predictor.predict(*asked), request)
 
     def commit(self, result: PlaneResult | JointResult) -> list[Change]:
         """Write a computed mask, or several, into the labels.
@@ -231,14 +231,14 @@ class Session(EditableLabels):
             journal cannot be written, and then the mask is written nevertheless.
         """
         self.under_way.finish()
-        entry = entry_of(result, self.is_current)
-        parts = result.results if isinstance(result, JointResult) else (result,)
-        spared_from = result.spared_from if isinstance(result, JointResult) else None
-        current = [part for part in parts if self.is_current(part)]
-        changes = take_over(self._document, current, spared_from)
-        if current:
+        entry, changes = commit_to(self._document, result)
+        if entry is not None:
             self.log.write(entry)
         return changes
+
+    def taking_in(self, found: FoundMasks) -> Iterator[list[Change]]:
+        """Make objects of found masks part by part, see `taking_found`."""
+        return taking_found(self._document, self.log, found)
 
     def mask(self, object_id: int, plane: Plane) -> npt.NDArray[np.bool_]:
         """Return the mask of an object on a plane; compute it if prompts are newer.

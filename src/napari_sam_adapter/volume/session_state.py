@@ -33,10 +33,10 @@ VALUES, BYTES = "state.json", "bytes"
 PARTS: dict[str, Any] = {
     part.__name__: part
     for part in (
-        Answer, Derivation, ObjectRecord, Origin, PackedArray, PackedCandidate,
-        PackedChange, Plane, PlaneRecord, Polygon, Prompts, Scribble, Step,
+        Derivation, ObjectRecord, Origin, PackedArray, PackedCandidate, Plane,
+        PlaneRecord, Polygon, Prompts, Scribble, Step,
     )
-}  # fmt: skip
+} | {"Answer": Answer.from_kept, "PackedChange": PackedChange.from_kept}  # fmt: skip
 """What may be made from a file."""
 
 
@@ -187,16 +187,24 @@ class _Packer:
         if isinstance(value, np.ndarray):
             place = self._store(np.ascontiguousarray(value).tobytes())
             return ["array", value.dtype.str, list(value.shape), *place]
-        name = type(value).__name__
-        if not is_dataclass(value) or name not in PARTS:
-            raise SessionError(f"Expected a part of a session, got {name}.")
-        of_part = [self.pack(getattr(value, f.name)) for f in fields(value)]
-        return [name, [f.name for f in fields(value)], of_part]
+        values = _values_of(value)
+        of_part = [self.pack(part) for part in values.values()]
+        return [type(value).__name__, list(values), of_part]
 
     def _store(self, data: bytes) -> tuple[int, int]:
         start, self._size = self._size, self._size + len(data)
         self.data.append(data)
         return start, self._size
+
+
+def _values_of(part: Any) -> dict[str, Any]:
+    """Return what a part is made of, by name."""
+    if isinstance(part, Answer | PackedChange):
+        return part.kept()
+    name = type(part).__name__
+    if not is_dataclass(part) or name not in PARTS:
+        raise SessionError(f"Expected a part of a session, got {name}.")
+    return {field.name: getattr(part, field.name) for field in fields(part)}
 
 
 class _Unpacker:

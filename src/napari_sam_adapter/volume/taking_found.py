@@ -1,0 +1,203 @@
+"""Make objects of what a search found, all of a pass at once.
+
+Objects, prompts and what is known of them change first, the pixels follow. Whatever is
+made for each of very many objects is as little as can be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+from napari_sam_adapter.boxed_mask import NOWHERE, BoxedMask
+from napari_sam_adapter.volume.changes import Change
+from napari_sam_adapter.volume.draft import Draft
+from napari_sam_adapter.volume.edits import NewObject, SetPrompts
+from napari_sam_adapter.volume.journal_entries import EditGroup, PredictTogether
+from napari_sam_adapter.volume.mask_writing import write_mask
+from napari_sam_adapter.volume.objects import NEW_OBJECT, PlaneRecord
+from napari_sam_adapter.volume.packing import slices_of
+from napari_sam_adapter.volume.performing_objects import next_numbers
+from napari_sam_adapter.volume.protection import protected_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from napari_sam_adapter.boxed_mask import Box
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.answer import Answer
+    from napari_sam_adapter.volume.document import Document
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.session_log import SessionLog
+
+NOBODY = 0
+"""Object of what was asked in vain."""
+Lot: TypeAlias = "tuple[Box, npt.NDArray[np.bool_]]"
+"""A box, half-open, and the pixels of a mask inside it."""
+NOTHING: Lot = (NOWHERE, np.zeros((0, 0), bool))
+
+
+class FindPass(NamedTuple):
+    """One pass of the decoder in a search.
+
+    Attributes
+    ----------
+    prompts : tuple of Prompts
+        What was asked.
+    answers : tuple of Answer or None
+        One for each; None for those that are no new object. Of very many, only the
+        newest have logits, as in the session.
+    masks : tuple of Lot
+        What is chosen of each answer.
+    """
+
+    prompts: tuple[Prompts, ...]
+    answers: tuple[Answer | None, ...]
+    masks: tuple[Lot, ...]
+
+    @property
+    def new(self) -> int:
+        """How many new objects there are."""
+        return sum(answer is not None for answer in self.answers)
+
+    def without_logits(self) -> FindPass:
+        """Return masks and scores alone."""
+        small = tuple(answer and answer.without_logits() for answer in self.answers)
+        return self._replace(answers=small)
+
+    def numbered(self, first: int) -> Iterator[int]:
+        """Yield the object of each answer; what was asked in vain is nobody's."""
+        numbers = count(first)
+        for answer in self.answers:
+            yield NOBODY if answer is None else next(numbers)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundMasks:
+    """What a session takes in of a search.
+
+    Parameters
+    ----------
+    plane : Plane
+        Where.
+    passes : tuple of FindPass
+        What was found.
+    spares_all : bool
+        Whether the new objects take no pixel of those before; else only not of each
+        other.
+    """
+
+    plane: Plane
+    passes: tuple[FindPass, ...]
+    spares_all: bool
+
+
+def taking_found(
+    document: Document, log: SessionLog, found: FoundMasks
+) -> Iterator[list[Change]]:
+    """Make objects of what a search found, as one step of the history.
+
+    Parameters
+    ----------
+    document : Document
+        Nobody else may change it meanwhile.
+    log : SessionLog
+        Gets all of it at the end.
+    found : FoundMasks
+        From a search on this document.
+
+    Yields
+    ------
+    list of Change
+        What happened to the pixels: nothing when all objects are made, then the masks
+        of one pass of the network after the other.
+
+    Raises
+    ------
+    SessionError
+        If there are too many objects for the labels; then nothing is changed.
+    OutputError
+        If the journal cannot be written; the objects are there nevertheless.
+    """
+    total = sum(part.new for part in found.passes)
+    if not total:
+        return
+    first = next_numbers(document, total)[0]
+    spared_from = 1 if found.spares_all else first
+    with log.as_one():
+        _make_objects(document, found, first)
+        log.write(EditGroup(_Making(found, first)))
+        yield []
+        for part in found.passes:
+            ids = tuple(part.numbered(first))
+            yield _write_masks(document, found.plane, part, ids, spared_from)
+            log.write(PredictTogether(found.plane, part.prompts, ids, spared_from))
+            first += part.new
+
+
+@dataclass(frozen=True)
+class _Making:
+    """The edits that make the objects, one at a time."""
+
+    found: FoundMasks
+    first: int
+
+    def __iter__(self) -> Iterator[NewObject | SetPrompts]:
+        for number, prompts, _ in _objects_of(self.found, self.first):
+            yield NewObject(number)
+            yield SetPrompts(number, self.found.plane, prompts)
+
+
+def _objects_of(found: FoundMasks, first: int) -> Iterator[tuple[int, Prompts, Answer]]:
+    numbers = count(first)
+    for part in found.passes:
+        for prompts, answer in zip(part.prompts, part.answers, strict=True):
+            if answer is not None:
+                yield next(numbers), prompts, answer
+
+
+def _make_objects(document: Document, found: FoundMasks, first: int) -> None:
+    draft = Draft(document)
+    for number, prompts, answer in _objects_of(found, first):
+        draft.set_object(number, NEW_OBJECT)
+        draft.set_record(number, found.plane, PlaneRecord(prompts, answer))
+    step = draft.step()
+    document.take_note(step, [])
+    for key, (_, record) in step.records.items():
+        if record is not None and record.answer and record.answer.can_be_refined:
+            document.keep_refinable(key)
+
+
+def _write_masks(
+    document: Document,
+    plane: Plane,
+    part: FindPass,
+    ids: tuple[int, ...],
+    spared_from: int,
+) -> list[Change]:
+    draft, shape = Draft(document), plane.shape(document.labels.shape)
+    for object_id, lot in zip(ids, part.masks, strict=True):
+        if object_id == NOBODY or _fill(draft, object_id, plane, lot):
+            continue
+        mask = BoxedMask(shape, *lot)
+        write_mask(draft, object_id, plane, mask, spared_from=spared_from)
+    document.history.add_to_last(draft.step())
+    document.revisions.end_disturbed(draft.changes)
+    return draft.changes
+
+
+def _fill(draft: Draft, object_id: int, plane: Plane, lot: Lot) -> bool:
+    """Write a mask if it may have all of its pixels, which takes half the time."""
+    box, pixels = lot
+    current = plane.view(draft.document.labels)[slices_of(box)]
+    is_kept = protected_pixels(draft.document, object_id, plane, box) is not None
+    if is_kept or current[pixels].any():
+        return False
+    after = np.where(pixels, current.dtype.type(object_id), current)
+    draft.write_change(Change(object_id, plane, box, current.copy(), after))
+    return True
