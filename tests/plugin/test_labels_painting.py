@@ -21,6 +21,9 @@ def show(make_scene, qtbot):
         scene.widget.window().show()
         qtbot.waitExposed(scene.widget.window())
         scene.press("use_points")
+        overlay = scene.widget.candidates.overlay
+        qtbot.waitUntil(lambda: overlay.layer is not None)
+        overlay.layer.visible = False  # outlines come a moment after the masks
         canvas(scene)
         return scene
 
@@ -37,7 +40,7 @@ def check_screen(scene):
     labels = scene.workspace.layers.labels
     for layer in scene.viewer.layers:
         if layer is not labels:
-            layer.visible = False  # outlines of candidates come a moment later
+            layer.visible = False
     shown = canvas(scene)
     labels.refresh()
     np.testing.assert_array_equal(shown, canvas(scene))
