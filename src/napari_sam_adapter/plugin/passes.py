@@ -73,7 +73,8 @@ class Passes(Feature):
         on_end : callable
             Called after the last one, unless another session was opened.
         shows_at_once : bool
-            Whether what the first part did is shown with it, or in a turn of its own.
+            Whether what the first part did is shown with it, or in a turn of its own,
+            as it is in any case if other work had to be finished before.
 
         Raises
         ------
@@ -81,7 +82,7 @@ class Passes(Feature):
             As the first part.
         """
         session = workspace.session
-        self._end_early(session)
+        has_taken_time = self._end_early(session)
         try:
             session.under_way.begin(work)
         except SamAdapterError:
@@ -90,7 +91,7 @@ class Passes(Feature):
         on_begun()
         self._works.append(_Work(workspace, session, on_end))
         if session.under_way.is_busy:
-            if shows_at_once:
+            if shows_at_once and not has_taken_time:
                 self._show(workspace)
             else:
                 self._begun.append(workspace)
@@ -128,13 +129,15 @@ class Passes(Feature):
             self.report(error)
             return False
 
-    def _end_early(self, session: Session) -> None:
-        """Finish what is under way; it is told of before, and shown with what comes."""
+    def _end_early(self, session: Session) -> bool:
+        """Finish what is under way, if anything is; what comes shows it, too."""
         session.under_way.finish()
-        for work in [work for work in self._works if work.session is session]:
+        ended = [work for work in self._works if work.session is session]
+        for work in ended:
             self._works.remove(work)
             if work.workspace.session is session:
                 work.on_end()
+        return bool(ended)
 
     def _end(self, work: _Work) -> None:
         if work.workspace.session is work.session:
