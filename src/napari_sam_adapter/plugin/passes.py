@@ -11,6 +11,7 @@ from qtpy.QtCore import QTimer
 from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.plugin.background import ignore
 from napari_sam_adapter.plugin.reporting import Feature
+from napari_sam_adapter.plugin.session_view import show_session
 from napari_sam_adapter.plugin.stroke_pause import LOOK_INTERVAL
 from napari_sam_adapter.plugin.timers import stop_for_good
 
@@ -94,6 +95,7 @@ class Passes(Feature):
             if shows_at_once and not has_taken_time:
                 self._show(workspace)
             else:
+                self._show_what_can_be_pressed(workspace)
                 self._begun.append(workspace)
             self._timer.start(0)
         else:
@@ -148,6 +150,10 @@ class Passes(Feature):
         workspace.repaint()
         if workspace is self._controller.workspace:
             self._controller.update()
+
+    def _show_what_can_be_pressed(self, workspace: Workspace) -> None:
+        if workspace is self._controller.workspace:
+            show_session(self._controller.state, workspace)
 
     def _close(self) -> None:
         self._works.clear()
