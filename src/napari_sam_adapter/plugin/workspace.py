@@ -162,7 +162,7 @@ class Workspace:
         Returns
         -------
         bool
-            False in the 3-D view, where every repaint costs the whole volume.
+            False in the 3-D view, where every frame costs the whole volume.
         """
         plane = self.plane_or_none()
         return plane is not None and any(
