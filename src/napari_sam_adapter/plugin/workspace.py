@@ -263,7 +263,9 @@ class Workspace:
         self.layers.repaint(self.session.labels, self.session.written.take())
 
     def close(self) -> None:
-        """Let go of the image and of all layers; they stay in the viewer."""
+        """Let go of the image and all layers, which stay and show what is done."""
+        self.session.under_way.finish()
+        self.repaint()
         self.layers.close()
         self.level.close()
 
