@@ -265,7 +265,9 @@ class Workspace:
     def close(self) -> None:
         """Let go of the image and all layers, which stay and show what is done."""
         self.session.under_way.finish()
-        self.repaint()
+        written = self.session.written.take()
+        if written is not None:
+            self.layers.repaint(self.session.labels, written)
         self.layers.close()
         self.level.close()
 
