@@ -7,7 +7,9 @@ import pytest
 from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, stack
 
+from napari_sam_adapter.volume.edits import NewObject
 from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.object_edits import LockObject
 
 IMAGE = stack()
 
@@ -58,13 +60,18 @@ def use_fill(scene, layer):
     mouse.click(scene.viewer, LEFT_DISK)
 
 
-def use_polygon(scene, layer):
+def use_polygon(scene, layer, corners=((30, 30), (30, 50), (40, 50), (40, 30))):
     layer.mode = "polygon"
-    for corner in ((30, 30), (30, 50), (40, 50), (40, 30)):
+    for corner in corners:
         mouse.click(scene.viewer, corner)
-    mouse.double_click(scene.viewer, (40, 30))
+    mouse.double_click(scene.viewer, corners[-1])
 
 
+def use_polygon_around_the_disk(scene, layer):
+    use_polygon(scene, layer, ((9, 9), (9, 31), (31, 31), (31, 9)))
+
+
+POLYGON = [(3, 18, 18), (3, 18, 22), (3, 22, 22), (3, 22, 18)]
 TOOLS = [use_brush, use_eraser, use_fill, use_polygon]
 
 
@@ -100,6 +107,39 @@ def test_tools_that_reach_into_depth_are_one_step(scene, labels_layer, tool, aut
     scene.press("redo")
     (path,) = autosaves.glob("*.jsonl")
     assert np.array_equal(replay(path, IMAGE, scene.predictor).labels, painted)
+
+
+@pytest.mark.parametrize(
+    "tool", [use_brush, use_eraser, use_fill, use_polygon_around_the_disk]
+)
+def test_no_tool_reaches_locked_objects(scene, labels_layer, tool, autosaves):
+    locked = scene.labels == 1
+    scene.workspace.apply(LockObject(1))
+    labels_layer.selected_label = 2
+    scene.workspace.apply(NewObject(2))
+    labels_layer.brush_size = 30
+    tool(scene, labels_layer)
+    assert np.array_equal(scene.labels == 1, locked)
+    (path,) = autosaves.glob("*.jsonl")
+    replayed = replay(path, IMAGE, scene.predictor).labels
+    assert np.array_equal(replayed, scene.labels)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda layer: layer.paint((3, *LEFT_DISK), 0),
+        lambda layer: layer.fill((3, *LEFT_DISK), 2),
+        lambda layer: layer.paint_polygon(POLYGON, 2),
+        lambda layer: layer.data_setitem(tuple(np.array([[3], [20], [20]])), 0),
+    ],
+)
+def test_no_script_reaches_locked_objects(scene, labels_layer, write):
+    before = scene.labels.copy()
+    scene.workspace.apply(LockObject(1))
+    write(labels_layer)
+    assert "Unlock them first" in scene.state.message.text
+    assert np.array_equal(scene.labels, before)
 
 
 def test_masks_spare_what_was_painted_and_erased(scene, labels_layer):

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari._vispy.utils.gl import get_max_texture_sizes
+from napari.layers import Image
+from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
+from tests.plugin.monkey import is_shown
 
 from napari_sam_adapter.plugin import labels_painting
-from napari_sam_adapter.plugin.labels_painting import LabelsPainter
+from napari_sam_adapter.volume.edits import NewObject, Paint
 from napari_sam_adapter.volume.object_edits import LockObject
+from napari_sam_adapter.volume.plane import Plane
 
 
 @pytest.fixture
 def show(make_scene, qtbot):
     """Build scenes in a window on the screen: napari draws nothing in a hidden one."""
 
-    def build(image):
-        scene = make_scene(image, name="cells")
+    def build(image, labels=None):
+        scene = make_scene(None)
+        layer = Image(image, name="cells")
+        if labels is not None:
+            scene.controller.workspaces.starting_labels[layer] = labels
+        scene.viewer.add_layer(layer)
         scene.widget.window().show()
         qtbot.waitExposed(scene.widget.window())
         scene.press("use_points")
@@ -107,8 +116,7 @@ def test_a_stroke_that_is_refused_goes_from_the_screen(show):
     scene.click(LEFT_DISK)
     workspace = scene.workspace
     workspace.apply(LockObject(workspace.object_id))
-    with workspace.layers.labels.block_history():
-        workspace.layers.labels.paint(LEFT_DISK, 0)
+    workspace.layers.labels.paint(LEFT_DISK, 0)
     assert "Unlock them first" in scene.state.message.text
     assert scene.labels[LEFT_DISK]
     check_screen(scene)
@@ -132,16 +140,126 @@ def test_a_layer_without_the_ways_of_the_brush_is_refreshed(show, monkeypatch):
     check_screen(scene)
 
 
-def test_parts_of_a_closed_painter_are_left_out(show, monkeypatch, qtbot):
-    monkeypatch.setattr(labels_painting, "MOST_PIXELS", 80)
+@pytest.fixture
+def waiting(show, monkeypatch):
+    """A scene in which most of an undone mask waits to go from the screen."""
+    monkeypatch.setattr(labels_painting, "MOST_PIXELS", 20)
     scene = show(disks())
-    layer, shown = scene.workspace.layers.labels, []
-    layer.events.labels_update.connect(shown.append)
-    painter = LabelsPainter()
-    painter.paint(layer, layer.data, (slice(0, 64), slice(0, 80)))
-    painter.close()
-    QApplication.processEvents()
-    assert len(shown) == 1
+    scene.click(LEFT_DISK)
+    go_on(scene)
+    scene.press("undo")
+    assert not is_shown(scene.workspace.layers.labels)
+    return scene
+
+
+def go_on(scene):
+    for _ in range(100):
+        QApplication.processEvents()
+
+
+def test_the_mask_goes_whole_though_the_image_is_gone(waiting):
+    layer = waiting.workspace.layers.labels
+    waiting.viewer.layers.remove(waiting.workspace.image)
+    assert is_shown(layer)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (70, 90)])
+def test_a_layer_that_got_other_data_meanwhile_shows_these(waiting, shape):
+    layer = waiting.workspace.layers.labels
+    layer.data = np.ones(shape, int)
+    go_on(waiting)  # an exception in the event loop fails the test
+    assert is_shown(layer)
+    waiting.press("redo")
+    go_on(waiting)
+    check_screen(waiting)
+
+
+def test_undo_and_redo_again_and_again_leave_no_more_to_show(waiting):
+    for _ in range(10):
+        waiting.press("redo")
+        waiting.press("undo")
+    shown = []
+    waiting.workspace.layers.labels.events.labels_update.connect(shown.append)
+    go_on(waiting)
+    assert len(shown) < 20
+    check_screen(waiting)
+
+
+def refreshes(scene):
+    """Return how often napari makes the slice anew to show that a mask went."""
+    go_on(scene)
+    made = []
+    scene.workspace.layers.labels.events.set_data.connect(made.append)
+    scene.press("undo")
+    go_on(scene)
+    assert not scene.labels.any()
+    return len(made)
+
+
+def test_what_can_only_be_refreshed_is_refreshed_once(show, monkeypatch):
+    monkeypatch.setattr(labels_painting, "MOST_PIXELS", 20)
+    monkeypatch.setattr(labels_painting, "_OF_THE_BRUSH", ("no_such_name",))
+    scene = show(disks())
+    scene.click(LEFT_DISK)
+    assert refreshes(scene) == 1
+
+
+@pytest.mark.filterwarnings("ignore:data shape")
+def test_a_slice_too_large_for_a_texture_is_refreshed_once(show, monkeypatch):
+    monkeypatch.setattr(labels_painting, "MOST_PIXELS", 20)
+    scene = show(np.zeros((get_max_texture_sizes()[0] + 1, 32), np.uint8))
+    pixels = np.argwhere(np.ones((20, 20), bool))
+    paint = Paint(Plane((0, 1), ()), pixels, np.ones(len(pixels), int))
+    scene.workspace.apply(NewObject(1), paint)
+    scene.workspace.repaint()
+    scene.controller.update()
+    assert refreshes(scene) == 1
+    assert is_shown(scene.workspace.layers.labels)
+
+
+@pytest.fixture
+def asynchronous():
+    """napari slices on a thread, as its experimental setting has it."""
+    settings = get_settings().experimental
+    before, settings.async_ = settings.async_, True
+    yield
+    settings.async_ = before
+
+
+@pytest.mark.parametrize("hidden", ["", "points", "labels"])
+def test_undo_and_redo_while_napari_slices_on_a_thread(
+    show, asynchronous, qtbot, hidden
+):
+    scene = show(stack())
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.click(LEFT_DISK)
+    layers = scene.workspace.layers
+    if hidden:
+        getattr(layers, hidden).visible = False
+    scene.press("undo")
+    scene.press("undo")
+    assert not scene.labels.any()
+    scene.press("redo")
+    scene.press("redo")
+    for layer in layers.all:
+        layer.visible = True
+    qtbot.waitUntil(lambda: all(layer.loaded for layer in layers.all))
+    assert layers.labels._slice.image.raw.any()
+    assert is_shown(layers.labels)
+    assert len(layers.points.data) == 1
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64"])
+def test_labels_of_other_types_are_on_the_screen(show, dtype):
+    own = np.zeros((64, 80), dtype)
+    own[4:12, 35:45] = 7
+    scene = show(disks(), own)
+    scene.click(LEFT_DISK)
+    assert scene.labels is own
+    check_screen(scene)
+    scene.press("undo")
+    assert own.any()
+    check_screen(scene)
 
 
 def test_undo_is_seen_in_three_dimensions(show):

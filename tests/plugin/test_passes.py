@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QApplication
 from tests.fakes import MarkingDiskPredictor
 from tests.plugin import mouse
 from tests.plugin.conftest import MarkingPredictor, disks
+from tests.plugin.monkey import is_shown
 
 from napari_sam_adapter.plugin import passes
 from napari_sam_adapter.volume.journal import replay
@@ -184,6 +185,22 @@ def test_closing_meanwhile_finishes_it(scene, name, autosaves):
     assert is_busy(scene)
     assert_the_journal_says_so(scene, autosaves)
     assert not labels.any()
+
+
+@pytest.mark.parametrize(
+    "go",
+    [
+        lambda scene: scene.controller.close(),
+        lambda scene: scene.viewer.layers.remove(scene.workspace.image),
+    ],
+)
+def test_labels_that_stay_show_all_of_it(scene, go):
+    layer = scene.workspace.layers.labels
+    scene.press("undo")
+    assert is_busy(scene)
+    go(scene)
+    scene.qtbot.waitUntil(lambda: not layer.data.any())
+    assert is_shown(layer)
 
 
 def test_a_session_saved_meanwhile_has_all_of_it(scene, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +16,13 @@ from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.written import Region, around
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
     from napari.layers import Layer
 
+WRITERS = "paint", "fill", "paint_polygon", "data_setitem"
+"""What napari's tools and scripts write into a Labels layer with."""
 LOCKED = (
     "Expected a stroke that changes something, got one over locked objects. Unlock "
     "them first."
@@ -41,7 +44,37 @@ def build_labels_layer(image: Layer, labels: npt.NDArray[Any]) -> Labels:
     Labels
         Not yet in a viewer.
     """
-    return Labels(labels, name=f"{image.name} masks", **transform_of(image))
+    layer = Labels(labels, name=f"{image.name} masks", **transform_of(image))
+    for name in WRITERS:
+        setattr(layer, name, _told_after(layer, getattr(layer, name)))
+    return layer
+
+
+def _told_after(layer: Labels, write: Callable[..., None]) -> Callable[..., None]:
+    """Have napari tell of what is written after it was written.
+
+    Else it writes once more after the session refused it, or spared a locked object.
+
+    Parameters
+    ----------
+    layer : Labels
+        The layer.
+    write : callable
+        One of its methods.
+
+    Returns
+    -------
+    callable
+        In its place.
+    """
+
+    @wraps(write)
+    def written(*args: Any, **kwargs: Any) -> None:
+        is_in_stroke = layer._block_history
+        with contextlib.nullcontext() if is_in_stroke else layer.block_history():
+            write(*args, **kwargs)
+
+    return written
 
 
 def select(layer: Labels, object_id: int) -> None:
@@ -109,8 +142,7 @@ def take_stroke(
 
     Notes
     -----
-    napari tells of a stroke after it was written, but of a single `Labels.paint` or
-    `data_setitem` before; what the parts say holds in both cases.
+    napari tells of a stroke after it was written.
     """
     parts = [_read_part(atom) for atom in atoms]
     region = around([part.box for part in parts])

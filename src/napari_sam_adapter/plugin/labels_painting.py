@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from qtpy.QtCore import QTimer
@@ -31,7 +31,7 @@ class LabelsPainter:
     """
 
     def __init__(self) -> None:
-        self._parts: deque[tuple[Labels, Region]] = deque()
+        self._parts: deque[_Part] = deque()
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._paint_next)
@@ -51,23 +51,47 @@ class LabelsPainter:
             What was written, one slice per axis; None shows nothing new.
         """
         if layer.data is not labels:
+            self._drop_parts_of(layer)
             layer.data = labels
         elif region is not None:
-            self._parts.extendleft((layer, part) for part in _parts(layer, region))
+            self._parts = deque(p for p in self._parts if not _covers(region, p))
+            self._parts.extendleft(_Part(layer, labels, r) for r in _cut(layer, region))
             self._paint_next()
 
     def close(self) -> None:
-        """Show nothing more."""
-        self._parts.clear()
+        """Show what is left of large boxes, and nothing more: the layers stay."""
         stop_for_good(self._timer)
+        for layer in {part.layer for part in self._parts}:
+            _refresh(layer)
+        self._parts.clear()
 
     def _paint_next(self) -> None:
-        _paint_part(*self._parts.popleft())
+        part = self._parts.popleft()
+        if _paint_part(part):
+            self._drop_parts_of(part.layer)
         if self._parts:
             self._timer.start(0)
 
+    def _drop_parts_of(self, layer: Labels) -> None:
+        self._parts = deque(part for part in self._parts if part.layer is not layer)
 
-def _parts(layer: Labels, region: Region) -> Iterator[Region]:
+
+class _Part(NamedTuple):
+    """A box of labels that is to be shown by a layer."""
+
+    layer: Labels
+    labels: npt.NDArray[Any]
+    region: Region
+
+
+def _covers(region: Region, part: _Part) -> bool:
+    return all(
+        whole.start <= axis.start and axis.stop <= whole.stop
+        for whole, axis in zip(region, part.region, strict=True)
+    )
+
+
+def _cut(layer: Labels, region: Region) -> Iterator[Region]:
     """Cut a region across the first axis that is shown."""
     first, *others = layer._slice_input.displayed
     across = np.prod([region[axis].stop - region[axis].start for axis in others])
@@ -78,18 +102,26 @@ def _parts(layer: Labels, region: Region) -> Iterator[Region]:
         yield (*region[:first], part, *region[first + 1 :])
 
 
-def _paint_part(layer: Labels, region: Region) -> None:
-    if not layer.visible:
-        return  # napari makes all of the slice anew when it is shown
+def _paint_part(part: _Part) -> bool:
+    """Show a part; whether napari made, or will make, all of the slice anew."""
+    layer, labels, region = part
+    if not layer.visible or layer.data is not labels:
+        return True
     if not _can_be_painted(layer):
-        layer.refresh(thumbnail=False, highlight=False, extent=False)
-        return
-    shown = layer._slice.image
-    part = tuple(region[axis] for axis in layer._slice_input.displayed)
+        _refresh(layer)
+        return True
+    slice_ = layer._slice
+    shown = slice_.image
+    box = tuple(region[axis] for axis in layer._slice_input.displayed)
     if not layer.contour:  # whose outlines napari draws itself
-        shown.view[part] = layer.colormap._data_to_texture(shown.raw[part])
+        shown.view[box] = layer.colormap._data_to_texture(shown.raw[box])
     layer._accumulate_updated_slice(region)
-    layer._partial_labels_refresh()
+    layer._partial_labels_refresh()  # of all where a texture cannot hold the slice
+    return layer._slice is not slice_ or not layer.loaded
+
+
+def _refresh(layer: Labels) -> None:
+    layer.refresh(thumbnail=False, highlight=False, extent=False)
 
 
 def _can_be_painted(layer: Labels) -> bool:

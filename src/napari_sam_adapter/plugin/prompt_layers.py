@@ -172,7 +172,7 @@ def show_points(layer: Points, known: Mapping[Plane, Prompts]) -> None:
     # After an empty table napari's defaults are None, which cannot be sorted.
     layer.feature_defaults = {"polarity": POSITIVE, "axes": rows[0][2] if rows else ""}
     layer.data = np.array([row[0] for row in rows]).reshape(-1, layer.ndim)
-    if not layer.visible:
+    if not (layer.visible and layer.loaded):
         layer.set_view_slice()  # napari would look for points that are gone
     layer.features = {
         "polarity": np.array([row[1] for row in rows], dtype=object),

@@ -162,7 +162,7 @@ class Workspace:
         Returns
         -------
         bool
-            False in the 3-D view, where every repaint costs the whole volume.
+            False in the 3-D view, where every frame costs the whole volume.
         """
         plane = self.plane_or_none()
         return plane is not None and any(
@@ -220,9 +220,7 @@ class Workspace:
             return {}
         planes = self.session.anchors(self.object_id)
         found = {plane: self.session.prompts(self.object_id, plane) for plane in planes}
-        return {
-            plane: prompts for plane, prompts in found.items() if not prompts.is_empty
-        }
+        return {at: asked for at, asked in found.items() if not asked.is_empty}
 
     def planes_without_mask(self) -> list[Plane]:
         """Return where the prompts of the object under work are newer than its mask.
@@ -263,7 +261,10 @@ class Workspace:
         self.layers.repaint(self.session.labels, self.session.written.take())
 
     def close(self) -> None:
-        """Let go of the image and of all layers; they stay in the viewer."""
+        """Let go of the image and all layers, which stay and show what is done."""
+        self.session.under_way.finish()
+        if written := self.session.written.take():
+            self.layers.repaint(self.session.labels, written)
         self.layers.close()
         self.level.close()
 
