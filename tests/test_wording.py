@@ -56,6 +56,7 @@ def test_a_name_like_no_other_is_not_guessed_at() -> None:
     [
         (0.2, "1 s"),
         (59, "59 s"),
+        (59.7, "1 min"),
         (61, "1 min"),
         (3600, "1 h 0 min"),
         (5000, "1 h 23 min"),

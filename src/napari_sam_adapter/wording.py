@@ -94,7 +94,7 @@ def spoken_time(seconds: float) -> str:
     str
         For example ``"40 s"`` or ``"3 min"``.
     """
-    if seconds < MINUTE:
+    if round(seconds) < MINUTE:
         return f"{max(round(seconds), 1)} s"
     minutes = round(seconds / MINUTE)
     if minutes < MINUTE:

@@ -120,3 +120,15 @@ def test_a_stack_without_room_is_refused_after_the_first_slices(
     assert len(predictor.encoded) == 1
     assert run_kept(*asked) == 0
     assert "embedding 12 slices, about" in capsys.readouterr().err
+
+
+def test_no_room_at_all_is_refused_before_anything_is_encoded(
+    run_kept: Run,
+    predictor: PackingDiskPredictor,
+    volume: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_kept("embed", volume, "--embeddings", tmp_path / "e", "--budget", 0) == 2
+    assert "got none. Give it more with --budget." in capsys.readouterr().err
+    assert not predictor.encoded

@@ -153,6 +153,23 @@ def test_objects_labelled_in_depth_are_cut_along_each_axis() -> None:
     assert count_planes(np.stack([labels, 0 * labels]), 8) == 5
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 12), (4, 9)])
+def test_a_wide_object_on_a_few_slices_is_labelled_in_depth(
+    first: int, last: int
+) -> None:
+    labels = np.zeros((12, 120, 120), np.uint8)
+    labels[first:last, 5:105, 5:115] = 1
+    assert not has_single_slices(labels)
+    reference = Reference("v", labels, labels)
+    assert [plane.place for plane in planes_of(reference, 8)] == [
+        f"z={index}" for index in (0, 8) if first <= index < last
+    ]
+
+
+def test_all_slices_of_a_short_stack_are_no_single_ones() -> None:
+    assert not has_single_slices(np.ones((2, 60, 60), np.uint8))
+
+
 def test_a_zip_file_is_read_by_split(tmp_path: Path, image, labels) -> None:
     path = tmp_path / "set.zip"
     with zipfile.ZipFile(path, "w") as archive:

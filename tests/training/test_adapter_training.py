@@ -338,6 +338,15 @@ def test_senseless_configurations_are_refused(
         config(**change)
 
 
+def test_numbers_of_numpy_are_kept_as_plain_ones(
+    config: Configure, disks: list[Sample]
+) -> None:
+    asked = config(steps=np.int64(1), learning_rate=np.float32(1e-4), weight_decay=1)
+    *_, last = train_adapter(asked, disks)
+    assert last.step == 1
+    assert type(asked.steps) is int
+
+
 def test_one_sample_trains_without_validation(
     config: Configure, disks: list[Sample]
 ) -> None:

@@ -181,6 +181,9 @@ def test_recipe_of_the_package_is_valid() -> None:
         b"colour = 'red'",
         b"[[phases]]\nimage_size=65",
         b"[[phases]]\nimage_size=64\nsteps=1\nbatch=1\nlearning_rate=[0.1]",
+        b"[[phases]]\nimage_size=64\nsteps=1\nbatch=1\nlearning_rate=['a', 'b']",
+        b"synthetic_share=1\nseed='a'\n[[phases]]\nimage_size=64\nsteps=1\nbatch=1",
+        b"synthetic_share=1\n[[phases]]\nimage_size=64.0\nsteps=1\nbatch=1",
         b"# in Latin 1: \xe9",
     ],
 )

@@ -17,6 +17,7 @@ from napari_sam_adapter.volume.embedding_ahead import (
     count_windows,
     embedding_steps,
 )
+from napari_sam_adapter.volume.embedding_room import RoomEstimate, steps_with_room
 from napari_sam_adapter.volume.embedding_store import (
     ABANDONED,
     EmbeddingStore,
@@ -251,6 +252,19 @@ def test_planes_that_cannot_be_embedded_are_named_and_the_rest_goes_on(volume, s
     done = list(embed_ahead(Volume(image), PackingDiskPredictor(), store, planes))
     assert [step.plane.position[0] for step in done if step.problem] == [3]
     assert len(list(store.folder.iterdir())) == 8
+
+
+class OverflowingPredictor(PackingDiskPredictor):
+    def pack(self, embedding):
+        return {"features": np.full((2, 2), np.inf, np.float16)}
+
+
+def test_a_stack_of_which_nothing_can_be_kept_is_gone_through(volume, store):
+    planes = [Plane((1, 2), (z,)) for z in range(3)]
+    predictor = OverflowingPredictor()
+    done = list(steps_with_room(Volume(volume), predictor, store, planes, "", 1))
+    assert [step.plane for step in done if isinstance(step, EmbeddedPlane)] == planes
+    assert not any(isinstance(step, RoomEstimate) for step in done)
 
 
 def test_the_windows_of_large_planes_are_embedded_ahead(volume, store):

@@ -45,12 +45,11 @@ def embed(
     goes on where it was.
     """
     from napari_sam_adapter.cli.coordinates import frame_of
-    from napari_sam_adapter.volume.embedding_store import GIGABYTE, EmbeddingStore
 
     _check_folder(embeddings)
     opened = open_channel(image, channel, level)
     planes = list(frame_of(opened, axis).planes())
-    store = EmbeddingStore(embeddings, int(budget * GIGABYTE))
+    store = _store(embeddings, budget)
     predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)
     steps = _steps(opened, predictor, store, planes, batch)
     bar = shell_bar(steps, name="embedding", unit="slice", total=len(planes))
@@ -68,6 +67,15 @@ def _check_folder(path: Path) -> None:
         )
     there = next(p for p in path.absolute().parents if p.exists())
     check_output(path / "new" if path.exists() else there / path.name)
+
+
+def _store(folder: Path, gigabytes: float) -> EmbeddingStore:
+    from napari_sam_adapter.volume.embedding_store import GIGABYTE, EmbeddingStore
+
+    store = EmbeddingStore(folder, int(gigabytes * GIGABYTE))
+    if not store.keeps:
+        raise OutputError(f"Expected room for embeddings, got none. {MORE_ROOM}")
+    return store
 
 
 def _steps(

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 MIN_FOREGROUND = 20
 """Planes of a volume with fewer object pixels are left out."""
 AXES = "zyx"
+TOGETHER = 2
+"""At most so many of the single slices that people label are neighbours."""
 THIN = 8
-"""So many times wider than deep are the labels of single slices."""
+"""So many times wider than deep are labels on them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +139,8 @@ def has_single_slices(labels: Labels) -> bool:
     Returns
     -------
     bool
-        False if objects are labelled in depth, or nothing is, and for pictures.
+        False if objects are labelled in depth, be it on three slices, or nothing is,
+        and for pictures.
     """
     if labels.ndim == 2:
         return False
@@ -149,8 +152,10 @@ def _sliced_axis(labels: Labels) -> int | None:
     used = [np.flatnonzero(labels.any(axis=_others(axis))) for axis in range(3)]
     runs = [_longest_run(indices) for indices in used]
     axis = int(np.argmin(runs))
+    if not 0 < runs[axis] <= TOGETHER or runs[axis] == labels.shape[axis]:
+        return None
     width = min(len(indices) for i, indices in enumerate(used) if i != axis)
-    return axis if 0 < THIN * runs[axis] <= width else None
+    return axis if THIN * runs[axis] <= width else None
 
 
 def _others(axis: int) -> tuple[int, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.training.plain_numbers import check_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,12 +18,6 @@ LABEL_KINDS = ("auto", "instance", "semantic")
 LEARNED_WEIGHTS = ("none", "shared", "per_block")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
-_NUMBERS: dict[type, tuple[type, str]] = {
-    bool: (bool, "true or false"),
-    int: (Integral, "a whole number"),
-    float: (Real, "a number"),
-}
-"""What fields take, by the type of their default."""
 SUFFIX = ".safetensors"
 """Of the files that training writes."""
 
@@ -214,7 +208,7 @@ class TrainingConfig:
                 raise TrainingError(
                     f"Expected {entry.name} among {', '.join(choices)}, got {value!r}."
                 )
-        self._check_numbers()
+        check_numbers(self)
         positive = ("lora_rank", "objects", "steps", "batch", "validation_images")
         self._check_at_least(1, *positive, "validate_every")
         self._check_at_least(
@@ -225,16 +219,6 @@ class TrainingConfig:
         self._check_shares("synthetic_share", "validation_share")
         if self.validation_share == 1:
             raise TrainingError("Expected a validation share below 1, got 1.")
-
-    def _check_numbers(self) -> None:
-        for entry in fields(self):
-            kind, words = _NUMBERS.get(type(entry.default), (object, ""))
-            value = getattr(self, entry.name)
-            is_other = isinstance(value, bool) and kind in (Integral, Real)
-            if is_other or not isinstance(value, kind):
-                raise TrainingError(
-                    f"Expected {words} for {entry.name}, got {value!r}."
-                )
 
     def _check_at_least(self, lowest: int, *names: str) -> None:
         for name in names:

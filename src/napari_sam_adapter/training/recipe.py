@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.training.plain_numbers import check_numbers
 
 WARM_UP_STEPS = 100
 
@@ -42,8 +43,9 @@ class Phase:
     learning_rate: tuple[float, float] = (5e-4, 1e-5)
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         first, last = self.learning_rate
-        object.__setattr__(self, "learning_rate", (first, last))
+        object.__setattr__(self, "learning_rate", (float(first), float(last)))
         if self.image_size % 64 or self.image_size <= 0:
             raise TrainingError(
                 f"Expected an image size that 64 divides, got {self.image_size}."
@@ -88,6 +90,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.model != "tiny":
             raise TrainingError(f'Expected the model "tiny", got {self.model!r}.')
         if not self.phases:

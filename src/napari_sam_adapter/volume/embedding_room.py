@@ -72,21 +72,22 @@ def steps_with_room(
     Yields
     ------
     EmbeddedPlane, RoomEstimate or Pass
-        One `RoomEstimate`, after the first pass.
+        One `RoomEstimate`, after the first pass of which something was kept.
 
     Raises
     ------
     OutputError
         If the first planes would be dropped for the last, or the disk is too full.
     """
-    is_estimated, done = False, 0
+    each, done = 0, 0
     for step in embedding_steps(volume, predictor, store, planes, batch, reduction):
-        if isinstance(step, Pass) and not (is_estimated or store.problem):
-            is_estimated = True
+        if isinstance(step, Pass) and not (each or store.problem):
             shape = planes[0].shape(volume.shape)
             windows = count_windows(shape, predictor.image_size, reduction)
             each = max(map(store.size_of, step.keys)) * windows
-            yield _estimate(store, each, len(planes), len(planes) - done, more_room)
+            if each:  # what is not finite is not kept
+                left = len(planes) - done
+                yield _estimate(store, each, len(planes), left, more_room)
         done += isinstance(step, EmbeddedPlane)
         yield step
 
