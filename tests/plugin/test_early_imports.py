@@ -9,7 +9,9 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels
 from napari_sam_adapter.plugin.early_imports import begin_early_imports
+from qtpy.QtCore import QCoreApplication
 
+application = QCoreApplication([])
 ViewerModel().add_image(np.zeros((4, 4)))
 assert "pandas" not in sys.modules
 begin_early_imports()

@@ -8,6 +8,8 @@ import sys
 import threading
 from importlib import import_module
 
+from superqt.utils import ensure_main_thread
+
 TABLES, COLOURS = "pandas", "skimage.color"
 
 
@@ -21,4 +23,13 @@ def _import() -> None:
     with contextlib.suppress(ImportError, AttributeError):  # another napari's needs
         import_module(TABLES)
         _ = import_module(COLOURS).lab2rgb  # which imports the rest
-    gc.collect()  # Python would soon do it because so much is new: under the first tool
+    _search_for_garbage()
+
+
+@ensure_main_thread
+def _search_for_garbage() -> None:
+    """Do what Python would soon do because so much is new: under the first tool.
+
+    On the main thread, because what is found may be of Qt.
+    """
+    gc.collect()
