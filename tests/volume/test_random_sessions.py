@@ -185,5 +185,5 @@ def test_random_sessions_keep_locks_and_can_be_undone_and_replayed(
         session.undo()
     assert not session.labels.any()
     assert session._document.records == {}
-    assert session._document.kept == set()
+    assert session._document.kept == {}
     assert listed(session) == {}

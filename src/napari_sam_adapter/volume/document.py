@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.plane import Plane
 
@@ -58,7 +59,7 @@ class Document:
         self.records: dict[Key, PlaneRecord] = {}
         self.records_of: dict[int, dict[Plane, PlaneRecord]] = {}
         self.preference: int | None = None
-        self.kept: set[Key] = set()
+        self.kept: dict[Key, Box | None] = {}
         self.refinable: dict[Key, None] = {}
         self.revisions = Revisions()
         self.recordings: list[list[Change]] = []
@@ -319,7 +320,9 @@ class Document:
         _restore(self.records, transitions)
         for key, (before, after) in transitions.items():
             object_id, plane = key
-            _include(self.kept, key, after is not None and after.is_kept)
+            self.kept.pop(key, None)
+            if after is not None and after.is_kept:
+                self.kept[key] = after.kept_box
             own = self.records_of.setdefault(object_id, {})
             _restore(own, {plane: (before, after)})
             if not own:

@@ -168,6 +168,11 @@ class PlaneRecord:
         return self.locked or self.painted is not None
 
     @property
+    def kept_box(self) -> Box | None:
+        """The box around these pixels, if there are any; None for the whole plane."""
+        return None if self.locked or self.painted is None else self.painted.box
+
+    @property
     def is_unanswered(self) -> bool:
         """Whether an absent mask says nothing: the user asked for one, in vain or not.
 

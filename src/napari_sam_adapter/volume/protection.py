@@ -45,7 +45,9 @@ def protected_pixels(
     if object_id in document.locked:
         return np.ones(shape, dtype=bool)
     kept: npt.NDArray[np.bool_] | None = None
-    for owner, other in document.kept:
+    for (owner, other), around in document.kept.items():
+        if around is not None and other == plane and not _meet(around, box):
+            continue  # the rule where one object was split into very many
         crossing = _crossing(plane, box, other)
         if crossing is None:
             continue
@@ -61,6 +63,11 @@ def protected_pixels(
         inside = here[0] - box[0], here[1] - box[1], here[2] - box[0], here[3] - box[1]
         kept[slices_of(inside)] |= marked
     return kept
+
+
+def _meet(one: Box, other: Box) -> bool:
+    is_across = one[0] < other[2] and other[0] < one[2]
+    return is_across and one[1] < other[3] and other[1] < one[3]
 
 
 def _crossing(plane: Plane, box: Box, other: Plane) -> tuple[Box, Box] | None:
