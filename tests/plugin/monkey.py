@@ -228,7 +228,8 @@ class Monkey:
     def toggle_layer(self) -> None:
         layers = list(self.scene.viewer.layers)
         layer = layers[self.rng.integers(len(layers))]
-        layer.visible = not layer.visible
+        with faults_of_napari():  # the mode of a layer comes back with it
+            layer.visible = not layer.visible
 
     def rename_layer(self) -> None:
         layers = self.scene.viewer.layers
