@@ -83,6 +83,19 @@ def test_a_session_on_a_level_of_a_pyramid_finds_its_level(
     assert open_image(output).scale == level.scale
 
 
+def test_labels_never_replace_those_of_the_session_they_are_made_of(
+    session: Session, volume: Path, tmp_path: Path, capsys
+) -> None:
+    saved = tmp_path / "balls.session"
+    save_session(session, saved)
+    journal, labels = saved / "journal.jsonl", saved / "labels.tif"
+    before = labels.read_bytes()
+    arguments = ["replay", journal, "--image", volume, "-o", labels, "--overwrite"]
+    assert main(list(map(str, arguments)), load) == 2
+    assert "one inside the other" in capsys.readouterr().err
+    assert labels.read_bytes() == before
+
+
 def test_the_methods_sentence_is_all_that_is_printed(
     session: Session, volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

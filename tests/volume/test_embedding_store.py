@@ -187,6 +187,20 @@ def test_the_least_recently_used_entries_go_first(tmp_path):
     assert sum(f.stat().st_size for f in tmp_path.rglob("*") if f.is_file()) < 4 * size
 
 
+def test_what_is_there_can_be_spared(tmp_path):
+    store = EmbeddingStore(tmp_path)
+    for name in "abc":
+        store.save(name, ARRAYS)
+    small = EmbeddingStore(tmp_path, 2 * store.size_of("a"))
+    small.spare_present()
+    for name in "de":
+        small.save(name, ARRAYS)
+    assert all(name in store for name in "abc")
+    careless = EmbeddingStore(tmp_path, 2 * store.size_of("a"))
+    careless.save("h", ARRAYS)
+    assert not any(name in store for name in "abc")
+
+
 def test_the_newest_entry_stays_even_if_it_is_too_large(tmp_path):
     store = EmbeddingStore(tmp_path, budget=1)
     store.save("a", ARRAYS)

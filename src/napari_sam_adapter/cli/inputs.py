@@ -93,7 +93,7 @@ def session_of(
     predictor : Predictor
         The network.
     embeddings : Path or None
-        Folder where embeddings are kept.
+        Folder where embeddings are kept; may grow by the usual budget.
     spacing : sequence of float or None
         Distance between neighbours on every axis.
 
@@ -110,6 +110,8 @@ def session_of(
     window = trained_window(predictor)
     volume = Volume(image.data, image.axes, window, image.levels)
     store = None if embeddings is None else EmbeddingStore(embeddings)
+    if store is not None:
+        store.spare_present()
     return Session(volume, predictor, spacing=spacing, store=store)
 
 

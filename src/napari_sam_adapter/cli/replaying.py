@@ -38,12 +38,15 @@ def replay(
     from napari_sam_adapter.volume.described import DescribedPredictors
     from napari_sam_adapter.volume.methods import methods_sentence
     from napari_sam_adapter.volume.planes import Volume
+    from napari_sam_adapter.volume.session_folder import SUFFIX
 
     if output is None and not methods:
         raise OutputError("Expected something to do. Give --output, --methods or both.")
     if output is not None:
         check_apart("image", image, "labels", output)
         check_apart("session", session, "labels", output)
+        if session.resolve().parent.suffix == SUFFIX:  # a file of a session
+            check_apart("session", session.resolve().parent, "labels", output)
         check_labels_path(output, overwrite)
     shape = _recorded_shape(session)
     opened = _level_of(shape, open_channel(image, channel))

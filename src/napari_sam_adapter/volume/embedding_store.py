@@ -152,6 +152,11 @@ class EmbeddingStore:
             return _size(self._entry(key)) if key in self else 0
         return 0
 
+    def spare_present(self) -> None:
+        """Let the budget be for what comes, beside what is there."""
+        if self.folder is not None and self.folder.is_dir():
+            self.budget += sum(size for _, size, _ in self._entries())
+
     def try_again(self) -> None:
         """Keep embeddings again after a `problem`."""
         self.problem = ""
