@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 from napari.layers import Image
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.image_io import open_image
@@ -59,6 +59,26 @@ def test_annotations_have_the_classes(scene, monkeypatch, tmp_path):
 def test_a_name_without_an_end_gets_that_of_its_kind(scene, monkeypatch, tmp_path):
     export(scene, monkeypatch, tmp_path / "out", "COCO annotations (*.json)")
     assert (tmp_path / "out.json").exists()
+
+
+def test_a_file_that_was_not_named_is_replaced_only_on_demand(
+    scene, monkeypatch, tmp_path
+):
+    there, asked = tmp_path / "out.tif", []
+    there.write_text("before")
+    answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+
+    def answer(parent, title, question):
+        asked.append(question)
+        return answers.pop(0)
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
+    export(scene, monkeypatch, tmp_path / "out")
+    assert there.read_text() == "before"
+    export(scene, monkeypatch, tmp_path / "out")
+    assert open_image(there).data.shape == scene.labels.shape
+    export(scene, monkeypatch, there)  # the dialog has asked itself
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("name", ["b.tif", "exp 1.5", "a/b: c", ""])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtGui import QColor
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QColorDialog, QLineEdit
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
@@ -196,6 +197,28 @@ def test_the_brush_leaves_locked_objects_alone_and_says_so(scene, table, session
     mouse.click(scene.viewer, RIGHT_DISK)
     assert "locked" in scene.state.message.text
     assert np.array_equal(layer.data, before)
+
+
+def test_letters_are_keys_of_napari_in_the_table_too(scene, table, session):
+    main_window, view = scene.widget.window(), scene.widget.object_panel.table
+    main_window.show()
+    main_window.activateWindow()
+    scene.qtbot.waitUntil(main_window.isActiveWindow)
+    view.setFocus()
+    view.selectRow(1)
+    QTest.keyClick(view, Qt.Key.Key_Up)
+    assert scene.widget.object_panel.selected == (1,)
+    QTest.keyClick(view, Qt.Key.Key_N)
+    assert scene.workspace.object_id == 3
+    view.selectRow(0)
+    QTest.keyClick(view, Qt.Key.Key_D, Qt.KeyboardModifier.ShiftModifier)
+    scene.qtbot.waitUntil(lambda: session.object_ids == [2])
+
+
+def test_a_number_of_four_digits_can_be_read(scene, table):
+    view = scene.widget.object_panel.table
+    digits = view.fontMetrics().horizontalAdvance("1024")
+    assert view.columnWidth(0) >= digits + 2 * view.rowHeight(0)
 
 
 def test_locked_objects_are_neither_deleted_nor_merged(scene, table, session):

@@ -11,6 +11,7 @@ from tests.plugin.test_manifest import MANIFEST
 
 from napari_sam_adapter.plugin.session_menu import open_session, save_session
 from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.session_folder import open_session as saved_session
 
 IMAGE = stack()
 
@@ -247,6 +248,24 @@ def test_menu_entries_ask_and_act(scene, tmp_path):
     dialog_of(scene).reject()
     scene.settle()
     assert scene.value(3, *LEFT_DISK) == 1
+
+
+def test_a_session_is_saved_again_under_the_name_that_is_proposed(scene, tmp_path):
+    saved = tmp_path / "mine.session"
+    for count, point in enumerate((LEFT_DISK, RIGHT_DISK), start=1):
+        scene.press("next_object")
+        scene.click(point)
+        save_session(scene.viewer)
+        dialog = dialog_of(scene)
+        if count == 1:
+            dialog.setDirectory(str(tmp_path))
+            dialog.selectFile(saved.name)
+        dialog.accept()
+        scene.qtbot.waitUntil(lambda: dialog_of(scene) is None)
+        scene.qtbot.waitUntil(lambda: "Saved as" in scene.state.message.text)
+        assert [path.name for path in tmp_path.glob("**/*.session")] == [saved.name]
+        image = scene.workspace.volume
+        assert len(saved_session(saved, image).object_ids) == count
 
 
 def test_menu_entries_are_under_file():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_sam_adapter.image_io import export_labels, open_image
 from napari_sam_adapter.image_io.exporting import check_export_path
@@ -132,9 +132,11 @@ class Exports(Feature):
             f"{_as_file_name(workspace.frame.name)}-objects",
             ";;".join(FILTERS),
         )
-        if path:
-            has_suffix = Path(path).suffix[1:].isalpha()  # not "1.5-objects"
-            self.save(Path(path if has_suffix else path + FILTERS.get(kind, ".tif")))
+        has_suffix = Path(path).suffix[1:].isalpha()  # not "1.5-objects"
+        whole = Path(path if has_suffix else path + FILTERS.get(kind, ".tif"))
+        # the dialog asked about the name that was typed
+        if path and (has_suffix or self._may_replace(whole)):
+            self.save(whole)
 
     @reporting
     def save(self, path: Path) -> None:
@@ -204,6 +206,13 @@ class Exports(Feature):
             layer.features = {"index": columns.pop("object"), **columns}
         where = "the features of the Labels layer" if path is None else str(path)
         self._say(f"Measured {counted(len(table.rows), 'object')}: see {where}.")
+
+    def _may_replace(self, path: Path) -> bool:
+        if not path.exists():
+            return True
+        question = f"{path.name} is there already. Replace it?"
+        answer = QMessageBox.question(self._parent, "Export objects", question)
+        return answer == QMessageBox.StandardButton.Yes
 
     def _say(self, text: str) -> None:
         self._controller.state.message = Message(text)

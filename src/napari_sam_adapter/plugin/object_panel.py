@@ -26,6 +26,7 @@ from napari_sam_adapter.volume.document import OVERLAP_RULES
 
 if TYPE_CHECKING:
     from qtpy.QtCore import QModelIndex
+    from qtpy.QtGui import QKeyEvent
 
 BUTTONS = (
     ("jump_to_object", "reopen_object", "lock_objects"),
@@ -38,6 +39,21 @@ RULE_TIPS = {
     "overwrite": "A mask takes pixels of all others but locked ones.",
 }
 TABLE_HEIGHT, COLUMN_WIDTH = 160, 56
+LONGEST_NUMBER, BESIDE_NUMBER = "0000", 64
+"""Pixels beside it for a tick and a colour."""
+
+
+class _Table(QTableView):
+    """Leaves letters to napari's keys; Qt would look for a row that begins so."""
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802  Qt's name
+        """Go through the rows, tick, edit; what writes something is for others."""
+        assert event is not None  # Qt's own
+        text = event.text().strip()
+        if text and text.isprintable():
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
 
 
 class ObjectPanel(QWidget):
@@ -69,7 +85,7 @@ class ObjectPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model = ObjectTableModel(self)
-        self.table = QTableView()
+        self.table = _Table()
         self.table.setModel(self.model)
         selection = self.table.selectionModel()
         assert selection is not None  # there is a model
@@ -151,6 +167,8 @@ class ObjectPanel(QWidget):
         header.setDefaultSectionSize(COLUMN_WIDTH)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
+        digits = table.fontMetrics().horizontalAdvance(LONGEST_NUMBER)
+        header.resizeSection(NUMBER, digits + BESIDE_NUMBER)
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         table.customContextMenuRequested.connect(self._on_menu)
         table.doubleClicked.connect(self._on_double_click)

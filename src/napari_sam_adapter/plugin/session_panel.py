@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal, SignalInstance
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QDialog,
     QFileDialog,
     QFrame,
     QGridLayout,
@@ -18,6 +19,8 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+
+from napari_sam_adapter.volume.session_folder import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +127,8 @@ class SessionPanel(QWidget):
         chosen : callable
             Called with the folder, unless the user changes their mind.
         """
-        dialog = QFileDialog(self, "Save session", name, NAME_FILTER)
+        dialog = _SaveDialog(self, "Save session", name, NAME_FILTER)
+        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("session")
         dialog.selectFile(name)
@@ -141,6 +145,19 @@ class SessionPanel(QWidget):
         dialog = QFileDialog(self, "Open session: choose NAME.session")
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         _open(dialog, chosen)
+
+
+class _SaveDialog(QFileDialog):
+    """Takes the name of a session that is there: others would go into its folder."""
+
+    def accept(self) -> None:
+        """Close with the name that was typed or chosen."""
+        (name, *_) = self.selectedFiles()
+        if name.endswith(SUFFIX) and Path(name).is_dir():
+            self.fileSelected.emit(name)
+            self.done(QDialog.DialogCode.Accepted)
+        else:
+            super().accept()
 
 
 def _button(title: str, tip: str) -> QPushButton:
