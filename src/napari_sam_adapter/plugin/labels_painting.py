@@ -55,7 +55,8 @@ class LabelsPainter:
             layer.data = labels
         elif region is not None:
             self._parts = deque(p for p in self._parts if not _covers(region, p))
-            self._parts.extendleft(_Part(layer, labels, r) for r in _cut(layer, region))
+            parts = _cut(layer, region) if _can_be_painted(layer) else [region]
+            self._parts.extendleft(_Part(layer, labels, part) for part in parts)
             self._paint_next()
 
     def close(self) -> None:
