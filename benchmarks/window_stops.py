@@ -19,6 +19,7 @@ import driven_window
 import numpy as np
 from driven_window import click, press_key
 from many_found import PITCH, disks
+from napari.layers import Labels, Points, Shapes
 from stopwatch import Heartbeat
 
 from napari_sam_adapter.plugin.state import Tool
@@ -105,6 +106,7 @@ class Steps:
         self.annotate()
         self.change_objects()
         self.save()
+        self.add_layers()
 
     def look(self) -> None:
         """Choose what is seen."""
@@ -153,6 +155,13 @@ class Steps:
         table.selectAll()
         self.command("delete_objects")
         self.command("undo", "undo of the deletion")
+
+    def add_layers(self) -> None:
+        """Have napari make layers as the first tool does, but none of the plugin's."""
+        labels = np.zeros(self.viewer.layers["disks"].data.shape, np.int32)
+        for layer in (Labels(labels), Shapes(ndim=3), Points(ndim=3)):
+            name = f"napari alone: add a {type(layer).__name__} layer"
+            self.measured(name, lambda layer=layer: self.viewer.add_layer(layer))
 
     def save(self) -> None:
         """Save, open and export."""

@@ -23,7 +23,8 @@ def _import() -> None:
     with contextlib.suppress(ImportError, AttributeError):  # another napari's needs
         import_module(TABLES)
         _ = import_module(COLOURS).lab2rgb  # which imports the rest
-    _search_for_garbage()
+    with contextlib.suppress(AttributeError, RuntimeError):  # the application is gone
+        _search_for_garbage()
 
 
 @ensure_main_thread

@@ -50,7 +50,8 @@ class _Table(QTableView):
         """Go through the rows, tick, edit; what writes something is for others."""
         assert event is not None  # Qt's own
         text = event.text().strip()
-        if text and text.isprintable():
+        shift = Qt.KeyboardModifier.ShiftModifier  # others are for commands
+        if text.isprintable() and text and not event.modifiers() & ~shift:
             event.ignore()
         else:
             super().keyPressEvent(event)
