@@ -102,27 +102,38 @@ class Passes(Feature):
             self._end(self._works.pop())
 
     def go_on(self) -> None:
-        """Do as much as fits into one pass, but at least something."""
+        """Do as much as fits into one pass, and show it if that was all."""
+        self._do_a_pass()
+        if self._has_ended:
+            self._end(self._works.popleft())
+
+    def _on_turn(self) -> None:
+        """Show what was begun or has ended, or go on: each is enough for one turn."""
+        if self._begun:
+            self._show(self._begun.pop())
+        elif self._has_ended:
+            self._end(self._works.popleft())
+        else:
+            self._do_a_pass()
+
+    @property
+    def _has_ended(self) -> bool:
+        if not self._works or self._works[0].workspace.layers.is_painting:
+            return False
+        return not self._works[0].session.under_way.is_busy
+
+    def _do_a_pass(self) -> None:
         until = time.monotonic() + PASS
         while self._works:
             work = self._works[0]
             if work.workspace.layers.is_painting:
                 self._timer.setInterval(LOOK_INTERVAL)
                 return
-            if not self._is_more(work.session):
-                self._end(self._works.popleft())
-            if time.monotonic() >= until:
+            if not self._is_more(work.session) or time.monotonic() >= until:
                 break
         self._timer.setInterval(0)
         if not self._works:
             self._timer.stop()
-
-    def _on_turn(self) -> None:
-        """Show what was begun, or go on: each is enough for one turn."""
-        if self._begun:
-            self._show(self._begun.pop())
-        else:
-            self.go_on()
 
     def _is_more(self, session: Session) -> bool:
         try:

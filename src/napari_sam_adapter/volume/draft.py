@@ -35,6 +35,7 @@ class Draft:
     def __init__(self, document: Document, propagation: int = 0) -> None:
         self.document = document
         self.changes: list[Change] = []
+        self._packed: list[PackedChange] = []
         self._propagation = propagation
         self._objects: dict[int, Transition[ObjectRecord]] = {}
         self._records: dict[Key, Transition[PlaneRecord]] = {}
@@ -137,6 +138,8 @@ class Draft:
         """
         self.document.write(change)
         self.changes.append(change)
+        if not change.is_empty:
+            self._packed.append(PackedChange.of(change))
 
     def step(self) -> Step:
         """Return all that was done, for the history.
@@ -146,11 +149,10 @@ class Draft:
         Step
             Without empty changes.
         """
-        packed = [PackedChange.of(c) for c in self.changes if not c.is_empty]
         return Step(
             self._objects,
             self._records,
-            tuple(packed),
+            tuple(self._packed),
             self._propagation,
             overlap_rule=self._rule,
             preference=self._preference,
