@@ -317,3 +317,17 @@ def test_a_refused_command_while_found_objects_come_in_shows_all_of_them(scene):
     assert count(scene.labels) == COUNT
     sizes = {table.model().index(row, 4).data() for row in range(COUNT)}
     assert sizes == {"13"}
+
+
+def test_rows_of_objects_that_are_just_gone_are_empty(scene):
+    find_again(scene)
+    model = scene.widget.object_panel.table.model()
+    while not model.rowCount():
+        QApplication.processEvents()  # shown in a turn of its own
+    assert is_busy(scene)
+    scene.controller.do("undo")
+    assert model.rowCount() == COUNT  # the next turn takes them out
+    assert {model.index(row, 4).data() for row in range(COUNT)} == {""}
+    model.sort(4)
+    wait(scene, "The last step was taken back.")
+    assert model.rowCount() == 0

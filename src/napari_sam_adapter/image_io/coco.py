@@ -58,7 +58,9 @@ def write_coco(
         "annotations": annotations,
         "categories": [{"id": i, "name": known} for known, i in categories.items()],
     }
-    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(content, file)  # in small pieces: a long one would stop all threads
+        file.write("\n")
 
 
 def run_lengths(

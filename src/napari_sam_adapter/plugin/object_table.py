@@ -273,8 +273,13 @@ class ObjectTableModel(QAbstractTableModel):
 
     def _arrange(self, ids: list[int]) -> None:
         column, descending = self._order
-        value = COLUMNS[column].value
-        keys = None if column == NUMBER else lambda i: (value(self._line(i)), i)
+
+        def key(object_id: int) -> tuple[Any, ...]:
+            line = self._line(object_id)
+            known = (0,) if line is None else (1, COLUMNS[column].value(line))
+            return *known, object_id
+
+        keys = None if column == NUMBER else key
         self._ids = sorted(ids, key=keys, reverse=descending)
         self._number()
 
@@ -302,14 +307,18 @@ class ObjectTableModel(QAbstractTableModel):
         end = self.index(last, len(COLUMNS) - 1)
         self.dataChanged.emit(self.index(first, 0), end)
 
-    def _line(self, object_id: int) -> ObjectSummary:
+    def _line(self, object_id: int) -> ObjectSummary | None:
+        """Return what is known of an object; nothing if it is gone by now."""
         if object_id not in self._lines:
-            assert self._objects is not None  # there are no rows without
+            if self._objects is None or object_id not in self._objects:
+                return None
             self._lines[object_id] = self._objects.summary(object_id)
         return self._lines[object_id]
 
     def _text(self, object_id: int, column: int) -> str:
         line = self._line(object_id)
+        if line is None:
+            return ""
         if column == SIZE:
             return f"{line.voxels * self._voxel:.4g}"
         return COLUMNS[column].text(line)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.session import Session
 
-PASS = 0.015
+PASS = 0.01
 """Seconds after which the window gets its turn."""
 
 

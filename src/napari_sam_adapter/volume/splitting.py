@@ -106,7 +106,10 @@ def pieces_by_size(
         number.
     """
     pieces = pieces_of(pixels, spacing)
-    counts = np.bincount(pieces.ravel(), minlength=1)[1:]
-    places = np.zeros(len(counts) + 1, np.int32)
-    places[np.argsort(-counts, kind="stable") + 1] = np.arange(1, len(counts) + 1)
+    count = int(pieces.max(initial=0))
+    sizes = np.zeros(count + 1, np.int64)
+    for part in pieces:  # counting all at once would stop all threads
+        sizes += np.bincount(part.ravel(), minlength=count + 1)
+    places = np.zeros(count + 1, np.int32)
+    places[np.argsort(-sizes[1:], kind="stable") + 1] = np.arange(1, count + 1)
     return places[pieces]
