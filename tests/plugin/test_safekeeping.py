@@ -147,6 +147,22 @@ def test_edits_during_a_restore_are_not_lost(scene, make_scene):
     assert offer(later)
 
 
+def test_a_stopped_restore_says_how_far_it_came(scene, make_scene):
+    scene.click(LEFT_DISK)
+    end(scene)
+    later = start(make_scene)
+    later.predictor.gate.clear()
+    later.widget.session_panel.bar.restore.click()
+    later.qtbot.waitUntil(lambda: later.state.progress.done == 2)
+    later.press("stop")
+    later.predictor.gate.set()
+    assert later.state.message.text == (
+        "Stopped after 2 of 3 edits. The other session is not opened."
+    )
+    assert offer(later)
+    assert not later.labels.any()
+
+
 def test_a_removed_image_leaves_its_session_behind(scene, autosaves):
     scene.click(LEFT_DISK)
     scene.viewer.layers.remove("cells")

@@ -62,6 +62,7 @@ class _Kept:
     workspace: Workspace
     autosave: Autosave
     unfinished: list[Path] = field(default_factory=list)
+    opening: Progress = Progress()
     saved_as: Path | None = None
     saved_count: int = -1
 
@@ -236,7 +237,13 @@ class Safekeeping(Feature):
         count = kept.workspace.session.log.count
         self._say("Opening the session ...")
         on_step = partial(self._on_step, kept, count, then)
-        self._submit(kept, "open", Priority.OPEN, steps, on_step, self._end_progress)
+        kept.opening = Progress()
+        job = Job(
+            kept, "open", Priority.OPEN, steps, on_step, self.report,
+            on_end=self._end_progress,
+            stopped=lambda: kept.opening.stopped("The other session is not opened."),
+        )  # fmt: skip
+        self._controller.segmenter.queue.submit(job)
 
     def _end_progress(self) -> None:
         self._controller.state.progress = Progress()
@@ -246,9 +253,9 @@ class Safekeeping(Feature):
         self, kept: _Kept, count: int, then: Callable[[Session], None], step: ReplayStep
     ) -> None:
         is_last = step.done == step.total
+        kept.opening = Progress(step.done, step.total, "edits")
         if is_last or step.done % max(step.total // MOST_STEPS_SHOWN, 1) == 0:
-            progress = Progress(step.done, step.total, "edits")
-            self._controller.state.progress = progress
+            self._controller.state.progress = kept.opening
         if not is_last:
             return
         if kept.workspace.session.log.count != count:
@@ -332,9 +339,8 @@ class Safekeeping(Feature):
         priority: Priority,
         steps: Iterator[Any],
         on_result: Callable[[Any], None],
-        on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        job = Job(kept, key, priority, steps, on_result, self.report, on_end)
+        job = Job(kept, key, priority, steps, on_result, self.report)
         self._controller.segmenter.queue.submit(job)
 
     def _say(self, text: str) -> None:
