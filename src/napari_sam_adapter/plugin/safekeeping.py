@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from qtpy.QtGui import QGuiApplication
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.kept_embeddings import window_store
+from napari_sam_adapter.plugin.kept_session import KeptSession
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState, offer_of
 from napari_sam_adapter.plugin.session_saving import (
@@ -55,22 +55,6 @@ MOST_ATTEMPTS = 3
 MOST_STEPS_SHOWN = 100
 
 
-@dataclass(eq=False)
-class _Kept:
-    """A workspace and where it is saved."""
-
-    workspace: Workspace
-    autosave: Autosave
-    unfinished: list[Path] = field(default_factory=list)
-    opening: Progress = Progress()
-    saved_as: Path | None = None
-    saved_count: int = -1
-
-    @property
-    def is_saved(self) -> bool:
-        return self.workspace.session.log.count == self.saved_count
-
-
 class Safekeeping(Feature):
     """Autosave, recovery, and sessions as folders.
 
@@ -87,7 +71,7 @@ class Safekeeping(Feature):
         self.state = SafekeepingState()
         self._load = load
         self._folder = autosave_folder()
-        self._kept: dict[Workspace, _Kept] = {}
+        self._kept: dict[Workspace, KeptSession] = {}
         self._is_cleaned = False
         self._pause = StrokePause()
         controller.workspace_opened.connect(self._on_opened)
@@ -172,7 +156,7 @@ class Safekeeping(Feature):
     # What the controller tells.
 
     def _on_opened(self, workspace: Workspace) -> None:
-        kept = _Kept(workspace, Autosave(self._folder, self.report))
+        kept = KeptSession(workspace, Autosave(self._folder, self.report))
         self._kept[workspace] = kept
         session = workspace.session
         session.log.record_with(kept.autosave)
@@ -195,7 +179,7 @@ class Safekeeping(Feature):
     # Autosave and recovery.
 
     @reporting
-    def _begin(self, kept: _Kept, header: JournalHeader | None) -> None:
+    def _begin(self, kept: KeptSession, header: JournalHeader | None) -> None:
         if header is None:
             return
         kept.unfinished = unfinished_in(self._folder, header.image)
@@ -205,13 +189,13 @@ class Safekeeping(Feature):
         self._show()
         kept.autosave.begin(header)
 
-    def _go_on(self, kept: _Kept, path: Path, session: Session) -> None:
+    def _go_on(self, kept: KeptSession, path: Path, session: Session) -> None:
         autosave = Autosave.going_on(path, self.report)
         kept.unfinished.remove(path)
         self._replace(kept, session, autosave)
         self._say(f"Restored: {counted(len(session.object_ids), 'object')}.")
 
-    def _begin_with(self, kept: _Kept, path: Path, session: Session) -> None:
+    def _begin_with(self, kept: KeptSession, path: Path, session: Session) -> None:
         journal = find_journal(path)
         content = journal.read_bytes()
         header, _ = parse_journal(content, journal)
@@ -220,7 +204,7 @@ class Safekeeping(Feature):
         kept.saved_as, kept.saved_count = path, session.log.count
         self._say(f"Opened {path.name}: {counted(len(session.object_ids), 'object')}.")
 
-    def _replace(self, kept: _Kept, session: Session, autosave: Autosave) -> None:
+    def _replace(self, kept: KeptSession, session: Session, autosave: Autosave) -> None:
         self._controller.segmenter.forget(kept.workspace)
         kept.workspace.session.close()
         session.log.record_with(autosave)
@@ -230,7 +214,7 @@ class Safekeeping(Feature):
 
     def _take_up(
         self,
-        kept: _Kept,
+        kept: KeptSession,
         steps: Iterator[ReplayStep],
         then: Callable[[Session], None],
     ) -> None:
@@ -250,7 +234,11 @@ class Safekeeping(Feature):
 
     @reporting
     def _on_step(
-        self, kept: _Kept, count: int, then: Callable[[Session], None], step: ReplayStep
+        self,
+        kept: KeptSession,
+        count: int,
+        then: Callable[[Session], None],
+        step: ReplayStep,
     ) -> None:
         is_last = step.done == step.total
         kept.opening = Progress(step.done, step.total, "edits")
@@ -281,13 +269,13 @@ class Safekeeping(Feature):
 
     # Saving.
 
-    def _write_when_still(self, kept: _Kept, path: Path, attempts: int) -> None:
+    def _write_when_still(self, kept: KeptSession, path: Path, attempts: int) -> None:
         self._say(f"Saving {path.name} ...")
         write = partial(self._write, kept, path, attempts)
         self._pause.when_still(kept.workspace, write)
 
     @reporting
-    def _write(self, kept: _Kept, path: Path, attempts: int) -> None:
+    def _write(self, kept: KeptSession, path: Path, attempts: int) -> None:
         savable = SavableSession.of(kept.workspace.session)
         count = kept.workspace.session.log.count
         steps = writing_steps(savable, path)
@@ -301,7 +289,7 @@ class Safekeeping(Feature):
     @reporting
     def _on_written(
         self,
-        kept: _Kept,
+        kept: KeptSession,
         path: Path,
         count: int,
         attempts: int,
@@ -322,10 +310,10 @@ class Safekeeping(Feature):
 
     # Odds and ends.
 
-    def _in_use(self) -> _Kept:
+    def _in_use(self) -> KeptSession:
         return self._kept[self._controller.in_use()]
 
-    def _leave(self, kept: _Kept) -> None:
+    def _leave(self, kept: KeptSession) -> None:
         del self._kept[kept.workspace]
         self._controller.segmenter.queue.cancel(lambda job: job.owner is kept)
         kept.workspace.session.close()
@@ -334,7 +322,7 @@ class Safekeeping(Feature):
 
     def _submit(
         self,
-        kept: _Kept,
+        kept: KeptSession,
         key: str,
         priority: Priority,
         steps: Iterator[Any],
