@@ -159,6 +159,24 @@ class ObjectList:
         steps = history.done if isinstance(entry, Undo) else history.undone
         return {change.object_id for change in steps[-1].changes}
 
+    def mask_asked_for(self, object_id: int, plane: Plane) -> BoxedMask | None:
+        """Return the last answer to the prompts of an object on a plane.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        BoxedMask or None
+            Whether or not the object got all of its pixels; None without an answer.
+        """
+        answer = self._document.record(object_id, plane).answer
+        return None if answer is None else answer.chosen.mask.unpack_mask()
+
     def is_on(self, object_id: int, plane: Plane) -> bool:
         """Return whether an object has pixels on a plane.
 
