@@ -251,6 +251,71 @@ def dialog_of(scene):
     return scene.widget.session_panel.findChild(QFileDialog)
 
 
+def open_saved(scene, path):
+    scene.widget.safekeeping.open(path)
+    scene.settle()
+
+
+def test_opening_a_session_keeps_what_was_not_saved_at_hand(
+    scene, make_scene, tmp_path, autosaves
+):
+    scene.click(LEFT_DISK)
+    save_as(scene, tmp_path / "left.session")
+    scene.press("undo")
+    scene.click(RIGHT_DISK)
+    open_saved(scene, tmp_path / "left.session")
+    assert scene.value(3, *LEFT_DISK) == 1
+    assert scene.state.message.text == (
+        "Opened left.session: 1 object. What was here before was not saved: Restore "
+        "brings it back."
+    )
+    assert offer(scene)
+    press_restore(scene)
+    assert scene.value(3, *RIGHT_DISK) == 1
+    assert scene.state.message.text == "Restored: 1 object."
+    assert not offer(scene)
+    end(scene)
+    assert len(list(autosaves.glob("*.jsonl"))) == 1
+    assert "more" not in offer(start(make_scene))
+
+
+def test_what_the_disk_does_not_take_is_not_given_up(
+    scene, make_scene, tmp_path, autosaves
+):
+    scene.click(LEFT_DISK)
+    save_as(scene, tmp_path / "left.session")
+    end(scene)
+    autosaves.rmdir()
+    autosaves.write_text("no folder")
+    later = start(make_scene)
+    later.click(RIGHT_DISK)
+    open_saved(later, tmp_path / "left.session")
+    assert "Press Save ... first" in later.state.message.text
+    assert later.value(3, *RIGHT_DISK) == 1
+
+
+@pytest.mark.parametrize("way", ["open", "restore"])
+def test_a_session_shows_the_slice_of_its_last_edit(scene, make_scene, tmp_path, way):
+    scene.click(LEFT_DISK)
+    scene.viewer.dims.set_current_step(0, 5)
+    scene.click(RIGHT_DISK)
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("propagate")
+    scene.settle()
+    if way == "open":
+        save_as(scene, tmp_path / "cells.session")
+    end(scene)
+    later = start(make_scene)
+    centre = later.viewer.scene.camera.center
+    if way == "open":
+        open_saved(later, tmp_path / "cells.session")
+    else:
+        press_restore(later)
+    assert later.viewer.dims.current_step[0] == 5
+    assert later.viewer.scene.camera.center == centre
+    assert later.state.message.text.endswith("You see the slice of the last edit.")
+
+
 def test_menu_entries_ask_and_act(scene, tmp_path):
     scene.click(LEFT_DISK)
     save_session(scene.viewer)

@@ -11,6 +11,7 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.kept_embeddings import window_store
 from napari_sam_adapter.plugin.kept_session import KeptSession
+from napari_sam_adapter.plugin.last_place import go_to_last_edit
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState, offer_of
 from napari_sam_adapter.plugin.session_saving import (
@@ -192,25 +193,27 @@ class Safekeeping(Feature):
     def _go_on(self, kept: KeptSession, path: Path, session: Session) -> None:
         autosave = Autosave.going_on(path, self.report)
         kept.unfinished.remove(path)
-        self._replace(kept, session, autosave)
-        self._say(f"Restored: {counted(len(session.object_ids), 'object')}.")
+        self._replace(kept, session, autosave, "Restored")
 
     def _begin_with(self, kept: KeptSession, path: Path, session: Session) -> None:
         journal = find_journal(path)
         content = journal.read_bytes()
         header, _ = parse_journal(content, journal)
         autosave = Autosave.of_copy(content, header, self._folder, self.report)
-        self._replace(kept, session, autosave)
+        self._replace(kept, session, autosave, f"Opened {path.name}")
         kept.saved_as, kept.saved_count = path, session.log.count
-        self._say(f"Opened {path.name}: {counted(len(session.object_ids), 'object')}.")
 
-    def _replace(self, kept: KeptSession, session: Session, autosave: Autosave) -> None:
+    def _replace(
+        self, kept: KeptSession, session: Session, autosave: Autosave, done: str
+    ) -> None:
         self._controller.segmenter.forget(kept.workspace)
-        kept.workspace.session.close()
-        session.log.record_with(autosave)
-        kept.autosave, kept.saved_count, kept.saved_as = autosave, -1, None
-        kept.workspace.take_session(session)
+        text = f"{done}: {counted(len(session.object_ids), 'object')}."
+        if kept.take(session, autosave):
+            text += " What was here before was not saved: Restore brings it back."
+        if go_to_last_edit(self._controller.viewer, kept.workspace):
+            text += " You see the slice of the last edit."
         self._controller.update()
+        self._say(text)
 
     def _take_up(
         self,
@@ -251,6 +254,7 @@ class Safekeeping(Feature):
                 "Expected no edits while a session is opened, got some: it was not "
                 "opened, so that they are not lost. Open it again."
             )
+        kept.check_not_lost()
         then(step.session)
 
     def _predictors(self) -> DescribedPredictors:
