@@ -33,7 +33,7 @@ class KeptSession:
     saved_as : Path or None
         The folder that the user chose.
     saved_count : int
-        Entries of the journal when it was saved; -1 if it never was.
+        Edits in the journal when it was saved; -1 if it never was.
     """
 
     workspace: Workspace
@@ -46,7 +46,7 @@ class KeptSession:
     @property
     def is_saved(self) -> bool:
         """Whether the folder that the user chose has all of it."""
-        return self.workspace.session.log.count == self.saved_count
+        return self.workspace.session.log.edit_count == self.saved_count
 
     def check_not_lost(self) -> None:
         """Raise if the session could not be gone on with after another one.

@@ -29,7 +29,7 @@ def go_to_last_edit(viewer: ViewerModel, workspace: Workspace) -> bool:
     bool
         Whether it shows another slice now.
     """
-    session, before = workspace.session, viewer.dims.point
+    session, before = workspace.session, tuple(viewer.dims.point)
     place = session.objects.last_edit
     if place is None:
         return False
@@ -40,4 +40,4 @@ def go_to_last_edit(viewer: ViewerModel, workspace: Workspace) -> bool:
     if len(points):
         voxel[list(plane.axes)] = np.rint(points[-1])
     show_slice(viewer, workspace.frame, voxel.tolist())
-    return viewer.dims.point != before
+    return tuple(viewer.dims.point) != before

@@ -201,7 +201,7 @@ class Safekeeping(Feature):
         header, _ = parse_journal(content, journal)
         autosave = Autosave.of_copy(content, header, self._folder, self.report)
         self._replace(kept, session, autosave, f"Opened {path.name}")
-        kept.saved_as, kept.saved_count = path, session.log.count
+        kept.saved_as, kept.saved_count = path, session.log.edit_count
 
     def _replace(
         self, kept: KeptSession, session: Session, autosave: Autosave, done: str
@@ -221,7 +221,7 @@ class Safekeeping(Feature):
         steps: Iterator[ReplayStep],
         then: Callable[[Session], None],
     ) -> None:
-        count = kept.workspace.session.log.count
+        count = kept.workspace.session.log.edit_count
         self._say("Opening the session ...")
         on_step = partial(self._on_step, kept, count, then)
         kept.opening = Progress()
@@ -249,7 +249,7 @@ class Safekeeping(Feature):
             self._controller.state.progress = kept.opening
         if not is_last:
             return
-        if kept.workspace.session.log.count != count:
+        if kept.workspace.session.log.edit_count != count:
             raise SessionError(
                 "Expected no edits while a session is opened, got some: it was not "
                 "opened, so that they are not lost. Open it again."
@@ -281,7 +281,7 @@ class Safekeeping(Feature):
     @reporting
     def _write(self, kept: KeptSession, path: Path, attempts: int) -> None:
         savable = SavableSession.of(kept.workspace.session)
-        count = kept.workspace.session.log.count
+        count = kept.workspace.session.log.edit_count
         steps = writing_steps(savable, path)
         on_written = partial(self._on_written, kept, path, count, attempts)
 
@@ -299,7 +299,7 @@ class Safekeeping(Feature):
         attempts: int,
         written: WrittenSession,
     ) -> None:
-        if kept.workspace.session.log.count == count:
+        if kept.workspace.session.log.edit_count == count:
             name_written(written, path, overwrite=path == kept.saved_as)
             kept.saved_as, kept.saved_count = path, count
             self._say(f"Saved as {path}.")

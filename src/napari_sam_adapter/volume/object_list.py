@@ -165,7 +165,7 @@ class ObjectList:
     def last_edit(self) -> Key | None:
         """Object and plane of the newest step by hand; None without one."""
         for step in reversed(self._document.history.done):
-            for key, (_, record) in reversed(step.records.items()):
+            for key, (_, record) in reversed(list(step.records.items())):
                 if record is not None and record.is_anchor:
                     return key
         return None
