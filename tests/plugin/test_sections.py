@@ -56,6 +56,28 @@ def test_a_press_on_a_title_folds_its_panel(make_widget, qtbot):
     qtbot.waitUntil(lambda: widget.annotation_panel.height() > 100)
 
 
+@pytest.mark.parametrize("title", ["Comparison", "Training"])
+def test_a_section_that_opens_below_the_edge_is_scrolled_into_view(
+    make_widget, qtbot, title
+):
+    widget = make_widget()
+    widget.sections.fold(title, False)
+    bar = widget.sections.verticalScrollBar()
+    bar.setValue(bar.maximum())
+    section, before = widget.sections.sections[title], bar.value()
+    title_of(widget, title).click()
+    seen = min(widget.sections.viewport().height(), section.sizeHint().height())
+    qtbot.waitUntil(lambda: section.visibleRegion().boundingRect().height() >= seen - 2)
+    assert bar.value() > before
+
+
+def test_a_section_that_is_seen_whole_stays_where_it_is(make_widget, qtbot):
+    widget = make_widget()
+    title_of(widget, "Session").click()
+    qtbot.waitUntil(lambda: widget.session_panel.height() > 20)
+    assert widget.sections.verticalScrollBar().value() == 0
+
+
 def test_sections_stay_as_the_user_left_them(make_widget):
     first = make_widget()
     title_of(first, "Annotate").click()
