@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.sample_images import nuclei_volume, organ_slice
+from napari_sam_adapter.sample_images import large_nucleus, nuclei_volume, organ_slice
 
 SMALL = (16, 96, 96)
 
@@ -92,3 +92,13 @@ def test_organs_have_their_densities() -> None:
 
 def test_the_same_seed_gives_the_same_slice() -> None:
     np.testing.assert_array_equal(organ_slice(seed=3)[0], organ_slice(seed=3)[0])
+
+
+def test_the_nucleus_of_the_demo_is_whole_and_stands_free() -> None:
+    _, labels = nuclei_volume()
+    (z, row, column), mask = large_nucleus(labels)
+    assert mask[z, row, column]
+    assert np.unique(labels[mask]).size == 1
+    assert not any(mask.take((0, -1), axis).any() for axis in range(3))
+    around = ndimage.binary_dilation(mask, iterations=1) & ~mask
+    assert not labels[around].any()

@@ -8,6 +8,7 @@ from napari_sam_adapter.wording import (
     numbered,
     readable_size,
     spoken_time,
+    stopped,
 )
 
 
@@ -64,3 +65,11 @@ def test_a_name_like_no_other_is_not_guessed_at() -> None:
 )
 def test_times_are_told_as_one_says_them(seconds: float, text: str) -> None:
     assert spoken_time(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("total", "text"),
+    [(2000, "Stopped after 1,500 of 2,000 slices. Gone."), (0, "Stopped. Gone.")],
+)
+def test_stopped_work_says_how_far_it_came(total: int, text: str) -> None:
+    assert stopped(1500, total, "slices", "Gone.") == text

@@ -33,6 +33,8 @@ FILLING = 0.21
 """Share of the volume that the nuclei take."""
 LARGEST_OVERLAP = 0.08
 """Share of a new nucleus that may already be taken: such pairs touch."""
+FREE_UM, LARGEST_CROWD = 4.0, 0.05
+"""So far around a nucleus that stands free others fill less than this share."""
 BLUR_UM = 1.5, 0.35, 0.35
 """Width of the point spread along z, y, x, in micrometres."""
 HAZE_UM = 9.0, 7.0, 7.0
@@ -100,7 +102,7 @@ def nuclei_volume(
 def large_nucleus(
     labels: Labels,
 ) -> tuple[tuple[int, int, int], npt.NDArray[np.bool_]]:
-    """Choose a nucleus to show something on: the largest one that is whole.
+    """Choose a nucleus to show something on: a large one that stands free.
 
     Parameters
     ----------
@@ -113,15 +115,36 @@ def large_nucleus(
         The innermost one of the nucleus.
     mask : (Z, Y, X) bool array
         The nucleus.
+
+    Notes
+    -----
+    The largest one that is whole and of whose surroundings others fill little; if there
+    is none, the largest whole one. Where nuclei touch, one click may take both.
     """
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     for axis in range(3):
         sizes[np.unique(labels.take((0, -1), axis))] = 0
-    mask = labels == sizes.argmax()
+    largest_first = [int(i) for i in np.argsort(-sizes, kind="stable") if sizes[i]]
+    boxes = ndimage.find_objects(labels)
+    free = (i for i in largest_first if _stands_free(labels, i, boxes[i - 1]))
+    mask = labels == next(free, sizes.argmax())
     depth = ndimage.distance_transform_edt(mask, sampling=NUCLEI_SCALE)
     z, row, column = np.unravel_index(depth.argmax(), depth.shape)
     return (int(z), int(row), int(column)), mask
+
+
+def _stands_free(labels: Labels, number: int, box: tuple[slice, ...]) -> bool:
+    """Return whether others fill little of what surrounds a nucleus."""
+    margins = (int(FREE_UM // size) for size in NUCLEI_SCALE)
+    around = tuple(
+        slice(max(part.start - margin, 0), part.stop + margin)
+        for part, margin in zip(box, margins, strict=True)
+    )
+    part = labels[around]
+    distance = ndimage.distance_transform_edt(part != number, sampling=NUCLEI_SCALE)
+    shell = (distance > 0) & (distance <= FREE_UM)
+    return bool(np.mean(part[shell] > 0) < LARGEST_CROWD)
 
 
 def nuclei_picture(seed: int) -> tuple[npt.NDArray[np.uint8], Labels]:

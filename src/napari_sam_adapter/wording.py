@@ -39,6 +39,27 @@ def _plural(one: str) -> str:
     return f"{one}{'es' if one.endswith('x') else 's'}"
 
 
+def stopped(done: int, total: int, units: str, outcome: str) -> str:
+    """Say that long work was stopped, how far it came, and what is left of it.
+
+    Parameters
+    ----------
+    done, total : int
+        Steps; a total of 0 if nobody knows.
+    units : str
+        What the steps are, as of many.
+    outcome : str
+        A sentence.
+
+    Returns
+    -------
+    str
+        Such as ``"Stopped after 3 of 8 slices. Nothing was changed."``
+    """
+    far = f" after {done:,} of {total:,} {units}" if total else ""
+    return f"Stopped{far}. {outcome}"
+
+
 def numbered(one: str, numbers: Sequence[int]) -> str:
     """Call things by their numbers.
 

@@ -41,6 +41,8 @@ def test_whole_images_are_drawn() -> None:
     assert alone.mean == together.mean == 0.5
     assert 0.35 < alone.low < 0.45 < 0.55 < alone.high < 0.65
     assert (together.low, together.high) == (0, 1)
+    assert alone.is_interval_sound
+    assert not together.is_interval_sound
 
 
 def test_missing_values_are_left_out() -> None:
@@ -65,6 +67,7 @@ def test_the_text_has_a_line_per_number_of_prompts(slow) -> None:
     assert [name.strip() for name in head.split("|")[1:-1]] == [
         "prompts", "IoU", "95 % interval", "Dice", "mSA", "SA50",
     ]  # fmt: skip
+    assert all("| none: n = 2 " in line for line in lines[:3])
     assert cells == [["1", "0.000"], ["2", "0.000"], ["3", "1.000"]]
     assert lines[4].startswith("IoU 0.8: after 3.0 of 3 prompts on average, never for")
 

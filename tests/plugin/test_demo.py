@@ -5,6 +5,7 @@ from pathlib import Path
 
 import napari
 import pytest
+from tests import fakes
 from tests.fakes import DiskPredictor
 from tests.plugin.conftest import disks
 
@@ -16,7 +17,10 @@ from napari_sam_adapter.plugin.state import Phase
 EXAMPLE = Path(__file__).parents[2] / "examples" / "segment_in_napari.py"
 
 
-def test_demo_segments_a_nucleus_on_the_plane_in_view(make_napari_viewer, qtbot):
+def test_demo_segments_a_nucleus_on_the_plane_in_view(
+    make_napari_viewer, qtbot, monkeypatch
+):
+    monkeypatch.setattr(fakes, "BRIGHT", 60)  # nuclei are darker than its disks
     widget = open_sample(make_napari_viewer(), lambda choice: DiskPredictor())
     plane, *_ = click_on_nucleus(widget)
     qtbot.waitUntil(lambda: widget.state.phase is Phase.READY)

@@ -114,6 +114,9 @@ def test_progress_and_time_left_are_shown_and_stop_keeps_what_is_done(
     encode_all(scene)
     scene.qtbot.waitUntil(lambda: "kept" in scene.state.message.text)
     assert scene.state.phase is Phase.READY
+    assert scene.state.message.text == (
+        "Stopped after 4 of 8 slices. What is encoded is kept; press again to go on."
+    )
     assert any(text.startswith("3 of 8 slices, ") for text in seen), seen
     scene.state.events.progress.disconnect(stop_in_the_middle)
     scene.predictor.gate.set()

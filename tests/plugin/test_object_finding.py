@@ -139,6 +139,7 @@ def test_stop_leaves_everything_as_it_was(scene):
     scene.predictor.gate.set()
     scene.qtbot.waitUntil(lambda: not scene.is_working())
     assert scene.state.phase is Phase.READY
+    assert scene.state.message.text == "Stopped. Nothing was changed."
     assert np.array_equal(scene.labels, before)
 
 
@@ -152,7 +153,7 @@ def test_stop_ends_what_began_last(open_scene):
     scene.qtbot.waitUntil(lambda: scene.state.phase is Phase.PROPAGATING)
     scene.press("find_objects")
     scene.press("stop")
-    assert scene.state.message.text.startswith("Stopped looking for objects")
+    assert scene.state.message.text == "Stopped. Nothing was changed."
     assert scene.state.phase is Phase.PROPAGATING
     scene.predictor.gate.set()
     scene.settle()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.fakes import PackingDiskPredictor
+from tests.plugin import mouse
 from tests.plugin.conftest import (
     LEFT_DISK,
     RIGHT_DISK,
@@ -106,3 +107,25 @@ def test_undo_and_redo_while_a_layer_of_ours_is_hidden(scene, hidden):
     getattr(layers, hidden).visible = True
     assert np.array_equal(scene.labels, before)
     assert (len(layers.points.data), len(layers.shapes.data)) == shown
+
+
+@pytest.mark.parametrize("tool", ["use_points", "use_boxes"])
+def test_a_click_on_hidden_prompts_says_why_nothing_happens(scene, tool):
+    scene.press("next_object")
+    scene.press(tool)
+    layer = scene.viewer.layers.selection.active
+    layer.visible = False
+    scene.click(RIGHT_DISK)
+    assert scene.state.message.text.startswith(f"{layer.name} is hidden and takes no")
+    assert not scene.value(3, *RIGHT_DISK)
+    scene.press("use_points")
+    scene.click(RIGHT_DISK)
+    assert scene.value(3, *RIGHT_DISK) == 2
+    assert scene.state.message.text == "Object 2 is segmented."
+
+
+def test_moving_the_view_over_hidden_prompts_says_nothing(scene):
+    layer, before = scene.workspace.layers.points, scene.state.message
+    layer.visible = False
+    mouse.drag(scene.viewer, LEFT_DISK, RIGHT_DISK, lambda: scene.qtbot.wait(20))
+    assert scene.state.message == before

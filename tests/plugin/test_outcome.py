@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks
+
+from napari_sam_adapter.volume.edits import Paint
+from napari_sam_adapter.volume.plane import Plane
 
 
 @pytest.fixture
@@ -32,7 +36,50 @@ def test_a_click_on_a_neighbour_says_who_has_the_pixels(scene):
     scene.press("accept")
     scene.click((LEFT_DISK[0] + 2, LEFT_DISK[1]))
     assert scene.workspace.object_id == 2
-    assert scene.state.message.text.startswith("Object 2 got no pixel: others have")
+    assert scene.state.message.text == (
+        "Object 2 got no pixel: the rule keep lets object 1 keep its own. "
+        "Click elsewhere, or choose another rule for neighbours under Objects."
+    )
+
+
+def test_a_click_on_a_neighbour_that_wins_nothing_says_who_has_the_pixels(scene):
+    scene.click(LEFT_DISK)
+    scene.press("accept")
+    scene.click(RIGHT_DISK)
+    scene.click(LEFT_DISK)
+    assert scene.workspace.object_id == 2
+    assert scene.state.message.text == (
+        "Object 2 won no pixel: the rule keep lets object 1 keep its own."
+    )
+
+
+def test_a_click_on_background_says_that_the_object_is_smaller(scene):
+    scene.click(LEFT_DISK)
+    scene.click((LEFT_DISK[0] + 3, LEFT_DISK[1]), button=2)
+    assert scene.state.message.text == "Object 1 is smaller now."
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("keep", "the rule keep lets object 1 keep its own"),
+        ("cut", "the rule cut lets object 1 keep its own"),
+        ("overwrite", "object 1 is locked or painted by hand here"),
+    ],
+)
+def test_a_mask_that_neighbours_cut_to_a_sliver_is_told(scene, rule, why):
+    disk = np.argwhere(disks(centres=[LEFT_DISK]) > 100)
+    upper = disk[disk[:, 0] <= LEFT_DISK[0] + 2]
+    session = scene.workspace.session
+    session.apply(Paint(Plane((0, 1), ()), upper, np.ones(len(upper), int)))
+    session.accept(1)
+    scene.widget.object_editing.set_rule(rule)
+    scene.press("next_object")
+    scene.click((LEFT_DISK[0] + 5, LEFT_DISK[1]))
+    share = round(100 * (1 - len(upper) / len(disk)))
+    assert scene.state.message.text == (
+        f"Object 2 is segmented. Object 2 got {share} % of its mask: {why}."
+    )
 
 
 def test_a_click_that_changes_nothing_says_so(scene):

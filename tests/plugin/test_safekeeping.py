@@ -147,6 +147,22 @@ def test_edits_during_a_restore_are_not_lost(scene, make_scene):
     assert offer(later)
 
 
+def test_a_stopped_restore_says_how_far_it_came(scene, make_scene):
+    scene.click(LEFT_DISK)
+    end(scene)
+    later = start(make_scene)
+    later.predictor.gate.clear()
+    later.widget.session_panel.bar.restore.click()
+    later.qtbot.waitUntil(lambda: later.state.progress.done == 2)
+    later.press("stop")
+    later.predictor.gate.set()
+    assert later.state.message.text == (
+        "Stopped after 2 of 3 edits. The other session is not opened."
+    )
+    assert offer(later)
+    assert not later.labels.any()
+
+
 def test_a_removed_image_leaves_its_session_behind(scene, autosaves):
     scene.click(LEFT_DISK)
     scene.viewer.layers.remove("cells")
@@ -233,6 +249,71 @@ def test_a_folder_that_cannot_be_written_is_told_once(make_scene, autosaves):
 
 def dialog_of(scene):
     return scene.widget.session_panel.findChild(QFileDialog)
+
+
+def open_saved(scene, path):
+    scene.widget.safekeeping.open(path)
+    scene.settle()
+
+
+def test_opening_a_session_keeps_what_was_not_saved_at_hand(
+    scene, make_scene, tmp_path, autosaves
+):
+    scene.click(LEFT_DISK)
+    save_as(scene, tmp_path / "left.session")
+    scene.press("undo")
+    scene.click(RIGHT_DISK)
+    open_saved(scene, tmp_path / "left.session")
+    assert scene.value(3, *LEFT_DISK) == 1
+    assert scene.state.message.text == (
+        "Opened left.session: 1 object. What was here before was not saved: Restore "
+        "brings it back."
+    )
+    assert offer(scene)
+    press_restore(scene)
+    assert scene.value(3, *RIGHT_DISK) == 1
+    assert scene.state.message.text == "Restored: 1 object."
+    assert not offer(scene)
+    end(scene)
+    assert len(list(autosaves.glob("*.jsonl"))) == 1
+    assert "more" not in offer(start(make_scene))
+
+
+def test_what_the_disk_does_not_take_is_not_given_up(
+    scene, make_scene, tmp_path, autosaves
+):
+    scene.click(LEFT_DISK)
+    save_as(scene, tmp_path / "left.session")
+    end(scene)
+    autosaves.rmdir()
+    autosaves.write_text("no folder")
+    later = start(make_scene)
+    later.click(RIGHT_DISK)
+    open_saved(later, tmp_path / "left.session")
+    assert "Press Save ... first" in later.state.message.text
+    assert later.value(3, *RIGHT_DISK) == 1
+
+
+@pytest.mark.parametrize("way", ["open", "restore"])
+def test_a_session_shows_the_slice_of_its_last_edit(scene, make_scene, tmp_path, way):
+    scene.click(LEFT_DISK)
+    scene.viewer.dims.set_current_step(0, 5)
+    scene.click(RIGHT_DISK)
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("propagate")
+    scene.settle()
+    if way == "open":
+        save_as(scene, tmp_path / "cells.session")
+    end(scene)
+    later = start(make_scene)
+    centre = later.viewer.scene.camera.center
+    if way == "open":
+        open_saved(later, tmp_path / "cells.session")
+    else:
+        press_restore(later)
+    assert later.viewer.dims.current_step[0] == 5
+    assert later.viewer.scene.camera.center == centre
+    assert later.state.message.text.endswith("You see the slice of the last edit.")
 
 
 def test_menu_entries_ask_and_act(scene, tmp_path):

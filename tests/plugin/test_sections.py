@@ -56,6 +56,32 @@ def test_a_press_on_a_title_folds_its_panel(make_widget, qtbot):
     qtbot.waitUntil(lambda: widget.annotation_panel.height() > 100)
 
 
+@pytest.mark.parametrize("title", ["Comparison", "Training"])
+def test_a_section_that_opens_below_the_edge_is_scrolled_into_view(
+    make_widget, qtbot, title
+):
+    widget = make_widget()
+    widget.sections.fold(title, False)
+    QApplication.processEvents()
+    bar, section = widget.sections.verticalScrollBar(), widget.sections.sections[title]
+    bar.setValue(bar.maximum())
+    before = bar.value()
+    title_of(widget, title).click()
+
+    def is_seen():
+        most = min(widget.sections.viewport().height(), section.height())
+        return section.visibleRegion().boundingRect().height() >= most
+
+    qtbot.waitUntil(lambda: bar.value() > before and is_seen())
+
+
+def test_a_section_that_is_seen_whole_stays_where_it_is(make_widget, qtbot):
+    widget = make_widget()
+    title_of(widget, "Session").click()
+    qtbot.waitUntil(lambda: widget.session_panel.height() > 20)
+    assert widget.sections.verticalScrollBar().value() == 0
+
+
 def test_sections_stay_as_the_user_left_them(make_widget):
     first = make_widget()
     title_of(first, "Annotate").click()

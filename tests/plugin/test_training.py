@@ -113,6 +113,8 @@ def test_stopping_keeps_the_best_so_far_and_leaves_annotation_alone(scene):
     finish(scene)
     assert state.progress.step < 500
     assert " left" not in panel.bar.format()
+    done = f"Stopped after {state.progress.step} of 500 steps. "
+    assert state.message.text.startswith(done)
     assert "before" in state.message.text
     assert panel.use.isEnabled()
     assert [path.name for path in state.result.parent.iterdir()] == [state.result.name]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.fakes import DiskPredictor
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, GatedPredictor, disks, stack
 
 from napari_sam_adapter.plugin.propagation_run import (
     STOP_REASONS,
@@ -120,6 +120,31 @@ def test_stop_keeps_what_is_done_and_ends_the_run(scene):
     scene.click(RIGHT_DISK)
     assert scene.predictor.asked <= asked + 2
     assert scene.value(3, *LEFT_DISK) == 1
+
+
+class HeldAfterThree(GatedPredictor):
+    """Waits before its fourth answer."""
+
+    def predict(self, embedding, prompts, previous=None):
+        if self.asked == 3:
+            self.gate.clear()
+        return super().predict(embedding, prompts, previous)
+
+
+def test_a_stopped_propagation_says_how_far_it_came(make_scene):
+    scene = make_scene(stack(), predictor=HeldAfterThree(), name="cells")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.press("propagate")
+    scene.qtbot.waitUntil(lambda: scene.value(5, *LEFT_DISK) == 1)
+    scene.press("stop")
+    assert scene.state.message.text == (
+        "Stopped after 2 of 7 slices. What was followed stays; Undo takes it back."
+    )
+    scene.predictor.gate.set()
+    scene.press("undo")
+    assert [z for z in range(8) if scene.value(z, *LEFT_DISK)] == [3]
 
 
 def test_click_during_a_propagation_is_served_before_its_end(scene):

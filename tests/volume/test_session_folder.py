@@ -196,3 +196,8 @@ def test_window_names_and_the_rule_for_neighbours_are_opened_too(
         session.add_point(max(session.object_ids), plane, LEFT[1:])
         session.mask(max(session.object_ids), plane)
     assert np.array_equal(saved.labels, opened.labels)
+
+
+def test_a_folder_that_is_no_session_is_refused(tmp_path, volume):
+    with pytest.raises(SessionError, match=r"saved session.*NAME\.session itself"):
+        open_session(tmp_path, volume, DiskPredictor())

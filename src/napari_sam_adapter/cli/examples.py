@@ -7,7 +7,7 @@ PROGRAM = "napari-sam-adapter"
 _EXAMPLES = {
     "segment": (
         "segment cells.png --point 130,34 --negative 130,55 -o labels.png",
-        "segment nuclei.ome.tif --point 15,108,41 --propagate -o labels.ome.tif",
+        "segment nuclei.ome.tif --point 20,89,138 --propagate -o labels.ome.tif",
         "segment ct.nii.gz --box 40,100,120:40,160,190 --propagate -o liver.nii.gz",
         "segment cells.png --point 130,34 --point 15,40 --separate -o labels.png",
     ),
@@ -18,7 +18,7 @@ _EXAMPLES = {
     ),
     "embed": (
         "embed nuclei.ome.tif --embeddings embeddings",
-        "segment nuclei.ome.tif --point 15,108,41 --embeddings embeddings -o one.tif",
+        "segment nuclei.ome.tif --point 20,89,138 --embeddings embeddings -o one.tif",
     ),
     "sample": ("sample", "sample to_try/"),
     "demo": ("demo", "demo --headless -o picture.png"),

@@ -120,12 +120,14 @@ def _compared(found: Difference) -> tuple[str, ...]:
     change = found.change
     return (
         f"{found.first:.3f}", f"{found.second:.3f}", f"{change.mean:+.3f}",
-        f"{change.low:+.3f} to {change.high:+.3f}", f"{100 * found.wins:.0f} %",
+        _interval(change, "+.3f"), f"{100 * found.wins:.0f} %",
     )  # fmt: skip
 
 
-def _interval(summary: Summary) -> str:
-    return f"{summary.low:.3f} to {summary.high:.3f}"
+def _interval(summary: Summary, form: str = ".3f") -> str:
+    if not summary.is_interval_sound:
+        return f"none: n = {summary.drawn}"
+    return f"{summary.low:{form}} to {summary.high:{form}}"
 
 
 def _title(evaluation: Evaluation) -> str:

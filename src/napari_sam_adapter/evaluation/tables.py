@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DRAWS = 2000
 """Bootstrap samples."""
+FEWEST_DRAWN = 5
+"""With fewer images the interval hardly says more than their values."""
 INTERVAL = (2.5, 97.5)
 """Percentiles between which a mean lies."""
 
@@ -65,6 +67,8 @@ class Summary:
         Mean, and its 95 % bootstrap interval.
     count : int
         Number of rows.
+    drawn : int
+        Of how many images, or rows of a single image, the bootstrap drew.
     """
 
     column: str
@@ -72,6 +76,12 @@ class Summary:
     low: float
     high: float
     count: int
+    drawn: int
+
+    @property
+    def is_interval_sound(self) -> bool:
+        """Whether enough was drawn for the interval to say something."""
+        return self.drawn >= FEWEST_DRAWN
 
 
 @dataclass(frozen=True)
@@ -165,7 +175,7 @@ def bootstrap(
     known = ~np.isnan(values)
     values = values[known]
     if not len(values):
-        return Summary(column, np.nan, np.nan, np.nan, 0)
+        return Summary(column, np.nan, np.nan, np.nan, 0, 0)
     _, group = np.unique(np.asarray(sources)[known], return_inverse=True)
     if group.max() == 0:
         group = np.arange(len(values))
@@ -174,4 +184,5 @@ def bootstrap(
     drawn = rng.integers(len(sums), size=(DRAWS, len(sums)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, INTERVAL)
-    return Summary(column, float(values.mean()), float(low), float(high), len(values))
+    mean = float(values.mean())
+    return Summary(column, mean, float(low), float(high), len(values), len(sums))

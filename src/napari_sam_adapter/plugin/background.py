@@ -66,6 +66,8 @@ class Job:
         Called on the main thread with an error of this package, which ends the job.
     on_end : callable
         Called on the main thread after the last value or an error of any kind.
+    stopped : callable
+        Returns what is said when the user stops it; nothing for work that is no news.
     """
 
     owner: object
@@ -75,6 +77,7 @@ class Job:
     on_result: Callable[[Any], None]
     on_error: Callable[[SamAdapterError], None]
     on_end: Callable[[], None] = ignore
+    stopped: Callable[[], str] = str
     cancelled: bool = field(default=False, init=False)
     number: int = field(default=0, init=False)
 

@@ -73,6 +73,7 @@ class EncodingAhead(Feature):
                 on_result=partial(self._on_step, workspace, run),
                 on_error=self._on_error,
                 on_end=partial(self._on_end, run),
+                stopped=lambda: run.stopped,
             )
         )
 

@@ -94,6 +94,11 @@ class EncodingRun:
         return Progress(done, len(self.task.planes), "slices")
 
     @property
+    def stopped(self) -> str:
+        """What is said when the user stops it."""
+        return self.progress.stopped("What is encoded is kept; press again to go on.")
+
+    @property
     def summary(self) -> str:
         """What came of it."""
         verb = "was" if self.there == 1 else "were"

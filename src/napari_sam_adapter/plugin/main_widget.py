@@ -27,6 +27,7 @@ from napari_sam_adapter.plugin.features import (
     volume_feature,
 )
 from napari_sam_adapter.plugin.frames import Frames
+from napari_sam_adapter.plugin.hidden_layers import HiddenLayers
 from napari_sam_adapter.plugin.hover_preview import HoverPreview
 from napari_sam_adapter.plugin.key_settings import KeySettings
 from napari_sam_adapter.plugin.key_table import KeyHelp
@@ -107,6 +108,7 @@ class SegmentAnythingWidget(QWidget):
         self.key_settings = KeySettings(controller)
         self.keys_in_strokes = KeysInStrokes(controller)
         self.point_size = PointSize(controller)
+        self.hidden_layers = HiddenLayers(controller)
         self.key_help = KeyHelp(controller, self)
         self.activity_panel = ActivityPanel()
         self.sections = Sections(self._panels())

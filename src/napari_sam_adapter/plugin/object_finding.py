@@ -44,6 +44,7 @@ class ObjectFinding(Feature):
     def __init__(self, controller: Controller) -> None:
         super().__init__(controller)
         self._pause = StrokePause()
+        self._progress = Progress()
         controller.add_commands({"find_objects": self.find})
         controller.closed.connect(self._pause.close)
 
@@ -59,6 +60,7 @@ class ObjectFinding(Feature):
     def _start(self, workspace: Workspace, plane: Plane) -> None:
         request = finding(workspace.session, plane)
         self._say("Looking for objects ...")
+        self._progress = Progress()
         self._controller.segmenter.queue.submit(
             Job(
                 owner=workspace,
@@ -68,6 +70,7 @@ class ObjectFinding(Feature):
                 on_result=partial(self._on_step, workspace),
                 on_error=self.report,
                 on_end=self._on_end,
+                stopped=lambda: self._progress.stopped("Nothing was changed."),
             )
         )
 
@@ -75,7 +78,8 @@ class ObjectFinding(Feature):
         if isinstance(step, FoundObjects):
             self._pause.when_still(workspace, partial(self._take_in, workspace, step))
         else:
-            self._controller.state.progress = Progress(step.done, step.total, "places")
+            self._progress = Progress(step.done, step.total, "places")
+            self._controller.state.progress = self._progress
 
     def _on_end(self) -> None:
         self._controller.state.progress = Progress()

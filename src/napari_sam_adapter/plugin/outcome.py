@@ -2,13 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.wording import numbered
 
 if TYPE_CHECKING:
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.session import Session
+
+SLIVER = 0.5
+"""An object that got a smaller part of its mask, because of others, is told so."""
+SAME = "as before: the answer is the same"
+ELSEWHERE = "Click elsewhere, or choose another rule for neighbours under Objects."
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of the answer to a prompt.
+
+    Parameters
+    ----------
+    object_id : int
+        Who asked.
+    area : int
+        Pixels of the answer.
+    missing : int
+        Those of them that the object does not have.
+    holders : tuple of int
+        Other objects that have some of these.
+    held : int
+        How many.
+    """
+
+    object_id: int
+    area: int
+    missing: int
+    holders: tuple[int, ...]
+    held: int
+
+    @classmethod
+    def of(cls, session: Session, change: Change) -> _Outcome:
+        """Compare what was asked for with what is in the labels now."""
+        object_id, plane = change.object_id, change.plane
+        mask = session.objects.mask_asked_for(object_id, plane)
+        if mask is None:
+            return cls(object_id, 0, 0, (), 0)
+        there = plane.view(session.labels)[slices_of(mask.box)][mask.pixels]
+        missing = there[there != object_id]
+        others = missing[missing > 0]
+        holders = tuple(map(int, np.unique(others)))
+        return cls(object_id, there.size, missing.size, holders, others.size)
+
+    @property
+    def is_sliver(self) -> bool:
+        """Whether others kept the larger part of the answer."""
+        return self.held > SLIVER * self.area
 
 
 def told(session: Session, changes: list[Change]) -> str:
@@ -26,15 +78,29 @@ def told(session: Session, changes: list[Change]) -> str:
     str
         Sentences for the status line.
     """
-    there = [change for change in changes if _is_there(session, change)]
-    new = [change.object_id for change in there if not change.is_empty]
-    same = [change.object_id for change in there if change.is_empty]
-    sentences = [_in_vain(session, change) for change in changes if change not in there]
-    if new:
-        sentences.insert(0, f"{_objects(new)} segmented.")
-    if same:
-        sentences.append(f"{_objects(same)} as before: the answer is the same.")
-    return " ".join(sentences)
+    groups: dict[str, list[int]] = {"segmented": [], "smaller now": [], SAME: []}
+    sentences = []
+    for change in changes:
+        outcome = _Outcome.of(session, change)
+        if not session.objects.is_on(change.object_id, change.plane):
+            sentences.append(_in_vain(session, outcome))
+        elif change.is_empty and outcome.missing:
+            why = _why(session, outcome)
+            sentences.append(f"Object {change.object_id} won no pixel: {why}.")
+        else:
+            groups[_group(change)].append(change.object_id)
+            if outcome.is_sliver:
+                sentences.append(_sliver(session, outcome))
+    grouped = [f"{_objects(found)} {text}." for text, found in groups.items() if found]
+    return " ".join(grouped + sentences)
+
+
+def _group(change: Change) -> str:
+    """Say in a word or two what a change did to its object."""
+    if change.is_empty:
+        return SAME
+    is_gained = (change.after == change.object_id) & (change.before != change.after)
+    return "segmented" if is_gained.any() else "smaller now"
 
 
 def _objects(numbers: list[int]) -> str:
@@ -42,18 +108,28 @@ def _objects(numbers: list[int]) -> str:
     return f"{numbered('Object', numbers)} {verb}"
 
 
-def _in_vain(session: Session, change: Change) -> str:
+def _in_vain(session: Session, outcome: _Outcome) -> str:
     """Say why an object has no pixel."""
-    object_id, plane = change.object_id, change.plane
-    masks = session.candidates(object_id, plane)
-    number = session.chosen_candidate(object_id, plane)
-    if masks and masks[number].boxed_mask.area:
-        return (
-            f"Object {object_id} got no pixel: others have them all. Click elsewhere, "
-            "or choose another rule for neighbours under Objects."
-        )
-    return f"Object {object_id}: nothing was found here. Click elsewhere, or undo."
+    who = f"Object {outcome.object_id}"
+    if not outcome.area:
+        return f"{who}: nothing was found here. Click elsewhere, or undo."
+    return f"{who} got no pixel: {_why(session, outcome)}. {ELSEWHERE}"
 
 
-def _is_there(session: Session, change: Change) -> bool:
-    return session.objects.is_on(change.object_id, change.plane)
+def _sliver(session: Session, outcome: _Outcome) -> str:
+    share = round(100 * (1 - outcome.missing / outcome.area))
+    who, why = f"Object {outcome.object_id}", _why(session, outcome)
+    return f"{who} got {share} % of its mask: {why}."
+
+
+def _why(session: Session, outcome: _Outcome) -> str:
+    """Say who has the pixels that an object did not get, and by which right."""
+    rule, holders = session.overlap_rule, outcome.holders
+    if not holders:
+        return "what is locked, or was painted or erased by hand, stays"
+    is_one = len(holders) == 1
+    others = numbered("object", holders)
+    spared = set(session.accepted_ids) if rule == "cut" else set(holders)
+    if rule != "overwrite" and spared.issuperset(holders):
+        return f"the rule {rule} lets {others} keep {'its' if is_one else 'their'} own"
+    return f"{others} {'is' if is_one else 'are'} locked or painted by hand here"

@@ -101,6 +101,8 @@ class Propagating:
 
     def stop(self) -> None:
         """Stop it; what it has done so far stays and is one undo step."""
+        if self._run is not None:
+            self._run.is_stopped = self._queue.has(Priority.PROPAGATION)
         self._queue.cancel(lambda job: job.priority is Priority.PROPAGATION)
         self.finish()
 

@@ -83,10 +83,13 @@ class PropagationRun:
         Whose object is followed.
     request : PropagationRequest
         What was asked for.
+    is_stopped : bool
+        Whether it ended before its end.
     """
 
     workspace: Workspace
     request: PropagationRequest
+    is_stopped: bool = field(default=False, init=False)
     _planes: int = field(default=0, init=False)
     _written: int = field(default=0, init=False)
     _reasons: list[str] = field(default_factory=list, init=False)
@@ -118,7 +121,11 @@ class PropagationRun:
 
     @property
     def summary(self) -> str:
-        """What came of it, in one sentence."""
+        """What came of it, in a sentence or two."""
+        if self.is_stopped:
+            stays = "What was followed stays; Undo takes it back."
+            outcome = stays if self._written else "Nothing was changed."
+            return self.progress.stopped(outcome)
         reasons = " and ".join(STOP_REASONS.get(r, r) for r in self._reasons)
         ending = f", until {reasons}" if reasons else ""
         objects = numbered("object", self.request.object_ids)

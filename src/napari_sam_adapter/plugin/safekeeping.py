@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ from qtpy.QtGui import QGuiApplication
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.kept_embeddings import window_store
+from napari_sam_adapter.plugin.kept_session import KeptSession
+from napari_sam_adapter.plugin.last_place import go_to_last_edit
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState, offer_of
 from napari_sam_adapter.plugin.session_saving import (
@@ -55,21 +56,6 @@ MOST_ATTEMPTS = 3
 MOST_STEPS_SHOWN = 100
 
 
-@dataclass(eq=False)
-class _Kept:
-    """A workspace and where it is saved."""
-
-    workspace: Workspace
-    autosave: Autosave
-    unfinished: list[Path] = field(default_factory=list)
-    saved_as: Path | None = None
-    saved_count: int = -1
-
-    @property
-    def is_saved(self) -> bool:
-        return self.workspace.session.log.count == self.saved_count
-
-
 class Safekeeping(Feature):
     """Autosave, recovery, and sessions as folders.
 
@@ -86,7 +72,7 @@ class Safekeeping(Feature):
         self.state = SafekeepingState()
         self._load = load
         self._folder = autosave_folder()
-        self._kept: dict[Workspace, _Kept] = {}
+        self._kept: dict[Workspace, KeptSession] = {}
         self._is_cleaned = False
         self._pause = StrokePause()
         controller.workspace_opened.connect(self._on_opened)
@@ -171,7 +157,7 @@ class Safekeeping(Feature):
     # What the controller tells.
 
     def _on_opened(self, workspace: Workspace) -> None:
-        kept = _Kept(workspace, Autosave(self._folder, self.report))
+        kept = KeptSession(workspace, Autosave(self._folder, self.report))
         self._kept[workspace] = kept
         session = workspace.session
         session.log.record_with(kept.autosave)
@@ -194,7 +180,7 @@ class Safekeeping(Feature):
     # Autosave and recovery.
 
     @reporting
-    def _begin(self, kept: _Kept, header: JournalHeader | None) -> None:
+    def _begin(self, kept: KeptSession, header: JournalHeader | None) -> None:
         if header is None:
             return
         kept.unfinished = unfinished_in(self._folder, header.image)
@@ -204,58 +190,71 @@ class Safekeeping(Feature):
         self._show()
         kept.autosave.begin(header)
 
-    def _go_on(self, kept: _Kept, path: Path, session: Session) -> None:
+    def _go_on(self, kept: KeptSession, path: Path, session: Session) -> None:
         autosave = Autosave.going_on(path, self.report)
         kept.unfinished.remove(path)
-        self._replace(kept, session, autosave)
-        self._say(f"Restored: {counted(len(session.object_ids), 'object')}.")
+        self._replace(kept, session, autosave, "Restored")
 
-    def _begin_with(self, kept: _Kept, path: Path, session: Session) -> None:
+    def _begin_with(self, kept: KeptSession, path: Path, session: Session) -> None:
         journal = find_journal(path)
         content = journal.read_bytes()
         header, _ = parse_journal(content, journal)
         autosave = Autosave.of_copy(content, header, self._folder, self.report)
-        self._replace(kept, session, autosave)
-        kept.saved_as, kept.saved_count = path, session.log.count
-        self._say(f"Opened {path.name}: {counted(len(session.object_ids), 'object')}.")
+        self._replace(kept, session, autosave, f"Opened {path.name}")
+        kept.saved_as, kept.saved_count = path, session.log.edit_count
 
-    def _replace(self, kept: _Kept, session: Session, autosave: Autosave) -> None:
+    def _replace(
+        self, kept: KeptSession, session: Session, autosave: Autosave, done: str
+    ) -> None:
         self._controller.segmenter.forget(kept.workspace)
-        kept.workspace.session.close()
-        session.log.record_with(autosave)
-        kept.autosave, kept.saved_count, kept.saved_as = autosave, -1, None
-        kept.workspace.take_session(session)
+        text = f"{done}: {counted(len(session.object_ids), 'object')}."
+        if kept.take(session, autosave):
+            text += " What was here before was not saved: Restore brings it back."
+        if go_to_last_edit(self._controller.viewer, kept.workspace):
+            text += " You see the slice of the last edit."
         self._controller.update()
+        self._say(text)
 
     def _take_up(
         self,
-        kept: _Kept,
+        kept: KeptSession,
         steps: Iterator[ReplayStep],
         then: Callable[[Session], None],
     ) -> None:
-        count = kept.workspace.session.log.count
+        count = kept.workspace.session.log.edit_count
         self._say("Opening the session ...")
         on_step = partial(self._on_step, kept, count, then)
-        self._submit(kept, "open", Priority.OPEN, steps, on_step, self._end_progress)
+        kept.opening = Progress()
+        job = Job(
+            kept, "open", Priority.OPEN, steps, on_step, self.report,
+            on_end=self._end_progress,
+            stopped=lambda: kept.opening.stopped("The other session is not opened."),
+        )  # fmt: skip
+        self._controller.segmenter.queue.submit(job)
 
     def _end_progress(self) -> None:
         self._controller.state.progress = Progress()
 
     @reporting
     def _on_step(
-        self, kept: _Kept, count: int, then: Callable[[Session], None], step: ReplayStep
+        self,
+        kept: KeptSession,
+        count: int,
+        then: Callable[[Session], None],
+        step: ReplayStep,
     ) -> None:
         is_last = step.done == step.total
+        kept.opening = Progress(step.done, step.total, "edits")
         if is_last or step.done % max(step.total // MOST_STEPS_SHOWN, 1) == 0:
-            progress = Progress(step.done, step.total, "edits")
-            self._controller.state.progress = progress
+            self._controller.state.progress = kept.opening
         if not is_last:
             return
-        if kept.workspace.session.log.count != count:
+        if kept.workspace.session.log.edit_count != count:
             raise SessionError(
                 "Expected no edits while a session is opened, got some: it was not "
                 "opened, so that they are not lost. Open it again."
             )
+        kept.check_not_lost()
         then(step.session)
 
     def _predictors(self) -> DescribedPredictors:
@@ -274,15 +273,15 @@ class Safekeeping(Feature):
 
     # Saving.
 
-    def _write_when_still(self, kept: _Kept, path: Path, attempts: int) -> None:
+    def _write_when_still(self, kept: KeptSession, path: Path, attempts: int) -> None:
         self._say(f"Saving {path.name} ...")
         write = partial(self._write, kept, path, attempts)
         self._pause.when_still(kept.workspace, write)
 
     @reporting
-    def _write(self, kept: _Kept, path: Path, attempts: int) -> None:
+    def _write(self, kept: KeptSession, path: Path, attempts: int) -> None:
         savable = SavableSession.of(kept.workspace.session)
-        count = kept.workspace.session.log.count
+        count = kept.workspace.session.log.edit_count
         steps = writing_steps(savable, path)
         on_written = partial(self._on_written, kept, path, count, attempts)
 
@@ -294,13 +293,13 @@ class Safekeeping(Feature):
     @reporting
     def _on_written(
         self,
-        kept: _Kept,
+        kept: KeptSession,
         path: Path,
         count: int,
         attempts: int,
         written: WrittenSession,
     ) -> None:
-        if kept.workspace.session.log.count == count:
+        if kept.workspace.session.log.edit_count == count:
             name_written(written, path, overwrite=path == kept.saved_as)
             kept.saved_as, kept.saved_count = path, count
             self._say(f"Saved as {path}.")
@@ -315,10 +314,10 @@ class Safekeeping(Feature):
 
     # Odds and ends.
 
-    def _in_use(self) -> _Kept:
+    def _in_use(self) -> KeptSession:
         return self._kept[self._controller.in_use()]
 
-    def _leave(self, kept: _Kept) -> None:
+    def _leave(self, kept: KeptSession) -> None:
         del self._kept[kept.workspace]
         self._controller.segmenter.queue.cancel(lambda job: job.owner is kept)
         kept.workspace.session.close()
@@ -327,14 +326,13 @@ class Safekeeping(Feature):
 
     def _submit(
         self,
-        kept: _Kept,
+        kept: KeptSession,
         key: str,
         priority: Priority,
         steps: Iterator[Any],
         on_result: Callable[[Any], None],
-        on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        job = Job(kept, key, priority, steps, on_result, self.report, on_end)
+        job = Job(kept, key, priority, steps, on_result, self.report)
         self._controller.segmenter.queue.submit(job)
 
     def _say(self, text: str) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -93,6 +93,7 @@ class Sections(QScrollArea):
             section = self.sections[title] = Section(title, panel)
             self.fold(title, is_open)
             section.toggled.connect(partial(self.folded.emit, title))
+            section.toggleButton().clicked.connect(partial(self._on_press, section))
             column.addWidget(section)
         column.addStretch(1)
         self.setWidget(content)
@@ -111,6 +112,19 @@ class Sections(QScrollArea):
         if section is not None:
             change = section.expand if is_open else section.collapse
             change(animate=False)
+
+    def _on_press(self, section: Section, is_open: bool) -> None:
+        if is_open:  # what it holds is laid out a moment later
+            QTimer.singleShot(0, partial(self._bring_into_view, section))
+
+    def _bring_into_view(self, section: Section) -> None:
+        """Scroll until all of a section is seen, or its title is at the top."""
+        content, bar, view = self.widget(), self.verticalScrollBar(), self.viewport()
+        if content is None or bar is None or view is None:
+            return
+        top, bottom = section.y(), section.y() + section.height()
+        lowest = max(bottom - view.height(), bar.value())
+        bar.setValue(min(top, lowest))
 
     def show_theme(self, theme: str) -> None:
         """Draw the arrows in the colours of a theme.

@@ -196,10 +196,10 @@ class Segmenter:
 
     def stop(self) -> None:
         """Stop the long work that began last; clicks and earlier work go on."""
-        stops = {
+        stops: dict[Priority, Callable[[], None]] = {
             Priority.PROPAGATION: self.stop_propagation,
             Priority.ENCODING: self.stop_encoding,
-            Priority.FINDING: self._stop_finding,
+            Priority.FINDING: partial(self._stop_work, Priority.FINDING),
         }
         running = [job for job in self._queue.jobs if job.priority in stops]
         if running:
@@ -207,11 +207,9 @@ class Segmenter:
         elif self._state.phase is not Phase.READY:
             self._wishes.clear()
             self._propagate_next = None
-            kept = Priority.SAVE, Priority.TRAINING
-            self._queue.cancel(lambda job: job.priority not in kept)
+            kept = {Priority.SAVE, Priority.TRAINING}
+            self._stop_work(*set(Priority) - kept)
             self._clicks.keep([job.key for job in self._queue.jobs])
-            self._state.progress = Progress()
-            self._state.message = Message("Stopped.")
 
     def stop_propagation(self) -> None:
         """Stop a propagation; what it has done so far stays and is one undo step."""
@@ -221,16 +219,14 @@ class Segmenter:
     def stop_encoding(self) -> None:
         """Stop encoding a stack ahead; what is encoded is kept."""
         if self._queue.has(Priority.ENCODING):
-            self._queue.cancel(lambda job: job.priority is Priority.ENCODING)
-            self._state.progress = Progress()
-            text = "Stopped: what is encoded is kept. Press again to go on."
-            self._state.message = Message(text)
+            self._stop_work(Priority.ENCODING)
 
-    def _stop_finding(self) -> None:
-        self._queue.cancel(lambda job: job.priority is Priority.FINDING)
+    def _stop_work(self, *priorities: Priority) -> None:
+        jobs = [job for job in self._queue.jobs if job.priority in priorities]
+        self._queue.cancel(lambda job: job in jobs)
         self._state.progress = Progress()
-        text = "Stopped looking for objects: nothing was changed."
-        self._state.message = Message(text)
+        texts = filter(None, (job.stopped() for job in jobs))
+        self._state.message = Message(next(texts, "Stopped."))
 
     def forget(self, workspace: Workspace) -> None:
         """Cancel everything for a workspace.

@@ -69,7 +69,7 @@ class SplittingRun(Feature):
         if self._state.is_splitting:
             self._pause.forget()
             self._queue.cancel(lambda job: True)
-            self._say("Stopped: the object is as it was.")
+            self._say("Stopped. The object is as it was.")
 
     def _show(self) -> None:
         # What waits for the end of a stroke is under way, too: a page waits for it.

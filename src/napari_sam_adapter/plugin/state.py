@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from psygnal import SignalGroupDescriptor, evented
 
 from napari_sam_adapter.predictions import ALL_PROMPTS, Capabilities
+from napari_sam_adapter.wording import stopped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,6 +133,21 @@ class Progress:
     done: int = 0
     total: int = 0
     unit: str = "slices"
+
+    def stopped(self, outcome: str) -> str:
+        """Say that the work was stopped here, and what is left of it.
+
+        Parameters
+        ----------
+        outcome : str
+            A sentence.
+
+        Returns
+        -------
+        str
+            For the status line.
+        """
+        return stopped(self.done, self.total, self.unit, outcome)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from napari_sam_adapter.plugin.training_task import (
 from napari_sam_adapter.plugin.weights_state import check_here
 from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.wording import counted
+from napari_sam_adapter.wording import counted, stopped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -257,16 +257,22 @@ class TrainingRun:
         task = self._task
         if task is None or not self._state.is_running:
             return
+        was_stopped = self._state.is_stopping
         self._state.is_running = self._state.is_stopping = False
         task.drop_state()
         self._state.result = task.output if task.output.exists() else None
         if not self._state.message.is_error:
-            self._state.message = Message(self._summary())
+            self._state.message = Message(self._told(was_stopped))
+
+    def _told(self, was_stopped: bool) -> str:
+        summary, progress = self._summary(), self._state.progress
+        done, total = (progress.step, progress.total_steps) if progress else (0, 0)
+        return stopped(done, total, "steps", summary) if was_stopped else summary
 
     def _summary(self) -> str:
         progress = self._state.progress
         if self._state.result is None or progress is None:
-            return "Stopped before there was anything to keep."
+            return "There was nothing to keep yet."
         if progress.best is None:
             steps = counted(progress.step, "step")
             return f"Trained {steps}; one slice is too few to validate."

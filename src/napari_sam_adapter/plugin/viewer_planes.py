@@ -70,14 +70,37 @@ def show_voxel(viewer: ViewerModel, layer: Layer, voxel: Sequence[int]) -> None:
     voxel : sequence of int
         One index per data axis of the layer.
     """
-    world = np.asarray(layer.data_to_world(voxel)) / _unit_factors(viewer, layer)
+    show_slice(viewer, layer, voxel)
+    world = _in_world(viewer, layer, voxel)
+    first = viewer.dims.ndim - layer.ndim
+    shown = [axis - first for axis in viewer.dims.displayed]
+    centre = [world[axis] if axis >= 0 else 0.0 for axis in shown]
+    viewer.scene.camera.center = (0.0,) * (3 - len(centre)) + tuple(map(float, centre))
+
+
+def show_slice(viewer: ViewerModel, layer: Layer, voxel: Sequence[int]) -> None:
+    """Show the slice in which a voxel of a layer lies, along whichever axes are shown.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Its slices move; the camera stays.
+    layer : Layer
+        Whose voxel it is.
+    voxel : sequence of int
+        One index per data axis of the layer.
+    """
+    world = _in_world(viewer, layer, voxel)
     first = viewer.dims.ndim - layer.ndim
     for axis in range(layer.ndim):
         if first + axis not in viewer.dims.displayed:
             viewer.dims.set_point(first + axis, float(world[axis]))
-    shown = [axis - first for axis in viewer.dims.displayed]
-    centre = [world[axis] if axis >= 0 else 0.0 for axis in shown]
-    viewer.scene.camera.center = (0.0,) * (3 - len(centre)) + tuple(map(float, centre))
+
+
+def _in_world(
+    viewer: ViewerModel, layer: Layer, voxel: Sequence[int]
+) -> npt.NDArray[np.float64]:
+    return np.asarray(layer.data_to_world(voxel)) / _unit_factors(viewer, layer)
 
 
 def _shown_axes(viewer: ViewerModel, layer: Layer) -> tuple[int, int]:

@@ -140,6 +140,18 @@ class Autosave:
         lines = header_line(self._header), *map(entry_line, self._waiting)
         return Recorded(None, 0, lines)
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether a session that is dropped now can be gone on with later."""
+        if self._journal is not None:
+            return not self._journal.recorded.lines
+        return not self._is_edited
+
+    @property
+    def _is_edited(self) -> bool:
+        """Whether an edit waits that is worth a file."""
+        return any(not isinstance(entry, UsePredictor) for entry in self._waiting)
+
     def begin(self, header: JournalHeader) -> None:
         """Learn what the edits are made on.
 
@@ -198,8 +210,7 @@ class Autosave:
             self._write_waiting()
 
     def _write_waiting(self) -> None:
-        is_edited = any(not isinstance(entry, UsePredictor) for entry in self._waiting)
-        if self._header is None or not is_edited or self._has_failed:
+        if self._header is None or not self._is_edited or self._has_failed:
             return
         path = new_path(self._folder, self._header.image)
         self._has_failed = True

@@ -209,9 +209,22 @@ def find_journal(path: str | Path) -> Path:
     -------
     Path
         The file; it need not exist.
+
+    Raises
+    ------
+    SessionError
+        If the path is a folder without a journal.
     """
     path = Path(path)
-    return path / JOURNAL_NAME if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    journal = path / JOURNAL_NAME
+    if not journal.is_file():
+        raise SessionError(
+            f"Expected a saved session, a folder with {JOURNAL_NAME} in it, got "
+            f"{path} without. Choose the folder NAME.session itself."
+        )
+    return journal
 
 
 def read_journal(path: Path) -> tuple[JournalHeader, list[Entry]]:

@@ -18,7 +18,9 @@ from napari_sam_adapter.volume.plane import numbered_plane
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.volume.document import Document
+    from napari_sam_adapter.volume.history import Key
     from napari_sam_adapter.volume.journal_entries import Redo
     from napari_sam_adapter.volume.objects import PlaneRecord
     from napari_sam_adapter.volume.plane import Plane
@@ -158,6 +160,33 @@ class ObjectList:
         history = self._document.history
         steps = history.done if isinstance(entry, Undo) else history.undone
         return {change.object_id for change in steps[-1].changes}
+
+    @property
+    def last_edit(self) -> Key | None:
+        """Object and plane of the newest step by hand; None without one."""
+        for step in reversed(self._document.history.done):
+            for key, (_, record) in reversed(list(step.records.items())):
+                if record is not None and record.is_anchor:
+                    return key
+        return None
+
+    def mask_asked_for(self, object_id: int, plane: Plane) -> BoxedMask | None:
+        """Return the last answer to the prompts of an object on a plane.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        plane : Plane
+            Where.
+
+        Returns
+        -------
+        BoxedMask or None
+            Whether or not the object got all of its pixels; None without an answer.
+        """
+        answer = self._document.record(object_id, plane).answer
+        return None if answer is None else answer.chosen.mask.unpack_mask()
 
     def is_on(self, object_id: int, plane: Plane) -> bool:
         """Return whether an object has pixels on a plane.

@@ -32,7 +32,7 @@ class Recorder(Protocol):
 
 
 class SessionLog:
-    """Hands entries to a recorder, if there is one.
+    """Hands entries to a recorder, if there is one; counts them, and edits alone.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class SessionLog:
     def __init__(
         self, number: int = 1, descriptions: tuple[dict[str, str], ...] = ()
     ) -> None:
-        self.count = 0
+        self.count = self.edit_count = 0
         self.number = number
         self.descriptions = list(descriptions)
         self._recorder: Recorder | None = None
@@ -103,6 +103,7 @@ class SessionLog:
             If it cannot be written; see `Journal.append`.
         """
         self.count += 1
+        self.edit_count += not isinstance(entry, UsePredictor)
         if (
             isinstance(entry, UsePredictor)
             and entry.description not in self.descriptions[-1:]

@@ -1,0 +1,89 @@
+"""A session in use, and where it is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plugin.state import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.autosave import Autosave
+    from napari_sam_adapter.volume.session import Session
+
+
+@dataclass(eq=False)
+class KeptSession:
+    """A workspace and where its session is saved.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        The image with its session.
+    autosave : Autosave
+        Where every edit goes.
+    unfinished : list of Path
+        Autosaves of the same image that nobody works on, the newest first.
+    opening : Progress
+        How far another session is that is being opened instead.
+    saved_as : Path or None
+        The folder that the user chose.
+    saved_count : int
+        Edits in the journal when it was saved; -1 if it never was.
+    """
+
+    workspace: Workspace
+    autosave: Autosave
+    unfinished: list[Path] = field(default_factory=list)
+    opening: Progress = field(default_factory=Progress)
+    saved_as: Path | None = None
+    saved_count: int = -1
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the folder that the user chose has all of it."""
+        return self.workspace.session.log.edit_count == self.saved_count
+
+    def check_not_lost(self) -> None:
+        """Raise if the session could not be gone on with after another one.
+
+        Raises
+        ------
+        SessionError
+            If the disk did not take all of it.
+        """
+        if not (self.is_saved or self.autosave.is_on_disk):
+            raise SessionError(
+                "Expected all that you did here on the disk, but there was no room: "
+                "another session would take its place. Press Save ... first."
+            )
+
+    def take(self, session: Session, autosave: Autosave) -> bool:
+        """Go on with another session of the image.
+
+        Parameters
+        ----------
+        session : Session
+            Takes the place of the one before.
+        autosave : Autosave
+            Where its edits go.
+
+        Returns
+        -------
+        bool
+            Whether the one before was not saved; it is the first of `unfinished` now.
+        """
+        old, was_saved, path = self.autosave, self.is_saved, self.autosave.path
+        self.workspace.session.close()
+        if was_saved:
+            old.discard()
+        elif path is not None:
+            self.unfinished.insert(0, path)
+        session.log.record_with(autosave)
+        self.autosave, self.saved_count, self.saved_as = autosave, -1, None
+        self.workspace.take_session(session)
+        return not was_saved and path is not None
