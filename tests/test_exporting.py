@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -93,11 +94,11 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "all.json"
     path.write_text("mine")
 
-    def fill_up(self: Path, text: str, **_: object) -> None:
-        self.write_bytes(text[:10].encode())
+    def fill_up(content: object, file: IO[str]) -> None:
+        file.write(str(content)[:10])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", fill_up)
+    monkeypatch.setattr(json, "dump", fill_up)
     with pytest.raises(OutputError, match="No space left"):
         export_labels(path, np.ones((4, 6), int), overwrite=True)
     assert path.read_text() == "mine"
