@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import json
-from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +14,9 @@ import zarr
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.image_io import OpenedImage, export_labels, open_image
 from napari_sam_adapter.image_io.tables import save_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def decode(segmentation: dict) -> np.ndarray:
