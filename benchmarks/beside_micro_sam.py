@@ -174,9 +174,9 @@ class DiskDecoder(nn.Module):
 class DiskDecoding(Decoding):
     """Our decoding with a disk in the middle of each box in place of its mask."""
 
-    def decode(self, embedding, points, boxes, logits, masks):
-        found, scores = super().decode(embedding, points, boxes, logits, masks)
-        middles = (boxes[:, :2] + boxes[:, 2:]).flip(1) / 2
+    def decode(self, embedding, prompts, masks, near=()):
+        found, scores = super().decode(embedding, prompts, masks, near)
+        middles = (prompts.boxes[:, :2] + prompts.boxes[:, 2:]).flip(1) / 2
         made = [disk_logits(*middle.tolist()) for middle in middles]
         return torch.stack(made)[:, None].expand_as(found), torch.full_like(scores, 0.9)
 

@@ -17,6 +17,7 @@ import numpy as np
 from propagation import Case, Remembering, ask, ours, read_cases
 
 from napari_sam_adapter import Plane, Prompts, load_predictor
+from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.evaluation.overlap import iou
 from napari_sam_adapter.evaluation.user import correction
 from napari_sam_adapter.volume.correcting import corrected
@@ -68,7 +69,7 @@ def ious(predictor: Remembering, case: Case, z: int, mask: np.ndarray) -> list[f
     clicked, boxed = Prompts([click.point], [click.positive]), ask(truth)
     asked = (
         Prompts([click.point], [click.positive], mask=mask),
-        corrected(clicked, mask, predictor.capabilities),
+        corrected(clicked, BoxedMask.of(mask), predictor.capabilities),
         Prompts(box=boxed.box, mask=mask),
         boxed,
     )

@@ -87,9 +87,10 @@ class DiskDecoding(Decoding):
         super().__init__(sam)
         self.disks = disks
 
-    def decode(self, embedding, points, boxes, logits, masks, near=()):
-        found, scores = super().decode(embedding, points, boxes, logits, masks, near)
-        middles = (boxes[:, :2] + boxes[:, 2:]).flip(1) / 8  # x, y of 1024; 256 wide
+    def decode(self, embedding, prompts, masks, near=()):
+        found, scores = super().decode(embedding, prompts, masks, near)
+        corners = prompts.boxes
+        middles = (corners[:, :2] + corners[:, 2:]).flip(1) / 8  # (x, y), 256 wide
         made = [self.disks.logits(*middle.tolist()) for middle in middles]
         return torch.stack(made)[:, None].expand_as(found), torch.full_like(scores, 0.9)
 
