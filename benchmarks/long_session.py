@@ -51,6 +51,7 @@ class StandIn:
     """Gives the bright region under the prompts, with logits of SAM's size."""
 
     description = {"model": "stand-in", "device": "cpu"}
+    image_size = 1024
     capabilities = ALL_PROMPTS
 
     def encode(self, image):

@@ -66,6 +66,14 @@ def test_thick_slices_count_with_their_thickness():
         assert abs(found.mean() - column) < 2
 
 
+@pytest.mark.parametrize("thickness", [0.2, 1, 5])
+def test_on_one_slice_of_a_volume_only_the_outline_counts(thickness):
+    flat = balls((60, 90), [(30, 28), (30, 60)], [18, 18])
+    pieces = pieces_of(flat[None], (thickness, 1, 1))
+    assert np.array_equal(pieces[0], pieces_of(flat, (1, 1)))
+    assert pieces.max() == 2
+
+
 def test_the_edit_makes_two_objects_and_goes_back():
     labels = balls((3, 60, 90), [(1, 30, 28), (1, 30, 60)], [18, 18], (9, 1, 1))
     image = np.arange(labels.size, dtype=np.uint16).reshape(labels.shape)

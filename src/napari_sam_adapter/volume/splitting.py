@@ -52,10 +52,12 @@ def pieces_of(
 def _depth(
     pixels: npt.NDArray[np.bool_], spacing: Sequence[float]
 ) -> npt.NDArray[np.float64]:
-    """Return how far each pixel is from the outside; that is all around."""
-    around = np.pad(pixels, 1)
+    """Return how far each pixel is from the outside, on one slice only along it."""
+    margins = [int(length > 1) for length in pixels.shape]
+    around = np.pad(pixels, [(margin, margin) for margin in margins])
     depth = ndimage.distance_transform_edt(around, sampling=spacing)
-    inside: npt.NDArray[np.float64] = depth[(slice(1, -1),) * pixels.ndim]
+    inside: npt.NDArray[np.float64]
+    inside = depth[tuple(slice(m, -m or None) for m in margins)]
     return inside
 
 
