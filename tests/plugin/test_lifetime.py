@@ -78,6 +78,20 @@ def test_layers_removed_during_a_propagation_come_back_when_asked_for(scene):
     assert scene.workspace.layers.labels.data is scene.labels
 
 
+def test_a_removed_masks_layer_comes_back_with_the_next_click(scene):
+    gone = scene.workspace.layers.labels
+    scene.viewer.layers.remove(gone)
+    scene.viewer.layers.selection.active = scene.workspace.layers.points
+    scene.click(LEFT_DISK)
+    masks, shapes, points = trio = scene.workspace.layers.all
+    assert masks is not gone
+    assert masks.data is scene.labels
+    assert scene.value(3, *LEFT_DISK) == 1
+    assert [layer for layer in scene.viewer.layers if layer in trio] == list(trio)
+    assert scene.viewer.layers.selection.active == points
+    assert points.mode == "add"
+
+
 def test_renamed_hidden_and_locked_layers_work_on(scene):
     for number, layer in enumerate(scene.workspace.layers.all):
         layer.name = f"mine {number}"

@@ -135,6 +135,7 @@ class LayerTrio:
             self.labels.events.selected_label.connect(self._on_label_selected)
             self.labels.mouse_drag_callbacks.append(self._on_labels_drag)
             self._add(self.labels)
+            self._move_under_prompts(self.labels)
         if self.shapes is None:
             self.shapes = prompt_shapes.build_shapes_layer(self._image)
             self.shapes.events.data.connect(self._on_prompts)
@@ -145,6 +146,20 @@ class LayerTrio:
             self.points.events.data.connect(self._on_prompts)
             self.points.mouse_drag_callbacks.append(self._on_press)
             self._add(self.points)
+
+    def bring_back_masks(self, labels: npt.NDArray[Any]) -> None:
+        """Make the layers again if masks are coming that nobody would see.
+
+        Parameters
+        ----------
+        labels : int array
+            As for `ensure`.
+        """
+        layers = self._viewer.layers
+        if self.labels is None and self._image in layers:
+            active = layers.selection.active
+            self.ensure(labels)
+            layers.selection.active = active
 
     def use(self, tool: Tool) -> None:
         """Select a prompt layer and let the mouse draw in it.
@@ -272,6 +287,12 @@ class LayerTrio:
     def _add(self, layer: Layer) -> None:
         self._viewer.add_layer(layer)
         self._listener.on_layer_added(layer)
+
+    def _move_under_prompts(self, layer: Layer) -> None:
+        layers = self._viewer.layers
+        prompts = [p for p in (self.shapes, self.points) if p is not None]
+        if prompts:
+            layers.move(layers.index(layer), min(map(layers.index, prompts)))
 
     def _on_transform(self, event: Any) -> None:
         for layer in self.all:

@@ -130,8 +130,7 @@ class Workspace:
         Focus or None
             None without a plane.
         """
-        plane = self.plane_or_none()
-        if plane is None:
+        if (plane := self.plane_or_none()) is None:
             return None
         point = self.frame.world_to_data(
             self._viewer.cursor.position[-self.frame.ndim :]
@@ -341,6 +340,7 @@ class Workspace:
 
     def _tidy(self, was_refused: bool) -> None:
         """Take back in the layers what does not count: refused, tiny, replaced."""
+        self.layers.bring_back_masks(self.session.labels)
         known = self.known_prompts()
         if was_refused or self.layers.shows_more(known, self.session.labels.shape):
             self.layers.redraw(known)

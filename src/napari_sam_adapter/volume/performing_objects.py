@@ -246,8 +246,8 @@ def _pieces_of(document: Document, edit: SplitObject) -> FoundPieces:
         raise changed_meanwhile(object_id)
     if found.count < 2:
         raise SessionError(
-            "Expected an object in several pieces or with a waist, got object "
-            f"{object_id} in {found.count}. Erase a line between them first."
+            "Expected an object in several pieces or with a clear waist, got object "
+            f"{object_id} without. Erase a line where it shall be cut first."
         )
     return found
 
