@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 from qtpy.QtCore import QThreadPool
 from tests.plugin import mouse
@@ -17,6 +20,7 @@ from tests.plugin.test_safekeeping import (
 )
 
 from napari_sam_adapter.plugin import passes
+from napari_sam_adapter.volume.autosave_files import MOST_DAYS
 
 LOST = "Expected no edits while a session is opened"
 
@@ -105,3 +109,13 @@ def test_a_session_whose_only_object_was_deleted(make_scene, tmp_path):
     press_restore(later)
     assert later.state.message.text == "Restored: 0 objects."
     assert later.workspace.session.can_undo
+
+
+def test_a_session_that_is_removed_for_its_age_is_not_offered(make_scene, autosaves):
+    scene = start(make_scene)
+    scene.click(LEFT_DISK)
+    end(scene)
+    (journal,) = autosaves.glob("*.jsonl")
+    os.utime(journal, (time.time() - (MOST_DAYS + 1) * 24 * 3600,) * 2)
+    assert not offer(start(make_scene))
+    assert not journal.exists()

@@ -183,10 +183,10 @@ class Safekeeping(Feature):
     def _begin(self, kept: KeptSession, header: JournalHeader | None) -> None:
         if header is None:
             return
-        kept.unfinished = unfinished_in(self._folder, header.image)
-        if not self._is_cleaned:
+        if not self._is_cleaned:  # what is removed is not to be offered
             self._is_cleaned = True
             clean(self._folder)
+        kept.unfinished = unfinished_in(self._folder, header.image)
         self._show()
         kept.autosave.begin(header)
 
