@@ -44,9 +44,9 @@ def scene(make_scene):
 
 
 def wait(scene, text):
-    """Wait until something was told, and nothing is under way."""
+    """Wait until something was told, and what was under way is shown."""
     scene.qtbot.waitUntil(lambda: scene.state.message.text == text)
-    scene.qtbot.waitUntil(lambda: not is_busy(scene))
+    scene.qtbot.waitUntil(lambda: not scene.controller.objects.passes._works)
     scene.settle()
 
 
