@@ -131,8 +131,7 @@ class Monkey:
 
         def is_idle() -> bool:
             segmenter = self.scene.controller.segmenter
-            workspaces = self.scene.controller.workspaces
-            if any(each.session.under_way.is_busy for each in workspaces):
+            if self.scene.controller.objects.passes._works:  # or not shown yet
                 return False
             is_ready = not self.scene.state.is_busy
             return is_ready and not (segmenter.queue.jobs or segmenter._pause._waiting)

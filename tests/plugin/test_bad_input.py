@@ -6,6 +6,7 @@ import dask.array
 import numpy as np
 import pytest
 from tests.plugin.conftest import LEFT_DISK, stack
+from tests.plugin.test_safekeeping import end, open_saved, save_as
 
 
 @pytest.fixture
@@ -13,8 +14,8 @@ def missing():
     return set()
 
 
-@pytest.fixture
-def scene(make_scene, missing):
+def shaky(missing):
+    """Return a stack of which some slices cannot be read."""
     image = stack(9, 0, 8)
 
     def load(block_info):
@@ -24,8 +25,12 @@ def scene(make_scene, missing):
         return image[first:last]
 
     chunks = (1,) * 9, image.shape[1:2], image.shape[2:]
-    lazy = dask.array.map_blocks(load, chunks=chunks, dtype=np.uint8)
-    scene = make_scene(lazy, name="shaky")
+    return dask.array.map_blocks(load, chunks=chunks, dtype=np.uint8)
+
+
+@pytest.fixture
+def scene(make_scene, missing):
+    scene = make_scene(shaky(missing), name="shaky")
     scene.viewer.dims.set_current_step(0, 2)
     scene.press("use_points")
     scene.click(LEFT_DISK)
@@ -53,3 +58,18 @@ def test_going_to_a_slice_that_cannot_be_shown_is_told_in_a_sentence(scene):
     scene.viewer.dims.set_current_step(0, 6)
     scene.click(LEFT_DISK)
     assert not scene.state.message.is_error
+
+
+def test_a_session_opens_though_its_last_slice_cannot_be_shown(
+    scene, make_scene, missing, tmp_path, autosaves
+):
+    save_as(scene, tmp_path / "shaky.session")
+    end(scene)
+    missing.add(2)
+    later = make_scene(shaky(missing), name="shaky")
+    open_saved(later, tmp_path / "shaky.session")
+    assert "Expected to show plane (2,)" in later.state.message.text
+    assert later.value(2, *LEFT_DISK) == 1
+    assert later.widget.object_panel.table.model().rowCount() == 1
+    end(later)
+    assert not list(autosaves.glob("*.jsonl"))  # it is saved

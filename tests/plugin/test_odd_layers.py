@@ -129,3 +129,12 @@ def test_moving_the_view_over_hidden_prompts_says_nothing(scene):
     layer.visible = False
     mouse.drag(scene.viewer, LEFT_DISK, RIGHT_DISK, lambda: scene.qtbot.wait(20))
     assert scene.state.message == before
+
+
+def test_a_click_on_the_hidden_prompts_of_another_image_says_so_too(scene):
+    scene.controller.choose_image(scene.viewer.layers["first"])
+    scene.press("use_points")
+    hidden = next(layer for layer in scene.viewer.layers if not layer.visible)
+    scene.viewer.layers.selection.active = hidden
+    scene.click(RIGHT_DISK)
+    assert scene.state.message.text.startswith(f"{hidden.name} is hidden and takes no")

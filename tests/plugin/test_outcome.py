@@ -82,6 +82,22 @@ def test_a_mask_that_neighbours_cut_to_a_sliver_is_told(scene, rule, why):
     )
 
 
+def test_each_neighbour_keeps_its_pixels_by_its_own_right(scene):
+    disk = np.argwhere(disks(centres=[LEFT_DISK]) > 100)
+    parts = disk[disk[:, 0] < LEFT_DISK[0]], disk[disk[:, 0] > LEFT_DISK[0] + 2]
+    session = scene.workspace.session
+    for number, part in enumerate(parts, start=1):
+        session.apply(Paint(Plane((0, 1), ()), part, np.full(len(part), number)))
+    session.accept(1)
+    scene.widget.object_editing.set_rule("cut")
+    scene.press("next_object")
+    scene.click((LEFT_DISK[0] + 1, LEFT_DISK[1]))
+    assert scene.state.message.text.endswith(
+        "the rule cut lets object 1 keep its own, and object 2 is locked or painted by "
+        "hand here."
+    )
+
+
 def test_a_click_that_changes_nothing_says_so(scene):
     scene.click(LEFT_DISK)
     scene.click((LEFT_DISK[0] + 2, LEFT_DISK[1]))

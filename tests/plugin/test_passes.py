@@ -14,6 +14,7 @@ from tests.plugin.conftest import MarkingPredictor, disks
 from tests.plugin.monkey import is_shown
 
 from napari_sam_adapter.plugin import passes
+from napari_sam_adapter.plugin.state import NOTHING_OPEN
 from napari_sam_adapter.volume.journal import replay
 
 PITCH, ROWS, COLUMNS = 8, 12, 10
@@ -43,9 +44,9 @@ def scene(make_scene):
 
 
 def wait(scene, text):
-    """Wait until something was told, and nothing is under way."""
+    """Wait until something was told, and what was under way is shown."""
     scene.qtbot.waitUntil(lambda: scene.state.message.text == text)
-    scene.qtbot.waitUntil(lambda: not is_busy(scene))
+    scene.qtbot.waitUntil(lambda: not scene.controller.objects.passes._works)
     scene.settle()
 
 
@@ -331,3 +332,21 @@ def test_rows_of_objects_that_are_just_gone_are_empty(scene):
     model.sort(4)
     wait(scene, "The last step was taken back.")
     assert model.rowCount() == 0
+
+
+def test_an_image_that_goes_while_found_objects_come_in_is_told_last(scene):
+    find_again(scene)
+    work = scene.workspace.session.under_way
+    scene.viewer.layers.remove(scene.workspace.image)
+    scene.qtbot.waitUntil(lambda: not scene.controller.objects.passes._works)
+    assert not work.is_busy
+    assert scene.state.message == NOTHING_OPEN
+
+
+def test_that_found_objects_are_not_saved_is_told_last(make_scene, autosaves):
+    autosaves.write_text("no folder")
+    scene = make_scene(IMAGE, predictor=MarkingPredictor(), name="cells")
+    scene.press("find_objects")
+    scene.qtbot.waitUntil(lambda: count(scene.labels) == COUNT)
+    scene.qtbot.waitUntil(lambda: not scene.controller.objects.passes._works)
+    assert "Free some space" in scene.state.message.text

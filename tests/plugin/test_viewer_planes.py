@@ -7,7 +7,11 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_sam_adapter.errors import PlaneError
-from napari_sam_adapter.plugin.viewer_planes import plane_in_view
+from napari_sam_adapter.plugin.viewer_planes import (
+    plane_in_view,
+    show_plane,
+    show_slice,
+)
 from napari_sam_adapter.volume.planes import Plane
 
 
@@ -78,6 +82,11 @@ def test_units_of_the_layer_are_kept_apart_from_those_of_the_world():
     world_per_um = 1000 if str(viewer.dims.units[0]) == "nanometer" else 1
     viewer.dims.set_point(0, 6 * world_per_um)
     assert plane_in_view(viewer, image) == Plane((1, 2), (3,))
+    for layer in viewer.layers:
+        show_plane(viewer, layer, Plane((1, 2), (4,)))
+        assert plane_in_view(viewer, layer) == Plane((1, 2), (4,))
+        show_slice(viewer, layer, (5, 0, 0))
+        assert plane_in_view(viewer, layer) == Plane((1, 2), (5,))
 
 
 def test_3d_view_is_refused_with_a_way_out():

@@ -138,6 +138,7 @@ def test_a_stopped_propagation_says_how_far_it_came(make_scene):
     scene.click(LEFT_DISK)
     scene.press("propagate")
     scene.qtbot.waitUntil(lambda: scene.value(5, *LEFT_DISK) == 1)
+    scene.controller.do("merge_objects")  # of one alone: refused
     scene.press("stop")
     assert scene.state.message.text == (
         "Stopped after 2 of 7 slices. What was followed stays; Undo takes it back."

@@ -38,10 +38,9 @@ class HiddenLayers(Feature):
             self._tell_of(viewer.layers.selection.active)
 
     def _tell_of(self, layer: Any) -> None:
-        workspace = self._controller.workspace
-        if workspace is None or layer not in workspace.layers.all or layer.visible:
-            return
-        self._controller.state.message = Message(
-            f"{layer.name} is hidden and takes no clicks. Show it in the list of "
-            "layers, or press the button of a tool."
-        )
+        ours = [own for each in self._controller.workspaces for own in each.layers.all]
+        if layer in ours and not layer.visible:
+            self._controller.state.message = Message(
+                f"{layer.name} is hidden and takes no clicks. Show it in the list of "
+                "layers, or press the button of a tool."
+            )

@@ -44,25 +44,42 @@ class KeptSession:
     saved_count: int = -1
 
     @property
+    def edit_count(self) -> int:
+        """Edits in the journal, when no work is under way."""
+        return self.workspace.session.log.edit_count
+
+    @property
     def is_saved(self) -> bool:
         """Whether the folder that the user chose has all of it."""
-        return self.workspace.session.log.edit_count == self.saved_count
+        return self.edit_count == self.saved_count
 
-    def check_not_lost(self) -> None:
+    def check_not_lost(self, edit_count: int) -> None:
         """Raise if the session could not be gone on with after another one.
+
+        Parameters
+        ----------
+        edit_count : int
+            Edits in the journal when the other one began to be opened.
 
         Raises
         ------
         SessionError
-            If the disk did not take all of it.
+            If there were edits since, or the disk did not take all of it.
         """
+        if self.edit_count != edit_count:
+            raise SessionError(
+                "Expected no edits while a session is opened, got some: it was not "
+                "opened, so that they are not lost. Open it again."
+            )
         if not (self.is_saved or self.autosave.is_on_disk):
             raise SessionError(
-                "Expected all that you did here on the disk, but there was no room: "
-                "another session would take its place. Press Save ... first."
+                "Expected all that you did here on the disk, but it could not be "
+                "written: another session would take its place. Press Save ... first."
             )
 
-    def take(self, session: Session, autosave: Autosave) -> bool:
+    def take(
+        self, session: Session, autosave: Autosave, saved_as: Path | None = None
+    ) -> bool:
         """Go on with another session of the image.
 
         Parameters
@@ -71,6 +88,8 @@ class KeptSession:
             Takes the place of the one before.
         autosave : Autosave
             Where its edits go.
+        saved_as : Path or None
+            Where all of it is saved.
 
         Returns
         -------
@@ -84,6 +103,7 @@ class KeptSession:
         elif path is not None:
             self.unfinished.insert(0, path)
         session.log.record_with(autosave)
-        self.autosave, self.saved_count, self.saved_as = autosave, -1, None
+        self.autosave, self.saved_as = autosave, saved_as
         self.workspace.take_session(session)
+        self.saved_count = -1 if saved_as is None else self.edit_count
         return not was_saved and path is not None

@@ -28,6 +28,11 @@ def go_to_last_edit(viewer: ViewerModel, workspace: Workspace) -> bool:
     -------
     bool
         Whether it shows another slice now.
+
+    Raises
+    ------
+    ImageError
+        If that slice cannot be read.
     """
     session, before = workspace.session, tuple(viewer.dims.point)
     place = session.objects.last_edit

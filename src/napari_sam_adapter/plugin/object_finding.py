@@ -109,6 +109,8 @@ class ObjectFinding(Feature):
             passes.go_on()
 
     def _tell(self, count: int) -> None:
+        if self._controller.state.message.is_error:  # such as that nothing is saved
+            return
         self._say(
             f"{counted(count, 'object')} found." if count else self._nothing_found()
         )

@@ -127,9 +127,16 @@ def _why(session: Session, outcome: _Outcome) -> str:
     rule, holders = session.overlap_rule, outcome.holders
     if not holders:
         return "what is locked, or was painted or erased by hand, stays"
-    is_one = len(holders) == 1
-    others = numbered("object", holders)
-    spared = set(session.accepted_ids) if rule == "cut" else set(holders)
-    if rule != "overwrite" and spared.issuperset(holders):
-        return f"the rule {rule} lets {others} keep {'its' if is_one else 'their'} own"
-    return f"{others} {'is' if is_one else 'are'} locked or painted by hand here"
+    spared = {"keep": holders, "cut": session.accepted_ids, "overwrite": ()}[rule]
+    by_rule = [holder for holder in holders if holder in spared]
+    by_hand = [holder for holder in holders if holder not in spared]
+    reasons = []
+    if by_rule:
+        theirs = "its" if len(by_rule) == 1 else "their"
+        others = numbered("object", by_rule)
+        reasons.append(f"the rule {rule} lets {others} keep {theirs} own")
+    if by_hand:
+        verb = "is" if len(by_hand) == 1 else "are"
+        others = numbered("object", by_hand)
+        reasons.append(f"{others} {verb} locked or painted by hand here")
+    return ", and ".join(reasons)

@@ -72,7 +72,7 @@ class Passes(Feature):
         on_begun : callable
             Called after the first part: objects and prompts are as they will be.
         on_end : callable
-            Called after the last one, unless another session was opened.
+            Called after the last one, unless the image is gone or has another session.
         shows_at_once : bool
             Whether what the first part did is shown with it, or in a turn of its own,
             as it is in any case if other work had to be finished before.
@@ -148,14 +148,18 @@ class Passes(Feature):
         ended = [work for work in self._works if work.session is session]
         for work in ended:
             self._works.remove(work)
-            if work.workspace.session is session:
+            if self._is_wanted(work):
                 work.on_end()
         return bool(ended)
 
     def _end(self, work: _Work) -> None:
-        if work.workspace.session is work.session:
+        if self._is_wanted(work):
             self._show(work.workspace)
             work.on_end()
+
+    def _is_wanted(self, work: _Work) -> bool:
+        is_there = work.workspace in self._controller.workspaces
+        return is_there and work.workspace.session is work.session
 
     def _show(self, workspace: Workspace) -> None:
         workspace.repaint()

@@ -113,7 +113,7 @@ class Propagating:
         run, self._run = self._run, None
         run.workspace.session.finish_propagation(run.request)
         self._state.progress = Progress()
-        if not self._state.message.is_error:
+        if run.is_stopped or not self._state.message.is_error:
             self._state.message = Message(run.summary)
         run.workspace.repaint()
         self._on_commit(run.workspace)

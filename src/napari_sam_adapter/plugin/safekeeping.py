@@ -183,10 +183,10 @@ class Safekeeping(Feature):
     def _begin(self, kept: KeptSession, header: JournalHeader | None) -> None:
         if header is None:
             return
-        kept.unfinished = unfinished_in(self._folder, header.image)
-        if not self._is_cleaned:
+        if not self._is_cleaned:  # what is removed is not to be offered
             self._is_cleaned = True
             clean(self._folder)
+        kept.unfinished = unfinished_in(self._folder, header.image)
         self._show()
         kept.autosave.begin(header)
 
@@ -200,20 +200,25 @@ class Safekeeping(Feature):
         content = journal.read_bytes()
         header, _ = parse_journal(content, journal)
         autosave = Autosave.of_copy(content, header, self._folder, self.report)
-        self._replace(kept, session, autosave, f"Opened {path.name}")
-        kept.saved_as, kept.saved_count = path, session.log.edit_count
+        self._replace(kept, session, autosave, f"Opened {path.name}", path)
 
     def _replace(
-        self, kept: KeptSession, session: Session, autosave: Autosave, done: str
+        self,
+        kept: KeptSession,
+        session: Session,
+        autosave: Autosave,
+        done: str,
+        saved_as: Path | None = None,
     ) -> None:
         self._controller.segmenter.forget(kept.workspace)
         text = f"{done}: {counted(len(session.object_ids), 'object')}."
-        if kept.take(session, autosave):
+        if kept.take(session, autosave, saved_as):
             text += " What was here before was not saved: Restore brings it back."
-        if go_to_last_edit(self._controller.viewer, kept.workspace):
-            text += " You see the slice of the last edit."
         self._controller.update()
         self._say(text)
+        is_seen = kept.workspace is self._controller.workspace
+        if is_seen and go_to_last_edit(self._controller.viewer, kept.workspace):
+            self._say(f"{text} You see the slice of the last edit.")
 
     def _take_up(
         self,
@@ -221,9 +226,10 @@ class Safekeeping(Feature):
         steps: Iterator[ReplayStep],
         then: Callable[[Session], None],
     ) -> None:
-        count = kept.workspace.session.log.edit_count
+        kept.workspace.session.under_way.finish()
+        take_over = partial(self._take_over, kept, kept.edit_count, then)
         self._say("Opening the session ...")
-        on_step = partial(self._on_step, kept, count, then)
+        on_step = partial(self._on_step, kept, take_over)
         kept.opening = Progress()
         job = Job(
             kept, "open", Priority.OPEN, steps, on_step, self.report,
@@ -235,27 +241,27 @@ class Safekeeping(Feature):
     def _end_progress(self) -> None:
         self._controller.state.progress = Progress()
 
-    @reporting
     def _on_step(
-        self,
-        kept: KeptSession,
-        count: int,
-        then: Callable[[Session], None],
-        step: ReplayStep,
+        self, kept: KeptSession, take_over: Callable[[Session], None], step: ReplayStep
     ) -> None:
         is_last = step.done == step.total
         kept.opening = Progress(step.done, step.total, "edits")
         if is_last or step.done % max(step.total // MOST_STEPS_SHOWN, 1) == 0:
             self._controller.state.progress = kept.opening
-        if not is_last:
-            return
-        if kept.workspace.session.log.edit_count != count:
-            raise SessionError(
-                "Expected no edits while a session is opened, got some: it was not "
-                "opened, so that they are not lost. Open it again."
-            )
-        kept.check_not_lost()
-        then(step.session)
+        if is_last:
+            self._pause.when_still(kept.workspace, partial(take_over, step.session))
+
+    @reporting
+    def _take_over(
+        self,
+        kept: KeptSession,
+        edit_count: int,
+        then: Callable[[Session], None],
+        session: Session,
+    ) -> None:
+        if kept.workspace in self._kept:  # else it was closed meanwhile
+            kept.check_not_lost(edit_count)
+            then(session)
 
     def _predictors(self) -> DescribedPredictors:
         known = self._controller.segmenter.predictor
@@ -281,13 +287,12 @@ class Safekeeping(Feature):
     @reporting
     def _write(self, kept: KeptSession, path: Path, attempts: int) -> None:
         savable = SavableSession.of(kept.workspace.session)
-        count = kept.workspace.session.log.edit_count
-        steps = writing_steps(savable, path)
-        on_written = partial(self._on_written, kept, path, count, attempts)
+        on_written = partial(self._on_written, kept, path, kept.edit_count, attempts)
 
         def when_still(written: WrittenSession) -> None:
             self._pause.when_still(kept.workspace, partial(on_written, written))
 
+        steps = writing_steps(savable, path)
         self._submit(kept, "save", Priority.SAVE, steps, when_still)
 
     @reporting
@@ -299,7 +304,7 @@ class Safekeeping(Feature):
         attempts: int,
         written: WrittenSession,
     ) -> None:
-        if kept.workspace.session.log.edit_count == count:
+        if kept.edit_count == count:
             name_written(written, path, overwrite=path == kept.saved_as)
             kept.saved_as, kept.saved_count = path, count
             self._say(f"Saved as {path}.")

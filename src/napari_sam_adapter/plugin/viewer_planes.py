@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.errors import PlaneError
+from napari_sam_adapter.errors import ImageError, PlaneError
 from napari_sam_adapter.volume.planes import Plane
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ def show_voxel(viewer: ViewerModel, layer: Layer, voxel: Sequence[int]) -> None:
         Whose voxel it is.
     voxel : sequence of int
         One index per data axis of the layer.
+
+    Raises
+    ------
+    ImageError
+        If its slice cannot be read.
     """
     show_slice(viewer, layer, voxel)
     world = _in_world(viewer, layer, voxel)
@@ -89,12 +94,52 @@ def show_slice(viewer: ViewerModel, layer: Layer, voxel: Sequence[int]) -> None:
         Whose voxel it is.
     voxel : sequence of int
         One index per data axis of the layer.
+
+    Raises
+    ------
+    ImageError
+        If the slice cannot be read.
     """
-    world = _in_world(viewer, layer, voxel)
-    first = viewer.dims.ndim - layer.ndim
-    for axis in range(layer.ndim):
-        if first + axis not in viewer.dims.displayed:
-            viewer.dims.set_point(first + axis, float(world[axis]))
+    offset = viewer.dims.ndim - layer.ndim
+    hidden = [a for a in range(layer.ndim) if a + offset not in viewer.dims.displayed]
+    _turn_to(viewer, layer, voxel, hidden)
+
+
+def show_plane(viewer: ViewerModel, layer: Layer, plane: Plane) -> None:
+    """Go to a plane of a layer.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Its slices move; which axes are shown stays.
+    layer : Layer
+        Whose plane it is.
+    plane : Plane
+        In pixels of the layer.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read.
+    """
+    voxel = [0] * plane.ndim
+    for axis, index in zip(plane.other_axes, plane.position, strict=True):
+        voxel[axis] = index
+    _turn_to(viewer, layer, voxel, plane.other_axes)
+
+
+def _turn_to(
+    viewer: ViewerModel, layer: Layer, voxel: Sequence[int], axes: Sequence[int]
+) -> None:
+    world, offset = _in_world(viewer, layer, voxel), viewer.dims.ndim - layer.ndim
+    try:
+        for axis in axes:
+            viewer.dims.set_point(axis + offset, float(world[axis]))
+    except Exception as error:  # napari reads it; array libraries raise anything
+        raise ImageError(
+            f"Expected to show plane {tuple(voxel[axis] for axis in axes)}, got: "
+            f"{str(error) or type(error).__name__}. Check the image file."
+        ) from error
 
 
 def _in_world(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_sam_adapter.errors import ImageError, SessionError
+from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import FollowChoice, Message
+from napari_sam_adapter.plugin.viewer_planes import show_plane
 from napari_sam_adapter.volume.edits import EndHere, LockPlane, UnlockPlane
 from napari_sam_adapter.volume.reasons import REASONS
 
@@ -161,16 +160,4 @@ class VolumeReview(Feature):
         self._controller.update()
 
     def _show(self, workspace: Workspace, plane: Plane) -> None:
-        point = np.zeros(plane.ndim)
-        point[list(plane.other_axes)] = plane.position
-        world = workspace.frame.data_to_world(point)
-        dims = self._controller.viewer.dims
-        offset = dims.ndim - plane.ndim
-        try:
-            for axis in plane.other_axes:
-                dims.set_point(axis + offset, world[axis])
-        except Exception as error:  # napari reads it; array libraries raise anything
-            raise ImageError(
-                f"Expected to show plane {plane.position}, got: "
-                f"{str(error) or type(error).__name__}. Check the image file."
-            ) from error
+        show_plane(self._controller.viewer, workspace.frame, plane)
