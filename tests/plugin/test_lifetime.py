@@ -83,7 +83,7 @@ def test_a_removed_masks_layer_comes_back_with_the_next_click(scene):
     scene.viewer.layers.remove(gone)
     scene.viewer.layers.selection.active = scene.workspace.layers.points
     scene.click(LEFT_DISK)
-    masks, shapes, points = trio = scene.workspace.layers.all
+    masks, _, points = trio = scene.workspace.layers.all
     assert masks is not gone
     assert masks.data is scene.labels
     assert scene.value(3, *LEFT_DISK) == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QTimer
+
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
 from napari_sam_adapter.plugin.sample_data import nuclei
 from napari_sam_adapter.sample_images import large_nucleus, nuclei_volume
@@ -69,6 +71,7 @@ def run_demo() -> None:
 
     viewer = napari.Viewer(title="napari-sam-adapter demo")
     click_on_nucleus(open_sample(viewer))
+    QTimer.singleShot(0, viewer.reset_view)  # the panel takes room from the canvas
     napari.run()
 
 
