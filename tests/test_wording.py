@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from napari_sam_adapter.wording import (
+    any_of,
     counted,
     did_you_mean,
     numbered,
@@ -73,3 +74,8 @@ def test_times_are_told_as_one_says_them(seconds: float, text: str) -> None:
 )
 def test_stopped_work_says_how_far_it_came(total: int, text: str) -> None:
     assert stopped(1500, total, "slices", "Gone.") == text
+
+
+def test_alternatives_are_told_as_in_a_sentence():
+    assert any_of(["a"]) == "a"
+    assert any_of(["a", "b", "c"]) == "a, b or c"

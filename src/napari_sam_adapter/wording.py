@@ -81,6 +81,23 @@ def numbered(one: str, numbers: Sequence[int]) -> str:
     return f"{one}{'s' * (len(numbers) != 1)} {few}{more}"
 
 
+def any_of(things: Sequence[str]) -> str:
+    """Name alternatives.
+
+    Parameters
+    ----------
+    things : sequence of str
+        Not empty.
+
+    Returns
+    -------
+    str
+        Such as ``"a"``, ``"a or b"``, ``"a, b or c"``.
+    """
+    *others, last = things
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def readable_size(n_bytes: float) -> str:
     """Return a size for people.
 

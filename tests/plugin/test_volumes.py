@@ -197,6 +197,19 @@ def test_a_mask_without_a_reason_does_not_end_a_sentence(scene):
     assert run.summary == "Followed object 1 on 0 slices."
 
 
+def test_several_objects_are_told_with_all_their_masks_and_ends(scene):
+    scene.click(LEFT_DISK)
+    scene.press("next_object")
+    scene.click(RIGHT_DISK)
+    request = scene.workspace.session.propagation((1, 2))
+    run = PropagationRun(scene.workspace, request)
+    result = next(result for result in follow(request) if result)
+    for reason in ("jump", "low score", "other image"):
+        run.count(replace(result, reason=reason, is_usable=False), [])
+    ends = "the mask jumped, the network was unsure or the image changed"
+    assert run.summary == f"Followed objects 1, 2: 0 masks, until {ends}."
+
+
 def test_propagation_without_a_mask_says_what_is_missing(scene):
     scene.press("propagate")
     scene.settle()

@@ -10,7 +10,7 @@ from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
 from napari_sam_adapter.volume.reasons import BEYOND, EMPTY, END, REASONS
-from napari_sam_adapter.wording import counted, numbered
+from napari_sam_adapter.wording import any_of, counted, numbered
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import FollowChoice
@@ -126,14 +126,16 @@ class PropagationRun:
             stays = "What was followed stays; Undo takes it back."
             outcome = stays if self._written else "Nothing was changed."
             return self.progress.stopped(outcome)
-        reasons = " and ".join(STOP_REASONS.get(r, r) for r in self._reasons)
-        ending = f", until {reasons}" if reasons else ""
+        reasons = [STOP_REASONS.get(r, r) for r in self._reasons]
+        ending = f", until {any_of(reasons)}" if reasons else ""
         objects = numbered("object", self.request.object_ids)
         if not (self.request.stretches or self.request.outdated):
             verb = "is" if len(self.request.object_ids) == 1 else "are"
             known = f"{objects.capitalize()} {verb} up to date"
             return f"{known}: nothing changed where you worked."
         followed = f"Followed {objects} on {counted(self._written, 'slice')}"
+        if len(self.request.object_ids) > 1:  # each on its own slices
+            followed = f"Followed {objects}: {counted(self._written, 'mask')}"
         return f"{followed}{ending}.{self._missing}"
 
     @property
