@@ -92,6 +92,15 @@ def test_a_removed_masks_layer_comes_back_with_the_next_click(scene):
     assert points.mode == "add"
 
 
+def test_a_click_just_before_the_widget_closes_brings_no_layer_back(scene):
+    scene.viewer.layers.remove(scene.workspace.layers.labels)
+    scene.workspace.layers.points.add((3, *LEFT_DISK))
+    scene.controller.close()
+    left = list(scene.viewer.layers)
+    scene.qtbot.wait(50)
+    assert list(scene.viewer.layers) == left
+
+
 def test_renamed_hidden_and_locked_layers_work_on(scene):
     for number, layer in enumerate(scene.workspace.layers.all):
         layer.name = f"mine {number}"

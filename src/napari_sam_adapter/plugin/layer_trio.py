@@ -148,18 +148,18 @@ class LayerTrio:
             self._add(self.points)
 
     def bring_back_masks(self, labels: npt.NDArray[Any]) -> None:
-        """Make the layers again if masks are coming that nobody would see.
+        """Make the Labels layer again if masks of prompts would be seen nowhere.
 
         Parameters
         ----------
         labels : int array
             As for `ensure`.
         """
-        layers = self._viewer.layers
-        if self.labels is None and self._image in layers:
-            active = layers.selection.active
+        if self.labels is None and self.all:  # else they were let go
+            selection = self._viewer.layers.selection
+            active = selection.active
             self.ensure(labels)
-            layers.selection.active = active
+            selection.active = active
 
     def use(self, tool: Tool) -> None:
         """Select a prompt layer and let the mouse draw in it.
