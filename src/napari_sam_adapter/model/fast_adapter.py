@@ -13,7 +13,7 @@ from napari_sam_adapter.model.fast_block import (
     can_run_fast,
     run_block,
 )
-from napari_sam_adapter.model.products import is_plain, product
+from napari_sam_adapter.model.products import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,17 +35,18 @@ def light_mlps(layers: Sequence[nn.Sequential], features: Tensor) -> Iterable[Te
     ------
     (B, h, w, K) tensor
         One answer after the other. In float32 on the CPU in inference mode all are
-        made by one product, and the rows of one lie apart in memory.
+        made by one step.
     """
     first = [cast("nn.Linear", layer[0]) for layer in layers]
     if not all(is_plain(layer, features) for layer in first):
         yield from (layer(features) for layer in layers)
         return
-    weight = torch.cat([layer.weight for layer in first])
-    bias = torch.cat([layer.bias for layer in first])
-    together = product(features.flatten(0, 2), weight, bias)
+    weight = torch.stack([layer.weight.T for layer in first])
+    bias = torch.stack([layer.bias for layer in first])[:, None]
+    rows = features.flatten(0, 2).expand(len(first), -1, -1)
+    together = torch.baddbmm(bias, rows, weight)
     torch.ops.aten.gelu_(together)
-    yield from together.view(*features.shape[:-1], len(layers), -1).unbind(-2)
+    yield from together.view(len(first), *features.shape)
 
 
 def run_with_prompts(
