@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_sam_adapter.model.image_encoder import Block
+from napari_sam_adapter.model.half_attention import attend_in_half
+from napari_sam_adapter.model.image_encoder import Block, join_windows, split_windows
 from napari_sam_adapter.model.products import product
 
 CASES = {
@@ -17,9 +18,9 @@ CASES = {
 }
 
 
-def random_block(window: int, side: int | None) -> Block:
+def random_block(window: int, side: int | None, heads: int = 3) -> Block:
     torch.manual_seed(0)
-    block = Block(24, 3, 48, window, side).eval().requires_grad_(False)
+    block = Block(24, heads, 48, window, side).eval().requires_grad_(False)
     for parameter in block.parameters():
         parameter.add_(torch.randn_like(parameter) * 0.3)
     return block
@@ -49,6 +50,29 @@ def test_half_precision_keeps_sums_in_float32() -> None:
     assert half.dtype == torch.float32
     difference = (half - plain).abs()
     assert 0 < difference.mean() < 0.02 * plain.std()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("window", "side"), [(0, 10), (4, 4), (5, 5)])
+@pytest.mark.parametrize("heads", [3, 6])
+def test_attention_with_folded_positions_is_the_plain_one(
+    dtype: torch.dtype, window: int, side: int, heads: int
+) -> None:
+    block = random_block(window, side, heads)
+    x = torch.randn(1, 10, 10, 24)
+    normed = block.norm1(x)
+    if window:
+        attended = block.attn(split_windows(normed, window))
+        plain = x + join_windows(attended, window, normed.shape)
+    else:
+        plain = x + block.attn(normed)
+    out = torch.empty_like(x)
+    attend_in_half(block, x[0], out[0], dtype)
+    difference = (out - plain).abs()
+    if dtype == torch.float32:
+        assert difference.max() < 1e-5
+    else:
+        assert 0 < difference.mean() < 0.02 * plain.std()
 
 
 def test_gradients_still_flow_in_training() -> None:

@@ -6,13 +6,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from napari_sam_adapter.model.folded_positions import copy_wide
 from napari_sam_adapter.model.gpu_block import run_on_gpu
 from napari_sam_adapter.model.image_encoder import (
     Block,
     PatchEmbed,
     project_patches,
 )
+from napari_sam_adapter.model.wide_copies import copy_wide
 
 
 def random_block(width: int, heads: int, window: int, side: int) -> Block:
@@ -41,7 +41,7 @@ def test_gpu_block_equals_the_plain_one(
     before = x.clone()
     with torch.no_grad():
         plain, folded = block(x), run_on_gpu(block, x)
-    assert torch.allclose(folded, plain, atol=1e-5)
+    assert torch.allclose(folded, plain, atol=5e-5)  # of numbers up to 20
     assert torch.equal(x, before)
 
 

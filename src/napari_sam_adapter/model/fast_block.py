@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.half_attention import attend_in_half, can_attend_in_half
 from napari_sam_adapter.model.layers import MLPBlock
 from napari_sam_adapter.model.products import product
 from napari_sam_adapter.model.relative_positions import relative_positions
@@ -84,8 +85,8 @@ def run_block(block: Block, x: Tensor, added: Addition | None = None) -> Tensor:
     block : Block
         The layers.
     x : (B, h, w, D) tensor
-        Tokens. Under autocast, linear layers multiply in its number format; sums,
-        norms and attention stay in float32.
+        Tokens. Under autocast, linear layers multiply in its number format, and so does
+        attention where that is faster; sums and norms stay in float32.
     added : Addition or None
         Added to the answer.
 
@@ -143,6 +144,15 @@ def _run_image(
     block: Block, x: Tensor, out: Tensor, dtype: torch.dtype, added: Addition | None
 ) -> None:
     """Write the block's answer to (h, w, D), and what is added, into `out`."""
+    if can_attend_in_half(block, dtype):
+        attend_in_half(block, x, out, dtype)
+    else:
+        _attend_exactly(block, x, out, dtype)
+    _add_mlp(block, out.view(-1, x.shape[-1]), dtype, added)
+
+
+def _attend_exactly(block: Block, x: Tensor, out: Tensor, dtype: torch.dtype) -> None:
+    """Write tokens (h, w, D) with what they attended to in float32 into `out`."""
     width = x.shape[-1]
     queries, keys, values = _project(block.attn, block.norm1(x), dtype)
     attended = _attend(block, queries, keys, values)
@@ -151,7 +161,6 @@ def _run_image(
     for part in _parts(len(rows), _TOKENS):
         projected = product(attended[part].to(dtype), weight, bias)
         torch.add(x.view(-1, width)[part], projected, out=rows[part])
-    _add_mlp(block, rows, dtype, added)
 
 
 def _add_mlp(
@@ -162,7 +171,8 @@ def _add_mlp(
     bias = second.bias if added is None else second.bias + added.bias
     weights = [t.to(dtype) for t in (first.weight, first.bias)]
     others = [t.to(dtype) for t in (second.weight, bias)]
-    for part in _parts(len(rows), _TOKENS):
+    together = _TOKENS * torch.float32.itemsize // dtype.itemsize
+    for part in _parts(len(rows), together):
         normed = block.norm2(rows[part]).to(dtype)
         hidden = product(normed, *weights)
         torch.ops.aten.gelu_(hidden)
@@ -197,11 +207,8 @@ def _attend(block: Block, queries: Tensor, keys: Tensor, values: Tensor) -> Tens
         for x, bias in zip((queries, keys, values), biases, strict=True)
     ]
     out = torch.empty_like(padded[0])
-    for top in range(0, h, side):
-        for left in range(0, w, side):
-            window = slice(top, top + side), slice(left, left + side)
-            q, k, v = (x[window] for x in padded)
-            _attend_map(attention, q, k, v, out[window])
+    for row in _parts(h, side):
+        out[row] = _attend_windows(attention, *(x[row] for x in padded))
     return out[:h, :w].reshape(-1, width)
 
 
@@ -214,6 +221,25 @@ def _pad(x: Tensor, fill: Tensor, side: int) -> Tensor:
     padded = fill.repeat(rows, columns, 1)
     padded[:h, :w] = x
     return padded
+
+
+def _attend_windows(
+    attention: Attention, queries: Tensor, keys: Tensor, values: Tensor
+) -> Tensor:
+    """Attend in a row of windows (side, w, D), in all of them and all heads at once."""
+    side, heads = len(queries), attention.heads
+    q, k, v = (
+        x.view(side, -1, side, heads, x.shape[-1] // heads)
+        .permute(1, 3, 0, 2, 4)
+        .flatten(0, 1)  # (windows * heads, side, side, d)
+        for x in (queries, keys, values)
+    )
+    biases = _position_scores(attention, q)
+    q, k, v = (x.flatten(1, 2) for x in (q * q.shape[-1] ** -0.5, k, v))
+    scores = torch.bmm(q, k.transpose(1, 2))
+    _to_weights(scores, biases)
+    answers = torch.bmm(scores, v).view(-1, heads, side, side, q.shape[-1])
+    return answers.permute(2, 0, 3, 1, 4).reshape(queries.shape)
 
 
 def _attend_map(
@@ -238,27 +264,33 @@ def _attend_map(
 
 
 def _position_scores(attention: Attention, q: Tensor) -> list[Tensor]:
-    """Score (h, w, d) queries against rows (h * w, h, 1) and columns (h * w, 1, w)."""
+    """Score (..., h, w, d) queries against rows and columns, if there are positions."""
     if attention.side is None:
         return []
-    h, w, _ = q.shape
+    h, w, _ = q.shape[-3:]
     table_h = relative_positions(attention.rel_pos_h, h)  # (h, h, d)
     table_w = relative_positions(attention.rel_pos_w, w)  # (w, w, d)
-    rows = torch.bmm(q, table_h.transpose(1, 2)).view(h * w, h, 1)
-    columns = torch.bmm(q.transpose(0, 1), table_w.transpose(1, 2)).transpose(0, 1)
-    return [rows, columns.reshape(h * w, 1, w)]
+    rows = q @ table_h.transpose(1, 2)
+    columns = (q.transpose(-3, -2) @ table_w.transpose(1, 2)).transpose(-3, -2)
+    # (..., h * w, h, 1) and (..., h * w, 1, w)
+    return [rows.flatten(-3, -2)[..., None], columns.flatten(-3, -2)[..., None, :]]
 
 
 def _attend_tile(q: Tensor, k: Tensor, v: Tensor, biases: list[Tensor]) -> Tensor:
     """Attend from scaled queries (n, d) to keys (N, d) and values (d, N)."""
     scores = product(q, k)
+    _to_weights(scores, biases)
+    return product(scores, v)
+
+
+def _to_weights(scores: Tensor, biases: list[Tensor]) -> None:
+    """Add positions to scores (..., n, N), and turn them into weights, in place."""
     if biases:
         rows, columns = biases
-        grid = scores.view(len(q), rows.shape[1], columns.shape[2])
+        grid = scores.view(*scores.shape[:-1], rows.shape[-2], columns.shape[-1])
         grid += rows
         grid += columns
     torch.softmax(scores, -1, out=scores)
-    return product(scores, v)
 
 
 def _parts(count: int, size: int) -> Iterator[slice]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from napari_sam_adapter.model.folded_positions import Tables, attend_folded, copy_wide
+from napari_sam_adapter.model.folded_positions import Tables, attend_folded
+from napari_sam_adapter.model.wide_copies import join_wide, split_wide
 
 if TYPE_CHECKING:
     from napari_sam_adapter.model.image_encoder import Block
@@ -55,8 +56,8 @@ def run_on_gpu(block: Block, x: Tensor) -> Tensor:
     """
     normed = _as_multiplied(block.norm1(x))
     if block.window:
-        windows = _split(normed, block.window)
-        attended = _join(_attend(block, windows), block.window, normed)
+        windows = split_wide(normed, block.window)
+        attended = join_wide(_attend(block, windows), block.window, normed)
     else:
         attended = _attend(block, normed)
     x = x + attended
@@ -79,25 +80,3 @@ def _attend(block: Block, x: Tensor) -> Tensor:
     tables = Tables(attention.rel_pos_h, attention.rel_pos_w)
     attended: Tensor = attention.proj(attend_folded(qkv, tables))
     return attended
-
-
-def _split(x: Tensor, side: int) -> Tensor:
-    """Do what `split_windows` does."""
-    batch, h, w, width = x.shape
-    rows, columns = -(-h // side), -(-w // side)
-    padded = x.new_zeros(batch, rows * side, columns * side, width)
-    copy_wide(padded[:, :h, :w], x)
-    cut = padded.view(batch, rows, side, columns, side, width).transpose(2, 3)
-    windows = x.new_empty(cut.shape)
-    copy_wide(windows, cut)
-    return windows.view(-1, side, side, width)
-
-
-def _join(windows: Tensor, side: int, like: Tensor) -> Tensor:
-    """Do what `join_windows` does."""
-    batch, h, w, width = like.shape
-    rows, columns = -(-h // side), -(-w // side)
-    cut = windows.view(batch, rows, columns, side, side, width).transpose(2, 3)
-    joined = windows.new_empty(cut.shape)
-    copy_wide(joined, cut)
-    return joined.view(batch, rows * side, columns * side, width)[:, :h, :w]
