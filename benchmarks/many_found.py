@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,13 +129,16 @@ def measure(widget: SegmentAnythingWidget, heart: Heartbeat) -> None:
     def measured(name: str, action: Callable[[], object], text: str) -> None:
         heart.measure(name, lambda: done(action, text))
 
-    def find_and_undo() -> None:
-        """Undo as soon as found objects begin to come in, in a turn of its own."""
+    def find_and(action: Callable[[], object]) -> None:
+        """Do it as soon as found objects begin to come in, in a turn of its own."""
         do("find_objects")
         driven_window.wait_until(
             lambda: widget.controller.workspace.session.under_way.is_busy
         )
-        QTimer.singleShot(0, lambda: do("undo"))
+        QTimer.singleShot(0, action)
+
+    def click() -> None:
+        driven_window.click(widget.controller.viewer, (3 * PITCH, 3 * PITCH))
 
     measured("find and take in", lambda: do("find_objects"), "objects found")
     for _ in range(3):
@@ -142,8 +146,10 @@ def measure(widget: SegmentAnythingWidget, heart: Heartbeat) -> None:
         measured("redo", lambda: do("redo"), "done again")
     for _ in range(3):
         done(lambda: do("undo"), "taken back")
-        measured("undo while they come in", find_and_undo, "taken back")
-        done(lambda: do("redo"), "done again")
+        undo_at_once = partial(find_and, partial(do, "undo"))
+        measured("undo while they come in", undo_at_once, "taken back")
+        measured("click while they come in", partial(find_and, click), "")
+        done(lambda: do("undo"), "taken back")
     for _ in range(3):
         measured("select all", panel.table.selectAll, "")
         measured("delete all", lambda: do("delete_objects"), "deleted")

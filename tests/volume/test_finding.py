@@ -25,6 +25,7 @@ from napari_sam_adapter.volume.finding import (
     take_in,
 )
 from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.ledger import Ledger
 from napari_sam_adapter.volume.object_edits import SetOverlapRule
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.propagation import propagate
@@ -64,6 +65,22 @@ def test_all_objects_are_found_once(session, volume, plane):
     assert {session.labels[LEFT], session.labels[RIGHT]} == {1, 2}
     assert np.array_equal(session.labels[4] > 0, volume[4] > 127)
     assert not np.delete(session.labels, 4, axis=0).any()
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (2, 1), (0, 2)])
+def test_they_are_counted_as_they_lie(session, plane, axes):
+    place = plane.position[0] if 0 not in axes else LEFT[1]
+    found = find_objects(session, Plane(axes, (place,)))
+    counted = Ledger(session.labels)
+    assert found == counted.objects
+    known = session._document.ledger
+    for number in found:
+        there, here = counted.parts(number), known.parts(number)
+        assert here.keys() == there.keys()
+        assert all(here[i].voxels == there[i].voxels for i in here)
+    session.undo()
+    assert not known.objects
+    assert not session.labels.any()
 
 
 def test_each_of_them_has_a_point_on_it_that_can_be_corrected(session, plane):

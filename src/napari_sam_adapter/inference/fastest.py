@@ -24,6 +24,8 @@ WORTH_IT = 1.5
 """Half precision is chosen when it encodes this many times faster."""
 _WIDTH, _WINDOW, _FEW = 768, 14, 64
 """A block of vit_b on one window; tokens of a first, short look."""
+_HOPELESS = 10
+"""Times slower in the first look that nothing more is measured."""
 _WINDOWS = 25
 """Windows of an image; a GPU that has only one waits for orders most of the time."""
 _log = logging.getLogger(__name__)
@@ -189,7 +191,8 @@ def _measure(way: Way) -> float:
     if way.dtype not in EXACT and not is_gpu:
         few = torch.zeros(_FEW, _WIDTH, device=way.device)
         product = partial(F.linear, few, few.new_zeros(_WIDTH, _WIDTH))
-        if _seconds(product, way) >= _seconds(product, Way(way.device, EXACT[0])):
+        exact = Way(way.device, EXACT[0])
+        if _seconds(product, way) > _HOPELESS * _seconds(product, exact):
             return math.inf
     block = Block(_WIDTH, _WIDTH // 64, 4 * _WIDTH, _WINDOW, _WINDOW)
     count = _WINDOWS if is_gpu else 1

@@ -208,10 +208,7 @@ def region_of(plane: Plane, box: Box) -> tuple[slice, ...]:
     tuple of slice
         One per spatial axis.
     """
-    region = [slice(i, i + 1) if isinstance(i, int) else i for i in plane.index()]
-    region[plane.axes[0]] = slice(box[0], box[2])
-    region[plane.axes[1]] = slice(box[1], box[3])
-    return tuple(region)
+    return plane.region(slice(box[0], box[2]), slice(box[1], box[3]))
 
 
 def change_between(

@@ -273,20 +273,24 @@ class Document:
         self.restore_objects({key: (None, record) for key, record in objects.items()})
         self.restore_records({key: (None, record) for key, record in records.items()})
 
-    def write(self, change: Change) -> None:
+    def write(self, change: Change, new: int = 0) -> None:
         """Write changed pixels into the labels, and count them.
 
         Parameters
         ----------
         change : Change
             What to write.
+        new : int
+            Number of pixels, if they are an object's first and the box is empty.
         """
         if change.is_empty:
             return
         for recording in self.recordings:
             recording.append(change)
-        region = change.region
-        self.written.add(region)
+        self.written.add(region := change.region)
+        if new and self.ledger.note_new(change, new):
+            self.labels[region] = change.after
+            return
         before = self.labels[region].copy()
         change.write(self.labels)
         self.ledger.update(region, before, self.labels[region])

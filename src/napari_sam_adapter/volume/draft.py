@@ -128,15 +128,17 @@ class Draft:
         before = whole[row : row + after.shape[0], column : column + after.shape[1]]
         self.write_change(change_between(object_id, plane, before, after, corner))
 
-    def write_change(self, change: Change) -> None:
+    def write_change(self, change: Change, new: int = 0) -> None:
         """Write new labels of which all is known.
 
         Parameters
         ----------
         change : Change
             In the smallest box.
+        new : int
+            As of `Document.write`.
         """
-        self.document.write(change)
+        self.document.write(change, new)
         self.changes.append(change)
         if not change.is_empty:
             self._packed.append(PackedChange.of(change))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.plane import Plane
 
 FEW_LABELS = 1 << 20
@@ -102,7 +103,7 @@ class Ledger:
             As in `Part`, all zero where the object is not; None for planes along other
             axes than the last two, of which nothing is known.
         """
-        if plane.axes != (len(self._leading), len(self._leading) + 1):
+        if not self._is_along_slices(plane):
             return None
         part = self._parts.get(object_id, {}).get(self._number(plane.position))
         return _unpacked(part).box if part else NOWHERE
@@ -166,6 +167,36 @@ class Ledger:
                 if lost.any():
                     self._lose(number, lost)
                 self._gain(number, after[index], changed, around)
+
+    def note_new(self, change: Change, voxels: int) -> bool:
+        """Count the first pixels of an object on a plane, without looking.
+
+        Parameters
+        ----------
+        change : Change
+            Nothing was in its box before.
+        voxels : int
+            As of `Part`.
+
+        Returns
+        -------
+        bool
+            False if that cannot be: the object has pixels there, or the plane lies
+            along other axes than the last two; then nothing is counted.
+        """
+        object_id, plane = change.object_id, change.plane
+        if not self._is_along_slices(plane):
+            return False
+        number, parts = self._number(plane.position), self._parts.get(object_id, {})
+        if number in parts:
+            return False
+        parts[number] = _packed(Part(voxels, change.box))
+        self._parts[object_id] = parts
+        self.touch([object_id])
+        return True
+
+    def _is_along_slices(self, plane: Plane) -> bool:
+        return plane.axes == (len(self._leading), len(self._leading) + 1)
 
     def _number(self, place: tuple[int, ...]) -> int:
         if not self._leading:

@@ -104,6 +104,27 @@ class Plane:
             index[axis] = value
         return tuple(index)
 
+    def region(self, rows: slice, columns: slice) -> tuple[slice, ...]:
+        """Return a part of this plane as a part of the whole array.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Of the plane.
+
+        Returns
+        -------
+        tuple of slice
+            One per axis.
+        """
+        region = list(self._thin)
+        region[self.axes[0]], region[self.axes[1]] = rows, columns
+        return tuple(region)
+
+    @cached_property
+    def _thin(self) -> tuple[slice, ...]:
+        return tuple(slice(i, i + 1) if isinstance(i, int) else i for i in self._index)
+
     def shape(self, volume_shape: Sequence[int]) -> tuple[int, int]:
         """Return rows and columns of this plane in a volume.
 

@@ -194,10 +194,16 @@ def _write_masks(
 def _fill(draft: Draft, object_id: int, plane: Plane, lot: Lot) -> bool:
     """Write a mask if it may have all of its pixels, which takes half the time."""
     box, pixels = lot
-    current = plane.view(draft.document.labels)[slices_of(box)]
-    is_kept = protected_pixels(draft.document, object_id, plane, box) is not None
-    if is_kept or current[pixels].any():
+    if protected_pixels(draft.document, object_id, plane, box) is not None:
         return False
-    after = np.where(pixels, current.dtype.type(object_id), current)
-    draft.write_change(Change(object_id, plane, box, current.copy(), after))
+    current = plane.view(draft.document.labels)[slices_of(box)]
+    before, label = current.copy(), current.dtype.type(object_id)
+    if not before.any():
+        change = Change(object_id, plane, box, before, np.multiply(pixels, label))
+        draft.write_change(change, int(np.count_nonzero(pixels)))
+        return True
+    if before[pixels].any():
+        return False
+    after = np.where(pixels, label, before)
+    draft.write_change(Change(object_id, plane, box, before, after))
     return True

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 Region = tuple[slice, ...]
+_MOST = 64
+"""Regions that are put together at once: one by one takes longer than writing many."""
 
 
 class Written:
     """The smallest box around everything that was written since it was asked for."""
 
     def __init__(self) -> None:
-        self._region: Region | None = None
+        self._regions: list[Region] = []
 
     def add(self, region: Region) -> None:
         """Note that a part of the labels was written.
@@ -19,8 +21,9 @@ class Written:
         region : tuple of slice
             One per axis, with start and stop.
         """
-        known = self._region
-        self._region = region if known is None else around([known, region])
+        self._regions.append(region)
+        if len(self._regions) > _MOST:
+            self._regions = [around(self._regions)]
 
     def take(self) -> Region | None:
         """Return the box, and begin anew.
@@ -30,8 +33,8 @@ class Written:
         tuple of slice or None
             None if nothing was written.
         """
-        region, self._region = self._region, None
-        return region
+        regions, self._regions = self._regions, []
+        return around(regions) if regions else None
 
 
 def around(regions: list[Region]) -> Region:
