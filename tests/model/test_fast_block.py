@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -73,6 +75,18 @@ def test_attention_with_folded_positions_is_the_plain_one(
         assert difference.max() < 1e-5
     else:
         assert 0 < difference.mean() < 0.02 * plain.std()
+
+
+def test_memory_that_was_used_before_does_not_matter() -> None:
+    torch.manual_seed(0)
+    block = Block(160, 2, 320, 7, 7).eval().requires_grad_(False)  # heads as in vit_h
+    x = torch.randn(14, 14, 160)
+    out = torch.empty_like(x)
+    for _ in range(10):
+        spoilt = [torch.full((n,), math.nan) for n in (7_000, 20_000, 50_000, 200_000)]
+        del spoilt
+        attend_in_half(block, x, out, torch.bfloat16)
+        assert out.isfinite().all()
 
 
 def test_gradients_still_flow_in_training() -> None:
