@@ -65,21 +65,31 @@ def canvas_of(viewer: Viewer):
 
 def click(viewer: Viewer, point: tuple[float, float]) -> None:
     """Press and release the left button over a world point (row, column)."""
-    canvas = canvas_of(viewer)
-    transform = canvas.view.transform * canvas.view.scene.transform
-    x, y = transform.map([point[1], point[0], 0, 1])[:2]
-    position = float(x), float(y)
-    events = canvas._scene_canvas.events
-    events.mouse_press(pos=position, modifiers=(), button=1)
-    events.mouse_release(pos=position, modifiers=(), button=1)
+    press(viewer, point)
+    release(viewer, point)
+
+
+def press(viewer: Viewer, point: tuple[float, float]) -> None:
+    events = canvas_of(viewer)._scene_canvas.events
+    events.mouse_press(pos=_on_canvas(viewer, point), modifiers=(), button=1)
+
+
+def release(viewer: Viewer, point: tuple[float, float]) -> None:
+    events = canvas_of(viewer)._scene_canvas.events
+    events.mouse_release(pos=_on_canvas(viewer, point), modifiers=(), button=1)
 
 
 def move(viewer: Viewer, point: tuple[float, float]) -> None:
     """Move the mouse, no button pressed, to a world point (row, column)."""
+    events = canvas_of(viewer)._scene_canvas.events
+    events.mouse_move(pos=_on_canvas(viewer, point), modifiers=())
+
+
+def _on_canvas(viewer: Viewer, point: tuple[float, float]) -> tuple[float, float]:
     canvas = canvas_of(viewer)
     transform = canvas.view.transform * canvas.view.scene.transform
     x, y = transform.map([point[1], point[0], 0, 1])[:2]
-    canvas._scene_canvas.events.mouse_move(pos=(float(x), float(y)), modifiers=())
+    return float(x), float(y)
 
 
 def press_key(viewer: Viewer, key: str) -> None:

@@ -138,7 +138,10 @@ def measure(widget: SegmentAnythingWidget, heart: Heartbeat) -> None:
         QTimer.singleShot(0, action)
 
     def click() -> None:
-        driven_window.click(widget.controller.viewer, (3 * PITCH, 3 * PITCH))
+        """Press the button, and release it in the next turn, as a hand does."""
+        where = widget.controller.viewer, (3 * PITCH, 3 * PITCH)
+        driven_window.press(*where)
+        QTimer.singleShot(0, lambda: driven_window.release(*where))
 
     measured("find and take in", lambda: do("find_objects"), "objects found")
     for _ in range(3):

@@ -32,6 +32,7 @@ from napari_sam_adapter.volume.journal_entries import (
     EditGroup,
     FinishPropagation,
     Predict,
+    PredictTogether,
     Propagated,
     Redo,
     StartPropagation,
@@ -40,7 +41,13 @@ from napari_sam_adapter.volume.journal_entries import (
     UsePredictor,
 )
 from napari_sam_adapter.volume.journal_header import image_identity
-from napari_sam_adapter.volume.journal_lines import edit_from_json, edit_to_json
+from napari_sam_adapter.volume.journal_lines import (
+    edit_from_json,
+    edit_to_json,
+    new_objects_text,
+    predicted_text,
+    prompts_text,
+)
 from napari_sam_adapter.volume.objects import same_prompts
 from napari_sam_adapter.volume.packing import PackedArray
 from napari_sam_adapter.volume.planes import Plane, Volume
@@ -425,6 +432,17 @@ def test_a_mask_prompt_is_written_and_read_in_its_box():
     written = edit_to_json(SetPrompts(1, PLANE, prompts))["prompts"]["mask"]
     assert written["box"] == [5, 7, 9, 20]
     assert "whole_mask" not in vars(prompts)
+
+
+def test_what_is_written_piece_by_piece_reads_as_the_entry():
+    text = prompts_text(PROMPTS)
+    numbers = 3, 7
+    edits = [e for n in numbers for e in (NewObject(n), SetPrompts(n, PLANE, PROMPTS))]
+    made = new_objects_text(PLANE, [(n, text) for n in numbers])
+    assert json.loads(made) == edit_to_json(EditGroup(edits))
+    asked = PredictTogether(PLANE, (PROMPTS, PROMPTS), numbers, 2)
+    predicted = predicted_text(PLANE, (text, text), numbers, 2)
+    assert json.loads(predicted) == edit_to_json(asked)
 
 
 def test_points_and_masks_of_earlier_journals_are_read():

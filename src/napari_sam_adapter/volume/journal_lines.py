@@ -89,6 +89,74 @@ def entry_text(entry: Entry) -> str:
     return json.dumps(edit_to_json(entry))
 
 
+def prompts_text(prompts: Prompts) -> str:
+    """Return prompts as JSON, for the functions below.
+
+    Parameters
+    ----------
+    prompts : Prompts
+        Any.
+
+    Returns
+    -------
+    str
+        As they stand in an entry.
+    """
+    return json.dumps(_of_prompts(prompts))
+
+
+def new_objects_text(plane: Plane, prompts: Iterable[tuple[int, str]]) -> str:
+    """Return the edits that make objects with prompts on a plane, as JSON.
+
+    Parameters
+    ----------
+    plane : Plane
+        Where.
+    prompts : iterable of (int, str)
+        New objects, and `prompts_text` of each.
+
+    Returns
+    -------
+    str
+        That of an `EditGroup` of `NewObject` and `SetPrompts` for each.
+    """
+    where = json.dumps(_to_json(plane))
+    texts = (
+        f'{{"kind": "NewObject", "object_id": {number}}}, '
+        f'{{"kind": "SetPrompts", "object_id": {number}, "plane": {where}, '
+        f'"prompts": {text}}}'
+        for number, text in prompts
+    )
+    return _group(EditGroup, "edits", texts)
+
+
+def predicted_text(
+    plane: Plane,
+    asked: Iterable[str],
+    object_ids: Iterable[int],
+    spared_from: int,
+) -> str:
+    """Return that masks were computed in one pass and committed, as JSON.
+
+    Parameters
+    ----------
+    plane, object_ids, spared_from
+        As of `PredictTogether`.
+    asked : iterable of str
+        `prompts_text` of each.
+
+    Returns
+    -------
+    str
+        That of a `PredictTogether`.
+    """
+    return (
+        f'{{"kind": "PredictTogether", "plane": {json.dumps(_to_json(plane))}, '
+        f'"asked": [{", ".join(asked)}], "object_ids": {list(object_ids)}, '
+        f'"spared_from": {spared_from}}}'
+    )
+
+
 def _group(kind: type, name: str, texts: Iterable[str]) -> str:
     return f'{{"kind": "{kind.__name__}", "{name}": [{", ".join(texts)}]}}'
 

@@ -25,6 +25,7 @@ from napari_sam_adapter.seeds import (
 from napari_sam_adapter.volume.answer import Answer
 from napari_sam_adapter.volume.candidates import preferred_mask
 from napari_sam_adapter.volume.document import MOST_REFINABLE
+from napari_sam_adapter.volume.journal_lines import prompts_text
 from napari_sam_adapter.volume.mask_writing import check_shape
 from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.taking_found import NOTHING, FindPass, Lot
@@ -181,7 +182,8 @@ class ObjectSearch:
         pairs = zip(predictions, prompts, strict=True)
         answers, masks = zip(*(self._take(*pair) for pair in pairs), strict=True)
         if any(answers):
-            self.passes.append(FindPass(tuple(prompts), answers, masks))
+            texts = tuple(map(prompts_text, prompts))
+            self.passes.append(FindPass(tuple(prompts), answers, masks, texts))
             self._forget_logits()
 
     def _forget_logits(self) -> None:

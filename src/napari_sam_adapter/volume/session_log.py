@@ -114,6 +114,19 @@ class SessionLog:
         elif self._recorder is not None:
             self._recorder.append(entry)
 
+    def write_text(self, text: str) -> None:
+        """Write an entry that is text already, in a block of `as_one`.
+
+        Parameters
+        ----------
+        text : str
+            From `journal_lines`.
+        """
+        assert self._group is not None  # as promised
+        self.count += 1
+        self.edit_count += 1
+        self._group.append(text)
+
     @contextmanager
     def as_one(self) -> Iterator[None]:
         """Write the entries of a block as one, at its end: all are saved or none.

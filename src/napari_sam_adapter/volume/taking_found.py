@@ -15,8 +15,7 @@ import numpy as np
 from napari_sam_adapter.boxed_mask import NOWHERE, BoxedMask
 from napari_sam_adapter.volume.changes import Change
 from napari_sam_adapter.volume.draft import Draft
-from napari_sam_adapter.volume.edits import NewObject, SetPrompts
-from napari_sam_adapter.volume.journal_entries import EditGroup, PredictTogether
+from napari_sam_adapter.volume.journal_lines import new_objects_text, predicted_text
 from napari_sam_adapter.volume.mask_writing import write_mask
 from napari_sam_adapter.volume.objects import NEW_OBJECT, PlaneRecord
 from napari_sam_adapter.volume.packing import slices_of
@@ -54,11 +53,14 @@ class FindPass(NamedTuple):
         newest have logits, as in the session.
     masks : tuple of Lot
         What is chosen of each answer.
+    texts : tuple of str
+        `prompts_text` of what was asked.
     """
 
     prompts: tuple[Prompts, ...]
     answers: tuple[Answer | None, ...]
     masks: tuple[Lot, ...]
+    texts: tuple[str, ...]
 
     @property
     def new(self) -> int:
@@ -131,26 +133,13 @@ def taking_found(
     spared_from = 1 if found.spares_all else first
     with log.as_one():
         _make_objects(document, found, first)
-        log.write(EditGroup(_Making(found, first)))
+        log.write_text(new_objects_text(found.plane, _texts_of(found, first)))
         yield []
         for part in found.passes:
             ids = tuple(part.numbered(first))
             yield _write_masks(document, found.plane, part, ids, spared_from)
-            log.write(PredictTogether(found.plane, part.prompts, ids, spared_from))
+            log.write_text(predicted_text(found.plane, part.texts, ids, spared_from))
             first += part.new
-
-
-@dataclass(frozen=True)
-class _Making:
-    """The edits that make the objects, one at a time."""
-
-    found: FoundMasks
-    first: int
-
-    def __iter__(self) -> Iterator[NewObject | SetPrompts]:
-        for number, prompts, _ in _objects_of(self.found, self.first):
-            yield NewObject(number)
-            yield SetPrompts(number, self.found.plane, prompts)
 
 
 def _objects_of(found: FoundMasks, first: int) -> Iterator[tuple[int, Prompts, Answer]]:
@@ -159,6 +148,15 @@ def _objects_of(found: FoundMasks, first: int) -> Iterator[tuple[int, Prompts, A
         for prompts, answer in zip(part.prompts, part.answers, strict=True):
             if answer is not None:
                 yield next(numbers), prompts, answer
+
+
+def _texts_of(found: FoundMasks, first: int) -> Iterator[tuple[int, str]]:
+    """Yield the new objects, and what each was asked with, as text."""
+    for part in found.passes:
+        for number, text in zip(part.numbered(first), part.texts, strict=True):
+            if number != NOBODY:
+                yield number, text
+        first += part.new
 
 
 def _make_objects(document: Document, found: FoundMasks, first: int) -> None:
