@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from napari_sam_adapter.model.half_attention import attend_in_half, can_attend_in_half
 from napari_sam_adapter.model.layers import MLPBlock
-from napari_sam_adapter.model.products import product
+from napari_sam_adapter.model.products import onednn_pays, product
 from napari_sam_adapter.model.relative_positions import relative_positions
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _QUERIES = 512
 """Queries of a tile of scores."""
 _TOKENS = 1024
 """Tokens that go through the MLP together."""
+_HEADS = 2
+"""Heads of a whole map that attend together, where MKL multiplies."""
 _PIECES = 8
 """Parts of the tokens to which an addition goes."""
 
@@ -245,22 +247,26 @@ def _attend_windows(
 def _attend_map(
     attention: Attention, queries: Tensor, keys: Tensor, values: Tensor, out: Tensor
 ) -> None:
-    """Attend within (h, w, D) head by head, and write to `out`."""
+    """Attend within (h, w, D) a few heads at a time, and write to `out`."""
     h, w, width = queries.shape
     size = width // attention.heads
-    for head in range(attention.heads):
-        part = slice(head * size, (head + 1) * size)
+    step = size * (1 if onednn_pays() else _HEADS)
+    for start in range(0, width, step):
+        part = slice(start, start + step)
         # oneDNN is slow with rows that do not follow each other in memory
         q, k, v = (
-            x[..., part].contiguous().view(-1, size) for x in (queries, keys, values)
+            x[..., part].reshape(h, w, -1, size).permute(2, 0, 1, 3).contiguous()
+            for x in (queries, keys, values)
         )
-        biases = _position_scores(attention, q.view(h, w, size))
-        q, v = q * size**-0.5, v.T.contiguous()
+        biases = _position_scores(attention, q)
+        q, k, v = (x.flatten(1, 2) for x in (q * size**-0.5, k, v))
+        v = v.transpose(1, 2).contiguous()
         answers = [
-            _attend_tile(q[tile], k, v, [bias[tile] for bias in biases])
+            _attend_tile(q[:, tile], k, v, [bias[:, tile] for bias in biases])
             for tile in _parts(h * w, _QUERIES)
         ]
-        out[..., part] = torch.cat(answers).view(h, w, size)
+        attended = torch.cat(answers, 1).view(-1, h, w, size)
+        out[..., part] = attended.permute(1, 2, 0, 3).flatten(2)
 
 
 def _position_scores(attention: Attention, q: Tensor) -> list[Tensor]:
@@ -277,10 +283,17 @@ def _position_scores(attention: Attention, q: Tensor) -> list[Tensor]:
 
 
 def _attend_tile(q: Tensor, k: Tensor, v: Tensor, biases: list[Tensor]) -> Tensor:
-    """Attend from scaled queries (n, d) to keys (N, d) and values (d, N)."""
-    scores = product(q, k)
+    """Attend from scaled queries (G, n, d) to keys (G, N, d) and values (G, d, N)."""
+    scores = _products(q, k)
     _to_weights(scores, biases)
-    return product(scores, v)
+    return _products(scores, v)
+
+
+def _products(rows: Tensor, others: Tensor) -> Tensor:
+    """Multiply (G, n, A) by (G, m, A) to (G, n, m)."""
+    if len(rows) == 1:
+        return product(rows[0], others[0])[None]
+    return torch.bmm(rows, others.transpose(1, 2))
 
 
 def _to_weights(scores: Tensor, biases: list[Tensor]) -> None:
