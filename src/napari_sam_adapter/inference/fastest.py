@@ -23,11 +23,12 @@ EXACT = ("float32",)
 WORTH_IT = 1.5
 """Half precision is chosen when it encodes this many times faster."""
 _WIDTH, _WINDOW, _FEW = 768, 14, 64
-"""A block of vit_b on one window; tokens of a first, short look."""
+"""A block of vit_b and its windows; tokens of a first, short look."""
 _HOPELESS = 10
 """Times slower in the first look that nothing more is measured."""
-_WINDOWS = 25
-"""Windows of an image; a GPU that has only one waits for orders most of the time."""
+_ROW = 5
+"""Windows in a row of an image; a processor looks at one row, and a GPU, which would
+wait for orders most of the time, at the whole image."""
 _log = logging.getLogger(__name__)
 
 
@@ -195,10 +196,11 @@ def _measure(way: Way) -> float:
         if _seconds(product, way) > _HOPELESS * _seconds(product, exact):
             return math.inf
     block = Block(_WIDTH, _WIDTH // 64, 4 * _WIDTH, _WINDOW, _WINDOW)
-    count = _WINDOWS if is_gpu else 1
-    windows = torch.zeros(count, _WINDOW, _WINDOW, _WIDTH, device=way.device)
-    with full_precision(windows.device):
-        return _seconds(partial(block.to(way.device).eval(), windows), way)
+    side = _WINDOW * _ROW
+    tokens = torch.zeros(1, side if is_gpu else _WINDOW, side, _WIDTH)
+    tokens = tokens.to(way.device)
+    with full_precision(tokens.device):
+        return _seconds(partial(block.to(way.device).eval(), tokens), way)
 
 
 def _seconds(compute: Callable[[], torch.Tensor], way: Way) -> float:
