@@ -24,7 +24,7 @@ WORTH_IT = 1.5
 """Half precision is chosen when it encodes this many times faster."""
 _WIDTH, _WINDOW, _FEW = 768, 14, 64
 """A block of vit_b and its windows; tokens of a first, short look."""
-_HOPELESS = 10
+_HOPELESS = 3
 """Times slower in the first look that nothing more is measured."""
 _ROW = 5
 """Windows in a row of an image; a processor looks at one row, and a GPU, which would

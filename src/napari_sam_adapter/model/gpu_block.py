@@ -31,8 +31,8 @@ def can_run_on_gpu(block: Block, x: Tensor) -> bool:
     Returns
     -------
     bool
-        True for relative positions on a CUDA device in inference mode. Elsewhere the
-        longer products cost more than they save.
+        True for relative positions on a CUDA device in inference mode. On a CPU
+        `run_block` does it.
     """
     has_positions = block.attn.side is not None
     return has_positions and x.is_cuda and torch.is_inference_mode_enabled()

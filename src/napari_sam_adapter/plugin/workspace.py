@@ -204,7 +204,7 @@ class Workspace:
         """
         self.session = session
         self.layers.ensure(session.labels)
-        QTimer.singleShot(0, self.repaint)  # alone takes as long as all the rest
+        self.repaint()
         self.choose_object(max(session.object_ids, default=self.next_id))
 
     def known_prompts(self) -> dict[Plane, Prompts]:
