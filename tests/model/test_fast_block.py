@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from napari_sam_adapter.model import fast_block, half_attention, products
 from napari_sam_adapter.model.half_attention import attend_in_half
 from napari_sam_adapter.model.image_encoder import Block, join_windows, split_windows
 from napari_sam_adapter.model.products import product
@@ -28,8 +29,13 @@ def random_block(window: int, side: int | None, heads: int = 3) -> Block:
     return block
 
 
+@pytest.mark.parametrize("is_onednn", [True, False])
 @pytest.mark.parametrize("case", CASES)
-def test_fast_block_equals_the_plain_one(case: str) -> None:
+def test_fast_block_equals_the_plain_one(
+    case: str, is_onednn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (fast_block, products):  # whatever this machine measures
+        monkeypatch.setattr(module, "onednn_pays", lambda: is_onednn)
     block = random_block(*CASES[case])
     x = torch.randn(2, 9, 9, 24)
     before = x.clone()
@@ -42,7 +48,11 @@ def test_fast_block_equals_the_plain_one(case: str) -> None:
     assert torch.equal(x, before)
 
 
-def test_half_precision_keeps_sums_in_float32() -> None:
+@pytest.mark.parametrize("is_attention_in_half", [True, False])
+def test_half_precision_keeps_sums_in_float32(
+    is_attention_in_half: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(half_attention, "_pays", lambda _: is_attention_in_half)
     block = random_block(4, 4)
     x = torch.randn(1, 9, 9, 24)
     with torch.no_grad():
@@ -52,6 +62,10 @@ def test_half_precision_keeps_sums_in_float32() -> None:
     assert half.dtype == torch.float32
     difference = (half - plain).abs()
     assert 0 < difference.mean() < 0.02 * plain.std()
+    attended = torch.empty_like(x)
+    attend_in_half(block, x[0], attended[0], torch.bfloat16)
+    fast_block._add_mlp(block, attended.view(-1, 24), torch.bfloat16, None)
+    assert torch.equal(half, attended) == is_attention_in_half
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -188,7 +188,7 @@ def block_seconds(way: Way) -> float:
 @torch.inference_mode()
 def _measure(way: Way) -> float:
     is_gpu = torch.device(way.device).type == "cuda"
-    # emulated, half precision can be a thousand times slower: a block takes minutes
+    # emulated, half precision is many times slower: a block would take seconds
     if way.dtype not in EXACT and not is_gpu:
         few = torch.zeros(_FEW, _WIDTH, device=way.device)
         product = partial(F.linear, few, few.new_zeros(_WIDTH, _WIDTH))

@@ -1,8 +1,9 @@
 """A transformer block of the image encoder on the CPU, without gradients.
 
 The same numbers as `Block` up to rounding, in less time and memory: attention looks at
-a tile of the scores at a time, which stays in the processor's cache; padding of windows
-is never multiplied; nothing larger than a tile or a token map is made.
+a tile of the scores, or at a row of windows, at a time, which stays in the processor's
+cache; nothing larger than that or a token map is made. In float32 padding of windows is
+never projected.
 """
 
 from __future__ import annotations
@@ -119,26 +120,22 @@ def add_to(x: Tensor, added: Addition) -> None:
         What is added.
     """
     # the bias as one more number of each token, times one: tokens are read once
-    with_bias = Addition(
-        F.pad(added.rows, (0, 1), value=1.0),
-        torch.cat([added.weight, added.bias[:, None]], 1),
-        added.bias,
-    )
-    for i in range(len(x)):
-        _add_product(x[i].view(-1, x.shape[-1]), with_bias.of_image(i))
+    factors = F.pad(added.rows, (0, 1), value=1.0)
+    weight = torch.cat([added.weight, added.bias[:, None]], 1)
+    for tokens, rows in zip(x, factors, strict=True):
+        _add_product(tokens.view(-1, x.shape[-1]), rows, weight)
 
 
-def _add_product(rows: Tensor, added: Addition) -> None:
-    """Add to (N, D) all but the bias, in place.
+def _add_product(tokens: Tensor, rows: Tensor, weight: Tensor) -> None:
+    """Add rows (N, K) times weight (D, K) to tokens (N, D), in place.
 
     In one step, without memory of its own: after the products of a block every further
     step begins with nothing in the caches. In a few pieces, which MKL gives to threads
     as they are; one product it cuts in a way that takes half as long again.
     """
-    pieces = math.gcd(len(rows), _PIECES)
-    rows.view(pieces, -1, rows.shape[-1]).baddbmm_(
-        added.rows.view(pieces, -1, added.rows.shape[-1]),
-        added.weight.T.expand(pieces, -1, -1),
+    pieces = math.gcd(len(tokens), _PIECES)
+    tokens.view(pieces, -1, tokens.shape[-1]).baddbmm_(
+        rows.view(pieces, -1, rows.shape[-1]), weight.T.expand(pieces, -1, -1)
     )
 
 
@@ -180,7 +177,7 @@ def _add_mlp(
         torch.ops.aten.gelu_(hidden)
         rows[part] += product(hidden, *others)
     if added is not None:
-        _add_product(rows, added)
+        _add_product(rows, added.rows, added.weight)
 
 
 def _project(attention: Attention, x: Tensor, dtype: torch.dtype) -> list[Tensor]:
@@ -198,19 +195,20 @@ def _attend(block: Block, queries: Tensor, keys: Tensor, values: Tensor) -> Tens
     """Attend over the whole map or in windows; return rows (h * w, D)."""
     attention, side = block.attn, block.window
     h, w, width = queries.shape
-    if not side:
-        out = torch.empty_like(queries)
-        _attend_map(attention, queries, keys, values, out)
-        return out.view(-1, width)
-    # a padded token is zero, so that its query, key and value are the bias
-    biases = attention.qkv.bias.chunk(3)
-    padded = [
-        _pad(x, bias, side)
-        for x, bias in zip((queries, keys, values), biases, strict=True)
-    ]
+    padded, everything = [queries, keys, values], slice(None)
+    if side:
+        # a padded token is zero, so that its query, key and value are the bias
+        biases = attention.qkv.bias.chunk(3)
+        padded = [_pad(x, b, side) for x, b in zip(padded, biases, strict=True)]
+        parts = [(row, everything) for row in _parts(h, side)]
+    else:
+        heads = 1 if onednn_pays() else _HEADS
+        some = _parts(width, heads * width // attention.heads)
+        parts = [(everything, channels) for channels in some]
     out = torch.empty_like(padded[0])
-    for row in _parts(h, side):
-        out[row] = _attend_windows(attention, *(x[row] for x in padded))
+    for rows, channels in parts:
+        part = [x[rows, :, channels] for x in padded]
+        out[rows, :, channels] = _attend_row(attention, part, side or w)
     return out[:h, :w].reshape(-1, width)
 
 
@@ -225,48 +223,27 @@ def _pad(x: Tensor, fill: Tensor, side: int) -> Tensor:
     return padded
 
 
-def _attend_windows(
-    attention: Attention, queries: Tensor, keys: Tensor, values: Tensor
-) -> Tensor:
-    """Attend in a row of windows (side, w, D), in all of them and all heads at once."""
-    side, heads = len(queries), attention.heads
+def _attend_row(attention: Attention, row: list[Tensor], side: int) -> Tensor:
+    """Attend in a row of windows (h, side), which may be a map, all heads at once."""
+    h, w, width = row[0].shape
+    size = attention.qkv.in_features // attention.heads
+    heads = width // size
     q, k, v = (
-        x.view(side, -1, side, heads, x.shape[-1] // heads)
+        x.view(h, w // side, side, heads, size)
         .permute(1, 3, 0, 2, 4)
-        .flatten(0, 1)  # (windows * heads, side, side, d)
-        for x in (queries, keys, values)
+        .flatten(0, 1)  # (windows * heads, h, side, d)
+        .contiguous()  # oneDNN is slow with rows that do not follow each other
+        for x in row
     )
     biases = _position_scores(attention, q)
-    q, k, v = (x.flatten(1, 2) for x in (q * q.shape[-1] ** -0.5, k, v))
-    scores = torch.bmm(q, k.transpose(1, 2))
-    _to_weights(scores, biases)
-    answers = torch.bmm(scores, v).view(-1, heads, side, side, q.shape[-1])
-    return answers.permute(2, 0, 3, 1, 4).reshape(queries.shape)
-
-
-def _attend_map(
-    attention: Attention, queries: Tensor, keys: Tensor, values: Tensor, out: Tensor
-) -> None:
-    """Attend within (h, w, D) a few heads at a time, and write to `out`."""
-    h, w, width = queries.shape
-    size = width // attention.heads
-    step = size * (1 if onednn_pays() else _HEADS)
-    for start in range(0, width, step):
-        part = slice(start, start + step)
-        # oneDNN is slow with rows that do not follow each other in memory
-        q, k, v = (
-            x[..., part].reshape(h, w, -1, size).permute(2, 0, 1, 3).contiguous()
-            for x in (queries, keys, values)
-        )
-        biases = _position_scores(attention, q)
-        q, k, v = (x.flatten(1, 2) for x in (q * size**-0.5, k, v))
-        v = v.transpose(1, 2).contiguous()
-        answers = [
-            _attend_tile(q[:, tile], k, v, [bias[:, tile] for bias in biases])
-            for tile in _parts(h * w, _QUERIES)
-        ]
-        attended = torch.cat(answers, 1).view(-1, h, w, size)
-        out[..., part] = attended.permute(1, 2, 0, 3).flatten(2)
+    q, k, v = (x.flatten(1, 2) for x in (q * size**-0.5, k, v))
+    v = v.transpose(1, 2).contiguous()
+    answers = [
+        _attend_tile(q[:, tile], k, v, [bias[:, tile] for bias in biases])
+        for tile in _parts(h * side, _QUERIES)
+    ]
+    attended = torch.cat(answers, 1).view(-1, heads, h, side, size)
+    return attended.permute(2, 0, 3, 1, 4).reshape(h, w, width)
 
 
 def _position_scores(attention: Attention, q: Tensor) -> list[Tensor]:

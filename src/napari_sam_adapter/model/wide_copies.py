@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def copy_wide(target: Tensor, source: Tensor) -> None:
-    """Copy, eight bytes at a time if possible: GPUs copy small numbers slowly.
+    """Copy, eight bytes at a time if possible: small numbers are copied slowly.
 
     Parameters
     ----------

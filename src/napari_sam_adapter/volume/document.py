@@ -281,7 +281,7 @@ class Document:
         change : Change
             What to write.
         new : int
-            Number of pixels, if they are an object's first and the box is empty.
+            Number of pixels, if the object's first on this plane, in an empty box.
         """
         if change.is_empty:
             return

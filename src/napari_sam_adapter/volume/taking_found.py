@@ -133,7 +133,8 @@ def taking_found(
     spared_from = 1 if found.spares_all else first
     with log.as_one():
         _make_objects(document, found, first)
-        log.write_text(new_objects_text(found.plane, _texts_of(found, first)))
+        texts = ((number, text) for number, text, *_ in _objects_of(found, first))
+        log.write_text(new_objects_text(found.plane, texts))
         yield []
         for part in found.passes:
             ids = tuple(part.numbered(first))
@@ -142,26 +143,22 @@ def taking_found(
             first += part.new
 
 
-def _objects_of(found: FoundMasks, first: int) -> Iterator[tuple[int, Prompts, Answer]]:
+def _objects_of(
+    found: FoundMasks, first: int
+) -> Iterator[tuple[int, str, Prompts, Answer]]:
+    """Yield new objects, what each was asked with, as text and not, and its answer."""
     numbers = count(first)
     for part in found.passes:
-        for prompts, answer in zip(part.prompts, part.answers, strict=True):
+        for text, prompts, answer in zip(
+            part.texts, part.prompts, part.answers, strict=True
+        ):
             if answer is not None:
-                yield next(numbers), prompts, answer
-
-
-def _texts_of(found: FoundMasks, first: int) -> Iterator[tuple[int, str]]:
-    """Yield the new objects, and what each was asked with, as text."""
-    for part in found.passes:
-        for number, text in zip(part.numbered(first), part.texts, strict=True):
-            if number != NOBODY:
-                yield number, text
-        first += part.new
+                yield next(numbers), text, prompts, answer
 
 
 def _make_objects(document: Document, found: FoundMasks, first: int) -> None:
     draft = Draft(document)
-    for number, prompts, answer in _objects_of(found, first):
+    for number, _, prompts, answer in _objects_of(found, first):
         draft.set_object(number, NEW_OBJECT)
         draft.set_record(number, found.plane, PlaneRecord(prompts, answer))
     step = draft.step()
