@@ -169,6 +169,8 @@ class Steps:
         keeping = self.widget.safekeeping
         self.measured("save session", lambda: keeping.save(saved))
         self.measured("open session", lambda: keeping.open(saved))
+        self.viewer.dims.set_current_step(0, 0)
+        self.measured("open session, from another slice", lambda: keeping.open(saved))
         for suffix in SUFFIXES:
             path = self.folder / f"labels{suffix}"
             self.measured(

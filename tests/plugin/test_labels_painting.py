@@ -12,6 +12,7 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 from tests.plugin.monkey import is_shown
 
 from napari_sam_adapter.plugin import labels_painting
+from napari_sam_adapter.plugin.image_session import start_session
 from napari_sam_adapter.volume.edits import NewObject, Paint
 from napari_sam_adapter.volume.object_edits import LockObject
 from napari_sam_adapter.volume.plane import Plane
@@ -215,6 +216,59 @@ def test_a_slice_too_large_for_a_texture_is_refreshed_once(show, monkeypatch):
     scene.controller.update()
     assert refreshes(scene) == 1
     assert is_shown(scene.workspace.layers.labels)
+
+
+def give_another_session(scene):
+    """Open another session with a mask, without a turn of the event loop after it."""
+    session = start_session(scene.workspace.level)
+    pixels = np.argwhere(np.ones((20, 20), bool)) + LEFT_DISK
+    paint = Paint(Plane((0, 1), ()), pixels, np.ones(len(pixels), int))
+    session.apply(NewObject(1), paint)
+    scene.workspace.take_session(session)
+    scene.controller.update()
+
+
+@pytest.fixture
+def clicked(show):
+    scene = show(disks())
+    scene.click(LEFT_DISK)
+    return scene
+
+
+def test_another_session_is_there_at_once_and_seen_a_turn_later(clicked, conversions):
+    layer = clicked.workspace.layers.labels
+    conversions.clear()
+    give_another_session(clicked)
+    assert layer.data is clicked.workspace.session.labels
+    assert layer.data.size not in conversions
+    go_on(clicked)
+    assert conversions.count(layer.data.size) == 1
+    check_screen(clicked)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (70, 90)])
+def test_a_layer_that_got_other_data_shows_these(clicked, shape):
+    layer = clicked.workspace.layers.labels
+    give_another_session(clicked)
+    layer.data = np.ones(shape, int)
+    go_on(clicked)
+    assert layer._slice.image.raw.shape == shape
+
+
+def test_an_edit_of_another_session_is_seen(clicked):
+    give_another_session(clicked)
+    clicked.workspace.session.undo()
+    clicked.workspace.repaint()
+    go_on(clicked)
+    check_screen(clicked)
+
+
+def test_another_session_is_seen_though_the_image_is_gone(clicked):
+    layer = clicked.workspace.layers.labels
+    give_another_session(clicked)
+    clicked.viewer.layers.remove(clicked.workspace.image)
+    assert np.array_equal(layer._slice.image.raw, layer.data)
+    assert is_shown(layer)
 
 
 @pytest.fixture

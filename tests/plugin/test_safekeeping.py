@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from npe2 import PluginManifest
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 from tests.plugin import mouse
@@ -311,9 +312,31 @@ def test_a_session_shows_the_slice_of_its_last_edit(scene, make_scene, tmp_path,
         open_saved(later, tmp_path / "cells.session")
     else:
         press_restore(later)
+    later.qtbot.waitUntil(lambda: "last edit" in later.state.message.text)
     assert later.viewer.dims.current_step[0] == 5
     assert later.viewer.scene.camera.center == centre
     assert later.state.message.text.endswith("You see the slice of the last edit.")
+
+
+def test_a_widget_closed_as_a_session_opens_leaves_its_masks(
+    scene, make_scene, tmp_path
+):
+    scene.click(LEFT_DISK)
+    save_as(scene, tmp_path / "cells.session")
+    end(scene)
+    later = start(make_scene)
+    layer = later.workspace.layers.labels
+
+    def close():
+        if "Opened" in later.state.message.text:
+            QTimer.singleShot(0, lambda: end(later))  # before anything else happens
+
+    later.state.events.message.connect(close)
+    later.widget.safekeeping.open(tmp_path / "cells.session")
+    later.qtbot.waitUntil(lambda: later.controller.workspace is None)
+    later.settle()
+    assert layer.data[3][LEFT_DISK]
+    assert np.array_equal(layer._slice.image.raw, layer.data[3])
 
 
 def test_menu_entries_ask_and_act(scene, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -59,6 +60,24 @@ class LabelsPainter:
             self._parts.extendleft(_Part(layer, labels, part) for part in parts)
             self._paint_next()
 
+    def exchange(self, layer: Labels, labels: npt.NDArray[Any]) -> None:
+        """Give a layer other labels of the same shape, and show them a turn later.
+
+        Parameters
+        ----------
+        layer : Labels
+            The layer; it has the labels at once.
+        labels : int array
+            What it shows, without a copy. Making all of a slice takes napari as long
+            as all else that opens a session.
+        """
+        self._drop_parts_of(layer)
+        with getattr(layer, "_block_refresh", contextlib.nullcontext)():
+            layer.data = labels
+        whole = tuple(slice(0, length) for length in labels.shape)
+        self._parts.append(_Part(layer, labels, whole))
+        self._timer.start(0)
+
     def close(self) -> None:
         """Show what is left of large boxes, and nothing more: the layers stay."""
         stop_for_good(self._timer)
@@ -67,6 +86,8 @@ class LabelsPainter:
         self._parts.clear()
 
     def _paint_next(self) -> None:
+        if not self._parts:  # dropped meanwhile
+            return
         part = self._parts.popleft()
         if _paint_part(part):
             self._drop_parts_of(part.layer)
@@ -122,7 +143,7 @@ def _paint_part(part: _Part) -> bool:
 
 
 def _refresh(layer: Labels) -> None:
-    layer.refresh(thumbnail=False, highlight=False, extent=False)
+    layer.refresh(highlight=False, extent=False)
 
 
 def _can_be_painted(layer: Labels) -> bool:

@@ -194,6 +194,11 @@ class LayerTrio:
         if self.labels is not None:
             self._painter.paint(self.labels, labels, written)
 
+    def exchange(self, labels: npt.NDArray[Any]) -> None:
+        """Give the Labels layer, if it is there, other labels; see `exchange`."""
+        if self.labels is not None:
+            self._painter.exchange(self.labels, labels)
+
     def show_prompts(self, visible: bool) -> None:
         """Show or hide points and shapes.
 

@@ -10,6 +10,7 @@ from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.plugin.state import ModelChoice
 from napari_sam_adapter.plugin.torch_import import torch_on_its_way
 from napari_sam_adapter.plugin.weights_state import check_here
+from napari_sam_adapter.volume.described import DescribedPredictors
 
 if TYPE_CHECKING:
     from napari_sam_adapter.predictions import Predictor
@@ -110,3 +111,31 @@ def with_adapter(predictor: Predictor, adapter: str | None) -> Predictor:
         raise CheckpointError("Expected a model that takes adapters. Choose another.")
     changed: Predictor = change(adapter)
     return changed
+
+
+def described_predictors(load: Loader, known: Predictor | None) -> DescribedPredictors:
+    """Return what finds the predictors that a journal names.
+
+    Parameters
+    ----------
+    load : Loader
+        Loads what is not known; called on the worker thread.
+    known : Predictor or None
+        The network in use.
+
+    Returns
+    -------
+    DescribedPredictors
+        For one journal.
+    """
+
+    def load_described(
+        model: str,
+        adapter: str | None,
+        device: str,
+        dtype: str,
+        preprocessing: str | None,
+    ) -> Predictor:
+        return load(ModelChoice(model, adapter, device, preprocessing, dtype))
+
+    return DescribedPredictors(load_described, [known] if known else [])

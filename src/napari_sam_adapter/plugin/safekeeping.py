@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
 
 from napari_sam_adapter.errors import SessionError
@@ -12,6 +13,7 @@ from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.kept_embeddings import window_store
 from napari_sam_adapter.plugin.kept_session import KeptSession
 from napari_sam_adapter.plugin.last_place import go_to_last_edit
+from napari_sam_adapter.plugin.network_loading import described_predictors
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState, offer_of
 from napari_sam_adapter.plugin.session_saving import (
@@ -20,7 +22,7 @@ from napari_sam_adapter.plugin.session_saving import (
     name_written,
     writing_steps,
 )
-from napari_sam_adapter.plugin.state import Message, ModelChoice, Progress
+from napari_sam_adapter.plugin.state import Message, Progress
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.volume.autosave import Autosave
 from napari_sam_adapter.volume.autosave_files import (
@@ -29,7 +31,6 @@ from napari_sam_adapter.volume.autosave_files import (
     remove,
     unfinished_in,
 )
-from napari_sam_adapter.volume.described import DescribedPredictors
 from napari_sam_adapter.volume.journal import ReplayStep, replay_steps
 from napari_sam_adapter.volume.journal_file import find_journal, parse_journal
 from napari_sam_adapter.volume.journal_header import JournalHeader, empty_header_steps
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.network_loading import Loader
     from napari_sam_adapter.plugin.workspace import Workspace
-    from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.described import DescribedPredictors
     from napari_sam_adapter.volume.session import Session
 
 MOST_ATTEMPTS = 3
@@ -216,8 +217,12 @@ class Safekeeping(Feature):
             text += " What was here before was not saved: Restore brings it back."
         self._controller.update()
         self._say(text)
-        is_seen = kept.workspace is self._controller.workspace
-        if is_seen and go_to_last_edit(self._controller.viewer, kept.workspace):
+        QTimer.singleShot(0, partial(self._go_to_last_edit, kept.workspace, text))
+
+    @reporting
+    def _go_to_last_edit(self, workspace: Workspace, text: str) -> None:
+        is_seen = workspace is self._controller.workspace
+        if is_seen and go_to_last_edit(self._controller.viewer, workspace):
             self._say(f"{text} You see the slice of the last edit.")
 
     def _take_up(
@@ -264,18 +269,7 @@ class Safekeeping(Feature):
             then(session)
 
     def _predictors(self) -> DescribedPredictors:
-        known = self._controller.segmenter.predictor
-        return DescribedPredictors(self._load_described, [known] if known else [])
-
-    def _load_described(
-        self,
-        model: str,
-        adapter: str | None,
-        device: str,
-        dtype: str,
-        preprocessing: str | None,
-    ) -> Predictor:
-        return self._load(ModelChoice(model, adapter, device, preprocessing, dtype))
+        return described_predictors(self._load, self._controller.segmenter.predictor)
 
     # Saving.
 

@@ -204,7 +204,7 @@ class Workspace:
         """
         self.session = session
         self.layers.ensure(session.labels)
-        self.repaint()
+        self.layers.exchange(session.labels)
         self.choose_object(max(session.object_ids, default=self.next_id))
 
     def known_prompts(self) -> dict[Plane, Prompts]:
