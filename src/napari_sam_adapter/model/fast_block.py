@@ -152,14 +152,15 @@ def _run_image(
 
 def _attend_exactly(block: Block, x: Tensor, out: Tensor, dtype: torch.dtype) -> None:
     """Write tokens (h, w, D) with what they attended to in float32 into `out`."""
-    width = x.shape[-1]
-    queries, keys, values = _project(block.attn, block.norm1(x), dtype)
-    attended = _attend(block, queries, keys, values)
-    rows = out.view(-1, width)
+    together = block.window or len(x)  # a row of windows fits into memory used before
     weight, bias = block.attn.proj.weight.to(dtype), block.attn.proj.bias.to(dtype)
-    for part in _parts(len(rows), _TOKENS):
-        projected = product(attended[part].to(dtype), weight, bias)
-        torch.add(x.view(-1, width)[part], projected, out=rows[part])
+    for part in _parts(len(x), together):
+        queries, keys, values = _project(block.attn, block.norm1(x[part]), dtype)
+        attended = _attend(block, queries, keys, values)
+        before, rows = x[part].flatten(0, 1), out[part].flatten(0, 1)
+        for some in _parts(len(rows), _TOKENS):
+            projected = product(attended[some].to(dtype), weight, bias)
+            torch.add(before[some], projected, out=rows[some])
 
 
 def _add_mlp(
@@ -192,24 +193,21 @@ def _project(attention: Attention, x: Tensor, dtype: torch.dtype) -> list[Tensor
 
 
 def _attend(block: Block, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Attend over the whole map or in windows; return rows (h * w, D)."""
+    """Attend over the map or in a row of windows; return rows, over the queries."""
     attention, side = block.attn, block.window
     h, w, width = queries.shape
-    padded, everything = [queries, keys, values], slice(None)
+    padded = [queries, keys, values]
     if side:
         # a padded token is zero, so that its query, key and value are the bias
         biases = attention.qkv.bias.chunk(3)
         padded = [_pad(x, b, side) for x, b in zip(padded, biases, strict=True)]
-        parts = [(row, everything) for row in _parts(h, side)]
+        heads = attention.heads
     else:
         heads = 1 if onednn_pays() else _HEADS
-        some = _parts(width, heads * width // attention.heads)
-        parts = [(everything, channels) for channels in some]
-    out = torch.empty_like(padded[0])
-    for rows, channels in parts:
-        part = [x[rows, :, channels] for x in padded]
-        out[rows, :, channels] = _attend_row(attention, part, side or w)
-    return out[:h, :w].reshape(-1, width)
+    for channels in _parts(width, heads * width // attention.heads):
+        part = [x[..., channels] for x in padded]
+        part[0][:] = _attend_row(attention, part, side or w)
+    return padded[0][:h, :w].reshape(-1, width)
 
 
 def _pad(x: Tensor, fill: Tensor, side: int) -> Tensor:
