@@ -255,6 +255,36 @@ def test_a_layer_that_got_other_data_shows_these(clicked, shape):
     assert layer._slice.image.raw.shape == shape
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (4, 64, 80)])
+def test_another_session_replaces_data_of_another_shape(clicked, shape):
+    layer = clicked.workspace.layers.labels
+    layer.data = np.ones(shape, int)
+    assert layer.extent.data[1].tolist() == [length - 1 for length in shape]
+    give_another_session(clicked)
+    go_on(clicked)
+    assert layer.extent.data[1].tolist() == [63, 79]
+    assert clicked.viewer.dims.ndim == 2
+
+
+def test_the_thumbnail_is_that_of_the_other_session(clicked):
+    layer = clicked.workspace.layers.labels
+    give_another_session(clicked)
+    go_on(clicked)
+    shown = layer.thumbnail.copy()
+    layer.refresh()
+    assert np.array_equal(shown, layer.thumbnail)
+
+
+def test_what_napari_made_anew_meanwhile_is_not_made_again(clicked, conversions):
+    layer = clicked.workspace.layers.labels
+    give_another_session(clicked)
+    layer.refresh()  # as a step does
+    conversions.clear()
+    go_on(clicked)
+    assert layer.data.size not in conversions
+    check_screen(clicked)
+
+
 def test_an_edit_of_another_session_is_seen(clicked):
     give_another_session(clicked)
     clicked.workspace.session.undo()

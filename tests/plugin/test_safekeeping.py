@@ -312,7 +312,6 @@ def test_a_session_shows_the_slice_of_its_last_edit(scene, make_scene, tmp_path,
         open_saved(later, tmp_path / "cells.session")
     else:
         press_restore(later)
-    later.qtbot.waitUntil(lambda: "last edit" in later.state.message.text)
     assert later.viewer.dims.current_step[0] == 5
     assert later.viewer.scene.camera.center == centre
     assert later.state.message.text.endswith("You see the slice of the last edit.")
@@ -329,7 +328,7 @@ def test_a_widget_closed_as_a_session_opens_leaves_its_masks(
 
     def close():
         if "Opened" in later.state.message.text:
-            QTimer.singleShot(0, lambda: end(later))  # before anything else happens
+            QTimer.singleShot(0, lambda: end(later))  # before the masks are shown
 
     later.state.events.message.connect(close)
     later.widget.safekeeping.open(tmp_path / "cells.session")
@@ -337,6 +336,15 @@ def test_a_widget_closed_as_a_session_opens_leaves_its_masks(
     later.settle()
     assert layer.data[3][LEFT_DISK]
     assert np.array_equal(layer._slice.image.raw, layer.data[3])
+
+
+def test_a_restored_session_has_nothing_more_to_show(scene, make_scene):
+    scene.click(LEFT_DISK)
+    end(scene)
+    later = start(make_scene)
+    press_restore(later)
+    assert later.labels.any()
+    assert later.workspace.session.written.take() is None
 
 
 def test_menu_entries_ask_and_act(scene, tmp_path):

@@ -61,22 +61,25 @@ class LabelsPainter:
             self._paint_next()
 
     def exchange(self, layer: Labels, labels: npt.NDArray[Any]) -> None:
-        """Give a layer other labels of the same shape, and show them a turn later.
+        """Give a layer other labels at once, and show them a turn later.
+
+        Making all of a slice takes napari as long as all else that opens a session.
 
         Parameters
         ----------
         layer : Labels
-            The layer; it has the labels at once.
+            The layer.
         labels : int array
-            What it shows, without a copy. Making all of a slice takes napari as long
-            as all else that opens a session.
+            What it shows, without a copy.
         """
         self._drop_parts_of(layer)
-        with getattr(layer, "_block_refresh", contextlib.nullcontext)():
-            layer.data = labels
-        whole = tuple(slice(0, length) for length in labels.shape)
-        self._parts.append(_Part(layer, labels, whole))
-        self._timer.start(0)
+        if layer.data.shape != labels.shape:
+            layer.data = labels  # extent and axes change, too
+        elif layer.data is not labels:
+            with getattr(layer, "_block_refresh", contextlib.nullcontext)():
+                layer.data = labels
+            self._parts.append(_Part(layer, labels, None))
+            self._timer.start(0)
 
     def close(self) -> None:
         """Show what is left of large boxes, and nothing more: the layers stay."""
@@ -99,15 +102,15 @@ class LabelsPainter:
 
 
 class _Part(NamedTuple):
-    """A box of labels that is to be shown by a layer."""
+    """A box of labels that is to be shown by a layer; None for all, if they are new."""
 
     layer: Labels
     labels: npt.NDArray[Any]
-    region: Region
+    region: Region | None
 
 
 def _covers(region: Region, part: _Part) -> bool:
-    return all(
+    return part.region is not None and all(
         whole.start <= axis.start and axis.stop <= whole.stop
         for whole, axis in zip(region, part.region, strict=True)
     )
@@ -132,6 +135,8 @@ def _paint_part(part: _Part) -> bool:
     if not _can_be_painted(layer):
         _refresh(layer)
         return True
+    if region is None:  # napari stepped meanwhile
+        return False
     slice_ = layer._slice
     shown = slice_.image
     box = tuple(region[axis] for axis in layer._slice_input.displayed)

@@ -195,7 +195,7 @@ class LayerTrio:
             self._painter.paint(self.labels, labels, written)
 
     def exchange(self, labels: npt.NDArray[Any]) -> None:
-        """Give the Labels layer, if it is there, other labels; see `exchange`."""
+        """Give the Labels layer, if it is there, other labels; see `LabelsPainter`."""
         if self.labels is not None:
             self._painter.exchange(self.labels, labels)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
 
 from napari_sam_adapter.errors import SessionError
@@ -217,12 +216,8 @@ class Safekeeping(Feature):
             text += " What was here before was not saved: Restore brings it back."
         self._controller.update()
         self._say(text)
-        QTimer.singleShot(0, partial(self._go_to_last_edit, kept.workspace, text))
-
-    @reporting
-    def _go_to_last_edit(self, workspace: Workspace, text: str) -> None:
-        is_seen = workspace is self._controller.workspace
-        if is_seen and go_to_last_edit(self._controller.viewer, workspace):
+        is_seen = kept.workspace is self._controller.workspace
+        if is_seen and go_to_last_edit(self._controller.viewer, kept.workspace):
             self._say(f"{text} You see the slice of the last edit.")
 
     def _take_up(

@@ -132,9 +132,8 @@ class Workspace:
         """
         if (plane := self.plane_or_none()) is None:
             return None
-        point = self.frame.world_to_data(
-            self._viewer.cursor.position[-self.frame.ndim :]
-        )
+        position = self._viewer.cursor.position[-self.frame.ndim :]
+        point = self.frame.world_to_data(position)
         row, column = (float(point[axis]) for axis in plane.axes)
         return Focus(row, column, reduction_on(self, plane.axes))
 
@@ -204,6 +203,7 @@ class Workspace:
         """
         self.session = session
         self.layers.ensure(session.labels)
+        session.written.take()  # all is shown
         self.layers.exchange(session.labels)
         self.choose_object(max(session.object_ids, default=self.next_id))
 
