@@ -119,19 +119,21 @@ class Monkey:
 
     def burst(self, length: int) -> None:
         """Do some things without waiting, then compare layer, session and journal."""
-        for _ in range(length):
-            action = self.actions[self.rng.integers(len(self.actions))]
-            self.done.append(action.__name__)
-            action()
-            if self.rng.random() < 0.5:
-                self.go_on()
-        self.go_on()
-        self.settle()
+        with self.events():
+            for _ in range(length):
+                action = self.actions[self.rng.integers(len(self.actions))]
+                self.done.append(action.__name__)
+                action()
+                if self.rng.random() < 0.5:
+                    QApplication.processEvents()
+            self.settle()
         self.check()
 
-    def go_on(self) -> None:
+    @contextmanager
+    def events(self) -> Iterator[None]:
+        """Raise what was raised in Qt's event loop, but for napari's own faults."""
         with self.scene.qtbot.capture_exceptions() as raised:
-            QApplication.processEvents()
+            yield
         for _, error, _ in raised:
             with faults_of_napari():
                 raise error
