@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_sam_adapter.model import folded_upscaling, image_side
+from napari_sam_adapter.model import folded_upscaling, image_side, products
 from napari_sam_adapter.model.dense_prompts import embed_mask, whole
 from napari_sam_adapter.model.folded_decoder import (
     PromptSide,
@@ -72,6 +72,23 @@ def test_folded_decoder_equals_the_plain_one(
     assert torch.allclose(found, logits[:, masks], atol=1e-4)
     assert torch.equal(found > 0, logits[:, masks] > 0)
     assert torch.allclose(estimates, scores[:, masks], atol=1e-5)
+
+
+@pytest.mark.parametrize("is_onednn", [True, False], ids=["oneDNN", "MKL"])
+def test_points_that_share_steps_get_the_masks_they_get_alone(
+    is_onednn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "onednn_pays", lambda: is_onednn)
+    sam = random_sam(SHAPES["published"])
+    points = torch.rand(9, 2, 2) * 80, torch.arange(18).view(9, 2) % 2
+    with torch.inference_mode():
+        image, _, _ = sides(sam, "points")
+        sparse = sam.prompt_encoder(points).sparse
+        logits, scores = decode(image, PromptSide(sparse), slice(1, None))
+        for i in range(9):
+            alone = decode(image, PromptSide(sparse[i : i + 1]), slice(1, None))
+            assert torch.allclose(logits[i], alone[0][0], atol=1e-5)
+            assert torch.allclose(scores[i], alone[1][0], atol=1e-6)
 
 
 @pytest.mark.parametrize("prompts", PROMPTS)
@@ -146,14 +163,19 @@ def test_answers_stay_when_their_memory_is_used_again() -> None:
         ]
         embedded = [sam.prompt_encoder(**p)[:2] for p in PROMPTS.values()]
         asked = [PromptSide(s, [whole(d) for d in dense]) for s, dense in embedded]
+        asked += [PromptSide(torch.randn(9, 2, 256))]
         alone = [decode(image, prompts) for image in images for prompts in asked]
         kept = [(masks.clone(), scores.clone()) for masks, scores in alone]
         # both images in turn, prompt by prompt
-        streams = [decode_above(image, asked[2]) for image in images]
-        mixed = list(zip(*streams, strict=True))
+        mixed = {
+            number: zip(*[decode_above(x, asked[number]) for x in images], strict=True)
+            for number in (2, 4)
+        }
+        mixed = {number: list(pairs) for number, pairs in mixed.items()}
     for (masks, scores), (before, earlier) in zip(alone, kept, strict=True):
         assert torch.equal(masks, before)
         assert torch.equal(scores, earlier)
-    for i, pair in enumerate(mixed):
-        for found, image in zip(pair, (2, 2 + len(PROMPTS)), strict=True):
-            assert torch.equal(found.logits, kept[image][0][i])
+    for number, pairs in mixed.items():
+        for i, pair in enumerate(pairs):
+            for found, of_image in zip(pair, (0, len(asked)), strict=True):
+                assert torch.equal(found.logits, kept[of_image + number][0][i])

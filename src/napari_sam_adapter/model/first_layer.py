@@ -81,5 +81,5 @@ class FirstLayer(NamedTuple):
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
-    """Turn (T, heads * d) into (heads, T, d)."""
-    return x.view(len(x), heads, -1).transpose(0, 1)
+    """Turn (..., T, heads * d) into (..., heads, T, d)."""
+    return x.view(*x.shape[:-1], heads, -1).transpose(-3, -2)

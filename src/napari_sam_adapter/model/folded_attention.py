@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_sam_adapter.model.first_layer import split_heads
-from napari_sam_adapter.model.products import product
+from napari_sam_adapter.model.products import product, product_into
 
 if TYPE_CHECKING:
     from napari_sam_adapter.model.first_layer import FirstLayer
@@ -25,48 +25,59 @@ if TYPE_CHECKING:
 
 
 class Question:
-    """Tokens (T, C) that attend to image tokens."""
+    """Tokens (N, T, C) of N prompts that attend to image tokens."""
 
     def __init__(self, attention: DownsampledAttention, queries: Tensor) -> None:
         self._attention, self._heads = attention, attention.heads
         q = split_heads(attention.q_proj(queries), self._heads)
-        self._queries = q * q.shape[-1] ** -0.5  # (heads, T, d)
+        self._queries = q * q.shape[-1] ** -0.5  # (N, heads, T, d)
 
     @cached_property
-    def folded(self) -> Tensor:
-        """What image tokens with positions are multiplied by, (heads * T, C)."""
+    def _folded(self) -> Tensor:
+        """What image tokens with positions are multiplied by, (N, heads * T, C)."""
         # the key's bias would add the same to all scores of a query
         weight = _per_head(self._attention.k_proj.weight, self._heads)
-        return torch.bmm(self._queries, weight).flatten(0, 1)
+        return _folded(self._queries, weight).flatten(1, 2)
 
     def scores(
-        self, image: ImageSide, keys: Tensor, first: FirstLayer | None
+        self, n: int, image: ImageSide, keys: Tensor, first: FirstLayer | None
     ) -> Tensor:
-        """Return the scores (heads * T, S) of all image tokens."""
+        """Return the scores (heads * T, S) of all image tokens for prompt n."""
         if first:
-            return first.scores(self._queries).flatten(0, 1)
-        parts = [
-            product(self.folded, image.placed(keys, part)) for part in image.parts()
-        ]
-        return torch.cat(parts, dim=1)
+            return first.scores(self._queries[n]).flatten(0, 1)
+        scores = self.room(n, image)
+        for part in image.parts():
+            self.score(n, scores[:, part], image.placed(keys[part], part))
+        return scores
 
-    def answer(self, keys: Tensor, scores: Tensor, first: FirstLayer | None) -> Tensor:
-        """Return what is attended to, (T, C)."""
-        attention, heads = self._attention, self._heads
+    def room(self, n: int, image: ImageSide) -> Tensor:
+        """Return where the scores (heads * T, S) for prompt n may be put."""
+        folded = self._folded[n]
+        return image.spare.rows("scores", folded, len(folded), len(image.rows))
+
+    def score(self, n: int, scores: Tensor, placed: Tensor) -> None:
+        """Write the scores (heads * T, s) of image tokens (s, C) with positions."""
+        product_into(scores, self._folded[n], placed)
+
+    def look(self, keys: Tensor, scores: Tensor, first: FirstLayer | None) -> Tensor:
+        """Return what each head sees: (heads, T, C), or (heads, T, d) projected."""
         torch.softmax(scores, -1, out=scores)
         if first:
-            out = first.answer(scores.view(heads, -1, len(keys)))
-        else:
-            mean = product(scores, keys.T).view(heads, -1, keys.shape[-1])
-            value = attention.v_proj
-            out = torch.bmm(mean, _per_head(value.weight, heads).transpose(1, 2))
-            out += value.bias.view(heads, 1, -1)
-        attended: Tensor = attention.out_proj(out.transpose(0, 1).flatten(1))
+            return first.answer(scores.view(self._heads, -1, len(keys)))
+        return product(scores, keys.T).view(self._heads, -1, keys.shape[-1])
+
+    def answer(self, seen: list[Tensor], first: FirstLayer | None) -> Tensor:
+        """Return what is attended to, (N, T, C), given what each prompt has seen."""
+        out, value = torch.stack(seen), self._attention.v_proj
+        if not first:
+            out = _folded(out, _per_head(value.weight, self._heads).transpose(1, 2))
+            out += value.bias.view(self._heads, 1, -1)
+        attended: Tensor = self._attention.out_proj(out.transpose(1, 2).flatten(2))
         return attended
 
 
 class Telling:
-    """Image tokens that attend to tokens (T, C)."""
+    """Image tokens that attend to tokens (N, T, C) of N prompts."""
 
     def __init__(
         self,
@@ -80,24 +91,28 @@ class Telling:
         k = split_heads(attention.k_proj(placed), self._heads)
         self._keys = k * k.shape[-1] ** -0.5
         query = attention.q_proj
-        self._folded = torch.bmm(self._keys, _per_head(query.weight, self._heads))
-        self._bias = torch.bmm(self._keys, query.bias.view(self._heads, -1, 1))
+        folded = _folded(self._keys, _per_head(query.weight, self._heads))
+        self._folded = folded.flatten(1, 2)
+        self._bias = self._keys @ query.bias.view(self._heads, -1, 1)
         # the weights of a head sum to one: the bias is shared among the heads
         out = _per_head(attention.out_proj.weight.T, self._heads)
-        values = torch.bmm(split_heads(attention.v_proj(values), self._heads), out)
+        values = _folded(split_heads(attention.v_proj(values), self._heads), out)
         values += attention.out_proj.bias / self._heads
-        self._values = values.flatten(0, 1)
+        self._values = values.flatten(1, 2)
 
-    def to(self, image: ImageSide, keys: Tensor, part: slice) -> Tensor:
-        """Return a part of the image tokens after the block."""
+    def to(self, n: int, image: ImageSide, keys: Tensor, part: slice) -> Tensor:
+        """Return a part of the image tokens after the block, for prompt n."""
         if self._first:
-            scores = self._first.scores_of(self._keys, part)
+            scores = self._first.scores_of(self._keys[n], part)
         else:
-            flat = product(self._folded.flatten(0, 1), image.placed(keys, part))
+            placed = image.placed(keys[part], part)
+            flat = product(self._folded[n], placed)
             scores = flat.view(self._heads, -1, flat.shape[-1])
-            scores += self._bias
+            scores += self._bias[n]
         torch.softmax(scores, 1, out=scores)
-        answer = product(scores.flatten(0, 1).T, self._values.T)
+        rows, values = scores.flatten(0, 1).T, self._values[n].T
+        room = image.spare.rows("told", keys, len(rows), keys.shape[1])
+        answer = product(rows, values, room=room)
         told: Tensor = self._norm(answer.add_(keys[part]))
         return told
 
@@ -105,3 +120,10 @@ class Telling:
 def _per_head(weight: Tensor, heads: int) -> Tensor:
     """Turn a projection (heads * d, C) into (heads, d, C)."""
     return weight.reshape(heads, -1, weight.shape[-1])
+
+
+def _folded(x: Tensor, weight: Tensor) -> Tensor:
+    """Multiply (N, heads, T, A) by (heads, A, B), all prompts at once."""
+    count, heads, tokens, _ = x.shape
+    rows = x.transpose(0, 1).flatten(1, 2)
+    return torch.bmm(rows, weight).view(heads, count, tokens, -1).transpose(0, 1)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.model.near_masks import TokenBox
     from napari_sam_adapter.model.two_way_transformer import TwoWayBlock
 
+_TOGETHER = 4
+"""Prompts whose tokens share a step: more of them would keep whoever waits waiting."""
+
 
 class FoundMasks(NamedTuple):
     """The masks of one prompt.
@@ -115,31 +118,39 @@ def decode_above(
     FoundMasks
         One for each prompt; may be empty.
     """
-    for i, sparse in enumerate(prompts.sparse):
-        dense = None if prompts.dense is None else prompts.dense[i]
-        is_alike = dense is None or (prompts.is_one_of_many and image.can_share(dense))
-        first = image.first(dense) if is_alike else None
-        tokens, keys = _exchange(image, sparse, dense, first)
-        scores = image.decoder.iou_prediction_head(tokens[0])
-        chosen = [m for m in range(len(scores))[masks] if scores[m] > least]
-        logits = _make(image, tokens, keys, chosen, prompts, i)
-        yield FoundMasks(logits, scores[chosen])
+    together = _TOGETHER if prompts.dense is None else 1
+    for start in range(0, len(prompts.sparse), together):
+        some = slice(start, start + together)
+        yield from _decode_some(image, prompts, some, masks, least)
+
+
+def _decode_some(
+    image: ImageSide, prompts: PromptSide, some: slice, masks: slice, least: float
+) -> list[FoundMasks]:
+    """Decode a few prompts without mask prompts, or one."""
+    dense = None if prompts.dense is None else prompts.dense[some.start]
+    is_alike = dense is None or (prompts.is_one_of_many and image.can_share(dense))
+    first = image.first(dense) if is_alike else None
+    tokens, keys = _exchange(image, prompts.sparse[some], dense, first)
+    estimates = image.decoder.iou_prediction_head(tokens[:, 0])[:, masks]
+    networks = list(enumerate(image.decoder.output_hypernetworks_mlps))[masks]
+    weights = torch.stack([network(tokens[:, 1 + m]) for m, network in networks], 1)
+    found = []
+    for number, of_one in enumerate(keys, some.start):
+        scores, own = estimates[number - some.start], weights[number - some.start]
+        chosen = scores > least
+        logits = _make(image, of_one, own[chosen], prompts, number)
+        found.append(FoundMasks(logits, scores[chosen]))
+    return found
 
 
 def _make(
-    image: ImageSide,
-    tokens: Tensor,
-    keys: Tensor,
-    chosen: list[int],
-    prompts: PromptSide,
-    number: int,
+    image: ImageSide, keys: Tensor, weights: Tensor, prompts: PromptSide, number: int
 ) -> Tensor:
-    """Return the logits of the chosen masks of one prompt."""
+    """Return the logits of the masks of one prompt that weights (M, C / 8) are for."""
     decoder, (h, w) = image.decoder, image.size
-    if not chosen:
+    if not len(weights):
         return keys.new_zeros(0, 4 * h, 4 * w)
-    networks = decoder.output_hypernetworks_mlps
-    weights = torch.stack([networks[m](tokens[1 + m]) for m in chosen])
     maps = None if prompts.maps is None else prompts.maps[number : number + 1]
     near = None if prompts.near is None else prompts.near[number]
 
@@ -155,17 +166,29 @@ def _exchange(
     sparse: Tensor,
     dense: DensePrompt | None,
     first: FirstLayer | None,
-) -> tuple[Tensor, Tensor]:
-    """Run the two-way transformer; return tokens (T, C) and image tokens (S, C)."""
+) -> tuple[Tensor, list[Tensor]]:
+    """Run the two-way transformer for N prompts (N, T, C) with one dense prompt.
+
+    Returns
+    -------
+    tokens : (N, T, C) tensor
+        The decoder's own and those of the prompts.
+    keys : list of N (S, C) tensors
+        The image tokens of each prompt, until the next exchange.
+    """
     decoder, transformer = image.decoder, image.decoder.transformer
-    tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight, sparse])
+    own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+    tokens = torch.cat([own.expand(len(sparse), -1, -1), sparse], dim=1)
     blocks = [cast("TwoWayBlock", layer) for layer in transformer.layers]
     queries = _look_at_each_other(blocks[0], tokens, tokens)
-    with image.keys(dense) as keys:
+    with image.keys(dense) as shared:
+        keys, seen = [shared] * len(sparse), []
         question = Question(blocks[0].cross_attn_token_to_image, queries + tokens)
-        attended = question.answer(keys, question.scores(image, keys, first), first)
+        for n in range(len(sparse)):
+            scores = question.scores(n, image, shared, first)
+            seen.append(question.look(shared, scores, first))
         for block, following in itertools.zip_longest(blocks, blocks[1:]):
-            queries = block.norm2(queries + attended)
+            queries = block.norm2(queries + question.answer(seen, first))
             queries = block.norm3(queries + _mlp(block.mlp, queries))
             told = Telling(block, queries + tokens, queries, first)
             if following:
@@ -176,15 +199,15 @@ def _exchange(
                 else transformer.final_attn_token_to_image
             )
             question, first = Question(attention, queries + tokens), None
-            keys, scores = _pass(image, keys, told, question)
-            attended = question.answer(keys, scores, None)
-    return transformer.norm_final_attn(queries + attended), keys
+            for n in range(len(sparse)):
+                keys[n], seen[n] = _pass(n, image, keys[n], told, question)
+    return transformer.norm_final_attn(queries + question.answer(seen, None)), keys
 
 
 def _pass(
-    image: ImageSide, keys: Tensor, told: Telling, question: Question
+    n: int, image: ImageSide, keys: Tensor, told: Telling, question: Question
 ) -> tuple[Tensor, Tensor]:
-    """Tell the image tokens of the prompts, and ask them the next question.
+    """Tell the image tokens of prompt n, and let it look at them with a question.
 
     Part by part, so that what is made of a part is still in the cache.
 
@@ -192,24 +215,24 @@ def _pass(
     -------
     keys : (S, C) tensor
         The new image tokens.
-    scores : (heads * T, S) tensor
-        Of the question.
+    seen : (heads, T, C) tensor
+        What was seen of them.
     """
-    out, scores = image.spare.tensor("keys", keys), []
+    out, scores = image.own_keys(n), question.room(n, image)
     for part in image.parts():
-        out[part] = told.to(image, keys, part)
-        scores.append(product(question.folded, image.placed(out, part)))
-    return out, torch.cat(scores, dim=1)
+        out[part] = new = told.to(n, image, keys, part)
+        question.score(n, scores[:, part], image.placed(new, part))
+    return out, question.look(out, scores, None)
 
 
 def _look_at_each_other(block: TwoWayBlock, queries: Tensor, tokens: Tensor) -> Tensor:
-    """Let tokens (T, C) attend to one another."""
+    """Let the tokens (N, T, C) of each prompt attend to one another."""
     placed = queries if block.is_first else queries + tokens
-    attended = block.self_attn(placed[None], placed[None], queries[None])[0]
+    attended = block.self_attn(placed, placed, queries)
     looked: Tensor = block.norm1(attended if block.is_first else queries + attended)
     return looked
 
 
 def _mlp(mlp: MLPBlock, x: Tensor) -> Tensor:
-    hidden = product(x, mlp.lin1.weight, mlp.lin1.bias).relu_()
-    return product(hidden, mlp.lin2.weight, mlp.lin2.bias)
+    hidden = product(x.flatten(0, 1), mlp.lin1.weight, mlp.lin1.bias).relu_()
+    return product(hidden, mlp.lin2.weight, mlp.lin2.bias).view(x.shape)

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam_adapter.model.products import product
+from napari_sam_adapter.model.products import product, product_into
 from napari_sam_adapter.model.spare import Spare
+from napari_sam_adapter.model.wide_copies import copy_wide
 
 if TYPE_CHECKING:
     from napari_sam_adapter.model.layers import LayerNorm2d
@@ -56,38 +57,75 @@ def upscale(
     (M, 4 rows, 4 columns) tensor
         Logits.
     """
+    spare = spare or Spare()
     if decoder.refiner is None or maps is None:
-        return _plain_masks(decoder, keys[box.slices()], weights)
+        return _plain_masks(decoder, keys[box.slices()], weights, spare)
     wider = box.grown(_SEEN, (keys.shape[0], keys.shape[1]))
     coarse, fine, drawn = (
         x[..., *wider.slices(factor)]
         for x, factor in zip((*skips, maps), (2, 4, 4), strict=True)
     )
     rows = keys[wider.slices()]
-    spare = spare or Spare()
     masks = _refined_masks(decoder, rows, weights, (coarse, fine), drawn, spare)
     return masks[:, *box.within(wider).slices(4)]
 
 
-def _plain_masks(decoder: MaskDecoder, keys: Tensor, weights: Tensor) -> Tensor:
+def _plain_masks(
+    decoder: MaskDecoder, keys: Tensor, weights: Tensor, spare: Spare
+) -> Tensor:
     """Upscale tokens (h, w, C) one by one to logits (M, 4h, 4w)."""
     h, w, width = keys.shape
     rows = keys.reshape(-1, width)
-    parts = [
-        _upscaled(decoder, rows[start : start + _TOKENS], weights)
-        for start in range(0, len(rows), _TOKENS)
-    ]
-    pixels = torch.cat(parts, dim=1).view(-1, h, w, 2, 2, 2, 2)
-    return pixels.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 4 * h, 4 * w)
+    up = _Upscaling(decoder, spare)
+    logits = keys.new_empty(len(weights), len(rows) * 16)
+    for start in range(0, len(rows), _TOKENS):
+        part = slice(start, start + _TOKENS)
+        pixels = logits[:, start * 16 : part.stop * 16]
+        product_into(pixels, weights, up.pixels(rows[part]))
+    ordered = logits.view(-1, h, w, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
+    masks = torch.empty_like(ordered, memory_format=torch.contiguous_format)
+    copy_wide(masks, ordered)
+    return masks.view(-1, 4 * h, 4 * w)
 
 
-def _upscaled(decoder: MaskDecoder, keys: Tensor, weights: Tensor) -> Tensor:
-    """Return the logits of some tokens (S, C) as (M, S * 16)."""
-    rows = _first_upscaling(decoder, keys)
-    torch.ops.aten.gelu_(rows)
-    rows = _enlarge(rows, decoder.output_upscaling[3])
-    torch.ops.aten.gelu_(rows)
-    return product(weights, rows)
+class _Upscaling:
+    """The decoder's upscaling of tokens, without what is outside them."""
+
+    def __init__(self, decoder: MaskDecoder, spare: Spare) -> None:
+        first, norm, _, second, _ = decoder.output_upscaling
+        self._norm = cast("LayerNorm2d", norm)
+        self._first, self._second = _as_product(first), _as_product(second)
+        self._spare = spare
+
+    def parts(self, tokens: Tensor) -> Tensor:
+        """Turn tokens (S, C) into their four parts (S * 4, C / 4), normalised."""
+        rows = self._enlarged(tokens, *self._first, "parts")
+        norm = self._norm
+        return F.layer_norm(rows, norm.weight.shape, norm.weight, norm.bias, norm.eps)
+
+    def finer(self, parts: Tensor) -> Tensor:
+        """Turn rows (S, C / 4) into their four parts (S * 4, C / 8)."""
+        return self._enlarged(parts, *self._second, "finer")
+
+    def pixels(self, tokens: Tensor) -> Tensor:
+        """Turn tokens (S, C) into the features (S * 16, C / 8) of their pixels."""
+        parts = torch.ops.aten.gelu_(self.parts(tokens))
+        pixels: Tensor = torch.ops.aten.gelu_(self.finer(parts))
+        return pixels
+
+    def _enlarged(
+        self, rows: Tensor, weight: Tensor, bias: Tensor, name: str
+    ) -> Tensor:
+        """Turn rows (S, C) into the four parts (S * 4, C') of each."""
+        room = self._spare.rows(name, rows, len(rows), len(weight))
+        return product(rows, weight, bias, room).view(4 * len(rows), -1)
+
+
+def _as_product(convolution: torch.nn.Module) -> tuple[Tensor, Tensor]:
+    """Return the weight (4 C', C) and bias of a transposed 2 x 2 convolution."""
+    weight = convolution.get_parameter("weight")  # (C, C', 2, 2)
+    bias = convolution.get_parameter("bias")
+    return weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0]), bias.repeat(4)
 
 
 def _refined_masks(
@@ -101,26 +139,12 @@ def _refined_masks(
     """Upscale tokens (h, w, C) with finer maps and drawn prompts of the same part."""
     assert decoder.refiner is not None
     h, w, width = keys.shape
-    rows = _first_upscaling(decoder, keys.reshape(-1, width))
+    up = _Upscaling(decoder, spare)
+    rows = up.parts(keys.reshape(-1, width))
     x = decoder.refiner.coarse(_joined(rows, skips[0], spare), maps, spare)
-    rows = _enlarge(to_rows(x), decoder.output_upscaling[3])
+    rows = up.finer(to_rows(x))
     x = decoder.refiner.fine(_joined(rows, skips[1], spare), maps, spare)
     return product(weights, to_rows(x)).view(-1, 4 * h, 4 * w)
-
-
-def _first_upscaling(decoder: MaskDecoder, keys: Tensor) -> Tensor:
-    """Return rows (S * 4, C / 4): the four parts of each token, normalised."""
-    norm = cast("LayerNorm2d", decoder.output_upscaling[1])
-    rows = _enlarge(keys, decoder.output_upscaling[0])
-    return F.layer_norm(rows, norm.weight.shape, norm.weight, norm.bias, norm.eps)
-
-
-def _enlarge(rows: Tensor, convolution: torch.nn.Module) -> Tensor:
-    """Apply a transposed 2 x 2 convolution of stride 2 to rows (S, C): (S * 4, C')."""
-    weight = convolution.get_parameter("weight")  # (C, C', 2, 2)
-    bias = convolution.get_parameter("bias")
-    flat = weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0])
-    return product(rows, flat, bias.repeat(4)).view(-1, len(bias))
 
 
 def _joined(rows: Tensor, finer: Tensor, spare: Spare) -> Tensor:

@@ -72,8 +72,8 @@ class ImageSide:
         """Give image tokens (S, C) with a dense prompt; None for an absent mask."""
         dense = dense or self._no_mask
         if dense.part.shape[:2] == self.size:
-            spare = self.spare.tensor("keys", self.rows)
-            yield torch.add(self.rows, dense.part.reshape(spare.shape), out=spare)
+            own = self.own_keys(0)
+            yield torch.add(self.rows, dense.part.reshape(own.shape), out=own)
             return
         keys = self._with(dense.rest)
         grid = keys.view(*self.size, -1)
@@ -83,6 +83,10 @@ class ImageSide:
             yield keys
         finally:
             grid[dense.box] = before
+
+    def own_keys(self, n: int) -> Tensor:
+        """Return where image tokens (S, C) may be put that only prompt n has."""
+        return self.spare.tensor(f"keys {n}", self.rows)
 
     def _with(self, rest: Tensor) -> Tensor:
         """Return image tokens plus (C,), the last of which are kept."""
@@ -140,7 +144,6 @@ class ImageSide:
         )
 
     def placed(self, keys: Tensor, part: slice) -> Tensor:
-        """Return a part of image tokens (S, C) with positions, until asked again."""
-        spare = self.spare.tensor("placed", self.positions[:_TOKENS])
-        out = spare[: part.stop - part.start]
-        return torch.add(keys[part], self.positions[part], out=out)
+        """Return a part of the image tokens with positions, until asked again."""
+        out = self.spare.rows("placed", keys, *keys.shape)
+        return torch.add(keys, self.positions[part], out=out)

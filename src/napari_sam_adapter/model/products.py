@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _SIDE, _ROUNDS, _WORTH_IT = 512, 5, 1.2
 
 
-def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def product(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, room: Tensor | None = None
+) -> Tensor:
     """Return ``x @ weight.T + bias``, without gradients.
 
     Parameters
@@ -29,15 +31,38 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         Of the same number format.
     bias : (B,) tensor or None
         Added to every row.
+    room : (N, B) tensor or None
+        Where the answer may be put; rows lie together in memory.
 
     Returns
     -------
     (N, B) tensor
-        A new one.
+        `room` or a new one.
     """
     if onednn_pays():
         return _onednn(x, weight, bias)
-    return F.linear(x, weight, bias)
+    if room is None:
+        return F.linear(x, weight, bias)
+    if bias is None:
+        return torch.mm(x, weight.T, out=room)
+    return torch.addmm(bias, x, weight.T, out=room)
+
+
+def product_into(
+    out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None
+) -> None:
+    """Write what `product` returns.
+
+    Parameters
+    ----------
+    out : (N, B) tensor
+        Where to; rows lie together in memory.
+    x, weight, bias
+        See `product`.
+    """
+    made = product(x, weight, bias, room=out)
+    if made is not out:
+        out.copy_(made)
 
 
 def projected(layer: nn.Linear, x: Tensor) -> Tensor:

@@ -36,8 +36,37 @@ class Spare:
         found = self._tensors.get(name)
         asked = like.shape, like.dtype, like.device
         if found is None or (found.shape, found.dtype, found.device) != asked:
-            with torch.inference_mode(False):  # may be written to in any mode
-                shape, dtype, device = asked
-                found = torch.empty(shape, dtype=dtype, device=device)
-            self._tensors[name] = found
+            found = self._tensors[name] = _empty(like, *like.shape)
         return found
+
+    def rows(self, name: str, like: Tensor, count: int, width: int) -> Tensor:
+        """Return rows that hold anything, until the name is asked for again.
+
+        Parameters
+        ----------
+        name : str
+            What they are for.
+        like : tensor
+            Tells number format and device.
+        count, width : int
+            How many rows, and their length.
+
+        Returns
+        -------
+        (count, width) tensor
+            Of the same memory, as long as no more are asked for.
+        """
+        found = self._tensors.get(name)
+        asked = width, like.dtype, like.device
+        if (
+            found is None
+            or len(found) < count
+            or (found.shape[1], found.dtype, found.device) != asked
+        ):
+            found = self._tensors[name] = _empty(like, count, width)
+        return found[:count]
+
+
+def _empty(like: Tensor, *shape: int) -> Tensor:
+    with torch.inference_mode(False):  # may be written to in any mode
+        return torch.empty(shape, dtype=like.dtype, device=like.device)
