@@ -64,9 +64,10 @@ class CellGrid(NamedTuple):
         """
         values: _Floats = nine.T @ self.products[1, 1]
         last = self.shape[0] - 1, self.shape[1] - 1
-        is_inner = (rows > 0) & (rows < last[0]) & (columns > 0) & (columns < last[1])
-        if is_inner.all():
+        ends = rows.min(), columns.min(), last[0] - rows.max(), last[1] - columns.max()
+        if min(ends) > 0:
             return values
+        is_inner = (rows > 0) & (rows < last[0]) & (columns > 0) & (columns < last[1])
         y = 1 - (rows == 0) + (rows == last[0])
         x = 1 - (columns == 0) + (columns == last[1])
         for kind in np.ndindex(3, 3):

@@ -105,10 +105,10 @@ class CellMask(NamedTuple):
 
     def put(self, rim: Rim, inside: _Flags, pixels: _Flags) -> None:
         """Write computed cells, (T, side * side), into pixels."""
-        side, width = self.grid.side, self.levels.shape[1]
-        first = (rim.rows - self.top) * (side * width) + (rim.columns - self.left)
-        place = first[:, None] + np.arange(0, side * width, width)
-        pixels.view(WORDS[side]).reshape(-1)[place] = inside.view(WORDS[side])
+        side, (height, width) = self.grid.side, self.levels.shape
+        words = pixels.view(WORDS[side]).reshape(height, side, width)
+        rows, columns = rim.rows - self.top, rim.columns - self.left
+        words[rows, :, columns] = inside.view(WORDS[side])
 
     def rim(self, most: int) -> Iterator[Rim]:
         """Compute the other cells.
