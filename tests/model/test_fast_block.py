@@ -29,13 +29,16 @@ def random_block(window: int, side: int | None, heads: int = 3) -> Block:
     return block
 
 
+@pytest.mark.parametrize("most", [7, 512], ids=["small parts", "one part"])
 @pytest.mark.parametrize("is_onednn", [True, False])
 @pytest.mark.parametrize("case", CASES)
 def test_fast_block_equals_the_plain_one(
-    case: str, is_onednn: bool, monkeypatch: pytest.MonkeyPatch
+    case: str, is_onednn: bool, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (fast_block, products):  # whatever this machine measures
         monkeypatch.setattr(module, "onednn_pays", lambda: is_onednn)
+    for limit in ("_QUERIES", "_TOKENS"):
+        monkeypatch.setattr(fast_block, limit, most)
     block = random_block(*CASES[case])
     x = torch.randn(2, 9, 9, 24)
     before = x.clone()

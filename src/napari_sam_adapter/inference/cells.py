@@ -106,7 +106,7 @@ class CellMask(NamedTuple):
     def put(self, rim: Rim, inside: _Flags, pixels: _Flags) -> None:
         """Write computed cells, (T, side * side), into pixels."""
         side, (height, width) = self.grid.side, self.levels.shape
-        words = pixels.view(WORDS[side]).reshape(height, side, width)
+        words: Any = pixels.view(WORDS[side]).reshape(height, side, width)
         rows, columns = rim.rows - self.top, rim.columns - self.left
         words[rows, :, columns] = inside.view(WORDS[side])
 

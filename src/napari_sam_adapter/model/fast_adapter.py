@@ -107,7 +107,12 @@ def as_additions(shared: nn.Linear, tuned: Iterable[Tensor]) -> list[Addition]:
     list of Addition
         One for each block.
     """
-    return [
-        Addition(rows.flatten(1, 2).float(), shared.weight, shared.bias)
-        for rows in tuned
-    ]
+    found = [one.flatten(1, 2) for one in tuned]
+    shape = *found[0].shape[:-1], found[0].shape[-1] + 1
+    rows = torch.empty(len(found), *shape)
+    rows[..., -1] = 1
+    for some, one in zip(rows, found, strict=True):
+        some[..., :-1] = one
+    # the bias as one more number of each token, times one: tokens are read once
+    weight = torch.cat([shared.weight, shared.bias[:, None]], 1)
+    return [Addition(some, weight) for some in rows]

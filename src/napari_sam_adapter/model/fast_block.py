@@ -12,7 +12,6 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam_adapter.model.half_attention import attend_in_half, can_attend_in_half
@@ -40,18 +39,17 @@ class Addition(NamedTuple):
 
     Attributes
     ----------
-    rows : (B, h * w, K) tensor
-        A few numbers for each token; of one image, (h * w, K).
-    weight, bias : (D, K) and (D,) tensors
-        Of the layer.
+    rows : (B, h * w, K + 1) tensor
+        A few numbers for each token, the last of them 1; of one image, without B.
+    weight : (D, K + 1) tensor
+        Of the layer, with its bias as last column.
     """
 
     rows: Tensor
     weight: Tensor
-    bias: Tensor
 
     def of_image(self, i: int) -> Addition:
-        """Return what is added to one image, with rows (h * w, K)."""
+        """Return what is added to one image, with rows (h * w, K + 1)."""
         return self._replace(rows=self.rows[i])
 
 
@@ -119,24 +117,28 @@ def add_to(x: Tensor, added: Addition) -> None:
     added : Addition
         What is added.
     """
-    # the bias as one more number of each token, times one: tokens are read once
-    factors = F.pad(added.rows, (0, 1), value=1.0)
-    weight = torch.cat([added.weight, added.bias[:, None]], 1)
-    for tokens, rows in zip(x, factors, strict=True):
-        _add_product(tokens.view(-1, x.shape[-1]), rows, weight)
+    for i, tokens in enumerate(x):
+        _add_product(tokens.view(-1, x.shape[-1]), *added.of_image(i))
 
 
 def _add_product(tokens: Tensor, rows: Tensor, weight: Tensor) -> None:
     """Add rows (N, K) times weight (D, K) to tokens (N, D), in place.
 
     In one step, without memory of its own: after the products of a block every further
-    step begins with nothing in the caches. In a few pieces, which MKL gives to threads
-    as they are; one product it cuts in a way that takes half as long again.
+    step begins with nothing in the caches.
     """
-    pieces = math.gcd(len(tokens), _PIECES)
-    tokens.view(pieces, -1, tokens.shape[-1]).baddbmm_(
-        rows.view(pieces, -1, rows.shape[-1]), weight.T.expand(pieces, -1, -1)
-    )
+    out = _in_pieces(tokens)
+    out.baddbmm_(_in_pieces(rows), weight.T.expand(len(out), -1, -1))
+
+
+def _add_bias(tokens: Tensor, bias: Tensor) -> None:
+    tokens += bias
+
+
+def _in_pieces(rows: Tensor) -> Tensor:
+    # MKL gives a few pieces to threads as they are; one product of few columns it cuts
+    # in a way that takes half as long again
+    return rows.view(math.gcd(len(rows), _PIECES), -1, rows.shape[-1])
 
 
 def _run_image(
@@ -167,10 +169,12 @@ def _add_mlp(
     block: Block, rows: Tensor, dtype: torch.dtype, added: Addition | None
 ) -> None:
     """Add the MLP's answer, and what else is added, to rows (N, D), in place."""
+    if dtype == torch.float32 and not onednn_pays():
+        _add_mlp_by_mkl(block, rows, added)
+        return
     first, second = block.mlp.lin1, block.mlp.lin2
-    bias = second.bias if added is None else second.bias + added.bias
     weights = [t.to(dtype) for t in (first.weight, first.bias)]
-    others = [t.to(dtype) for t in (second.weight, bias)]
+    others = [t.to(dtype) for t in (second.weight, second.bias)]
     together = _TOKENS * torch.float32.itemsize // dtype.itemsize
     for part in _parts(len(rows), together):
         normed = block.norm2(rows[part]).to(dtype)
@@ -178,7 +182,29 @@ def _add_mlp(
         torch.ops.aten.gelu_(hidden)
         rows[part] += product(hidden, *others)
     if added is not None:
-        _add_product(rows, added.rows, added.weight)
+        _add_product(rows, *added)
+
+
+def _add_mlp_by_mkl(block: Block, rows: Tensor, added: Addition | None) -> None:
+    """Do so in float32: MKL adds a product to what it finds in memory.
+
+    What else is added is so as soon as the norm has read the tokens, while they are in
+    the cache.
+    """
+    first, second = block.mlp.lin1, block.mlp.lin2
+    if added is not None:
+        weight = added.weight.clone()
+        weight[:, -1] += second.bias
+    for part in _parts(len(rows), _TOKENS):
+        some = rows[part]
+        normed = block.norm2(some)
+        if added is None:
+            _add_bias(some, second.bias)
+        else:
+            _add_product(some, added.rows[part], weight)
+        hidden = product(normed, first.weight, first.bias)
+        torch.ops.aten.gelu_(hidden)
+        some.addmm_(hidden, second.weight.T)
 
 
 def _project(attention: Attention, x: Tensor, dtype: torch.dtype) -> list[Tensor]:
@@ -236,8 +262,10 @@ def _attend_row(attention: Attention, row: list[Tensor], side: int) -> Tensor:
     biases = _position_scores(attention, q)
     q, k, v = (x.flatten(1, 2) for x in (q * size**-0.5, k, v))
     v = v.transpose(1, 2).contiguous()
+    # scores of one tile after the other: 17 MB that would be cleared for each
+    room = q.new_empty(len(q), min(h * side, _QUERIES), k.shape[1])
     answers = [
-        _attend_tile(q[:, tile], k, v, [bias[:, tile] for bias in biases])
+        _attend_tile(q[:, tile], k, v, [bias[:, tile] for bias in biases], room)
         for tile in _parts(h * side, _QUERIES)
     ]
     attended = torch.cat(answers, 1).view(-1, heads, h, side, size)
@@ -257,18 +285,22 @@ def _position_scores(attention: Attention, q: Tensor) -> list[Tensor]:
     return [rows.flatten(-3, -2)[..., None], columns.flatten(-3, -2)[..., None, :]]
 
 
-def _attend_tile(q: Tensor, k: Tensor, v: Tensor, biases: list[Tensor]) -> Tensor:
+def _attend_tile(
+    q: Tensor, k: Tensor, v: Tensor, biases: list[Tensor], room: Tensor
+) -> Tensor:
     """Attend from scaled queries (G, n, d) to keys (G, N, d) and values (G, d, N)."""
-    scores = _products(q, k)
+    scores = _products(q, k, room[:, : q.shape[1]])
     _to_weights(scores, biases)
     return _products(scores, v)
 
 
-def _products(rows: Tensor, others: Tensor) -> Tensor:
+def _products(rows: Tensor, others: Tensor, room: Tensor | None = None) -> Tensor:
     """Multiply (G, n, A) by (G, m, A) to (G, n, m)."""
     if len(rows) == 1:
         return product(rows[0], others[0])[None]
-    return torch.bmm(rows, others.transpose(1, 2))
+    if room is None or not room.is_contiguous():
+        return torch.bmm(rows, others.transpose(1, 2))
+    return torch.bmm(rows, others.transpose(1, 2), out=room)
 
 
 def _to_weights(scores: Tensor, biases: list[Tensor]) -> None:
