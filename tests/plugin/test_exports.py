@@ -134,6 +134,7 @@ def test_a_dialog_that_is_closed_saves_nothing(scene, monkeypatch, tmp_path):
         ("missing/out.csv", "folder to write"),
         ("missing/out.json", "folder to write"),
         ("out.docx", "file name that ends"),
+        ("out.docx", ".json, .csv, got"),
         ("out.png", "2-D"),
     ],
 )

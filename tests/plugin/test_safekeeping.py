@@ -108,6 +108,22 @@ def test_a_discarded_session_is_gone(scene, make_scene, autosaves):
     assert list(autosaves.iterdir()) == []
 
 
+def test_a_session_discarded_while_it_is_restored_stays_away(
+    scene, make_scene, autosaves
+):
+    scene.click(LEFT_DISK)
+    end(scene)
+    later = start(make_scene)
+    later.widget.session_panel.bar.restore.click()
+    later.widget.session_panel.bar.discard.click()
+    later.settle()
+    assert "discarded" in later.state.message.text
+    assert not later.labels.any()
+    assert list(autosaves.iterdir()) == []
+    later.click(RIGHT_DISK)
+    assert len(list(autosaves.glob("*.jsonl"))) == 1
+
+
 def test_a_session_in_another_window_is_not_offered(scene, make_scene):
     scene.click(LEFT_DISK)
     assert not offer(start(make_scene))

@@ -66,7 +66,9 @@ def export_labels(
         write_coco(temporary, described, classes or {}, name)
 
 
-def check_export_path(path: str | PathLike[str], overwrite: bool = False) -> None:
+def check_export_path(
+    path: str | PathLike[str], overwrite: bool = False, others: tuple[str, ...] = ()
+) -> None:
     """Raise unless `export_labels` could write here.
 
     Parameters
@@ -75,6 +77,8 @@ def check_export_path(path: str | PathLike[str], overwrite: bool = False) -> Non
         Where the labels shall go.
     overwrite : bool
         Whether a file or zarr folder of that name may be replaced.
+    others : tuple of str
+        More suffixes that the caller can write, for the message.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def check_export_path(path: str | PathLike[str], overwrite: bool = False) -> Non
     if _is_coco(Path(path)):
         check_output(Path(path), overwrite)
     else:
-        check_labels_path(path, overwrite, others=(COCO_SUFFIX,))
+        check_labels_path(path, overwrite, others=(COCO_SUFFIX, *others))
 
 
 def _is_coco(path: Path) -> bool:

@@ -50,6 +50,7 @@ FILTERS = {
     "All files (*)": ".tif",
 }
 NIFTI = (".nii", ".nii.gz")
+_TABLES = (".csv",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,11 +148,11 @@ class Exports(Feature):
         path : Path
             Ends in ``.csv`` for measurements, else as for `export_labels`.
         """
-        if _ends(path, (".csv",)):
+        if _ends(path, _TABLES):
             check_output(path, overwrite=True)
             self._measure(path)
             return
-        check_export_path(path, overwrite=True)
+        check_export_path(path, overwrite=True, others=_TABLES)
         workspace = self._controller.in_use()
         task = _task(workspace, path)
         self._say(f"Saving {path.name} ...")

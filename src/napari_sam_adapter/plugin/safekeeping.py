@@ -191,6 +191,9 @@ class Safekeeping(Feature):
         kept.autosave.begin(header)
 
     def _go_on(self, kept: KeptSession, path: Path, session: Session) -> None:
+        if path not in kept.unfinished:
+            self._say("The session was discarded; it was not restored.")
+            return
         autosave = Autosave.going_on(path, self.report)
         kept.unfinished.remove(path)
         self._replace(kept, session, autosave, "Restored")
