@@ -177,9 +177,9 @@ def compare_decoders(rounds: int) -> None:
 def compare_pixels(rounds: int) -> None:
     """Blobs on planes of two sizes, scaled in the two published steps or ours.
 
-    Ours is an array for each whole mask, as a prediction gives it to scripts, or what a
-    window and a volume take, masks in their boxes. For automatic masks these come with
-    their stability, which the reference leaves out.
+    Ours is an array for each whole mask, as a prediction gives it to scripts, or masks
+    in their boxes: for automatic masks with their stability, which the reference leaves
+    out, and without, as a window and a volume take them.
     """
     for size, count in ((512, 3), (2048, 3), (2048, 48)):
         places = [80 + 20 * (i % 3) for i in range(count)]
@@ -197,17 +197,17 @@ def compare_pixels(rounds: int) -> None:
         seconds = alternate(theirs, ours, rounds)
         print_row(f"{count} masks to {size} x {size} pixels", seconds, flipped)
 
-        def boxed(frame=frame, logits=logits) -> list[BoxedMask]:
-            return to_pixels(logits, frame)
+        def boxed(frame=frame, logits=logits) -> list[MaskInBox]:
+            return list(to_boxes(logits, frame))
 
         seconds = alternate(theirs, boxed, rounds)
         print_row(f"{count} masks in boxes of {size} x {size} pixels", seconds, "")
 
-        def proposed(frame=frame, logits=logits) -> list[MaskInBox]:
-            return list(to_boxes(logits, frame))
+        def plain(frame=frame, logits=logits) -> list[BoxedMask]:
+            return to_pixels(logits, frame)
 
-        seconds = alternate(theirs, proposed, rounds)
-        print_row(f"the same, {count} masks with stability", seconds, "")
+        seconds = alternate(theirs, plain, rounds)
+        print_row(f"the same, {count} masks without stability", seconds, "")
 
 
 def compare_memory(name: str, threads: int) -> None:

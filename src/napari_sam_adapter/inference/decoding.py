@@ -110,7 +110,7 @@ class Decoding:
         masks: slice,
         least: float,
     ) -> Iterator[FoundMasks]:
-        """Decode points one by one, and keep masks that promise enough.
+        """Decode points a few at a time, and keep masks that promise enough.
 
         Parameters
         ----------

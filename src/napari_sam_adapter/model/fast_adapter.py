@@ -109,7 +109,7 @@ def as_additions(shared: nn.Linear, tuned: Iterable[Tensor]) -> list[Addition]:
     """
     found = [one.flatten(1, 2) for one in tuned]
     shape = *found[0].shape[:-1], found[0].shape[-1] + 1
-    rows = torch.empty(len(found), *shape)
+    rows = shared.weight.new_empty(len(found), *shape)
     rows[..., -1] = 1
     for some, one in zip(rows, found, strict=True):
         some[..., :-1] = one

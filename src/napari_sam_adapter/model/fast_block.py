@@ -298,8 +298,6 @@ def _products(rows: Tensor, others: Tensor, room: Tensor | None = None) -> Tenso
     """Multiply (G, n, A) by (G, m, A) to (G, n, m)."""
     if len(rows) == 1:
         return product(rows[0], others[0])[None]
-    if room is None or not room.is_contiguous():
-        return torch.bmm(rows, others.transpose(1, 2))
     return torch.bmm(rows, others.transpose(1, 2), out=room)
 
 

@@ -33,11 +33,11 @@ class Question:
         self._queries = q * q.shape[-1] ** -0.5  # (N, heads, T, d)
 
     @cached_property
-    def _folded(self) -> Tensor:
+    def _weight(self) -> Tensor:
         """What image tokens with positions are multiplied by, (N, heads * T, C)."""
         # the key's bias would add the same to all scores of a query
         weight = _per_head(self._attention.k_proj.weight, self._heads)
-        return _folded(self._queries, weight).flatten(1, 2)
+        return _by_head(self._queries, weight).flatten(1, 2)
 
     def scores(
         self, n: int, image: ImageSide, keys: Tensor, first: FirstLayer | None
@@ -52,12 +52,12 @@ class Question:
 
     def room(self, n: int, image: ImageSide) -> Tensor:
         """Return where the scores (heads * T, S) for prompt n may be put."""
-        folded = self._folded[n]
-        return image.spare.rows("scores", folded, len(folded), len(image.rows))
+        weight = self._weight[n]
+        return image.spare.rows("scores", weight, len(weight), len(image.rows))
 
     def score(self, n: int, scores: Tensor, placed: Tensor) -> None:
         """Write the scores (heads * T, s) of image tokens (s, C) with positions."""
-        product_into(scores, self._folded[n], placed)
+        product_into(scores, self._weight[n], placed)
 
     def look(self, keys: Tensor, scores: Tensor, first: FirstLayer | None) -> Tensor:
         """Return what each head sees: (heads, T, C), or (heads, T, d) projected."""
@@ -70,7 +70,7 @@ class Question:
         """Return what is attended to, (N, T, C), given what each prompt has seen."""
         out, value = torch.stack(seen), self._attention.v_proj
         if not first:
-            out = _folded(out, _per_head(value.weight, self._heads).transpose(1, 2))
+            out = _by_head(out, _per_head(value.weight, self._heads).transpose(1, 2))
             out += value.bias.view(self._heads, 1, -1)
         attended: Tensor = self._attention.out_proj(out.transpose(1, 2).flatten(2))
         return attended
@@ -91,12 +91,12 @@ class Telling:
         k = split_heads(attention.k_proj(placed), self._heads)
         self._keys = k * k.shape[-1] ** -0.5
         query = attention.q_proj
-        folded = _folded(self._keys, _per_head(query.weight, self._heads))
-        self._folded = folded.flatten(1, 2)
+        weight = _by_head(self._keys, _per_head(query.weight, self._heads))
+        self._weight = weight.flatten(1, 2)
         self._bias = self._keys @ query.bias.view(self._heads, -1, 1)
         # the weights of a head sum to one: the bias is shared among the heads
         out = _per_head(attention.out_proj.weight.T, self._heads)
-        values = _folded(split_heads(attention.v_proj(values), self._heads), out)
+        values = _by_head(split_heads(attention.v_proj(values), self._heads), out)
         values += attention.out_proj.bias / self._heads
         self._values = values.flatten(1, 2)
 
@@ -106,7 +106,7 @@ class Telling:
             scores = self._first.scores_of(self._keys[n], part)
         else:
             placed = image.placed(keys[part], part)
-            flat = product(self._folded[n], placed)
+            flat = product(self._weight[n], placed)
             scores = flat.view(self._heads, -1, flat.shape[-1])
             scores += self._bias[n]
         torch.softmax(scores, 1, out=scores)
@@ -122,7 +122,7 @@ def _per_head(weight: Tensor, heads: int) -> Tensor:
     return weight.reshape(heads, -1, weight.shape[-1])
 
 
-def _folded(x: Tensor, weight: Tensor) -> Tensor:
+def _by_head(x: Tensor, weight: Tensor) -> Tensor:
     """Multiply (N, heads, T, A) by (heads, A, B), all prompts at once."""
     count, heads, tokens, _ = x.shape
     rows = x.transpose(0, 1).flatten(1, 2)

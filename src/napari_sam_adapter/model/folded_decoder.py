@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.model.two_way_transformer import TwoWayBlock
 
 _TOGETHER = 4
-"""Prompts whose tokens share a step: more of them would keep whoever waits waiting."""
+"""Prompts whose tokens share a step: each keeps 4 MB of image tokens at 64 x 64."""
 
 
 class FoundMasks(NamedTuple):
@@ -104,7 +104,7 @@ def decode_above(
     masks: slice = slice(None),
     least: float = -math.inf,
 ) -> Iterator[FoundMasks]:
-    """Decode one prompt after the other, and only masks that promise enough.
+    """Decode a few prompts at a time, and only masks that promise enough.
 
     Parameters
     ----------
@@ -121,7 +121,9 @@ def decode_above(
     together = _TOGETHER if prompts.dense is None else 1
     for start in range(0, len(prompts.sparse), together):
         some = slice(start, start + together)
-        yield from _decode_some(image, prompts, some, masks, least)
+        with torch.autocast("cpu", enabled=False):
+            found = _decode_some(image, prompts, some, masks, least)
+        yield from found
 
 
 def _decode_some(
@@ -136,10 +138,10 @@ def _decode_some(
     networks = list(enumerate(image.decoder.output_hypernetworks_mlps))[masks]
     weights = torch.stack([network(tokens[:, 1 + m]) for m, network in networks], 1)
     found = []
-    for number, of_one in enumerate(keys, some.start):
-        scores, own = estimates[number - some.start], weights[number - some.start]
+    of_each = zip(keys, estimates, weights, strict=True)
+    for number, (grid, scores, own) in enumerate(of_each, some.start):
         chosen = scores > least
-        logits = _make(image, of_one, own[chosen], prompts, number)
+        logits = _make(image, grid, own[chosen], prompts, number)
         found.append(FoundMasks(logits, scores[chosen]))
     return found
 

@@ -32,7 +32,7 @@ def product(
     bias : (B,) tensor or None
         Added to every row.
     room : (N, B) tensor or None
-        Where the answer may be put; rows lie together in memory.
+        Where MKL puts the answer; the numbers of a row lie together in memory.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def product_into(
     Parameters
     ----------
     out : (N, B) tensor
-        Where to; rows lie together in memory.
+        Where to; the numbers of a row lie together in memory.
     x, weight, bias
         See `product`.
     """
