@@ -22,6 +22,7 @@ _ROOMS = {
     "Propagation": "evaluation.protocols",
     "PropagationSettings": "volume.propagation_request",
     "Prompts": "prompts",
+    "SamAdapterError": "errors",
     "SamPredictor": "inference.predictor",
     "Scribble": "drawings",
     "Session": "volume.session",

@@ -111,7 +111,7 @@ def test_separate_prompts_are_separate_objects() -> None:
     ("options", "message"),
     [
         ({"points": []}, "no prompt"),
-        ({"points": [], "negatives": ["1,2,3"]}, "no prompt"),
+        ({"points": [], "negatives": ["1,2,3"]}, "only where it is not"),
         ({"points": ["1,2,3"], "negatives": ["2,2,3"]}, "every slice"),
         (
             {"points": ["1,2,3"], "negatives": ["1,5,5"], "separate": True},

@@ -47,6 +47,30 @@ def test_pixels_equal_the_two_published_steps(name: str, blur: float) -> None:
     assert (whole_of(to_pixels(logits, frame)) == expected).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("cells of 8, cut ones at the end", (0.3, 15)),
+        ("cells of 8, cut ones at the end", (5, 0.3)),
+        ("cells of 8, cut ones at the end", (11.3, 15)),
+        ("cells of 8, a part of the square", (15, 18.3)),
+    ],
+    ids=["top", "left", "bottom", "right"],
+)
+def test_a_mask_at_one_side_alone_keeps_the_published_steps(
+    name: str, place: tuple[float, float]
+) -> None:
+    frame: Frame = FRAMES[name]
+    y, x = np.indices((32, 32))
+    distance = np.hypot(y - place[0], x - place[1])
+    logits = torch.from_numpy(3 - distance).float()[None]
+    expected = (frame.to_masks(logits) > 0).numpy()
+    assert (whole_of(to_pixels(logits, frame)) == expected).all()
+    (found,) = to_boxes(logits, frame)
+    (of_all,) = stability(scaled_logits(logits, frame, SAM))
+    assert found.stability == pytest.approx(float(of_all), abs=1e-6)
+
+
 def test_threads_do_not_share_room() -> None:
     frame = frame_of((500, 901), 128)
     noise = torch.randn(24, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -48,6 +48,31 @@ def test_embedding_has_the_promised_shape(
     assert embedding.nbytes == 256 * 16 * 4
 
 
+def test_an_image_in_place_of_an_embedding_is_told(
+    predictor: SamPredictor, image: np.ndarray
+) -> None:
+    with pytest.raises(ImageError, match="encode"):
+        predictor.predict(image, Prompts(points=[(3, 4)]))
+    with pytest.raises(ImageError, match="encode"):
+        predictor.predict_many(image, [Prompts(points=[(3, 4)])])
+
+
+@pytest.mark.parametrize(
+    ("image", "advice"),
+    [
+        (np.zeros((9, 9, 4), np.uint8), "fourth channel"),
+        (np.zeros((9, 9, 9), np.uint8), "one plane"),
+        ("cells.png", "open_image"),
+        (None, "open_image"),
+    ],
+)
+def test_what_is_no_plane_is_told_with_advice(
+    predictor: SamPredictor, image: object, advice: str
+) -> None:
+    with pytest.raises(ImageError, match=advice):
+        predictor.encode(image)
+
+
 def test_many_planes_keep_their_order(predictor: SamPredictor) -> None:
     planes = np.random.default_rng(0).integers(0, 4096, (10, 30, 40), dtype=np.uint16)
     together = predictor.encode_batch(planes)

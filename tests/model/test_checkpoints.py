@@ -34,6 +34,7 @@ from napari_sam_adapter.model.shape import (
 from napari_sam_adapter.model.weight_files import (
     read_header,
     read_weights,
+    whole_file,
     write_weights,
 )
 
@@ -240,6 +241,34 @@ def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         write_weights(folder / "x.safetensors", {"a": torch.zeros(1)}, {})
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_interrupted_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "x.pth"
+
+    def write() -> None:
+        with whole_file(path) as partial:
+            partial.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_given_as_an_adapter_is_told(tmp_path: Path, base_file: Path) -> None:
+    path = tmp_path / "sam.pth"
+    torch.save({"a": torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match="give it as the model"):
+        load_adapter(path, load_checkpoint(base_file), "small")
+
+
+def test_a_folder_and_a_file_without_tensors_are_told(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="is a folder"):
+        load_checkpoint(tmp_path)
+    torch.save({}, tmp_path / "empty.pth")
+    with pytest.raises(CheckpointError, match="no tensors"):
+        load_checkpoint(tmp_path / "empty.pth")
 
 
 def test_only_adapter_parameters_receive_gradients(base_file: Path) -> None:

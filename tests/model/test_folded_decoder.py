@@ -14,6 +14,7 @@ from napari_sam_adapter.model.folded_decoder import (
 )
 from napari_sam_adapter.model.folded_upscaling import to_rows
 from napari_sam_adapter.model.image_side import ImageSide
+from napari_sam_adapter.model.near_masks import OUTSIDE, TokenBox
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.spare import Spare
@@ -89,6 +90,38 @@ def test_points_that_share_steps_get_the_masks_they_get_alone(
             alone = decode(image, PromptSide(sparse[i : i + 1]), slice(1, None))
             assert torch.allclose(logits[i], alone[0][0], atol=1e-5)
             assert torch.allclose(scores[i], alone[1][0], atol=1e-6)
+
+
+def test_each_point_is_looked_for_where_it_says() -> None:
+    sam = random_sam(SHAPES["published"])
+    for network in sam.mask_decoder.output_hypernetworks_mlps:  # no mask anywhere
+        network.layers[-1].weight.zero_()
+        network.layers[-1].bias.fill_(-1)
+    sam.mask_decoder.output_upscaling[3].bias.fill_(9)
+    near = [TokenBox(0, i // 2, 1, i // 2 + 1) for i in range(6)]
+    with torch.inference_mode():
+        image, _, _ = sides(sam, "points")
+        sparse = torch.randn(6, 2, 256)
+        found, _ = decode(image, PromptSide(sparse, near=near))
+        for i in range(6):
+            one = PromptSide(sparse[i : i + 1], near=near[i : i + 1])
+            assert torch.equal(found[i] == OUTSIDE, decode(image, one)[0][0] == OUTSIDE)
+    assert len({tuple(m.flatten().tolist()) for m in found[:, 0] == OUTSIDE}) > 1
+
+
+@pytest.mark.parametrize("is_onednn", [True, False], ids=["oneDNN", "MKL"])
+def test_a_script_s_autocast_does_not_matter(
+    is_onednn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "onednn_pays", lambda: is_onednn)
+    sam = random_sam(SHAPES["published"])
+    with torch.inference_mode():
+        image, asked, _ = sides(sam, "points")
+        asked = asked._replace(dense=None)
+        expected, _ = decode(image, asked)
+        with torch.autocast("cpu", torch.bfloat16):
+            found, _ = decode(image, asked)
+    assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("prompts", PROMPTS)

@@ -261,8 +261,9 @@ def read_objects(
     corners = [frame.parse_box(text) for text in boxes]
     if not inside and not corners:
         form = ",".join(frame.axes.upper())
+        got = "only where it is not" if outside else "no prompt"
         raise PromptError(
-            f"Expected an object, got no prompt. Give --point {form} or --box "
+            f"Expected an object, got {got}. Give --point {form} or --box "
             f"{form}:{form}."
         )
     if not separate:

@@ -9,6 +9,7 @@ import torch
 
 from napari_sam_adapter.inference.answers import trained_masks
 from napari_sam_adapter.inference.asking import ask_alike, ask_all
+from napari_sam_adapter.inference.embedding import plane_of
 from napari_sam_adapter.inference.encoding import Encoding
 from napari_sam_adapter.inference.mask_pixels import scaled_logits
 from napari_sam_adapter.inference.nearby import ask_nearby
@@ -263,7 +264,7 @@ class SamPredictor:
         lies apart from what they and their positive points enclose is left out.
         """
         logits = None if previous is None else previous.logits
-        prompts = prompts.without_polygons(embedding.frame.original)
+        prompts = prompts.without_polygons(plane_of(embedding))
         return ask_alike(self.network, self._family, embedding, [prompts], [logits])[0]
 
     def predict_many(
@@ -288,14 +289,14 @@ class SamPredictor:
         PromptError
             If an object has no prompt, or one lies outside the plane.
         """
-        asked = [p.without_polygons(embedding.frame.original) for p in prompts_list]
+        asked = [p.without_polygons(plane_of(embedding)) for p in prompts_list]
         return ask_all(self.network, self._family, embedding, asked)
 
     def predict_nearby(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
     ) -> list[MaskPrediction]:
         """Do what `predict_many` does for objects that lie where their boxes are."""
-        asked = [p.without_polygons(embedding.frame.original) for p in prompts_list]
+        asked = [p.without_polygons(plane_of(embedding)) for p in prompts_list]
         found = ask_nearby(self.network, self._family, embedding, asked)
         rest = [p for p, known in zip(asked, found, strict=True) if not known]
         whole = iter(self.predict_many(embedding, rest))

@@ -105,9 +105,14 @@ def to_rgb(image: npt.NDArray[Any], intensity: str = "as_is") -> npt.NDArray[np.
     """
     image = np.asarray(image)
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
+        advice = "Give one plane at a time."
+        if not image.ndim:
+            advice = "Read files with open_image."
+        elif image.ndim == 3 and image.shape[2] == 4:
+            advice = "Leave out the fourth channel: image[..., :3]."
         raise ImageError(
             f"Expected an image of shape (H, W) or (H, W, 3), got {image.shape}. "
-            "Give one plane at a time."
+            f"{advice}"
         )
     check_pixels(image)
     if intensity == "channel_min_max":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -184,6 +185,11 @@ def read_adapter_header(path: Path) -> AdapterHeader:
     CheckpointError
         If the file is no adapter.
     """
+    if path.is_file() and zipfile.is_zipfile(path):
+        raise CheckpointError(
+            f"Expected an adapter, which ends in .safetensors, but {path} is a file of "
+            "PyTorch. If it is a network, give it as the model."
+        )
     return AdapterHeader.from_text(read_header(path), path)
 
 

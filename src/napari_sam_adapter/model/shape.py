@@ -145,12 +145,18 @@ def infer_shape(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
     CheckpointError
         If a tensor that tells a size is missing or of an impossible shape.
     """
+    if not sizes:
+        raise CheckpointError(
+            "Expected the weights of a SAM network, but the file holds no tensors. "
+            "Choose another file."
+        )
     try:
         return _read_sizes(sizes)
     except (KeyError, IndexError, ZeroDivisionError, ValueError) as error:
         raise CheckpointError(
             "Expected the weights of a SAM network, but its sizes cannot be read "
-            f"({error}). Choose a checkpoint of SAM vit_b, vit_l or vit_h."
+            f"({error}). Choose a checkpoint of SAM, or of another network that "
+            "docs/models.md lists."
         ) from error
 
 

@@ -102,6 +102,10 @@ def _reading(path: Path) -> Iterator[None]:
         raise CheckpointError(
             f"Expected a weight file at {path}, found none. Check the path."
         ) from error
+    except IsADirectoryError as error:
+        raise CheckpointError(
+            f"Expected a weight file, but {path} is a folder. Give the file in it."
+        ) from error
     except _UNREADABLE as error:
         raise CheckpointError(
             f"Expected a weight file at {path}, but it is truncated or of another "
@@ -202,9 +206,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield partial
         os.replace(partial, path)
-    except (OSError, RuntimeError, SafetensorError) as error:
+    except BaseException as error:  # Ctrl+C, too
         with contextlib.suppress(OSError):
             partial.unlink()
+        if not isinstance(error, OSError | RuntimeError | SafetensorError):
+            raise
         raise OutputError(
             f"Expected to write {path}, got: {_first_line(error)}. What was there "
             "before is kept. Free some space, or choose another folder."
