@@ -106,6 +106,14 @@ def vit_b_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def test_a_broken_file_is_told_before_anything_is_asked(vit_b_file: Path) -> None:
+    state = torch.load(vit_b_file, weights_only=True)
+    del state["image_encoder.blocks.0.attn.qkv.weight"]
+    torch.save(state, vit_b_file)
+    with pytest.raises(CheckpointError, match=r"lacks image_encoder.blocks.0.attn.qkv"):
+        load_predictor(str(vit_b_file), device="cpu", dtype="float32")
+
+
 def test_an_imported_model_remembers_how_it_wants_its_images(
     cache: Path, vit_b_file: Path
 ) -> None:

@@ -73,9 +73,9 @@ def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> in
     """
     # Without a handler, what tifffile logs about a broken file would go to stderr.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
-    command = typer.main.get_command(app)
     arguments = None if argv is None else list(argv)
     try:
+        command = typer.main.get_command(app)
         result = command.main(
             arguments, prog_name=PROGRAM, standalone_mode=False, obj=load
         )

@@ -106,9 +106,9 @@ def load_checkpoint(path: Path, preprocessing: str | None = None) -> Checkpoint:
     with reading(path):
         found = recognise(content, path)
         is_vit_b = _is_vit_b(found.state)
+        sam, adapter = _build(found.state, found.layout, path)  # a broken file is told
         told = header.get("preprocessing", found.told)
         family = choose_family(found.layout, preprocessing, told, path.name, is_vit_b)
-        sam, adapter = _build(found.state, found.layout, path)
     return Checkpoint(sam.eval(), adapter, file_hash(path), family, found.note)
 
 
