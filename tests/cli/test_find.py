@@ -113,6 +113,7 @@ def test_nothing_found_tells_what_helps(
     [
         (["--model", "vit_b"], "more: train your own."),
         (["--adapter", "medical"], "--adapter microscopy, or train"),
+        (["--adapter", "medical"], "Without medical it may"),
     ],
 )
 def test_only_adapters_that_fit_are_recommended(

@@ -92,7 +92,8 @@ def _nothing_found(model: str, adapter: str | None) -> str:
 
     names = " or ".join(other_adapters(model, adapter))
     advice = f"try --adapter {names}, or train your own" if names else "train your own"
-    return NOTHING_FOUND.format(advice)
+    without = f" Without {adapter} it may find more, too." if adapter else ""
+    return NOTHING_FOUND.format(advice) + without
 
 
 def _chosen(frame: Frame, slices: str | None, propagate: bool) -> list[Plane]:
