@@ -170,8 +170,8 @@ def _require_published_vit(checkpoint: Checkpoint) -> None:
     if not is_published:
         raise CheckpointError(
             "Expected SAM vit_b, vit_l or vit_h, got a network that other programs "
-            f"for SAM cannot read ({checkpoint.family.name}). Give the name or the file "
-            "of one of these, with an adapter for it or without."
+            f"for SAM cannot read ({checkpoint.family.name}). Give one of these by "
+            "name or file, with an adapter for it or without."
         )
 
 

@@ -186,10 +186,10 @@ def _add_mlp(
 
 
 def _add_mlp_by_mkl(block: Block, rows: Tensor, added: Addition | None) -> None:
-    """Do so in float32: MKL adds a product to what it finds in memory.
+    """Do what `_add_mlp` does in float32, by MKL.
 
-    What else is added is so as soon as the norm has read the tokens, while they are in
-    the cache.
+    That adds a product to what it finds in memory: the bias, and what else is added, as
+    soon as the norm has read the tokens, which are in the cache then.
     """
     first, second = block.mlp.lin1, block.mlp.lin2
     if added is not None:
