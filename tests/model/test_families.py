@@ -14,7 +14,7 @@ from tests.model import family_files as files
 from napari_sam_adapter import Prompts, SamPredictor, Scribble, load_predictor
 from napari_sam_adapter.errors import CheckpointError, PromptError
 from napari_sam_adapter.inference.preprocessing import frame_of, to_input, to_rgb
-from napari_sam_adapter.model import families
+from napari_sam_adapter.model import checkpoints, families
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import save_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
@@ -132,10 +132,11 @@ def test_unknown_vit_b_asks_for_its_preprocessing() -> None:
     assert chosen is families.MEDSAM
 
 
-def test_user_is_asked_before_the_network_is_used(tmp_path: Path) -> None:
-    state = files.sam()
-    state["image_encoder.pos_embed"] = torch.zeros(1, 64, 64, 768)
-    torch.save(state, tmp_path / "mine.pth")
+def test_user_is_asked_before_the_network_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "VIT_B", files.SMALL)
+    torch.save(files.sam(), tmp_path / "mine.pth")
     with pytest.raises(CheckpointError, match=r"how mine.pth wants its images"):
         load_predictor(tmp_path / "mine.pth")
 

@@ -210,8 +210,8 @@ def choose_family(
         raise CheckpointError(
             f"Expected to know how {file_name} wants its images, but SAM vit_b, MedSAM "
             "and micro-sam have the same tensors. Say which it is: preprocessing "
-            '"sam" (also for files of unknown training), "medsam" or "micro-sam"; in '
-            "the shell --preprocessing sam."
+            '"sam", "medsam" or "micro-sam" ("sam" if nobody can tell; in the shell '
+            "--preprocessing sam)."
         )
     return family or families[0]
 
