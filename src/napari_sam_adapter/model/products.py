@@ -48,19 +48,17 @@ def product(
     return torch.addmm(bias, x, weight.T, out=room)
 
 
-def product_into(
-    out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> None:
+def product_into(out: Tensor, x: Tensor, weight: Tensor) -> None:
     """Write what `product` returns.
 
     Parameters
     ----------
     out : (N, B) tensor
         Where to; the numbers of a row lie together in memory.
-    x, weight, bias
+    x, weight
         See `product`.
     """
-    made = product(x, weight, bias, room=out)
+    made = product(x, weight, room=out)
     if made is not out:
         out.copy_(made)
 
