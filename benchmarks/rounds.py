@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 HEAD = "| what | reference | ours | ratio | difference |\n|---|--:|--:|--:|--:|"
 
@@ -26,6 +27,19 @@ def options(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--peak", nargs="*", help="only measure memory of this")
     return parser
+
+
+@contextmanager
+def beside(a_loop: bool) -> Iterator[None]:
+    """Keep one processor busy with another process, if asked to."""
+    if not a_loop:
+        yield
+        return
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as loop:
+        try:
+            yield
+        finally:
+            loop.kill()
 
 
 def alternate(

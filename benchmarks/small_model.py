@@ -1,6 +1,6 @@
 """What a plane of 512 x 512 costs with `tiny`: encoding, clicks, the way to the disk.
 
-    python benchmarks/small_model.py [--rounds 15] [--threads 2]
+    python benchmarks/small_model.py [--rounds 15] [--threads 2] [--busy]
 
 A generated plane of bright disks, pixels in memory. "Cold" is the first click on a
 plane: encoding and the mask. "Kept" is a plane of a session with a store: encoding,
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from many_objects import Rods, disk
-from rounds import machine, options, timed
+from rounds import beside, machine, options, timed
 
 from napari_sam_adapter import EmbeddingStore, Plane, Prompts, load_predictor
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
@@ -36,13 +36,14 @@ PLANE = Plane((1, 2), (0,))
 
 def main() -> None:
     parser = options(__doc__)
+    parser.add_argument("--busy", action="store_true", help="beside a foreign loop")
     parser.set_defaults(rounds=15)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     predictor = load_predictor("tiny", device="cpu", dtype="float32")
     rods = Rods.made(1, OBJECTS)
     print("| what | time |\n|---|--:|")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, beside(chosen.busy):
         for what, action in actions(predictor, rods, folder):
             action()
             seconds = median(timed(action) for _ in range(chosen.rounds))

@@ -14,10 +14,7 @@ the median of the rounds' ratios. Memory is the most that a process of its own u
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +24,7 @@ from published import SHAPES, ours_like, reference_of, transformers_encoder
 from rounds import (
     HEAD,
     alternate,
+    beside,
     machine,
     options,
     print_growth,
@@ -44,7 +42,7 @@ from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.sam import build_sam
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.inference.mask_pixels import MaskInBox
@@ -67,7 +65,7 @@ def main() -> None:
         print_growth(prepared(*chosen.peak))
         return
     print(HEAD)
-    with torch.inference_mode(), foreign_loop() if chosen.busy else nullcontext():
+    with torch.inference_mode(), beside(chosen.busy):
         if "encode" in chosen.parts:
             for name in chosen.models:
                 compare_encoders(name, chosen.rounds, chosen.transformers)
@@ -79,16 +77,6 @@ def main() -> None:
         for name in chosen.models:
             compare_memory(name, chosen.threads)
     print(f"\n{machine()}")
-
-
-@contextmanager
-def foreign_loop() -> Iterator[None]:
-    """Keep one core busy with another process."""
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as loop:
-        try:
-            yield
-        finally:
-            loop.kill()
 
 
 def compare_encoders(name: str, rounds: int, with_transformers: bool) -> None:

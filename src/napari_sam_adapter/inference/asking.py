@@ -12,6 +12,7 @@ from napari_sam_adapter.inference.answers import to_prediction, trained_masks
 from napari_sam_adapter.inference.nearness import tokens_near
 from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
 from napari_sam_adapter.inference.stability import stability
+from napari_sam_adapter.model.steady import steady_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,8 +78,9 @@ def ask_alike(
         prompts = to_tensors(some, previous[part], frame, family, device)
         return decoding.decode(embedding, prompts, chosen, near[part])
 
-    logits, scores = network.decode(decode, len(group))
-    return predictions_of(group, logits, scores, embedding, family, count)
+    with steady_call(network.device):
+        logits, scores = network.decode(decode, len(group))
+        return predictions_of(group, logits, scores, embedding, family, count)
 
 
 def ask_all(

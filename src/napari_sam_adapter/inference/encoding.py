@@ -20,6 +20,7 @@ from napari_sam_adapter.inference.preprocessing import (
 )
 from napari_sam_adapter.intensity import check_pixels
 from napari_sam_adapter.model.dense_prompts import PER_TOKEN
+from napari_sam_adapter.model.steady import steady_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,8 +77,9 @@ class Encoding:
 
     def _encoded(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
         """Encode planes of one size in one pass."""
-        pictures = self._prepared(images)
-        parts = self.network.encode(pictures, pictures.frames[0].resized)
+        with steady_call(self.network.device):
+            pictures = self._prepared(images)
+            parts = self.network.encode(pictures, pictures.frames[0].resized)
         encoded = [one for part in parts for one in one_by_one(part)]
         return [
             ImageEmbedding(features, skips, frame)
@@ -102,9 +104,10 @@ class Encoding:
         ImageEmbedding
             Finer maps are made of the rounded features, as they will be then.
         """
-        pictures = self._prepared([image])
-        (encoded,) = self.network.encode(pictures, pictures.frames[0].resized)
-        return self._finished(encoded.embedding.half(), encoded.sides, shape)
+        with steady_call(self.network.device):
+            pictures = self._prepared([image])
+            (encoded,) = self.network.encode(pictures, pictures.frames[0].resized)
+            return self._finished(encoded.embedding.half(), encoded.sides, shape)
 
     @torch.inference_mode()
     def unpack(
@@ -115,10 +118,11 @@ class Encoding:
     ) -> ImageEmbedding:
         """Make an embedding of what was kept, (1, 256, h, w), and the pixels."""
         sides: tuple[Tensor, ...] = ()
-        if self.network.has_finer_maps:
-            sides = self.network.sides_of(self._prepared([image]))
-        kept = torch.from_numpy(np.array(features)).to(self.network.device)
-        return self._finished(kept, sides, shape)
+        with steady_call(self.network.device):
+            if self.network.has_finer_maps:
+                sides = self.network.sides_of(self._prepared([image]))
+            kept = torch.from_numpy(np.array(features)).to(self.network.device)
+            return self._finished(kept, sides, shape)
 
     def _finished(
         self, half: Tensor, sides: tuple[Tensor, ...], shape: tuple[int, int]

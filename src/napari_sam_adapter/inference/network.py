@@ -14,6 +14,7 @@ from napari_sam_adapter.inference.recorded_encoder import RecordedEncoder
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder
 from napari_sam_adapter.model.conv_stem import ConvStem
 from napari_sam_adapter.model.image_encoder import EncodedImage, ImageEncoder
+from napari_sam_adapter.model.steady import steady_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -186,7 +187,8 @@ class Network:
         """
 
         def ask_part(part: range) -> Answer:
-            with full_precision(self._decoding.device):
+            device = self._decoding.device
+            with full_precision(device), steady_call(device):
                 return ask(self._decoding, slice(part.start, part.stop))
 
         self._follow()

@@ -14,6 +14,7 @@ from napari_sam_adapter.model.fast_block import (
     run_block,
 )
 from napari_sam_adapter.model.products import is_plain
+from napari_sam_adapter.model.steady import steady_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -78,13 +79,15 @@ def run_with_prompts(
     """
     if type(shared) is not nn.Linear or not _can_all_run_fast(blocks, tokens):
         for block, rows in zip(blocks, tuned, strict=True):
-            tokens = block(tokens + shared(rows))
+            with steady_step(tokens):
+                tokens = block(tokens + shared(rows))
         return tokens
     prompts = as_additions(shared, tuned)
     tokens = tokens.contiguous()
     add_to(tokens, prompts[0])
     for block, following in zip(blocks, [*prompts[1:], None], strict=True):
-        tokens = run_block(block, tokens, following)
+        with steady_step(tokens):
+            tokens = run_block(block, tokens, following)
     return tokens
 
 

@@ -18,6 +18,7 @@ from napari_sam_adapter.model.folded_attention import Question, Telling
 from napari_sam_adapter.model.folded_upscaling import upscale
 from napari_sam_adapter.model.near_masks import masks_near
 from napari_sam_adapter.model.products import product
+from napari_sam_adapter.model.steady import steady_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +122,7 @@ def decode_above(
     together = _TOGETHER if prompts.dense is None else 1
     for start in range(0, len(prompts.sparse), together):
         some = slice(start, start + together)
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast("cpu", enabled=False), steady_step(image.rows):
             found = _decode_some(image, prompts, some, masks, least)
         yield from found
 

@@ -25,6 +25,7 @@ from napari_sam_adapter.model.layers import (
     make_neck,
 )
 from napari_sam_adapter.model.relative_positions import relative_positions
+from napari_sam_adapter.model.steady import steady_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -291,7 +292,8 @@ class ImageEncoder(nn.Module):
         """Run the blocks and what comes after them; the part that takes long."""
         tokens = started.tokens
         for block in self.blocks:
-            tokens = block(tokens)
+            with steady_step(tokens):
+                tokens = block(tokens)
         return self.finish(tokens, started.sides)
 
     def add_position(self, tokens: Tensor, window: Window | None = None) -> Tensor:

@@ -26,6 +26,7 @@ from napari_sam_adapter.model.layers import make_neck
 from napari_sam_adapter.model.mask_decoder import MaskDecoder
 from napari_sam_adapter.model.prompt_encoder import PromptEncoder
 from napari_sam_adapter.model.sam import Sam
+from napari_sam_adapter.model.steady import steady_step
 from napari_sam_adapter.model.tiny_vit_blocks import (
     ConvStageBlock,
     Merging,
@@ -65,7 +66,8 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C', H', W')."""
         for block in self.blocks:
-            x = block(x)
+            with steady_step(x):
+                x = block(x)
         if self.downsample is not None:
             x = self.downsample(x)
         return x
