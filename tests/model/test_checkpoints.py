@@ -271,6 +271,23 @@ def test_a_folder_and_a_file_without_tensors_are_told(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "empty.pth")
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"<!DOCTYPE html><html><title>Virus scan warning</title>", "got a web page"),
+        (b"\n<html>", "got a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+    ],
+)
+def test_what_a_download_by_hand_left_is_told(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    path = tmp_path / "sam.pth"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=told):
+        load_checkpoint(path)
+
+
 def test_only_adapter_parameters_receive_gradients(base_file: Path) -> None:
     base = load_checkpoint(base_file)
     loaded = load_adapter(saved_adapter(base_file), base, "small")

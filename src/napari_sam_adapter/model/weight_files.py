@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _LENGTH_BYTES = 8
 """At the start of a safetensors file: the length of its header."""
+_IN_ITS_PLACE = {
+    b"<": (
+        "a web page",
+        "Open the address in a browser, confirm what is asked, and save the file.",
+    ),
+    b"version": (
+        "a pointer of Git LFS",
+        "Fetch the file itself: git lfs pull, or the site's own download.",
+    ),
+}
+"""What a download by hand may leave, by its first bytes, and what to do."""
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -147,8 +158,14 @@ def _load_old_file(path: Path) -> dict[str, Any]:
 
 def _check_header(head: bytes, path: Path) -> None:
     """Refuse a safetensors header that is longer than the file."""
-    if not _tells_length(head, path):
-        raise ValueError("no header of a safetensors file")
+    if _tells_length(head, path):
+        return
+    for beginning, (what, advice) in _IN_ITS_PLACE.items():
+        if head.lstrip().startswith(beginning):
+            raise CheckpointError(
+                f"Expected a weight file at {path}, got {what}. {advice}"
+            )
+    raise ValueError("no header of a safetensors file")
 
 
 def _tells_length(head: bytes, path: Path) -> bool:
