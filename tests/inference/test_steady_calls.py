@@ -1,19 +1,21 @@
-"""Predictors whose steps another program disturbs."""
+"""Predictors whose steps another program disturbs are helped from the third on."""
 
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
+from tests.disturbed import disturbed, is_helped
+from torch import nn
 
 from napari_sam_adapter import Prompts, SamPredictor, load_predictor
-from napari_sam_adapter.model import steady
+from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
+from napari_sam_adapter.model.tiny_vit import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,48 +24,76 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP only")
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
+SHAPE = SamShape(64, 32, 2, (2, 0, 2, 0), 64)
 
 
 @pytest.fixture
 def predictor(tmp_path: Path) -> SamPredictor:
     path = tmp_path / "small.pth"
-    torch.save(build_sam(SamShape(64, 32, 2, (2, 0), 64)).state_dict(), path)
+    torch.save(build_sam(SHAPE).state_dict(), path)
     return load_predictor(path, device="cpu", dtype="float32")
 
 
 @pytest.fixture(autouse=True)
-def always_disturbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Two threads, and every step takes long and has half of its time."""
-    now = [0.0]
-
-    def clocks() -> steady.Clocks:
-        now[0] += 1
-        return steady.Clocks(now[0], now[0] / 2, now[0])
-
-    monkeypatch.setattr(steady, "_watch", steady.Watch(clocks))
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+def always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with disturbed(monkeypatch):
+        yield
 
 
-def has_extra() -> bool:
-    return any(thread.name == "extra" for thread in threading.enumerate())
-
-
-def test_the_second_block_is_helped_already(predictor: SamPredictor) -> None:
+def watched(*modules: nn.Module) -> list[bool]:
+    """Return what fills when modules run: whether they were helped."""
     seen: list[bool] = []
-    for block in predictor.network.sam.image_encoder.blocks:
-        block.norm2.register_forward_hook(lambda *_: seen.append(has_extra()))
+    for module in modules:
+        module.register_forward_hook(lambda *_: seen.append(is_helped()))
+    return seen
+
+
+def test_blocks_are_steps(predictor: SamPredictor) -> None:
+    encoder = predictor.network.sam.image_encoder
+    seen = watched(*(block.norm2 for block in encoder.blocks))
     predictor.encode(NOISE)
-    assert seen == [False, True]
-    assert not has_extra()
+    assert seen == [False, False, True, True]
+    assert not is_helped()
 
 
-def test_so_are_clicks(predictor: SamPredictor) -> None:
-    embedding, seen = predictor.encode(NOISE), []
-    head = predictor.network.sam.mask_decoder.iou_prediction_head
-    head.register_forward_hook(lambda *_: seen.append(has_extra()))
-    predictor.predict(embedding, Prompts([(20, 30)]))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_so_are_blocks_with_an_adapter(dtype: torch.dtype) -> None:
+    encoder = build_sam(SHAPE).image_encoder
+    adapted = AdaptedImageEncoder(encoder, SamAdapter(32, 4)).to(dtype)
+    seen = watched(*(block.norm2 for block in encoder.blocks))
+    with torch.inference_mode():
+        adapted(torch.rand(1, 3, 64, 64, dtype=dtype))
+    assert seen == [False, False, True, True]
+
+
+def test_so_are_those_of_a_tiny_vit() -> None:
+    blocks: list[nn.Module] = [nn.Identity() for _ in range(4)]
+    seen = watched(*blocks)
+    Stage(blocks, None)(torch.zeros(1))
+    assert seen == [False, False, True, True]
+
+
+def test_so_are_four_points_of_a_click(predictor: SamPredictor) -> None:
+    embedding = predictor.encode(NOISE)
+    with pytest.MonkeyPatch.context() as patched, disturbed(patched):
+        seen = watched(predictor.network.sam.mask_decoder.iou_prediction_head)
+        predictor.predict_many(embedding, 16 * [Prompts([(20, 30)])])
+    assert seen == [False, False, True, True]
+
+
+def test_the_rest_of_a_call_is_helped_like_its_steps(predictor: SamPredictor) -> None:
+    embedding, sam = predictor.encode(NOISE), predictor.network.sam
+    seen = watched(sam.image_encoder.patch_embed, sam.prompt_encoder.pe_layer)
+    predictor.encode(NOISE)
+    predictor.encode_rounded(NOISE, NOISE.shape)
+    predictor.propose(embedding, np.array([[20.0, 30.0]]), 0.0)
+    assert seen == [True, True, True]
+    assert not is_helped()
+
+
+def test_so_are_finer_maps() -> None:
+    predictor = load_predictor("tiny", device="cpu", dtype="float32")
+    packed = predictor.pack(predictor.encode(NOISE))
+    seen = watched(predictor.network.sam.image_encoder.finer)
+    predictor.unpack(packed, NOISE, NOISE.shape)
     assert seen == [True]
-    assert not has_extra()

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
+from tests.disturbed import disturbed, is_helped
 from tests.full_disk import full_disk
 from tests.training.conftest import SIDE
+from torch.nn.modules.module import register_module_full_backward_hook
 
 from napari_sam_adapter.errors import (
     CheckpointError,
@@ -94,6 +97,22 @@ def test_everything_gives_a_model(config: Configure, disks: list[Sample]) -> Non
     assert predictor.image_size == SIDE
     family = load_predictor(asked.base, device="cpu").description["preprocessing"]
     assert read_weights(asked.output)[1]["preprocessing"] == family
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP only")
+@pytest.mark.filterwarnings("ignore:.*[bB]ackward hook:UserWarning")
+@pytest.mark.parametrize("trains", ["adapter", "decoder"])
+def test_gradients_are_helped_where_another_program_disturbs(
+    config: Configure,
+    disks: list[Sample],
+    trains: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    helped: list[bool] = []
+    hook = register_module_full_backward_hook(lambda *_: helped.append(is_helped()))
+    with hook, disturbed(monkeypatch):
+        list(train_adapter(config(trains=trains, steps=4), disks))
+    assert helped[-1]
 
 
 @pytest.mark.parametrize(

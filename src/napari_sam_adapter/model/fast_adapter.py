@@ -79,14 +79,14 @@ def run_with_prompts(
     """
     if type(shared) is not nn.Linear or not _can_all_run_fast(blocks, tokens):
         for block, rows in zip(blocks, tuned, strict=True):
-            with steady_step(tokens):
+            with steady_step(tokens.device):
                 tokens = block(tokens + shared(rows))
         return tokens
     prompts = as_additions(shared, tuned)
     tokens = tokens.contiguous()
     add_to(tokens, prompts[0])
     for block, following in zip(blocks, [*prompts[1:], None], strict=True):
-        with steady_step(tokens):
+        with steady_step(tokens.device):
             tokens = run_block(block, tokens, following)
     return tokens
 

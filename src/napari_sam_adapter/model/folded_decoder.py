@@ -122,7 +122,7 @@ def decode_above(
     together = _TOGETHER if prompts.dense is None else 1
     for start in range(0, len(prompts.sparse), together):
         some = slice(start, start + together)
-        with torch.autocast("cpu", enabled=False), steady_step(image.rows):
+        with torch.autocast("cpu", enabled=False), steady_step(image.rows.device):
             found = _decode_some(image, prompts, some, masks, least)
         yield from found
 

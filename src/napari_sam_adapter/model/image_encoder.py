@@ -292,7 +292,7 @@ class ImageEncoder(nn.Module):
         """Run the blocks and what comes after them; the part that takes long."""
         tokens = started.tokens
         for block in self.blocks:
-            with steady_step(tokens):
+            with steady_step(tokens.device):
                 tokens = block(tokens)
         return self.finish(tokens, started.sides)
 

@@ -66,7 +66,7 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C', H', W')."""
         for block in self.blocks:
-            with steady_step(x):
+            with steady_step(x.device):
                 x = block(x)
         if self.downsample is not None:
             x = self.downsample(x)

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import default_collate
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.model.steady import steady_call
+from napari_sam_adapter.model.steady import steady_step
 from napari_sam_adapter.training.adapter_data import AdapterExample, cut, kind_of_step
 from napari_sam_adapter.training.cost import StepCost
 from napari_sam_adapter.training.follow_steps import FollowPrompts
@@ -156,7 +156,7 @@ class Stepper:
         _seed(self._config.seed, step, self._first + start)
         count = stop - start
         with ExitStack() as stack:
-            stack.enter_context(steady_call(self.device))
+            stack.enter_context(steady_step(self.device))
             if stop < self._batch:
                 stack.enter_context(self._processes.without_sync(self._model))
             with self.arithmetic():
