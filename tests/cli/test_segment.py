@@ -391,7 +391,9 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     assert "Expected a f" in capsys.readouterr().err
 
 
-def test_an_interrupted_run_leaves_nothing(volume: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_says_so_and_leaves_nothing(
+    volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def load(
         model: str, adapter: str | None, device: str, preprocessing: str | None = None
     ) -> None:
@@ -400,6 +402,7 @@ def test_an_interrupted_run_leaves_nothing(volume: Path, tmp_path: Path) -> None
     output = tmp_path / "labels.tif"
     assert main(["segment", str(volume), "-p", POINT, "-o", str(output)], load) == 130
     assert not output.exists()
+    assert "napari-sam-adapter: stopped" in capsys.readouterr().err
 
 
 def test_an_unknown_model_is_refused_in_one_line(

@@ -83,8 +83,12 @@ def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> in
         return _refuse(str(error))
     except UsageError as error:
         return _refuse(_about_usage(error))
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:  # a question was answered with no
         return INTERRUPTED
+    except KeyboardInterrupt:
+        result = INTERRUPTED
+    if result == INTERRUPTED:  # typer returns it, too
+        typer.echo(f"{PROGRAM}: stopped", err=True)
     return result if isinstance(result, int) else 0
 
 
