@@ -261,7 +261,41 @@ def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
     (row_start, column_start, row_stop, column_stop)
         Half-open; all zero for an empty mask.
     """
-    (rows,), (columns,) = (np.nonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if not rows.size:
+    first = int(mask.argmax()) if mask.size else 0
+    if not mask.size or not mask.flat[first]:
         return NOWHERE
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    top, count = first // mask.shape[1], 8
+    while not (last := np.flatnonzero(mask[-count:].any(axis=1))).size:
+        count *= 8
+    bottom = max(0, len(mask) - count) + int(last[-1]) + 1
+    (columns,) = np.nonzero(_in_any_row(mask[top:bottom]))
+    return top, int(columns[0]), bottom, int(columns[-1]) + 1
+
+
+def _in_any_row(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return which columns have a true pixel; eight rows at once are sooner done."""
+    any_row, together = np.logical_or.reduce, len(mask) // 8 * 8
+    eight = any_row(mask[:together].reshape(-1, 8 * mask.shape[1])).reshape(8, -1)
+    found: npt.NDArray[np.bool_] = any_row(eight) | any_row(mask[together:])
+    return found
+
+
+def bounding_boxes(masks: npt.NDArray[np.bool_]) -> list[Box]:
+    """Return `bounding_box` of some masks, sooner where these are small.
+
+    Parameters
+    ----------
+    masks : (N, H, W) bool array
+        Any masks.
+
+    Returns
+    -------
+    list of (row_start, column_start, row_stop, column_stop)
+        N boxes.
+    """
+    sides = [np.logical_or.reduce(masks, axis=axis) for axis in (2, 1)]
+    low = [side.argmax(axis=1) for side in sides]
+    high = [side.shape[1] - side[:, ::-1].argmax(axis=1) for side in sides]
+    corners = np.stack([*low, *high], axis=1)
+    corners[~sides[0].any(axis=1)] = 0
+    return [(top, left, bottom, right) for top, left, bottom, right in corners.tolist()]

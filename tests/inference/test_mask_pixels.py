@@ -101,6 +101,56 @@ def test_sign_of_zero_sums_is_that_of_the_two_steps() -> None:
     assert (whole_of(to_pixels(logits, frame)) == expected).all()
 
 
+CELLS = [name for name in FRAMES if name.startswith("cells")]
+
+
+def assert_alike(logits: torch.Tensor, frame: Frame) -> None:
+    """Compare with the published steps, and with each mask by itself."""
+    expected = (frame.to_masks(logits) > 0).numpy()
+    assert (whole_of(to_pixels(logits, frame)) == expected).all()
+    for i, found in enumerate(to_boxes(logits, frame)):
+        (alone,) = to_boxes(logits[i, None], frame)
+        assert found[:2] == alone[:2]
+        assert (found.pixels == alone.pixels).all()
+        assert found.stability == pytest.approx(alone.stability)
+        assert found.pixels.sum() == expected[i].sum()
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_masks_made_together_equal_each_by_itself(name: str) -> None:
+    noise = torch.randn(11, 32, 32, generator=torch.Generator().manual_seed(1))
+    blobs = torch.from_numpy(ndimage.gaussian_filter(noise.numpy(), (0, 2, 2)))
+    blobs *= 10
+    blobs[3], blobs[5] = -4.0, 4.0  # one is nowhere, one everywhere
+    blobs[9] = noise[9]
+    assert_alike(blobs, FRAMES[name])
+
+
+def test_of_masks_without_a_pixel_each_is_empty() -> None:
+    found = list(to_boxes(torch.full((3, 32, 32), -5.0), FRAMES["cells of 16"]))
+    assert [mask.pixels.size for mask in found] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_where_rounding_could_decide_each_mask_has_its_own_two_steps(name) -> None:
+    # between two rows some pixels have weights k / 32 and 1 - k / 32: sums of zero
+    shares = torch.arange(1, 13)[:, None] / 32
+    columns = 1 + torch.rand(12, 1, 32, generator=torch.Generator().manual_seed(2))
+    rows = torch.where(torch.arange(32) % 2 == 0, 1 - shares, -shares)
+    scales = torch.tensor([1.0, 1e-3, 1e6]).repeat(4)[:, None, None]
+    assert_alike(rows[:, :, None] * columns * scales, FRAMES[name])
+
+
+def test_a_mask_of_no_numbers_leaves_the_others_alone() -> None:
+    frame = FRAMES["cells of 8, the whole square"]
+    y, x = np.indices((32, 32))
+    disks = torch.from_numpy(5 - np.hypot(y - 15, x - 15)).float().repeat(3, 1, 1)
+    expected = whole_of(to_pixels(disks, frame))[0]
+    disks[1, 15, 10:20] = torch.nan
+    found = whole_of(to_pixels(disks, frame))
+    assert (found[[0, 2]] == expected).all()
+
+
 @pytest.mark.parametrize("family", [SAM, MEDSAM, EFFICIENT_SAM], ids=lambda f: f.name)
 @pytest.mark.parametrize("name", FRAMES)
 def test_a_mask_in_its_box_has_pixels_and_stability_of_the_plane(name, family) -> None:

@@ -22,6 +22,8 @@ WORDS = {8: np.uint64, 16: np.complex128}
 
 With fewer pixels a mask is little but rim, and all of its box is made sooner.
 """
+_ALONE = 2**18 // 9
+"""Pixels of one product: for more, NumPy's library wakes threads that cost more."""
 _EXACT = 1e-7
 """Most by which the weights of two cells differ that share a product."""
 
@@ -62,7 +64,11 @@ class CellGrid(NamedTuple):
         (T, side * side) float32 array
             Logits; minus infinity beyond the plane.
         """
-        values: _Floats = nine.T @ self.products[1, 1]
+        values = np.empty((len(rows), self.side**2), np.float32)
+        step = _ALONE // values.shape[1]
+        for start in range(0, len(rows), step):
+            some = slice(start, start + step)
+            np.matmul(nine[:, some].T, self.products[1, 1], out=values[some])
         last = self.shape[0] - 1, self.shape[1] - 1
         ends = rows.min(), columns.min(), last[0] - rows.max(), last[1] - columns.max()
         if min(ends) > 0:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch.nn.functional as F
 
-from napari_sam_adapter.boxed_mask import bounding_box
+from napari_sam_adapter.boxed_mask import bounding_boxes
 from napari_sam_adapter.inference.cell_grid import WORDS
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.inference.cell_grid import CellGrid
     from napari_sam_adapter.inference.pixel_axis import Places, Room
 
@@ -38,23 +39,27 @@ _ALIKE: dict[int, npt.NDArray[Any]] = {
 
 
 class Rim(NamedTuple):
-    """Computed cells of a mask.
+    """Cells of some masks that have to be computed, a mask after the other.
 
     Attributes
     ----------
-    values : (T, side * side) float32 array
-        Logits of their pixels; minus infinity beyond the plane.
-    rows, columns : (T,) int arrays
-        Of the cells, in the plane.
+    masks, rows, columns : (T,) int arrays
+        Whose cells they are, and where they are in the plane.
+    nine : (9, T) float32 array
+        Logits of each cell and its neighbours.
+    bounds : list of int
+        Where the cells of each mask of the group begin, and the end.
     """
 
-    values: _Floats
+    masks: Places
     rows: Places
     columns: Places
+    nine: _Floats
+    bounds: list[int]
 
 
-class CellMask(NamedTuple):
-    """Which cells of a mask are inside, and which have to be computed.
+class CellMasks(NamedTuple):
+    """Which cells of some masks are inside, and which have to be computed.
 
     Attributes
     ----------
@@ -62,12 +67,14 @@ class CellMask(NamedTuple):
         Of the plane.
     top, left : int
         Row and column of the first cell.
-    logits : (h + 2, w + 2) float32 array
+    logits : (N, h + 2, w + 2) float32 array
         Of the cells and of those around them.
-    levels : (h, w) uint8 array
+    levels : (N, h, w) uint8 array
         How many limits all pixels of a cell are above; 0 in the rim.
-    is_rim : (h, w) bool array
+    is_rim : (N, h, w) bool array
         Cells that may lie on both sides of a limit.
+    boxes : list of (row_start, column_start, row_stop, column_stop)
+        Around the cells of each mask that are not outside, from the first cell.
     """
 
     grid: CellGrid
@@ -76,68 +83,80 @@ class CellMask(NamedTuple):
     logits: _Floats
     levels: _Bytes
     is_rim: _Flags
+    boxes: list[Box]
 
-    @property
-    def area(self) -> _Area:
-        """Rows and columns of the plane that the cells cover."""
-        side, plane = self.grid.side, self.grid.plane
-        (rows, columns), top, left = self.levels.shape, self.top, self.left
-        bottom, right = min(side * (top + rows), plane[0]), side * (left + columns)
-        return slice(side * top, bottom), slice(side * left, min(right, plane[1]))
+    def area(self, mask: int) -> _Area:
+        """Return the rows and columns of the plane that a mask's cells cover."""
+        side, (height, width) = self.grid.side, self.grid.plane
+        top, left, bottom, right = self.boxes[mask]
+        rows = side * (self.top + top), min(side * (self.top + bottom), height)
+        columns = side * (self.left + left), min(side * (self.left + right), width)
+        return slice(*rows), slice(*columns)
 
-    def above(self, limits: int) -> int:
+    def above(self, mask: int, limits: int) -> int:
         """Count the pixels of cells that are above so many limits as a whole."""
-        return int(np.count_nonzero(self.levels >= limits)) * self.grid.side**2
+        return int(np.count_nonzero(self.levels[mask] >= limits)) * self.grid.side**2
 
-    def pixels(self, limits: int, room: Room) -> _Flags:
-        """Return the pixels of all cells that are above so many limits.
+    def pixels(self, mask: int, limits: int, room: Room) -> _Flags:
+        """Return the pixels of a mask's cells that are above so many limits.
 
         Returns
         -------
         (h * side, w * side) bool array
-            Until the room is used for the same again.
+            Of its box, until the room is used for the same again.
         """
-        side, (height, width) = self.grid.side, self.levels.shape
+        top, left, bottom, right = self.boxes[mask]
+        side, height, width = self.grid.side, bottom - top, right - left
         out = room.flags("cells", height, side, width * side)
-        inside = (self.levels >= limits).view(np.uint8)
-        out.view(WORDS[side])[:] = _ALIKE[side].take(inside)[:, None]
-        return out.reshape(height * side, -1)
+        inside = self.levels[mask, top:bottom, left:right] >= limits
+        out.view(WORDS[side])[:] = _ALIKE[side].take(inside.view(np.uint8))[:, None]
+        return out.reshape(height * side, width * side)
 
-    def put(self, rim: Rim, inside: _Flags, pixels: _Flags) -> None:
-        """Write computed cells, (T, side * side), into pixels."""
-        side, (height, width) = self.grid.side, self.levels.shape
-        words: Any = pixels.view(WORDS[side]).reshape(height, side, width)
-        rows, columns = rim.rows - self.top, rim.columns - self.left
-        words[rows, :, columns] = inside.view(WORDS[side])
+    def put(
+        self, mask: int, rim: Rim, cells: slice, inside: _Flags, pixels: _Flags
+    ) -> None:
+        """Write computed cells of a mask, (T, side * side), into its pixels."""
+        side, (top, left, bottom, right) = self.grid.side, self.boxes[mask]
+        words: Any = pixels.view(WORDS[side]).reshape(bottom - top, side, right - left)
+        rows = rim.rows[cells] - (self.top + top)
+        columns = rim.columns[cells] - (self.left + left)
+        words[rows, :, columns] = inside[cells].view(WORDS[side])
 
-    def rim(self, most: int) -> Iterator[Rim]:
-        """Compute the other cells.
+    def rims(self, most: int) -> Iterator[tuple[range, Rim]]:
+        """Tell which cells have to be computed, of masks in groups.
 
         Parameters
         ----------
         most : int
-            Pixels that are made together.
+            Cells of a group, if it is not one mask.
 
         Yields
         ------
-        Rim
-            Some of them.
+        range, Rim
+            The masks, and their cells.
         """
         found = np.flatnonzero(self.is_rim)
-        width = self.logits.shape[1]
-        around = (np.arange(3)[:, None] * width + np.arange(3)).reshape(-1, 1)
-        logits = self.logits.reshape(-1)
-        step = max(1, most // self.grid.side**2)
-        for start in range(0, len(found), step):
-            rows, columns = np.divmod(found[start : start + step], width - 2)
-            nine = logits.take(rows * width + columns + around)
+        count, height, width = self.is_rim.shape
+        bounds = np.searchsorted(found, np.arange(count + 1) * (height * width))
+        around = (np.arange(3)[:, None] * (width + 2) + np.arange(3)).reshape(-1, 1)
+        logits, first = self.logits.reshape(-1), 0
+        for stop in range(1, count + 1):
+            if stop < count and bounds[stop + 1] - bounds[first] <= most:
+                continue
+            some = found[bounds[first] : bounds[stop]]
+            lines, columns = np.divmod(some, width)
+            masks, rows = np.divmod(lines, height)
+            # every mask has two rows more in the logits, every row two columns
+            nine = logits.take(some + 2 * lines + 2 * (width + 2) * masks + around)
+            ends = (bounds[first : stop + 1] - bounds[first]).tolist()
             rows, columns = rows + self.top, columns + self.left
-            yield Rim(self.grid.values(nine, rows, columns), rows, columns)
+            yield range(first, stop), Rim(masks, rows, columns, nine, ends)
+            first = stop
 
 
 def cells_of(
     logits: Tensor, grid: CellGrid, limits: Sequence[float]
-) -> Iterator[CellMask | None]:
+) -> CellMasks | None:
     """Tell on which side of some limits the cells of masks lie.
 
     Parameters
@@ -149,32 +168,27 @@ def cells_of(
     limits : sequence of float
         In ascending order.
 
-    Yields
-    ------
-    CellMask or None
-        For each mask; None if it is nowhere above the first limit.
+    Returns
+    -------
+    CellMasks or None
+        None if no mask is anywhere above the first limit.
     """
     area = _area(logits.numpy() > limits[0], grid)
     if area is None:
-        yield from [None] * len(logits)
-        return
+        return None
     rows, columns = area
     part = _with_neighbours(logits, area)
     codes = np.zeros(part.shape, np.uint8)
     for limit in limits:
-        codes += part > limit
+        codes += (part > limit).view(np.uint8)
     levels = _of_nine(np.minimum, codes)
     is_rim = levels != _of_nine(np.maximum, codes)
     # not all pixels of the last cells may lie in the plane
     is_rim[:, grid.plane[0] // grid.side - rows.start :] = True
     is_rim[:, :, grid.plane[1] // grid.side - columns.start :] = True
     levels *= ~is_rim
-    for low, level, flags in zip(part, levels, is_rim, strict=True):
-        top, left, bottom, right = bounding_box((level > 0) | flags)
-        box = slice(top, bottom), slice(left, right)
-        near = low[top : bottom + 2, left : right + 2]
-        corner = rows.start + top, columns.start + left
-        yield CellMask(grid, *corner, near, level[box], flags[box]) if bottom else None
+    boxes = bounding_boxes((levels > 0) | is_rim)
+    return CellMasks(grid, rows.start, columns.start, part, levels, is_rim, boxes)
 
 
 def _area(inside: _Flags, grid: CellGrid) -> _Area | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,8 +13,9 @@ from torch import Tensor
 from napari_sam_adapter.boxed_mask import bounding_box, place
 from napari_sam_adapter.inference.cell_grid import cell_grid
 from napari_sam_adapter.inference.cells import cells_of
-from napari_sam_adapter.inference.pixel_axis import TOGETHER, Room, pixel_axis
+from napari_sam_adapter.inference.pixel_axis import TOGETHER, Room, pixel_axes
 from napari_sam_adapter.inference.stability import OFFSET
+from napari_sam_adapter.inference.two_steps import two_steps
 from napari_sam_adapter.model.families import SAM
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.inference.cell_grid import CellGrid
-    from napari_sam_adapter.inference.pixel_axis import PixelAxis, Places
+    from napari_sam_adapter.inference.cells import CellMasks, Rim
+    from napari_sam_adapter.inference.pixel_axis import Places
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.model.families import Family
 
@@ -166,32 +168,81 @@ def _by_cells(
     lows: Tensor, frame: Frame, grid: CellGrid, limits: tuple[float, ...]
 ) -> Iterator[_Found]:
     steps = sorted((0.0, *limits))
-    for low, cells in zip(lows, cells_of(lows, grid, steps), strict=True):
-        if cells is None:
-            yield _NOWHERE, np.zeros((0, 0), bool), [0] * len(limits)
-            continue
-        pixels = cells.pixels(steps.index(0.0) + 1, _ROOM)
-        counts = [cells.above(steps.index(limit) + 1) for limit in limits]
-        doubt = _DOUBT * max(float(cells.logits.max()), -float(cells.logits.min()))
-        for rim in cells.rim(_CACHED):
-            inside, unsure = _apart(rim.values, doubt)
-            if unsure.size:
-                place, within = np.divmod(unsure, grid.side**2)
-                y, x = np.divmod(within, grid.side)
-                y, x = (
-                    y + rim.rows[place] * grid.side,
-                    x + rim.columns[place] * grid.side,
-                )
-                inside.reshape(-1)[unsure] = _two_steps(low, frame, y, x) > 0
-            cells.put(rim, inside, pixels)
-            for i, limit in enumerate(limits):
-                counts[i] += int(np.count_nonzero(rim.values > limit))
-        rows, columns = area = cells.area
-        yield (
-            area,
-            pixels[: rows.stop - rows.start, : columns.stop - columns.start],
-            counts,
-        )
+    cells = cells_of(lows, grid, steps)
+    if cells is None:
+        yield from [(_NOWHERE, np.zeros((0, 0), bool), [0] * len(limits))] * len(lows)
+        return
+    for masks, rim in cells.rims(_CACHED // grid.side**2):
+        inside, counts = _computed(cells, rim, lows, frame, limits)
+        for i, mask in enumerate(masks):
+            pixels = cells.pixels(mask, steps.index(0.0) + 1, _ROOM)
+            cells.put(mask, rim, slice(*rim.bounds[i : i + 2]), inside, pixels)
+            for j, limit in enumerate(limits):
+                counts[i][j] += cells.above(mask, steps.index(limit) + 1)
+            rows, columns = area = cells.area(mask)
+            seen = pixels[: rows.stop - rows.start, : columns.stop - columns.start]
+            yield area, seen, counts[i]
+
+
+def _computed(
+    cells: CellMasks, rim: Rim, lows: Tensor, frame: Frame, limits: tuple[float, ...]
+) -> tuple[npt.NDArray[np.bool_], list[list[int]]]:
+    """Return where computed cells are inside, and what each mask has above limits."""
+    side, count = cells.grid.side, rim.bounds[-1]
+    inside = _ROOM.flags("inside", count, side**2)
+    counts = [[0] * len(limits) for _ in rim.bounds[1:]]
+    step = max(1, _CACHED // side**2)
+    for start in range(0, count, step):
+        part = slice(start, min(start + step, count))
+        rows, columns, nine = rim.rows[part], rim.columns[part], rim.nine[:, part]
+        values = cells.grid.values(nine, rows, columns)
+        unsure = _signs(values, _DOUBT * np.abs(nine).max(axis=0), inside[part])
+        place, within = np.divmod(unsure, side**2)
+        y, x = np.divmod(within, side)
+        y, x, masks = y + side * rows[place], x + side * columns[place], rim.masks[part]
+        for mask in np.unique(masks[place]):
+            its = masks[place] == mask
+            decided = two_steps(lows[mask], frame, y[its], x[its]) > 0
+            inside[part].reshape(-1)[unsure[its]] = decided
+        for j, limit in enumerate(limits):
+            above = values > limit
+            for i, (first, last) in enumerate(pairwise(rim.bounds)):
+                its = above[max(0, first - start) : last - start]
+                counts[i][j] += int(np.count_nonzero(its))
+    return inside, counts
+
+
+def _signs(
+    values: npt.NDArray[np.float32],
+    doubts: npt.NDArray[np.float32],
+    out: npt.NDArray[np.bool_],
+) -> Places:
+    """Write what is above zero; return where rounding could decide.
+
+    Parameters
+    ----------
+    values : (T, side * side) float32 array
+        Logits of cells.
+    doubts : (T,) float32 array
+        Distance from zero that is certain in each.
+    out : (T, side * side) bool array
+        Right everywhere but where rounding could decide.
+
+    Returns
+    -------
+    (K,) int array
+        Places in all values.
+    """
+    doubt = np.fmax.reduce(doubts)  # passes over what is no number
+    np.greater(values, doubt, out=out)
+    possible = values > -doubt
+    if np.count_nonzero(out) == np.count_nonzero(possible):  # one is in the other
+        return np.empty(0, np.int64)
+    near = np.flatnonzero(out != possible)
+    of_these = values.reshape(-1)[near]
+    out.reshape(-1)[near] = of_these > 0
+    unsure: Places = near[np.abs(of_these) <= doubts[near // values.shape[1]]]
+    return unsure
 
 
 def _by_bands(
@@ -202,21 +253,11 @@ def _by_bands(
     return area, mask, _fill(mask, area, low, frame, family, limits)
 
 
-def _apart(
-    values: npt.NDArray[np.float32], doubt: float
-) -> tuple[npt.NDArray[np.bool_], Places]:
-    """Return what is above zero, and where rounding could decide."""
-    inside, possible = values > doubt, values > -doubt
-    if np.count_nonzero(inside) == np.count_nonzero(possible):  # one is in the other
-        return inside, np.empty(0, np.int64)
-    return inside, np.flatnonzero(inside != possible)
-
-
 def _area(low: Tensor, frame: Frame, family: Family, floor: float) -> _Area:
     """Return the rows and columns of pixels that may be above the floor."""
     if family.upscaling != "twice":
         return slice(0, frame.original[0]), slice(0, frame.original[1])
-    rows, columns = _axes(frame, low.shape[-1])
+    rows, columns = pixel_axes(frame, low.shape[-1])
     inside = low.numpy() > floor
     if inside.any():
         tall, wide = (np.logical_or.reduce(inside, axis) for axis in (1, 0))
@@ -249,7 +290,7 @@ def _fill(
             where = np.flatnonzero(part != above)  # many times as fast as np.nonzero
             y, x = np.divmod(where, part.shape[1])
             first = area[0].start + rows.start, area[1].start
-            part[y, x] = _two_steps(low, frame, y + first[0], x + first[1]) > 0
+            part[y, x] = two_steps(low, frame, y + first[0], x + first[1]) > 0
         for i, limit in enumerate(limits):
             counts[i] += int(np.count_nonzero(np.greater(values, limit, out=above)))
     return counts
@@ -261,7 +302,7 @@ def _bands(
     """Yield rows of an area, their logits, and how far from zero these are certain."""
     if area[0].start == area[0].stop:
         return
-    rows, columns = _axes(frame, low.shape[-1])
+    rows, columns = pixel_axes(frame, low.shape[-1])
     used = rows.needed(area[0]), columns.needed(area[1])
     part = low.numpy()[used]
     doubt = _DOUBT * max(float(part.max()), -float(part.min()))
@@ -271,47 +312,3 @@ def _bands(
         band = slice(start, min(start + step, area[0].stop))
         values = rows.to_rows(narrow, band, used[0].start, _ROOM)
         yield slice(start - area[0].start, band.stop - area[0].start), values, doubt
-
-
-@lru_cache(maxsize=4)
-def _axes(frame: Frame, low: int) -> tuple[PixelAxis, PixelAxis]:
-    """Return rows and columns of a frame with logits of side `low`."""
-    rows, columns = (
-        pixel_axis(frame.size, resized, original, low)
-        for resized, original in zip(frame.resized, frame.original, strict=True)
-    )
-    return rows, columns
-
-
-def _two_steps(
-    low: Tensor, frame: Frame, y: Places, x: Places
-) -> npt.NDArray[np.float32]:
-    """Evaluate single pixels as `Frame.to_masks` does, in its order of operations."""
-    rows, columns = _axes(frame, low.shape[-1])
-    used = rows.seen(y), columns.seen(x)
-    # the first step has a whole factor, so that a part of it has the same rounding
-    factor = frame.size // low.shape[-1]
-    part = low[used][None, None]
-    square = F.interpolate(part, scale_factor=factor, mode="bilinear")[0, 0].numpy()
-    (top, bottom, dy), (left, right, dx) = (
-        _neighbours(pixel, resized, original, factor * part.start, side)
-        for pixel, resized, original, part, side in zip(
-            (y, x), frame.resized, frame.original, used, square.shape, strict=True
-        )
-    )
-    upper = (1 - dx) * square[top, left] + dx * square[top, right]
-    lower = (1 - dx) * square[bottom, left] + dx * square[bottom, right]
-    settled: npt.NDArray[np.float32] = (1 - dy) * upper + dy * lower
-    return settled
-
-
-def _neighbours(
-    pixel: Places, resized: int, original: int, start: int, side: int
-) -> tuple[Places, Places, npt.NDArray[np.float32]]:
-    """Return the two neighbours of a pixel, from `start`, and the second's weight."""
-    scale = np.float32(resized / original)
-    position = np.maximum(scale * (pixel.astype(np.float32) + 0.5) - 0.5, 0)
-    first = np.minimum(position.astype(np.int64), resized - 1)
-    second = np.minimum(first + 1, resized - 1)
-    second = np.minimum(second - start, side - 1)  # one beyond has no weight
-    return first - start, second, (position - first).astype(np.float32)

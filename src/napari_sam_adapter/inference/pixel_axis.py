@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch.nn.functional as F
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from napari_sam_adapter.inference.preprocessing import Frame
 
     Places = npt.NDArray[np.int64]
 
@@ -151,6 +154,16 @@ class PixelAxis(NamedTuple):
         seen = begin[:, None] + np.arange(self.weights.shape[2])
         out = room.floats("windows", *seen.shape, logits.shape[1])
         return np.take(logits, seen, axis=0, out=out, mode="clip")
+
+
+@lru_cache(maxsize=4)
+def pixel_axes(frame: Frame, low: int) -> tuple[PixelAxis, PixelAxis]:
+    """Return rows and columns of a frame with logits of side `low`."""
+    rows, columns = (
+        pixel_axis(frame.size, resized, original, low)
+        for resized, original in zip(frame.resized, frame.original, strict=True)
+    )
+    return rows, columns
 
 
 def pixel_axis(size: int, resized: int, original: int, low: int) -> PixelAxis:
