@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from tests.disturbed import disturbed, is_helped
+from tests.model.family_files import efficient_sam
 from torch import nn
 
 from napari_sam_adapter import Prompts, SamPredictor, load_predictor
+from napari_sam_adapter.inference import asking, nearby
 from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
@@ -20,6 +22,7 @@ from napari_sam_adapter.model.tiny_vit import Stage
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import ModuleType
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP only")
 
@@ -97,3 +100,57 @@ def test_so_are_finer_maps() -> None:
     seen = watched(predictor.network.sam.image_encoder.finer)
     predictor.unpack(packed, NOISE, NOISE.shape)
     assert seen == [True]
+
+
+def followed(count: int) -> list[Prompts]:
+    mask = np.zeros(NOISE.shape, bool)
+    mask[15:25, 20:30] = True
+    return count * [Prompts([(20, 25)], box=(15, 20, 24, 29), mask=mask)]
+
+
+def told_with(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[bool]:
+    """Return what fills as masks become answers: whether that was helped."""
+    seen, answers = [], module.predictions_of
+
+    def spied(*args: object) -> object:
+        seen.append(is_helped())
+        return answers(*args)
+
+    monkeypatch.setattr(module, "predictions_of", spied)
+    return seen
+
+
+def test_so_are_passes_of_followed_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = load_predictor("tiny", device="cpu", dtype="float32")
+    embedding = predictor.encode(NOISE)
+    told = told_with(monkeypatch, nearby)
+    with disturbed(monkeypatch):
+        seen = watched(predictor.network.sam.mask_decoder.iou_prediction_head)
+        for _ in range(3):
+            predictor.predict_nearby(embedding, followed(2))
+    assert seen == [False, False, True]
+    assert told == [False, True, True]  # the second pass began it
+    assert not is_helped()
+
+
+def test_so_is_how_a_mask_becomes_an_answer(
+    predictor: SamPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding = predictor.encode(NOISE)
+    told = told_with(monkeypatch, asking)
+    predictor.predict(embedding, Prompts([(20, 30)]))
+    assert told == [True]
+
+
+def test_so_are_decoders_of_other_families(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "efficient_sam_vitt.pt"
+    torch.save(efficient_sam(), path)
+    predictor = load_predictor(path, device="cpu", dtype="float32")
+    embedding = predictor.encode(NOISE)
+    with disturbed(monkeypatch):
+        seen = watched(predictor.network.sam.mask_decoder.iou_prediction_head)
+        for _ in range(3):
+            predictor.predict(embedding, Prompts([(20, 30)]))
+    assert seen == [False, False, True]

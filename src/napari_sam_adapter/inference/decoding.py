@@ -23,6 +23,7 @@ from napari_sam_adapter.model.mask_decoder import MaskDecoder
 from napari_sam_adapter.model.near_masks import masks_near
 from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.model.spare import Spare
+from napari_sam_adapter.model.steady import steady_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -193,9 +194,10 @@ class Decoding:
         sparse, dense, maps = self._sam.prompt_encoder(*prompts)
         skips = self._skips_of(embedding)
         features = embedding.features.to(self._positions.device)
-        found: tuple[Tensor, Tensor] = self._sam.mask_decoder(
-            features, self._positions, sparse, dense, skips, maps
-        )
+        with steady_step(self.device):
+            found: tuple[Tensor, Tensor] = self._sam.mask_decoder(
+                features, self._positions, sparse, dense, skips, maps
+            )
         return found
 
     def _skips_of(self, embedding: ImageEmbedding) -> tuple[Tensor, ...]:

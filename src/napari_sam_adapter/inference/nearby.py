@@ -18,6 +18,7 @@ from napari_sam_adapter.inference.mask_prompts import CERTAIN
 from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
 from napari_sam_adapter.model.dense_prompts import PER_TOKEN
 from napari_sam_adapter.model.layers import Window
+from napari_sam_adapter.model.steady import steady_call, steady_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,12 +97,13 @@ def ask_nearby(
     for prompts in prompts_list:
         prompts.check_inside(embedding.frame.original)
     answers: list[MaskPrediction | None] = [None] * len(prompts_list)
-    for members in _passes(prompts_list, embedding.frame, network.sam):
-        group = [prompts_list[number] for number, _ in members]
-        parts = [part for _, part in members]
-        found = _ask_together(network, family, embedding, group, parts)
-        for (number, _), answer in zip(members, found, strict=True):
-            answers[number] = answer
+    with steady_call(network.device):
+        for members in _passes(prompts_list, embedding.frame, network.sam):
+            group = [prompts_list[number] for number, _ in members]
+            parts = [part for _, part in members]
+            found = _ask_together(network, family, embedding, group, parts)
+            for (number, _), answer in zip(members, found, strict=True):
+                answers[number] = answer
     return answers
 
 
@@ -151,7 +153,8 @@ def _ask_together(
         prompts = to_tensors(group[some], unrefined[some], frame, family, device)
         grids = (embedding.features, *embedding.skips)
         grids = tuple(grid.to(decoding.device) for grid in grids)
-        found, scores = _decode(network.sam, grids, prompts, parts[some])
+        with steady_step(device):
+            found, scores = _decode(network.sam, grids, prompts, parts[some])
         return found[:, chosen], scores[:, chosen]
 
     logits, scores = network.decode(decode, len(group))
