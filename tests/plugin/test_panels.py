@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import QEvent, QObject
@@ -98,6 +100,17 @@ def test_model_panel_says_what_is_chosen(model):
     assert choices == [ModelChoice("tiny", "/somewhere/mine.safetensors", "auto")]
     model.device.setCurrentText("cpu")
     assert model.choice().device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("platform", "gpu"), [("darwin", "mps"), ("linux", "cuda"), ("win32", "cuda")]
+)
+def test_only_devices_of_the_system_are_offered(platform, gpu, monkeypatch, qtbot):
+    monkeypatch.setattr(sys, "platform", platform)
+    panel = ModelPanel()
+    qtbot.addWidget(panel)
+    offered = [panel.device.itemText(i) for i in range(panel.device.count())]
+    assert offered == ["auto", "cpu", gpu]
 
 
 def test_model_panel_waits_while_something_runs(model):

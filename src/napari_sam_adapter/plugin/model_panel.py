@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,25 @@ if TYPE_CHECKING:
     from napari_sam_adapter.weight_store.entries import Entry
 
 DEFAULT_MODEL = ModelChoice().model
-DEVICES = ("auto", "cpu", "cuda", "mps")
 AS_FILE_SAYS = "as its file says"
 FROM_FILE = "from file ..."
 FILE_FILTER = "Weights (*.safetensors *.pth *.pt);;All files (*)"
+
+
+def devices_of(platform: str) -> list[str]:
+    """Return what may compute on a system, without loading PyTorch to ask it.
+
+    Parameters
+    ----------
+    platform : str
+        As in `sys.platform`.
+
+    Returns
+    -------
+    list of str
+        Names to choose from.
+    """
+    return ["auto", "cpu", "mps" if platform == "darwin" else "cuda"]
 
 
 class ModelPanel(QWidget):
@@ -61,7 +77,7 @@ class ModelPanel(QWidget):
         self.missing.hide()
         self._missing: Entry | None = None
         self.device = QComboBox()
-        self.device.addItems(DEVICES)
+        self.device.addItems(devices_of(sys.platform))
         self.preprocessing = QComboBox()
         self.preprocessing.addItem(AS_FILE_SAYS, None)
         for name in PREPROCESSINGS:
