@@ -32,3 +32,4 @@ def test_a_cut_or_turned_mask_has_its_own_box() -> None:
 @pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)])
 def test_a_mask_of_no_pixels_has_no_box(shape) -> None:
     assert bounding_box(np.zeros(shape, bool)) == NOWHERE
+    assert bounding_boxes(np.zeros((2, *shape), bool)) == [NOWHERE, NOWHERE]

@@ -261,6 +261,11 @@ def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
     (row_start, column_start, row_stop, column_stop)
         Half-open; all zero for an empty mask.
     """
+    if not mask.flags.c_contiguous:
+        tall, wide = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        if not tall.size:
+            return NOWHERE
+        return int(tall[0]), int(wide[0]), int(tall[-1]) + 1, int(wide[-1]) + 1
     first = int(mask.argmax()) if mask.size else 0
     if not mask.size or not mask.flat[first]:
         return NOWHERE
@@ -293,6 +298,8 @@ def bounding_boxes(masks: npt.NDArray[np.bool_]) -> list[Box]:
     list of (row_start, column_start, row_stop, column_stop)
         N boxes.
     """
+    if not masks.size:
+        return [NOWHERE] * len(masks)
     sides = [np.logical_or.reduce(masks, axis=axis) for axis in (2, 1)]
     low = [side.argmax(axis=1) for side in sides]
     high = [side.shape[1] - side[:, ::-1].argmax(axis=1) for side in sides]

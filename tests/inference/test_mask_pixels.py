@@ -23,6 +23,7 @@ FRAMES = {
     "reduced": frame_of((45, 61), 128),
     "stretched": frame_of((90, 31), 128, stretch=True),
     "a line": frame_of((2, 300), 128),
+    "a small square": frame_of((150, 192), 96),
     "in several bands": frame_of((500, 901), 128),
     "cells of 8, a narrow part": frame_of((256, 41), 128),
     "cells of 8, the whole square": frame_of((256, 256), 128),
@@ -139,6 +140,18 @@ def test_where_rounding_could_decide_each_mask_has_its_own_two_steps(name) -> No
     rows = torch.where(torch.arange(32) % 2 == 0, 1 - shares, -shares)
     scales = torch.tensor([1.0, 1e-3, 1e6]).repeat(4)[:, None, None]
     assert_alike(rows[:, :, None] * columns * scales, FRAMES[name])
+
+
+def test_masks_may_be_asked_for_in_turn() -> None:
+    frame = FRAMES["cells of 8, the whole square"]
+    noise = torch.randn(16, 32, 32, generator=torch.Generator().manual_seed(4))
+    blobs = torch.from_numpy(ndimage.gaussian_filter(noise.numpy(), (0, 2, 2)))
+    one, other = blobs[:8], blobs[8:]
+    expected = [*to_boxes(one, frame)], [*to_boxes(other, frame)]
+    found = list(zip(to_boxes(one, frame), to_boxes(other, frame), strict=True))
+    for pair, alone in zip(found, zip(*expected, strict=True), strict=True):
+        for mask, same in zip(pair, alone, strict=True):
+            assert (mask.pixels == same.pixels).all()
 
 
 def test_a_mask_of_no_numbers_leaves_the_others_alone() -> None:

@@ -2,7 +2,7 @@
 
 The pixels of a cell are weighted means of its logit and the eight around it. Where
 these nine are on the same side of a limit, the whole cell is. What is left is the rim
-of a mask: one product makes all of its pixels.
+of a mask: products make its pixels, those of several masks together.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ALIKE: dict[int, npt.NDArray[Any]] = {
 
 
 class Rim(NamedTuple):
-    """Cells of some masks that have to be computed, a mask after the other.
+    """Cells of a group of masks that have to be computed, a mask after the other.
 
     Attributes
     ----------
@@ -162,7 +162,7 @@ def cells_of(
     Parameters
     ----------
     logits : (N, h, w) float32 tensor
-        Masks in the network's square, best of one place.
+        Masks in the network's square; sooner done if they lie near each other.
     grid : CellGrid
         Of the plane.
     limits : sequence of float

@@ -189,7 +189,7 @@ def _computed(
 ) -> tuple[npt.NDArray[np.bool_], list[list[int]]]:
     """Return where computed cells are inside, and what each mask has above limits."""
     side, count = cells.grid.side, rim.bounds[-1]
-    inside = _ROOM.flags("inside", count, side**2)
+    inside = np.empty((count, side**2), bool)  # stays while other masks are made
     counts = [[0] * len(limits) for _ in rim.bounds[1:]]
     step = max(1, _CACHED // side**2)
     for start in range(0, count, step):
@@ -207,7 +207,7 @@ def _computed(
         for j, limit in enumerate(limits):
             above = values > limit
             for i, (first, last) in enumerate(pairwise(rim.bounds)):
-                its = above[max(0, first - start) : last - start]
+                its = above[max(0, first - start) : max(0, last - start)]
                 counts[i][j] += int(np.count_nonzero(its))
     return inside, counts
 

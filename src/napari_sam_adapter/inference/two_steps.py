@@ -39,12 +39,12 @@ def two_steps(low: Tensor, frame: Frame, y: Places, x: Places) -> _Floats:
     (K,) float32 array
         Their logits.
     """
-    if sum(frame.original) <= _SMALL:
+    if sum(frame.original) <= _SMALL or frame.size < _SMALL:
         whole: _Floats = frame.to_masks(low[None])[0].numpy()
         return whole[y, x]
     used = pixel_axes(frame, low.shape[-1])[0].seen(y)
-    # the first step has a whole factor, so that some rows have the same rounding; of
-    # fewer columns the square would be small, and made in another order
+    # the first step has a whole factor, so that some rows have the same rounding; with
+    # fewer columns the part might be small, and made in another order
     factor = frame.size // low.shape[-1]
     part = low[used][None, None]
     square = F.interpolate(part, scale_factor=factor, mode="bilinear")[0, 0].numpy()
