@@ -71,6 +71,17 @@ def test_other_clicks_mark_background(scene, options):
     assert [symbol.value for symbol in points.symbol] == ["disc", "cross"]
 
 
+def test_a_first_click_on_the_background_is_refused_and_leaves_nothing(scene):
+    scene.click(LEFT_DISK, button=2)
+    assert "got only where it is not" in scene.state.message.text
+    scene.qtbot.waitUntil(lambda: len(scene.workspace.layers.points.data) == 0)
+    assert not scene.workspace.session.labels.any()
+    scene.click(LEFT_DISK)
+    assert scene.value(3, *LEFT_DISK) == 1
+    scene.click((20, 25), button=2)
+    assert scene.value(3, 20, 25) == 0
+
+
 def test_negative_mode_makes_plain_clicks_background(scene):
     scene.click(LEFT_DISK)
     scene.widget.annotation_panel.negative.click()

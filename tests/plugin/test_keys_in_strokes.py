@@ -95,7 +95,7 @@ def test_a_stroke_that_ends_while_a_session_is_saved_is_in_it(scene, tmp_path):
         (("D", "Shift"), "deleted"),
         (("G", "Shift"), "now object 1"),
         (("K", "Shift"), "locked"),
-        (("F", "Shift"), "Nothing found"),
+        (("F", "Shift"), "No more objects found"),
     ],
 )
 def test_commands_wait_for_the_end(scene, key, told, autosaves):

@@ -110,6 +110,16 @@ def test_only_the_slice_in_view_is_searched(open_scene):
     assert [int(plane.max()) for plane in scene.labels] == [0, 0, 0, 2, 0, 0, 0, 0]
 
 
+def test_a_slice_whose_objects_are_all_found_says_so(open_scene):
+    scene = open_scene(stack())
+    scene.viewer.dims.set_current_step(0, 3)
+    find(scene)
+    before = scene.labels.copy()
+    find(scene)
+    assert scene.state.message.text.startswith("No more objects found")
+    assert (scene.labels == before).all()
+
+
 def test_an_empty_slice_says_so(open_scene):
     scene = open_scene(stack())
     scene.viewer.dims.set_current_step(0, 0)

@@ -2,8 +2,8 @@ import numpy as np
 from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT
 
-from napari_sam_adapter import __version__
-from napari_sam_adapter.volume.edits import NewObject, Paint
+from napari_sam_adapter import Polygon, Prompts, Scribble, __version__
+from napari_sam_adapter.volume.edits import NewObject, Paint, SetPrompts
 from napari_sam_adapter.volume.methods import methods_sentence
 from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.session import Session
@@ -41,6 +41,16 @@ def test_the_sentence_names_tools_prompts_and_other_work(volume, plane):
         "1 mask was corrected by hand",
     ):
         assert part in sentence
+
+
+def test_drawings_are_prompts_too(volume, plane):
+    session = Session(volume, DiskPredictor())
+    outline = Polygon([(14, 22), (14, 34), (26, 34)])
+    line = Scribble([(12, 12), (14, 14)])
+    session.apply(NewObject(1))
+    drawn = Prompts(polygons=(outline,), scribbles=(line,))
+    session.apply(SetPrompts(1, plane, drawn))
+    assert "median 2; in all 1 scribble and 1 polygon" in methods_sentence(session)
 
 
 def test_a_session_without_anything_has_a_sentence(volume):

@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_sam_adapter.errors import SamAdapterError, SessionError
 from napari_sam_adapter.plugin.actions import ACTIONS, KeyBindings
+from napari_sam_adapter.plugin.click_signs import sign_of_click
 from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
 from napari_sam_adapter.plugin.object_commands import ObjectCommands
 from napari_sam_adapter.plugin.prompt_tools import PromptTools
@@ -26,7 +27,6 @@ from napari_sam_adapter.plugin.state import (
 from napari_sam_adapter.plugin.viewer_watch import ViewerWatch
 from napari_sam_adapter.plugin.workspace import Workspace
 from napari_sam_adapter.plugin.workspaces import Workspaces
-from napari_sam_adapter.prompts import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -236,10 +236,7 @@ class Controller:
 
     def sign_of_press(self, press: Press) -> bool:
         """Return whether a press marks the object; refuse what is not understood."""
-        background = self._state.background_press.fits(press)
-        positive = self._state.positive and not background
-        self._state.understood.check(Prompts().with_point((0, 0), positive))
-        return positive
+        return sign_of_click(self._state, self.in_use(), press)
 
     def is_new_object(self, positive: bool) -> bool:
         """Return whether a prompt shall begin an object of its own."""

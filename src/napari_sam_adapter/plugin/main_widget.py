@@ -27,6 +27,7 @@ from napari_sam_adapter.plugin.features import (
     volume_feature,
 )
 from napari_sam_adapter.plugin.frames import Frames
+from napari_sam_adapter.plugin.freed_programs import let_go_of_freed_programs
 from napari_sam_adapter.plugin.hidden_layers import HiddenLayers
 from napari_sam_adapter.plugin.hover_preview import HoverPreview
 from napari_sam_adapter.plugin.key_settings import KeySettings
@@ -75,6 +76,7 @@ class SegmentAnythingWidget(QWidget):
         train: Trainer = train_on_layers,
     ) -> None:
         super().__init__()
+        let_go_of_freed_programs()
         load = load or NetworkLoader()
         self.state = PluginState()
         self.controller = controller = Controller(napari_viewer, self.state, load)

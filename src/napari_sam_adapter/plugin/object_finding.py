@@ -30,6 +30,7 @@ NOTHING_FOUND = (
     "Nothing found on this slice. Click on an object, or choose an adapter for such "
     "images under Network: {}."
 )
+NO_MORE_FOUND = "No more objects found on this slice. Click on those that are missing."
 
 
 class ObjectFinding(Feature):
@@ -67,16 +68,19 @@ class ObjectFinding(Feature):
                 key=("finding", plane),
                 priority=Priority.FINDING,
                 steps=find_steps(request),
-                on_result=partial(self._on_step, workspace),
+                on_result=partial(self._on_step, workspace, plane),
                 on_error=self.report,
                 on_end=self._on_end,
                 stopped=lambda: self._progress.stopped("Nothing was changed."),
             )
         )
 
-    def _on_step(self, workspace: Workspace, step: FindProgress | FoundObjects) -> None:
+    def _on_step(
+        self, workspace: Workspace, plane: Plane, step: FindProgress | FoundObjects
+    ) -> None:
         if isinstance(step, FoundObjects):
-            self._pause.when_still(workspace, partial(self._take_in, workspace, step))
+            take_in = partial(self._take_in, workspace, plane, step)
+            self._pause.when_still(workspace, take_in)
         else:
             self._progress = Progress(step.done, step.total, "places")
             self._controller.state.progress = self._progress
@@ -85,12 +89,13 @@ class ObjectFinding(Feature):
         self._controller.state.progress = Progress()
 
     @reporting
-    def _take_in(self, workspace: Workspace, found: FoundObjects) -> None:
+    def _take_in(self, workspace: Workspace, plane: Plane, found: FoundObjects) -> None:
         """Show the objects; the next click begins another one from now on."""
         if workspace not in self._controller.workspaces:
             return
         session, passes = workspace.session, self._controller.objects.passes
         before = len(session.object_ids)
+        are_more = bool(plane.view(session.labels).any())
 
         count = 0
 
@@ -103,17 +108,17 @@ class ObjectFinding(Feature):
 
         work = taking_in(session, found)
         passes.do(
-            workspace, work, on_begun, lambda: self._tell(count), shows_at_once=False
-        )
+            workspace, work, on_begun, lambda: self._tell(count, are_more),
+            shows_at_once=False,
+        )  # fmt: skip
         if count <= AT_ONCE:
             passes.go_on()
 
-    def _tell(self, count: int) -> None:
+    def _tell(self, count: int, are_more: bool) -> None:
         if self._controller.state.message.is_error:  # such as that nothing is saved
             return
-        self._say(
-            f"{counted(count, 'object')} found." if count else self._nothing_found()
-        )
+        nothing = NO_MORE_FOUND if are_more else self._nothing_found()
+        self._say(f"{counted(count, 'object')} found." if count else nothing)
 
     def _nothing_found(self) -> str:
         choice = self._controller.state.model

@@ -84,6 +84,7 @@ def _kinds(prompts: Prompts) -> Counter[str]:
             "negative point": len(prompts.points) - positive,
             "box": int(prompts.box is not None),
             "scribble": len(prompts.scribbles),
+            "polygon": len(prompts.polygons),
             "mask prompt": int(prompts.boxed_mask is not None),
         }
     )
