@@ -96,7 +96,7 @@ def check_name(name: str, kind: Kind) -> None:
     taken = {entry.name.lower() for entry in entries() if entry.kind is kind}
     if name.lower() in taken:
         raise CheckpointError(
-            f"Expected a new name, but there is a {kind.value} called {name!r}. "
+            f"Expected a new name, but the {kind.value} {name!r} is there already. "
             "Choose another name, or remove the old one first."
         )
 
