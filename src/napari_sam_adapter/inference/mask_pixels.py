@@ -172,8 +172,9 @@ def _by_cells(
     if cells is None:
         yield from [(_NOWHERE, np.zeros((0, 0), bool), [0] * len(limits))] * len(lows)
         return
-    for masks, rim in cells.rims(_CACHED // grid.side**2):
-        inside, counts = _computed(cells, rim, lows, frame, limits)
+    most = _CACHED // grid.side**2
+    for masks, rim in cells.rims(most):
+        inside, counts = _computed(cells, rim, most, lows, frame, limits)
         for i, mask in enumerate(masks):
             pixels = cells.pixels(mask, steps.index(0.0) + 1, _ROOM)
             cells.put(mask, rim, slice(*rim.bounds[i : i + 2]), inside, pixels)
@@ -185,15 +186,36 @@ def _by_cells(
 
 
 def _computed(
-    cells: CellMasks, rim: Rim, lows: Tensor, frame: Frame, limits: tuple[float, ...]
+    cells: CellMasks,
+    rim: Rim,
+    most: int,
+    lows: Tensor,
+    frame: Frame,
+    limits: tuple[float, ...],
 ) -> tuple[npt.NDArray[np.bool_], list[list[int]]]:
-    """Return where computed cells are inside, and what each mask has above limits."""
+    """Return where cells are inside, and what each mask has above its limits.
+
+    Parameters
+    ----------
+    cells, rim
+        Of a group of masks.
+    most : int
+        Cells that are computed at once.
+    lows, frame, limits
+        As in `_found`.
+
+    Returns
+    -------
+    inside : (T, side * side) bool array
+        Pixels of the rim's cells.
+    counts : list of list of int
+        Of each mask, for each limit the pixels of these cells above it.
+    """
     side, count = cells.grid.side, rim.bounds[-1]
     inside = np.empty((count, side**2), bool)  # stays while other masks are made
     counts = [[0] * len(limits) for _ in rim.bounds[1:]]
-    step = max(1, _CACHED // side**2)
-    for start in range(0, count, step):
-        part = slice(start, min(start + step, count))
+    for start in range(0, count, most):
+        part = slice(start, min(start + most, count))
         rows, columns, nine = rim.rows[part], rim.columns[part], rim.nine[:, part]
         values = cells.grid.values(nine, rows, columns)
         unsure = _signs(values, _DOUBT * np.abs(nine).max(axis=0), inside[part])

@@ -8,15 +8,24 @@ this plugin, too.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from typing import Any
-
-from vispy.gloo.glir import GlirProgram
 
 
 @cache
 def let_go_of_freed_programs() -> None:
-    """See to it that a program is no longer in use when it is deleted."""
+    """See to it that a program is no longer in use when it is deleted.
+
+    Without a vispy that has such programs nothing is done.
+    """
+    with suppress(ImportError, AttributeError):
+        _mend()
+
+
+def _mend() -> None:
+    from vispy.gloo.glir import GlirProgram
+
     delete = GlirProgram.delete
 
     def let_go_and_delete(program: Any) -> None:
