@@ -36,8 +36,8 @@ class Question:
     def _weight(self) -> Tensor:
         """What image tokens with positions are multiplied by, (N, heads * T, C)."""
         # the key's bias would add the same to all scores of a query
-        weight = _per_head(self._attention.k_proj.weight, self._heads)
-        return _by_head(self._queries, weight).flatten(1, 2)
+        weight = per_head(self._attention.k_proj.weight, self._heads)
+        return by_head(self._queries, weight).flatten(1, 2)
 
     def scores(
         self, n: int, image: ImageSide, keys: Tensor, first: FirstLayer | None
@@ -70,7 +70,7 @@ class Question:
         """Return what is attended to, (N, T, C), given what each prompt has seen."""
         out, value = torch.stack(seen), self._attention.v_proj
         if not first:
-            out = _by_head(out, _per_head(value.weight, self._heads).transpose(1, 2))
+            out = by_head(out, per_head(value.weight, self._heads).transpose(1, 2))
             out += value.bias.view(self._heads, 1, -1)
         attended: Tensor = self._attention.out_proj(out.transpose(1, 2).flatten(2))
         return attended
@@ -91,12 +91,12 @@ class Telling:
         k = split_heads(attention.k_proj(placed), self._heads)
         self._keys = k * k.shape[-1] ** -0.5
         query = attention.q_proj
-        weight = _by_head(self._keys, _per_head(query.weight, self._heads))
+        weight = by_head(self._keys, per_head(query.weight, self._heads))
         self._weight = weight.flatten(1, 2)
         self._bias = self._keys @ query.bias.view(self._heads, -1, 1)
         # the weights of a head sum to one: the bias is shared among the heads
-        out = _per_head(attention.out_proj.weight.T, self._heads)
-        values = _by_head(split_heads(attention.v_proj(values), self._heads), out)
+        out = per_head(attention.out_proj.weight.T, self._heads)
+        values = by_head(split_heads(attention.v_proj(values), self._heads), out)
         values += attention.out_proj.bias / self._heads
         self._values = values.flatten(1, 2)
 
@@ -117,12 +117,12 @@ class Telling:
         return told
 
 
-def _per_head(weight: Tensor, heads: int) -> Tensor:
+def per_head(weight: Tensor, heads: int) -> Tensor:
     """Turn a projection (heads * d, C) into (heads, d, C)."""
     return weight.reshape(heads, -1, weight.shape[-1])
 
 
-def _by_head(x: Tensor, weight: Tensor) -> Tensor:
+def by_head(x: Tensor, weight: Tensor) -> Tensor:
     """Multiply (N, heads, T, A) by (heads, A, B), all prompts at once."""
     count, heads, tokens, _ = x.shape
     rows = x.transpose(0, 1).flatten(1, 2)

@@ -9,29 +9,40 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, NamedTuple, cast
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from napari_sam_adapter.model.folded_attention import Question, Telling
-from napari_sam_adapter.model.folded_upscaling import upscale
+from napari_sam_adapter.model.folded_upscaling import upscale, upscale_enlarged
+from napari_sam_adapter.model.image_levels import blocks_of
+from napari_sam_adapter.model.mask_decoder import HEADS
 from napari_sam_adapter.model.near_masks import masks_near
 from napari_sam_adapter.model.products import product
+from napari_sam_adapter.model.spanned_tokens import SpannedTokens
 from napari_sam_adapter.model.steady import steady_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from napari_sam_adapter.model.dense_prompts import DensePrompt
     from napari_sam_adapter.model.first_layer import FirstLayer
     from napari_sam_adapter.model.image_side import ImageSide
     from napari_sam_adapter.model.layers import MLPBlock
+    from napari_sam_adapter.model.mask_decoder import MaskDecoder
     from napari_sam_adapter.model.near_masks import TokenBox
     from napari_sam_adapter.model.two_way_transformer import TwoWayBlock
 
+    _Maker = Callable[[Tensor, Tensor | None], Tensor]
+
+_MANY = 4
+"""Prompts for which it pays to project the image for all layers."""
 _TOGETHER = 4
 """Prompts whose tokens share a step: each keeps 4 MB of image tokens at 64 x 64."""
+_TOGETHER_SPANNED = 6
+"""The same for `SpannedTokens`: 3 MB each."""
 
 
 class FoundMasks(NamedTuple):
@@ -95,8 +106,11 @@ def decode(
     scores : (N, M) tensor
         Predicted IoU of each mask.
     """
-    logits, scores = zip(*decode_above(image, prompts, masks), strict=True)
-    return torch.stack(logits), torch.stack(scores)
+    count = len(range(len(image.decoder.mask_tokens.weight))[masks])
+    h, w = image.size
+    logits = image.rows.new_empty(len(prompts.sparse), count, 4 * h, 4 * w)
+    found = _decode(image, prompts, masks, -math.inf, logits)
+    return logits, torch.stack([one.scores for one in found])
 
 
 def decode_above(
@@ -119,36 +133,86 @@ def decode_above(
     FoundMasks
         One for each prompt; may be empty.
     """
-    together = _TOGETHER if prompts.dense is None else 1
+    yield from _decode(image, prompts, masks, least, None)
+
+
+def _decode(
+    image: ImageSide,
+    prompts: PromptSide,
+    masks: slice,
+    least: float,
+    out: Tensor | None,
+) -> Iterator[FoundMasks]:
+    """Decode a few prompts at a time, and put all masks (N, M, 4h, 4w) into `out`."""
+    exchange, together = _exchange, _TOGETHER if prompts.dense is None else 1
+    if _pays_to_span(image, prompts):
+        exchange, together = _exchange_spanned, _TOGETHER_SPANNED
     for start in range(0, len(prompts.sparse), together):
         some = slice(start, start + together)
         with torch.autocast("cpu", enabled=False), steady_step(image.rows.device):
-            found = _decode_some(image, prompts, some, masks, least)
+            tokens, makers = exchange(image, prompts, some)
+            room = None if out is None else out[some]
+            found = _made(image.decoder, tokens, makers, masks, least, room)
         yield from found
 
 
-def _decode_some(
-    image: ImageSide, prompts: PromptSide, some: slice, masks: slice, least: float
+def _pays_to_span(image: ImageSide, prompts: PromptSide) -> bool:
+    """Return whether there are many prompts for which `SpannedTokens` are narrow."""
+    decoder, (count, added, width) = image.decoder, prompts.sparse.shape
+    tokens = 1 + len(decoder.mask_tokens.weight) + added
+    is_narrow = len(decoder.transformer.layers) * tokens * HEADS < width
+    is_whole = prompts.dense is None and not any(prompts.near or ())
+    return count >= _MANY and is_narrow and is_whole
+
+
+def _made(
+    decoder: MaskDecoder,
+    tokens: Tensor,
+    makers: list[_Maker],
+    masks: slice,
+    least: float,
+    out: Tensor | None,
 ) -> list[FoundMasks]:
-    """Decode a few prompts without mask prompts, or one."""
-    dense = None if prompts.dense is None else prompts.dense[some.start]
-    is_alike = dense is None or (prompts.is_one_of_many and image.can_share(dense))
-    first = image.first(dense) if is_alike else None
-    tokens, keys = _exchange(image, prompts.sparse[some], dense, first)
-    estimates = image.decoder.iou_prediction_head(tokens[:, 0])[:, masks]
-    networks = list(enumerate(image.decoder.output_hypernetworks_mlps))[masks]
+    """Make masks of prompts with tokens (N, T, C); see `_decode`."""
+    estimates = decoder.iou_prediction_head(tokens[:, 0])[:, masks]
+    networks = list(enumerate(decoder.output_hypernetworks_mlps))[masks]
     weights = torch.stack([network(tokens[:, 1 + m]) for m, network in networks], 1)
     found = []
-    of_each = zip(keys, estimates, weights, strict=True)
-    for number, (grid, scores, own) in enumerate(of_each, some.start):
-        chosen = scores > least
-        logits = _make(image, grid, own[chosen], prompts, number)
-        found.append(FoundMasks(logits, scores[chosen]))
+    for n, make in enumerate(makers):
+        chosen = slice(None) if out is not None else estimates[n] > least
+        logits = make(weights[n][chosen], None if out is None else out[n])
+        found.append(FoundMasks(logits, estimates[n][chosen]))
     return found
 
 
+def _exchange(
+    image: ImageSide, prompts: PromptSide, some: slice
+) -> tuple[Tensor, list[_Maker]]:
+    """Run the two-way transformer for a few prompts without mask prompts, or one.
+
+    Returns
+    -------
+    tokens : (N, T, C) tensor
+        The decoder's own and those of the prompts.
+    makers : list of N callables
+        Each makes masks (M, 4h, 4w) from weights (M, C / 8), in a tensor or a new one,
+        until the next exchange.
+    """
+    dense = None if prompts.dense is None else prompts.dense[some.start]
+    is_alike = dense is None or (prompts.is_one_of_many and image.can_share(dense))
+    first = image.first(dense) if is_alike else None
+    tokens, keys = _exchange_with(image, prompts.sparse[some], dense, first)
+    numbers = enumerate(keys, some.start)
+    return tokens, [partial(_make, image, grid, prompts, n) for n, grid in numbers]
+
+
 def _make(
-    image: ImageSide, keys: Tensor, weights: Tensor, prompts: PromptSide, number: int
+    image: ImageSide,
+    keys: Tensor,
+    prompts: PromptSide,
+    number: int,
+    weights: Tensor,
+    out: Tensor | None,
 ) -> Tensor:
     """Return the logits of the masks of one prompt that weights (M, C / 8) are for."""
     decoder, (h, w) = image.decoder, image.size
@@ -161,10 +225,53 @@ def _make(
         grid = keys.view(h, w, -1)
         return upscale(decoder, grid, weights, box, prompts.skips, maps, image.spare)
 
-    return masks_near(make, near, (h, w))
+    made = masks_near(make, near, (h, w))
+    return made if out is None else out.copy_(made)
 
 
-def _exchange(
+def _exchange_spanned(
+    image: ImageSide, prompts: PromptSide, some: slice
+) -> tuple[Tensor, list[_Maker]]:
+    """Do what `_exchange` does, with `SpannedTokens`."""
+    transformer = image.decoder.transformer
+    blocks = blocks_of(image.decoder)
+    tokens = queries = _all_tokens(image.decoder, prompts.sparse[some])
+    spanned = SpannedTokens(image, *tokens.shape[:2])
+    for block in blocks:
+        queries = _look_at_each_other(block, queries, tokens)
+        seen = spanned.look(block.cross_attn_token_to_image, queries + tokens)
+        queries = block.norm2(queries + seen)
+        queries = block.norm3(queries + _mlp(block.mlp, queries))
+        spanned.tell(queries + tokens, queries)
+    seen = spanned.look(transformer.final_attn_token_to_image, queries + tokens)
+    tokens = transformer.norm_final_attn(queries + seen)
+    numbers = range(len(tokens))
+    return tokens, [partial(_make_spanned, image, spanned, n) for n in numbers]
+
+
+def _make_spanned(
+    image: ImageSide,
+    spanned: SpannedTokens,
+    n: int,
+    weights: Tensor,
+    out: Tensor | None,
+) -> Tensor:
+    """Do what `_make` does, with `SpannedTokens`."""
+    if not len(weights):
+        h, w = image.size
+        return weights.new_zeros(0, 4 * h, 4 * w)
+    enlarge = spanned.enlargement(n)
+    decoder, size, spare = image.decoder, image.size, image.spare
+    return upscale_enlarged(decoder, enlarge, weights, size, spare, out)
+
+
+def _all_tokens(decoder: MaskDecoder, sparse: Tensor) -> Tensor:
+    """Put the decoder's own tokens before those of prompts (N, T, C)."""
+    own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+    return torch.cat([own.expand(len(sparse), -1, -1), sparse], dim=1)
+
+
+def _exchange_with(
     image: ImageSide,
     sparse: Tensor,
     dense: DensePrompt | None,
@@ -180,9 +287,7 @@ def _exchange(
         The image tokens of each prompt, until the next exchange.
     """
     decoder, transformer = image.decoder, image.decoder.transformer
-    own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-    tokens = torch.cat([own.expand(len(sparse), -1, -1), sparse], dim=1)
-    blocks = [cast("TwoWayBlock", layer) for layer in transformer.layers]
+    tokens, blocks = _all_tokens(decoder, sparse), blocks_of(decoder)
     queries = _look_at_each_other(blocks[0], tokens, tokens)
     with image.keys(dense) as shared:
         keys, seen = [shared] * len(sparse), []

@@ -5,6 +5,7 @@ A transposed convolution whose kernel is as large as its stride is a product per
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -16,6 +17,8 @@ from napari_sam_adapter.model.spare import Spare
 from napari_sam_adapter.model.wide_copies import copy_wide
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam_adapter.model.layers import LayerNorm2d
     from napari_sam_adapter.model.mask_decoder import MaskDecoder
     from napari_sam_adapter.model.near_masks import TokenBox
@@ -59,7 +62,10 @@ def upscale(
     """
     spare = spare or Spare()
     if decoder.refiner is None or maps is None:
-        return _plain_masks(decoder, keys[box.slices()], weights, spare)
+        tokens, up = keys[box.slices()].flatten(0, 1), _Upscaling(decoder, spare)
+        return upscale_enlarged(
+            decoder, lambda part: up.enlarged(tokens[part]), weights, box.size, spare
+        )
     wider = box.grown(_SEEN, (keys.shape[0], keys.shape[1]))
     coarse, fine, drawn = (
         x[..., *wider.slices(factor)]
@@ -70,58 +76,91 @@ def upscale(
     return masks[:, *box.within(wider).slices(4)]
 
 
-def _plain_masks(
-    decoder: MaskDecoder, keys: Tensor, weights: Tensor, spare: Spare
+def upscale_enlarged(
+    decoder: MaskDecoder,
+    enlarge: Callable[[slice], Tensor],
+    weights: Tensor,
+    size: tuple[int, int],
+    spare: Spare,
+    out: Tensor | None = None,
 ) -> Tensor:
-    """Upscale tokens (h, w, C) one by one to logits (M, 4h, 4w)."""
-    h, w, width = keys.shape
-    rows = keys.reshape(-1, width)
+    """Make masks of tokens of which only the first enlargement is known.
+
+    Parameters
+    ----------
+    decoder : MaskDecoder
+        Whose layers are used.
+    enlarge : callable
+        Returns the four parts of some tokens, (s, 4 C / 4), until asked again.
+    weights : (M, C / 8) tensor
+        What the hyper-networks make of M mask tokens.
+    size : (int, int)
+        Rows h and columns w of the tokens.
+    spare : Spare
+        Memory for what is only needed here.
+    out : (M, 4h, 4w) tensor or None
+        Where the logits are put; its numbers lie together in memory.
+
+    Returns
+    -------
+    (M, 4h, 4w) tensor
+        Logits; `out` or a new one.
+    """
+    h, w = size
     up = _Upscaling(decoder, spare)
-    logits = keys.new_empty(len(weights), len(rows) * 16)
-    for start in range(0, len(rows), _TOKENS):
+    logits = spare.rows("logits", weights, len(weights), h * w * 16)
+    if out is None:
+        out = weights.new_empty(len(weights), 4 * h, 4 * w)
+    for start in range(0, h * w, _TOKENS):
         part = slice(start, start + _TOKENS)
         pixels = logits[:, start * 16 : part.stop * 16]
-        product_into(pixels, weights, up.pixels(rows[part]))
+        product_into(pixels, weights, up.pixels(enlarge(part)))
     ordered = logits.view(-1, h, w, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
-    masks = torch.empty_like(ordered, memory_format=torch.contiguous_format)
-    copy_wide(masks, ordered)
-    return masks.view(-1, 4 * h, 4 * w)
+    copy_wide(out.view(ordered.shape), ordered)
+    return out
 
 
 class _Upscaling:
     """The decoder's upscaling of tokens, without what is outside them."""
 
     def __init__(self, decoder: MaskDecoder, spare: Spare) -> None:
-        first, norm, _, second, _ = decoder.output_upscaling
-        self._norm = cast("LayerNorm2d", norm)
-        self._first, self._second = _as_product(first), _as_product(second)
+        self._convolution, norm, _, second, _ = decoder.output_upscaling
+        self._norm, self._second = cast("LayerNorm2d", norm), as_product(second)
         self._spare = spare
 
-    def parts(self, tokens: Tensor) -> Tensor:
-        """Turn tokens (S, C) into their four parts (S * 4, C / 4), normalised."""
-        rows = self._enlarged(tokens, *self._first, "parts")
+    @cached_property
+    def _first(self) -> tuple[Tensor, Tensor]:
+        return as_product(self._convolution)
+
+    def enlarged(self, tokens: Tensor) -> Tensor:
+        """Turn tokens (S, C) into their four parts (S, 4 C / 4)."""
+        return self._enlarged(tokens, *self._first, "parts")
+
+    def normalised(self, parts: Tensor) -> Tensor:
+        """Normalise the four parts (S, 4 C / 4) of tokens, to (S * 4, C / 4)."""
         norm = self._norm
+        rows = parts.view(-1, *norm.weight.shape)
         return F.layer_norm(rows, norm.weight.shape, norm.weight, norm.bias, norm.eps)
 
     def finer(self, parts: Tensor) -> Tensor:
         """Turn rows (S, C / 4) into their four parts (S * 4, C / 8)."""
-        return self._enlarged(parts, *self._second, "finer")
+        return self._enlarged(parts, *self._second, "finer").view(4 * len(parts), -1)
 
-    def pixels(self, tokens: Tensor) -> Tensor:
-        """Turn tokens (S, C) into the features (S * 16, C / 8) of their pixels."""
-        parts = torch.ops.aten.gelu_(self.parts(tokens))
+    def pixels(self, parts: Tensor) -> Tensor:
+        """Turn parts (S, 4 C / 4) into the features (S * 16, C / 8) of their pixels."""
+        parts = torch.ops.aten.gelu_(self.normalised(parts))
         pixels: Tensor = torch.ops.aten.gelu_(self.finer(parts))
         return pixels
 
     def _enlarged(
         self, rows: Tensor, weight: Tensor, bias: Tensor, name: str
     ) -> Tensor:
-        """Turn rows (S, C) into the four parts (S * 4, C') of each."""
+        """Turn rows (S, C) into the four parts (S, 4 C') of each."""
         room = self._spare.rows(name, rows, len(rows), len(weight))
-        return product(rows, weight, bias, room).view(4 * len(rows), -1)
+        return product(rows, weight, bias, room)
 
 
-def _as_product(convolution: torch.nn.Module) -> tuple[Tensor, Tensor]:
+def as_product(convolution: torch.nn.Module) -> tuple[Tensor, Tensor]:
     """Return the weight (4 C', C) and bias of a transposed 2 x 2 convolution."""
     weight = convolution.get_parameter("weight")  # (C, C', 2, 2)
     bias = convolution.get_parameter("bias")
@@ -140,7 +179,7 @@ def _refined_masks(
     assert decoder.refiner is not None
     h, w, width = keys.shape
     up = _Upscaling(decoder, spare)
-    rows = up.parts(keys.reshape(-1, width))
+    rows = up.normalised(up.enlarged(keys.reshape(-1, width)))
     x = decoder.refiner.coarse(_joined(rows, skips[0], spare), maps, spare)
     rows = up.finer(to_rows(x))
     x = decoder.refiner.fine(_joined(rows, skips[1], spare), maps, spare)

@@ -12,6 +12,7 @@ from torch import Tensor
 from napari_sam_adapter.model.dense_prompts import nothing
 from napari_sam_adapter.model.first_layer import FirstLayer, split_heads
 from napari_sam_adapter.model.folded_upscaling import to_rows
+from napari_sam_adapter.model.image_levels import levels_of
 from napari_sam_adapter.model.products import product
 from napari_sam_adapter.model.spare import Spare
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_sam_adapter.model.dense_prompts import DensePrompt
+    from napari_sam_adapter.model.image_levels import ImageLevels
     from napari_sam_adapter.model.mask_decoder import MaskDecoder
     from napari_sam_adapter.model.two_way_transformer import TwoWayBlock
 
@@ -59,6 +61,7 @@ class ImageSide:
         self._no_mask = nothing(no_mask[0])
         self._keys = self.rows[:0], self.rows
         self._first: list[tuple[Tensor, FirstLayer]] = []
+        self._levels: ImageLevels | None = None
 
     def twin(self, spare: Spare) -> ImageSide:
         """Return the same for another thread, with memory of its own."""
@@ -120,6 +123,13 @@ class ImageSide:
         first = self._project(self._with(rest), self.positions)
         self._first = [*self._first[-1:], (rest, first)]  # with a mask and without
         return first
+
+    def levels(self) -> ImageLevels:
+        """Return what all layers make of the image without a mask prompt."""
+        if self._levels is None:
+            rows, first = self._with(self._no_mask.rest), self.first(None)
+            self._levels = levels_of(self.decoder, rows, self.positions, first)
+        return self._levels
 
     def _project(self, tokens: Tensor, positions: Tensor) -> FirstLayer:
         layer = cast("TwoWayBlock", self.decoder.transformer.layers[0])

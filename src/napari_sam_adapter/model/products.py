@@ -63,6 +63,22 @@ def product_into(out: Tensor, x: Tensor, weight: Tensor) -> None:
         out.copy_(made)
 
 
+def add_product(out: Tensor, x: Tensor, weight: Tensor) -> None:
+    """Add what `product` returns.
+
+    Parameters
+    ----------
+    out : (N, B) tensor
+        What to add to; the numbers of a row lie together in memory.
+    x, weight
+        See `product`.
+    """
+    if onednn_pays():
+        out += _onednn(x, weight)
+    else:
+        out.addmm_(x, weight.T)
+
+
 def projected(layer: nn.Linear, x: Tensor) -> Tensor:
     """Apply a linear layer; by `product` where that gives the same.
 
