@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.model.sam import Sam
 
 _KEPT = 3
-"""Images whose side of the decoder is kept: some 15 MB each at 64 x 64 tokens."""
+"""Images whose side of the decoder is kept: some 15 MB each at 64 x 64 tokens, and 26
+more of the last one if many points have been asked about together."""
 
 _MANY = 4
 """Mask prompts of one image that share what the first layer makes of it."""
@@ -207,6 +208,8 @@ class Decoding:
         for known, side in self._sides:
             if known() is embedding:
                 return side
+        for _, side in self._sides:
+            side.drop_levels()
         no_mask = self._sam.prompt_encoder.no_mask_embed.weight
         decoder = self._sam.mask_decoder
         features = embedding.features.to(self._positions.device)

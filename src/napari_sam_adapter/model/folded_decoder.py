@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     _Maker = Callable[[Tensor, Tensor | None], Tensor]
 
-_MANY = 4
+_MANY = 6
 """Prompts for which it pays to project the image for all layers."""
 _TOGETHER = 4
 """Prompts whose tokens share a step: each keeps 4 MB of image tokens at 64 x 64."""

@@ -127,9 +127,17 @@ class ImageSide:
     def levels(self) -> ImageLevels:
         """Return what all layers make of the image without a mask prompt."""
         if self._levels is None:
-            rows, first = self._with(self._no_mask.rest), self.first(None)
+            rows, first = self.plain_rows(), self.first(None)
             self._levels = levels_of(self.decoder, rows, self.positions, first)
         return self._levels
+
+    def drop_levels(self) -> None:
+        """Free what `levels` makes."""
+        self._levels = None
+
+    def plain_rows(self) -> Tensor:
+        """Return image tokens (S, C) with the embedding of an absent mask."""
+        return self._with(self._no_mask.rest)
 
     def _project(self, tokens: Tensor, positions: Tensor) -> FirstLayer:
         layer = cast("TwoWayBlock", self.decoder.transformer.layers[0])

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.model.two_way_transformer import DownsampledAttention
 
 _CANCELLED = 1 / 16
-"""Of a sum of squares: where less is left after an image token was told something, the
-sums cancel each other, and it is computed from the token itself."""
+"""Where a sum of squares is less than this part of the squares of what is alike for all
+prompts, its terms cancel each other, and it is computed from the token itself."""
 
 
 class SpannedTokens:
@@ -52,11 +52,10 @@ class SpannedTokens:
         self._told, each = 0, tokens * heads
         # what all image tokens are told stands before what each block tells them
         self._start = len(blocks)
-        most = len(blocks) + 1 + len(blocks) * each
+        most = len(blocks) + len(blocks) * each
         room = image.spare.rows("shares", rows, count * most, len(rows))
         self._room = room.view(count, most, len(rows))
-        self._room[:, self._start] = 1
-        self._directions = rows.new_zeros(count, 1, rows.shape[1])
+        self._directions = rows.new_zeros(count, 0, rows.shape[1])
         room = image.spare.rows("of tokens", rows, count * each, len(rows))
         self._of_tokens = room.view(count, tokens, heads, len(rows))
         self._scale = rows.new_ones(count, len(rows))
@@ -115,7 +114,9 @@ class SpannedTokens:
         scores = self._attend(asked, weight, shared.queries, shared.placed)
         self._values.append(self._split(attention.v_proj(values)))
         own = self._by_head(self._values[-1], attention.out_proj.weight.T).flatten(1, 2)
-        directions = add_to_first(self._directions, attention.out_proj.bias)
+        directions = self._directions
+        if self._told:  # or it is in the shared part
+            directions = add_to_first(directions, attention.out_proj.bias)
         self._directions = centred(torch.cat([directions, own], 1))
         for found, shares in zip(scores, self._shares, strict=True):
             told = shares[-own.shape[1] :].view(found.shape)
@@ -195,11 +196,13 @@ class SpannedTokens:
         """Return the sums of squares (N, S) of image tokens less their means."""
         shared, shares = self._levels.told[self._told], self._shares
         gram = self._directions @ self._directions.transpose(1, 2)
-        of_shared = self._scale**2 * shared.power
-        # pairs once: the shared part with all, constants among themselves, and what
-        # each block told with all before it
         stop = len(shared.constants)
         constant = shares[:, :stop]
+        squares = gram.diagonal(0, 1, 2)[:, :stop, None] * constant**2
+        of_shared = self._scale**2 * shared.power
+        alone = of_shared + squares.sum(1)
+        # pairs once: the shared part with all, constants among themselves, and what
+        # each block told with all before it
         pairs = 2 * self._scale[:, None] * shared.constants
         pairs += gram[:, :stop, :stop] @ constant
         power = of_shared + (pairs * constant).sum(1)
@@ -214,17 +217,21 @@ class SpannedTokens:
                 add_product(rows, weight[n], given[:stop].T)
                 rows *= given[start:stop]
                 power[n] += rows.sum(0)
-        for n, place in (power < _CANCELLED * of_shared).nonzero().tolist():
-            power[n, place] = self._token(n, place).square().sum()
+        for n, is_lost in enumerate(power < _CANCELLED * alone):
+            if is_lost.any():
+                places = is_lost.nonzero()[:, 0]
+                power[n, places] = self._tokens(n, places).square().sum(1)
         return power
 
-    def _token(self, n: int, place: int) -> Tensor:
-        """Return an image token (C,) of prompt n, less its mean."""
-        token = centred(self._levels.rows[place])
-        for block in blocks_of(self._image.decoder)[: self._told]:
-            token = centred(token * block.norm4.weight)
-        own = self._shares[n, :, place] @ self._directions[n]
-        return self._scale[n, place] * token + own
+    def _tokens(self, n: int, places: Tensor) -> Tensor:
+        """Return some image tokens (s, C) of prompt n, less their means."""
+        blocks = blocks_of(self._image.decoder)
+        output = blocks[0].cross_attn_image_to_token.out_proj
+        shared = centred(self._image.plain_rows()[places] + output.bias)
+        for block in blocks[: self._told]:
+            shared = centred(shared * block.norm4.weight)
+        own = self._shares[n][:, places].T @ self._directions[n]
+        return self._scale[n, places, None] * shared + own
 
     def _split(self, x: Tensor, is_scaled: bool = False) -> Tensor:
         """Turn (N, T, heads * d) into (N, T, heads, d)."""
