@@ -76,11 +76,11 @@ def test_so_are_those_of_a_tiny_vit() -> None:
     assert seen == [False, False, True, True]
 
 
-def test_so_are_four_points_of_a_click(predictor: SamPredictor) -> None:
+def test_so_are_six_points_of_a_click(predictor: SamPredictor) -> None:
     embedding = predictor.encode(NOISE)
     with pytest.MonkeyPatch.context() as patched, disturbed(patched):
         seen = watched(predictor.network.sam.mask_decoder.iou_prediction_head)
-        predictor.predict_many(embedding, 16 * [Prompts([(20, 30)])])
+        predictor.predict_many(embedding, 24 * [Prompts([(20, 30)])])
     assert seen == [False, False, True, True]
 
 
