@@ -197,6 +197,40 @@ def test_network_that_cannot_be_loaded_is_told_in_plain_words(scene):
     assert scene.widget.annotation_panel.isEnabled()
 
 
+def test_clicks_that_a_network_could_not_answer_are_answered_by_the_next_one(scene):
+    segmenter = scene.controller._segmenter
+    load = segmenter._load
+
+    def fail_or_load(choice):
+        if choice.model == "tiny":
+            raise CheckpointError("Expected a whole file, got half of one.")
+        return load(choice)
+
+    segmenter._load = fail_or_load
+    scene.click(LEFT_DISK)
+    scene.click((22, 22))
+    scene.press("undo")
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    assert not scene.labels.any()
+    scene.widget.model_panel.model.setCurrentIndex(1)
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    assert scene.state.loaded.model == "vit_b"
+    assert scene.value(3, *LEFT_DISK) == 1
+    assert not scene.state.message.is_error
+
+
+def test_what_was_wrong_with_a_network_goes_with_its_choice(scene):
+    def fail(choice):
+        raise CheckpointError("Expected a whole file, got half of one.")
+
+    scene.controller._segmenter._load = fail
+    scene.widget.model_panel.load.click()
+    scene.qtbot.waitUntil(lambda: scene.state.message.is_error)
+    scene.widget.model_panel.model.setCurrentIndex(1)
+    assert not scene.state.message.is_error
+    assert not scene.is_working()
+
+
 def test_another_model_is_loaded_by_the_next_click(scene):
     scene.click(LEFT_DISK)
     scene.widget.model_panel.model.setCurrentIndex(1)

@@ -135,7 +135,7 @@ class Controller:
         self.update()
 
     def choose_model(self, choice: ModelChoice) -> None:
-        """Use another network from the next prediction on.
+        """Use another network from the next prediction on, or for clicks that wait.
 
         Parameters
         ----------
@@ -143,6 +143,9 @@ class Controller:
             Model, adapter and device.
         """
         self._state.model = choice
+        if self._state.message.is_error:
+            self._hint()
+        self._segmenter.retry()
 
     def load_model(self) -> None:
         """Load the chosen network now instead of with the first click."""

@@ -112,6 +112,11 @@ class Segmenter:
             )
         )
 
+    def retry(self) -> None:
+        """Load the network if clicks wait since another one could not be loaded."""
+        if self._wishes and not self._queue.has(Priority.LOAD):
+            self.load()
+
     def ask(self, workspace: Workspace, object_id: int, plane: Plane) -> None:
         """Segment an object on a plane with its present prompts.
 
@@ -273,7 +278,6 @@ class Segmenter:
             self._attempt(partial(self.when_loaded, key, workspace, start))
 
     def _on_load_failed(self, error: SamAdapterError) -> None:
-        self._wishes.clear()
         self._propagate_next = None
         self._report(error)
 
