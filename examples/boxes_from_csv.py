@@ -23,8 +23,14 @@ SIDES = "top", "left", "bottom", "right"
 def main(table: str) -> None:
     boxes = defaultdict(list)
     with Path(table).open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            boxes[row["image"]].append([float(row[side]) for side in SIDES])
+        rows = csv.DictReader(file)
+        for row in rows:
+            try:
+                boxes[row["image"]].append([float(row[side]) for side in SIDES])
+            except (KeyError, TypeError, ValueError) as error:
+                where = f"{table}, line {rows.line_num}"
+                message = f"{where}: expected image and four numbers, got {row}"
+                raise SystemExit(message) from error
 
     predictor = nsa.load_predictor("tiny", adapter="microscopy")
     for name, asked in boxes.items():

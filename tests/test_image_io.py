@@ -578,6 +578,12 @@ def test_labels_are_not_saved_under_an_unfit_name(tmp_path: Path, name: str) -> 
         check_labels_path(tmp_path / name)
 
 
+@pytest.mark.parametrize("given", [5, None, np.zeros((4, 4))], ids=type)
+def test_what_is_no_path_is_refused(given: object) -> None:
+    with pytest.raises(ImageError, match="Expected the path of an image, got "):
+        open_image(given)
+
+
 @pytest.mark.parametrize("folder", ["missing", "file.txt"])
 def test_a_folder_that_cannot_be_written_is_refused(
     tmp_path: Path, folder: str

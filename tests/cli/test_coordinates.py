@@ -70,6 +70,21 @@ def test_a_point_outside_the_image_is_refused(text: str) -> None:
         VOLUME.parse_point(text)
 
 
+@pytest.mark.parametrize(
+    ("frame", "text", "axis"),
+    [
+        (VOLUME, "2.5,4,8", "Z"),
+        (VOLUME, "1e-9,4,8", "Z"),
+        (Frame.of("zyx", (6, 20, 30), "y"), "4.5,11.5,25.5", "Y"),
+    ],
+)
+def test_a_point_between_slices_is_refused(frame: Frame, text: str, axis: str) -> None:
+    with pytest.raises(PromptError, match=f"whole number for {axis}"):
+        frame.parse_point(text)
+    with pytest.raises(PromptError, match=f"whole number for {axis}"):
+        frame.parse_box(f"{text}:{text}")
+
+
 def test_a_box_lies_between_its_corners() -> None:
     (prompts,) = read_objects(VOLUME, [], boxes=["2,12,25:2,4,8"])
     assert prompts[Plane((1, 2), (2,))].box == (4, 8, 12, 25)

@@ -75,6 +75,14 @@ def test_files_side_by_side_are_told_apart_by_their_ends(tmp_path: Path, save) -
     assert names == ["cell_1", "cell_2"]
 
 
+def test_a_set_without_parts_has_no_part_of_another_name(tmp_path: Path, save) -> None:
+    save(tmp_path / "images" / "a.png", tmp_path / "labels" / "a.png")
+    assert len(open_dataset(tmp_path, split="train")) == 1
+    assert len(open_dataset(tmp_path, split="val")) == 1
+    with pytest.raises(DatasetError, match="no parts, got 'test'"):
+        open_dataset(tmp_path, split="test")
+
+
 def test_two_folders_may_be_anywhere(tmp_path: Path, save) -> None:
     save(tmp_path / "raw" / "a.png", tmp_path / "truth" / "a_gt.png")
     assert len(open_dataset(tmp_path / "raw", tmp_path / "truth")) == 1

@@ -97,6 +97,17 @@ def test_an_unknown_name_is_told_with_all_names(cache: Path) -> None:
         load_predictor("tiny", adapter="micrscopy")
 
 
+@pytest.mark.parametrize(
+    ("model", "adapter", "named"),
+    [("microscopy", None, "the adapter"), ("tiny", "tiny", "the model")],
+)
+def test_a_name_of_the_other_kind_is_told(
+    model: str, adapter: str | None, named: str
+) -> None:
+    with pytest.raises(CheckpointError, match=f"the name of {named}. Give it as"):
+        load_predictor(model, adapter=adapter, device="cpu")
+
+
 @pytest.fixture
 def vit_b_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file whose tensors SAM, MedSAM and micro-sam share, at the size of a test."""

@@ -12,7 +12,7 @@ from tests.volume.conftest import LEFT, ball, paint_balls
 from tests.volume.test_journal import full_disk
 
 from napari_sam_adapter import open_image
-from napari_sam_adapter.errors import ImageError, SessionError
+from napari_sam_adapter.errors import ImageError, PlaneError, SessionError
 from napari_sam_adapter.volume.embedding_store import EmbeddingStore
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.planes import Plane
@@ -55,6 +55,20 @@ def test_an_unreadable_chunk_in_the_middle_is_marked_and_bridged(damaged):
     assert found[7].reason.count("Check that the file is whole") == 1
     assert doubted(session) == [7]
     np.testing.assert_array_equal(session.labels == 1, MASK)
+
+
+@pytest.mark.parametrize("plane", [4, (4,), None, "4"])
+def test_what_is_no_plane_is_refused_and_changes_nothing(plane):
+    session = Session(IMAGE, DiskPredictor())
+    session.new_object()
+    for ask in (
+        lambda: session.add_point(1, plane, LEFT[1:]),
+        lambda: session.set_box(1, plane, (1, 2, 3, 4)),
+        lambda: session.lock(1, plane),
+        lambda: session.volume.read(plane),
+    ):
+        with pytest.raises(PlaneError, match=r"Expected a Plane, got .*position="):
+            ask()
 
 
 def test_a_session_on_damaged_data_is_written_down_and_replayed(damaged, tmp_path):

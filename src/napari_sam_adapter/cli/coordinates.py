@@ -97,7 +97,7 @@ class Frame:
         Raises
         ------
         PromptError
-            If it is malformed, not finite or outside the image.
+            If it is malformed, not finite or outside the image, or between slices.
         """
         position = self._parse(text)
         for value, length in zip(position, self.shape, strict=True):
@@ -125,7 +125,8 @@ class Frame:
         Raises
         ------
         PromptError
-            If it is malformed or not finite, or the corners lie on two slices.
+            If it is malformed or not finite, or the corners lie on two slices, or
+            between slices.
         """
         corners = text.split(":")
         if len(corners) != 2:
@@ -194,6 +195,13 @@ class Frame:
                 f"image has {size} pixels: give one index for each axis, with commas "
                 "and no spaces between."
             )
+        for axis, value in enumerate(position):
+            if axis not in self.shown and not value.is_integer():
+                raise PromptError(
+                    f"Expected a whole number for {self.axes[axis].upper()}, which "
+                    f"counts slices, got {value:g} in {text!r}. Give "
+                    f"{math.floor(value)} or {math.ceil(value)}."
+                )
         return position
 
 

@@ -119,7 +119,11 @@ def _train(
     try:
         last = _show(steps, quiet=not is_first)
     except KeyboardInterrupt:
-        typer.echo(f"{config.output} has the best state so far", err=True)
+        typer.echo(
+            f"{config.output} has the best state so far; the same command goes on "
+            "with --resume",
+            err=True,
+        )
         raise
     if is_first:
         write_report(report, config, last)

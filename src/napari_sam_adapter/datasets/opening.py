@@ -17,6 +17,7 @@ from napari_sam_adapter.datasets.files import (
 from napari_sam_adapter.datasets.indexed import has_index, open_indexed, read_arrays
 from napari_sam_adapter.datasets.reference import (
     TRAINING,
+    VALIDATION,
     VALIDATION_NAMES,
     Dataset,
     Pair,
@@ -46,7 +47,8 @@ def open_dataset(
     labels : str, path or None
         Folder of labels with the same stems, or the labels of the one image.
     split : str or None
-        Part of a set that has parts, ``"train"`` or ``"val"``; None takes all.
+        Part of a set that has parts, ``"train"`` or ``"val"``; None takes all, and so
+        do these two where there are no parts.
 
     Returns
     -------
@@ -56,10 +58,17 @@ def open_dataset(
     Raises
     ------
     DatasetError
-        If nothing of that kind is there, or no pair is found.
+        If nothing of that kind is there, or no pair is found, or a part of another
+        name is asked for and there are no parts.
     """
     dataset = _open(Path(path), None if labels is None else Path(labels), split)
     if split is not None:
+        is_whole = bool(dataset.pairs) and not dataset.has_parts
+        if is_whole and split not in (TRAINING, VALIDATION):
+            raise DatasetError(
+                f"Expected the split {TRAINING} or {VALIDATION}, or none, for {path}, "
+                f"which has no parts, got {split!r}. Without one, all images are used."
+            )
         dataset = dataset.part(split)
     if not dataset.pairs:
         part = f" in the split {split!r}" if split else ""

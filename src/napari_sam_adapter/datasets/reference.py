@@ -196,6 +196,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.pairs)
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether its pairs belong to parts."""
+        return any(pair.split for pair in self.pairs)
+
     def part(self, split: str) -> Dataset:
         """Return one part of the set.
 
@@ -209,7 +214,7 @@ class Dataset:
         Dataset
             The whole set if it has no parts.
         """
-        if not any(pair.split for pair in self.pairs):
+        if not self.has_parts:
             return self
         kept = tuple(pair for pair in self.pairs if pair.split == split)
         return replace(self, pairs=kept)

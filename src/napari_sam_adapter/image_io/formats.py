@@ -84,7 +84,13 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
     ImageError
         If the file is missing, cut off, broken or of an unknown kind.
     """
-    path = Path(path)
+    try:
+        path = Path(path)
+    except TypeError as error:
+        raise ImageError(
+            f"Expected the path of an image, got {path!r:.80}. Pixels in memory need "
+            "not be opened: give the array to Session, Volume or encode."
+        ) from error
     try:
         if not path.exists():
             raise ImageError(

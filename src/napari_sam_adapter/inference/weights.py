@@ -199,6 +199,12 @@ def find_weights(name: str, kind: Kind) -> Path:
     names = [entry.name for entry in entries() if entry.kind is kind]
     meant = did_you_mean(name, names)
     known = "" if meant else f" ({', '.join(names) or 'none yet'})"
+    for other in Kind:
+        if find_entry(name, other) is not None:
+            raise CheckpointError(
+                f"Expected a known {kind.value}{known} or a file, got {name!r}, the "
+                f"name of the {other.value}. Give it as the {other.value}."
+            )
     raise CheckpointError(
         f"Expected a known {kind.value}{known} or a file, got {name!r}."
         f"{meant or ' Check the spelling or the path.'}"

@@ -39,6 +39,7 @@ from napari_sam_adapter.volume.performing_objects import (
     perform_on_objects,
     require_unlocked,
 )
+from napari_sam_adapter.volume.plane import Plane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.draft import Draft
-    from napari_sam_adapter.volume.plane import Plane
 
 
 def perform(draft: Draft, edit: Edit) -> Iterator[None]:
@@ -168,7 +168,7 @@ def _number(edit: MovePoint | RemovePoint, prompts: Prompts) -> int:
 def _edit_prompts(draft: Draft, edit: PromptEdit) -> None:
     document, object_id, plane = draft.document, edit.object_id, edit.plane
     record = _unlocked(document, object_id, plane)
-    plane.check(document.labels.shape)
+    Plane.require(plane).check(document.labels.shape)
     prompts = edited_prompts(record.prompts, edit)
     prompts.check_inside(plane.shape(document.labels.shape))
     if same_prompts(prompts, record.prompts):
@@ -198,7 +198,7 @@ def _unlocked(document: Document, object_id: int, plane: Plane) -> PlaneRecord:
 def _lock(draft: Draft, edit: LockPlane | UnlockPlane | EndHere) -> None:
     document, object_id, plane = draft.document, edit.object_id, edit.plane
     document.require(object_id)
-    plane.check(document.labels.shape)
+    Plane.require(plane).check(document.labels.shape)
     record = document.record(object_id, plane)
     if isinstance(edit, EndHere):
         _unlocked(document, object_id, plane)
@@ -252,7 +252,7 @@ def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
 
 def _paint(draft: Draft, edit: Paint) -> None:
     document, plane = draft.document, edit.plane
-    plane.check(document.labels.shape)
+    Plane.require(plane).check(document.labels.shape)
     pixels, values = _spared(document, plane, *_strokes(edit, document.labels))
     if not len(pixels):
         return
@@ -293,7 +293,7 @@ def _spared(
 
 def _release_paint(draft: Draft, edit: ReleasePaint) -> None:
     draft.document.require(edit.object_id)
-    edit.plane.check(draft.document.labels.shape)
+    Plane.require(edit.plane).check(draft.document.labels.shape)
     record = draft.document.record(edit.object_id, edit.plane)
     if record.painted is not None:
         released = replace(record, painted=None)

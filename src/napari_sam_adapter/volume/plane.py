@@ -55,6 +55,32 @@ class Plane:
         object.__setattr__(self, "axes", axes)
         object.__setattr__(self, "position", position)
 
+    @staticmethod
+    def require(value: object) -> Plane:
+        """Return a plane, or tell how to make one.
+
+        Parameters
+        ----------
+        value : object
+            What was given for a plane.
+
+        Returns
+        -------
+        Plane
+            The same.
+
+        Raises
+        ------
+        PlaneError
+            If it is anything else, like the number of a slice.
+        """
+        if not isinstance(value, Plane):
+            raise PlaneError(
+                f"Expected a Plane, got {value!r}. Slice 20 of a volume is "
+                "Plane(axes=(1, 2), position=(20,))."
+            )
+        return value
+
     @classmethod
     def from_index(cls, axes: tuple[int, int], point: Sequence[float]) -> Plane:
         """Return the plane along `axes` through a point.

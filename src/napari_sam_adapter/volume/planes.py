@@ -156,7 +156,7 @@ class Volume:
         PlaneError
             If the number of axes differs or a position is outside.
         """
-        plane.check(self.shape)
+        Plane.require(plane).check(self.shape)
 
     def read(
         self, plane: Plane, window: Window | None = None, side: int | None = None
