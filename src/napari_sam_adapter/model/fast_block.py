@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from napari_sam_adapter.model.half_attention import attend_in_half, can_attend_in_half
 from napari_sam_adapter.model.layers import MLPBlock
 from napari_sam_adapter.model.products import onednn_pays, product
-from napari_sam_adapter.model.relative_positions import relative_positions
+from napari_sam_adapter.model.relative_positions import fitting_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,10 +154,14 @@ def _run_image(
 
 def _attend_exactly(block: Block, x: Tensor, out: Tensor, dtype: torch.dtype) -> None:
     """Write tokens (h, w, D) with what they attended to in float32 into `out`."""
+    attention, projection = block.attn, block.attn.proj
     together = block.window or len(x)  # a row of windows fits into memory used before
-    weight, bias = block.attn.proj.weight.to(dtype), block.attn.proj.bias.to(dtype)
+    weight = projection.weight.to(dtype)
+    # weights of attention sum to one, so that the bias of values can be added last
+    bias = projection.weight.mv(attention.qkv.bias.chunk(3)[2]) + projection.bias
+    bias = bias.to(dtype)
     for part in _parts(len(x), together):
-        queries, keys, values = _project(block.attn, block.norm1(x[part]), dtype)
+        queries, keys, values = _project(attention, block.norm1(x[part]), dtype)
         attended = _attend(block, queries, keys, values)
         before, rows = x[part].flatten(0, 1), out[part].flatten(0, 1)
         for some in _parts(len(rows), _TOKENS):
@@ -208,107 +212,133 @@ def _add_mlp_by_mkl(block: Block, rows: Tensor, added: Addition | None) -> None:
 
 
 def _project(attention: Attention, x: Tensor, dtype: torch.dtype) -> list[Tensor]:
-    """Turn (h, w, D) into queries, keys and values, each (h, w, D) in float32."""
+    """Turn (h, w, D) into queries, keys and values, each (h, w, D) in float32.
+
+    Without the bias of keys, which adds the same to all scores of a query, and that of
+    values.
+    """
     rows = x.view(-1, x.shape[-1]).to(dtype)
     weights = attention.qkv.weight.to(dtype).chunk(3)
-    biases = attention.qkv.bias.to(dtype).chunk(3)
+    bias = attention.qkv.bias.to(dtype).chunk(3)[0]
     return [
-        product(rows, weight, bias).float().view(x.shape)
-        for weight, bias in zip(weights, biases, strict=True)
+        product(rows, weight, own).float().view(x.shape)
+        for weight, own in zip(weights, (bias, None, None), strict=True)
     ]
 
 
 def _attend(block: Block, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """Attend over the map or in a row of windows; return rows, over the queries."""
     attention, side = block.attn, block.window
-    h, w, width = queries.shape
-    padded = [queries, keys, values]
-    if side:
-        # a padded token is zero, so that its query, key and value are the bias
-        biases = attention.qkv.bias.chunk(3)
-        padded = [_pad(x, b, side) for x, b in zip(padded, biases, strict=True)]
-        heads = attention.heads
-    else:
+    width = queries.shape[-1]
+    heads = attention.heads
+    if not side:
         heads = 1 if onednn_pays() else _HEADS
     for channels in _parts(width, heads * width // attention.heads):
-        part = [x[..., channels] for x in padded]
-        part[0][:] = _attend_row(attention, part, side or w)
-    return padded[0][:h, :w].reshape(-1, width)
+        row = [x[..., channels] for x in (queries, keys, values)]
+        _attend_row(attention, row, side)
+    return queries.view(-1, width)
 
 
-def _pad(x: Tensor, fill: Tensor, side: int) -> Tensor:
-    """Extend (h, w, D) right and below to whole windows."""
-    h, w, _ = x.shape
-    rows, columns = h + -h % side, w + -w % side
-    if (rows, columns) == (h, w):
-        return x
-    padded = fill.repeat(rows, columns, 1)
-    padded[:h, :w] = x
-    return padded
-
-
-def _attend_row(attention: Attention, row: list[Tensor], side: int) -> Tensor:
-    """Attend in a row of windows (h, side), which may be a map, all heads at once."""
-    h, w, width = row[0].shape
+def _attend_row(attention: Attention, row: list[Tensor], side: int) -> None:
+    """Attend in a row of windows (h, w, D), or in a map; write over the queries."""
     size = attention.qkv.in_features // attention.heads
-    heads = width // size
-    q, k, v = (
-        x.view(h, w // side, side, heads, size)
-        .permute(1, 3, 0, 2, 4)
-        .flatten(0, 1)  # (windows * heads, h, side, d)
-        .contiguous()  # oneDNN is slow with rows that do not follow each other
-        for x in row
-    )
+    q, k, v = (_in_windows(x, side, size) for x in row)
     biases = _position_scores(attention, q)
-    q, k, v = (x.flatten(1, 2) for x in (q * size**-0.5, k, v))
-    v = v.transpose(1, 2).contiguous()
+    shape = q.shape
+    q, k, v = (x.flatten(1, 2) for x in (q, k, v))
+    v = v.transpose(1, 2)
+    if len(v) == 1:
+        v = v.contiguous()  # oneDNN is slow with rows that do not follow each other
     # scores of one tile after the other: 17 MB that would be cleared for each
-    room = q.new_empty(len(q), min(h * side, _QUERIES), k.shape[1])
+    room = q.new_empty(len(q), min(q.shape[1], _QUERIES), k.shape[1])
     answers = [
         _attend_tile(q[:, tile], k, v, [bias[:, tile] for bias in biases], room)
-        for tile in _parts(h * side, _QUERIES)
+        for tile in _parts(q.shape[1], _QUERIES)
     ]
-    attended = torch.cat(answers, 1).view(-1, heads, h, side, size)
-    return attended.permute(2, 0, 3, 1, 4).reshape(h, w, width)
+    attended = answers[0] if len(answers) == 1 else torch.cat(answers, 1)
+    _write_windows(attended.view(shape), row[0])
+
+
+def _in_windows(x: Tensor, side: int, size: int) -> Tensor:
+    """Cut a row of windows (h, w, D), or a map, into (windows * heads, rows, columns, d).
+
+    Padding is zero: keys and values of a padded token, which is zero, are their bias.
+    """
+    h, w, width = x.shape
+    rows, columns, heads = side or h, side or w, width // size
+    count = -(-w // columns)
+    cut = x.new_empty(count, heads, rows, columns, size)
+    whole, rest = divmod(w, columns)
+    split = x[:, : whole * columns].view(h, whole, columns, heads, size)
+    cut[:whole, :, :h] = split.permute(1, 3, 0, 2, 4)
+    if rest:
+        last = x[:, -rest:].view(h, rest, heads, size)
+        cut[-1, :, :h, :rest] = last.permute(2, 0, 1, 3)
+        cut[-1, :, :, rest:] = 0
+    cut[:, :, h:] = 0
+    return cut.flatten(0, 1)
+
+
+def _write_windows(windows: Tensor, out: Tensor) -> None:
+    """Write what `_in_windows` cuts back to (h, w, D), without padding."""
+    h, w, width = out.shape
+    _, _, columns, size = windows.shape
+    heads, (whole, rest) = width // size, divmod(w, columns)
+    cut = windows.view(-1, heads, *windows.shape[1:])
+    split = out[:, : whole * columns].view(h, whole, columns, heads, size)
+    split.permute(1, 3, 0, 2, 4).copy_(cut[:whole, :, :h])
+    if rest:
+        last = out[:, -rest:].view(h, rest, heads, size)
+        last.permute(2, 0, 1, 3).copy_(cut[-1, :, :h, :rest])
 
 
 def _position_scores(attention: Attention, q: Tensor) -> list[Tensor]:
-    """Score (..., h, w, d) queries against rows and columns, if there are positions."""
+    """Score (G, h, w, d) queries against rows and columns, if there are positions.
+
+    All queries are multiplied with the vectors of all distances at once.
+    """
     if attention.side is None:
         return []
-    h, w, _ = q.shape[-3:]
-    table_h = relative_positions(attention.rel_pos_h, h)  # (h, h, d)
-    table_w = relative_positions(attention.rel_pos_w, w)  # (w, w, d)
-    rows = q @ table_h.transpose(1, 2)
-    columns = (q.transpose(-3, -2) @ table_w.transpose(1, 2)).transpose(-3, -2)
-    # (..., h * w, h, 1) and (..., h * w, 1, w)
-    return [rows.flatten(-3, -2)[..., None], columns.flatten(-3, -2)[..., None, :]]
+    count, h, w, size = q.shape
+    table = torch.cat(
+        [
+            fitting_table(attention.rel_pos_h, h).flip(0),
+            fitting_table(attention.rel_pos_w, w).flip(0),
+        ]
+    )
+    scores = product(q.view(-1, size), table)
+    each = len(table)
+    # of all distances those from row y to rows 0, 1, ... start at h - 1 - y
+    steps = h * w * each, w * each, each, 1
+    rows = scores.as_strided(
+        (count, h, w, h), (steps[0], steps[1] - 1, *steps[2:]), h - 1
+    )
+    columns = scores.as_strided(
+        (count, h, w, w), (*steps[:2], steps[2] - 1, 1), 2 * h - 1 + w - 1
+    )
+    # (G, h * w, h, 1) and (G, h * w, 1, w)
+    return [rows.flatten(1, 2)[..., None], columns.flatten(1, 2)[..., None, :]]
 
 
 def _attend_tile(
     q: Tensor, k: Tensor, v: Tensor, biases: list[Tensor], room: Tensor
 ) -> Tensor:
-    """Attend from scaled queries (G, n, d) to keys (G, N, d) and values (G, d, N)."""
-    scores = _products(q, k, room[:, : q.shape[1]])
-    _to_weights(scores, biases)
-    return _products(scores, v)
-
-
-def _products(rows: Tensor, others: Tensor, room: Tensor | None = None) -> Tensor:
-    """Multiply (G, n, A) by (G, m, A) to (G, n, m)."""
-    if len(rows) == 1:
-        return product(rows[0], others[0])[None]
-    return torch.bmm(rows, others.transpose(1, 2), out=room)
-
-
-def _to_weights(scores: Tensor, biases: list[Tensor]) -> None:
-    """Add positions to scores (..., n, N), and turn them into weights, in place."""
+    """Attend from queries (G, n, d) to keys (G, N, d) and values (G, d, N)."""
+    scores, scale = room[:, : q.shape[1]], q.shape[-1] ** -0.5
     if biases:
         rows, columns = biases
         grid = scores.view(*scores.shape[:-1], rows.shape[-2], columns.shape[-1])
-        grid += rows
-        grid += columns
+        torch.add(rows, columns, out=grid)
+    if len(q) == 1:
+        products = product(q[0] * scale, k[0])[None]
+        scores = products.add_(scores) if biases else products
+    else:
+        keys = k.transpose(1, 2)
+        scores.baddbmm_(q, keys, beta=1 if biases else 0, alpha=scale)
     torch.softmax(scores, -1, out=scores)
+    if len(q) == 1:
+        return product(scores[0], v[0])[None]
+    return torch.bmm(scores, v.transpose(1, 2))
 
 
 def _parts(count: int, size: int) -> Iterator[slice]:
