@@ -197,26 +197,71 @@ def test_network_that_cannot_be_loaded_is_told_in_plain_words(scene):
     assert scene.widget.annotation_panel.isEnabled()
 
 
-def test_clicks_that_a_network_could_not_answer_are_answered_by_the_next_one(scene):
+@pytest.fixture
+def choosy(scene):
+    """Have a scene whose first network, and that alone, cannot be loaded."""
     segmenter = scene.controller._segmenter
     load = segmenter._load
 
     def fail_or_load(choice):
+        scene.loads.append(choice)
         if choice.model == "tiny":
             raise CheckpointError("Expected a whole file, got half of one.")
         return load(choice)
 
     segmenter._load = fail_or_load
-    scene.click(LEFT_DISK)
-    scene.click((22, 22))
-    scene.press("undo")
+    return scene
+
+
+def choose(scene, row):
     scene.qtbot.waitUntil(lambda: not scene.is_working())
-    assert not scene.labels.any()
-    scene.widget.model_panel.model.setCurrentIndex(1)
+    scene.widget.model_panel.model.setCurrentIndex(row)
     scene.qtbot.waitUntil(lambda: not scene.is_working())
-    assert scene.state.loaded.model == "vit_b"
-    assert scene.value(3, *LEFT_DISK) == 1
-    assert not scene.state.message.is_error
+
+
+def test_clicks_that_a_network_could_not_answer_are_answered_by_the_next_one(choosy):
+    choosy.click(LEFT_DISK)
+    choosy.click((22, 22))
+    choosy.press("undo")
+    choose(choosy, 1)
+    assert choosy.state.loaded.model == "vit_b"
+    assert choosy.value(3, *LEFT_DISK) == 1
+    assert not choosy.state.message.is_error
+
+
+def test_clicks_that_were_undone_are_not_answered(choosy):
+    choosy.click(LEFT_DISK)
+    choosy.qtbot.waitUntil(lambda: not choosy.is_working())
+    choosy.press("undo")
+    choosy.loads.clear()
+    choose(choosy, 1)
+    assert not choosy.loads
+    assert not choosy.labels.any()
+    assert not choosy.state.message.is_error
+
+
+def test_only_clicks_wait_for_another_network(choosy):
+    choose(choosy, 1)
+    choosy.click(LEFT_DISK)
+    choose(choosy, 0)
+    choosy.press("propagate")
+    choosy.qtbot.waitUntil(lambda: not choosy.is_working())
+    before = choosy.labels.copy()
+    choose(choosy, 1)
+    assert choosy.state.phase is Phase.READY
+    assert (choosy.labels == before).all()
+
+
+def test_clicks_are_answered_by_a_network_that_is_still_there(choosy):
+    choose(choosy, 1)
+    choosy.click(LEFT_DISK)
+    choose(choosy, 0)
+    choosy.click(RIGHT_DISK)
+    choosy.qtbot.waitUntil(lambda: not choosy.is_working())
+    choosy.loads.clear()
+    choose(choosy, 1)
+    assert choosy.value(3, *RIGHT_DISK) == 1
+    assert not choosy.loads
 
 
 def test_what_was_wrong_with_a_network_goes_with_its_choice(scene):

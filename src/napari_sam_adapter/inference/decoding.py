@@ -205,11 +205,14 @@ class Decoding:
         return tuple(skip.to(self._positions.device) for skip in embedding.skips)
 
     def _side_of(self, embedding: ImageEmbedding) -> ImageSide:
+        found = None
         for known, side in self._sides:
             if known() is embedding:
-                return side
-        for _, side in self._sides:
-            side.drop_levels()
+                found = side
+            else:
+                side.drop_levels()
+        if found is not None:
+            return found
         no_mask = self._sam.prompt_encoder.no_mask_embed.weight
         decoder = self._sam.mask_decoder
         features = embedding.features.to(self._positions.device)

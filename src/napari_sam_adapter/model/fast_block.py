@@ -212,11 +212,9 @@ def _add_mlp_by_mkl(block: Block, rows: Tensor, added: Addition | None) -> None:
 
 
 def _project(attention: Attention, x: Tensor, dtype: torch.dtype) -> list[Tensor]:
-    """Turn (h, w, D) into queries, keys and values, each (h, w, D) in float32.
-
-    Without the bias of keys, which adds the same to all scores of a query, and that of
-    values.
-    """
+    """Turn (h, w, D) into queries, keys and values, each (h, w, D) in float32."""
+    # without the bias of keys, which adds the same to all scores of a query, and that
+    # of values, which all queries get
     rows = x.view(-1, x.shape[-1]).to(dtype)
     weights = attention.qkv.weight.to(dtype).chunk(3)
     bias = attention.qkv.bias.to(dtype).chunk(3)[0]
@@ -260,10 +258,8 @@ def _attend_row(attention: Attention, row: list[Tensor], side: int) -> None:
 
 
 def _in_windows(x: Tensor, side: int, size: int) -> Tensor:
-    """Cut a row of windows (h, w, D), or a map, into (windows * heads, rows, columns, d).
-
-    Padding is zero: keys and values of a padded token, which is zero, are their bias.
-    """
+    """Cut a row of windows (h, w, D), or a map, to (windows * heads, side, side, d)."""
+    # a padded token is zero, so that its key and value without bias are zero, too
     h, w, width = x.shape
     rows, columns, heads = side or h, side or w, width // size
     count = -(-w // columns)
@@ -293,10 +289,7 @@ def _write_windows(windows: Tensor, out: Tensor) -> None:
 
 
 def _position_scores(attention: Attention, q: Tensor) -> list[Tensor]:
-    """Score (G, h, w, d) queries against rows and columns, if there are positions.
-
-    All queries are multiplied with the vectors of all distances at once.
-    """
+    """Score (G, h, w, d) queries against rows and columns, if there are positions."""
     if attention.side is None:
         return []
     count, h, w, size = q.shape
@@ -306,7 +299,7 @@ def _position_scores(attention: Attention, q: Tensor) -> list[Tensor]:
             fitting_table(attention.rel_pos_w, w).flip(0),
         ]
     )
-    scores = product(q.view(-1, size), table)
+    scores = product(q.view(-1, size), table)  # of all distances
     each = len(table)
     # of all distances those from row y to rows 0, 1, ... start at h - 1 - y
     steps = h * w * each, w * each, each, 1

@@ -39,10 +39,12 @@ if TYPE_CHECKING:
 
 _MANY = 6
 """Prompts for which it pays to project the image for all layers."""
+_NARROW = 0.75
+"""Their directions, as a part of the width of image tokens, up to which it pays."""
 _TOGETHER = 4
 """Prompts whose tokens share a step: each keeps 4 MB of image tokens at 64 x 64."""
 _TOGETHER_SPANNED = 6
-"""The same for `SpannedTokens`: 3 MB each."""
+"""The same for `SpannedTokens`, of which each has 3 MB with 7 tokens."""
 
 
 class FoundMasks(NamedTuple):
@@ -146,7 +148,8 @@ def _decode(
     """Decode a few prompts at a time, and put all masks (N, M, 4h, 4w) into `out`."""
     exchange, together = _exchange, _TOGETHER if prompts.dense is None else 1
     if _pays_to_span(image, prompts):
-        exchange, together = _exchange_spanned, _TOGETHER_SPANNED
+        steps = math.ceil(len(prompts.sparse) / _TOGETHER_SPANNED)
+        exchange, together = _exchange_spanned, math.ceil(len(prompts.sparse) / steps)
     for start in range(0, len(prompts.sparse), together):
         some = slice(start, start + together)
         with torch.autocast("cpu", enabled=False), steady_step(image.rows.device):
@@ -160,9 +163,10 @@ def _pays_to_span(image: ImageSide, prompts: PromptSide) -> bool:
     """Return whether there are many prompts for which `SpannedTokens` are narrow."""
     decoder, (count, added, width) = image.decoder, prompts.sparse.shape
     tokens = 1 + len(decoder.mask_tokens.weight) + added
-    is_narrow = len(decoder.transformer.layers) * tokens * HEADS < width
-    is_whole = prompts.dense is None and not any(prompts.near or ())
-    return count >= _MANY and is_narrow and is_whole
+    is_narrow = len(decoder.transformer.layers) * tokens * HEADS <= _NARROW * width
+    is_plain = prompts.dense is None and prompts.maps is None
+    is_whole = not any(prompts.near or ())
+    return count >= _MANY and is_narrow and is_plain and is_whole
 
 
 def _made(

@@ -31,6 +31,8 @@ _TOKENS = 1024
 class ImageSide:
     """An image embedding as the decoder wants it; made once per image.
 
+    What it projects is kept: weights that change afterwards are not seen.
+
     Parameters
     ----------
     decoder : MaskDecoder

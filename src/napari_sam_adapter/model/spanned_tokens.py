@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.model.image_side import ImageSide
     from napari_sam_adapter.model.two_way_transformer import DownsampledAttention
 
-_CANCELLED = 1 / 16
-"""Where a sum of squares is less than this part of the squares of what is alike for all
-prompts, its terms cancel each other, and it is computed from the token itself."""
+_CANCELLED = 1 / 64
+"""Where the square of a token's length is less than this part of that of all lengths
+that it is the sum of, they cancel each other, and it is computed from the token."""
 
 
 class SpannedTokens:
@@ -196,16 +196,13 @@ class SpannedTokens:
         """Return the sums of squares (N, S) of image tokens less their means."""
         shared, shares = self._levels.told[self._told], self._shares
         gram = self._directions @ self._directions.transpose(1, 2)
-        stop = len(shared.constants)
-        constant = shares[:, :stop]
-        squares = gram.diagonal(0, 1, 2)[:, :stop, None] * constant**2
-        of_shared = self._scale**2 * shared.power
-        alone = of_shared + squares.sum(1)
         # pairs once: the shared part with all, constants among themselves, and what
         # each block told with all before it
+        stop = len(shared.constants)
+        constant = shares[:, :stop]
         pairs = 2 * self._scale[:, None] * shared.constants
         pairs += gram[:, :stop, :stop] @ constant
-        power = of_shared + (pairs * constant).sum(1)
+        power = self._scale**2 * shared.power + (pairs * constant).sum(1)
         for values, products in zip(self._values, shared.values, strict=True):
             _multiply(2 * values, products, self._of_tokens)
             start, stop = stop, stop + values[0, ..., 0].numel()
@@ -217,7 +214,9 @@ class SpannedTokens:
                 add_product(rows, weight[n], given[:stop].T)
                 rows *= given[start:stop]
                 power[n] += rows.sum(0)
-        for n, is_lost in enumerate(power < _CANCELLED * alone):
+        lengths = gram.diagonal(0, 1, 2).sqrt()[:, None] @ shares
+        length = self._scale * shared.power.sqrt() + lengths[:, 0]
+        for n, is_lost in enumerate(power < _CANCELLED * length**2):
             if is_lost.any():
                 places = is_lost.nonzero()[:, 0]
                 power[n, places] = self._tokens(n, places).square().sum(1)

@@ -21,6 +21,7 @@ from napari_sam_adapter.plugin.state import (
 )
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.travel import Travel, encode_planes
+from napari_sam_adapter.plugin.unanswered import Click, Unanswered
 from napari_sam_adapter.plugin.waiting_clicks import WaitingClicks
 from napari_sam_adapter.volume.first_look import FirstLook, compute_in_looks
 from napari_sam_adapter.volume.results import MaskRequest
@@ -73,6 +74,7 @@ class Segmenter:
         self._report = report
         self._queue = JobQueue(self._on_queue_changed)
         self._clicks = WaitingClicks()
+        self._unanswered = Unanswered()
         self._predictor: Predictor | None = None
         self._travel = Travel()
         self._wishes: dict[Hashable, tuple[Workspace, Callable[[], None]]] = {}
@@ -113,9 +115,9 @@ class Segmenter:
         )
 
     def retry(self) -> None:
-        """Load the network if clicks wait since another one could not be loaded."""
-        if self._wishes and not self._queue.has(Priority.LOAD):
-            self.load()
+        """Ask the network that the user chose what another one could not answer."""
+        for click in self._unanswered.take():
+            self._attempt(partial(self.ask, *click))
 
     def ask(self, workspace: Workspace, object_id: int, plane: Plane) -> None:
         """Segment an object on a plane with its present prompts.
@@ -129,10 +131,10 @@ class Segmenter:
         plane : Plane
             The plane.
         """
-        key = (id(workspace), object_id, plane)
-        self.when_loaded(
-            key, workspace, partial(self._ask, workspace, object_id, plane)
-        )
+        click = Click(workspace, object_id, plane)
+        if not self.is_loaded:
+            self._unanswered.put(click)
+        self.when_loaded(click, workspace, partial(self._ask, *click))
 
     def prefetch(self, workspace: Workspace, plane: Plane) -> None:
         """Encode a plane and its neighbours ahead of clicks, if the network is there.
@@ -211,9 +213,9 @@ class Segmenter:
             stops[max(running, key=lambda job: job.number).priority]()
         elif self._state.phase is not Phase.READY:
             self._wishes.clear()
+            self._unanswered.clear()
             self._propagate_next = None
-            kept = {Priority.SAVE, Priority.TRAINING}
-            self._stop_work(*set(Priority) - kept)
+            self._stop_work(*set(Priority) - {Priority.SAVE, Priority.TRAINING})
             self._clicks.keep([job.key for job in self._queue.jobs])
 
     def stop_propagation(self) -> None:
@@ -249,6 +251,7 @@ class Segmenter:
         self._wishes = {
             key: wish for key, wish in self._wishes.items() if wish[0] is not workspace
         }
+        self._unanswered.forget(workspace)
         self._queue.cancel(lambda job: job.owner is workspace)
         self._clicks.keep([job.key for job in self._queue.jobs])
         if not self._queue.jobs:
@@ -273,11 +276,13 @@ class Segmenter:
         self._state.capabilities = predictor.capabilities
         self._state.positive |= not predictor.capabilities.negative_points
         self._state.message = Message(ready(choice.model, predictor))
+        self._unanswered.clear()
         wishes, self._wishes = self._wishes, {}
         for key, (workspace, start) in wishes.items():
             self._attempt(partial(self.when_loaded, key, workspace, start))
 
     def _on_load_failed(self, error: SamAdapterError) -> None:
+        self._wishes.clear()
         self._propagate_next = None
         self._report(error)
 
@@ -321,8 +326,8 @@ class Segmenter:
         if waiting is not None and not busy:
             self._propagate_next = None
             start = partial(self._propagating.start, waiting)
-            key = (id(waiting), "propagation")
-            self._attempt(partial(self.when_loaded, key, waiting, start))
+            wish = (id(waiting), "propagation"), waiting, start
+            self._attempt(partial(self.when_loaded, *wish))
         self._state.phase = self._phase()
 
     def _phase(self) -> Phase:
