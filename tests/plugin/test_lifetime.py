@@ -229,6 +229,18 @@ def test_clicks_that_a_network_could_not_answer_are_answered_by_the_next_one(cho
     assert not choosy.state.message.is_error
 
 
+def test_clicks_are_answered_once_their_network_can_be_loaded(choosy):
+    choosy.click(LEFT_DISK)
+    choosy.qtbot.waitUntil(lambda: choosy.state.message.is_error)
+    choosy.qtbot.waitUntil(lambda: not choosy.is_working())
+    segmenter, asked = choosy.controller._segmenter, []
+    segmenter._load = lambda choice: choosy.predictor
+    segmenter.asked.connect(asked.append)
+    choosy.widget.model_panel.load.click()
+    choosy.qtbot.waitUntil(lambda: choosy.value(3, *LEFT_DISK) == 1)
+    assert len(asked) == 1
+
+
 def test_clicks_that_were_undone_are_not_answered(choosy):
     choosy.click(LEFT_DISK)
     choosy.qtbot.waitUntil(lambda: not choosy.is_working())

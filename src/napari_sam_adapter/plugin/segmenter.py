@@ -276,8 +276,9 @@ class Segmenter:
         self._state.capabilities = predictor.capabilities
         self._state.positive |= not predictor.capabilities.negative_points
         self._state.message = Message(ready(choice.model, predictor))
-        self._unanswered.clear()
         wishes, self._wishes = self._wishes, {}
+        for click in self._unanswered.take():
+            wishes.setdefault(click, (click.workspace, partial(self._ask, *click)))
         for key, (workspace, start) in wishes.items():
             self._attempt(partial(self.when_loaded, key, workspace, start))
 
@@ -287,8 +288,7 @@ class Segmenter:
         self._report(error)
 
     def _ask(self, workspace: Workspace, object_id: int, plane: Plane) -> None:
-        session = workspace.session
-        request = session.request(object_id, plane)
+        request = workspace.session.request(object_id, plane)
         self.asked.emit(request)  # while it is known whether the plane is encoded
         self._clicks.put(request)
         self._queue.submit(
