@@ -299,7 +299,7 @@ def _position_scores(attention: Attention, q: Tensor) -> list[Tensor]:
             fitting_table(attention.rel_pos_w, w).flip(0),
         ]
     )
-    scores = product(q.view(-1, size), table)  # of all distances
+    scores = product(q.view(-1, size), table)
     each = len(table)
     # of all distances those from row y to rows 0, 1, ... start at h - 1 - y
     steps = h * w * each, w * each, each, 1
