@@ -21,8 +21,7 @@ from napari_sam_adapter.plugin.state import (
 )
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.travel import Travel, encode_planes
-from napari_sam_adapter.plugin.unanswered import Click, Unanswered
-from napari_sam_adapter.plugin.waiting_clicks import WaitingClicks
+from napari_sam_adapter.plugin.waiting_clicks import Click, WaitingClicks, is_wanted
 from napari_sam_adapter.volume.first_look import FirstLook, compute_in_looks
 from napari_sam_adapter.volume.results import MaskRequest
 
@@ -74,7 +73,6 @@ class Segmenter:
         self._report = report
         self._queue = JobQueue(self._on_queue_changed)
         self._clicks = WaitingClicks()
-        self._unanswered = Unanswered()
         self._predictor: Predictor | None = None
         self._travel = Travel()
         self._wishes: dict[Hashable, tuple[Workspace, Callable[[], None]]] = {}
@@ -116,8 +114,10 @@ class Segmenter:
 
     def retry(self) -> None:
         """Ask the network that the user chose what another one could not answer."""
-        for click in self._unanswered.take():
-            self._attempt(partial(self.ask, *click))
+        if self.is_loaded:
+            self._grant()
+        elif any(map(is_wanted, self._wishes)) and not self._queue.has(Priority.LOAD):
+            self.load()
 
     def ask(self, workspace: Workspace, object_id: int, plane: Plane) -> None:
         """Segment an object on a plane with its present prompts.
@@ -132,8 +132,6 @@ class Segmenter:
             The plane.
         """
         click = Click(workspace, object_id, plane)
-        if not self.is_loaded:
-            self._unanswered.put(click)
         self.when_loaded(click, workspace, partial(self._ask, *click))
 
     def prefetch(self, workspace: Workspace, plane: Plane) -> None:
@@ -213,7 +211,6 @@ class Segmenter:
             stops[max(running, key=lambda job: job.number).priority]()
         elif self._state.phase is not Phase.READY:
             self._wishes.clear()
-            self._unanswered.clear()
             self._propagate_next = None
             self._stop_work(*set(Priority) - {Priority.SAVE, Priority.TRAINING})
             self._clicks.keep([job.key for job in self._queue.jobs])
@@ -251,7 +248,6 @@ class Segmenter:
         self._wishes = {
             key: wish for key, wish in self._wishes.items() if wish[0] is not workspace
         }
-        self._unanswered.forget(workspace)
         self._queue.cancel(lambda job: job.owner is workspace)
         self._clicks.keep([job.key for job in self._queue.jobs])
         if not self._queue.jobs:
@@ -276,14 +272,17 @@ class Segmenter:
         self._state.capabilities = predictor.capabilities
         self._state.positive |= not predictor.capabilities.negative_points
         self._state.message = Message(ready(choice.model, predictor))
+        self._grant()
+
+    def _grant(self) -> None:
         wishes, self._wishes = self._wishes, {}
-        for click in self._unanswered.take():
-            wishes.setdefault(click, (click.workspace, partial(self._ask, *click)))
-        for key, (workspace, start) in wishes.items():
-            self._attempt(partial(self.when_loaded, key, workspace, start))
+        for key, wish in wishes.items():
+            if is_wanted(key):
+                self._attempt(partial(self.when_loaded, key, *wish))
 
     def _on_load_failed(self, error: SamAdapterError) -> None:
-        self._wishes.clear()
+        clicks = [key for key in self._wishes if isinstance(key, Click)]
+        self._wishes = {click: self._wishes[click] for click in clicks}
         self._propagate_next = None
         self._report(error)
 

@@ -3,15 +3,56 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_sam_adapter.volume.together import can_share, compute_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.first_look import FirstLook
+    from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.results import JointResult, MaskRequest, PlaneResult
+
+
+class Click(NamedTuple):
+    """Prompts of an object on a plane that have no answer, maybe no network yet.
+
+    Attributes
+    ----------
+    workspace : Workspace
+        Whose session has the prompts.
+    object_id : int
+        The object.
+    plane : Plane
+        The plane.
+    """
+
+    workspace: Workspace
+    object_id: int
+    plane: Plane
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether nothing is asked any more."""
+        return self.workspace.session.prompts(self.object_id, self.plane).is_empty
+
+
+def is_wanted(wish: object) -> bool:
+    """Return whether something that waits for a network is still to be done.
+
+    Parameters
+    ----------
+    wish : object
+        A click, or the key of anything else.
+
+    Returns
+    -------
+    bool
+        False for a click that was undone.
+    """
+    return not (isinstance(wish, Click) and wish.is_undone)
 
 
 class WaitingClicks:
