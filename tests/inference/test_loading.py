@@ -104,7 +104,7 @@ def test_an_unknown_name_is_told_with_all_names(cache: Path) -> None:
 def test_a_name_of_the_other_kind_is_told(
     model: str, adapter: str | None, named: str
 ) -> None:
-    with pytest.raises(CheckpointError, match=f"the name of {named}. Give it as"):
+    with pytest.raises(CheckpointError, match=f"got {named} '[a-z]+'. Give it as"):
         load_predictor(model, adapter=adapter, device="cpu")
 
 

@@ -202,8 +202,8 @@ def find_weights(name: str, kind: Kind) -> Path:
     for other in Kind:
         if find_entry(name, other) is not None:
             raise CheckpointError(
-                f"Expected a known {kind.value}{known} or a file, got {name!r}, the "
-                f"name of the {other.value}. Give it as the {other.value}."
+                f"Expected a known {kind.value}{known} or a file, got the "
+                f"{other.value} {name!r}. Give it as the {other.value}."
             )
     raise CheckpointError(
         f"Expected a known {kind.value}{known} or a file, got {name!r}."
