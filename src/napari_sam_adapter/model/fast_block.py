@@ -3,7 +3,7 @@
 The same numbers as `Block` up to rounding, in less time and memory: attention looks at
 a tile of the scores, or at a row of windows, at a time, which stays in the processor's
 cache; nothing larger than that or a token map is made. In float32 padding of windows is
-never projected.
+neither projected nor looked at.
 """
 
 from __future__ import annotations
@@ -14,22 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from napari_sam_adapter.model.fast_attention import attend_exactly
 from napari_sam_adapter.model.half_attention import attend_in_half, can_attend_in_half
 from napari_sam_adapter.model.layers import MLPBlock
 from napari_sam_adapter.model.products import onednn_pays, product
-from napari_sam_adapter.model.relative_positions import fitting_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_sam_adapter.model.image_encoder import Attention, Block
 
-_QUERIES = 512
-"""Queries of a tile of scores."""
 _TOKENS = 1024
 """Tokens that go through the MLP together."""
-_HEADS = 2
-"""Heads of a whole map that attend together, where MKL multiplies."""
 _PIECES = 8
 """Parts of the tokens to which an addition goes."""
 
@@ -162,7 +158,7 @@ def _attend_exactly(block: Block, x: Tensor, out: Tensor, dtype: torch.dtype) ->
     bias = bias.to(dtype)
     for part in _parts(len(x), together):
         queries, keys, values = _project(attention, block.norm1(x[part]), dtype)
-        attended = _attend(block, queries, keys, values)
+        attended = attend_exactly(attention, queries, keys, values, block.window)
         before, rows = x[part].flatten(0, 1), out[part].flatten(0, 1)
         for some in _parts(len(rows), _TOKENS):
             projected = product(attended[some].to(dtype), weight, bias)
@@ -199,6 +195,7 @@ def _add_mlp_by_mkl(block: Block, rows: Tensor, added: Addition | None) -> None:
     if added is not None:
         weight = added.weight.clone()
         weight[:, -1] += second.bias
+    room = rows.new_empty(min(len(rows), _TOKENS), first.out_features)
     for part in _parts(len(rows), _TOKENS):
         some = rows[part]
         normed = block.norm2(some)
@@ -206,7 +203,7 @@ def _add_mlp_by_mkl(block: Block, rows: Tensor, added: Addition | None) -> None:
             _add_bias(some, second.bias)
         else:
             _add_product(some, added.rows[part], weight)
-        hidden = product(normed, first.weight, first.bias)
+        hidden = product(normed, first.weight, first.bias, room[: len(some)])
         torch.ops.aten.gelu_(hidden)
         some.addmm_(hidden, second.weight.T)
 
@@ -222,116 +219,6 @@ def _project(attention: Attention, x: Tensor, dtype: torch.dtype) -> list[Tensor
         product(rows, weight, own).float().view(x.shape)
         for weight, own in zip(weights, (bias, None, None), strict=True)
     ]
-
-
-def _attend(block: Block, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Attend over the map or in a row of windows; return rows, over the queries."""
-    attention, side = block.attn, block.window
-    width = queries.shape[-1]
-    heads = attention.heads
-    if not side:
-        heads = 1 if onednn_pays() else _HEADS
-    for channels in _parts(width, heads * width // attention.heads):
-        row = [x[..., channels] for x in (queries, keys, values)]
-        _attend_row(attention, row, side)
-    return queries.view(-1, width)
-
-
-def _attend_row(attention: Attention, row: list[Tensor], side: int) -> None:
-    """Attend in a row of windows (h, w, D), or in a map; write over the queries."""
-    size = attention.qkv.in_features // attention.heads
-    q, k, v = (_in_windows(x, side, size) for x in row)
-    biases = _position_scores(attention, q)
-    shape = q.shape
-    q, k, v = (x.flatten(1, 2) for x in (q, k, v))
-    v = v.transpose(1, 2)
-    if len(v) == 1:
-        v = v.contiguous()  # oneDNN is slow with rows that do not follow each other
-    # scores of one tile after the other: 17 MB that would be cleared for each
-    room = q.new_empty(len(q), min(q.shape[1], _QUERIES), k.shape[1])
-    answers = [
-        _attend_tile(q[:, tile], k, v, [bias[:, tile] for bias in biases], room)
-        for tile in _parts(q.shape[1], _QUERIES)
-    ]
-    attended = answers[0] if len(answers) == 1 else torch.cat(answers, 1)
-    _write_windows(attended.view(shape), row[0])
-
-
-def _in_windows(x: Tensor, side: int, size: int) -> Tensor:
-    """Cut a row of windows (h, w, D), or a map, to (windows * heads, side, side, d)."""
-    # a padded token is zero, so that its key and value without bias are zero, too
-    h, w, width = x.shape
-    rows, columns, heads = side or h, side or w, width // size
-    count = -(-w // columns)
-    cut = x.new_empty(count, heads, rows, columns, size)
-    whole, rest = divmod(w, columns)
-    split = x[:, : whole * columns].view(h, whole, columns, heads, size)
-    cut[:whole, :, :h] = split.permute(1, 3, 0, 2, 4)
-    if rest:
-        last = x[:, -rest:].view(h, rest, heads, size)
-        cut[-1, :, :h, :rest] = last.permute(2, 0, 1, 3)
-        cut[-1, :, :, rest:] = 0
-    cut[:, :, h:] = 0
-    return cut.flatten(0, 1)
-
-
-def _write_windows(windows: Tensor, out: Tensor) -> None:
-    """Write what `_in_windows` cuts back to (h, w, D), without padding."""
-    h, w, width = out.shape
-    _, _, columns, size = windows.shape
-    heads, (whole, rest) = width // size, divmod(w, columns)
-    cut = windows.view(-1, heads, *windows.shape[1:])
-    split = out[:, : whole * columns].view(h, whole, columns, heads, size)
-    split.permute(1, 3, 0, 2, 4).copy_(cut[:whole, :, :h])
-    if rest:
-        last = out[:, -rest:].view(h, rest, heads, size)
-        last.permute(2, 0, 1, 3).copy_(cut[-1, :, :h, :rest])
-
-
-def _position_scores(attention: Attention, q: Tensor) -> list[Tensor]:
-    """Score (G, h, w, d) queries against rows and columns, if there are positions."""
-    if attention.side is None:
-        return []
-    count, h, w, size = q.shape
-    table = torch.cat(
-        [
-            fitting_table(attention.rel_pos_h, h).flip(0),
-            fitting_table(attention.rel_pos_w, w).flip(0),
-        ]
-    )
-    scores = product(q.view(-1, size), table)
-    each = len(table)
-    # of all distances those from row y to rows 0, 1, ... start at h - 1 - y
-    steps = h * w * each, w * each, each, 1
-    rows = scores.as_strided(
-        (count, h, w, h), (steps[0], steps[1] - 1, *steps[2:]), h - 1
-    )
-    columns = scores.as_strided(
-        (count, h, w, w), (*steps[:2], steps[2] - 1, 1), 2 * h - 1 + w - 1
-    )
-    # (G, h * w, h, 1) and (G, h * w, 1, w)
-    return [rows.flatten(1, 2)[..., None], columns.flatten(1, 2)[..., None, :]]
-
-
-def _attend_tile(
-    q: Tensor, k: Tensor, v: Tensor, biases: list[Tensor], room: Tensor
-) -> Tensor:
-    """Attend from queries (G, n, d) to keys (G, N, d) and values (G, d, N)."""
-    scores, scale = room[:, : q.shape[1]], q.shape[-1] ** -0.5
-    if biases:
-        rows, columns = biases
-        grid = scores.view(*scores.shape[:-1], rows.shape[-2], columns.shape[-1])
-        torch.add(rows, columns, out=grid)
-    if len(q) == 1:
-        products = product(q[0] * scale, k[0])[None]
-        scores = products.add_(scores) if biases else products
-    else:
-        keys = k.transpose(1, 2)
-        scores.baddbmm_(q, keys, beta=1 if biases else 0, alpha=scale)
-    torch.softmax(scores, -1, out=scores)
-    if len(q) == 1:
-        return product(scores[0], v[0])[None]
-    return torch.bmm(scores, v.transpose(1, 2))
 
 
 def _parts(count: int, size: int) -> Iterator[slice]:
