@@ -15,12 +15,13 @@ from napari_sam_adapter.model import (
 )
 from napari_sam_adapter.model.half_attention import attend_in_half
 from napari_sam_adapter.model.image_encoder import Block, join_windows, split_windows
-from napari_sam_adapter.model.products import product
+from napari_sam_adapter.model.products import gelu_of_product, product
 
 CASES = {
     "global": (0, 9),
     "windows with padding": (4, 4),
     "windows that fit": (3, 3),
+    "a window larger than the map": (12, 12),
     "global without positions": (0, None),
     "windows without positions": (4, None),
 }
@@ -56,11 +57,28 @@ def test_fast_block_equals_the_plain_one(
     assert torch.equal(x, before)
 
 
+@pytest.mark.parametrize("score", [-200.0, 200.0])
+@pytest.mark.parametrize("case", ["global", "windows with padding"])
+def test_scores_that_have_no_exponential(case: str, score: float) -> None:
+    block = random_block(*CASES[case])
+    block.attn.rel_pos_h.fill_(1)
+    block.attn.qkv.bias[:24] = score / 8
+    x = torch.randn(1, 9, 9, 24)
+    with torch.no_grad():
+        plain = block(x)
+    with torch.inference_mode():
+        fast = block(x)
+    assert torch.allclose(fast, plain, atol=1e-3)
+
+
+@pytest.mark.parametrize("is_onednn", [True, False])
 @pytest.mark.parametrize("is_attention_in_half", [True, False])
 def test_half_precision_keeps_sums_in_float32(
-    is_attention_in_half: bool, monkeypatch: pytest.MonkeyPatch
+    is_attention_in_half: bool, is_onednn: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(half_attention, "_pays", lambda _: is_attention_in_half)
+    if not is_onednn:
+        monkeypatch.setattr(products, "_multiplies_halves", lambda: False)
     block = random_block(4, 4)
     x = torch.randn(1, 9, 9, 24)
     with torch.no_grad():
@@ -117,7 +135,14 @@ def test_gradients_still_flow_in_training() -> None:
     assert all(parameter.grad is not None for parameter in block.parameters())
 
 
-def test_products_have_rows_times_rows() -> None:
+@pytest.mark.parametrize("is_onednn", [True, False])
+def test_products_have_rows_times_rows(
+    is_onednn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "onednn_pays", lambda: is_onednn)
     x, weight, bias = torch.randn(5, 7), torch.randn(3, 7), torch.randn(3)
+    expected = x @ weight.T + bias
     with torch.inference_mode():
-        assert torch.allclose(product(x, weight, bias), x @ weight.T + bias, atol=1e-5)
+        assert torch.allclose(product(x, weight, bias), expected, atol=1e-5)
+        made = gelu_of_product(x, weight, bias)
+    assert torch.allclose(made, torch.nn.functional.gelu(expected), atol=1e-5)

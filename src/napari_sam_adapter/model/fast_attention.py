@@ -96,16 +96,20 @@ def _attend_alike(attention: Attention, row: list[Tensor], side: int) -> None:
 
 def _in_windows(x: Tensor, columns: int, size: int) -> Tensor:
     """Cut (h, w, D) to (windows * heads, h, columns, size)."""
-    cut = x.unflatten(2, (-1, size)).unflatten(1, (-1, columns))
-    return cut.permute(1, 3, 0, 2, 4).contiguous().flatten(0, 1)
+    return _cut(x, columns, size).contiguous().flatten(0, 1)
 
 
 def _write_windows(windows: Tensor, out: Tensor) -> None:
     """Write what `_in_windows` cuts back to (h, w, D)."""
-    _, _, columns, size = windows.shape
-    cut = out.unflatten(2, (-1, size)).unflatten(1, (-1, columns))
-    cut = cut.permute(1, 3, 0, 2, 4)
+    cut = _cut(out, *windows.shape[2:])
     cut.copy_(windows.view(cut.shape))
+
+
+def _cut(x: Tensor, columns: int, size: int) -> Tensor:
+    """View (h, w, D) as (windows, heads, h, columns, size)."""
+    h, w, width = x.shape
+    cut = x.view(h, w // columns, columns, width // size, size)
+    return cut.permute(1, 3, 0, 2, 4)
 
 
 class _Scores(NamedTuple):
@@ -127,10 +131,10 @@ class _Scores(NamedTuple):
     def of(cls, attention: Attention, q: Tensor, height: int, width: int) -> _Scores:
         """Score queries (G, h, w, d) in windows of a height and a width."""
         _, h, w, size = q.shape
+        count = height * width - h * w
         if attention.side is None:
-            beside = height * width - h * w
-            padding = q.new_full((1, h * w, 1), math.log(beside)) if beside else None
-            return cls(None, None, padding)
+            log = q.new_full((1, h * w, 1), math.log(count)) if count else None
+            return cls(None, None, log)
         table = torch.cat(
             [
                 fitting_table(attention.rel_pos_h, height).flip(0),
@@ -141,18 +145,19 @@ class _Scores(NamedTuple):
         rows = _from_each(scores, 1, height)
         columns = _from_each(scores[..., 2 * height - 1 :], 2, width)
         padding = None
-        if (h, w) != (height, width):
+        if count:
             beside = rows.logsumexp(-1) + columns[..., w:].logsumexp(-1)
             below = rows[..., h:].logsumexp(-1) + columns[..., :w].logsumexp(-1)
             padding = torch.logaddexp(beside, below)[..., None]
         return cls(rows[..., :h, None], columns[..., None, :w], padding)
 
     def of_queries(self, tile: slice) -> _Scores:
-        return self._make(x if x is None else x[:, tile] for x in self)
+        """Return what is added for some of the queries."""
+        return _Scores(*(x if x is None else x[:, tile] for x in self))
 
 
 def _from_each(scores: Tensor, axis: int, count: int) -> Tensor:
-    """Turn scores (G, h, w, distances) to (G, h * w, count), of places along an axis."""
+    """Turn scores (G, h, w, distances) to (G, h * w, count), of places on an axis."""
     # of all distances those from place i to places 0, 1, ... start at count - 1 - i
     strides = list(scores.stride())
     strides[axis] -= 1
@@ -161,12 +166,14 @@ def _from_each(scores: Tensor, axis: int, count: int) -> Tensor:
     return places.flatten(1, 2)
 
 
-def _attend_tile(q: Tensor, k: Tensor, v: Tensor, added: _Scores, room: Tensor) -> Tensor:
+def _attend_tile(
+    q: Tensor, k: Tensor, v: Tensor, added: _Scores, room: Tensor
+) -> Tensor:
     """Attend from queries (G, n, d) to keys (G, N, d) and values (G, d, N)."""
     weights = _score(q, k, added, room).exp_()
     sums = weights.sum(-1, keepdim=True)
     least, most = sums.aminmax()
-    if _LEAST < least and most < _MOST:
+    if least > _LEAST and most < _MOST:
         return _mix(weights, v).div_(sums)
     # as scores are seldom: softmax takes the greatest from them, which takes time
     return _mix(_score(q, k, added, room).softmax(-1), v)
@@ -177,9 +184,9 @@ def _score(q: Tensor, k: Tensor, added: _Scores, room: Tensor) -> Tensor:
     scores, scale = room[:, : q.shape[1]], q.shape[-1] ** -0.5
     rows, columns, padding = added
     if rows is not None and columns is not None:
-        grid = rows.shape[-2], columns.shape[-1]
-        cells = scores[..., : math.prod(grid)].unflatten(-1, grid)
-        torch.add(rows, columns, out=cells)
+        h, w = rows.shape[-2], columns.shape[-1]
+        cells = scores[..., : h * w]
+        torch.add(rows, columns, out=cells.view(*cells.shape[:2], h, w))
     if len(q) == 1:
         products = product(q[0] * scale, k[0])[None]
         scores = products if rows is None else products.add_(scores)

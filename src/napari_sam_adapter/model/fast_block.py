@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from napari_sam_adapter.model.fast_attention import attend_exactly
 from napari_sam_adapter.model.half_attention import attend_in_half, can_attend_in_half
 from napari_sam_adapter.model.layers import MLPBlock
-from napari_sam_adapter.model.products import onednn_pays, product
+from napari_sam_adapter.model.products import gelu_of_product, onednn_pays, product
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,8 +178,7 @@ def _add_mlp(
     together = _TOKENS * torch.float32.itemsize // dtype.itemsize
     for part in _parts(len(rows), together):
         normed = block.norm2(rows[part]).to(dtype)
-        hidden = product(normed, *weights)
-        torch.ops.aten.gelu_(hidden)
+        hidden = gelu_of_product(normed, *weights)
         rows[part] += product(hidden, *others)
     if added is not None:
         _add_product(rows, *added)
@@ -203,8 +202,7 @@ def _add_mlp_by_mkl(block: Block, rows: Tensor, added: Addition | None) -> None:
             _add_bias(some, second.bias)
         else:
             _add_product(some, added.rows[part], weight)
-        hidden = product(normed, first.weight, first.bias, room[: len(some)])
-        torch.ops.aten.gelu_(hidden)
+        hidden = gelu_of_product(normed, first.weight, first.bias, room[: len(some)])
         some.addmm_(hidden, second.weight.T)
 
 

@@ -39,13 +39,35 @@ def product(
     (N, B) tensor
         `room` or a new one.
     """
-    if onednn_pays():
+    if _is_for_onednn(x):
         return _onednn(x, weight, bias)
     if room is None:
         return F.linear(x, weight, bias)
     if bias is None:
         return torch.mm(x, weight.T, out=room)
     return torch.addmm(bias, x, weight.T, out=room)
+
+
+def gelu_of_product(
+    x: Tensor, weight: Tensor, bias: Tensor, room: Tensor | None = None
+) -> Tensor:
+    """Return ``gelu(x @ weight.T + bias)``, without gradients.
+
+    Parameters
+    ----------
+    x, weight, bias, room
+        See `product`.
+
+    Returns
+    -------
+    (N, B) tensor
+        `room` or a new one. oneDNN does all of it in the pass that writes the product.
+    """
+    if _is_for_onednn(x):
+        return _onednn(x, weight, bias, "gelu")
+    out = product(x, weight, bias, room)
+    torch.ops.aten.gelu_(out)
+    return out
 
 
 def product_into(out: Tensor, x: Tensor, weight: Tensor) -> None:
@@ -157,7 +179,7 @@ def onednn_pays() -> bool:
         True if at least 1.2 times faster. PyTorch multiplies float32 matrices with
         MKL, which leaves half of an AMD processor unused. Takes some 30 ms.
     """
-    if not (hasattr(torch.ops.mkldnn, "_linear_pointwise") and _has_onednn()):
+    if not _has_onednn():
         return False
     # in turn: the first products of a process wait for threads and for the clock rate
     seconds = [(_seconds(F.linear), _seconds(_onednn)) for _ in range(_ROUNDS)]
@@ -165,12 +187,27 @@ def onednn_pays() -> bool:
     return min(plain for plain, _ in seconds) > _WORTH_IT * by_onednn
 
 
+def _is_for_onednn(x: Tensor) -> bool:
+    return _multiplies_halves() if x.dtype == torch.bfloat16 else onednn_pays()
+
+
+@cache
+def _multiplies_halves() -> bool:
+    # F.linear has oneDNN multiply bfloat16, too, but puts the bias there first
+    return _has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def _has_onednn() -> bool:
-    return torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call,no-any-return]
+    return (
+        hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    )
 
 
-def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+def _onednn(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, then: str = "none"
+) -> Tensor:
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, then, [], "none")
     return out
 
 
