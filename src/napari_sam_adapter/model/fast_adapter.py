@@ -117,5 +117,5 @@ def as_additions(shared: nn.Linear, tuned: Iterable[Tensor]) -> list[Addition]:
     for some, one in zip(rows, found, strict=True):
         some[..., :-1] = one
     # the bias as one more number of each token, times one: tokens are read once
-    weight = torch.cat([shared.weight, shared.bias[:, None]], 1)
+    weight = torch.cat([shared.weight.T, shared.bias[None]])
     return [Addition(some, weight) for some in rows]

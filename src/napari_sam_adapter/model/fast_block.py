@@ -37,8 +37,8 @@ class Addition(NamedTuple):
     ----------
     rows : (B, h * w, K + 1) tensor
         A few numbers for each token, the last of them 1; of one image, without B.
-    weight : (D, K + 1) tensor
-        Of the layer, with its bias as last column.
+    weight : (K + 1, D) tensor
+        Of the layer, turned over, with its bias as last row.
     """
 
     rows: Tensor
@@ -118,13 +118,13 @@ def add_to(x: Tensor, added: Addition) -> None:
 
 
 def _add_product(tokens: Tensor, rows: Tensor, weight: Tensor) -> None:
-    """Add rows (N, K) times weight (D, K) to tokens (N, D), in place.
+    """Add rows (N, K) times weight (K, D) to tokens (N, D), in place.
 
     In one step, without memory of its own: after the products of a block every further
     step begins with nothing in the caches.
     """
     out = _in_pieces(tokens)
-    out.baddbmm_(_in_pieces(rows), weight.T.expand(len(out), -1, -1))
+    out.baddbmm_(_in_pieces(rows), weight.expand(len(out), -1, -1))
 
 
 def _add_bias(tokens: Tensor, bias: Tensor) -> None:
@@ -193,7 +193,7 @@ def _add_mlp_by_mkl(block: Block, rows: Tensor, added: Addition | None) -> None:
     first, second = block.mlp.lin1, block.mlp.lin2
     if added is not None:
         weight = added.weight.clone()
-        weight[:, -1] += second.bias
+        weight[-1] += second.bias
     room = rows.new_empty(min(len(rows), _TOKENS), first.out_features)
     for part in _parts(len(rows), _TOKENS):
         some = rows[part]
