@@ -18,3 +18,15 @@ def test_a_shipped_adapter_is_chosen_by_name_and_loads(make_scene, name):
     assert (chosen.model, chosen.adapter) == ("tiny", name)
     predictor = load_from_disk(chosen)
     assert predictor.description["adapter"] == name
+
+
+def test_an_adapter_of_another_model_is_let_go_with_the_model(make_scene):
+    scene = make_scene(disks())
+    panel, told = scene.widget.model_panel, []
+    panel.adapter.setCurrentText("microscopy")
+    panel.model_chosen.connect(told.append)
+    panel.model.setCurrentText("vit_b")
+    assert [(one.model, one.adapter) for one in told] == [("vit_b", None)]
+    panel.model.setCurrentText("tiny")
+    panel.adapter.setCurrentText("medical")
+    assert panel.choice().adapter == "medical"

@@ -131,3 +131,15 @@ def test_what_does_not_fit_is_refused(options):
 def test_a_spacing_that_does_not_fit_is_refused():
     with pytest.raises(SessionError, match="2 distances"):
         Measuring(np.zeros((4, 4), int), spacing=(1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("given", "unit"),
+    [
+        ({}, "pixel"),
+        ({"spacing": (2.0, 0.5)}, "unknown"),
+        ({"spacing": (2.0, 0.5), "unit": "mm"}, "mm"),
+    ],
+)
+def test_the_unit_of_a_spacing_is_not_pixels(given, unit):
+    assert measure(Measuring(np.eye(4, dtype=int), **given)).column("unit") == [unit]

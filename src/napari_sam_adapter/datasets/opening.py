@@ -72,10 +72,10 @@ def open_dataset(
         dataset = dataset.part(split)
     if not dataset.pairs:
         part = f" in the split {split!r}" if split else ""
-        names = "; ".join(f"{b.name}: {b.reason}" for b in dataset.broken[:5])
+        names = "".join(f"{b.name}: {b.reason} " for b in dataset.broken[:5])
         raise DatasetError(
             f"Expected at least one image with labels at {path}{part}, found none. "
-            f"{names or _where_images_lie(Path(path), split)}"
+            f"{names}{_where_images_lie(Path(path), split)}"
         )
     return dataset
 
@@ -84,7 +84,8 @@ def _where_images_lie(path: Path, split: str | None) -> str:
     if split is None and path.is_dir():
         masks = " or ".join(LABEL_FOLDERS)
         return (
-            f"Put images into a folder images, and their labels beside it in {masks}."
+            "Put images into a folder images, and their labels beside it in "
+            f"{masks}, or give their folder (--labels)."
         )
     return "Check path and split."
 

@@ -47,8 +47,8 @@ def check_output(path: Path, overwrite: bool = False) -> None:
         raise OutputError(f"Expected a file name, but {path} is a folder.")
     if exists and not overwrite:
         raise OutputError(
-            f"Expected a new file, but {path} exists. Choose another name or allow "
-            "it to be replaced (--overwrite, overwrite=True)."
+            f"Expected a new file, but {path} exists. Choose another name; in the "
+            "shell --overwrite and in Python overwrite=True replace it."
         )
     try:
         # As long as the longest name of `whole_output`.

@@ -96,7 +96,7 @@ class ModelPanel(QWidget):
         buttons.addWidget(self.load)
         buttons.addWidget(self.weights)
         form.addRow("", buttons)
-        self.model.value_changed.connect(self._on_chosen)
+        self.model.value_changed.connect(self._on_model_chosen)
         self.adapter.value_changed.connect(self._on_chosen)
         self.preprocessing.currentIndexChanged.connect(self._on_chosen)
         self.device.currentIndexChanged.connect(self._on_chosen)
@@ -179,6 +179,15 @@ class ModelPanel(QWidget):
     def _on_weights_pressed(self) -> None:
         self.weights_pressed.emit(self._missing)
 
+    def _on_model_chosen(self) -> None:
+        """Let go of an adapter that is known to be for another model."""
+        entry = self.adapter.entry()
+        base = entry.variant.base if entry is not None else None
+        if base in (None, self.model.value()):
+            self._on_chosen()
+        else:
+            self.adapter.choose(NO_ADAPTER)  # which tells of both
+
     def _on_chosen(self) -> None:
         self.model_chosen.emit(self.choice())
 
@@ -212,6 +221,10 @@ class _FileComboBox(QComboBox):
     def value(self) -> str:
         # The chosen name or path.
         return str(self.itemData(self._last))
+
+    def entry(self) -> Entry | None:
+        # What has the chosen name; None for files.
+        return next((e for e in self._shown if e.name == self.value()), None)
 
     def set_names(self, entries: list[Entry]) -> None:
         """List these after the fixed names; files and the choice stay, if they can."""

@@ -80,7 +80,8 @@ class Measuring:
     spacing : sequence of float or None
         Distance between neighbours on every axis; by default 1.
     unit : str
-        Unit of the spacing along z, y and x.
+        Unit of the spacing along z, y and x; by default "pixel" without a spacing, and
+        "unknown" with one.
     names, classes : mapping of int to str
         Of the objects that have one.
     """
@@ -89,7 +90,7 @@ class Measuring:
     image: ArrayLike | None = None
     axes: str = ""
     spacing: Sequence[float] | None = None
-    unit: str = NO_UNIT
+    unit: str = ""
     names: Mapping[int, str] = field(default_factory=dict)
     classes: Mapping[int, str] = field(default_factory=dict)
 
@@ -106,7 +107,9 @@ class Measuring:
                 f"Expected labels and image of one shape, got {shape} and "
                 f"{tuple(self.image.shape)}. Give the image that was segmented."
             )
+        unit = self.unit or (NO_UNIT if self.spacing is None else "unknown")
         object.__setattr__(self, "axes", axes)
+        object.__setattr__(self, "unit", unit)
         object.__setattr__(self, "spacing", check_spacing(self.spacing, len(shape)))
 
     @property
