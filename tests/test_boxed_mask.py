@@ -14,7 +14,7 @@ def expected_box(mask: np.ndarray) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("share", [0, 0.0003, 0.002, 0.02, 1])
-@pytest.mark.parametrize("shape", [(1, 1), (3, 90), (8, 8), (70, 5), (83, 41)])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 90), (8, 8), (70, 5), (83, 41), (9, 24)])
 def test_boxes_hold_all_true_pixels_and_no_more(shape, share) -> None:
     masks = np.random.default_rng(3).random((30, *shape)) < share
     expected = [expected_box(mask) for mask in masks]

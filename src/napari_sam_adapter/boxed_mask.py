@@ -273,8 +273,21 @@ def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
     while not (last := np.flatnonzero(mask[-count:].any(axis=1))).size:
         count *= 8
     bottom = max(0, len(mask) - count) + int(last[-1]) + 1
-    (columns,) = np.nonzero(_in_any_row(mask[top:bottom]))
-    return top, int(columns[0]), bottom, int(columns[-1]) + 1
+    left, right = _reach(mask[top:bottom])
+    return top, left, bottom, right
+
+
+def _reach(mask: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the first and one after the last column that have a true pixel."""
+    width = mask.shape[1]
+    if width % 8 == 0:  # the outermost eight columns as one number for each row
+        words = mask.view(np.uint64)
+        ends = np.bitwise_or.reduce(words[:, 0]), np.bitwise_or.reduce(words[:, -1])
+        if all(ends):
+            first, last = (np.flatnonzero(end[None].view(np.bool_)) for end in ends)
+            return int(first[0]), width - 7 + int(last[-1])
+    (columns,) = np.nonzero(_in_any_row(mask))
+    return int(columns[0]), int(columns[-1]) + 1
 
 
 def _in_any_row(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

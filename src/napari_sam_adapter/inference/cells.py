@@ -178,8 +178,8 @@ def cells_of(
         return None
     rows, columns = area
     part = _with_neighbours(logits, area)
-    codes = np.zeros(part.shape, np.uint8)
-    for limit in limits:
+    codes: _Bytes = (part > limits[0]).view(np.uint8)
+    for limit in limits[1:]:
         codes += (part > limit).view(np.uint8)
     levels = _of_nine(np.minimum, codes)
     is_rim = levels != _of_nine(np.maximum, codes)
