@@ -22,6 +22,7 @@ CASES = {
     "windows with padding": (4, 4),
     "windows that fit": (3, 3),
     "a window larger than the map": (12, 12),
+    "one head and such a window": (12, 12, 1),
     "global without positions": (0, None),
     "windows without positions": (4, None),
 }
@@ -57,12 +58,16 @@ def test_fast_block_equals_the_plain_one(
     assert torch.equal(x, before)
 
 
-@pytest.mark.parametrize("score", [-200.0, 200.0])
+@pytest.mark.parametrize("score", [-200.0, -100.0, 200.0])
 @pytest.mark.parametrize("case", ["global", "windows with padding"])
-def test_scores_that_have_no_exponential(case: str, score: float) -> None:
+def test_scores_whose_exponentials_are_no_good(case: str, score: float) -> None:
     block = random_block(*CASES[case])
-    block.attn.rel_pos_h.fill_(1)
-    block.attn.qkv.bias[:24] = score / 8
+    attention = block.attn  # all scores are about the given one
+    attention.rel_pos_h.fill_(1)
+    attention.rel_pos_w.zero_()
+    attention.qkv.bias[:24] = score / 8
+    attention.qkv.weight[:24] = 0
+    attention.qkv.weight[24:48] *= 0.05
     x = torch.randn(1, 9, 9, 24)
     with torch.no_grad():
         plain = block(x)
