@@ -14,7 +14,12 @@ from napari_sam_adapter.model import (
     products,
 )
 from napari_sam_adapter.model.half_attention import attend_in_half
-from napari_sam_adapter.model.image_encoder import Block, join_windows, split_windows
+from napari_sam_adapter.model.image_encoder import (
+    Block,
+    PatchEmbed,
+    join_windows,
+    split_windows,
+)
 from napari_sam_adapter.model.products import gelu_of_product, product
 
 CASES = {
@@ -83,7 +88,7 @@ def test_half_precision_keeps_sums_in_float32(
 ) -> None:
     monkeypatch.setattr(half_attention, "_pays", lambda _: is_attention_in_half)
     if not is_onednn:
-        monkeypatch.setattr(products, "_multiplies_halves", lambda: False)
+        monkeypatch.setattr(products, "_multiplies_bfloat16", lambda: False)
     block = random_block(4, 4)
     x = torch.randn(1, 9, 9, 24)
     with torch.no_grad():
@@ -151,3 +156,13 @@ def test_products_have_rows_times_rows(
         assert torch.allclose(product(x, weight, bias), expected, atol=1e-5)
         made = gelu_of_product(x, weight, bias)
     assert torch.allclose(made, torch.nn.functional.gelu(expected), atol=1e-5)
+
+
+def test_tokens_of_a_planar_image_lie_together() -> None:
+    image = torch.randn(1, 3, 32, 48)
+    patches = PatchEmbed(5, 16).requires_grad_(False)
+    expected, _ = patches(image)
+    with torch.inference_mode():
+        tokens, _ = patches(image)
+    assert tokens.is_contiguous()
+    assert torch.allclose(tokens, expected, atol=1e-6)

@@ -2,7 +2,8 @@
 
 A tile of the scores, or a row of windows, at a time is looked at. Padding of windows,
 which has a value of zero and scores of positions alone, stands in softmax as one more
-key: with the logarithm of what all padding would have added to the sum.
+key: with the logarithm of what all padding would have added to the sum. Answers are
+divided by the sums of exponentials, which are fewer numbers than the weights.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ _QUERIES = 512
 """Queries of a tile of scores."""
 _HEADS = 2
 """Heads of a whole map that attend together, where MKL multiplies."""
-_LEAST, _MOST = 1e-25, 1e30
-"""Sums of exponentials of which each is as exact as after a shift."""
+_LEAST, _MOST = -40, 60
+"""Between these the greatest score of every query needs no shift."""
 
 
 def attend_exactly(
@@ -54,7 +55,7 @@ def attend_exactly(
     heads = attention.heads
     if not side:
         heads = 1 if onednn_pays() else _HEADS
-    for channels in _parts(width, heads * width // attention.heads):
+    for channels in parts(width, heads * width // attention.heads):
         row = [x[..., channels] for x in (queries, keys, values)]
         _attend_row(attention, row, side)
     return queries.view(-1, width)
@@ -67,10 +68,12 @@ def _attend_row(attention: Attention, row: list[Tensor], side: int) -> None:
     for columns in (slice(whole), slice(whole, w)):
         some = [x[:, columns] for x in row]
         if some[0].numel():
-            _attend_alike(attention, some, side)
+            _attend_in_equal_windows(attention, some, side)
 
 
-def _attend_alike(attention: Attention, row: list[Tensor], side: int) -> None:
+def _attend_in_equal_windows(
+    attention: Attention, row: list[Tensor], side: int
+) -> None:
     """Write over the queries of (h, w, D), in windows of one size."""
     h, w, _ = row[0].shape
     columns = min(side, w) or w
@@ -84,11 +87,11 @@ def _attend_alike(attention: Attention, row: list[Tensor], side: int) -> None:
     v = v.transpose(1, 2)
     if len(v) == 1:
         v = v.contiguous()  # oneDNN is slow with rows that do not follow each other
-    # scores of one tile after the other: 17 MB that would be cleared for each
+    # scores of one tile after the other, in memory that would be cleared for each
     room = q.new_empty(len(q), min(q.shape[1], _QUERIES), k.shape[1])
     answers = [
         _attend_tile(q[:, tile], k, v, scores.of_queries(tile), room)
-        for tile in _parts(q.shape[1], _QUERIES)
+        for tile in parts(q.shape[1], _QUERIES)
     ]
     attended = answers[0] if len(answers) == 1 else torch.cat(answers, 1)
     _write_windows(attended.view(shape), row[0])
@@ -170,13 +173,13 @@ def _attend_tile(
     q: Tensor, k: Tensor, v: Tensor, added: _Scores, room: Tensor
 ) -> Tensor:
     """Attend from queries (G, n, d) to keys (G, N, d) and values (G, d, N)."""
-    weights = _score(q, k, added, room).exp_()
-    sums = weights.sum(-1, keepdim=True)
-    least, most = sums.aminmax()
-    if least > _LEAST and most < _MOST:
-        return _mix(weights, v).div_(sums)
-    # as scores are seldom: softmax takes the greatest from them, which takes time
-    return _mix(_score(q, k, added, room).softmax(-1), v)
+    scores = _score(q, k, added, room)
+    greatest = scores.amax(-1, keepdim=True)
+    if not (greatest.amin() > _LEAST and greatest.amax() < _MOST):
+        # less would be nothing beside one, and denormal numbers take many times as long
+        scores.sub_(greatest).clamp_(min=-_MOST)
+    weights = scores.exp_()
+    return _mix(weights, v).div_(weights.sum(-1, keepdim=True))
 
 
 def _score(q: Tensor, k: Tensor, added: _Scores, room: Tensor) -> Tensor:
@@ -205,5 +208,6 @@ def _mix(weights: Tensor, v: Tensor) -> Tensor:
     return torch.bmm(weights, v.transpose(1, 2))
 
 
-def _parts(count: int, size: int) -> Iterator[slice]:
+def parts(count: int, size: int) -> Iterator[slice]:
+    """Cut a number of things into parts of a size, the last one of the rest."""
     return (slice(i, i + size) for i in range(0, count, size))

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from napari_sam_adapter.model.fast_attention import attend_exactly
+from napari_sam_adapter.model.fast_attention import attend_exactly, parts
 from napari_sam_adapter.model.half_attention import attend_in_half, can_attend_in_half
 from napari_sam_adapter.model.layers import MLPBlock
 from napari_sam_adapter.model.products import gelu_of_product, onednn_pays, product
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from napari_sam_adapter.model.image_encoder import Attention, Block
 
 _TOKENS = 1024
@@ -156,11 +154,11 @@ def _attend_exactly(block: Block, x: Tensor, out: Tensor, dtype: torch.dtype) ->
     # weights of attention sum to one, so that the bias of values can be added last
     bias = projection.weight.mv(attention.qkv.bias.chunk(3)[2]) + projection.bias
     bias = bias.to(dtype)
-    for part in _parts(len(x), together):
+    for part in parts(len(x), together):
         queries, keys, values = _project(attention, block.norm1(x[part]), dtype)
         attended = attend_exactly(attention, queries, keys, values, block.window)
         before, rows = x[part].flatten(0, 1), out[part].flatten(0, 1)
-        for some in _parts(len(rows), _TOKENS):
+        for some in parts(len(rows), _TOKENS):
             projected = product(attended[some].to(dtype), weight, bias)
             torch.add(before[some], projected, out=rows[some])
 
@@ -176,7 +174,7 @@ def _add_mlp(
     weights = [t.to(dtype) for t in (first.weight, first.bias)]
     others = [t.to(dtype) for t in (second.weight, second.bias)]
     together = _TOKENS * torch.float32.itemsize // dtype.itemsize
-    for part in _parts(len(rows), together):
+    for part in parts(len(rows), together):
         normed = block.norm2(rows[part]).to(dtype)
         hidden = gelu_of_product(normed, *weights)
         rows[part] += product(hidden, *others)
@@ -195,7 +193,7 @@ def _add_mlp_by_mkl(block: Block, rows: Tensor, added: Addition | None) -> None:
         weight = added.weight.clone()
         weight[-1] += second.bias
     room = rows.new_empty(min(len(rows), _TOKENS), first.out_features)
-    for part in _parts(len(rows), _TOKENS):
+    for part in parts(len(rows), _TOKENS):
         some = rows[part]
         normed = block.norm2(some)
         if added is None:
@@ -217,7 +215,3 @@ def _project(attention: Attention, x: Tensor, dtype: torch.dtype) -> list[Tensor
         product(rows, weight, own).float().view(x.shape)
         for weight, own in zip(weights, (bias, None, None), strict=True)
     ]
-
-
-def _parts(count: int, size: int) -> Iterator[slice]:
-    return (slice(i, i + size) for i in range(0, count, size))

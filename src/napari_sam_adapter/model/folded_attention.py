@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from napari_sam_adapter.model.attention_weights import to_weights
 from napari_sam_adapter.model.first_layer import split_heads
 from napari_sam_adapter.model.products import product, product_into
 
@@ -61,7 +62,7 @@ class Question:
 
     def look(self, keys: Tensor, scores: Tensor, first: FirstLayer | None) -> Tensor:
         """Return what each head sees: (heads, T, C), or (heads, T, d) projected."""
-        torch.softmax(scores, -1, out=scores)
+        to_weights(scores, -1)
         if first:
             return first.answer(scores.view(self._heads, -1, len(keys)))
         return product(scores, keys.T).view(self._heads, -1, keys.shape[-1])
@@ -109,7 +110,7 @@ class Telling:
             flat = product(self._weight[n], placed)
             scores = flat.view(self._heads, -1, flat.shape[-1])
             scores += self._bias[n]
-        torch.softmax(scores, 1, out=scores)
+        to_weights(scores, 1)
         rows, values = scores.flatten(0, 1).T, self._values[n].T
         room = image.spare.rows("told", keys, len(rows), keys.shape[1])
         answer = product(rows, values, room=room)

@@ -89,8 +89,9 @@ class PatchEmbed(nn.Module):
         """Turn (B, 3, H, W) into tokens (B, h, w, D) and no skips."""
         if image.is_cuda:
             return project_patches(self.proj, image), ()
-        # channels last, so that the tokens are whole in memory
-        image = image.contiguous(memory_format=torch.channels_last)
+        if image.device.type == "cpu" and torch.is_inference_mode_enabled():
+            # channels last, so that the tokens are whole in memory
+            image = image.contiguous(memory_format=torch.channels_last)
         return self.proj(image).permute(0, 2, 3, 1), ()
 
 

@@ -61,7 +61,7 @@ def gelu_of_product(
     Returns
     -------
     (N, B) tensor
-        `room` or a new one. oneDNN does all of it in the pass that writes the product.
+        `room` or, by oneDNN, which does all of it in one pass, a new one.
     """
     if _is_for_onednn(x):
         return _onednn(x, weight, bias, "gelu")
@@ -95,7 +95,7 @@ def add_product(out: Tensor, x: Tensor, weight: Tensor) -> None:
     x, weight
         See `product`.
     """
-    if onednn_pays():
+    if _is_for_onednn(x):
         out += _onednn(x, weight)
     else:
         out.addmm_(x, weight.T)
@@ -188,11 +188,11 @@ def onednn_pays() -> bool:
 
 
 def _is_for_onednn(x: Tensor) -> bool:
-    return _multiplies_halves() if x.dtype == torch.bfloat16 else onednn_pays()
+    return _multiplies_bfloat16() if x.dtype == torch.bfloat16 else onednn_pays()
 
 
 @cache
-def _multiplies_halves() -> bool:
+def _multiplies_bfloat16() -> bool:
     # F.linear has oneDNN multiply bfloat16, too, but puts the bias there first
     return _has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 

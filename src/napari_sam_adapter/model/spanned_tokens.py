@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_sam_adapter.model.attention_weights import to_weights
 from napari_sam_adapter.model.folded_attention import by_head, per_head
 from napari_sam_adapter.model.image_levels import add_to_first, blocks_of, centred
 from napari_sam_adapter.model.products import add_product, product
@@ -86,7 +87,7 @@ class SpannedTokens:
         asked = self._split(attention.q_proj(queries), is_scaled=True)
         weight = attention.k_proj.weight
         looks = self._attend(asked, weight, shared.keys, shared.placed)
-        torch.softmax(looks, -1, out=looks)
+        to_weights(looks, -1)
         own = self._see_directions(looks, value) if self._told else 0
         seen = [
             looks[:, :, head].flatten(0, 1) @ values.T
@@ -120,7 +121,7 @@ class SpannedTokens:
         self._directions = centred(torch.cat([directions, own], 1))
         for found, shares in zip(scores, self._shares, strict=True):
             told = shares[-own.shape[1] :].view(found.shape)
-            torch.softmax(found, 0, out=told)
+            to_weights(found, 0, told)
         self._normalise(block.norm4)
 
     def enlargement(self, n: int) -> Callable[[slice], Tensor]:
