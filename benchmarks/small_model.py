@@ -2,10 +2,11 @@
 
     python benchmarks/small_model.py [--rounds 15] [--threads 2] [--busy]
 
-A generated plane of bright disks, pixels in memory. "Cold" is the first click on a
-plane: encoding and the mask. "Kept" is a plane of a session with a store: encoding,
-rounding, writing. "Loaded" is one that was kept, ready for the decoder; what is read
-is told apart from what is made anew of the pixels. Median of the rounds.
+A generated plane of bright disks, pixels in memory, and a photograph. "Cold" is the
+first click on a plane: encoding and the mask. "Kept" is a plane of a session with a
+store: encoding, rounding, writing. "Loaded" is one that was kept, ready for the
+decoder; what is read is told apart from what is made anew of the pixels. Median of the
+rounds.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from many_objects import Rods, disk
 from rounds import beside, machine, options, timed
+from skimage.data import camera
 
 from napari_sam_adapter import EmbeddingStore, Plane, Prompts, load_predictor
 from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
@@ -62,8 +64,12 @@ def actions(
     def cold() -> object:
         return predictor.predict(predictor.encode(image), clicks[0])
 
+    photograph = camera()
+    seen = predictor.encode(photograph)
     yield "encode", lambda: predictor.encode(image)
+    yield "encode a photograph", lambda: predictor.encode(photograph)
     yield "one point to its mask", lambda: predictor.predict(embedding, clicks[0])
+    yield "the same, photograph", lambda: predictor.predict(seen, clicks[0])
     yield "a cold click", cold
     yield "50 points at once", lambda: predictor.predict_many(embedding, clicks)
     one = followed[:1]

@@ -17,7 +17,7 @@ def test_doubtful_and_missing_slices_are_named():
     assert list(lines_about(found)) == [
         "object 2: 12,345 voxels on 6 slices, mean score 0.70",
         "  look at slices 8-10: confidence below 0.5",
-        "  no mask on slices 3-4, 11: other image",
+        "  no mask on slices 3-4, 11: the image changed",
     ]
 
 

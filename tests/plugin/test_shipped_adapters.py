@@ -20,7 +20,7 @@ def test_a_shipped_adapter_is_chosen_by_name_and_loads(make_scene, name):
     assert predictor.description["adapter"] == name
 
 
-def test_an_adapter_of_another_model_is_let_go_with_the_model(make_scene):
+def test_an_adapter_of_another_model_goes_and_comes_back_with_its_model(make_scene):
     scene = make_scene(disks())
     panel, told = scene.widget.model_panel, []
     panel.adapter.setCurrentText("microscopy")
@@ -28,5 +28,8 @@ def test_an_adapter_of_another_model_is_let_go_with_the_model(make_scene):
     panel.model.setCurrentText("vit_b")
     assert [(one.model, one.adapter) for one in told] == [("vit_b", None)]
     panel.model.setCurrentText("tiny")
-    panel.adapter.setCurrentText("medical")
-    assert panel.choice().adapter == "medical"
+    assert [(one.model, one.adapter) for one in told[1:]] == [("tiny", "microscopy")]
+    panel.adapter.setCurrentText("none")
+    panel.model.setCurrentText("vit_b")
+    panel.model.setCurrentText("tiny")
+    assert panel.choice().adapter is None

@@ -8,18 +8,13 @@ from tests.fakes import DiskPredictor
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, GatedPredictor, disks, stack
 
-from napari_sam_adapter.plugin.propagation_run import (
-    STOP_REASONS,
-    UNTOLD,
-    PropagationRun,
-)
+from napari_sam_adapter.plugin.propagation_run import PropagationRun
 from napari_sam_adapter.plugin.state import Phase
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.journal_entries import StartPropagation
 from napari_sam_adapter.volume.journal_file import read_journal
 from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.reasons import REASONS
 
 
 @pytest.fixture
@@ -182,10 +177,6 @@ def test_propagation_passes_a_click_whose_mask_did_not_come(scene):
     scene.press("propagate")
     scene.settle()
     assert [z for z in range(8) if scene.value(z, *LEFT_DISK)] == [1, 2, 3, 4, 6]
-
-
-def test_every_reason_can_be_told():
-    assert {*STOP_REASONS, *UNTOLD} == REASONS
 
 
 def test_a_mask_without_a_reason_does_not_end_a_sentence(scene):

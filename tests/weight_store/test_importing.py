@@ -98,6 +98,16 @@ def test_a_taken_name_is_refused(cache: Path, own_file: Path, name: str) -> None
         add_file(own_file, name, Kind.MODEL)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("Tiny", Kind.ADAPTER), ("medical", Kind.MODEL)]
+)
+def test_a_known_name_of_the_other_kind_is_refused(
+    cache: Path, own_file: Path, name: str, kind: Kind
+) -> None:
+    with pytest.raises(CheckpointError, match=f"{name.lower()}' is there already"):
+        add_file(own_file, name, kind)
+
+
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a b", "none", "é"])
 def test_a_name_that_is_no_file_name_is_refused(
     cache: Path, own_file: Path, name: str

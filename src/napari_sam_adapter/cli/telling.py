@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from napari_sam_adapter.volume.reasons import BEYOND, REASONS
+from napari_sam_adapter.volume.reasons import TOLD
 from napari_sam_adapter.volume.review import DOUBTFUL
 from napari_sam_adapter.wording import counted
 
@@ -46,11 +46,11 @@ def lines_about(found: dict[str, Any]) -> Iterator[str]:
     without: dict[str, list[Position]] = defaultdict(list)
     for entry in slices:
         reason = entry["reason"]
-        if not entry["used"] and reason in REASONS and reason not in {"", BEYOND}:
+        if not entry["used"] and reason in TOLD:
             without[reason].append(entry["position"])
     for reason, positions in without.items():
         where = f" on {ranges(positions)}" if has_slices else ""
-        yield f"  no mask{where}: {reason}"
+        yield f"  no mask{where}: {TOLD[reason]}"
 
 
 def ranges(positions: Iterable[Position]) -> str:

@@ -76,6 +76,7 @@ class ModelPanel(QWidget):
         self.missing.setWordWrap(True)
         self.missing.hide()
         self._missing: Entry | None = None
+        self._let_go: dict[str, str] = {}
         self.device = QComboBox()
         self.device.addItems(devices_of(sys.platform))
         self.preprocessing = QComboBox()
@@ -180,13 +181,16 @@ class ModelPanel(QWidget):
         self.weights_pressed.emit(self._missing)
 
     def _on_model_chosen(self) -> None:
-        """Let go of an adapter that is known to be for another model."""
-        entry = self.adapter.entry()
+        """Let go of an adapter that is known to be for another model, until that."""
+        model, entry = self.model.value(), self.adapter.entry()
         base = entry.variant.base if entry is not None else None
-        if base in (None, self.model.value()):
-            self._on_chosen()
-        else:
+        if entry is not None and base not in (None, model):
+            self._let_go[base] = entry.name
             self.adapter.choose(NO_ADAPTER)  # which tells of both
+        elif self.adapter.value() == NO_ADAPTER and model in self._let_go:
+            self.adapter.choose(self._let_go.pop(model))
+        else:
+            self._on_chosen()
 
     def _on_chosen(self) -> None:
         self.model_chosen.emit(self.choice())

@@ -9,7 +9,7 @@ from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
-from napari_sam_adapter.volume.reasons import BEYOND, EMPTY, END, REASONS
+from napari_sam_adapter.volume.reasons import END, REASONS, TOLD
 from napari_sam_adapter.wording import any_of, counted, numbered
 
 if TYPE_CHECKING:
@@ -19,21 +19,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
     from napari_sam_adapter.volume.results import PlaneResult
-
-UNTOLD = ("", BEYOND)
-STOP_REASONS = {
-    END: "the image ended",
-    EMPTY: "the object ended",
-    "jump": "the mask jumped",
-    "low score": "the network was unsure",
-    "other image": "the image changed",
-    "blank": "nothing was shown",
-    "disagreement": "both directions disagreed",
-    "one side": "only one direction got further",
-    "interpolated": "neither direction got further",
-    "conflict": "another object was there",
-}
-"""How a reason of a `PlaneResult` is told; other reasons are sentences already."""
 
 
 def request_of(workspace: Workspace, choice: FollowChoice) -> PropagationRequest:
@@ -111,7 +96,8 @@ class PropagationRun:
             self._unreadable[result.plane] = result.reason
             return
         is_end = not result.is_usable or result.reason == END
-        if is_end and result.reason not in (*UNTOLD, *self._reasons):
+        is_new = result.reason in TOLD and result.reason not in self._reasons
+        if is_end and is_new:
             self._reasons.append(result.reason)
 
     @property
@@ -126,7 +112,7 @@ class PropagationRun:
             stays = "What was followed stays; Undo takes it back."
             outcome = stays if self._written else "Nothing was changed."
             return self.progress.stopped(outcome)
-        reasons = [STOP_REASONS.get(r, r) for r in self._reasons]
+        reasons = [TOLD[reason] for reason in self._reasons]
         ending = f", until {any_of(reasons)}" if reasons else ""
         objects = numbered("object", self.request.object_ids)
         if not (self.request.stretches or self.request.outdated):

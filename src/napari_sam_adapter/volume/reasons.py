@@ -6,10 +6,18 @@ EMPTY = "empty"
 """Reason of no mask: the object is not on this plane."""
 BEYOND = "beyond"
 """Reason of no mask where an earlier propagation had one."""
-REASONS = frozenset(
-    {
-        "", END, EMPTY, BEYOND, "low score", "jump", "other image", "blank",
-        "disagreement", "one side", "interpolated", "conflict",
-    }
-)  # fmt: skip
+TOLD = {
+    END: "the image ended",
+    EMPTY: "the object ended",
+    "jump": "the mask jumped",
+    "low score": "the network was unsure",
+    "other image": "the image changed",
+    "blank": "nothing was shown",
+    "disagreement": "both directions disagreed",
+    "one side": "only one direction got further",
+    "interpolated": "neither direction got further",
+    "conflict": "another object was there",
+}
+"""How users read a reason."""
+REASONS = frozenset({"", BEYOND, *TOLD})
 """All reasons but the sentences about planes that cannot be read."""

@@ -93,12 +93,14 @@ def check_name(name: str, kind: Kind) -> None:
             f"Expected a name of letters, digits, '_', '.' and '-', at most 64 of "
             f"them, got {name!r}. Choose another name."
         )
-    taken = {entry.name.lower() for entry in entries() if entry.kind is kind}
-    if name.lower() in taken:
-        raise CheckpointError(
-            f"Expected a new name, but the {kind.value} {name!r} is there already. "
-            "Choose another name, or remove the old one first."
-        )
+    for entry in entries():
+        # own models and adapters may share a name, but not with known ones
+        is_apart = entry.kind is not kind and entry.state is State.IMPORTED
+        if name.lower() == entry.name.lower() and not is_apart:
+            raise CheckpointError(
+                f"Expected a new name, but the {entry.kind.value} {entry.name!r} is "
+                "there already. Choose another name, or remove the old one first."
+            )
 
 
 def remove(entry: Entry) -> None:
