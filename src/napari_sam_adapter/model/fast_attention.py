@@ -2,8 +2,7 @@
 
 A tile of the scores, or a row of windows, at a time is looked at. Padding of windows,
 which has a value of zero and scores of positions alone, stands in softmax as one more
-key: with the logarithm of what all padding would have added to the sum. Answers are
-divided by the sums of exponentials, which are fewer numbers than the weights.
+key: with the logarithm of what all padding would have added to the sum.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_sam_adapter.model.attention_weights import to_weights
 from napari_sam_adapter.model.products import onednn_pays, product
 from napari_sam_adapter.model.relative_positions import fitting_table
 
@@ -27,8 +27,6 @@ _QUERIES = 512
 """Queries of a tile of scores."""
 _HEADS = 2
 """Heads of a whole map that attend together, where MKL multiplies."""
-_LEAST, _MOST = -40, 60
-"""Between these the greatest score of every query needs no shift."""
 
 
 def attend_exactly(
@@ -87,12 +85,19 @@ def _attend_in_equal_windows(
     v = v.transpose(1, 2)
     if len(v) == 1:
         v = v.contiguous()  # oneDNN is slow with rows that do not follow each other
+    are_wide = True
     # scores of one tile after the other, in memory that would be cleared for each
     room = q.new_empty(len(q), min(q.shape[1], _QUERIES), k.shape[1])
-    answers = [
-        _attend_tile(q[:, tile], k, v, scores.of_queries(tile), room)
-        for tile in parts(q.shape[1], _QUERIES)
-    ]
+    answers: list[Tensor] = []
+    for tile in parts(q.shape[1], _QUERIES):
+        found = _score(q[:, tile], k, scores.of_queries(tile), room)
+        if are_wide:
+            weights = to_weights(found, -1)
+            # where the first tile keeps all weights, others have hardly any to lose
+            are_wide = tile.stop >= q.shape[1] or not weights.amin() > 0
+        else:
+            weights = torch.softmax(found, -1, out=found)
+        answers.append(_mix(weights, v))
     attended = answers[0] if len(answers) == 1 else torch.cat(answers, 1)
     _write_windows(attended.view(shape), row[0])
 
@@ -167,19 +172,6 @@ def _from_each(scores: Tensor, axis: int, count: int) -> Tensor:
     start = scores.storage_offset() + count - 1
     places = scores.as_strided((*scores.shape[:3], count), strides, start)
     return places.flatten(1, 2)
-
-
-def _attend_tile(
-    q: Tensor, k: Tensor, v: Tensor, added: _Scores, room: Tensor
-) -> Tensor:
-    """Attend from queries (G, n, d) to keys (G, N, d) and values (G, d, N)."""
-    scores = _score(q, k, added, room)
-    greatest = scores.amax(-1, keepdim=True)
-    if not (greatest.amin() > _LEAST and greatest.amax() < _MOST):
-        # less would be nothing beside one, and denormal numbers take many times as long
-        scores.sub_(greatest).clamp_(min=-_MOST)
-    weights = scores.exp_()
-    return _mix(weights, v).div_(weights.sum(-1, keepdim=True))
 
 
 def _score(q: Tensor, k: Tensor, added: _Scores, room: Tensor) -> Tensor:
