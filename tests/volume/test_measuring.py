@@ -137,6 +137,7 @@ def test_a_spacing_that_does_not_fit_is_refused():
     ("given", "unit"),
     [
         ({}, "pixel"),
+        ({"spacing": (1.0, 1.0)}, "pixel"),
         ({"spacing": (2.0, 0.5)}, "unknown"),
         ({"spacing": (2.0, 0.5), "unit": "mm"}, "mm"),
     ],

@@ -80,8 +80,8 @@ class Measuring:
     spacing : sequence of float or None
         Distance between neighbours on every axis; by default 1.
     unit : str
-        Unit of the spacing along z, y and x; by default "pixel" without a spacing, and
-        "unknown" with one.
+        Unit of the spacing along z, y and x. Without one it is "pixel", or "unknown"
+        where neighbours are not 1 apart.
     names, classes : mapping of int to str
         Of the objects that have one.
     """
@@ -90,7 +90,7 @@ class Measuring:
     image: ArrayLike | None = None
     axes: str = ""
     spacing: Sequence[float] | None = None
-    unit: str = ""
+    unit: str = NO_UNIT
     names: Mapping[int, str] = field(default_factory=dict)
     classes: Mapping[int, str] = field(default_factory=dict)
 
@@ -107,10 +107,12 @@ class Measuring:
                 f"Expected labels and image of one shape, got {shape} and "
                 f"{tuple(self.image.shape)}. Give the image that was segmented."
             )
-        unit = self.unit or (NO_UNIT if self.spacing is None else "unknown")
+        spacing = check_spacing(self.spacing, len(shape))
         object.__setattr__(self, "axes", axes)
-        object.__setattr__(self, "unit", unit)
-        object.__setattr__(self, "spacing", check_spacing(self.spacing, len(shape)))
+        object.__setattr__(self, "spacing", spacing)
+        in_space = [d for axis, d in zip(axes, spacing, strict=True) if axis in "zyx"]
+        if self.unit == NO_UNIT and any(d != 1 for d in in_space):
+            object.__setattr__(self, "unit", "unknown")
 
     @property
     def columns(self) -> tuple[str, ...]:
