@@ -3,7 +3,7 @@ import pytest
 from skimage.measure import regionprops
 
 from napari_sam_adapter.errors import ImageError, SessionError
-from napari_sam_adapter.volume import measuring
+from napari_sam_adapter.volume import hull, measuring
 from napari_sam_adapter.volume.measuring import Measuring, measure
 
 
@@ -82,7 +82,7 @@ def test_flat_and_tiny_objects_have_a_solidity():
 
 
 def test_large_objects_are_looked_at_coarsely(monkeypatch):
-    monkeypatch.setattr(measuring, "HULL_VOXELS", 1000)
+    monkeypatch.setattr(hull, "HULL_VOXELS", 1000)
     labels = np.zeros((200, 200), int)
     labels[20:180, 20:100] = labels[100:180, 20:180] = 1
     exact = regionprops(labels)[0].solidity

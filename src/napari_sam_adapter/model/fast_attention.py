@@ -85,16 +85,16 @@ def _attend_in_equal_windows(
     v = v.transpose(1, 2)
     if len(v) == 1:
         v = v.contiguous()  # oneDNN is slow with rows that do not follow each other
-    are_wide = True
     # scores of one tile after the other, in memory that would be cleared for each
     room = q.new_empty(len(q), min(q.shape[1], _QUERIES), k.shape[1])
     answers: list[Tensor] = []
+    has_denormals = True
     for tile in parts(q.shape[1], _QUERIES):
         found = _score(q[:, tile], k, scores.of_queries(tile), room)
-        if are_wide:
+        if has_denormals:
             weights = to_weights(found, -1)
-            # where the first tile keeps all weights, others have hardly any to lose
-            are_wide = tile.stop >= q.shape[1] or not weights.amin() > 0
+            # once a tile had none, the others are not searched: that only saves time
+            has_denormals = tile.stop >= q.shape[1] or not weights.amin() > 0
         else:
             weights = torch.softmax(found, -1, out=found)
         answers.append(_mix(weights, v))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
+import math
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.opened_image import NO_UNIT
 from napari_sam_adapter.volume.axes import check_spacing
+from napari_sam_adapter.volume.hull import hull_share
 from napari_sam_adapter.volume.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 AXES_BY_NDIM = {2: "yx", 3: "zyx", 4: "tzyx", 5: "utzyx"}
 BLOCK_VOXELS = 1 << 24
 """Objects are measured together while the block around them is not larger."""
-HULL_VOXELS = 1 << 20
-"""Around larger objects the hull is taken at lower resolution."""
 BRIGHTNESS = ("intensity_mean", "intensity_min", "intensity_max", "intensity_std")
 
 Box = tuple[slice, ...]
@@ -107,11 +107,9 @@ class Measuring:
                 f"Expected labels and image of one shape, got {shape} and "
                 f"{tuple(self.image.shape)}. Give the image that was segmented."
             )
-        spacing = check_spacing(self.spacing, len(shape))
         object.__setattr__(self, "axes", axes)
-        object.__setattr__(self, "spacing", spacing)
-        in_space = [d for axis, d in zip(axes, spacing, strict=True) if axis in "zyx"]
-        if self.unit == NO_UNIT and any(d != 1 for d in in_space):
+        object.__setattr__(self, "spacing", check_spacing(self.spacing, len(shape)))
+        if self.unit == NO_UNIT and set(self._steps) != {1}:
             object.__setattr__(self, "unit", "unknown")
 
     @property
@@ -156,6 +154,10 @@ class Measuring:
     def _space(self) -> str:
         return self.axes[-3:] if self.axes[-3:-2] == "z" else self.axes[-2:]
 
+    @property
+    def _steps(self) -> tuple[float, ...]:
+        return tuple(self.spacing or ())[-len(self._space) :]
+
     def _measure(
         self,
         frame: tuple[int, ...],
@@ -166,7 +168,7 @@ class Measuring:
     ) -> list[Row]:
         from skimage.measure import regionprops_table
 
-        spacing = tuple(self.spacing or ())[-len(self._space) :]
+        spacing = self._steps
         numbered = _numbered(np.asarray(labels[box]), objects)
         found = regionprops_table(  # type: ignore[no-untyped-call]
             numbered,
@@ -262,35 +264,7 @@ def table_of(measuring: Measuring, rows: Sequence[Row]) -> MeasurementTable:
     MeasurementTable
         By object.
     """
-    ordered = sorted(rows, key=lambda row: row[0])
-    return MeasurementTable(measuring.columns, tuple(ordered))
-
-
-def hull_share(mask: npt.NDArray[np.bool_]) -> float:
-    """Return which share of its convex hull an object fills.
-
-    Parameters
-    ----------
-    mask : bool array
-        The object in the box around it.
-
-    Returns
-    -------
-    float
-        0 to 1; NaN for voxels on an oblique plane, which have no hull.
-    """
-    from skimage.morphology import convex_hull_image
-
-    flat = mask.squeeze()
-    if flat.ndim < 2:
-        return float(flat.mean())
-    step = int(np.ceil((flat.size / HULL_VOXELS) ** (1 / flat.ndim)))
-    flat = flat[(slice(None, None, max(step, 1)),) * flat.ndim]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        inside = convex_hull_image(flat)  # type: ignore[no-untyped-call]
-        hull = int(inside.sum())
-    return float(flat.sum() / hull) if hull else float("nan")
+    return MeasurementTable(measuring.columns, tuple(sorted(rows, key=itemgetter(0))))
 
 
 def _taken(array: ArrayLike, frame: tuple[int, ...]) -> ArrayLike:
@@ -321,7 +295,8 @@ def _grouped(
     around: Box = ()
     for object_id, box in sorted(boxes, key=lambda entry: entry[1][0].start):
         joined = _joined(around, box) if objects else box
-        if objects and _size(joined) > BLOCK_VOXELS:
+        sides = [axis.stop - axis.start for axis in joined]
+        if objects and math.prod(sides) > BLOCK_VOXELS:
             yield np.array(sorted(objects)), around
             objects, joined = [], box
         objects.append(object_id)
@@ -333,10 +308,6 @@ def _grouped(
 def _joined(box: Box, other: Box) -> Box:
     pairs = zip(box, other, strict=True)
     return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in pairs)
-
-
-def _size(box: Box) -> int:
-    return int(np.prod([axis.stop - axis.start for axis in box]))
 
 
 def _numbered(
