@@ -62,9 +62,9 @@ def open_dataset(
         name is asked for and there are no parts.
     """
     dataset = _open(Path(path), None if labels is None else Path(labels), split)
+    is_empty = not dataset.pairs
     if split is not None:
-        is_whole = bool(dataset.pairs) and not dataset.has_parts
-        if is_whole and split not in (TRAINING, VALIDATION):
+        if not (is_empty or dataset.has_parts) and split not in (TRAINING, VALIDATION):
             raise DatasetError(
                 f"Expected the split {TRAINING} or {VALIDATION}, or none, for {path}, "
                 f"which has no parts, got {split!r}. Without one, all images are used."
@@ -75,13 +75,13 @@ def open_dataset(
         names = "".join(f"{b.name}: {b.reason} " for b in dataset.broken[:5])
         raise DatasetError(
             f"Expected at least one image with labels at {path}{part}, found none. "
-            f"{names}{_where_images_lie(Path(path), split)}"
+            f"{names}{_where_images_lie(Path(path), is_empty)}"
         )
     return dataset
 
 
-def _where_images_lie(path: Path, split: str | None) -> str:
-    if split is None and path.is_dir():
+def _where_images_lie(path: Path, is_empty: bool) -> str:
+    if is_empty and path.is_dir() and not has_index(path):
         masks = " or ".join(LABEL_FOLDERS)
         return (
             "Put images into a folder images, and their labels beside it in "
