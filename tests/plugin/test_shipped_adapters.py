@@ -33,3 +33,20 @@ def test_an_adapter_of_another_model_goes_and_comes_back_with_its_model(make_sce
     panel.model.setCurrentText("vit_b")
     panel.model.setCurrentText("tiny")
     assert panel.choice().adapter is None
+
+
+def test_adapters_of_another_model_cannot_be_chosen(make_scene):
+    panel = make_scene(disks()).widget.model_panel
+    row = panel.adapter.findData("microscopy")
+
+    def offered():
+        item = panel.adapter.model().item(row)
+        return item.text(), item.isEnabled()
+
+    assert offered() == ("microscopy", True)
+    panel.model.setCurrentText("vit_b")
+    assert offered() == ("microscopy (for tiny)", False)
+    panel.model.add_file("/somewhere/a_copy_of_tiny.safetensors")
+    assert offered() == ("microscopy", True)
+    panel.model.setCurrentText("tiny")
+    assert offered() == ("microscopy", True)

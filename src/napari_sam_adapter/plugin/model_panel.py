@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 from qtpy.QtCore import Qt
@@ -150,6 +150,7 @@ class ModelPanel(QWidget):
         """
         for picker, kind in ((self.model, Kind.MODEL), (self.adapter, Kind.ADAPTER)):
             picker.set_names([e for e in weights.entries if e.kind is kind])
+        self.adapter.offer_those_for(self.model)
         self._missing = next(iter(_missing(state.model, weights)), None)
         self.missing.setVisible(self._missing is not None)
         if self._missing is not None:
@@ -182,6 +183,7 @@ class ModelPanel(QWidget):
 
     def _on_model_chosen(self) -> None:
         """Let go of an adapter that is known to be for another model, until that."""
+        self.adapter.offer_those_for(self.model)
         model, entry = self.model.value(), self.adapter.entry()
         base = entry.variant.base if entry is not None else None
         if entry is not None and base not in (None, model):
@@ -243,6 +245,16 @@ class _FileComboBox(QComboBox):
             self.setCurrentIndex(self._last)
         if self.value() != chosen:
             self.value_changed.emit()
+
+    def offer_those_for(self, base: _FileComboBox) -> None:
+        """Say which names belong to another base than the chosen one; keep files."""
+        rows: Any = self.model()
+        for entry in self._shown:
+            own, text = entry.variant.base, entry.name
+            fits = own is None or base.entry() is None or own == base.value()
+            row = self.findData(entry.name)
+            rows.item(row).setEnabled(fits)
+            self.setItemText(row, text if fits else f"{text} (for {own})")
 
     def _remove(self, names: set[str]) -> None:
         for row in reversed(range(self.count())):
