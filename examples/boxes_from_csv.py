@@ -49,4 +49,7 @@ def main(table: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
-    main(*sys.argv[1:2])
+    try:
+        main(sys.argv[1])
+    except (OSError, nsa.SamAdapterError) as error:
+        raise SystemExit(f"boxes_from_csv: {error}") from error

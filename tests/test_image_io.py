@@ -107,6 +107,15 @@ def test_ome_tiff_tells_scale_and_units(ome_tiff: Path) -> None:
     assert image.units == ("um", "um", "um")
 
 
+def test_several_units_of_length_become_one(tmp_path: Path) -> None:
+    path = tmp_path / "nanometres.ome.tif"
+    metadata = OME | {"PhysicalSizeZ": 300.0, "PhysicalSizeZUnit": "nm"}
+    tifffile.imwrite(path, VOLUME, metadata=metadata)
+    image = open_image(path)
+    assert image.scale == pytest.approx((0.3, 0.5, 0.25))
+    assert image.units == ("um", "um", "um")
+
+
 def test_imagej_tiff_tells_scale_and_units(tmp_path: Path) -> None:
     write_imagej(tmp_path / "volume.tif")
     image = open_image(tmp_path / "volume.tif")

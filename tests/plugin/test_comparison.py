@@ -73,6 +73,7 @@ def test_both_candidates_are_outlined_with_their_scores(scene):
     panel = scene.widget.comparison_panel
     assert [label.text() for label in panel.scores] == ["0.90", "0.40"]
     assert 0.5 < float(panel.agreement.text()) < 1
+    assert "adapters are the same" in panel.status.text()
     first, second = shown(scene)
     assert (first.name, second.name) == ("in use: none", "other: none")
     assert all(isinstance(layer, Shapes) for layer in (first, second))

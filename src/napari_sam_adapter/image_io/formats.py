@@ -13,7 +13,7 @@ from napari_sam_adapter.image_io.lazy_array import unreadable
 from napari_sam_adapter.image_io.nifti import open_nifti, write_nifti
 from napari_sam_adapter.image_io.numpy_file import open_numpy, write_numpy
 from napari_sam_adapter.image_io.ome_zarr import open_zarr, write_zarr
-from napari_sam_adapter.image_io.opened_image import NO_UNIT, OpenedImage
+from napari_sam_adapter.image_io.opened_image import OpenedImage
 from napari_sam_adapter.image_io.output import (
     FOLDER_MARKS,
     check_output,
@@ -21,6 +21,7 @@ from napari_sam_adapter.image_io.output import (
 )
 from napari_sam_adapter.image_io.picture import open_picture, write_png
 from napari_sam_adapter.image_io.tiff import open_tiff, write_tiff
+from napari_sam_adapter.image_io.units import NO_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.levels import level_factors
+from napari_sam_adapter.image_io.units import NO_UNIT, UNIT_NAMES, in_one_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,34 +22,6 @@ SPARE_AXES = "ztuvw"
 """Letters for axes that a file does not name, nearest to the plane first."""
 COLOURS = (3, 4)
 """Lengths of a colour axis: RGB, RGBA."""
-UNIT_NAMES = {
-    "micrometer": "um",
-    "micrometre": "um",
-    "micron": "um",
-    "microns": "um",
-    "\\u00b5m": "um",
-    "\u00b5m": "um",
-    "\u03bcm": "um",
-    "um": "um",
-    "nanometer": "nm",
-    "nm": "nm",
-    "millimeter": "mm",
-    "mm": "mm",
-    "centimeter": "cm",
-    "cm": "cm",
-    "meter": "m",
-    "m": "m",
-    "second": "s",
-    "sec": "s",
-    "s": "s",
-    "millisecond": "ms",
-    "ms": "ms",
-    "minute": "min",
-    "min": "min",
-    "hour": "h",
-    "h": "h",
-}
-NO_UNIT = "pixel"
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,11 +214,10 @@ def _with_sizes(
 ) -> OpenedImage:
     image = OpenedImage(data, letters, (), (), path.name, affine)
     known = [sizes.get(letter, (1.0, NO_UNIT)) for letter in image.label_axes]
-    return replace(
-        image,
-        scale=tuple(size if 0 < size < float("inf") else 1.0 for size, _ in known),
-        units=tuple(UNIT_NAMES.get(unit.strip().lower(), NO_UNIT) for _, unit in known),
-    )
+    scale = [size if 0 < size < float("inf") else 1.0 for size, _ in known]
+    named = [UNIT_NAMES.get(unit.strip().lower(), NO_UNIT) for _, unit in known]
+    scale, named = in_one_unit(image.label_axes, scale, named)
+    return replace(image, scale=tuple(scale), units=tuple(named))
 
 
 def _name_axes(letters: str) -> str:

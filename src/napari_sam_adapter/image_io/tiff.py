@@ -9,7 +9,8 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.opened_image import NO_UNIT, OpenedImage, describe
+from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
+from napari_sam_adapter.image_io.units import NO_UNIT
 
 if TYPE_CHECKING:
     from pathlib import Path

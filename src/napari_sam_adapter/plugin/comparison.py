@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 CACHE_BYTES = 128 * 1024**2
 """For embeddings of the other adapter."""
 HINT = Message("Click or draw on an object: both adapters answer.")
+SAME = Message("Both adapters are the same: choose another one above.")
 
 
 class Asked(NamedTuple):
@@ -262,7 +263,7 @@ class Comparison:
         self._state.answer = Agreement(
             (first, second), (scores[0], scores[1]), _iou(*masks)
         )
-        self._state.message = Message()
+        self._state.message = SAME if first == second else Message()
 
     def _on_failed(self, error: SamAdapterError) -> None:
         asked = self._asked

@@ -6,12 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.image_io.formats import AXES_BY_NDIM
-from napari_sam_adapter.image_io.opened_image import (
-    NO_UNIT,
-    UNIT_NAMES,
-    OpenedImage,
-)
-from napari_sam_adapter.volume.axes import SPACE, spacing_of, unit_of
+from napari_sam_adapter.image_io.opened_image import OpenedImage
+from napari_sam_adapter.image_io.units import NO_UNIT, SPACE, UNIT_NAMES
+from napari_sam_adapter.volume.axes import spacing_of, unit_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import ImageError, SessionError
-from napari_sam_adapter.image_io.opened_image import NO_UNIT
+from napari_sam_adapter.image_io.units import NO_UNIT, SPACE, in_one_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 SPATIAL_LETTERS = "tuzyx"
 """Spatial axes of an image layer, which does not name them: the last so many."""
 MOST_SPATIAL_AXES = len(SPATIAL_LETTERS)
-SPACE = "zyx"
 COLOUR_LENGTHS = (3, 4)
 SMALLEST_PLANE_BESIDE_COLOUR = 5
 """Shorter planes with a last axis of 3 or 4 are taken for volumes, not for colour."""
@@ -124,9 +123,11 @@ def spacing_of(
     Returns
     -------
     tuple of float
-        The scale, if z, y and x have one unit; else it tells nothing about shape, and
-        they get 1. A step on any other axis counts as one along the last of z, y, x.
+        The scale, in the unit of the last of z, y and x, if all have units of length
+        or all the same; else it tells nothing about shape, and they get 1. A step on
+        any other axis counts as one along the last of z, y, x.
     """
+    scale, units = in_one_unit(axes, scale, units)
     in_space = [axis in SPACE for axis in axes]
     units_of_space = {u for u, inside in zip(units, in_space, strict=True) if inside}
     sizes = [abs(float(size)) if len(units_of_space) == 1 else 1.0 for size in scale]
@@ -149,9 +150,9 @@ def unit_of(axes: str, units: Sequence[str]) -> str:
     Returns
     -------
     str
-        The unit of z, y and x; ``"pixel"`` if they have several.
+        The unit of z, y and x, of several lengths the last; else ``"pixel"``.
     """
-    pairs = zip(axes, units, strict=True)
+    pairs = zip(axes, in_one_unit(axes, (1.0,) * len(axes), units)[1], strict=True)
     found = {unit for axis, unit in pairs if axis in SPACE}
     return found.pop() if len(found) == 1 else NO_UNIT
 

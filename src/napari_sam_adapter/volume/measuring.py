@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.opened_image import NO_UNIT
+from napari_sam_adapter.image_io.units import NO_UNIT
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.hull import hull_share
 from napari_sam_adapter.volume.ledger import Ledger
