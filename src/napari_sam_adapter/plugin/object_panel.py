@@ -38,7 +38,7 @@ RULE_TIPS = {
     "cut": "A mask takes pixels of others, but is cut off at finished ones.",
     "overwrite": "A mask takes pixels of all others but locked ones.",
 }
-TABLE_HEIGHT, COLUMN_WIDTH = 160, 56
+TABLE_HEIGHT, COLUMN_WIDTH, AROUND_TEXT = 190, 56, 6
 LONGEST_NUMBER, BESIDE_NUMBER = "0000", 64
 """Pixels beside it for a tick and a colour."""
 
@@ -165,6 +165,7 @@ class ObjectPanel(QWidget):
         assert numbers is not None  # Qt's own
         assert header is not None
         numbers.hide()
+        numbers.setDefaultSectionSize(table.fontMetrics().height() + AROUND_TEXT)
         header.setDefaultSectionSize(COLUMN_WIDTH)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
