@@ -277,6 +277,23 @@ def trained_window(predictor: object) -> IntensityMapping | None:
     return found if isinstance(found, IntensityMapping) else None
 
 
+def learned_from(predictor: object) -> frozenset[str]:
+    """Return fingerprints of the labels that a predictor's adapter was trained on.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        May tell them as its `learned_from`.
+
+    Returns
+    -------
+    frozenset of str
+        See `datasets.fingerprints`; empty where nothing is known.
+    """
+    found = getattr(predictor, "learned_from", None)
+    return found if isinstance(found, frozenset) else frozenset()
+
+
 def is_large(shape: tuple[int, int], side: int) -> bool:
     """Return whether a plane is to be looked at in parts.
 

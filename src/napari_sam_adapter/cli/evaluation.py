@@ -27,6 +27,8 @@ PLAIN = "none"
 """What --compare calls the model without adapter."""
 ALL = "all"
 """What --split calls all parts of a set."""
+NAMED = 3
+"""Images that a message lists."""
 
 
 def evaluate(
@@ -197,6 +199,9 @@ def _tell(found: Sequence[Evaluation], files: EvaluationFiles) -> None:
     typer.echo(as_text(found[0]) if len(found) == 1 else comparison_as_text(*found))
     for broken in found[0].broken:
         typer.echo(f"left out {broken.name}: {broken.reason}", err=True)
+    for evaluation in found:
+        if evaluation.learned:
+            typer.echo(_about_learned(evaluation), err=True)
     if files.paths:
         typer.echo(f"written: {', '.join(map(str, files.paths))}")
     else:
@@ -204,3 +209,14 @@ def _tell(found: Sequence[Evaluation], files: EvaluationFiles) -> None:
             "\nAll measures, a line per object and the worst answers: --output FOLDER",
             err=True,
         )
+
+
+def _about_learned(evaluation: Evaluation) -> str:
+    from napari_sam_adapter.evaluation.reports import name_of
+
+    known = evaluation.learned
+    named = ", ".join(known[:NAMED]) + ", ..." * (len(known) > NAMED)
+    return (
+        f"{name_of(evaluation)} learned from {counted(len(known), 'image')} of this "
+        f"set ({named}): expect less of it on others"
+    )

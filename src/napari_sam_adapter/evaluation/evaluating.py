@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.datasets.fingerprints import fingerprints
 from napari_sam_adapter.datasets.planes import count_planes, has_single_slices
 from napari_sam_adapter.datasets.reference import BrokenPair, Reference
 from napari_sam_adapter.errors import EvaluationError
@@ -19,6 +20,7 @@ from napari_sam_adapter.evaluation.protocols import (
 )
 from napari_sam_adapter.evaluation.results import Evaluation
 from napari_sam_adapter.evaluation.tables import Row, Table
+from napari_sam_adapter.predictions import learned_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +115,7 @@ def evaluation_steps(
         If nothing of the set can be used, or the predictor does not do this.
     """
     found, total = _Found(broken=list(dataset.broken)), len(dataset)
+    known = learned_from(predictor)
     for done, (pair, reference) in enumerate(
         zip(dataset.pairs, dataset.read(), strict=True)
     ):
@@ -120,6 +123,8 @@ def evaluation_steps(
         if isinstance(reference, BrokenPair):
             found.broken.append(reference)
             continue
+        if known and not known.isdisjoint(fingerprints(reference.labels)):
+            found.learned.append(pair.name)
         at = EvaluationProgress(
             done,
             total,
@@ -168,6 +173,7 @@ class _Found:
     objects: list[Row] = field(default_factory=list)
     images: list[Row] = field(default_factory=list)
     worst: list[Case] = field(default_factory=list)
+    learned: list[str] = field(default_factory=list)
     judged: int = 0
 
     def take(self, step: Step) -> None:
@@ -199,4 +205,5 @@ class _Found:
             Table(protocol.image_columns, tuple(self.images)),
             tuple(self.broken),
             tuple(self.worst),
+            tuple(self.learned),
         )

@@ -164,6 +164,7 @@ def _as_json(evaluation: Evaluation) -> dict[str, Any]:
         "objects": _rows_as_json(evaluation.objects),
         "images": _rows_as_json(evaluation.images),
         "broken": [asdict(broken) for broken in evaluation.broken],
+        "learned": list(evaluation.learned),
     }
 
 

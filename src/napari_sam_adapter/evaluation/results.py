@@ -42,6 +42,8 @@ class Evaluation:
         What could not be used, by name.
     worst : tuple of Case
         The worst answers, worst first.
+    learned : tuple of str
+        Images from whose labels the predictor's adapter is known to have learned.
     """
 
     dataset: str
@@ -51,6 +53,7 @@ class Evaluation:
     images: Table
     broken: tuple[BrokenPair, ...]
     worst: tuple[Case, ...]
+    learned: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         counts = (

@@ -38,14 +38,11 @@ if TYPE_CHECKING:
     from napari_sam_adapter.prompts import Prompts
 
 
-_OF_ADAPTER = ("adapter", "adapter_sha256")
-
-
 class SamPredictor:
     """Segments single planes; made by `load_predictor`.
 
-    Stateless: nothing of an image is remembered. May be called from any thread, one
-    call at a time. Whoever measures its parts finds them in `network`.
+    Remembers nothing of an image. May be called from any thread, one call at a time.
+    Whoever measures its parts finds them in `network`.
 
     Parameters
     ----------
@@ -68,7 +65,7 @@ class SamPredictor:
     ) -> None:
         warm_up_vector_math()
         self._base, self._family = checkpoint, checkpoint.family
-        self._intensity = checkpoint.intensity
+        self._intensity, self._learned = checkpoint.intensity, checkpoint.learned_from
         self._description = description
         self._asked_device = torch.device(device)
         self.network = Network(checkpoint, device, dtype)
@@ -106,6 +103,11 @@ class SamPredictor:
         """Window that the adapter was trained with; None if each image has its own."""
         return self._intensity
 
+    @property
+    def learned_from(self) -> frozenset[str]:
+        """Fingerprints of the labels that its adapter was trained on."""
+        return self._learned
+
     def with_adapter(
         self,
         adapter: str | Path | None,
@@ -131,7 +133,7 @@ class SamPredictor:
         CheckpointError
             If the adapter cannot be used, or belongs to another model.
         """
-        about = {k: v for k, v in self.description.items() if k not in _OF_ADAPTER}
+        about = {k: v for k, v in self.description.items() if "adapter" not in k}
         checkpoint = self._base
         if adapter is not None:
             path = find_weights(str(adapter), Kind.ADAPTER)

@@ -138,6 +138,7 @@ def load_adapter(
         adapter=adapter or base.adapter,
         family=_family_of(header, base.family, path),
         intensity=_window_of(header),
+        learned_from=header.notes.learned_from,
     )
 
 

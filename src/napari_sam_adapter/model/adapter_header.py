@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.model.adapter import LearnedWeights, SamAdapter
 
 KIND = "adapter"
+LABELS = "labels"
 _Value = TypeVar("_Value")
 
 
@@ -36,7 +37,8 @@ class AdapterNotes:
     training : mapping
         The configuration: steps, learning rate, losses and so on.
     data : mapping
-        A summary of the images: how many, of what kind, from where.
+        A summary of the images: how many, of what kind, from where; `LABELS` lists the
+        fingerprints of their labels.
     metrics : mapping of str to float
         What was measured, such as the IoU on images held back.
     licence : str
@@ -56,6 +58,12 @@ class AdapterNotes:
     licence: str = ""
     score_is_trusted: bool = True
     preprocessing: str = ""
+
+    @property
+    def learned_from(self) -> frozenset[str]:
+        """Fingerprints of the labels that it was trained on; empty if unknown."""
+        listed = self.data.get(LABELS)
+        return frozenset(map(str, listed if isinstance(listed, list) else ()))
 
 
 @dataclass(frozen=True)

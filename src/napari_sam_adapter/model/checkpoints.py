@@ -62,6 +62,8 @@ class Checkpoint:
         What of the file is not used; empty for nothing.
     intensity : IntensityMapping or None
         Window that its adapter was trained with, if that suits other images, too.
+    learned_from : frozenset of str
+        Fingerprints of labels that its adapter was trained on.
     """
 
     sam: Sam
@@ -70,6 +72,7 @@ class Checkpoint:
     family: Family = SAM
     note: str = ""
     intensity: IntensityMapping | None = None
+    learned_from: frozenset[str] = frozenset()
 
     @property
     def image_encoder(self) -> nn.Module:

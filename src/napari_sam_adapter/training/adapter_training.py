@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Subset
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.image_io.output import check_output
-from napari_sam_adapter.model.adapter_header import AdapterNotes
+from napari_sam_adapter.model.adapter_header import LABELS, AdapterNotes
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.training.adapter_data import AdapterExample, AdapterExamples
 from napari_sam_adapter.training.held_out import divide, looked_at
@@ -22,7 +22,7 @@ from napari_sam_adapter.training.progress import (
     TrainingProgress,
     Validation,
 )
-from napari_sam_adapter.training.samples import shared_intensity
+from napari_sam_adapter.training.samples import labels_of, shared_intensity
 from napari_sam_adapter.training.stepping import Stepper
 from napari_sam_adapter.training.trainee_loading import load_trainee
 from napari_sam_adapter.training.training_state import load_state, save_state
@@ -122,6 +122,7 @@ class _Run:
         )
         self._held_out = looked_at(held_out, config)
         self._intensity = shared_intensity(training)
+        self._learned_from = labels_of(training)
         self._step, self._loss, self._iou = 0, 0.0, 0.0
         self._history: list[Validation] = []
         self._before: list[torch.Tensor] = []
@@ -202,7 +203,11 @@ class _Run:
         if self._config.follow_share:
             names.append("followed")
         metrics = {} if best is None else {n: float(getattr(best, n)) for n in names}
-        data = {"images": self._examples.count, "validated": len(self._held_out)}
+        data = {
+            "images": self._examples.count,
+            "validated": len(self._held_out),
+            LABELS: self._learned_from,
+        }
         # without prompts the masks for ambiguous clicks go stale
         trusted = self._config.prompted_share > 0
         return AdapterNotes(

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam_adapter.datasets.fingerprints import fingerprint
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
     from napari_sam_adapter.intensity import IntensityMapping
+
+MOST_LISTED = 4096
+"""Labels of which an adapter keeps a fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,23 @@ class Sample:
             prior=None if self.prior is None else change(self.prior),
             after=None if self.after is None else change(self.after),
         )
+
+
+def labels_of(samples: Sequence[Sample]) -> list[str]:
+    """Return fingerprints of what an adapter learns from.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        All of them.
+
+    Returns
+    -------
+    list of str
+        Of at most `MOST_LISTED`, spread over all, so that its file stays small.
+    """
+    step = -(-len(samples) // MOST_LISTED)
+    return sorted({fingerprint(s.layers[0]) for s in samples[:: max(1, step)]})
 
 
 def shared_intensity(samples: Sequence[Sample]) -> IntensityMapping | None:
