@@ -88,9 +88,12 @@ def test_what_needs_an_object_says_that_none_is_chosen_yet(open_scene, command):
     find(scene)
     scene.press(command)
     scene.settle()
-    assert scene.state.message.text == (
-        "Object 3 has no mask yet. Click on an object, or choose one in the table."
+    message = scene.state.message.text
+    what_to_do = (
+        "Object 3 has no mask yet. Click on an object, or choose one in the table"
     )
+    assert message.startswith(what_to_do)
+    assert ("all open objects" in message) == (command == "propagate")
 
 
 def test_a_found_object_is_corrected_like_any_other(scene):

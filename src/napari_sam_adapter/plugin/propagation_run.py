@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
     from napari_sam_adapter.volume.results import PlaneResult
 
+ALL_OPEN = ", or tick all open objects under Volume"
+"""What else can be followed where no object is at work."""
+
 
 def request_of(workspace: Workspace, choice: FollowChoice) -> PropagationRequest:
     """Return what the user wants to be followed.
@@ -50,7 +53,7 @@ def request_of(workspace: Workspace, choice: FollowChoice) -> PropagationRequest
         finished = session.accepted_ids
         begun = (i for i in session.object_ids if session.anchors(i))
         objects = [i for i in begun if i not in finished]
-    objects = objects or [object_at_work(workspace)]
+    objects = objects or [object_at_work(workspace, ALL_OPEN)]
     return session.propagation(
         objects, choice.first, choice.last, axis=choice.axis,
         seed=workspace.seed_in_view(),

@@ -32,13 +32,15 @@ def show_session(state: PluginState, workspace: Workspace | None) -> None:
     state.can_undo, state.can_redo = session.can_undo, session.can_redo
 
 
-def object_at_work(workspace: Workspace) -> int:
+def object_at_work(workspace: Workspace, or_else: str = "") -> int:
     """Return the object under work, if it is there already.
 
     Parameters
     ----------
     workspace : Workspace
         The image in use.
+    or_else : str
+        What else the user can do if there is none.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def object_at_work(workspace: Workspace) -> int:
     if workspace.object_id not in workspace.session.object_ids:
         raise SessionError(
             f"Object {workspace.object_id} has no mask yet. Click on an object, or "
-            "choose one in the table."
+            f"choose one in the table{or_else}."
         )
     return workspace.object_id
 
