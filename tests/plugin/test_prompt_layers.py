@@ -129,3 +129,11 @@ def test_several_prompts_are_shown_after_none(points, boxes):
         shapes_layer.show_shapes(boxes, known)
     assert list(points.features["polarity"]) == ["positive", "negative"] * 2
     assert boxes.nshapes == 2
+
+
+def test_what_the_next_point_is_outlasts_an_empty_layer(points):
+    layers.show_points(points, {PLANE: Prompts([[3, 4]])})
+    layers.set_next_point(points, False, (0, 2))
+    layers.show_points(points, {})
+    points.add([0, 1, 2])
+    assert points.features.values.tolist() == [[layers.NEGATIVE, "0 2"]]

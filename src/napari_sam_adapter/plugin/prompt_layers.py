@@ -169,8 +169,7 @@ def show_points(layer: Points, known: Mapping[Plane, Prompts]) -> None:
     layer.selected_data = set()
     if not rows and not len(layer.data):
         return  # every change makes napari draw thumbnail, colours and panels anew
-    # After an empty table napari's defaults are None, which cannot be sorted.
-    layer.feature_defaults = {"polarity": POSITIVE, "axes": rows[0][2] if rows else ""}
+    following = {key: values[0] for key, values in layer.feature_defaults.items()}
     layer.data = np.array([row[0] for row in rows]).reshape(-1, layer.ndim)
     if not (layer.visible and layer.loaded):
         layer.set_view_slice()  # napari would look for points that are gone
@@ -178,6 +177,7 @@ def show_points(layer: Points, known: Mapping[Plane, Prompts]) -> None:
         "polarity": np.array([row[1] for row in rows], dtype=object),
         "axes": np.array([row[2] for row in rows], dtype=object),
     }
+    set_features_of_next(layer, following)  # an empty table takes them away
     layer.refresh_colors()
     decorate(layer)
 
