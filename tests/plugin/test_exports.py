@@ -7,11 +7,12 @@ import json
 
 import numpy as np
 import pytest
-from napari.layers import Image
+from napari.layers import Image, Layer
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.image_io import open_image
+from napari_sam_adapter.plugin.image_files import get_reader
 
 
 @pytest.fixture
@@ -122,6 +123,16 @@ def test_an_axis_with_a_unit_of_time_is_time(make_scene, monkeypatch, tmp_path, 
         assert written.units == (unit, "um", "um")
 
 
+def test_an_axis_that_is_called_time_is_time(make_scene, monkeypatch, tmp_path):
+    scene = make_scene(stack(), name="movie", axis_labels=("T", "y", "x"))
+    scene.press("use_points")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.click(LEFT_DISK)
+    export(scene, monkeypatch, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8") as file:
+        assert [row["t"] for row in csv.DictReader(file)] == ["3"]
+
+
 def test_a_dialog_that_is_closed_saves_nothing(scene, monkeypatch, tmp_path):
     export(scene, monkeypatch, "")
     assert list(tmp_path.iterdir()) == []
@@ -203,6 +214,29 @@ def test_nifti_keeps_the_affine_of_the_file(make_scene, monkeypatch, tmp_path, t
     scene.controller.choose_image(scene.viewer.layers["scan"])
     scene.workspace.session.new_object()
     scene.labels[...] = data == 200
+    export(scene, monkeypatch, tmp_path / "out.nii.gz")
+    written = nibabel.load(tmp_path / "out.nii.gz")
+    np.testing.assert_allclose(written.affine, affine)
+    np.testing.assert_array_equal(np.asarray(written.dataobj).T, stack() == 200)
+
+
+@pytest.mark.parametrize("way", ["series", "file"])
+def test_an_opened_nifti_keeps_its_affine(make_scene, monkeypatch, tmp_path, way):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.array([[0, -1, 0, 7], [1, 0, 0, 8], [0, 0, 2, 9], [0, 0, 0, 1.0]])
+    source = tmp_path / "scan.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(stack().T, affine), source)
+    scene = make_scene(None)
+    if way == "series":
+        scene.widget.series.open_folder(tmp_path)
+        scene.qtbot.waitUntil(lambda: bool(scene.viewer.layers))
+    else:
+        assert get_reader([str(source)]) is get_reader("scan.tif") is None
+        for data in get_reader(str(source))(str(source)):
+            scene.viewer.add_layer(Layer.create(*data))
+    assert scene.viewer.layers[0].axis_labels == ("z", "y", "x")
+    scene.workspace.session.new_object()
+    scene.labels[...] = stack() == 200
     export(scene, monkeypatch, tmp_path / "out.nii.gz")
     written = nibabel.load(tmp_path / "out.nii.gz")
     np.testing.assert_allclose(written.affine, affine)

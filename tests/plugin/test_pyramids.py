@@ -281,7 +281,7 @@ def test_at_a_level_the_view_is_counted_in_its_pixels(scene):
 def test_a_pyramid_of_a_series_is_labelled_at_full_resolution(
     make_scene, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("napari_sam_adapter.plugin.series_run.MOST_BYTES_READ", 0)
+    monkeypatch.setattr("napari_sam_adapter.plugin.image_files.MOST_BYTES_READ", 0)
     full, half = levels(1, 2)
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
     group.create_array("0", data=full, chunks=(1, 64, 64))

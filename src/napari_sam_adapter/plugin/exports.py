@@ -17,6 +17,7 @@ from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.image_io.tables import save_csv
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
+from napari_sam_adapter.plugin.image_files import path_of
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
@@ -226,7 +227,7 @@ def _as_file_name(name: str) -> str:
 def _task(workspace: Workspace, path: Path) -> ExportTask:
     session = workspace.session
     workspace.layers.drop_outline()  # napari does not tell if it is given up
-    like, source = described(workspace.level), workspace.image.source.path
+    like, source = described(workspace.level), path_of(workspace.image)
     labels, classes = session.snapshot(), session.objects.classes
     return ExportTask(path, labels, like, classes, source)
 

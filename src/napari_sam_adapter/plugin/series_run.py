@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 from napari.layers import Image
 from psygnal import Signal
 
 from napari_sam_adapter.errors import ImageError, OutputError, SessionError
 from napari_sam_adapter.image_io.series import Series, SeriesEntry, SeriesImage
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.image_files import layer_data, pixels_of
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Tool
 from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io.opened_image import OpenedImage
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 Labels: TypeAlias = "npt.NDArray[np.integer[Any]]"
 NOTHING = "No image of this series can be opened."
-MOST_BYTES_READ = 10**9
-"""Images up to this size are read whole before they are shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +254,8 @@ class SeriesRun(Feature):
     def _show(self, entry: SeriesEntry, found: _Found, labels: Labels | None) -> _Page:
         assert found.opened is not None
         controller, opened = self._controller, found.opened
-        layer = _layer(found.pixels, opened.image)
+        data, options, _ = layer_data(opened.image, found.pixels, entry.path)
+        layer = Image(data, **options)
         controller.workspaces.at_full_resolution.add(layer)  # as the labels beside it
         if labels is not None:
             controller.workspaces.starting_labels[layer] = labels
@@ -291,7 +291,7 @@ def _first_readable(
     for position, entry in candidates:
         try:
             opened = entry.read()
-            pixels = _pixels(opened.image)
+            pixels = pixels_of(opened.image)
             spatial = SPATIAL_LETTERS[-len(opened.image.label_axes) :]
             Volume(pixels, spatial + "c" * opened.image.is_colour)  # or it is refused
             yield _Found(position, opened, pixels)
@@ -300,26 +300,3 @@ def _first_readable(
         else:
             return
     yield _Found(-1, None)
-
-
-def _pixels(image: OpenedImage) -> Any:
-    bytes_needed = int(np.prod(image.data.shape)) * image.data.dtype.itemsize
-    is_small = bytes_needed <= MOST_BYTES_READ
-    return np.asarray(image.data) if is_small else image.data
-
-
-def _layer(pixels: Any, image: OpenedImage) -> Image:
-    """Return a layer that shows a large pyramid level by level."""
-    if image.levels and not isinstance(pixels, np.ndarray):
-        return Image([pixels, *image.levels], multiscale=True, **_options(image))
-    return Image(pixels, **_options(image))
-
-
-def _options(image: OpenedImage) -> dict[str, Any]:
-    return {
-        "name": image.name,
-        "scale": image.scale,
-        "units": image.units,
-        "axis_labels": tuple(image.label_axes),
-        "rgb": image.is_colour,
-    }

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.image_io.formats import AXES_BY_NDIM
-from napari_sam_adapter.image_io.opened_image import OpenedImage
+from napari_sam_adapter.image_io.opened_image import KNOWN_AXES, OpenedImage
 from napari_sam_adapter.image_io.units import NO_UNIT, SPACE, UNIT_NAMES
 from napari_sam_adapter.volume.axes import spacing_of, unit_of
 
@@ -31,9 +31,14 @@ def axes_of(image: Layer) -> str:
     Returns
     -------
     str
-        Without an axis of colours. An axis before rows and columns that has a unit of
-        time is time; if there is none, the number of axes decides.
+        Without an axis of colours. What the layer calls its axes, if these are letters
+        that we know; else an axis before rows and columns that has a unit of time is
+        time; if there is none, the number of axes decides.
     """
+    named = [label.lower() for label in image.axis_labels]
+    is_known = set(named) <= set(KNOWN_AXES) and len(set(named)) == len(named)
+    if is_known and named[-2:] == ["y", "x"]:
+        return "".join(named)
     letters = AXES_BY_NDIM[image.ndim]
     leading = enumerate(units_of(image)[:-2])
     times = [axis for axis, unit in leading if unit in UNITS_OF_TIME]
