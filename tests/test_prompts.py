@@ -92,6 +92,11 @@ def test_only_a_single_positive_point_is_ambiguous(prompts, is_empty, is_ambiguo
         {"points": [(np.nan, 2)]},
         {"points": "here"},
         {"points": [(1, 2)], "polarities": [True, False]},
+        {"points": [(1, 2)], "polarities": [-1]},
+        {"points": [(1, 2)], "polarities": [0.5]},
+        {"mask": np.eye(3) / 2 + 0.1},
+        {"mask": [[0, 1], [2, 0]]},
+        {"mask": [[0, np.nan], [1, 0]]},
         {"box": (1, 2, 3)},
         {"box": (1, 2, np.inf, 4)},
         {"box": (1, 2, 1, 4)},
@@ -106,6 +111,11 @@ def test_only_a_single_positive_point_is_ambiguous(prompts, is_empty, is_ambiguo
         "nan",
         "text",
         "polarities",
+        "negative",
+        "half",
+        "probabilities",
+        "numbers of objects",
+        "no number",
         "short",
         "infinite",
         "flat",
@@ -119,6 +129,13 @@ def test_only_a_single_positive_point_is_ambiguous(prompts, is_empty, is_ambiguo
 def test_malformed_prompts_are_refused(keywords):
     with pytest.raises(PromptError, match="Expected"):
         Prompts(**keywords)
+
+
+@pytest.mark.parametrize("mask", [[[0, 1], [1, 0]], [[0, 255], [255, 0]]])
+def test_masks_and_polarities_may_be_numbers(mask):
+    prompts = Prompts([(1, 2), (3, 4)], [1, 0], mask=np.array(mask, np.uint8))
+    assert prompts.signs.tolist() == [True, False]
+    assert prompts.mask.tolist() == [[False, True], [True, False]]
 
 
 @pytest.mark.parametrize("path", [[], [(np.nan, 0)], [1, 2, 3]])

@@ -92,7 +92,14 @@ def _whole(owner: object, is_writeable: bool) -> Mask:
 def _boxed(values: Mask | BoxedMask) -> BoxedMask:
     if isinstance(values, BoxedMask):
         return values
-    mask = np.asarray(values, dtype=bool)
+    mask = np.asarray(values)
     if mask.ndim != 2:
         raise PromptError(f"Expected a mask prompt of two axes, got {mask.ndim}.")
+    if mask.dtype != bool and mask.size:
+        if not np.isin(mask, (0, mask.max())).all():
+            raise PromptError(
+                "Expected a mask of true and false, or of 0 and one other number, got "
+                f"{mask.dtype} with more. Compare it first, as in mask > 0.5."
+            )
+        mask = mask.astype(bool)
     return BoxedMask.of(mask)

@@ -174,7 +174,7 @@ class Predictor(Protocol):
     """What the volume code needs: pixels to an embedding, prompts to masks.
 
     The embedding is opaque: whatever `encode` returns goes back into `predict`.
-    Both are stateless and may be called from any thread, one call at a time.
+    Both are stateless and may be called from several threads at once.
     """
 
     @property

@@ -40,7 +40,8 @@ class Prompts:
     polarities : (N,) bool array
         True where the point belongs to the object; defaults to all True.
     box : (row_min, column_min, row_max, column_max) or None
-        Corners in pixels; sorted if given the other way round.
+        Corners in pixels, through the centres of the outermost pixels; sorted if given
+        the other way round.
     scribbles : tuple of Scribble
         Free-hand lines.
     mask : (H, W) bool array, BoxedMask or None
@@ -57,7 +58,8 @@ class Prompts:
     Raises
     ------
     PromptError
-        If a shape is wrong, a number is not finite, or the box has no area.
+        If a shape is wrong, a number is not finite, the box has no area, or polarities
+        or mask are neither true nor false.
     """
 
     points: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
@@ -280,7 +282,13 @@ def _as_polarities(
     if values is None:
         polarities = np.ones(len(points), dtype=bool)
     else:
-        polarities = np.array(values, dtype=bool).reshape(-1)
+        given = np.array(values).reshape(-1)
+        if not np.isin(given, (False, True)).all():
+            raise PromptError(
+                "Expected polarities True for the object and False for the background, "
+                f"got {given.tolist()}."
+            )
+        polarities = given.astype(bool)
     if len(polarities) != len(points):
         raise PromptError(
             "Expected one polarity per point, got "

@@ -128,6 +128,11 @@ def test_what_does_not_fit_is_refused(options):
         Measuring(np.zeros((4, 4), int), **options)
 
 
+def test_labels_of_fractions_are_refused():
+    with pytest.raises(ImageError, match="whole numbers"):
+        Measuring(np.zeros((4, 4)))
+
+
 def test_a_spacing_that_does_not_fit_is_refused():
     with pytest.raises(SessionError, match="2 distances"):
         Measuring(np.zeros((4, 4), int), spacing=(1, 2, 3))

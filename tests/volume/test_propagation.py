@@ -328,6 +328,12 @@ def test_an_unknown_method_is_refused():
         PropagationSettings(method="magic")
 
 
+@pytest.mark.parametrize("name", ["follow", "stop"])
+def test_a_rule_of_another_kind_is_refused(name):
+    with pytest.raises(SessionError, match="Rule, got"):
+        PropagationSettings(**{name: lambda _: True})
+
+
 def test_a_network_without_mask_prompts_is_followed_by_boxes(clicked, predictor):
     predictor.capabilities = Capabilities(mask_prompts=False)
     predictor.predicted.clear()

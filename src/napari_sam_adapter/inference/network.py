@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
@@ -38,7 +39,8 @@ class Network:
 
     Networks may share tensors, such as a base and its adapters. When one of them moves
     to the CPU the shared tensors go with it, and the others follow before their next
-    step: each looks where its image encoder is.
+    step: each looks where its image encoder is. Threads that ask at once are answered
+    one after the other, for the decoder's memory is used again.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ class Network:
     def __init__(self, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> None:
         self.sam, self.dtype = checkpoint.sam, dtype
         self.encoder = checkpoint.image_encoder
+        self._asks = threading.RLock()
         self._move(torch.device(device))
 
     @property
@@ -191,8 +194,9 @@ class Network:
             with full_precision(device), steady_call(device):
                 return ask(self._decoding, slice(part.start, part.stop))
 
-        self._follow()
-        return in_parts(ask_part, range(count), self._fall_back, "objects")
+        with self._asks:
+            self._follow()
+            return in_parts(ask_part, range(count), self._fall_back, "objects")
 
     def _encode(self, batch: Tensor, valid: tuple[int, int]) -> EncodedImage:
         encoder = self.encoder
@@ -204,7 +208,8 @@ class Network:
             else:
                 return EncodedImage(*encoder(batch))
             if batch.is_cuda and len(batch) == 1:
-                return self._recorded.complete(encoder, started)
+                with self._asks:  # a recording has one place for images
+                    return self._recorded.complete(encoder, started)
             return encoder.complete(started)
 
     def _number_format(self, device: str) -> torch.autocast:

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 class SamPredictor:
     """Segments single planes; made by `load_predictor`.
 
-    Remembers nothing of an image. May be called from any thread, one call at a time.
-    Whoever measures its parts finds them in `network`.
+    Remembers nothing of an image. May be called from several threads at once. Whoever
+    measures its parts finds them in `network`.
 
     Parameters
     ----------

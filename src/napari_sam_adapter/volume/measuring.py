@@ -96,6 +96,11 @@ class Measuring:
 
     def __post_init__(self) -> None:
         shape = tuple(self.labels.shape)
+        if np.dtype(self.labels.dtype).kind not in "bui":
+            raise ImageError(
+                f"Expected labels of whole numbers, got {self.labels.dtype}. Convert "
+                "them first, as in labels.astype(int)."
+            )
         axes = self.axes or AXES_BY_NDIM.get(len(shape), "")
         if len(axes) != len(shape) or axes[-2:] != "yx" or len(set(axes)) < len(axes):
             raise ImageError(

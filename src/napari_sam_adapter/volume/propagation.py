@@ -167,8 +167,8 @@ def resolve_range(
     stop = shape[axis] - 1 if stop is None else stop
     if not 0 <= start <= stop < shape[axis]:
         raise PlaneError(
-            f"Expected a range inside 0 to {shape[axis] - 1} on axis {axis}, got "
-            f"{start} to {stop}."
+            f"Expected a range inside 0 to {shape[axis] - 1} on axis {axis}, the lower "
+            f"end first, got {start} to {stop}."
         )
     return PropagationRange(seed, axis, start, stop)
 

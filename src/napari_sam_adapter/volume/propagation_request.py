@@ -42,7 +42,7 @@ class PropagationSettings:
     Raises
     ------
     SessionError
-        If there is no such method.
+        If a rule is of another kind, or there is no such method.
     """
 
     follow: FollowRule = field(default_factory=FollowRule)
@@ -50,6 +50,9 @@ class PropagationSettings:
     method: Method = "model"
 
     def __post_init__(self) -> None:
+        for kind, given in ((FollowRule, self.follow), (StopRule, self.stop)):
+            if not isinstance(given, kind):
+                raise SessionError(f"Expected a {kind.__name__}, got {given!r}.")
         if self.method not in get_args(Method):
             raise SessionError(
                 f"Expected a method out of {', '.join(get_args(Method))}, got "
