@@ -22,6 +22,7 @@ from napari_sam_adapter.model.adapter_header import (
     read_adapter_header,
 )
 from napari_sam_adapter.model.checkpoints import load_checkpoint, save_base
+from napari_sam_adapter.model.layouts import WRAPPERS
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import (
     TINY,
@@ -78,7 +79,7 @@ def test_small_model_is_recognised_from_its_shapes() -> None:
     assert infer_shape(sizes_of(TINY)) == TINY
 
 
-@pytest.mark.parametrize("wrapper", ["model_state", "model", "state_dict", None])
+@pytest.mark.parametrize("wrapper", [*WRAPPERS, None])
 @pytest.mark.parametrize("prefix", ["", "sam.", "module."])
 def test_wrapped_and_prefixed_files_load_equally(
     sam: Sam, tmp_path: Path, wrapper: str | None, prefix: str

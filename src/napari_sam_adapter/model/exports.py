@@ -62,8 +62,8 @@ def export_plain_sam(
     if checkpoint.adapter is not None:
         raise CheckpointError(
             "Expected a model without a prompt generator, got one with a SAM-Adapter, "
-            "which plain SAM has no place for. Export it in the published SAM-Adapter "
-            "layout, or train LoRA instead."
+            "which plain SAM has no place for. Train LoRA instead, which can be merged "
+            "into it."
         )
     state = merge_lora(checkpoint.sam).state_dict()
     _write(path, state, overwrite, checkpoint.family.name)
@@ -192,8 +192,9 @@ def _require_published_adapter(checkpoint: Checkpoint) -> SamAdapter:
     if problem:
         raise CheckpointError(
             f"Expected an adapter that the published layout can express, but it "
-            f"{problem}. Train one with the published sources and order, or keep the "
-            "adapter file of this project."
+            f"{problem}. Only adapters that came from a published file go back into its "
+            "layout; use this one in this program, or train LoRA, which can be merged "
+            "into plain SAM."
         )
     return adapter
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     State = dict[str, Tensor]
 
-WRAPPERS = ("model_state", "model", "state_dict")
+WRAPPERS = "model_state", "model", "state_dict", "model_state_dict", "net", "weights"
 """Keys under which files keep their tensors."""
 _PREFIXES = ("module.", "_orig_mod.", "sam.", "model.")
 _COUNTER = "num_batches_tracked"
