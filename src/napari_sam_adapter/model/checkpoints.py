@@ -336,8 +336,8 @@ def load_strictly(
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
             raise CheckpointError(
                 f"{path} {problem} {prefix}{keys[0]}{more}. "
-                "Choose a checkpoint of a supported network with all its tensors and no "
-                "others."
+                "Choose a checkpoint of a supported network with all its tensors and "
+                "no others."
             )
     module.load_state_dict(state, strict=True, assign=True)
     module.requires_grad_(False)
