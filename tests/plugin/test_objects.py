@@ -125,7 +125,10 @@ def test_the_table_lists_what_the_session_has(scene, table, session):
     assert table.texts(STATE) == ["finished", ""]
     voxels = np.count_nonzero(session.labels == 1)
     assert table.texts(SIZE)[0] == f"{voxels * 2:.4g}"
-    assert table.model.headerData(SIZE, Qt.Orientation.Horizontal) == "px³"
+    # slices are 2 apart, of nothing
+    assert table.model.headerData(SIZE, Qt.Orientation.Horizontal) == "?³"
+    table.model.follow(session.objects, None, 100.0, "mm³")
+    assert table.texts(SIZE)[0] == f"{voxels * 100:,}"
 
 
 def test_the_table_follows_clicks_strokes_and_undo(scene, table, session):

@@ -47,6 +47,8 @@ class Column(NamedTuple):
 
 
 NUMBER, NAME, CLASS, SLICES, SIZE, SURE, STATE = range(7)
+MANY_DIGITS = 1000
+"""Sizes from here on are shown as whole numbers."""
 
 
 def _state(line: ObjectSummary) -> str:
@@ -320,7 +322,8 @@ class ObjectTableModel(QAbstractTableModel):
         if line is None:
             return ""
         if column == SIZE:
-            return f"{line.voxels * self._voxel:.4g}"
+            size = line.voxels * self._voxel
+            return f"{size:,.0f}" if size >= MANY_DIGITS else f"{size:.4g}"
         return COLUMNS[column].text(line)
 
     def _colour(self, object_id: int) -> QColor | None:

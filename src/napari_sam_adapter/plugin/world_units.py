@@ -93,13 +93,14 @@ def voxel_size(image: Layer) -> tuple[float, str]:
     size : float
         In world units.
     unit : str
-        Such as ``"mm²"``.
+        Such as ``"mm²"``; with ``"?"`` where pixels have a size and it has no unit.
     """
     axes, units = axes_of(image), units_of(image)
     spacing = spacing_now(image)
     sizes = [step for axis, step in zip(axes, spacing, strict=True) if axis in SPACE]
     unit = unit_of(axes, units)
-    return math.prod(sizes), f"{SIGNS.get(unit, unit)}{POWERS[len(sizes)]}"
+    sign = "?" if unit == NO_UNIT and set(sizes) != {1} else SIGNS.get(unit, unit)
+    return math.prod(sizes), f"{sign}{POWERS[len(sizes)]}"
 
 
 def described(level: ImageLevel) -> OpenedImage:
