@@ -105,7 +105,7 @@ def layer_data(image: OpenedImage, pixels: Any, path: Path) -> LayerDataTuple:
         "units": image.units,
         "axis_labels": tuple(image.label_axes),
         "rgb": image.is_colour,
-        "metadata": {PATH: str(path)},
+        "metadata": {PATH: str(path.absolute())},
     }
     if image.levels and not isinstance(pixels, np.ndarray):
         return [pixels, *image.levels], options | {"multiscale": True}, "image"
