@@ -14,6 +14,7 @@ from napari_sam_adapter.plugin.state import ModelChoice, Phase
 from napari_sam_adapter.volume.planes import Plane
 
 QUICK = {"steps": 3, "batch": 2, "validate_every": 2, "precision": "float32"}
+LONG = {**QUICK, "steps": 500, "learning_rate": 2e-3}
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def finish(scene):
 
 def test_training_goes_on_while_clicks_are_answered_and_is_swapped_in(scene):
     panel, state = scene.widget.training_panel, scene.widget.training_state
-    scene.widget.training.start(QUICK)
+    scene.widget.training.start({**QUICK, "learning_rate": 1e-2})
     assert state.is_running
     assert not panel.start.isEnabled()
     scene.press("next_object")
@@ -100,13 +101,13 @@ def test_marks_are_shown_and_can_be_taken_back(make_scene):
 
 
 def test_stopping_keeps_the_best_so_far_and_leaves_annotation_alone(scene):
-    scene.widget.training.start({**QUICK, "steps": 500, "validate_every": 1})
+    scene.widget.training.start({**LONG, "validate_every": 1})
     state, panel = scene.widget.training_state, scene.widget.training_panel
 
-    def is_validated():
-        return state.progress is not None and len(state.progress.history) > 1
+    def is_better():
+        return state.progress is not None and state.progress.gain > 0
 
-    scene.qtbot.waitUntil(is_validated, timeout=60_000)
+    scene.qtbot.waitUntil(is_better, timeout=60_000)
     assert " left" in panel.bar.format()
     panel.stop.click()
     assert not panel.stop.isEnabled()
@@ -115,12 +116,38 @@ def test_stopping_keeps_the_best_so_far_and_leaves_annotation_alone(scene):
     assert " left" not in panel.bar.format()
     done = f"Stopped after {state.progress.step} of 500 steps. "
     assert state.message.text.startswith(done)
-    assert "before" in state.message.text
+    assert "Press Use it" in state.message.text
     assert panel.use.isEnabled()
     assert [path.name for path in state.result.parent.iterdir()] == [state.result.name]
     load_predictor(scene.state.model.model, adapter=state.result, device="cpu")
     scene.click(BETWEEN)
     assert scene.state.phase is Phase.READY
+
+
+def test_the_state_at_which_training_is_stopped_is_judged(scene):
+    scene.widget.training.start({**LONG, "validate_every": 400})
+    state, told = scene.widget.training_state, []
+    state.events.message.connect(lambda message: told.append(message.text))
+
+    def has_learned():
+        return state.progress is not None and state.progress.step > 2
+
+    scene.qtbot.waitUntil(has_learned, timeout=60_000)
+    scene.widget.training_panel.stop.click()
+    assert "judged" in told[-1]
+    finish(scene)
+    steps = [entry.step for entry in state.progress.history]
+    assert steps == [0, state.progress.step]
+
+
+def test_an_adapter_that_is_no_better_is_not_offered(scene):
+    scene.widget.training.start({**QUICK, "learning_rate": 0.0})
+    state, task = scene.widget.training_state, scene.widget.training._task
+    finish(scene)
+    assert state.message.text.startswith("Nothing was better than before")
+    assert "no adapter was kept" in state.message.text
+    assert not scene.widget.training_panel.use.isEnabled()
+    assert not list(task.output.parent.iterdir())
 
 
 def test_closing_the_widget_keeps_the_best_so_far_and_nothing_else(scene):

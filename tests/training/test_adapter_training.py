@@ -233,6 +233,34 @@ def test_what_is_left_before_there_is_an_adapter_leaves_nothing_to_go_on_from(
         next(train_adapter(config(steps=3), disks, resume=True))
 
 
+def test_a_training_that_is_told_to_stop_judges_what_it_reached(
+    config: Configure, disks: list[Sample]
+) -> None:
+    asked = config(steps=40, validate_every=40, learning_rate=2e-3)
+    done = [0]
+    steps = train_adapter(asked, disks, stop=lambda: done[-1] >= 15)
+    for last in steps:
+        done.append(last.step)
+    assert last.ending == "stopped"
+    assert [entry.step for entry in last.history] == [0, last.step]
+    assert last.gain > 0
+    assert read_adapter_header(asked.output).notes.metrics["step"] == last.step
+    assert not asked.state_path.exists()
+
+
+def test_a_training_that_nobody_resumes_leaves_no_state(
+    config: Configure, disks: list[Sample]
+) -> None:
+    steps = train_adapter(config(), disks, resumable=False)
+    for progress in steps:
+        assert not config().state_path.exists()
+        if progress.step == 3:
+            break
+    steps.close()
+    assert not config().state_path.exists()
+    assert config().output.exists()
+
+
 def test_resuming_with_other_options_is_refused(
     config: Configure, disks: list[Sample]
 ) -> None:

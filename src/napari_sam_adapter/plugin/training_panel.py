@@ -211,7 +211,9 @@ class TrainingPanel(QWidget):
             "marked slices; without marks, all with labels."
         )
         self.start.setToolTip("Train on the image and its masks; clicks go on working.")
-        self.stop.setToolTip("Stop; the best state so far can be used.")
+        self.stop.setToolTip(
+            "Stop: what is reached is judged, too, and the best state can be used."
+        )
         self.use.setToolTip("Predict with the trained adapter from now on.")
         self.example.setToolTip("A slice kept for validation, to look at below.")
         self.before.setToolTip("Yellow: mask before training. Green: your labels.")

@@ -30,7 +30,7 @@ from napari_sam_adapter.training.training_state import load_state, save_state
 from napari_sam_adapter.training.validation import Answer, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.samples import Sample
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 SAVE_SECONDS = 120.0
 SHOWN_EXAMPLES = 4
 SMOOTHING = 0.95
+ENDINGS = ("all steps", "no better validation", "stopped")
+GOES_ON, STUCK, STOPPED = range(3)
 
 
 def train_adapter(
@@ -46,6 +48,8 @@ def train_adapter(
     validation: Sequence[Sample] | None = None,
     *,
     resume: bool = False,
+    resumable: bool = True,
+    stop: Callable[[], bool] = bool,
 ) -> Generator[TrainingProgress, None, None]:
     """Fit an adapter to samples.
 
@@ -59,6 +63,11 @@ def train_adapter(
         To choose the best state by; None takes some of the samples away.
     resume : bool
         Go on from ``OUTPUT.state``; the result is the same as without a stop.
+    resumable : bool
+        Whether to write ``OUTPUT.state``.
+    stop : callable
+        Asked before each step. True ends the training for good: the state that is
+        reached is judged, and kept if it is the best.
 
     Yields
     ------
@@ -94,7 +103,8 @@ def train_adapter(
     training, held_out = separated[: len(samples)], separated[len(samples) :]
     if validation is None:
         training, held_out = divide(training, config)
-    yield from _Run(config, training, held_out).steps(resume)
+    run = _Run(config, training, held_out, resumable)
+    yield from run.steps(resume, stop)
 
 
 class _Run:
@@ -105,9 +115,10 @@ class _Run:
         config: TrainingConfig,
         training: Sequence[Sample],
         held_out: Sequence[Sample],
+        resumable: bool,
     ) -> None:
         warm_up_vector_math()
-        self._config = config
+        self._config, self._is_resumable = config, resumable
         self._processes = join_processes(config.device)
         rank, world = self._processes.rank, self._processes.world
         if config.batch % world:
@@ -136,16 +147,20 @@ class _Run:
         self._saved_step: int | None = None
         self._started = self._saved = time.monotonic()
 
-    def steps(self, resume: bool) -> Iterator[TrainingProgress]:
+    def steps(
+        self, resume: bool, stop: Callable[[], bool]
+    ) -> Iterator[TrainingProgress]:
         """Train to the end; left before, keep the last finished step."""
         try:
-            yield from self._train(resume)
+            yield from self._train(resume, stop)
         except (GeneratorExit, KeyboardInterrupt):
             if self._saved_step not in (None, self._step):
                 self._save()
             raise
 
-    def _train(self, resume: bool) -> Iterator[TrainingProgress]:
+    def _train(
+        self, resume: bool, stop: Callable[[], bool]
+    ) -> Iterator[TrainingProgress]:
         if resume:
             self._restore()
         elif self._processes.is_first:
@@ -153,23 +168,32 @@ class _Run:
         yield self._progress()
         if self._is_due():
             yield from self._validate()
-        batches = self._batches()
+        batches, ending = self._batches(), GOES_ON
         while self._step < self._config.steps:
-            if self._processes.agree(self._is_stuck()):
-                self._ending = "no better validation"
+            ending = self._processes.agree(self._early_ending(stop))
+            if ending != GOES_ON:
                 break
             yield from self._take_step(next(batches))
             if self._is_due():
                 yield from self._validate()
-        self._finish()
+        if ending == STOPPED and not self._was_judged():
+            yield from self._validate()
+        self._finish(ENDINGS[ending])
         yield self._progress()
+
+    def _early_ending(self, stop: Callable[[], bool]) -> int:
+        if stop():
+            return STOPPED
+        return STUCK if self._is_stuck() else GOES_ON
 
     def _is_due(self) -> bool:
         """Whether to validate now: not again where that was done before a stop."""
         is_last = self._step == self._config.steps
-        was_judged = bool(self._history) and self._history[-1].step == self._step
         is_turn = is_last or self._step % self._config.validate_every == 0
-        return is_turn and not was_judged
+        return is_turn and not self._was_judged()
+
+    def _was_judged(self) -> bool:
+        return bool(self._history) and self._history[-1].step == self._step
 
     def _batches(self) -> Iterator[AdapterExample]:
         """Give the batches of this process from the present step on."""
@@ -264,15 +288,15 @@ class _Run:
         since = len(scores) - 1 - scores.index(max(scores))
         return since >= self._config.patience
 
-    def _finish(self) -> None:
-        self._ending = self._ending or "all steps"
+    def _finish(self, ending: str) -> None:
+        self._ending = ending
         if self._processes.is_first:
             self._config.state_path.unlink(missing_ok=True)
         self._processes.leave()
 
     def _save(self) -> None:
         self._saved = time.monotonic()
-        if not self._processes.is_first:
+        if not (self._processes.is_first and self._is_resumable):
             return
         content = {
             "step": self._step,
