@@ -11,6 +11,7 @@ from napari_sam_adapter.model.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.plugin.state import ModelChoice, Phase
+from napari_sam_adapter.plugin.training_curve import COLOURS, LOSS_COLOUR
 from napari_sam_adapter.volume.planes import Plane
 
 QUICK = {"steps": 3, "batch": 2, "validate_every": 2, "precision": "float32"}
@@ -98,6 +99,34 @@ def test_marks_are_shown_and_can_be_taken_back(make_scene):
     assert not panel.finished.isChecked()
     scene.viewer.dims.set_current_step(0, 5)
     assert panel.finished.isChecked()
+
+
+def colours(curve):
+    """Names of the colours that a widget is drawn with."""
+    picture = curve.grab().toImage()
+    places = np.ndindex(picture.width(), picture.height())
+    return {picture.pixelColor(*place).name() for place in places}
+
+
+def test_the_loss_is_told_and_drawn_as_soon_as_there_is_one(scene):
+    panel, state = scene.widget.training_panel, scene.widget.training_state
+    seen = {}
+    state.events.progress.connect(
+        lambda p: seen.update(
+            {(p.step, len(p.history)): (panel.bar.format(), colours(panel.curve))}
+            if p
+            else {}
+        )
+    )
+    scene.widget.training.start({**QUICK, "validate_every": 3})
+    finish(scene)
+    first, *_ = seen.values()
+    assert "loss" not in first[0]
+    assert COLOURS["score"] in seen[0, 1][1]
+    assert LOSS_COLOUR not in seen[0, 1][1]
+    text, drawn = seen[2, 1]
+    assert "loss" in text
+    assert {COLOURS["score"], LOSS_COLOUR} <= drawn
 
 
 def test_stopping_keeps_the_best_so_far_and_leaves_annotation_alone(scene):

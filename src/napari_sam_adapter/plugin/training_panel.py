@@ -167,14 +167,15 @@ class TrainingPanel(QWidget):
         if progress is self._shown and is_running == self._was_running:
             return
         self._shown, self._was_running = progress, is_running
-        self.curve.show_history(progress.history if progress else ())
+        self.curve.show_progress(progress)
         if progress is None:
             self.bar.setRange(0, 0 if is_running else 1)
             return
         self.bar.setRange(0, progress.total_steps)
         self.bar.setValue(progress.step)
         left = f", {spoken_time(progress.seconds_left)} left" if is_running else ""
-        self.bar.setFormat(f"%v of %m steps{left}, loss {progress.loss:.2f}")
+        loss = f", loss {progress.loss:.2f}" if progress.step else ""
+        self.bar.setFormat(f"%v of %m steps{left}{loss}")
         if progress.examples:
             self._show_examples(progress.examples)
 

@@ -71,22 +71,21 @@ class Validation:
     followed: float = 0.0
 
 
-def relative_losses(history: Sequence[Validation]) -> list[tuple[int, float]]:
-    """Return the loss along the validations, to be drawn beside the IoU.
+def relative_losses(losses: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Return the loss over the steps, to be drawn beside the IoU.
 
     Parameters
     ----------
-    history : sequence of Validation
-        In the order of their steps.
+    losses : sequence of (int, float)
+        Step and loss; before the first step there is none.
 
     Returns
     -------
     list of (int, float)
-        Step, and loss as a share of the highest; before training there is none.
+        Step, and loss as a share of the highest.
     """
-    known = [entry for entry in history if entry.step]
-    highest = max((entry.loss for entry in known), default=0.0) or 1.0
-    return [(entry.step, entry.loss / highest) for entry in known]
+    highest = max((loss for _, loss in losses), default=0.0) or 1.0
+    return [(step, loss / highest) for step, loss in losses]
 
 
 @dataclass(frozen=True, eq=False)

@@ -149,7 +149,9 @@ def _curves(history: Sequence[Validation]) -> str:
         title: [(entry.step, getattr(entry, name)) for entry in history]
         for name, title in _titles(history).items()
     }
-    curves["loss (relative)"] = relative_losses(history)
+    curves["loss (relative)"] = relative_losses(
+        [(entry.step, entry.loss) for entry in history if entry.step]
+    )
     lines = []
     for number, (title, values) in enumerate(curves.items()):
         points = " ".join(
