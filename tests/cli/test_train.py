@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -68,6 +69,7 @@ def test_train_writes_an_adapter_and_a_report(
     assert "1 kept back to validate on (--validation-share 0.2 of all" in told
     assert "numbers to train" in told
     assert "validation IoU" in told
+    assert re.search(r"\(point and box \S+ before, \S+ now; no prompt \S+ before", told)
     load_predictor(base, adapter=tmp_path / "mine.safetensors", device="cpu")
     page = (tmp_path / "mine.safetensors.html").read_text()
     assert "<polyline" in page

@@ -145,6 +145,8 @@ def test_stopping_keeps_the_best_so_far_and_leaves_annotation_alone(scene):
     assert " left" not in panel.bar.format()
     done = f"Stopped after {state.progress.step} of 500 steps. "
     assert state.message.text.startswith(done)
+    assert "point and box" in state.message.text
+    assert "no prompt" in state.message.text
     assert "Press Use it" in state.message.text
     assert panel.use.isEnabled()
     assert [path.name for path in state.result.parent.iterdir()] == [state.result.name]

@@ -181,8 +181,7 @@ def _summary(config: TrainingConfig, last: TrainingProgress) -> str:
     )
     if last.best is None:
         return f"{written}; too few images to validate"
-    before = last.history[0].score
-    told = f"{written}; validation IoU {before:.3f} before, {last.best.score:.3f} now"
+    told = f"{written}; validation {last.gain_told(digits=3)}"
     if last.best.step == 0:
         return f"{told}: nothing was better than no training"
     return told

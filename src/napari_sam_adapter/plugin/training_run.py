@@ -278,10 +278,9 @@ class TrainingRun:
         if progress.best is None:
             steps = counted(progress.step, "step")
             return f"Trained {steps}; one slice is too few to validate."
-        before, best = progress.history[0].score, progress.best
         return (
-            f"IoU {before:.2f} before, {best.score:.2f} now (step {best.step} of "
-            f"{progress.step}). Press Use it."
+            f"{progress.gain_told(digits=2)}, at step {progress.best.step} of "
+            f"{progress.step}. Press Use it."
         )
 
     def _is_no_better(self) -> bool:

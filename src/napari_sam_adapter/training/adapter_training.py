@@ -344,4 +344,5 @@ class _Run:
             history=tuple(self._history),
             examples=self._shown,
             ending=self._ending,
+            kinds=self._config.kinds,
         )

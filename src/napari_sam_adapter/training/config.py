@@ -240,6 +240,16 @@ class TrainingConfig:
         return tuple(name.strip() for name in self.sources.split(","))
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of prompts that are learned, by their names in `Validation`."""
+        shares = {
+            "prompted": self.prompted_share * (1 - self.follow_share),
+            "prompt_free": 1 - self.prompted_share,
+            "followed": self.prompted_share * self.follow_share,
+        }
+        return tuple(name for name, share in shares.items() if share)
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What has to stay the same when a stopped training is resumed."""
         content = asdict(self)

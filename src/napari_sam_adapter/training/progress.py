@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+KINDS = {
+    "prompted": "point and box",
+    "prompt_free": "no prompt",
+    "followed": "followed",
+}
+"""What people call the kinds of prompts of a `Validation`."""
+
+
 @dataclass(frozen=True)
 class TrainingEstimate:
     """What the training will cost, from one measured step.
@@ -135,6 +143,8 @@ class TrainingProgress:
         Empty while it runs; then why it ended.
     left_out : tuple of str
         Samples that cannot be used, each with the reason.
+    kinds : tuple of str
+        The kinds of prompts that are learned, by their names in `Validation`.
     """
 
     step: int
@@ -149,6 +159,7 @@ class TrainingProgress:
     examples: tuple[Example, ...] = ()
     ending: str = ""
     left_out: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     @property
     def best(self) -> Validation | None:
@@ -160,3 +171,31 @@ class TrainingProgress:
         """How much better than before training the kept state is."""
         best = self.best
         return 0.0 if best is None else best.score - self.history[0].score
+
+    def gain_told(self, digits: int) -> str:
+        """Return how good it was before training, and how good the kept state is.
+
+        Parameters
+        ----------
+        digits : int
+            Behind the point.
+
+        Returns
+        -------
+        str
+            IoU of all together, and of each kind of prompt where there are several;
+            nothing without validation.
+        """
+        if self.best is None:
+            return ""
+        before, best = self.history[0], self.best
+
+        def told(name: str) -> str:
+            first, now = getattr(before, name), getattr(best, name)
+            return f"{first:.{digits}f} before, {now:.{digits}f} now"
+
+        whole = f"IoU {told('score')}"
+        if len(self.kinds) < 2:
+            return whole
+        parts = "; ".join(f"{KINDS[name]} {told(name)}" for name in self.kinds)
+        return f"{whole} ({parts})"
