@@ -313,6 +313,29 @@ def test_leaving_at_any_moment_keeps_the_best_state(
         load_predictor(base, adapter=config().output, device="cpu")
 
 
+def test_an_adapter_is_told_what_a_function_of_your_own_makes_of_the_image(
+    config: Configure, disks: list[Sample], base: Path, tmp_path: Path
+) -> None:
+    own = {"inverted": torch.neg}
+    asked = config(steps=2, sources="patch_embedding,inverted", validation_share=0)
+    with pytest.raises(CheckpointError, match="functions"):
+        next(train_adapter(asked, disks))
+    list(train_adapter(asked, disks, functions=own))
+    assert read_adapter_header(asked.output).sources[1] == "inverted"
+    with pytest.raises(CheckpointError, match="functions"):
+        load_predictor(base, asked.output, "cpu")
+    there, elsewhere = (
+        load_predictor(base, asked.output, "cpu", functions=functions)
+        .encode(disks[0].image)
+        .features
+        for functions in (own, {"inverted": torch.zeros_like})
+    )
+    assert not torch.equal(there, elsewhere)
+    more = config(steps=1, start=str(asked.output), output=tmp_path / "m.safetensors")
+    *_, last = train_adapter(more, disks, functions=own)
+    assert last.step == 1
+
+
 def test_training_goes_on_from_an_adapter(
     config: Configure, disks: list[Sample], tmp_path: Path
 ) -> None:

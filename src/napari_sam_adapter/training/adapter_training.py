@@ -30,8 +30,9 @@ from napari_sam_adapter.training.training_state import load_state, save_state
 from napari_sam_adapter.training.validation import Answer, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
+    from napari_sam_adapter.model.task_information import ImageFilter
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.samples import Sample
 
@@ -47,6 +48,7 @@ def train_adapter(
     samples: Sequence[Sample],
     validation: Sequence[Sample] | None = None,
     *,
+    functions: Mapping[str, ImageFilter] | None = None,
     resume: bool = False,
     resumable: bool = True,
     stop: Callable[[], bool] = bool,
@@ -61,6 +63,8 @@ def train_adapter(
         Images with labels.
     validation : sequence of Sample or None
         To choose the best state by; None takes some of the samples away.
+    functions : mapping of str to callable, optional
+        Sources of task information of your own, by name; see `SamAdapter`.
     resume : bool
         Go on from ``OUTPUT.state``; the result is the same as without a stop.
     resumable : bool
@@ -103,7 +107,7 @@ def train_adapter(
     training, held_out = separated[: len(samples)], separated[len(samples) :]
     if validation is None:
         training, held_out = divide(training, config)
-    run = _Run(config, training, held_out, resumable)
+    run = _Run(config, training, held_out, functions, resumable)
     yield from run.steps(resume, stop)
 
 
@@ -115,6 +119,7 @@ class _Run:
         config: TrainingConfig,
         training: Sequence[Sample],
         held_out: Sequence[Sample],
+        functions: Mapping[str, ImageFilter] | None,
         resumable: bool,
     ) -> None:
         warm_up_vector_math()
@@ -126,7 +131,7 @@ class _Run:
                 f"Expected a batch that {world} processes can share evenly, got "
                 f"{config.batch}."
             )
-        self._trainee, self._base_sha256 = load_trainee(config)
+        self._trainee, self._base_sha256 = load_trainee(config, functions)
         self._trainee.to(self._processes.device)
         self._stepper = Stepper(self._trainee, config, self._processes)
         size = self._trainee.window.size

@@ -51,7 +51,7 @@ class TrainingConfig:
         Inner width of the adapter; 0 takes token width / 32, at least 24.
     sources : str
         What a new adapter is told of the image, names with commas between; see
-        `SamAdapter`.
+        `SamAdapter`. The functions of your own ones are given to `train_adapter`.
     learned_weights : str
         Whether the weights w_j of the sources are learned: ``"none"``, ``"shared"``
         or ``"per_block"``.
