@@ -108,6 +108,6 @@ def train_evp(config: TrainingConfig, samples: Sequence[Sample]) -> EvpTrainee:
     examples = AdapterExamples(samples, config, trainee.image_size, trainee.family)
     for step, (prompt, valid, key) in enumerate(DataLoader(examples, config.batch)):
         batch = AdapterExample(PromptExample(*prompt), valid, key)
-        for _ in stepper.take(batch, step):
-            pass
+        *_, (loss, _) = stepper.gather(batch, step)
+        stepper.move(step, loss)
     return trainee.eval()

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.inference.loading import load_predictor
@@ -20,6 +25,9 @@ from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
 from napari_sam_adapter.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -61,6 +69,7 @@ def test_train_writes_an_adapter_and_a_report(
     assert "1 kept back to validate on (--validation-share 0.2 of all" in told
     assert "numbers to train" in told
     assert "validation IoU" in told
+    assert re.search(r"\(point and box \S+ before, \S+ now; no prompt \S+ before", told)
     load_predictor(base, adapter=tmp_path / "mine.safetensors", device="cpu")
     page = (tmp_path / "mine.safetensors.html").read_text()
     assert "<polyline" in page
@@ -121,6 +130,54 @@ def test_a_killed_training_resumes_to_the_same_adapter(
     assert main([*command, "--overwrite"]) == 0
     whole, _ = read_weights(output)
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[Callable[..., None]]:
+    """Press Ctrl-C when it is called for the third time."""
+    calls = itertools.count(1)
+
+    def press(*_: object) -> None:
+        if next(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield press
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupted_training_goes_on_after_the_step(
+    command: list[str],
+    ctrl_c: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = [*command, "--validate-every", "4"]
+    with register_optimizer_step_pre_hook(ctrl_c):
+        assert main(command) == 130
+    told = capsys.readouterr().err
+    assert "has the best state so far" in told
+    assert "--resume" in told
+    assert not list(tmp_path.glob("*.part"))
+    assert main([*command, "--resume"]) == 0
+    assert "goes on after step 3 of 4" in capsys.readouterr().out
+    output = tmp_path / "mine.safetensors"
+    resumed, _ = read_weights(output)
+    assert main([*command, "--overwrite"]) == 0
+    whole, _ = read_weights(output)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def test_nothing_is_promised_where_training_was_stopped_before_its_first_file(
+    command: list[str],
+    ctrl_c: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with register_module_forward_pre_hook(ctrl_c):
+        assert main(command) == 130
+    told = capsys.readouterr().err
+    assert "begins anew" in told
+    assert "--resume" not in told
 
 
 @pytest.mark.parametrize(

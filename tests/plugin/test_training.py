@@ -11,9 +11,11 @@ from napari_sam_adapter.model.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.plugin.state import ModelChoice, Phase
+from napari_sam_adapter.plugin.training_curve import COLOURS, LOSS_COLOUR
 from napari_sam_adapter.volume.planes import Plane
 
 QUICK = {"steps": 3, "batch": 2, "validate_every": 2, "precision": "float32"}
+LONG = {**QUICK, "steps": 500, "learning_rate": 2e-3}
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def finish(scene):
 
 def test_training_goes_on_while_clicks_are_answered_and_is_swapped_in(scene):
     panel, state = scene.widget.training_panel, scene.widget.training_state
-    scene.widget.training.start(QUICK)
+    scene.widget.training.start({**QUICK, "learning_rate": 1e-2})
     assert state.is_running
     assert not panel.start.isEnabled()
     scene.press("next_object")
@@ -99,14 +101,42 @@ def test_marks_are_shown_and_can_be_taken_back(make_scene):
     assert panel.finished.isChecked()
 
 
+def colours(curve):
+    """Names of the colours that a widget is drawn with."""
+    picture = curve.grab().toImage()
+    places = np.ndindex(picture.width(), picture.height())
+    return {picture.pixelColor(*place).name() for place in places}
+
+
+def test_the_loss_is_told_and_drawn_as_soon_as_there_is_one(scene):
+    panel, state = scene.widget.training_panel, scene.widget.training_state
+    seen = {}
+    state.events.progress.connect(
+        lambda p: seen.update(
+            {(p.step, len(p.history)): (panel.bar.format(), colours(panel.curve))}
+            if p
+            else {}
+        )
+    )
+    scene.widget.training.start({**QUICK, "validate_every": 3})
+    finish(scene)
+    first, *_ = seen.values()
+    assert "loss" not in first[0]
+    assert COLOURS["score"] in seen[0, 1][1]
+    assert LOSS_COLOUR not in seen[0, 1][1]
+    text, drawn = seen[2, 1]
+    assert "loss" in text
+    assert {COLOURS["score"], LOSS_COLOUR} <= drawn
+
+
 def test_stopping_keeps_the_best_so_far_and_leaves_annotation_alone(scene):
-    scene.widget.training.start({**QUICK, "steps": 500, "validate_every": 1})
+    scene.widget.training.start({**LONG, "validate_every": 1})
     state, panel = scene.widget.training_state, scene.widget.training_panel
 
-    def is_validated():
-        return state.progress is not None and len(state.progress.history) > 1
+    def is_better():
+        return state.progress is not None and state.progress.gain > 0
 
-    scene.qtbot.waitUntil(is_validated, timeout=60_000)
+    scene.qtbot.waitUntil(is_better, timeout=60_000)
     assert " left" in panel.bar.format()
     panel.stop.click()
     assert not panel.stop.isEnabled()
@@ -115,12 +145,40 @@ def test_stopping_keeps_the_best_so_far_and_leaves_annotation_alone(scene):
     assert " left" not in panel.bar.format()
     done = f"Stopped after {state.progress.step} of 500 steps. "
     assert state.message.text.startswith(done)
-    assert "before" in state.message.text
+    assert "point and box" in state.message.text
+    assert "no prompt" in state.message.text
+    assert "Press Use it" in state.message.text
     assert panel.use.isEnabled()
     assert [path.name for path in state.result.parent.iterdir()] == [state.result.name]
     load_predictor(scene.state.model.model, adapter=state.result, device="cpu")
     scene.click(BETWEEN)
     assert scene.state.phase is Phase.READY
+
+
+def test_the_state_at_which_training_is_stopped_is_judged(scene):
+    scene.widget.training.start({**LONG, "validate_every": 400})
+    state, told = scene.widget.training_state, []
+    state.events.message.connect(lambda message: told.append(message.text))
+
+    def has_learned():
+        return state.progress is not None and state.progress.step > 2
+
+    scene.qtbot.waitUntil(has_learned, timeout=60_000)
+    scene.widget.training_panel.stop.click()
+    assert "judged" in told[-1]
+    finish(scene)
+    steps = [entry.step for entry in state.progress.history]
+    assert steps == [0, state.progress.step]
+
+
+def test_an_adapter_that_is_no_better_is_not_offered(scene):
+    scene.widget.training.start({**QUICK, "learning_rate": 0.0})
+    state, task = scene.widget.training_state, scene.widget.training._task
+    finish(scene)
+    assert state.message.text.startswith("Nothing was better than before")
+    assert "no adapter was kept" in state.message.text
+    assert not scene.widget.training_panel.use.isEnabled()
+    assert not list(task.output.parent.iterdir())
 
 
 def test_closing_the_widget_keeps_the_best_so_far_and_nothing_else(scene):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,6 +13,10 @@ from tests.disturbed import disturbed, is_helped
 from tests.full_disk import full_disk
 from tests.training.conftest import SIDE
 from torch.nn.modules.module import register_module_full_backward_hook
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 from napari_sam_adapter.errors import (
     CheckpointError,
@@ -34,6 +39,8 @@ from napari_sam_adapter.volume.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from torch.utils.hooks import RemovableHandle
 
     from napari_sam_adapter.training.config import TrainingConfig
 
@@ -135,10 +142,123 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(
     next(p for p in stopped if p.step == 3)
     stopped.close()
     first, *_, last = train_adapter(parts, disks, resume=True)
-    assert first.step == 2
+    assert first.step == 3
     assert last.history == expected.history
     assert are_equal(whole.output, parts.output)
     assert not parts.state_path.exists()
+
+
+def interrupt(*_: object) -> None:
+    """What Ctrl-C does, as late as Python notices it."""
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.filterwarnings("ignore:.*[bB]ackward hook:UserWarning")
+@pytest.mark.parametrize(
+    "catch",
+    [
+        register_module_full_backward_hook,
+        register_optimizer_step_pre_hook,
+        register_optimizer_step_post_hook,
+    ],
+    ids=["gradient", "before moving", "after moving"],
+)
+def test_an_interrupt_counts_whole_steps_alone(
+    config: Configure,
+    disks: list[Sample],
+    tmp_path: Path,
+    catch: Callable[..., RemovableHandle],
+) -> None:
+    whole = config(output=tmp_path / "whole.safetensors", validate_every=4)
+    parts = config(output=tmp_path / "parts.safetensors", validate_every=4)
+    *_, expected = train_adapter(whole, disks)
+    steps = train_adapter(parts, disks)
+    next(p for p in steps if p.step == 2)
+    with catch(interrupt), pytest.raises(KeyboardInterrupt):
+        list(steps)
+    first, *_, last = train_adapter(parts, disks, resume=True)
+    assert first.step == 3
+    assert last.history == expected.history
+    assert are_equal(whole.output, parts.output)
+
+
+def test_a_validation_that_was_interrupted_is_done_when_it_goes_on(
+    config: Configure, disks: list[Sample], tmp_path: Path
+) -> None:
+    options = {"validation_share": 0.5, "validate_every": 2}
+    whole = config(**options, output=tmp_path / "whole.safetensors")
+    *_, expected = train_adapter(whole, disks)
+    for step in (2, 4):
+        parts = config(**options, output=tmp_path / f"{step}.safetensors")
+        stopped = train_adapter(parts, disks)
+        next(p for p in stopped if p.step == step)
+        stopped.close()
+        first, *_, last = train_adapter(parts, disks, resume=True)
+        assert first.step == step
+        assert last.history == expected.history
+        assert are_equal(whole.output, parts.output)
+
+
+def test_a_training_that_waits_no_longer_does_not_when_it_goes_on(
+    config: Configure, disks: list[Sample]
+) -> None:
+    asked = config(learning_rate=0.0, steps=20, validate_every=1, patience=2)
+    stopped = train_adapter(asked, disks)
+    next(p for p in stopped if p.history and p.history[-1].step == 2)
+    stopped.close()
+    *_, last = train_adapter(asked, disks, resume=True)
+    assert last.step == 2
+    assert last.ending == "no better validation"
+
+
+def test_what_is_left_before_there_is_an_adapter_leaves_nothing_to_go_on_from(
+    config: Configure, disks: list[Sample]
+) -> None:
+    earlier = train_adapter(config(), disks)
+    next(p for p in earlier if p.step == 1)
+    earlier.close()
+    assert config().state_path.exists()
+    steps = train_adapter(config(steps=3), disks)
+    list(itertools.islice(steps, 2))
+    steps.close()
+    with pytest.raises(TrainingError, match="Start without resume"):
+        next(train_adapter(config(steps=3), disks, resume=True))
+
+
+def test_a_training_that_is_told_to_stop_judges_what_it_reached(
+    config: Configure, disks: list[Sample]
+) -> None:
+    asked = config(steps=40, validate_every=40, learning_rate=2e-3)
+    done = [0]
+    steps = train_adapter(asked, disks, stop=lambda: done[-1] >= 15)
+    for last in steps:
+        done.append(last.step)
+    assert last.ending == "stopped"
+    assert [entry.step for entry in last.history] == [0, last.step]
+    assert last.gain > 0
+    assert read_adapter_header(asked.output).notes.metrics["step"] == last.step
+    assert not asked.state_path.exists()
+
+
+def test_a_training_that_nobody_resumes_leaves_no_state(
+    config: Configure, disks: list[Sample]
+) -> None:
+    steps = train_adapter(config(), disks, resumable=False)
+    for progress in steps:
+        assert not config().state_path.exists()
+        if progress.step == 3:
+            break
+    steps.close()
+    assert not config().state_path.exists()
+    assert config().output.exists()
 
 
 def test_resuming_with_other_options_is_refused(
@@ -191,6 +311,29 @@ def test_leaving_at_any_moment_keeps_the_best_state(
         list(itertools.islice(steps, count))
         steps.close()
         load_predictor(base, adapter=config().output, device="cpu")
+
+
+def test_an_adapter_is_told_what_a_function_of_your_own_makes_of_the_image(
+    config: Configure, disks: list[Sample], base: Path, tmp_path: Path
+) -> None:
+    own = {"inverted": torch.neg}
+    asked = config(steps=2, sources="patch_embedding,inverted", validation_share=0)
+    with pytest.raises(CheckpointError, match="functions"):
+        next(train_adapter(asked, disks))
+    list(train_adapter(asked, disks, functions=own))
+    assert read_adapter_header(asked.output).sources[1] == "inverted"
+    with pytest.raises(CheckpointError, match="functions"):
+        load_predictor(base, asked.output, "cpu")
+    there, elsewhere = (
+        load_predictor(base, asked.output, "cpu", functions=functions)
+        .encode(disks[0].image)
+        .features
+        for functions in (own, {"inverted": torch.zeros_like})
+    )
+    assert not torch.equal(there, elsewhere)
+    more = config(steps=1, start=str(asked.output), output=tmp_path / "m.safetensors")
+    *_, last = train_adapter(more, disks, functions=own)
+    assert last.step == 1
 
 
 def test_training_goes_on_from_an_adapter(

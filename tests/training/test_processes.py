@@ -33,7 +33,15 @@ config = TrainingConfig(
     Path({output!r}), base={base!r}, steps=3, batch=4, micro_batch=1, objects=2,
     validate_every=2, precision="float32", device="cpu",
 )
-list(train_adapter(config, [disk_sample(number) for number in range(8)]))
+disks = [disk_sample(number) for number in range(8)]
+if {is_left}:
+    steps = train_adapter(config, disks)
+    next(p for p in steps if p.step == 1)
+    steps.close()
+    first, *_ = train_adapter(config, disks, resume=True)
+    assert first.step == 1
+else:
+    list(train_adapter(config, disks))
 """
 
 
@@ -46,15 +54,21 @@ def meeting_place() -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("is_left", [False, True], ids=["whole", "resumed"])
 def test_two_processes_give_what_one_gives(
     config: Callable[..., TrainingConfig],
     disks: list[Sample],
     base: Path,
     tmp_path: Path,
+    is_left: bool,
 ) -> None:
     output = tmp_path / "two.safetensors"
     script = tmp_path / "train.py"
-    script.write_text(SCRIPT.format(root=str(ROOT), output=str(output), base=str(base)))
+    script.write_text(
+        SCRIPT.format(
+            root=str(ROOT), output=str(output), base=str(base), is_left=is_left
+        )
+    )
     launcher = [sys.executable, "-m", "torch.distributed.run", *meeting_place()]
     subprocess.run([*launcher, "--nproc-per-node", "2", str(script)], check=True)
     alone = config(steps=3, batch=4, micro_batch=1)

@@ -24,6 +24,7 @@ def shell_bar(
     name: str,
     unit: str,
     total: int | None = None,
+    done: int = 0,
     delay: float = 1.0,
 ) -> tqdm[Any]:
     """Return a progress bar that is also of use in a log.
@@ -38,6 +39,8 @@ def shell_bar(
         What is counted, for one of them.
     total : int or None
         How many there are; None if nobody knows.
+    done : int
+        How many were done before, in no time of this one.
     delay : float
         Seconds before it appears in a terminal.
 
@@ -50,9 +53,11 @@ def shell_bar(
     from tqdm import tqdm
 
     if sys.stderr.isatty():
-        return tqdm(steps, name, total, unit=unit, delay=delay, miniters=0)
+        return tqdm(
+            steps, name, total, unit=unit, delay=delay, miniters=0, initial=done
+        )
     every = LINE_SECONDS
     return tqdm(
         steps, name, total, unit=unit, delay=every, miniters=0, mininterval=every,
-        maxinterval=every, bar_format=LINE,
+        maxinterval=every, bar_format=LINE, initial=done,
     )  # fmt: skip

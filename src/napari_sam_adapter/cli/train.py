@@ -119,11 +119,9 @@ def _train(
     try:
         last = _show(steps, quiet=not is_first)
     except KeyboardInterrupt:
-        typer.echo(
-            f"{config.output} has the best state so far; the same command goes on "
-            "with --resume",
-            err=True,
-        )
+        steps.close()  # it may have come between two of them
+        if is_first:
+            typer.echo(_told_stop(config), err=True)
         raise
     if is_first:
         write_report(report, config, last)
@@ -150,13 +148,25 @@ def _told_validation(config: TrainingConfig, count: int, were_named: bool) -> st
     )
 
 
+def _told_stop(config: TrainingConfig) -> str:
+    if not config.state_path.exists():
+        return "there is no state to go on from; the same command begins anew"
+    return (
+        f"{config.output} has the best state so far; the same command goes on with "
+        "--resume"
+    )
+
+
 def _show(steps: Iterator[TrainingProgress], quiet: bool) -> TrainingProgress:
     last = next(steps)
     if quiet:
         return deque(steps, maxlen=1).pop()
     typer.echo(last.estimate.sentence)
+    if last.step:
+        typer.echo(f"goes on after step {last.step} of {last.total_steps}")
+    total, done = last.total_steps, last.step
     with shell_bar(
-        name="training", unit="step", total=last.total_steps, delay=0
+        name="training", unit="step", total=total, done=done, delay=0
     ) as bar:
         for last in steps:
             best = last.best.score if last.best else 0.0
@@ -171,8 +181,7 @@ def _summary(config: TrainingConfig, last: TrainingProgress) -> str:
     )
     if last.best is None:
         return f"{written}; too few images to validate"
-    before = last.history[0].score
-    told = f"{written}; validation IoU {before:.3f} before, {last.best.score:.3f} now"
+    told = f"{written}; validation {last.gain_told(digits=3)}"
     if last.best.step == 0:
         return f"{told}: nothing was better than no training"
     return told

@@ -16,9 +16,12 @@ from napari_sam_adapter.inference.weights import check_base, load_model
 from napari_sam_adapter.model.families import SMALL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import torch
+
+    from napari_sam_adapter.model.task_information import ImageFilter
 
 
 def load_predictor(
@@ -27,6 +30,7 @@ def load_predictor(
     device: str | torch.device = "auto",
     dtype: str = "auto",
     preprocessing: str | None = None,
+    functions: Mapping[str, ImageFilter] | None = None,
 ) -> SamPredictor:
     """Load a model, with or without an adapter.
 
@@ -48,6 +52,9 @@ def load_predictor(
         How the network wants its images, where neither its file nor its name tells:
         ``"sam"``, ``"medsam"`` or ``"micro-sam"`` for files with SAM's tensors. An
         imported model remembers it.
+    functions : mapping of str to callable, optional
+        The adapter's sources of task information of your own, by name; see
+        `SamAdapter`.
 
     Returns
     -------
@@ -84,4 +91,6 @@ def load_predictor(
     if checkpoint.note:
         description["note"] = checkpoint.note
     predictor = SamPredictor(checkpoint, description, way.device, FORMATS[way.dtype])
-    return predictor if adapter is None else predictor.with_adapter(adapter)
+    if adapter is None:
+        return predictor
+    return predictor.with_adapter(adapter, functions)

@@ -248,7 +248,7 @@ def _checked_sources(
         raise CheckpointError(
             f"Expected different sources of task information among {', '.join(known)}, "
             f"got {', '.join(unknown or sources) or 'none'}. For a source of your own "
-            "give its function, too."
+            "give its function, too (in Python: functions)."
         )
     if not all(name.isidentifier() for name in sources):
         raise CheckpointError(

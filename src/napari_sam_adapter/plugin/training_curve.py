@@ -1,4 +1,4 @@
-"""A small curve of the validation."""
+"""A small curve of the validation and the loss."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QPaintEvent
 
-    from napari_sam_adapter.training.progress import Validation
+    from napari_sam_adapter.training.progress import TrainingProgress, Validation
 
-HEIGHT, MARGIN = 70, 4
+HEIGHT, MARGIN, DOT = 70, 4, 5
 LOSS_COLOUR = "#999999"
 COLOURS = {
     "prompted": "#4c9be8",
@@ -44,30 +44,33 @@ class TrainingCurve(QWidget):
             "decides. Grey: loss, relative."
         )
         self.history: Sequence[Validation] = ()
-        self._losses: list[tuple[int, float]] = []
+        self._losses: dict[int, float] = {}
 
-    def show_history(self, history: Sequence[Validation]) -> None:
-        """Draw these validations.
+    def show_progress(self, progress: TrainingProgress | None) -> None:
+        """Draw the validations so far, and one more loss.
 
         Parameters
         ----------
-        history : sequence of Validation
-            In the order of their steps.
+        progress : TrainingProgress or None
+            None begins anew.
         """
-        if history != self.history:
-            from napari_sam_adapter.training.progress import relative_losses
-
-            self.history, self._losses = history, relative_losses(history)
-            self.update()
+        self.history = () if progress is None else progress.history
+        if progress is None:
+            self._losses = {}
+        elif progress.step:
+            self._losses[progress.step] = progress.loss
+        self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802  Qt's name
-        """Draw the three lines.
+        """Draw a line for each kind of prompt, and the loss; one value is a dot.
 
         Parameters
         ----------
         event : QPaintEvent or None
             From Qt.
         """
+        from napari_sam_adapter.training.progress import relative_losses
+
         painter = QPainter(self)
         painter.setPen(QColor("#888888"))
         painter.drawRect(0, 0, self.width() - 1, HEIGHT - 1)
@@ -75,18 +78,22 @@ class TrainingCurve(QWidget):
             values = [(entry.step, getattr(entry, name)) for entry in self.history]
             if any(value for _, value in values):
                 self._draw_line(painter, values, colour)
-        self._draw_line(painter, self._losses, LOSS_COLOUR)
+        losses = relative_losses(list(self._losses.items()))
+        self._draw_line(painter, losses, LOSS_COLOUR)
         painter.end()
 
     def _draw_line(
         self, painter: QPainter, values: Sequence[tuple[int, float]], colour: str
     ) -> None:
         painter.setPen(QPen(QColor(colour), 2))
-        last = max(1, self.history[-1].step) if self.history else 1
+        last = max((1, *self._losses, *(entry.step for entry in self.history)))
         width, height = self.width() - 2 * MARGIN, HEIGHT - 2 * MARGIN
         points = [
             QPointF(MARGIN + step / last * width, HEIGHT - MARGIN - value * height)
             for step, value in values
         ]
+        if len(points) == 1:
+            painter.setPen(QPen(QColor(colour), DOT))
+            painter.drawPoint(points[0])
         for start, stop in itertools.pairwise(points):
             painter.drawLine(start, stop)

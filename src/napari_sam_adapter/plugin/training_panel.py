@@ -167,14 +167,15 @@ class TrainingPanel(QWidget):
         if progress is self._shown and is_running == self._was_running:
             return
         self._shown, self._was_running = progress, is_running
-        self.curve.show_history(progress.history if progress else ())
+        self.curve.show_progress(progress)
         if progress is None:
             self.bar.setRange(0, 0 if is_running else 1)
             return
         self.bar.setRange(0, progress.total_steps)
         self.bar.setValue(progress.step)
         left = f", {spoken_time(progress.seconds_left)} left" if is_running else ""
-        self.bar.setFormat(f"%v of %m steps{left}, loss {progress.loss:.2f}")
+        loss = f", loss {progress.loss:.2f}" if progress.step else ""
+        self.bar.setFormat(f"%v of %m steps{left}{loss}")
         if progress.examples:
             self._show_examples(progress.examples)
 
@@ -211,7 +212,9 @@ class TrainingPanel(QWidget):
             "marked slices; without marks, all with labels."
         )
         self.start.setToolTip("Train on the image and its masks; clicks go on working.")
-        self.stop.setToolTip("Stop; the best state so far can be used.")
+        self.stop.setToolTip(
+            "Stop: what is reached is judged, too, and the best state can be used."
+        )
         self.use.setToolTip("Predict with the trained adapter from now on.")
         self.example.setToolTip("A slice kept for validation, to look at below.")
         self.before.setToolTip("Yellow: mask before training. Green: your labels.")

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     from napari_sam_adapter.training.progress import TrainingProgress
 
 
+STOPPING = (
+    "Stopping: the step under way is finished and judged on the slices kept for "
+    "validation, which takes some seconds ..."
+)
+
+
 class Owner(Protocol):
     """What training needs of the controller."""
 
@@ -52,10 +58,6 @@ class Owner(Protocol):
     @property
     def updated(self) -> SignalInstance:
         """Emitted when the slice in view may have changed."""
-
-    @property
-    def closed(self) -> SignalInstance:
-        """Emitted when the widget goes."""
 
     def report(self, error: SamAdapterError) -> None:
         """Tell the user what cannot be done."""
@@ -93,7 +95,6 @@ class TrainingRun:
         self._task: TrainingTask | None = None
         plugin_state.events.image.connect(self._forget_marks)
         owner.updated.connect(self._show_mark)
-        owner.closed.connect(self.close)
 
     @property
     def _queue(self) -> JobQueue:
@@ -185,17 +186,11 @@ class TrainingRun:
         )
 
     def stop(self) -> None:
-        """End with the step that is under way; the best state so far can be used."""
+        """End with the step that is under way and judge it; the best can be used."""
         if self._task is not None and self._state.is_running:
             self._task.stop.set()
             self._state.is_stopping = True
-            self._state.message = Message("Stopping ...")
-
-    def close(self) -> None:
-        """Leave the training; the adapter of the best state so far stays."""
-        if self._task is not None and self._state.is_running:
-            self._task.is_closed.set()
-            self._task.drop_state()
+            self._state.message = Message(STOPPING)
 
     def predict_again(self) -> None:
         """Predict the object on the plane in view with the network chosen now."""
@@ -259,7 +254,8 @@ class TrainingRun:
             return
         was_stopped = self._state.is_stopping
         self._state.is_running = self._state.is_stopping = False
-        task.drop_state()
+        if self._is_no_better():  # the network in use once more
+            task.output.unlink(missing_ok=True)
         self._state.result = task.output if task.output.exists() else None
         if not self._state.message.is_error:
             self._state.message = Message(self._told(was_stopped))
@@ -271,18 +267,25 @@ class TrainingRun:
 
     def _summary(self) -> str:
         progress = self._state.progress
+        if progress is not None and self._is_no_better():
+            before = progress.history[0].score
+            return (
+                f"Nothing was better than before (IoU {before:.2f}), so no adapter was "
+                "kept."
+            )
         if self._state.result is None or progress is None:
             return "There was nothing to keep yet."
         if progress.best is None:
             steps = counted(progress.step, "step")
             return f"Trained {steps}; one slice is too few to validate."
-        before, best = progress.history[0].score, progress.best
-        if not best.step:
-            return f"Nothing was better than before (IoU {before:.2f})."
         return (
-            f"IoU {before:.2f} before, {best.score:.2f} now (step {best.step} of "
-            f"{progress.step}). Press Use it."
+            f"{progress.gain_told(digits=2)}, at step {progress.best.step} of "
+            f"{progress.step}. Press Use it."
         )
+
+    def _is_no_better(self) -> bool:
+        best = self._state.progress and self._state.progress.best
+        return best is not None and not best.step
 
     def _forget_marks(self) -> None:
         self._state.finished, self._state.labels = (), None

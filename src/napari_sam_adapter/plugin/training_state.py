@@ -30,7 +30,7 @@ class TrainingState:
     is_running : bool
         Whether a training is in the queue.
     is_stopping : bool
-        Whether it ends with the step that is under way.
+        Whether it ends with the step that is under way, once that is judged.
     label_layers : tuple of Labels
         Layers that could be learned from, beside the masks of the widget.
     labels : Labels or None
@@ -42,7 +42,7 @@ class TrainingState:
     progress : TrainingProgress or None
         The last that was told.
     result : Path or None
-        An adapter that can be used.
+        An adapter that can be used, and is better than what was there before.
     message : Message
         One line for the user.
     """

@@ -45,9 +45,7 @@ class TrainingTask:
     options : dict
         More values of `TrainingConfig`.
     stop : threading.Event
-        Set when the training is to end with the step that is under way.
-    is_closed : threading.Event
-        Set when nobody waits for its end any more.
+        Set when the training is to end: the step under way is finished and judged.
     """
 
     volume: Volume
@@ -58,12 +56,6 @@ class TrainingTask:
     spacing: tuple[float, ...]
     options: dict[str, Any] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
-    is_closed: threading.Event = field(default_factory=threading.Event)
-
-    def drop_state(self) -> None:
-        """Remove the file to resume from, which only the shell offers."""
-        beside = self.output.with_name(self.output.name + ".state")
-        beside.unlink(missing_ok=True)
 
 
 Trainer = Callable[[TrainingTask], Iterator["TrainingProgress | None"]]
@@ -110,12 +102,10 @@ def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress | None]:
         device=task.device,
         **{"micro_batch": 1, **task.options},
     )
-    for progress in train_adapter(config, samples):
-        if task.is_closed.is_set():  # this step may have written a state
-            task.drop_state()
-            return
+    stop = task.stop.is_set
+    for progress in train_adapter(config, samples, resumable=False, stop=stop):
         yield replace(progress, left_out=tuple(left_out))
-        if task.stop.is_set():
+        if stop() and not progress.step:  # there is nothing to judge
             return
 
 

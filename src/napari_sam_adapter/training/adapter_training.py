@@ -15,6 +15,7 @@ from napari_sam_adapter.model.adapter_header import LABELS, AdapterNotes
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.training.adapter_data import AdapterExample, AdapterExamples
 from napari_sam_adapter.training.held_out import divide, looked_at
+from napari_sam_adapter.training.interrupts import uninterrupted
 from napari_sam_adapter.training.labels import separate_objects
 from napari_sam_adapter.training.processes import join_processes
 from napari_sam_adapter.training.progress import (
@@ -29,14 +30,17 @@ from napari_sam_adapter.training.training_state import load_state, save_state
 from napari_sam_adapter.training.validation import Answer, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
+    from napari_sam_adapter.model.task_information import ImageFilter
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.samples import Sample
 
 SAVE_SECONDS = 120.0
 SHOWN_EXAMPLES = 4
 SMOOTHING = 0.95
+ENDINGS = ("all steps", "no better validation", "stopped")
+GOES_ON, STUCK, STOPPED = range(3)
 
 
 def train_adapter(
@@ -44,8 +48,11 @@ def train_adapter(
     samples: Sequence[Sample],
     validation: Sequence[Sample] | None = None,
     *,
+    functions: Mapping[str, ImageFilter] | None = None,
     resume: bool = False,
-) -> Iterator[TrainingProgress]:
+    resumable: bool = True,
+    stop: Callable[[], bool] = bool,
+) -> Generator[TrainingProgress, None, None]:
     """Fit an adapter to samples.
 
     Parameters
@@ -56,15 +63,23 @@ def train_adapter(
         Images with labels.
     validation : sequence of Sample or None
         To choose the best state by; None takes some of the samples away.
+    functions : mapping of str to callable, optional
+        Sources of task information of your own, by name; see `SamAdapter`.
     resume : bool
         Go on from ``OUTPUT.state``; the result is the same as without a stop.
+    resumable : bool
+        Whether to write ``OUTPUT.state``.
+    stop : callable
+        Asked before each step. True ends the training for good: the state that is
+        reached is judged, and kept if it is the best.
 
     Yields
     ------
     TrainingProgress
         First with an estimate before any step, then after every micro-batch and
-        validation image. The file of the best state so far is whole at every moment,
-        so the generator may be left at any time.
+        validation image. The file of the best state so far is whole at every moment.
+        The generator may be left at any time: closed or interrupted, it first saves
+        the last step that was finished, to be resumed from.
 
     Raises
     ------
@@ -92,7 +107,8 @@ def train_adapter(
     training, held_out = separated[: len(samples)], separated[len(samples) :]
     if validation is None:
         training, held_out = divide(training, config)
-    yield from _Run(config, training, held_out).steps(resume)
+    run = _Run(config, training, held_out, functions, resumable)
+    yield from run.steps(resume, stop)
 
 
 class _Run:
@@ -103,9 +119,11 @@ class _Run:
         config: TrainingConfig,
         training: Sequence[Sample],
         held_out: Sequence[Sample],
+        functions: Mapping[str, ImageFilter] | None,
+        resumable: bool,
     ) -> None:
         warm_up_vector_math()
-        self._config = config
+        self._config, self._is_resumable = config, resumable
         self._processes = join_processes(config.device)
         rank, world = self._processes.rank, self._processes.world
         if config.batch % world:
@@ -113,7 +131,7 @@ class _Run:
                 f"Expected a batch that {world} processes can share evenly, got "
                 f"{config.batch}."
             )
-        self._trainee, self._base_sha256 = load_trainee(config)
+        self._trainee, self._base_sha256 = load_trainee(config, functions)
         self._trainee.to(self._processes.device)
         self._stepper = Stepper(self._trainee, config, self._processes)
         size = self._trainee.window.size
@@ -131,25 +149,56 @@ class _Run:
         cost = self._stepper.measure(self._examples)
         self._estimate = cost.estimate(config, self._stepper.micro_batch, world)
         self._first_step = 0
+        self._saved_step: int | None = None
         self._started = self._saved = time.monotonic()
 
-    def steps(self, resume: bool) -> Iterator[TrainingProgress]:
-        """Train to the end."""
+    def steps(
+        self, resume: bool, stop: Callable[[], bool]
+    ) -> Iterator[TrainingProgress]:
+        """Train to the end; left before, keep the last finished step."""
+        try:
+            yield from self._train(resume, stop)
+        except (GeneratorExit, KeyboardInterrupt):
+            if self._saved_step not in (None, self._step):
+                self._save()
+            raise
+
+    def _train(
+        self, resume: bool, stop: Callable[[], bool]
+    ) -> Iterator[TrainingProgress]:
         if resume:
             self._restore()
+        elif self._processes.is_first:
+            self._config.state_path.unlink(missing_ok=True)
         yield self._progress()
-        if not resume:
+        if self._is_due():
             yield from self._validate()
-        for batch in self._batches():
-            yield from self._take_step(batch)
-            is_last = self._step == self._config.steps
-            if is_last or self._step % self._config.validate_every == 0:
-                yield from self._validate()
-            if self._processes.agree(self._is_stuck()):
-                self._ending = "no better validation"
+        batches, ending = self._batches(), GOES_ON
+        while self._step < self._config.steps:
+            ending = self._processes.agree(self._early_ending(stop))
+            if ending != GOES_ON:
                 break
-        self._finish()
+            yield from self._take_step(next(batches))
+            if self._is_due():
+                yield from self._validate()
+        if ending == STOPPED and not self._was_judged():
+            yield from self._validate()
+        self._finish(ENDINGS[ending])
         yield self._progress()
+
+    def _early_ending(self, stop: Callable[[], bool]) -> int:
+        if stop():
+            return STOPPED
+        return STUCK if self._is_stuck() else GOES_ON
+
+    def _is_due(self) -> bool:
+        """Whether to validate now: not again where that was done before a stop."""
+        is_last = self._step == self._config.steps
+        is_turn = is_last or self._step % self._config.validate_every == 0
+        return is_turn and not self._was_judged()
+
+    def _was_judged(self) -> bool:
+        return bool(self._history) and self._history[-1].step == self._step
 
     def _batches(self) -> Iterator[AdapterExample]:
         """Give the batches of this process from the present step on."""
@@ -160,18 +209,14 @@ class _Run:
         yield from DataLoader(rest, size, num_workers=workers, pin_memory=is_pinned)
 
     def _take_step(self, batch: AdapterExample) -> Iterator[TrainingProgress]:
-        parts = self._stepper.take(batch, self._step)
-        while True:
-            try:
-                next(parts)
-            except StopIteration as end:
-                loss, iou = end.value
-                break
+        for loss, iou in self._stepper.gather(batch, self._step):  # noqa: B007  the last
             yield self._progress()
-        keep = min(SMOOTHING, self._step / (self._step + 1))
-        self._loss = keep * self._loss + (1 - keep) * loss
-        self._iou = keep * self._iou + (1 - keep) * iou
-        self._step += 1
+        with uninterrupted():
+            self._stepper.move(self._step, loss)
+            keep = min(SMOOTHING, self._step / (self._step + 1))
+            self._loss = keep * self._loss + (1 - keep) * loss
+            self._iou = keep * self._iou + (1 - keep) * iou
+            self._step += 1
         if time.monotonic() - self._saved > SAVE_SECONDS:
             self._save()
 
@@ -185,13 +230,14 @@ class _Run:
                 found = answer(self._trainee, sample, number, self._processes.device)
             answers.append(found)
             yield self._progress()
-        if answers:
-            self._history.append(self._judge(answers))
-            self._show(answers)
-        best = max(self._history, key=lambda v: v.score, default=None)
-        if best is None or best is self._history[-1]:
+        judged = self._judge(answers) if answers else None
+        best = max((entry.score for entry in self._history), default=-1.0)
+        if judged is None or judged.score > best:
             path, sha256 = self._config.output, self._base_sha256
-            self._trainee.save(path, sha256, self._notes(best))
+            self._trainee.save(path, sha256, self._notes(judged))
+        if judged is not None:  # after the file: interrupted, it is judged again
+            self._show(answers)
+            self._history.append(judged)
         self._save()
         yield self._progress()
 
@@ -247,15 +293,15 @@ class _Run:
         since = len(scores) - 1 - scores.index(max(scores))
         return since >= self._config.patience
 
-    def _finish(self) -> None:
-        self._ending = self._ending or "all steps"
+    def _finish(self, ending: str) -> None:
+        self._ending = ending
         if self._processes.is_first:
             self._config.state_path.unlink(missing_ok=True)
         self._processes.leave()
 
     def _save(self) -> None:
         self._saved = time.monotonic()
-        if not self._processes.is_first:
+        if not (self._processes.is_first and self._is_resumable):
             return
         content = {
             "step": self._step,
@@ -269,6 +315,7 @@ class _Run:
             "optimiser": self._stepper.optimiser.state_dict(),
         }
         save_state(self._config.state_path, content, self._config)
+        self._saved_step = self._step
 
     def _restore(self) -> None:
         content = load_state(self._config.state_path, self._config)
@@ -282,7 +329,7 @@ class _Run:
         self._step, self._loss = content["step"], content["loss"]
         self._iou, self._history = content["iou"], content["history"]
         self._before = content["before"]
-        self._first_step = self._step
+        self._first_step = self._saved_step = self._step
 
     def _progress(self) -> TrainingProgress:
         seconds = time.monotonic() - self._started
@@ -302,4 +349,5 @@ class _Run:
             history=tuple(self._history),
             examples=self._shown,
             ending=self._ending,
+            kinds=self._config.kinds,
         )

@@ -51,7 +51,7 @@ class TrainingConfig:
         Inner width of the adapter; 0 takes token width / 32, at least 24.
     sources : str
         What a new adapter is told of the image, names with commas between; see
-        `SamAdapter`.
+        `SamAdapter`. The functions of your own ones are given to `train_adapter`.
     learned_weights : str
         Whether the weights w_j of the sources are learned: ``"none"``, ``"shared"``
         or ``"per_block"``.
@@ -238,6 +238,16 @@ class TrainingConfig:
     def source_names(self) -> tuple[str, ...]:
         """The sources one by one."""
         return tuple(name.strip() for name in self.sources.split(","))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of prompts that are learned, by their names in `Validation`."""
+        shares = {
+            "prompted": self.prompted_share * (1 - self.follow_share),
+            "prompt_free": 1 - self.prompted_share,
+            "followed": self.prompted_share * self.follow_share,
+        }
+        return tuple(name for name, share in shares.items() if share)
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+KINDS = {
+    "prompted": "point and box",
+    "prompt_free": "no prompt",
+    "followed": "followed",
+}
+"""What people call the kinds of prompts of a `Validation`."""
+
+
 @dataclass(frozen=True)
 class TrainingEstimate:
     """What the training will cost, from one measured step.
@@ -71,22 +79,21 @@ class Validation:
     followed: float = 0.0
 
 
-def relative_losses(history: Sequence[Validation]) -> list[tuple[int, float]]:
-    """Return the loss along the validations, to be drawn beside the IoU.
+def relative_losses(losses: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Return the loss over the steps, to be drawn beside the IoU.
 
     Parameters
     ----------
-    history : sequence of Validation
-        In the order of their steps.
+    losses : sequence of (int, float)
+        Step and loss; before the first step there is none.
 
     Returns
     -------
     list of (int, float)
-        Step, and loss as a share of the highest; before training there is none.
+        Step, and loss as a share of the highest.
     """
-    known = [entry for entry in history if entry.step]
-    highest = max((entry.loss for entry in known), default=0.0) or 1.0
-    return [(entry.step, entry.loss / highest) for entry in known]
+    highest = max((loss for _, loss in losses), default=0.0) or 1.0
+    return [(step, loss / highest) for step, loss in losses]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +143,8 @@ class TrainingProgress:
         Empty while it runs; then why it ended.
     left_out : tuple of str
         Samples that cannot be used, each with the reason.
+    kinds : tuple of str
+        The kinds of prompts that are learned, by their names in `Validation`.
     """
 
     step: int
@@ -150,6 +159,7 @@ class TrainingProgress:
     examples: tuple[Example, ...] = ()
     ending: str = ""
     left_out: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     @property
     def best(self) -> Validation | None:
@@ -161,3 +171,31 @@ class TrainingProgress:
         """How much better than before training the kept state is."""
         best = self.best
         return 0.0 if best is None else best.score - self.history[0].score
+
+    def gain_told(self, digits: int) -> str:
+        """Return how good it was before training, and how good the kept state is.
+
+        Parameters
+        ----------
+        digits : int
+            Behind the point.
+
+        Returns
+        -------
+        str
+            IoU of all together, and of each kind of prompt where there are several;
+            nothing without validation.
+        """
+        if self.best is None:
+            return ""
+        before, best = self.history[0], self.best
+
+        def told(name: str) -> str:
+            first, now = getattr(before, name), getattr(best, name)
+            return f"{first:.{digits}f} before, {now:.{digits}f} now"
+
+        whole = f"IoU {told('score')}"
+        if len(self.kinds) < 2:
+            return whole
+        parts = "; ".join(f"{KINDS[name]} {told(name)}" for name in self.kinds)
+        return f"{whole} ({parts})"

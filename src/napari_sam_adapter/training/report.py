@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_sam_adapter.image_io.output import whole_output
-from napari_sam_adapter.training.progress import relative_losses
+from napari_sam_adapter.training.progress import KINDS, relative_losses
 from napari_sam_adapter.wording import readable_size, spoken_time
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, MARGIN = 640, 240, 40
 COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#999999", "#9467bd")
-TITLES = {"score": "all", "prompted": "point and box", "prompt_free": "no prompt"}
-FOLLOWED = {"followed": "followed"}
+TITLES = {"score": "all"} | KINDS
 OUTLINE, REFERENCE = (255, 210, 0), (0, 200, 120)
 STYLE = (
     "body{font:15px sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
@@ -149,7 +148,9 @@ def _curves(history: Sequence[Validation]) -> str:
         title: [(entry.step, getattr(entry, name)) for entry in history]
         for name, title in _titles(history).items()
     }
-    curves["loss (relative)"] = relative_losses(history)
+    curves["loss (relative)"] = relative_losses(
+        [(entry.step, entry.loss) for entry in history if entry.step]
+    )
     lines = []
     for number, (title, values) in enumerate(curves.items()):
         points = " ".join(
@@ -171,7 +172,7 @@ def _curves(history: Sequence[Validation]) -> str:
 
 def _titles(history: Sequence[Validation]) -> dict[str, str]:
     learns_to_follow = any(entry.followed for entry in history)
-    return TITLES | FOLLOWED if learns_to_follow else TITLES
+    return {k: v for k, v in TITLES.items() if k != "followed" or learns_to_follow}
 
 
 def _height(iou: float) -> float:

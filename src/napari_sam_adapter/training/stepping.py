@@ -21,7 +21,7 @@ from napari_sam_adapter.training.prompt_data import PromptExample, to_device
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     from napari_sam_adapter.training.adapter_data import AdapterExamples
     from napari_sam_adapter.training.config import TrainingConfig
@@ -62,10 +62,8 @@ class Stepper:
         self.use_half = _uses_half(config, self.device)
         self.micro_batch = config.micro_batch or self._batch
 
-    def take(
-        self, batch: AdapterExample, step: int
-    ) -> Generator[None, None, tuple[float, float]]:
-        """Take a step; the images of a step share one kind of prompt.
+    def gather(self, batch: AdapterExample, step: int) -> Iterator[tuple[float, float]]:
+        """Gather the gradient of a step; its images share one kind of prompt.
 
         Parameters
         ----------
@@ -76,18 +74,14 @@ class Stepper:
 
         Yields
         ------
-        None
-            After each micro-batch.
-
-        Returns
-        -------
         loss, iou : float
-            Means over the batch.
+            Means over the images so far, after each micro-batch; the last ones are
+            those of the step.
 
         Raises
         ------
         TrainingError
-            If the loss is not finite, or memory does not suffice for one image.
+            If memory does not suffice for one image.
         """
         loss, iou, start = 0.0, 0.0, 0
         self.optimiser.zero_grad()
@@ -101,9 +95,35 @@ class Stepper:
                 loss, iou, start = 0.0, 0.0, 0
                 continue
             loss, iou, start = loss + part_loss, iou + part_iou, stop
-            yield
-        self._move(step, loss)
-        return loss / self._batch, iou / self._batch
+            yield loss / stop, iou / stop
+
+    def move(self, step: int, loss: float) -> None:
+        """Change what is trained by the gradient that was gathered.
+
+        Parameters
+        ----------
+        step : int
+            Steps that were taken before.
+        loss : float
+            Of this step.
+
+        Raises
+        ------
+        TrainingError
+            If loss or gradient is not finite.
+        """
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate(step)
+        length = torch.nn.utils.clip_grad_norm_(
+            self._trainee.parameters(), GRADIENT_CLIP
+        )
+        if not (math.isfinite(loss) and math.isfinite(float(length))):
+            raise TrainingError(
+                f"Expected a finite loss and gradient, got {loss} and {float(length)} "
+                f"in step {step + 1}. The best state so far is kept; use a lower "
+                "learning rate."
+            )
+        self.optimiser.step()
 
     def measure(self, examples: AdapterExamples) -> StepCost:
         """Take one step with one image and forget it; fit the micro-batch to memory.
@@ -166,20 +186,6 @@ class Stepper:
             with fast_backward(self.device):  # for what is computed again
                 (loss * count / self._batch).backward()
         return count * float(loss.detach()), count * float(iou)
-
-    def _move(self, step: int, loss: float) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate(step)
-        length = torch.nn.utils.clip_grad_norm_(
-            self._trainee.parameters(), GRADIENT_CLIP
-        )
-        if not (math.isfinite(loss) and math.isfinite(float(length))):
-            raise TrainingError(
-                f"Expected a finite loss and gradient, got {loss} and {float(length)} "
-                f"in step {step + 1}. The best state so far is kept; use a lower "
-                "learning rate."
-            )
-        self.optimiser.step()
 
     def _learning_rate(self, step: int) -> float:
         steps, highest = self._config.steps, self._config.learning_rate

@@ -25,17 +25,26 @@ from napari_sam_adapter.training.trainee import Trainee
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_sam_adapter.model.checkpoints import Checkpoint
+    from napari_sam_adapter.model.task_information import ImageFilter
     from napari_sam_adapter.training.config import TrainingConfig
 
+    Functions = Mapping[str, ImageFilter]
 
-def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
+
+def load_trainee(
+    config: TrainingConfig, functions: Functions | None = None
+) -> tuple[Trainee, str]:
     """Load the base of a training and put on it what is trained.
 
     Parameters
     ----------
     config : TrainingConfig
         Names base and start.
+    functions : mapping of str to callable, optional
+        Sources of task information of your own, by name.
 
     Returns
     -------
@@ -55,7 +64,7 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
         check_base(config.base, config.start)
     base = load_model(config.base, config.preprocessing)
     if config.start is not None:
-        base = _with_start(base, config.start, config)
+        base = _with_start(base, config.start, config, functions)
     if base.family.stretch:
         raise TrainingError(
             f"Expected a model that keeps the sides of an image in proportion, but "
@@ -69,7 +78,7 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
             f"got {config.base} ({base.family.name}). Train another model."
         )
     torch.manual_seed(config.seed)
-    trainee = Trainee(_with_part(base, config), config)
+    trainee = Trainee(_with_part(base, config, functions), config)
     encoder = trainee.sam.image_encoder
     if config.checkpointing and isinstance(encoder, ImageEncoder):
         for block in encoder.blocks:
@@ -77,16 +86,21 @@ def load_trainee(config: TrainingConfig) -> tuple[Trainee, str]:
     return trainee, base.sha256
 
 
-def _with_start(base: Checkpoint, name: str, config: TrainingConfig) -> Checkpoint:
+def _with_start(
+    base: Checkpoint, name: str, config: TrainingConfig, functions: Functions | None
+) -> Checkpoint:
     if config.trains == "everything":
         raise TrainingError(
             f"Expected a part to train from {name}, got everything. Leave out the "
             "start, or train adapter, decoder or lora."
         )
-    return load_adapter(find_weights(name, Kind.ADAPTER), base, config.base)
+    path = find_weights(name, Kind.ADAPTER)
+    return load_adapter(path, base, config.base, functions)
 
 
-def _with_part(base: Checkpoint, config: TrainingConfig) -> Checkpoint:
+def _with_part(
+    base: Checkpoint, config: TrainingConfig, functions: Functions | None
+) -> Checkpoint:
     """Return the base with a fresh adapter or LoRA, if that is wanted and not there."""
     encoder = base.sam.image_encoder
     if config.trains == "adapter" and not isinstance(encoder, ImageEncoder):
@@ -101,6 +115,7 @@ def _with_part(base: Checkpoint, config: TrainingConfig) -> Checkpoint:
             config.bottleneck or None,
             patch=base.sam.prompt_encoder.patch,
             sources=config.source_names,
+            functions=functions,
             learned_weights=config.learned_weights,
         )
         return replace(base, adapter=adapter)
