@@ -133,6 +133,12 @@ class ObjectList:
         )
 
     @property
+    def last_open(self) -> int | None:
+        """The newest object that is neither finished nor locked; None without one."""
+        closed = self._document.finished | self._document.locked
+        return max(self._document.objects.keys() - closed, default=None)
+
+    @property
     def names(self) -> dict[int, str]:
         """Names of the objects that have one."""
         known = self._document.objects.items()
