@@ -73,14 +73,14 @@ class ObjectCommands(Feature):
     @reporting
     def undo(self) -> None:
         """Take the last step back."""
-        self._travel(Undo(), "The last step was taken back.")
+        self._travel(Undo(), "Taken back")
 
     @reporting
     def redo(self) -> None:
         """Do the step again that was taken back."""
-        self._travel(Redo(), "The step was done again.")
+        self._travel(Redo(), "Done again")
 
-    def _travel(self, entry: Undo | Redo, text: str) -> None:
+    def _travel(self, entry: Undo | Redo, done: str) -> None:
         workspace = self._controller.in_use()
         if workspace.layers.is_painting:
             workspace.layers.drop_outline()
@@ -91,6 +91,7 @@ class ObjectCommands(Feature):
         if not (session.can_undo if is_undo else session.can_redo):
             self._say(f"There is nothing to {'undo' if is_undo else 'redo'}.")
             return
+        text = f"{done}: {session.objects.words_for_next(entry)}."
         touched = session.objects.in_next(entry)
         is_new = workspace.object_id not in session.objects
         kept = {workspace.object_id}.intersection(session.accepted_ids)
