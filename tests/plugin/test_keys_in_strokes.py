@@ -118,4 +118,4 @@ def test_undo_takes_the_stroke_back_when_it_is_done(scene):
     stroke(scene, lambda: mouse.press_key(scene.viewer, "U"))
     scene.qtbot.waitUntil(lambda: not (scene.labels[0, 40:47]).any())
     assert count(scene.labels) == COUNT
-    assert scene.state.message.text == "The last step was taken back."
+    assert scene.state.message.text.startswith("Taken back: stroke on object")

@@ -384,6 +384,35 @@ def test_delete_key_removes_the_object_and_undo_brings_it_back(scene, table, ses
     assert scene.value(3, *RIGHT_DISK) == 2
 
 
+def test_a_finished_object_that_undo_brings_back_is_not_under_work(
+    scene, table, session
+):
+    table.click(1)
+    mouse.press_key(scene.viewer, "D", "Shift")
+    mouse.press_key(scene.viewer, "Z", "Control")
+    assert session.accepted_ids == [1]
+    assert scene.state.object_id == 3
+
+
+def test_an_object_that_redo_finishes_is_not_under_work_any_more(scene, table, session):
+    scene.press("accept")
+    scene.press("undo")
+    table.click(2)
+    scene.press("redo")
+    assert session.accepted_ids == [1, 2]
+    assert scene.state.object_id == 3
+
+
+def test_undo_leaves_a_finished_object_that_was_chosen_under_work(
+    scene, table, session
+):
+    table.click(1)
+    scene.click((20, 25), button=2)
+    scene.press("undo")
+    assert session.accepted_ids == [1]
+    assert scene.state.object_id == 1
+
+
 def test_commands_without_an_object_say_so(make_scene):
     scene = make_scene(None)
     for name in ("delete_objects", "measure", "export"):

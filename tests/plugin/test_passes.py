@@ -97,7 +97,7 @@ def test_undo_and_redo_give_the_window_its_turn(scene):
     scene.press("redo")
     assert is_busy(scene)
     assert table.rowCount() == COUNT
-    wait(scene, "The step was done again.")
+    wait(scene, f"Done again: search that found {COUNT} objects.")
     assert count(scene.labels) == COUNT
     sizes = {table.index(row, 4).data() for row in range(COUNT)}
     assert sizes == {"13"}
@@ -106,7 +106,7 @@ def test_undo_and_redo_give_the_window_its_turn(scene):
 def test_keys_pressed_fast_are_done_in_order(scene, autosaves):
     for name in ("undo", "redo", "undo", "redo"):
         scene.press(name)
-    wait(scene, "The step was done again.")
+    wait(scene, f"Done again: search that found {COUNT} objects.")
     assert count(scene.labels) == COUNT
     assert_the_journal_says_so(scene, autosaves)
 
@@ -155,9 +155,9 @@ def test_a_search_while_many_go_sees_them_gone(scene):
 def test_undo_while_found_objects_come_in_is_told_last(scene):
     find_again(scene)
     scene.controller.do("undo")  # by its key: the button learns of it in a moment
-    wait(scene, "The last step was taken back.")
+    wait(scene, f"Taken back: search that found {COUNT} objects.")
     scene.qtbot.wait(50)
-    assert scene.state.message.text == "The last step was taken back."
+    assert scene.state.message.text == f"Taken back: search that found {COUNT} objects."
     assert not scene.labels.any()
 
 
@@ -259,7 +259,7 @@ def test_an_object_that_stays_under_work_stays_chosen(scene):
     scene.controller.choose_object(5)
     scene.press("undo")
     scene.press("redo")
-    wait(scene, "The step was done again.")
+    wait(scene, f"Done again: search that found {COUNT} objects.")
     scene.controller.choose_object(5)
     others = tuple(range(6, COUNT + 1))
     scene.widget.object_panel.class_given.emit(others, "cell")
@@ -330,7 +330,7 @@ def test_rows_of_objects_that_are_just_gone_are_empty(scene):
     assert model.rowCount() == COUNT  # the next turn takes them out
     assert {model.index(row, 4).data() for row in range(COUNT)} == {""}
     model.sort(4)
-    wait(scene, "The last step was taken back.")
+    wait(scene, f"Taken back: search that found {COUNT} objects.")
     assert model.rowCount() == 0
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, MarkingPredictor, stack
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, MarkingPredictor, stack
 from tests.plugin.test_passes import COUNT, IMAGE, count, is_busy, wait
 from tests.plugin.test_safekeeping import (
     end,
@@ -107,7 +108,7 @@ def test_a_session_whose_only_object_was_deleted(make_scene, tmp_path):
     end(scene)
     later = start(make_scene)
     press_restore(later)
-    assert later.state.message.text == "Restored: 0 objects."
+    assert later.state.message.text.startswith("Restored: 0 objects.")
     assert later.workspace.session.can_undo
 
 
@@ -119,3 +120,40 @@ def test_a_session_that_is_removed_for_its_age_is_not_offered(make_scene, autosa
     os.utime(journal, (time.time() - (MOST_DAYS + 1) * 24 * 3600,) * 2)
     assert not offer(start(make_scene))
     assert not journal.exists()
+
+
+@pytest.mark.parametrize("way", ["open", "restore"])
+def test_a_click_after_opening_leaves_finished_objects_alone(make_scene, tmp_path, way):
+    scene = start(make_scene)
+    scene.click(LEFT_DISK)
+    scene.press("accept")
+    before = scene.labels.copy()
+    later = opened_again(make_scene, scene, tmp_path, way)
+    later.click(RIGHT_DISK)
+    assert "Object 2 is segmented" in later.state.message.text
+    assert later.value(3, *RIGHT_DISK) == 2
+    assert np.array_equal(later.labels == 1, before == 1)
+
+
+def test_the_last_open_object_is_gone_on_with(make_scene, tmp_path):
+    scene = start(make_scene)
+    scene.click(LEFT_DISK)
+    scene.press("next_object")
+    scene.click(RIGHT_DISK)
+    scene.press("accept")
+    later = opened_again(make_scene, scene, tmp_path, "restore")
+    assert later.state.object_id == 1
+    assert len(later.workspace.layers.points.data) == 1
+
+
+def opened_again(make_scene, scene, tmp_path, way):
+    """Close the widget, and take the session up in another one."""
+    if way == "open":
+        save_as(scene, tmp_path / "cells.session")
+    end(scene)
+    later = start(make_scene, predictor=scene.predictor)
+    if way == "open":
+        open_saved(later, tmp_path / "cells.session")
+    else:
+        press_restore(later)
+    return later

@@ -17,8 +17,8 @@ from napari_sam_adapter.volume.session_folder import open_session as saved_sessi
 IMAGE = stack()
 
 
-def start(make_scene, image=IMAGE):
-    scene = make_scene(image, name="cells")
+def start(make_scene, image=IMAGE, predictor=None):
+    scene = make_scene(image, name="cells", predictor=predictor)
     if image.ndim == 3:
         scene.viewer.dims.set_current_step(0, 3)
     scene.press("use_points")

@@ -34,6 +34,10 @@ def shown(scene):
     return int(scene.viewer.dims.current_step[0])
 
 
+def told(scene):
+    return scene.state.message.text
+
+
 def where(scene, point):
     return [z for z in range(8) if scene.value(z, *point)]
 
@@ -110,6 +114,41 @@ def test_an_object_ends_where_the_user_says_so(scene):
     mouse.press_key(scene.viewer, "E", "Shift")
     follow(scene)
     assert where(scene, LEFT_DISK) == [1, 2, 3, 4]
+    assert "until where you said it ends or the object ended." in told(scene)
+
+
+def test_the_image_ends_only_where_there_are_no_more_slices(make_scene):
+    scene = make_scene(stack(first=0, last=7), name="cells")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.widget.volume_panel.range.setValue((2, 5))
+    follow(scene)
+    assert told(scene).endswith(", until the range ended.")
+    scene.widget.volume_panel.range.setValue((0, 7))
+    follow(scene)
+    assert told(scene).endswith(", until the image ended.")
+
+
+def test_no_score_is_shown_where_there_is_no_mask(make_scene):
+    image = stack()
+    image[5:7] = disks(centres=(LEFT_DISK,), radius=18)  # the mask jumps
+    scene = make_scene(image, name="cells")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    follow(scene)
+    for z in range(8):
+        scene.viewer.dims.set_current_step(0, z)
+        assert (scene.state.score is None) == (scene.value(z, *LEFT_DISK) == 0)
+
+
+def test_an_object_without_a_mask_has_no_doubtful_slices(scene):
+    scene.click(LEFT_DISK)
+    mouse.press_key(scene.viewer, "N")
+    mouse.press_key(scene.viewer, "J", "Shift")
+    assert told(scene).startswith("Object 2 has no mask yet.")
+    assert "choose one in the table" in told(scene)
 
 
 def test_nothing_is_written_outside_of_the_range(scene, panel):

@@ -1,16 +1,41 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.volume.conftest import LEFT, RIGHT, ball
 
-from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.prompts import Polygon, Prompts
 from napari_sam_adapter.volume.edits import (
+    Accept,
+    AddScribble,
     ChooseCandidate,
     DeleteObject,
+    EndHere,
+    LockPlane,
+    MovePoint,
     NewObject,
     Paint,
+    ReleasePaint,
     RemovePoint,
+    SetBox,
+    SetMaskPrompt,
+    SetPrompts,
+    UnlockPlane,
+)
+from napari_sam_adapter.volume.journal_entries import Redo, Undo
+from napari_sam_adapter.volume.object_edits import (
+    LockObject,
+    MergeObjects,
+    RenameObject,
+    ReopenObject,
+    SetClass,
+    SetOverlapRule,
+    SplitObject,
+    UnlockObject,
 )
 from napari_sam_adapter.volume.propagation import propagate
+
+LINE = np.array([(10.0, 10.0), (10.0, 16.0), (16.0, 16.0)])
 
 
 def state(session):
@@ -49,6 +74,64 @@ def test_a_new_edit_forgets_what_was_undone(clicked, plane):
     assert clicked.can_redo
     clicked.add_point(1, plane, RIGHT[1:])
     assert not clicked.can_redo
+
+
+def words_of_undo(session, *edits):
+    """Return what the last step is called when it is taken back, and done again."""
+    if edits:
+        session.apply(*edits)
+    text = session.objects.words_for_next(Undo())
+    session.undo()
+    assert session.objects.words_for_next(Redo()) == text
+    session.redo()
+    return text
+
+
+def test_every_kind_of_step_has_a_name(clicked, plane):
+    def told(*edits):
+        return words_of_undo(clicked, *edits)
+
+    def prompts(**kinds):
+        return SetPrompts(1, plane, replace(clicked.prompts(1, plane), **kinds))
+
+    other, painted = plane.at(0, 5), stroke(plane, range(2), 2)
+    assert told() == "click on object 1"
+    assert told(MovePoint(1, plane, 0, (15, 15))) == "changed prompt of object 1"
+    assert told(SetBox(1, plane, (1, 1, 9, 9))) == "box around object 1"
+    assert told(SetBox(1, plane, None)) == "removed prompt of object 1"
+    assert told(AddScribble(1, plane, LINE)) == "scribble on object 1"
+    assert told(prompts(polygons=[Polygon(LINE)])) == "outline of object 1"
+    assert told(prompts(polygons=())) == "removed prompt of object 1"
+    assert told(SetMaskPrompt(1, plane, ball(LEFT)[4])) == "mask as prompt for object 1"
+    clicked.mask(1, plane)
+    assert told(Accept(1)) == "acceptance of object 1"
+    assert told(ReopenObject(1)) == "re-opening of object 1"
+    assert told(LockObject(1)) == "lock on object 1"
+    assert told(UnlockObject(1)) == "unlocking of object 1"
+    assert told(RenameObject(1, "one")) == "name of object 1"
+    assert told(SetClass(1, "ball")) == "class of object 1"
+    assert told(painted) == "stroke on object 2"
+    assert told(ReleasePaint(2, plane)) == "release of paint on object 2"
+    assert told(LockPlane(2, other)) == "lock of a slice of object 2"
+    assert told(UnlockPlane(2, other)) == "unlocking of a slice of object 2"
+    assert told(EndHere(2, plane)) == "end of object 2"
+    clicked.undo()
+    assert told(stroke(plane, range(25, 28), 2)) == "stroke on object 2"
+    assert told(SplitObject(2)) == "split of object 2"
+    assert told(MergeObjects((2, 3))) == "merge into object 2"
+    assert told(DeleteObject(2), NewObject(4)) == "deletion of object 2"
+    assert told(*map(NewObject, range(5, 12))) == "new 7 objects"
+    assert told(SetOverlapRule("cut")) == "rule cut for neighbours"
+
+
+def test_a_propagation_is_called_by_its_objects_and_slices(clicked, plane):
+    list(propagate(clicked, 1, seed=plane))
+    on_slices = len(np.unique(np.nonzero(clicked.labels == 1)[0])) - 1
+    assert words_of_undo(clicked) == f"propagation of object 1 ({on_slices} slices)"
+
+
+def test_another_candidate_is_called_a_mask(clicked, plane):
+    assert words_of_undo(clicked, ChooseCandidate(1, plane, 1)) == "mask of object 1"
 
 
 def many_edits(session, plane):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plugin.session_network import SessionNetwork
 from napari_sam_adapter.plugin.state import Progress
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class KeptSession:
         Autosaves of the same image that nobody works on, the newest first.
     opening : Progress
         How far another session is that is being opened instead.
+    network : SessionNetwork
+        With which that one was made.
     saved_as : Path or None
         The folder that the user chose.
     saved_count : int
@@ -40,6 +43,7 @@ class KeptSession:
     autosave: Autosave
     unfinished: list[Path] = field(default_factory=list)
     opening: Progress = field(default_factory=Progress)
+    network: SessionNetwork = field(default_factory=SessionNetwork)
     saved_as: Path | None = None
     saved_count: int = -1
 

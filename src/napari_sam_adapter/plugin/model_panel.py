@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,13 +122,15 @@ class ModelPanel(QWidget):
         )
 
     def show_state(self, state: PluginState) -> None:
-        """Enable what can be used now.
+        """Show what is chosen, and enable what can be used now.
 
         Parameters
         ----------
         state : PluginState
             What is going on.
         """
+        if replace(self.choice(), dtype=state.model.dtype) != state.model:
+            self._show_choice(state.model)
         idle = state.phase is Phase.READY
         for picker in (self.model, self.adapter, self.preprocessing, self.device):
             picker.setEnabled(idle)
@@ -193,6 +196,21 @@ class ModelPanel(QWidget):
             self.adapter.choose(self._let_go.pop(model))
         else:
             self._on_chosen()
+
+    def _show_choice(self, choice: ModelChoice) -> None:
+        """Show what was not chosen here, such as the network of a session."""
+        with (
+            self.model.value_changed.blocked(),
+            self.adapter.value_changed.blocked(),
+            signals_blocked(self.preprocessing),
+            signals_blocked(self.device),
+        ):
+            self.model.choose(choice.model)
+            self.adapter.choose(choice.adapter or NO_ADAPTER)
+            place = self.preprocessing.findData(choice.preprocessing)
+            self.preprocessing.setCurrentIndex(max(place, 0))
+            self.device.setCurrentText(choice.device)
+        self.adapter.offer_those_for(self.model)
 
     def _on_chosen(self) -> None:
         self.model_chosen.emit(self.choice())

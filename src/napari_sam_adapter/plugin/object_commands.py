@@ -73,14 +73,14 @@ class ObjectCommands(Feature):
     @reporting
     def undo(self) -> None:
         """Take the last step back."""
-        self._travel(Undo(), "The last step was taken back.")
+        self._travel(Undo(), "Taken back")
 
     @reporting
     def redo(self) -> None:
         """Do the step again that was taken back."""
-        self._travel(Redo(), "The step was done again.")
+        self._travel(Redo(), "Done again")
 
-    def _travel(self, entry: Undo | Redo, text: str) -> None:
+    def _travel(self, entry: Undo | Redo, done: str) -> None:
         workspace = self._controller.in_use()
         if workspace.layers.is_painting:
             workspace.layers.drop_outline()
@@ -91,20 +91,26 @@ class ObjectCommands(Feature):
         if not (session.can_undo if is_undo else session.can_redo):
             self._say(f"There is nothing to {'undo' if is_undo else 'redo'}.")
             return
+        text = f"{done}: {session.objects.words_for_next(entry)}."
         touched = session.objects.in_next(entry)
         is_new = workspace.object_id not in session.objects
-        show = partial(self._show, workspace, touched, is_new)
+        kept = {workspace.object_id}.intersection(session.accepted_ids)
+        show = partial(self._show, workspace, touched, is_new, kept)
         self.passes.do(workspace, session.doing(entry), show)
         self._say(text)
 
-    def _show(self, workspace: Workspace, touched: set[int], is_new: bool) -> None:
+    def _show(
+        self, workspace: Workspace, touched: set[int], is_new: bool, kept: set[int]
+    ) -> None:
         """Go to the object that a step of the history is about.
 
         If it is about several, the one under work stays, or a new one is begun.
+        Finished objects are left out, unless they were under work as such.
         """
-        objects = workspace.session.objects
-        known = touched.intersection(objects.ids)
-        stays = workspace.object_id in objects and not (is_new and known)
+        session = workspace.session
+        open_ids = set(session.object_ids) - (set(session.accepted_ids) - kept)
+        known = touched & open_ids
+        stays = workspace.object_id in open_ids and not (is_new and known)
         if len(known) == 1:
             workspace.choose_object(min(known))
         elif stays:

@@ -9,7 +9,13 @@ from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
-from napari_sam_adapter.volume.reasons import END, REASONS, TOLD
+from napari_sam_adapter.volume.reasons import (
+    END,
+    RANGE_ENDED,
+    REASONS,
+    SAID_TO_END,
+    TOLD,
+)
 from napari_sam_adapter.wording import any_of, counted, numbered
 
 if TYPE_CHECKING:
@@ -80,7 +86,7 @@ class PropagationRun:
     is_stopped: bool = field(default=False, init=False)
     _planes: int = field(default=0, init=False)
     _written: int = field(default=0, init=False)
-    _reasons: list[str] = field(default_factory=list, init=False)
+    _endings: dict[str, None] = field(default_factory=dict, init=False)
     _unreadable: dict[Plane, str] = field(default_factory=dict, init=False)
 
     def count(self, result: PlaneResult, changes: list[Change]) -> None:
@@ -99,9 +105,8 @@ class PropagationRun:
             self._unreadable[result.plane] = result.reason
             return
         is_end = not result.is_usable or result.reason == END
-        is_new = result.reason in TOLD and result.reason not in self._reasons
-        if is_end and is_new:
-            self._reasons.append(result.reason)
+        if is_end and result.reason in TOLD:
+            self._endings[self._ending(result)] = None
 
     @property
     def progress(self) -> Progress:
@@ -115,8 +120,7 @@ class PropagationRun:
             stays = "What was followed stays; Undo takes it back."
             outcome = stays if self._written else "Nothing was changed."
             return self.progress.stopped(outcome)
-        reasons = [TOLD[reason] for reason in self._reasons]
-        ending = f", until {any_of(reasons)}" if reasons else ""
+        ending = f", until {any_of([*self._endings])}" if self._endings else ""
         objects = numbered("object", self.request.object_ids)
         if not (self.request.stretches or self.request.outdated):
             verb = "is" if len(self.request.object_ids) == 1 else "are"
@@ -126,6 +130,17 @@ class PropagationRun:
         if len(self.request.object_ids) > 1:  # each on its own slices
             followed = f"Followed {objects}: {counted(self._written, 'mask')}"
         return f"{followed}{ending}.{self._missing}"
+
+    def _ending(self, result: PlaneResult) -> str:
+        """Say why an object was followed no further."""
+        where, reason = self.request.where, TOLD[result.reason]
+        if result.reason != END:
+            return reason
+        index = result.plane.index_along(where.axis)
+        if index not in (where.start, where.stop):
+            return SAID_TO_END
+        is_border = index in (0, self.request.labels.shape[where.axis] - 1)
+        return reason if is_border else RANGE_ENDED
 
     @property
     def _missing(self) -> str:

@@ -15,6 +15,7 @@ from napari_sam_adapter.plugin.last_place import go_to_last_edit
 from napari_sam_adapter.plugin.network_loading import described_predictors
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState, offer_of
+from napari_sam_adapter.plugin.session_network import SessionNetwork
 from napari_sam_adapter.plugin.session_saving import (
     WrittenSession,
     discard_written,
@@ -214,12 +215,14 @@ class Safekeeping(Feature):
         saved_as: Path | None = None,
     ) -> None:
         self._controller.segmenter.forget(kept.workspace)
-        text = f"{done}: {counted(len(session.object_ids), 'object')}."
+        said = [f"{done}: {counted(len(session.object_ids), 'object')}."]
         if kept.take(session, autosave, saved_as):
-            text += " What was here before was not saved: Restore brings it back."
-        self._controller.update()
-        self._say(text)
+            said.append("What was here before was not saved: Restore brings it back.")
         is_seen = kept.workspace is self._controller.workspace
+        if is_seen:
+            said.append(kept.network.choose(self._controller))
+        self._controller.update()
+        self._say(text := " ".join(filter(None, said)))
         if is_seen and go_to_last_edit(self._controller.viewer, kept.workspace):
             self._say(f"{text} You see the slice of the last edit.")
 
@@ -233,7 +236,8 @@ class Safekeeping(Feature):
         take_over = partial(self._take_over, kept, kept.edit_count, then)
         self._say("Opening the session ...")
         on_step = partial(self._on_step, kept, take_over)
-        kept.opening = Progress()
+        kept.opening, kept.network = Progress(), SessionNetwork()
+        steps = kept.network.looked_for(steps)
         job = Job(
             kept, "open", Priority.OPEN, steps, on_step, self.report,
             on_end=self._end_progress,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import FollowChoice, Message
 from napari_sam_adapter.plugin.viewer_planes import show_plane
 from napari_sam_adapter.volume.edits import EndHere, LockPlane, UnlockPlane
@@ -119,7 +120,7 @@ class VolumeReview(Feature):
     def next_doubt(self) -> None:
         """Go to the slice that most needs a look; again: to the next one."""
         workspace = self._controller.in_use()
-        doubts = workspace.session.doubts(workspace.object_id)
+        doubts = workspace.session.doubts(object_at_work(workspace))
         seen = workspace.plane_or_none()
         places = [doubt.plane for doubt in doubts]
         number = places.index(seen) + 1 if seen in places else 0

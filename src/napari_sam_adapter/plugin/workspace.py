@@ -194,7 +194,7 @@ class Workspace:
         self.redraw()
 
     def take_session(self, session: Session) -> None:
-        """Show another session of the same image, and work on its last object.
+        """Show another session of the same image, and work on its last open object.
 
         Parameters
         ----------
@@ -205,7 +205,7 @@ class Workspace:
         self.layers.ensure(session.labels)
         session.written.take()  # all is shown
         self.layers.exchange(session.labels)
-        self.choose_object(max(session.object_ids, default=self.next_id))
+        self.choose_object(session.objects.last_open or self.next_id)
 
     def known_prompts(self) -> dict[Plane, Prompts]:
         """Return the prompts of the object under work.

@@ -14,13 +14,14 @@ from napari_sam_adapter.volume.journal_entries import Undo
 from napari_sam_adapter.volume.performing_objects import require_unlocked
 from napari_sam_adapter.volume.piece_search import PieceSearch
 from napari_sam_adapter.volume.plane import numbered_plane
+from napari_sam_adapter.volume.step_words import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.volume.document import Document
-    from napari_sam_adapter.volume.history import Key
+    from napari_sam_adapter.volume.history import Key, Step
     from napari_sam_adapter.volume.journal_entries import Redo
     from napari_sam_adapter.volume.objects import PlaneRecord
     from napari_sam_adapter.volume.plane import Plane
@@ -133,6 +134,12 @@ class ObjectList:
         )
 
     @property
+    def last_open(self) -> int | None:
+        """The newest object that is neither finished nor locked; None without one."""
+        closed = self._document.finished | self._document.locked
+        return max(self._document.objects.keys() - closed, default=None)
+
+    @property
     def names(self) -> dict[int, str]:
         """Names of the objects that have one."""
         known = self._document.objects.items()
@@ -157,9 +164,22 @@ class ObjectList:
         set of int
             0 is among them for a stroke over several objects.
         """
-        history = self._document.history
-        steps = history.done if isinstance(entry, Undo) else history.undone
-        return {change.object_id for change in steps[-1].changes}
+        return {change.object_id for change in self._next(entry).changes}
+
+    def words_for_next(self, entry: Undo | Redo) -> str:
+        """Return what the step is called that an undo or redo is about.
+
+        Parameters
+        ----------
+        entry : Undo or Redo
+            One that is possible.
+
+        Returns
+        -------
+        str
+            Such as ``"click on object 3"``.
+        """
+        return in_words(self._next(entry))
 
     @property
     def last_edit(self) -> Key | None:
@@ -289,6 +309,10 @@ class ObjectList:
         """
         require_unlocked(self._document, object_id)
         return PieceSearch.begin(self._document, object_id, spacing)
+
+    def _next(self, entry: Undo | Redo) -> Step:
+        history = self._document.history
+        return (history.done if isinstance(entry, Undo) else history.undone)[-1]
 
 
 def _confidence(record: PlaneRecord) -> float | None:

@@ -196,7 +196,9 @@ class PlaneRecord:
             answer = self.answer
             return answer.chosen.score if answer.score_is_trusted else None
         derived = self.derivation
-        return derived.score if derived and derived.score_is_trusted else None
+        if derived is None or derived.mask is None or not derived.score_is_trusted:
+            return None
+        return derived.score
 
     @property
     def confidence(self) -> float | None:

@@ -19,5 +19,7 @@ TOLD = {
     "conflict": "another object was there",
 }
 """How users read a reason."""
+RANGE_ENDED, SAID_TO_END = "the range ended", "where you said it ends"
+"""How users read `END` where there are more slices."""
 REASONS = frozenset({"", BEYOND, *TOLD})
 """All reasons but the sentences about planes that cannot be read."""
