@@ -141,8 +141,7 @@ class SamPredictor:
             checkpoint = load_adapter(path, self._base, base_name, functions)
             about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
         about["preprocessing"] = checkpoint.family.name
-        dtype = self.network.dtype
-        changed = SamPredictor(checkpoint, about, str(self.device), dtype)
+        changed = SamPredictor(checkpoint, about, str(self.device), self.network.dtype)
         changed._base = self._base
         return changed
 

@@ -36,9 +36,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.samples import Sample
 
-SAVE_SECONDS = 120.0
-SHOWN_EXAMPLES = 4
-SMOOTHING = 0.95
+SAVE_SECONDS, SHOWN_EXAMPLES, SMOOTHING = 120.0, 4, 0.95
 ENDINGS = ("all steps", "no better validation", "stopped")
 GOES_ON, STUCK, STOPPED = range(3)
 
@@ -187,9 +185,7 @@ class _Run:
         yield self._progress()
 
     def _early_ending(self, stop: Callable[[], bool]) -> int:
-        if stop():
-            return STOPPED
-        return STUCK if self._is_stuck() else GOES_ON
+        return STOPPED if stop() else STUCK if self._is_stuck() else GOES_ON
 
     def _is_due(self) -> bool:
         """Whether to validate now: not again where that was done before a stop."""

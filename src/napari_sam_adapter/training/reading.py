@@ -81,7 +81,8 @@ def find_samples(data: str | Path, labels: str | Path | None = None) -> FoundSam
             refused.append(f"{pair.name}: {error}")
     training = (*found[""], *found[TRAINING])
     if not training:
-        reasons = "; ".join(refused[:3]) or "it holds no pairs for training"
+        reasons = "; ".join(line.rstrip(".") for line in refused[:3])
+        reasons = reasons or "it holds no pairs for training"
         raise TrainingError(
             f"Expected images with labels in {data}, got nothing to learn from: "
             f"{reasons}."
