@@ -192,8 +192,7 @@ def _require_published_adapter(checkpoint: Checkpoint) -> SamAdapter:
     if problem:
         raise CheckpointError(
             f"Expected an adapter that the published layout can express, but it "
-            f"{problem}. Only adapters that came from a published file go back into "
-            "its layout; use this one in this program, or train LoRA, which can be "
+            f"{problem}. Train one with --published-order, or LoRA, which can be "
             "merged into plain SAM."
         )
     return adapter

@@ -149,7 +149,7 @@ class AdapterExamples(Dataset[AdapterExample]):
     def _prompt(self, rng: np.random.Generator) -> AdapterExample | None:
         if rng.random() < self._config.synthetic_share:
             drawn = draw_sample(rng, SYNTHETIC_SIDE)
-            view, key = random_view(drawn, self._size, rng, self._size), NEW_VIEW
+            view, key = self._random_view(drawn, rng), NEW_VIEW
         else:
             view, key = self._draw(rng, self._weights)
         picked = pick_objects(view, self._config.objects, rng)
@@ -164,6 +164,9 @@ class AdapterExamples(Dataset[AdapterExample]):
         picked = masks, masks, torch.ones(len(masks), dtype=torch.bool)
         return _example(view, picked, key, self._family)._replace(asked=asked)
 
+    def _random_view(self, sample: Sample, rng: np.random.Generator) -> View:
+        return random_view(sample, self._size, rng, self._size, self._family.stretch)
+
     def _draw(
         self, rng: np.random.Generator, weights: npt.NDArray[np.float64]
     ) -> tuple[View, int]:
@@ -171,12 +174,12 @@ class AdapterExamples(Dataset[AdapterExample]):
         index = int(rng.choice(len(self._samples), p=weights))
         sample = self._samples[index]
         if not config.augment:
-            return fit_view(sample, self._size), index
+            return fit_view(sample, self._size, self._family.stretch), index
         if config.trains != "decoder":
-            return random_view(sample, self._size, rng, self._size), NEW_VIEW
+            return self._random_view(sample, rng), NEW_VIEW
         key = FIXED_VIEWS * index + int(rng.integers(FIXED_VIEWS))
         fixed = np.random.default_rng((config.seed, key))
-        return random_view(sample, self._size, fixed, self._size), key
+        return self._random_view(sample, fixed), key
 
 
 def _example(

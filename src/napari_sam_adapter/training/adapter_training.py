@@ -259,7 +259,7 @@ class _Run:
             metrics,
             self._config.licence,
             trusted,
-            self._trainee.family.name,
+            self._trainee.preprocessing,
         )
 
     def _judge(self, answers: list[Answer]) -> Validation:

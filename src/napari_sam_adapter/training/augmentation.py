@@ -49,7 +49,11 @@ class View:
 
 
 def random_view(
-    sample: Sample, size: int, rng: np.random.Generator, frame: int = FRAME
+    sample: Sample,
+    size: int,
+    rng: np.random.Generator,
+    frame: int = FRAME,
+    stretch: bool = False,
 ) -> View:
     """Cut, turn and expose a sample at random.
 
@@ -63,6 +67,8 @@ def random_view(
         Source of all randomness.
     frame : int
         Side of the square at which the model will be used.
+    stretch : bool
+        As in `fit_view`.
 
     Returns
     -------
@@ -77,11 +83,11 @@ def random_view(
     share = (
         SMALLEST_CROP * (LARGEST_CROP / SMALLEST_CROP) ** rng.random() * size / frame
     )
-    view = fit_view(_turn(_crop(sample, share, rng), rng), size)
+    view = fit_view(_turn(_crop(sample, share, rng), rng), size, stretch)
     return replace(view, image=_expose(view.image, rng))
 
 
-def fit_view(sample: Sample, size: int) -> View:
+def fit_view(sample: Sample, size: int, stretch: bool = False) -> View:
     """Scale a whole sample to the network's square as inference does.
 
     Parameters
@@ -90,6 +96,8 @@ def fit_view(sample: Sample, size: int) -> View:
         Image and label layers.
     size : int
         Side S of the result in pixels.
+    stretch : bool
+        Whether both sides become S, as some networks want it.
 
     Returns
     -------
@@ -97,7 +105,7 @@ def fit_view(sample: Sample, size: int) -> View:
         Longest side scaled to S, zeros at the right or below.
     """
     height, width = sample.image.shape[:2]
-    rows, columns = frame_of((height, width), size).resized
+    rows, columns = frame_of((height, width), size, stretch).resized
     image = np.zeros((size, size, 3), np.uint8)
     colour = (
         sample.image if sample.image.ndim == 3 else np.stack([sample.image] * 3, -1)

@@ -17,6 +17,7 @@ PROMPT_FREE_LOSSES = ("iou", "balanced")
 LABEL_KINDS = ("auto", "instance", "semantic")
 LEARNED_WEIGHTS = ("none", "shared", "per_block")
 PRECISIONS = ("auto", "float32", "bfloat16")
+PUBLISHED_SOURCES = ("patch_embedding", "fft_highpass")
 
 SUFFIX = ".safetensors"
 """Of the files that training writes."""
@@ -55,6 +56,10 @@ class TrainingConfig:
     learned_weights : str
         Whether the weights w_j of the sources are learned: ``"none"``, ``"shared"``
         or ``"per_block"``.
+    published_order : bool
+        Whether a new adapter reads tokens and images as the published SAM-Adapter code
+        does, so that it can be exported in that layout: images are stretched to a
+        square, and every prompt has one answer.
     lora_rank : int
         Inner width of LoRA.
     prompted_share : float
@@ -131,11 +136,18 @@ class TrainingConfig:
         default=0, metadata=_about("Inner width of the adapter; 0: as published.")
     )
     sources: str = field(
-        default="patch_embedding,fft_highpass",
+        default=",".join(PUBLISHED_SOURCES),
         metadata=_about("What the adapter is told, names with commas between."),
     )
     learned_weights: Literal["none", "shared", "per_block"] = field(
         default="none", metadata=_about("Learn the weights w_j", LEARNED_WEIGHTS)
+    )
+    published_order: bool = field(
+        default=False,
+        metadata=_about(
+            "Read images as the published SAM-Adapter code does, so that the adapter "
+            "can be exported for it."
+        ),
     )
     lora_rank: int = field(default=4, metadata=_about("Inner width of LoRA."))
     prompted_share: float = field(
@@ -219,6 +231,20 @@ class TrainingConfig:
         self._check_shares("synthetic_share", "validation_share")
         if self.validation_share == 1:
             raise TrainingError("Expected a validation share below 1, got 1.")
+        if self.published_order:
+            self._check_published()
+
+    def _check_published(self) -> None:
+        is_known = set(self.source_names) == set(PUBLISHED_SOURCES)
+        if self.trains != "adapter" or self.learned_weights == "per_block":
+            is_known = False
+        if not is_known:
+            raise TrainingError(
+                "Expected an adapter that the published layout can express, with the "
+                f"sources {' and '.join(PUBLISHED_SOURCES)} and no weights per block, "
+                f"got trains={self.trains!r}, sources={self.sources!r}, "
+                f"learned_weights={self.learned_weights!r}."
+            )
 
     def _check_at_least(self, lowest: int, *names: str) -> None:
         for name in names:

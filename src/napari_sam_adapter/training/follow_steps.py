@@ -121,7 +121,8 @@ def follow_objects(
     numbers = _choose(_large_objects(before, view), view, count, rng)
     if not numbers:
         return None
-    frame = frame_of(before.shape, view.image.shape[0], is_centred=family.is_centred)
+    side = view.image.shape[0]
+    frame = frame_of(before.shape, side, family.stretch, family.is_centred)
     worn = (_worn(before == number, wear * rng.uniform(-1, 1)) for number in numbers)
     pairs = [
         _ask(BoxedMask.of(last), view, number, frame, rng)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from napari_sam_adapter.model.adapter_files import save_adapter
 from napari_sam_adapter.model.checkpoints import save_base
+from napari_sam_adapter.model.families import SAM
 from napari_sam_adapter.model.image_encoder import EncodedImage
 from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.model.lora import lora_state
@@ -65,6 +66,12 @@ class Trainee(nn.Module):
     def window(self) -> Window:
         """The whole frame."""
         return Window(0, 0, self.sam.image_size)
+
+    @property
+    def preprocessing(self) -> str:
+        """Name of the family of the base; the published order stretches on its own."""
+        is_published = self.adapter is not None and self.adapter.published_order
+        return SAM.name if is_published else self.family.name
 
     @property
     def is_encoder_frozen(self) -> bool:

@@ -19,6 +19,7 @@ from napari_sam_adapter.inference.weights import (
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.dense_prompts import PER_TOKEN
+from napari_sam_adapter.model.families import SAM, SAM_ADAPTER
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.lora import add_lora, lora_state
 from napari_sam_adapter.training.trainee import Trainee
@@ -65,12 +66,7 @@ def load_trainee(
     base = load_model(config.base, config.preprocessing)
     if config.start is not None:
         base = _with_start(base, config.start, config, functions)
-    if base.family.stretch:
-        raise TrainingError(
-            f"Expected a model that keeps the sides of an image in proportion, but "
-            f"{config.base} or what to start from stretches it ({base.family.name}). "
-            "Train on the SAM that it was made from."
-        )
+    _check_family(base, config)
     sam = base.sam
     if sam.image_size != MASK_STRIDE * PER_TOKEN * sam.prompt_encoder.grid:
         raise TrainingError(
@@ -84,6 +80,22 @@ def load_trainee(
         for block in encoder.blocks:
             _checkpoint(block)
     return trainee, base.sha256
+
+
+def _check_family(base: Checkpoint, config: TrainingConfig) -> None:
+    """Raise unless images can be prepared as the network will get them."""
+    is_published = base.adapter is not None and base.adapter.published_order
+    if base.family.stretch and not (is_published and config.start is not None):
+        raise TrainingError(
+            f"Expected a model that keeps the sides of an image in proportion, but "
+            f"{config.base} or what to start from stretches it ({base.family.name}). "
+            "Train on the SAM that it was made from."
+        )
+    if config.published_order and base.family is not SAM and not is_published:
+        raise TrainingError(
+            "Expected SAM vit_b, vit_l or vit_h for the published order, got "
+            f"{config.base} ({base.family.name})."
+        )
 
 
 def _with_start(
@@ -117,8 +129,10 @@ def _with_part(
             sources=config.source_names,
             functions=functions,
             learned_weights=config.learned_weights,
+            published_order=config.published_order,
         )
-        return replace(base, adapter=adapter)
+        family = SAM_ADAPTER if config.published_order else base.family
+        return replace(base, adapter=adapter, family=family)
     if config.trains == "lora" and not lora_state(base.sam):
         return replace(base, sam=add_lora(base.sam, config.lora_rank))
     return base

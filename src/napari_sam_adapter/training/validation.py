@@ -94,7 +94,7 @@ def answer(
     Answer
         No randomness is in it.
     """
-    view = fit_view(sample, trainee.sam.image_size)
+    view = fit_view(sample, trainee.sam.image_size, trainee.family.stretch)
     foreground = torch.from_numpy(halve(view.layers[0] > 0))
     masks = _largest(view, trainee.config.objects)
     scene = Scene(trainee.sam, _encode(trainee, view, number, device), trainee.window)
