@@ -187,11 +187,8 @@ class Prompts:
             If a point lies outside, the box misses the plane, or the mask has
             another shape.
         """
-        limits = np.asarray(shape, dtype=float) - 0.5
-        points, _ = self.all_points()
-        outside = np.any((points < -0.5) | (points > limits), axis=1)
-        if outside.any():
-            row, column = points[outside][0]
+        if len(outside := self.points_outside(shape)):
+            row, column = outside[0]
             raise PromptError(
                 f"Expected points inside a plane of {shape[0]} x {shape[1]} pixels, "
                 f"got ({row:g}, {column:g}), outside of the image. Give (row, column) "
@@ -207,6 +204,23 @@ class Prompts:
                 f"Expected a mask prompt of shape {tuple(shape)}, "
                 f"got {mask.shape}. Give a mask of the whole plane."
             )
+
+    def points_outside(self, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+        """Return the points, those of scribbles too, that lie beside a plane.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Rows and columns of the plane.
+
+        Returns
+        -------
+        (N, 2) float array
+            As (row, column).
+        """
+        limits = np.asarray(shape, dtype=float) - 0.5
+        points, _ = self.all_points()
+        return points[np.any((points < -0.5) | (points > limits), axis=1)]
 
     def with_point(self, point: tuple[float, float], positive: bool = True) -> Prompts:
         """Return a copy with one more point.

@@ -86,6 +86,24 @@ def test_both_candidates_are_outlined_with_their_scores(scene):
     assert scene.viewer.layers.selection.active == active
 
 
+def test_the_outlines_lie_over_those_of_candidates_that_came_later(scene):
+    compare_with(scene)
+    layers, active = scene.viewer.layers, scene.viewer.layers.selection.active
+    scene.qtbot.waitUntil(lambda: "SAM candidates" in layers)
+    layers.remove("SAM candidates")
+    layers.selection.active = active
+    scene.viewer.dims.set_current_step(0, 4)
+    scene.qtbot.waitUntil(lambda: "SAM candidates" in layers)
+    assert layers[-1].name == "SAM candidates"
+    scene.click(LEFT_DISK)
+    wait_for_answer(scene)
+    assert list(layers[-2:]) == shown(scene)
+    assert layers.selection.active == active
+    scene.click(RIGHT_DISK)
+    wait_for_answer(scene)
+    assert list(layers[-2:]) == shown(scene)
+
+
 def test_the_comparison_follows_clicks_and_slices(scene):
     compare_with(scene)
     scene.click(RIGHT_DISK)

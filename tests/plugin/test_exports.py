@@ -179,7 +179,9 @@ def test_measurements_become_features_and_a_file(scene, monkeypatch, tmp_path):
     assert features["volume"][0] == pytest.approx(voxels * 0.5)
     assert features["centroid_y"][0] == pytest.approx(LEFT_DISK[0] / 2)
     assert features["intensity_mean"][0] == 200
-    assert "Measured 2 objects" in scene.state.message.text
+    assert scene.state.message.text == (
+        "Measured 2 objects: see Layers > Metadata > Features table widget."
+    )
     export(scene, monkeypatch, tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -246,6 +246,19 @@ def test_reopen_key_takes_a_finished_object_up_with_its_prompts(scene, table, se
     assert scene.value(3, *LEFT_DISK) == 1
 
 
+def test_reopen_leaves_the_view_where_the_object_is_in_it(scene, table, session):
+    scene.viewer.dims.set_current_step(0, 2)
+    table.click(1)
+    scene.click(LEFT_DISK)
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.viewer.scene.camera.center = centre = (0, 25, 25)
+    mouse.press_key(scene.viewer, "O", "Shift")
+    assert session.accepted_ids == []
+    assert scene.state.object_id == 1
+    assert scene.viewer.dims.current_step[0] == 3
+    assert scene.viewer.scene.camera.center == centre
+
+
 def test_merge_key_makes_the_selected_one_and_undo_two(scene, table, session):
     table.select(2, 1)
     mouse.press_key(scene.viewer, "G", "Shift")

@@ -61,6 +61,7 @@ class OutlineLayers:
         if self._image is not image or not all(map(self._is_there, self.layers)):
             self.remove()
             self._build(image)
+        self._lift()
         width = max(0.5, max(masks[0].shape) / 250)
         for number, layer in enumerate(self.layers):
             layer.name = f"{TITLES[number]}: {names[number]}"
@@ -88,6 +89,16 @@ class OutlineLayers:
             self.layers.append(layer)
         self._viewer.layers.selection.active = active
         self._image = image
+
+    def _lift(self) -> None:
+        """Lay the outlines over all that came after them, such as those of candidates.
+
+        A layer that moves has napari draw its panels, so what is on top stays.
+        """
+        layers = self._viewer.layers
+        if list(layers[-len(self.layers) :]) != self.layers:
+            for layer in self.layers:
+                layers.move(layers.index(layer), len(layers))
 
     def _is_there(self, layer: Shapes) -> bool:
         return layer in self._viewer.layers

@@ -52,6 +52,8 @@ FILTERS = {
 }
 NIFTI = (".nii", ".nii.gz")
 _TABLES = (".csv",)
+FEATURES_TABLE = "Layers > Metadata > Features table widget"
+"""Where napari shows the features of a layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +208,7 @@ class Exports(Feature):
         if layer is not None:
             columns = {name: table.column(name) for name in table.columns}
             layer.features = {"index": columns.pop("object"), **columns}
-        where = "the features of the Labels layer" if path is None else str(path)
+        where = FEATURES_TABLE if path is None else str(path)
         self._say(f"Measured {counted(len(table.rows), 'object')}: see {where}.")
 
     def _may_replace(self, path: Path) -> bool:

@@ -116,7 +116,12 @@ class ObjectEditing(Feature):
         """Work on a finished object again, with its prompts."""
         object_id = self.one()
         self._apply(ReopenObject(object_id))
-        self._jump_to(object_id)
+        workspace = self._controller.in_use()
+        plane = workspace.plane_or_none()
+        if plane is not None and workspace.session.objects.is_on(object_id, plane):
+            self._choose(object_id)
+        else:
+            self._jump_to(object_id)
         self._say(f"Object {object_id} is open again.")
 
     @reporting

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from napari_sam_adapter.drawings import Polygon, Scribble
+from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.plugin.prompt_layers import NEGATIVE, axes_of, clipped
 from napari_sam_adapter.plugin.prompt_shapes import (
     Drawn,
@@ -78,6 +79,11 @@ def merge(
     -------
     dict of Plane to Prompts
         Only planes where something changed; empty prompts where all was removed.
+
+    Raises
+    ------
+    PromptError
+        If the user clicked or drew beside the image.
     """
     on_points = None if points is None else read_points(points, shape)
     on_shapes = None if shapes is None else read_shapes(shapes, shape)
@@ -90,6 +96,7 @@ def merge(
         if on_shapes is not None:
             new = _with_shapes(new, on_shapes.get(plane, Drawn()), plane, shape)
         if not same_prompts(old, new):
+            _check_inside(new, plane, shape)
             changed[plane] = new
     return changed
 
@@ -130,6 +137,14 @@ def shows_more(
         for plane, prompts in known.items()
         for places in _places(prompts)
     )
+
+
+def _check_inside(prompts: Prompts, plane: Plane, shape: tuple[int, ...]) -> None:
+    if len(prompts.points_outside(plane.shape(shape))):
+        raise PromptError(
+            "Expected a click or a line inside the image, got one beside it. Click "
+            "inside the image."
+        )
 
 
 def _reach_out(places: npt.NDArray[Any], last: npt.NDArray[Any]) -> bool:
