@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Subset
 
@@ -27,7 +26,7 @@ from napari_sam_adapter.training.samples import labels_of, shared_intensity
 from napari_sam_adapter.training.stepping import Stepper
 from napari_sam_adapter.training.trainee_loading import load_trainee
 from napari_sam_adapter.training.training_state import load_state, save_state
-from napari_sam_adapter.training.validation import Answer, answer
+from napari_sam_adapter.training.validation import Answer, answer, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -226,7 +225,9 @@ class _Run:
                 found = answer(self._trainee, sample, number, self._processes.device)
             answers.append(found)
             yield self._progress()
-        judged = self._judge(answers) if answers else None
+        judged = None
+        if answers:
+            judged = judge(answers, self._config, self._step, self._loss)
         best = max((entry.score for entry in self._history), default=-1.0)
         if judged is None or judged.score > best:
             path, sha256 = self._config.output, self._base_sha256
@@ -261,17 +262,6 @@ class _Run:
             trusted,
             self._trainee.preprocessing,
         )
-
-    def _judge(self, answers: list[Answer]) -> Validation:
-        prompted = [a.prompted for a in answers if a.prompted is not None]
-        followed = [a.followed for a in answers if a.followed is not None]
-        clicks = float(np.mean(prompted)) if prompted else 0.0
-        ways = float(np.mean(followed)) if followed else 0.0
-        free = float(np.mean([a.prompt_free for a in answers]))
-        share = self._config.prompted_share if prompted else 0.0
-        part = self._config.follow_share if followed else 0.0
-        score = share * ((1 - part) * clicks + part * ways) + (1 - share) * free
-        return Validation(self._step, self._loss, clicks, free, score, ways)
 
     def _show(self, answers: list[Answer]) -> None:
         shown = answers[:SHOWN_EXAMPLES]

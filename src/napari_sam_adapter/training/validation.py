@@ -18,6 +18,7 @@ from napari_sam_adapter.training.follow_steps import (
     simulated,
 )
 from napari_sam_adapter.training.losses import hard_iou
+from napari_sam_adapter.training.progress import Validation
 from napari_sam_adapter.training.prompt_data import (
     TARGET_STRIDE,
     PromptExample,
@@ -34,10 +35,13 @@ from napari_sam_adapter.training.prompt_steps import (
 from napari_sam_adapter.training.trainee import valid_mask
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from napari_sam_adapter.model.image_encoder import EncodedImage
     from napari_sam_adapter.training.augmentation import View
+    from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.samples import Sample
     from napari_sam_adapter.training.trainee import Trainee
 
@@ -112,6 +116,38 @@ def answer(
         if trainee.config.follow_share
         else None,
     )
+
+
+def judge(
+    answers: Sequence[Answer], config: TrainingConfig, step: int, loss: float
+) -> Validation:
+    """Sum up the answers of a validation.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+        Of all its samples, not empty.
+    config : TrainingConfig
+        Shares of the kinds of prompts, by which they count.
+    step : int
+        Steps that were done.
+    loss : float
+        Running average of the training loss.
+
+    Returns
+    -------
+    Validation
+        Means; the score leaves out what no sample could be asked for.
+    """
+    prompted = [a.prompted for a in answers if a.prompted is not None]
+    followed = [a.followed for a in answers if a.followed is not None]
+    clicks = float(np.mean(prompted)) if prompted else 0.0
+    ways = float(np.mean(followed)) if followed else 0.0
+    free = float(np.mean([a.prompt_free for a in answers]))
+    share = config.prompted_share if prompted else 0.0
+    part = config.follow_share if followed else 0.0
+    score = share * ((1 - part) * clicks + part * ways) + (1 - share) * free
+    return Validation(step, loss, clicks, free, score, ways)
 
 
 def _encode(
