@@ -285,7 +285,8 @@ def test_what_was_wrong_with_a_network_goes_with_its_choice(scene):
     scene.qtbot.waitUntil(lambda: scene.state.message.is_error)
     scene.widget.model_panel.model.setCurrentIndex(1)
     assert not scene.state.message.is_error
-    assert not scene.is_working()
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    assert not scene.state.message.is_error
 
 
 def test_another_model_is_loaded_by_the_next_click(scene):
