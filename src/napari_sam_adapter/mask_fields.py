@@ -95,11 +95,17 @@ def _boxed(values: Mask | BoxedMask) -> BoxedMask:
     mask = np.asarray(values)
     if mask.ndim != 2:
         raise PromptError(f"Expected a mask prompt of two axes, got {mask.ndim}.")
-    if mask.dtype != bool and mask.size:
-        if not np.isin(mask, (0, mask.max())).all():
-            raise PromptError(
-                "Expected a mask of true and false, or of 0 and one other number, got "
-                f"{mask.dtype} with more. Compare it first, as in mask > 0.5."
-            )
-        mask = mask.astype(bool)
-    return BoxedMask.of(mask)
+    if mask.dtype != bool and not _is_plain(mask):
+        raise PromptError(
+            "Expected a mask of true and false, or of 0 and one whole number above, "
+            f"got {mask.dtype} with others. Compare it first, as in mask > 0.5."
+        )
+    return BoxedMask.of(mask.astype(bool))
+
+
+def _is_plain(mask: npt.NDArray[Any]) -> bool:
+    """Return whether numbers are 0 and one other at most, of fractions 1."""
+    if mask.dtype.kind not in "uif":
+        return False
+    other = 1 if mask.dtype.kind == "f" else mask.max(initial=0)
+    return bool(np.isin(mask, (0, other)).all())

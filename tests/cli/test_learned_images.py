@@ -69,7 +69,22 @@ def test_pictures_that_an_adapter_learned_from_are_told(
     assert [evaluation["learned"] for evaluation in found] == [[], ["1"]]
 
 
-@pytest.mark.parametrize("axis", [0, 1])
+def test_what_the_start_learned_from_is_known_to_what_follows(
+    base: Path, tmp_path: Path, capsys
+) -> None:
+    first, then = tmp_path / "first.safetensors", tmp_path / "then.safetensors"
+    seen = save_pictures(tmp_path / "seen", range(2))
+    later = save_pictures(tmp_path / "later", range(4, 6))
+    options = ("--base", base, *TRAINING, "--validation-share", 0)
+    assert run("train", seen, *options, "-o", first) == 0
+    assert run("train", later, *options, "--from", first, "-o", then) == 0
+    capsys.readouterr()
+    asked = ("--model", base, "--adapter", then, "--corrections", 0)
+    assert run("evaluate", seen, *asked) == 0
+    assert "learned from 2 images of this set (0, 1)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_volume_is_known_by_a_slice(
     base: Path, tmp_path: Path, capsys, axis: int
 ) -> None:

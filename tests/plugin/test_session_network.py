@@ -43,6 +43,14 @@ class OtherPredictor(ShippedPredictor):
     adapter = "medical"
 
 
+class OwnPredictor(GatedPredictor):
+    """One of somebody's own, which is no model of ours."""
+
+    @property
+    def description(self):
+        return {"name": "mine"} | ON_CPU
+
+
 def made_with(make_scene, predictor):
     """Return a session that was made with a network that the user chose."""
     scene = start(make_scene, predictor=predictor)
@@ -95,3 +103,11 @@ def test_nothing_is_said_of_a_network_that_is_in_use(make_scene, tmp_path):
     open_saved(scene, tmp_path / "cells.session")
     assert "made with" not in scene.state.message.text
     assert scene.state.loaded == scene.state.model
+
+
+def test_a_session_of_a_predictor_of_ones_own_is_opened(make_scene, tmp_path):
+    scene = start(make_scene, predictor=OwnPredictor())
+    scene.click(LEFT_DISK)
+    later = opened_again(make_scene, scene, tmp_path, "open")
+    assert "Opened cells.session: 1 object." in later.state.message.text
+    assert "made with" not in later.state.message.text

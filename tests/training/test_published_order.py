@@ -13,10 +13,12 @@ from napari_sam_adapter.inference.loading import load_predictor
 from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.exports import export_published, import_published
+from napari_sam_adapter.model.families import SAM_ADAPTER
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
+from napari_sam_adapter.training.adapter_data import AdapterExamples
 from napari_sam_adapter.training.adapter_training import train_adapter
-from napari_sam_adapter.training.augmentation import fit_view
+from napari_sam_adapter.training.augmentation import fit_view, random_view
 from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
@@ -57,6 +59,26 @@ def test_a_stretched_view_fills_the_square() -> None:
     inside = np.argwhere(view.layers[0] > 0)
     np.testing.assert_allclose(inside.min(0), (8 * 64 / 40, 20 * 64 / 90), atol=1)
     np.testing.assert_allclose(inside.max(0) + 1, (20 * 64 / 40, 60 * 64 / 90), atol=1)
+
+
+def test_views_are_stretched_as_at_use() -> None:
+    rng = np.random.default_rng(0)
+    parts = [
+        random_view(wide_samples()[0], 64, rng, 64, stretch=True).part.image.shape
+        for _ in range(60)
+    ]
+    proportions = [columns / rows for rows, columns in parts]
+    assert np.median(proportions) == pytest.approx(90 / 40, rel=0.15)
+
+
+def test_training_and_validation_see_stretched_images(
+    config: Configure, vit: Path
+) -> None:
+    asked = config(base=str(vit), published_order=True, steps=1)
+    example = AdapterExamples(wide_samples(), asked, 64, SAM_ADAPTER)[0]
+    assert example.valid.tolist() == [64, 64]
+    *_, last = train_adapter(asked, wide_samples())
+    assert last.examples[0].image[-1].any()  # it would be padding below
 
 
 def test_a_trained_adapter_goes_into_the_published_layout_and_back(
@@ -102,6 +124,17 @@ def test_what_the_layout_cannot_express_is_refused_at_once(
 ) -> None:
     with pytest.raises(TrainingError, match="published layout"):
         config(published_order=True, **changes)
+
+
+def test_a_start_in_another_order_is_refused(config: Configure, vit: Path) -> None:
+    ours = config(base=str(vit), steps=1)
+    list(train_adapter(ours, wide_samples()))
+    other = ours.output.with_name("other.safetensors")
+    asked = config(
+        base=str(vit), start=str(ours.output), published_order=True, output=other
+    )
+    with pytest.raises(TrainingError, match="start from an adapter"):
+        next(train_adapter(asked, wide_samples()))
 
 
 def test_a_base_that_the_published_code_does_not_know_is_refused(

@@ -312,3 +312,13 @@ def test_the_voxel_to_look_at_lies_on_the_object(two, plane):
     two.new_object()
     with pytest.raises(SessionError, match="empty object 3"):
         two.objects.voxel_to_look_at(3)
+
+
+def test_the_last_open_object_is_neither_finished_nor_locked(session):
+    first, second, third = (session.new_object() for _ in range(3))
+    assert session.objects.last_open == third
+    session.accept(third)
+    session.apply(LockObject(second))
+    assert session.objects.last_open == first
+    session.accept(first)
+    assert session.objects.last_open is None

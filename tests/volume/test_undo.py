@@ -103,6 +103,7 @@ def test_every_kind_of_step_has_a_name(clicked, plane):
     assert told(prompts(polygons=[Polygon(LINE)])) == "outline of object 1"
     assert told(prompts(polygons=())) == "removed prompt of object 1"
     assert told(SetMaskPrompt(1, plane, ball(LEFT)[4])) == "mask as prompt for object 1"
+    assert told(prompts(mask=None)) == "removed prompt of object 1"
     clicked.mask(1, plane)
     assert told(Accept(1)) == "acceptance of object 1"
     assert told(ReopenObject(1)) == "re-opening of object 1"

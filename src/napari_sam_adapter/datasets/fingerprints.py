@@ -30,12 +30,14 @@ def fingerprint(labels: npt.NDArray[Any]) -> str:
         Hexadecimal digits.
     """
     found = sha256(repr(labels.shape).encode())
-    found.update(np.packbits(labels > 0).tobytes())
+    across, along = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    for flags in (labels > 0, across, along):
+        found.update(np.packbits(flags).tobytes())
     return found.hexdigest()[:DIGITS]
 
 
 def fingerprints(labels: npt.NDArray[Any]) -> Iterator[str]:
-    """Yield those of a picture, or of all planes of volumes along each axis.
+    """Yield that of a picture, or those of all planes of volumes along each axis.
 
     Parameters
     ----------
@@ -45,13 +47,17 @@ def fingerprints(labels: npt.NDArray[Any]) -> Iterator[str]:
     Yields
     ------
     str
-        Of planes with an object.
+        Of planes with a border in them.
     """
+    for plane in _planes(labels):
+        if plane.size and plane.min() != plane.max():
+            yield fingerprint(plane)
+
+
+def _planes(labels: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
     if labels.ndim == 2:
-        yield fingerprint(labels)
+        yield labels
         return
     for first in np.ndindex(labels.shape[:-3]):
         for axis in range(3):
-            for plane in np.moveaxis(labels[first], axis, 0):
-                if plane.any():
-                    yield fingerprint(plane)
+            yield from np.moveaxis(labels[first], axis, 0)

@@ -65,7 +65,9 @@ class SessionNetwork:
         predictor = controller.segmenter.predictor
         in_use = predictor.description if predictor is not None else {}
         is_loaded = controller.segmenter.is_loaded
-        if not about or (is_loaded and is_same_predictor(about, in_use)):
+        if "model" not in about:  # a predictor of somebody's own
+            return ""
+        if is_loaded and is_same_predictor(about, in_use):
             return ""
         adapter = about.get("adapter")
         made_with = f"It was made with {_named(about['model'], adapter)}"

@@ -137,7 +137,8 @@ class _Run:
         )
         self._held_out = looked_at(held_out, config)
         self._intensity = shared_intensity(training)
-        self._learned_from = labels_of(training)
+        known = {*labels_of(training), *self._trainee.learned_from}
+        self._learned_from = sorted(known)
         self._step, self._loss, self._iou = 0, 0.0, 0.0
         self._history: list[Validation] = []
         self._before: list[torch.Tensor] = []

@@ -78,12 +78,14 @@ def random_view(
     Notes
     -----
     At a smaller size the crop shrinks with it, so that an object has about as many
-    pixels as it will have in the full frame.
+    pixels as it will have in the full frame. What is stretched is cropped in the
+    proportions of the image and not turned by a quarter: at use it is stretched alike.
     """
     share = (
         SMALLEST_CROP * (LARGEST_CROP / SMALLEST_CROP) ** rng.random() * size / frame
     )
-    view = fit_view(_turn(_crop(sample, share, rng), rng), size, stretch)
+    part = _turn(_crop(sample, share, rng, stretch), rng, stretch)
+    view = fit_view(part, size, stretch)
     return replace(view, image=_expose(view.image, rng))
 
 
@@ -145,12 +147,14 @@ def fit_labels(
     return fitted
 
 
-def _crop(sample: Sample, share: float, rng: np.random.Generator) -> Sample:
+def _crop(
+    sample: Sample, share: float, rng: np.random.Generator, stretch: bool
+) -> Sample:
     height, width = sample.image.shape[:2]
     aspect = np.exp(rng.normal(0, 0.2))
-    side = share * max(height, width)
-    rows = int(np.clip(side * aspect, 16, height))
-    columns = int(np.clip(side / aspect, 16, width))
+    sides = (height, width) if stretch else (max(height, width),) * 2
+    rows = int(np.clip(share * sides[0] * aspect, 16, height))
+    columns = int(np.clip(share * sides[1] / aspect, 16, width))
     centre = _interesting(sample, rng)
     top = int(np.clip(centre[0] - rows * rng.random(), 0, height - rows))
     left = int(np.clip(centre[1] - columns * rng.random(), 0, width - columns))
@@ -168,8 +172,10 @@ def _interesting(sample: Sample, rng: np.random.Generator) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def _turn(sample: Sample, rng: np.random.Generator) -> Sample:
+def _turn(sample: Sample, rng: np.random.Generator, stretch: bool) -> Sample:
     quarter, mirror = int(rng.integers(4)), bool(rng.integers(2))
+    if stretch:
+        quarter -= quarter % 2
 
     def turned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         array = np.rot90(array, quarter)

@@ -58,6 +58,7 @@ class Trainee(nn.Module):
         self.config = config
         self.sam, self.adapter = base.sam, base.adapter
         self.encoder, self.family = base.image_encoder, base.family
+        self.learned_from = base.learned_from
         self._memory: dict[int, EncodedImage] = {}
         self._room = MEMORY_BUDGET
         self._choose_trained()

@@ -91,7 +91,14 @@ def _check_family(base: Checkpoint, config: TrainingConfig) -> None:
             f"{config.base} or what to start from stretches it ({base.family.name}). "
             "Train on the SAM that it was made from."
         )
-    if config.published_order and base.family is not SAM and not is_published:
+    if not config.published_order or is_published:
+        return
+    if config.start is not None:
+        raise TrainingError(
+            "Expected to start from an adapter that has the published order, got "
+            f"{config.start}. Leave out one of both."
+        )
+    if base.family is not SAM:
         raise TrainingError(
             "Expected SAM vit_b, vit_l or vit_h for the published order, got "
             f"{config.base} ({base.family.name})."

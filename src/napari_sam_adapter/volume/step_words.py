@@ -112,8 +112,8 @@ def _prompts(step: Step) -> str:
 
 
 def _asked(before: Prompts, after: Prompts) -> str:
-    if after.boxed_mask is not None and before.boxed_mask is None:
-        return "mask as prompt for"
+    if (after.boxed_mask is None) != (before.boxed_mask is None):
+        return "removed prompt of" if after.boxed_mask is None else "mask as prompt for"
     if after.box is not None and after.box != before.box:
         return "box around"
     for word, was, now in (
