@@ -33,6 +33,8 @@ class KeptSession:
         How far another session is that is being opened instead.
     network : SessionNetwork
         With which that one was made.
+    restoring : Path or None
+        The autosave that is being opened, if it is one.
     saved_as : Path or None
         The folder that the user chose.
     saved_count : int
@@ -44,6 +46,7 @@ class KeptSession:
     unfinished: list[Path] = field(default_factory=list)
     opening: Progress = field(default_factory=Progress)
     network: SessionNetwork = field(default_factory=SessionNetwork)
+    restoring: Path | None = None
     saved_as: Path | None = None
     saved_count: int = -1
 
@@ -51,6 +54,11 @@ class KeptSession:
     def edit_count(self) -> int:
         """Edits in the journal, when no work is under way."""
         return self.workspace.session.log.edit_count
+
+    @property
+    def is_discarded(self) -> bool:
+        """Whether the autosave that is being opened is not wanted any longer."""
+        return self.restoring is not None and self.restoring not in self.unfinished
 
     @property
     def is_saved(self) -> bool:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.network_loading import Loader
     from napari_sam_adapter.plugin.workspace import Workspace
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 MOST_ATTEMPTS = 3
 """Times that a session is written again because it changed meanwhile."""
 MOST_STEPS_SHOWN = 100
+DISCARDED = "The session was discarded; it was not restored."
 
 
 class Safekeeping(Feature):
@@ -86,7 +88,7 @@ class Safekeeping(Feature):
         """Go on with the session that was left last."""
         kept = self._in_use()
         if kept.unfinished:
-            path = kept.unfinished[0]
+            kept.restoring = path = kept.unfinished[0]
             steps = replay_steps(
                 path, kept.workspace.volume, self._predictors(), store=window_store()
             )
@@ -132,6 +134,7 @@ class Safekeeping(Feature):
             Folder ``NAME.session``, or a journal.
         """
         kept = self._in_use()
+        kept.restoring = None
         steps = open_session_steps(
             path, kept.workspace.volume, self._predictors(), store=window_store()
         )
@@ -178,8 +181,6 @@ class Safekeeping(Feature):
                 self._leave(kept)
         self._show()
 
-    # Autosave and recovery.
-
     @reporting
     def _begin(self, kept: KeptSession, header: JournalHeader | None) -> None:
         if header is None:
@@ -192,8 +193,8 @@ class Safekeeping(Feature):
         kept.autosave.begin(header)
 
     def _go_on(self, kept: KeptSession, path: Path, session: Session) -> None:
-        if path not in kept.unfinished:
-            self._say("The session was discarded; it was not restored.")
+        if kept.is_discarded:
+            self._say(DISCARDED)
             return
         autosave = Autosave.going_on(path, self.report)
         kept.unfinished.remove(path)
@@ -239,11 +240,17 @@ class Safekeeping(Feature):
         kept.opening, kept.network = Progress(), SessionNetwork()
         steps = kept.network.looked_for(steps)
         job = Job(
-            kept, "open", Priority.OPEN, steps, on_step, self.report,
+            kept, "open", Priority.OPEN, steps, on_step, partial(self._on_failed, kept),
             on_end=self._end_progress,
             stopped=lambda: kept.opening.stopped("The other session is not opened."),
         )  # fmt: skip
         self._controller.segmenter.queue.submit(job)
+
+    def _on_failed(self, kept: KeptSession, error: SamAdapterError) -> None:
+        if kept.is_discarded:  # perhaps before its file was read
+            self._say(DISCARDED)
+        else:
+            self.report(error)
 
     def _end_progress(self) -> None:
         self._controller.state.progress = Progress()
@@ -272,8 +279,6 @@ class Safekeeping(Feature):
 
     def _predictors(self) -> DescribedPredictors:
         return described_predictors(self._load, self._controller.segmenter.predictor)
-
-    # Saving.
 
     def _write_when_still(self, kept: KeptSession, path: Path, attempts: int) -> None:
         self._say(f"Saving {path.name} ...")
@@ -312,8 +317,6 @@ class Safekeeping(Feature):
                 "Wait until nothing is running, and save again."
             )
         self._write_when_still(kept, path, attempts - 1)
-
-    # Odds and ends.
 
     def _in_use(self) -> KeptSession:
         return self._kept[self._controller.in_use()]
