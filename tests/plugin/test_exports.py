@@ -245,6 +245,22 @@ def test_an_opened_nifti_keeps_its_affine(make_scene, monkeypatch, tmp_path, way
     np.testing.assert_array_equal(np.asarray(written.dataobj).T, stack() == 200)
 
 
+def test_a_nifti_whose_file_is_gone_is_told_and_nothing_is_written(
+    make_scene, monkeypatch, tmp_path
+):
+    nibabel = pytest.importorskip("nibabel")
+    source = tmp_path / "scan.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(stack().T, np.eye(4)), source)
+    scene = make_scene(None)
+    for data in get_reader(str(source))(str(source)):
+        scene.viewer.add_layer(Layer.create(*data))
+    source.unlink()
+    scene.workspace.session.new_object()
+    export(scene, monkeypatch, tmp_path / "out.nii.gz")
+    assert "position of the labels in space" in scene.state.message.text
+    assert not (tmp_path / "out.nii.gz").exists()
+
+
 class UnreadableLabels(np.ndarray):
     """Lie on a disk that is gone."""
 

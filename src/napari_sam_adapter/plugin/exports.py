@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.image_io import export_labels, open_image
 from napari_sam_adapter.image_io.exporting import check_export_path
 from napari_sam_adapter.image_io.lazy_array import LazyArray
@@ -272,7 +273,13 @@ def _as_in_file(
 ) -> tuple[npt.NDArray[Any], OpenedImage]:
     # The file knows its position. Readers of NIfTI differ in the order of the axes; if
     # neither order gives the pixels of the layer, the layer is all there is.
-    opened = open_image(source)
+    try:
+        opened = open_image(source)
+    except ImageError as error:
+        raise OutputError(
+            f"Expected {source}, which tells the position of the labels in space, got: "
+            f"{error} Put it back, or export in another format."
+        ) from error
     if _has_pixels(opened, like.data):
         return labels, opened
     if _has_pixels(opened, np.asarray(like.data).T):

@@ -21,7 +21,7 @@ MOST_BYTES_READ = 10**9
 """Images up to this size are read whole before they are shown."""
 OURS = ".nii", ".nii.gz"
 """Files that napari cannot open itself."""
-PATH = "path"
+PATH = "napari-sam-adapter: path"
 """Under it the metadata of a layer name the file that we opened."""
 
 
