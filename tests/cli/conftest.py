@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tifffile
+import torch
 from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.cli.main import main
+from napari_sam_adapter.model.checkpoints import save_base
+from napari_sam_adapter.model.sam import build_sam
+from napari_sam_adapter.model.shape import small_shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +33,15 @@ def _ball(centre: tuple[int, int, int], radii: tuple[int, int]) -> np.ndarray:
     depth, width = radii
     offsets = (z - centre[0]) / depth, (y - centre[1]) / width, (x - centre[2]) / width
     return sum(offset**2 for offset in offsets) < 1
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A network that trains in a second."""
+    torch.manual_seed(0)
+    path = tmp_path / "base.safetensors"
+    save_base(build_sam(small_shape(64, 2, 64, 64)).state_dict(), path, {})
+    return path
 
 
 @pytest.fixture

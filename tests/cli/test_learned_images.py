@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tifffile
-import torch
 from PIL import Image
 
 from napari_sam_adapter.cli.main import main
-from napari_sam_adapter.model.checkpoints import save_base
-from napari_sam_adapter.model.sam import build_sam
-from napari_sam_adapter.model.shape import small_shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,14 +20,6 @@ TRAINING = ("--steps", 1, "--batch", 1, "--device", "cpu")
 
 def run(*command: object) -> int:
     return main([str(word) for word in command])
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path / "base.safetensors"
-    save_base(build_sam(small_shape(64, 2, 64, 64)).state_dict(), path, {})
-    return path
 
 
 def picture(number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,23 +19,12 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.inference.loading import load_predictor
-from napari_sam_adapter.model.checkpoints import save_base
-from napari_sam_adapter.model.sam import build_sam
-from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
 from napari_sam_adapter.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path / "base.safetensors"
-    save_base(build_sam(small_shape(64, 2, 64, 64)).state_dict(), path, {})
-    return path
 
 
 @pytest.fixture

@@ -235,10 +235,8 @@ class TrainingConfig:
             self._check_published()
 
     def _check_published(self) -> None:
-        is_known = set(self.source_names) == set(PUBLISHED_SOURCES)
-        if self.trains != "adapter" or self.learned_weights == "per_block":
-            is_known = False
-        if not is_known:
+        is_adapter = self.trains == "adapter" and self.learned_weights != "per_block"
+        if not is_adapter or set(self.source_names) != set(PUBLISHED_SOURCES):
             raise TrainingError(
                 "Expected an adapter that the published layout can express, with the "
                 f"sources {' and '.join(PUBLISHED_SOURCES)} and no weights per block, "
