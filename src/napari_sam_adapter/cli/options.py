@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 ImageArgument = Annotated[
-    Path, typer.Argument(help="TIFF, OME-TIFF, OME-Zarr, NIfTI, PNG, JPEG or NPY.")
+    Path, typer.Argument(help="TIFF, OME-Zarr, NIfTI, DICOM, PNG, JPEG or NPY.")
 ]
 _LABELS = typer.Option(
     "--output",

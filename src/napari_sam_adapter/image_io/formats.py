@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, OutputError
+from napari_sam_adapter.image_io.dicom import open_dicom
+from napari_sam_adapter.image_io.dicom_headers import SUFFIXES, holds_dicom, is_dicom
 from napari_sam_adapter.image_io.lazy_array import unreadable
 from napari_sam_adapter.image_io.nifti import open_nifti, write_nifti
 from napari_sam_adapter.image_io.numpy_file import open_numpy, write_numpy
@@ -47,21 +49,29 @@ class FileFormat:
         Path and labels to a file; None if labels cannot be kept in it.
     is_flat : bool
         Whether it holds two axes only.
+    is_part : bool
+        Whether a file may be a part of an image that other files belong to.
+    has_affine : bool
+        Whether a file tells where its pixels are in a patient.
     """
 
     suffixes: tuple[str, ...]
     open: Callable[[Path], OpenedImage]
     write: Callable[[Path, OpenedImage], None] | None
     is_flat: bool = False
+    is_part: bool = False
+    has_affine: bool = False
 
 
+DICOM = FileFormat(SUFFIXES, open_dicom, None, is_part=True, has_affine=True)
 FORMATS = (
     FileFormat((".tif", ".tiff"), open_tiff, write_tiff),
     FileFormat((".zarr",), open_zarr, write_zarr),
-    FileFormat((".nii", ".nii.gz"), open_nifti, write_nifti),
+    FileFormat((".nii", ".nii.gz"), open_nifti, write_nifti, has_affine=True),
     FileFormat((".png",), open_picture, write_png, is_flat=True),
     FileFormat((".jpg", ".jpeg"), open_picture, None),
     FileFormat((".npy",), open_numpy, write_numpy),
+    DICOM,
 )
 
 
@@ -72,8 +82,9 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
     ----------
     path : str or path
         TIFF or OME-TIFF (the first image in the file), OME-Zarr or zarr folder (all
-        levels), NIfTI, PNG, JPEG or NumPy file. PNG, JPEG and ``.nii.gz`` can
-        only be read whole.
+        levels), NIfTI, DICOM, PNG, JPEG or NumPy file. PNG, JPEG and ``.nii.gz`` can
+        only be read whole. A DICOM file, whatever its name, stands for its series in
+        the same folder, and so does a folder with one series.
 
     Returns
     -------
@@ -97,8 +108,7 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
             raise ImageError(
                 f"Expected an image, but {path} does not exist. Check the path."
             )
-        _check_folder(path)
-        opener = open_zarr if path.is_dir() else _format_of(path, ImageError).open
+        opener = _folder_opener(path) if path.is_dir() else _file_opener(path)
         return opener(path)
     except ImageError:
         raise
@@ -106,14 +116,41 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
         raise ImageError(unreadable(path, error)) from error
 
 
-def _check_folder(path: Path) -> None:
-    """Say of a folder that is no zarr store what it is."""
-    marks = FOLDER_MARKS[".zarr"]
-    if path.is_dir() and not any((path / mark).exists() for mark in marks):
-        raise ImageError(
-            f"Expected an image, got the folder {path}, which is no zarr store. Give "
-            "one of its files."
-        )
+def _folder_opener(path: Path) -> Callable[[Path], OpenedImage]:
+    if any((path / mark).exists() for mark in FOLDER_MARKS[".zarr"]):
+        return open_zarr
+    if holds_dicom(path):
+        return open_dicom
+    raise ImageError(
+        f"Expected an image, got the folder {path}, which is no zarr store and has no "
+        "DICOM files in it. Give one of its files."
+    )
+
+
+def _file_opener(path: Path) -> Callable[[Path], OpenedImage]:
+    if _named_format(path) is None and is_dicom(path):  # scanners give any name
+        return open_dicom
+    return _format_of(path, ImageError).open
+
+
+def tells_position(path: Path) -> bool:
+    """Tell whether an image's file knows where its pixels are in a patient.
+
+    Parameters
+    ----------
+    path : Path
+        Of the image. What is gone and has no suffix may have been a DICOM series.
+
+    Returns
+    -------
+    bool
+        True for NIfTI and DICOM.
+    """
+    if kind := _named_format(path):
+        return kind.has_affine
+    if not path.exists():
+        return not path.suffix
+    return holds_dicom(path) if path.is_dir() else is_dicom(path)
 
 
 def save_labels(
@@ -194,14 +231,17 @@ def check_labels_path(
 def _format_of(
     path: Path, error: type[ImageError | OutputError], others: tuple[str, ...] = ()
 ) -> FileFormat:
-    name = path.name.lower()
-    for kind in FORMATS:
-        if name.endswith(kind.suffixes):
-            return kind
+    if kind := _named_format(path):
+        return kind
     usable = [kind for kind in FORMATS if kind.write or error is ImageError]
     suffixes = [*(suffix for kind in usable for suffix in kind.suffixes), *others]
     known = ", ".join(suffixes)
     raise error(f"Expected a file name that ends in one of {known}, got {path.name}.")
+
+
+def _named_format(path: Path) -> FileFormat | None:
+    name = path.name.lower()
+    return next((kind for kind in FORMATS if name.endswith(kind.suffixes)), None)
 
 
 def _compact(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -186,6 +186,8 @@ class LazyArray:
     def _read(self, index: tuple[int | slice, ...]) -> npt.NDArray[Any]:
         try:
             block = np.asarray(self._source[index])
+        except ImageError:
+            raise
         except Exception as error:  # file libraries raise anything on damaged files
             raise ImageError(unreadable(self._name, error)) from error
         block = block.astype(self.dtype, copy=False)

@@ -43,11 +43,16 @@ class OpenedImage:
     name : str
         Name for messages and layers.
     affine : (4, 4) float array, optional
-        Voxel (x, y, z) to world matrix of a NIfTI file.
+        Voxel (x, y, z) to world matrix of a NIfTI file, or of a DICOM series as NIfTI
+        counts.
     levels : tuple of LazyArray or array
         The same with fewer and fewer pixels, if it is a pyramid.
     problem : str
-        A sentence about levels that cannot be used.
+        A sentence about levels or slices that cannot be used or trusted.
+    window : (float, float), optional
+        Values that the file wants shown black and white.
+    parts : frozenset of Path
+        Files of a series that make up this image; empty where it is one by itself.
     """
 
     data: LazyArray | npt.NDArray[Any]
@@ -58,6 +63,8 @@ class OpenedImage:
     affine: npt.NDArray[np.float64] | None = None
     levels: tuple[LazyArray | npt.NDArray[Any], ...] = ()
     problem: str = ""
+    window: tuple[float, float] | None = None
+    parts: frozenset[Path] = frozenset()
 
     @property
     def is_colour(self) -> bool:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import DatasetError, ImageError
-from napari_sam_adapter.image_io.formats import FORMATS, open_image, save_labels
+from napari_sam_adapter.image_io.dicom_headers import holds_dicom
+from napari_sam_adapter.image_io.formats import (
+    FORMATS,
+    open_image,
+    save_labels,
+    tells_position,
+)
 from napari_sam_adapter.image_io.output import whole_output
 
 if TYPE_CHECKING:
@@ -33,6 +39,10 @@ LABEL_SUFFIXES = tuple(
     for suffix in sorted(kind.suffixes, key=len, reverse=True)
 )
 """Ends of names that labels keep, longest first."""
+SUFFIXES = tuple(
+    suffix for kind in FORMATS if not kind.is_part for suffix in kind.suffixes
+)
+"""Ends of names of images; of DICOM files many may be one image."""
 LARGEST_LABEL = np.iinfo(np.int32).max
 
 
@@ -66,11 +76,15 @@ class SeriesEntry:
 
     @property
     def labels_path(self) -> Path:
-        """Where its labels are: beside it, in its format if that can hold labels."""
+        """Where its labels are: beside it, in its format if that can hold labels.
+
+        Those of DICOM files and folders are a NIfTI file.
+        """
         name = self.path.name
         suffix = next((s for s in LABEL_SUFFIXES if name.lower().endswith(s)), None)
         if suffix is None:
-            return self.path.with_name(f"{name}{LABELS_MARK}.png")
+            suffix = ".nii.gz" if tells_position(self.path) else ".png"
+            return self.path.with_name(f"{name}{LABELS_MARK}{suffix}")
         stem, end = name[: -len(suffix)], name[-len(suffix) :]
         return self.path.with_name(f"{stem}{LABELS_MARK}{end}")
 
@@ -146,7 +160,8 @@ class Series:
         Parameters
         ----------
         folder : str or path
-            Files that end in ``_labels`` before their suffix are left out.
+            Files that end in ``_labels`` before their suffix are left out. Folders with
+            DICOM files are images; without others, so is this one.
 
         Returns
         -------
@@ -166,8 +181,10 @@ class Series:
                 f"Expected a folder of images, got {folder}: {error.strerror}."
             ) from error
         images = [path for path in found if _is_image(path)]
+        if not images and holds_dicom(folder):
+            images = [folder]
         if not images:
-            known = ", ".join(suffix for kind in FORMATS for suffix in kind.suffixes)
+            known = ", ".join(SUFFIXES)
             raise DatasetError(
                 f"Expected images ({known}) in {folder}, got none. Choose another."
             )
@@ -270,11 +287,12 @@ def _read_labels(path: Path, image: OpenedImage) -> npt.NDArray[np.int32]:
 
 
 def _is_image(path: Path) -> bool:
+    if path.is_dir() and holds_dicom(path):
+        return True
     name = path.name.lower()
-    suffixes = (suffix for kind in FORMATS for suffix in kind.suffixes)
     suffix = next((s for s in LABEL_SUFFIXES if name.endswith(s)), "")
     is_labels = name.removesuffix(suffix).endswith(LABELS_MARK)
-    return name.endswith(tuple(suffixes)) and not is_labels and name[0] != "."
+    return name.endswith(SUFFIXES) and not is_labels and name[0] != "."
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.image_io import export_labels, open_image
 from napari_sam_adapter.image_io.exporting import check_export_path
+from napari_sam_adapter.image_io.formats import tells_position
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.image_io.tables import save_csv
@@ -71,15 +72,15 @@ class ExportTask:
         The image.
     classes : mapping of int to str
         Of the objects that have one.
-    source : str or None
-        File of the image, if it has one.
+    source : Path or None
+        File or folder of the image, if it has one.
     """
 
     path: Path
     labels: LabelsSnapshot
     like: OpenedImage
     classes: Mapping[int, str]
-    source: str | None
+    source: Path | None
 
     def run(self) -> Path:
         """Write the labels; for any thread.
@@ -95,7 +96,7 @@ class ExportTask:
             If they cannot be written; nothing is left behind then.
         """
         labels, like = self.labels.labels(), self.like
-        if self.source and _ends(self.path, NIFTI) and _ends(self.source, NIFTI):
+        if _ends(self.path, NIFTI) and self.source and tells_position(self.source):
             labels, like = _as_in_file(self.source, labels, like)
         export_labels(self.path, labels, like, self.classes, overwrite=True)
         return self.path
@@ -269,7 +270,7 @@ def _measuring_steps(
 
 
 def _as_in_file(
-    source: str, labels: npt.NDArray[Any], like: OpenedImage
+    source: Path, labels: npt.NDArray[Any], like: OpenedImage
 ) -> tuple[npt.NDArray[Any], OpenedImage]:
     # The file knows its position. Readers of NIfTI differ in the order of the axes; if
     # neither order gives the pixels of the layer, the layer is all there is.

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import napari
 import numpy as np
+from napari.utils.notifications import show_warning
 
+from napari_sam_adapter.image_io.dicom_headers import SUFFIXES
 from napari_sam_adapter.image_io.formats import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari import Viewer
     from napari.layers import Layer
     from napari.types import LayerDataTuple
 
@@ -19,10 +23,12 @@ if TYPE_CHECKING:
 
 MOST_BYTES_READ = 10**9
 """Images up to this size are read whole before they are shown."""
-OURS = ".nii", ".nii.gz"
-"""Files that napari cannot open itself."""
+OURS = ".nii", ".nii.gz", *SUFFIXES
+"""Files that napari cannot open itself, or not as volumes."""
 PATH = "napari-sam-adapter: path"
 """Under it the metadata of a layer name the file that we opened."""
+PARTS = "napari-sam-adapter: files"
+"""Under it they name all files of a series."""
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerDataTuple]] | None:
@@ -36,7 +42,7 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerDataTuple]] |
     Returns
     -------
     callable or None
-        None for several files as one, and for all that are not NIfTI.
+        None for several files as one, and for all but NIfTI and DICOM.
     """
     is_ours = isinstance(path, str) and path.lower().endswith(OURS)
     return read_layers if is_ours else None
@@ -48,20 +54,33 @@ def read_layers(path: str) -> list[LayerDataTuple]:
     Parameters
     ----------
     path : str
-        The file.
+        The file; of DICOM any of a series.
 
     Returns
     -------
     list of LayerDataTuple
-        One image.
+        One image; nothing if its series is open, as after a choice of all its files.
 
     Raises
     ------
     ImageError
         If it cannot be read.
     """
+    viewer = napari.current_viewer()
+    if viewer is not None and (shown := _layer_with(viewer, path)):
+        viewer.status = f"{Path(path).name} belongs to {shown}, which is open."
+        return [(None,)]
     image = open_image(path)
+    if image.problem:
+        show_warning(image.problem)
     return [layer_data(image, pixels_of(image), Path(path))]
+
+
+def _layer_with(viewer: Viewer, path: str) -> str:
+    """Return the name of the layer whose series a file belongs to, or nothing."""
+    file = Path(path).absolute()
+    layers = (layer for layer in viewer.layers if file in layer.metadata.get(PARTS, ()))
+    return next((layer.name for layer in layers), "")
 
 
 def pixels_of(image: OpenedImage) -> Any:
@@ -105,15 +124,17 @@ def layer_data(image: OpenedImage, pixels: Any, path: Path) -> LayerDataTuple:
         "units": image.units,
         "axis_labels": tuple(image.label_axes),
         "rgb": image.is_colour,
-        "metadata": {PATH: str(path.absolute())},
+        "metadata": {PATH: str(path.absolute()), PARTS: image.parts},
     }
+    if image.window:
+        options["contrast_limits"] = image.window
     if image.levels and not isinstance(pixels, np.ndarray):
         return [pixels, *image.levels], options | {"multiscale": True}, "image"
     return pixels, options, "image"
 
 
-def path_of(layer: Layer) -> str | None:
-    """Return the file that a layer was opened from.
+def path_of(layer: Layer) -> Path | None:
+    """Return the file or folder that a layer was opened from.
 
     Parameters
     ----------
@@ -122,8 +143,8 @@ def path_of(layer: Layer) -> str | None:
 
     Returns
     -------
-    str or None
+    Path or None
         None if nobody tells.
     """
     found = layer.source.path or layer.metadata.get(PATH)
-    return None if found is None else str(found)
+    return None if found is None else Path(found)

@@ -235,7 +235,8 @@ class SeriesRun(Feature):
             self._take_up(tool)
         self.series = series
         self._controller.state.message = Message(
-            f"Image {found.position + 1} of {len(series.entries)}: {entry.path.name}."
+            f"Image {found.position + 1} of {len(series.entries)}: {entry.path.name}. "
+            f"{found.opened.image.problem}".strip()
         )
         self.changed.emit()
         series.move_to(found.position)

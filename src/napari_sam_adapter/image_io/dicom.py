@@ -1,0 +1,296 @@
+"""DICOM series as volumes; needs pydicom, from the extra ``medical``."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io.dicom_headers import (
+    INSTALL_DECODERS,
+    DicomSeries,
+    Slice,
+    load_pydicom,
+    read_series,
+)
+from napari_sam_adapter.image_io.lazy_array import LazyArray
+from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
+from napari_sam_adapter.wording import counted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+SAME_PLACE = 0.01
+"""Millimetres: slices that are closer lie at one place."""
+UNEVEN = 0.02
+"""Gaps between slices that differ by a larger share of the usual one are told."""
+FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""DICOM counts towards the patient's left and back, NIfTI to the right and front."""
+
+
+class Arrangement(NamedTuple):
+    """Slices in the order of their volume.
+
+    Attributes
+    ----------
+    table : (T, Z) object array
+        Of `Slice`.
+    gap : float
+        From slice to slice, in mm; 0 if unknown.
+    step : (3,) array or None
+        From the corner of a slice to that of the next one.
+    problem : str
+        What is wrong with them; may be empty.
+    """
+
+    table: npt.NDArray[Any]
+    gap: float = 0.0
+    step: npt.NDArray[np.float64] | None = None
+    problem: str = ""
+
+
+def open_dicom(path: Path) -> OpenedImage:
+    """Open a DICOM series with its axes as (t,) z, y, x.
+
+    Parameters
+    ----------
+    path : Path
+        A file, which stands for all of its series in the same folder, or a folder with
+        one series.
+
+    Returns
+    -------
+    OpenedImage
+        Slices in the order of their places in the patient, read one by one. Values
+        with slope and intercept applied, as whole numbers where these are whole; the
+        largest is the brightest.
+
+    Raises
+    ------
+    ImageError
+        If pydicom or a decoder is missing, there is no image, there are several series,
+        or a file is broken.
+    """
+    series = read_series(path)
+    slices, left_out = _alike(series.slices)
+    arranged = _arranged(slices)
+    first = arranged.table[0, 0]
+    pixels = _Slices(arranged.table, _value_type(slices))
+    is_film = series.frame_time > 0 and not first.corner and pixels.shape[0] == 1
+    axes = ("utyx" if is_film else "tzyx") + "s" * (len(first.shape) - 2)
+    image = describe(
+        LazyArray(pixels, str(path)),
+        axes,
+        _sizes(first, arranged.gap, series),
+        path,
+        _affine(first, arranged),
+    )
+    is_alone = path.is_dir() or len({one.path for one in slices}) == 1
+    name = path.name if is_alone else path.parent.name
+    problem = " ".join(filter(None, [left_out, arranged.problem]))
+    window = _window(arranged.table[:, arranged.table.shape[1] // 2][0])
+    return replace(
+        image,
+        name=name or path.name,
+        problem=problem,
+        window=window,
+        parts=frozenset(one.path.absolute() for one in slices),
+    )
+
+
+class _Slices:
+    """Pixels of slices (T, Z), each read when it is asked for."""
+
+    def __init__(self, table: npt.NDArray[Any], dtype: np.dtype[Any]) -> None:
+        self._table = table
+        self.shape: tuple[int, ...] = (*table.shape, *table[0, 0].shape)
+        self.dtype = dtype
+
+    def __getitem__(self, key: tuple[int | slice, ...]) -> npt.NDArray[Any]:
+        wanted: Any = self._table[key[:2]]
+        if isinstance(wanted, Slice):
+            return self._read(wanted)[key[2:]]
+        inside = np.broadcast_to(0, self.shape[2:])[key[2:]].shape
+        out = np.empty((*wanted.shape, *inside), self.dtype)
+        for place in np.ndindex(wanted.shape):
+            out[place] = self._read(wanted[place])[key[2:]]
+        return out
+
+    def _read(self, one: Slice) -> npt.NDArray[Any]:
+        stored = _stored(one)
+        if stored.shape != one.shape:
+            raise ImageError(
+                f"Expected {one.shape} pixels, got {stored.shape} from {one.path}."
+            )
+        if len(one.shape) > 2:
+            return stored
+        values = stored.astype(np.int64 if stored.dtype.kind in "iu" else self.dtype)
+        if one.is_inverted:
+            values = sum(_range(one)) - values
+        if one.slope != 1 or one.intercept != 0:
+            values = values * one.slope + one.intercept
+        if self.dtype.kind != "f":
+            limits = np.iinfo(self.dtype)
+            values = np.clip(values, limits.min, limits.max)
+        return values.astype(self.dtype)
+
+
+def _stored(one: Slice) -> npt.NDArray[Any]:
+    """Return the numbers in the file; colours as red, green and blue."""
+    pydicom = load_pydicom()
+    header = pydicom.Dataset()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            stored = pydicom.pixels.pixel_array(
+                one.path, index=one.frame, ds_out=header
+            )
+    except Exception as error:  # of one of several libraries
+        raise ImageError(
+            f"Expected pixels that can be decoded, got {str(error)[:200]!r} from "
+            f"{one.path}. Check that the file is whole. For more kinds of compression "
+            f"run: {INSTALL_DECODERS}"
+        ) from error
+    if one.photometric == "PALETTE COLOR":
+        stored = pydicom.pixels.apply_color_lut(stored, header)
+        stored = stored >> 8 if stored.dtype == np.uint16 else stored
+    return np.asarray(stored)
+
+
+def _range(one: Slice) -> tuple[int, int]:
+    """Return the smallest and the largest number that the file can hold."""
+    if one.dtype.kind == "i":
+        return -(2 ** (one.bits - 1)), 2 ** (one.bits - 1) - 1
+    return 0, 2**one.bits - 1
+
+
+def _value_type(slices: list[Slice]) -> np.dtype[Any]:
+    """Return a type that holds all values."""
+    one = slices[0]
+    if len(one.shape) > 2 or one.dtype.kind == "f":
+        return one.dtype
+    if any(s.slope != 1 or s.intercept != int(s.intercept) for s in slices):
+        return np.dtype(np.float32)
+    shifts = [int(s.intercept) for s in slices]
+    if not any(shifts):
+        return one.dtype
+    low, high = _range(one)
+    fits = low + min(shifts) >= -(2**15) and high + max(shifts) < 2**15
+    # numbers below -31744 of a signed scan are what surrounds it: they are cut
+    is_signed = one.dtype == np.int16
+    return np.dtype(np.int16 if fits or is_signed else np.int32)
+
+
+def _alike(slices: tuple[Slice, ...]) -> tuple[list[Slice], str]:
+    """Return the slices of the most common size and direction; say what is left out."""
+    kinds: dict[Any, list[Slice]] = {}
+    for one in slices:
+        turn = tuple(np.round(one.directions, 3).tolist())
+        kinds.setdefault((one.shape, one.dtype, turn), []).append(one)
+    most = max(kinds.values(), key=len)
+    others = len(slices) - len(most)
+    if not others:
+        return most, ""
+    return most, (
+        f"{counted(others, 'image')} of the series {'is' if others == 1 else 'are'} "
+        "left out: of another size or direction."
+    )
+
+
+def _arranged(slices: list[Slice]) -> Arrangement:
+    if not all(one.corner and one.directions for one in slices):
+        ordered = sorted(slices, key=lambda one: (one.number, one.path, one.frame))
+        return Arrangement(_table([ordered]), slices[0].thickness)
+    normal = _normal(slices[0])
+    places = _places(slices, normal)
+    times = min(map(len, places))
+    table = _table([[place[time] for place in places] for time in range(times)])
+    problem = ""
+    if max(map(len, places)) > times:
+        problem = (
+            f"Some slices are there {max(map(len, places))} times, others only "
+            f"{times}: the first {times} of each {'is' if times == 1 else 'are'} taken."
+        )
+    if len(places) == 1:
+        gap = slices[0].thickness
+        return Arrangement(table, gap, normal * (gap or 1.0), problem)
+    corners = np.array([place[0].corner for place in places])
+    distances = np.diff(corners @ normal)
+    gap = float(np.median(distances))
+    step = (corners[-1] - corners[0]) * gap / float(distances.sum())
+    return Arrangement(table, gap, step, f"{problem} {_uneven(distances, gap)}".strip())
+
+
+def _places(slices: list[Slice], normal: npt.NDArray[np.float64]) -> list[list[Slice]]:
+    """Group slices that lie at one place, along the normal."""
+    found: list[list[Slice]] = []
+    last = -np.inf
+    for distance, one in sorted(
+        ((float(np.dot(one.corner, normal)), one) for one in slices),
+        key=lambda pair: pair[0],
+    ):
+        if distance - last > SAME_PLACE:
+            found.append([])
+        found[-1].append(one)
+        last = distance
+    return [sorted(some, key=lambda one: (one.number, one.frame)) for some in found]
+
+
+def _uneven(distances: npt.NDArray[np.float64], gap: float) -> str:
+    """Say where slices are not as far from each other as usual."""
+    odd = np.flatnonzero(np.abs(distances - gap) > UNEVEN * gap)
+    if not len(odd):
+        return ""
+    first = int(odd[0])
+    others = f", and {len(odd) - 1} more pairs are not" if len(odd) > 1 else ""
+    return (
+        f"Slices are {gap:g} mm apart, but {first} and {first + 1} are "
+        f"{distances[first]:g} mm{others}: one may be missing. They are taken as "
+        "evenly spaced."
+    )
+
+
+def _table(rows: list[list[Slice]]) -> npt.NDArray[Any]:
+    table = np.empty((len(rows), len(rows[0])), object)
+    for place in np.ndindex(table.shape):
+        table[place] = rows[place[0]][place[1]]
+    return table
+
+
+def _normal(one: Slice) -> npt.NDArray[np.float64]:
+    return np.cross(one.directions[:3], one.directions[3:])
+
+
+def _sizes(one: Slice, gap: float, series: DicomSeries) -> dict[str, tuple[float, str]]:
+    sizes = {"t": (series.frame_time, "ms")} if series.frame_time else {}
+    if one.spacing:
+        sizes |= {"y": (one.spacing[0], "mm"), "x": (one.spacing[1], "mm")}
+        sizes |= {"z": (gap, "mm")} if gap else {}
+    return sizes
+
+
+def _affine(one: Slice, arranged: Arrangement) -> npt.NDArray[np.float64] | None:
+    """Return the matrix from (x, y, z) to the patient, as NIfTI counts."""
+    if arranged.step is None or not one.spacing:
+        return None
+    affine = np.eye(4)
+    affine[:3, 0] = np.multiply(one.directions[:3], one.spacing[1])
+    affine[:3, 1] = np.multiply(one.directions[3:], one.spacing[0])
+    affine[:3, 2] = arranged.step
+    affine[:3, 3] = one.corner
+    return FROM_LPS @ affine
+
+
+def _window(one: Slice) -> tuple[float, float] | None:
+    if not one.window or len(one.shape) > 2:
+        return None
+    low, high = one.window
+    if one.is_inverted:
+        total = sum(_range(one)) * one.slope + 2 * one.intercept
+        low, high = total - high, total - low
+    return low, high
