@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,33 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give each of several workers, which inherit this, one thread to compute with."""
     if config.getoption("numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def make_cluster() -> Iterator[Callable[..., str]]:
+    """Start Dask clusters on loopback; gives the addresses of their schedulers."""
+    distributed = pytest.importorskip("distributed")
+    with ExitStack() as running:
+
+        def make(n_workers: int, processes: bool = False) -> str:
+            cluster = distributed.LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                processes=processes,
+                protocol="tcp",
+                host="127.0.0.1",
+                dashboard_address=None,
+            )
+            running.enter_context(cluster)
+            return cluster.scheduler_address
+
+        yield make
+
+
+@pytest.fixture
+def cluster(make_cluster: Callable[..., str]) -> str:
+    """The address of a scheduler with a worker, a thread of this process."""
+    return make_cluster(n_workers=1)
 
 
 @pytest.fixture

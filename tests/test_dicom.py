@@ -296,6 +296,14 @@ def test_a_file_that_is_cut_off_is_refused(scan: Path) -> None:
         open_image(path)
 
 
+def test_a_broken_file_of_a_folder_is_named(scan: Path) -> None:
+    for found in ct_slices(VALUES[:1]):
+        del found.BitsAllocated
+        save(found, scan / "odd.dcm")
+    with pytest.raises(ImageError, match=r"odd\.dcm"):
+        open_image(scan)
+
+
 @pytest.mark.parametrize("content", [b"", b"\0" * 128 + b"DICM", b"\0" * 400])
 def test_what_is_no_dicom_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.dcm"

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.image_io import open_image
 
 if TYPE_CHECKING:
@@ -153,3 +154,102 @@ def test_the_image_is_not_overwritten(refused: Refused, volume: Path) -> None:
     before = volume.read_bytes()
     assert "another file" in refused("find", volume, "-o", volume, "--overwrite")
     assert volume.read_bytes() == before
+
+
+@pytest.fixture
+def folder(tmp_path: Path, pixels: np.ndarray) -> Path:
+    """Three pictures, a broken one, and labels, which are no image."""
+    found = tmp_path / "images"
+    found.mkdir()
+    for z in (4, 5, 6):
+        tifffile.imwrite(found / f"a{z}.tif", pixels[z])
+    (found / "a7.tif").write_bytes(b"II*\0broken")
+    tifffile.imwrite(found / "a4_labels.tif", pixels[4])
+    return found
+
+
+def check_folder(output: Path, balls: list[np.ndarray]) -> None:
+    assert {path.name for path in output.iterdir()} == {
+        f"a{z}_labels.tif" for z in (4, 5, 6)
+    }
+    for z in (4, 5, 6):
+        found = read(output / f"a{z}_labels.tif")
+        assert overlap(found > 0, np.logical_or(*balls)[z]) > 0.95
+
+
+def test_the_images_of_a_folder_are_searched_one_by_one(
+    run: Run,
+    folder: Path,
+    tmp_path: Path,
+    balls: list[np.ndarray],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    labels = tmp_path / "labels"
+    assert run("find", folder, "-o", labels) == 0
+    check_folder(labels, balls)
+    printed = capsys.readouterr()
+    assert f"{labels / 'a5_labels.tif'}: 2 objects in" in printed.out
+    assert "6 objects in 3 images of 4" in printed.out
+    assert "a7.tif: Expected" in printed.err
+
+
+def test_images_with_labels_are_passed_over_unless_asked_for(
+    run: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    own = labels / "a5_labels.tif"
+    tifffile.imwrite(own, np.full((40, 50), 7, np.uint16))
+    assert run("find", folder, "-o", labels) == 0
+    assert (read(own) == 7).all()
+    assert "1 image passed over" in capsys.readouterr().err
+    assert run("find", folder, "-o", labels, "--overwrite") == 0
+    assert not (read(own) == 7).any()
+
+
+def test_a_folder_without_a_usable_image_is_refused(run: Run, tmp_path: Path) -> None:
+    images, labels = tmp_path / "images", tmp_path / "labels"
+    images.mkdir()
+    (images / "a.tif").write_bytes(b"II*\0broken")
+    assert run("find", images, "-o", labels) == 2
+    assert not list(labels.iterdir())
+
+
+def test_the_output_of_a_folder_is_a_folder(
+    refused: Refused, folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "labels"
+    path.write_text("a file")
+    assert "Expected a folder for labels" in refused("find", folder, "-o", path)
+    assert path.read_text() == "a file"
+
+
+def test_a_network_that_is_not_there_is_told_once(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["find", str(folder), "-o", str(tmp_path / "labels")]
+    assert main([*arguments, "--model", "no_such_model"]) == 2
+    assert capsys.readouterr().err.count("no_such_model") == 1
+
+
+def test_workers_share_a_folder(
+    run: Run,
+    folder: Path,
+    tmp_path: Path,
+    balls: list[np.ndarray],
+    capsys: pytest.CaptureFixture[str],
+    cluster: str,
+) -> None:
+    labels = tmp_path / "labels"
+    assert run("find", folder, "-o", labels, "--scheduler", cluster) == 0
+    check_folder(labels, balls)
+    printed = capsys.readouterr()
+    assert "6 objects in 3 images of 4" in printed.out
+    assert "a7.tif: Expected" in printed.err
+
+
+def test_a_single_image_has_nothing_to_share(
+    refused: Refused, volume: Path, output: Path
+) -> None:
+    message = refused("find", volume, "-o", output, "--scheduler", "tcp://a:1")
+    assert "Expected a folder of images" in message

@@ -1,29 +1,44 @@
-"""``find``: an image in, all its objects out."""
+"""``find``: images in, all their objects out."""
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.inputs import check_apart, open_channel, session_of
+from napari_sam_adapter.cli.finding import FindJob, find_in_file
 from napari_sam_adapter.cli.loading import loader_of
-from napari_sam_adapter.errors import ImageError, PlaneError
+from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from napari_sam_adapter.cli.coordinates import Frame
-    from napari_sam_adapter.volume.plane import Plane
-    from napari_sam_adapter.volume.session import Session
+    from napari_sam_adapter.cli.finding import Found, SliceStep
 
 NOTHING_FOUND = (
     "Nothing found. An adapter that was trained on such images finds more: {}."
 )
+ImagesArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="TIFF, OME-Zarr, NIfTI, DICOM, PNG, JPEG or NPY; or a folder of such."
+    ),
+]
+OutputOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Labels to write: .tif, .zarr, .nii, .nii.gz, .png (2-D) or .npy; for a "
+        "folder of images a folder.",
+    ),
+]
 SlicesOption = Annotated[
     str | None,
     typer.Option(
@@ -40,12 +55,20 @@ FollowOption = Annotated[
         "slice is looked at for what is not found yet.",
     ),
 ]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Dask scheduler whose workers share a folder of images, as "
+        "tcp://node1:8786.",
+    ),
+]
 
 
 def find(
     context: typer.Context,
-    image: options.ImageArgument,
-    output: options.LabelsOption,
+    image: ImagesArgument,
+    output: OutputOption,
     slices: SlicesOption = None,
     propagate: FollowOption = False,
     axis: options.AxisOption = None,
@@ -57,34 +80,131 @@ def find(
     preprocessing: options.PreprocessingOption = None,
     overwrite: options.OverwriteOption = False,
     embeddings: options.KnownEmbeddingsOption = None,
+    scheduler: SchedulerOption = None,
 ) -> None:
-    """Find all objects of an image without a prompt.
+    """Find all objects of an image, or of each image of a folder, without a prompt.
 
     Without --propagate each slice has objects of its own. Look over the result:
     every object can be missed, cut in two, or joined with its neighbour.
     """
-    from napari_sam_adapter.cli.coordinates import frame_of
-    from napari_sam_adapter.image_io import save_labels
-    from napari_sam_adapter.image_io.formats import check_labels_path
-    from napari_sam_adapter.volume.axes import spacing_of
+    from napari_sam_adapter.image_io.formats import is_folder_of_images
 
-    started = time.monotonic()
-    check_apart("image", image, "labels", output)
-    opened = open_channel(image, channel, level)
-    check_labels_path(output, overwrite, len(opened.label_shape))
-    frame = frame_of(opened, axis)
-    planes = _chosen(frame, slices, propagate)
-    predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)
-    spacing = spacing_of(opened.label_axes, opened.scale, opened.units)
-    session = session_of(opened, predictor, embeddings, spacing)
-    steps = _steps(session, planes, frame.sliced if propagate else None)
-    bar = shell_bar(steps, name="finding", unit="slice", total=len(planes))
-    _tell(list(bar))
-    save_labels(output, session.labels, opened, overwrite)
-    count, seconds = len(session.object_ids), time.monotonic() - started
-    typer.echo(f"{output}: {counted(count, 'object')} in {seconds:.1f} s")
-    if not count:
-        typer.echo(_nothing_found(model, adapter), err=True)
+    job = FindJob(
+        image,
+        output,
+        loader_of(context),
+        model,
+        adapter,
+        device,
+        preprocessing,
+        slices,
+        axis,
+        channel,
+        level,
+        propagate,
+        overwrite,
+        embeddings,
+    )
+    if is_folder_of_images(image):
+        _find_in_folder(job, scheduler)
+    else:
+        _find_in_image(job, scheduler)
+
+
+def _find_in_image(job: FindJob, scheduler: str | None) -> None:
+    if scheduler is not None:
+        raise ImageError(
+            f"Expected a folder of images for workers to share, got {job.image}. Leave "
+            "--scheduler out, or give its folder."
+        )
+    bar = partial(shell_bar, name="finding", unit="slice")
+    found = find_in_file(job, lambda steps, total: bar(steps, total=total))
+    for step in found.steps:
+        place = ", ".join(map(str, step.plane.position))
+        if step.problem:
+            typer.echo(f"slice {place}: {step.problem}", err=True)
+        elif step.plane.position:
+            typer.echo(f"slice {place}: {counted(step.objects, 'object')}")
+    typer.echo(f"{job.output}: {_words(found)}")
+    if not found.objects:
+        typer.echo(_nothing_found(job.model, job.adapter), err=True)
+
+
+def _words(found: Found) -> str:
+    return f"{counted(found.objects, 'object')} in {found.seconds:.1f} s"
+
+
+def _find_in_folder(job: FindJob, scheduler: str | None) -> None:
+    """Find the objects of each image; what cannot be used is told and passed over."""
+    from napari_sam_adapter.cluster import run_each
+
+    jobs, there = _jobs(job)
+    if there:
+        typer.echo(
+            f"{counted(there, 'image')} passed over, with labels in {job.output} "
+            "already. --overwrite makes them anew.",
+            err=True,
+        )
+    if scheduler is None and jobs:
+        jobs[0].predictor()  # what is wrong with it is told once
+    outcomes = run_each(find_in_file, jobs, scheduler)
+    failed, total = 0, 0
+    for outcome in shell_bar(outcomes, name="finding", unit="image", total=len(jobs)):
+        if outcome.result is None:
+            failed += 1
+            typer.echo(f"{outcome.item.image}: {outcome.problem}", err=True)
+            continue
+        total += outcome.result.objects
+        _tell_problems(outcome.item.image, outcome.result.steps)
+        typer.echo(f"{outcome.item.output}: {_words(outcome.result)}")
+    done = len(jobs) - failed
+    typer.echo(f"{counted(total, 'object')} in {counted(done, 'image')} of {len(jobs)}")
+    if failed and not done:
+        raise ImageError(
+            f"Expected an image of {job.image} that can be used, found none. The lines "
+            "above say why."
+        )
+
+
+def _tell_problems(image: Path, steps: Sequence[SliceStep]) -> None:
+    for step in steps:
+        if step.problem:
+            place = ", ".join(map(str, step.plane.position))
+            typer.echo(f"{image}, slice {place}: {step.problem}", err=True)
+
+
+def _jobs(job: FindJob) -> tuple[list[FindJob], int]:
+    """Return what is to be done for a folder, and how many images are done already."""
+    from napari_sam_adapter.image_io.series import Series
+
+    entries = Series.of_folder(job.image).entries
+    _make_folder(job.output)
+    job = replace(  # workers are in other folders than this process
+        job,
+        model=_absolute(job.model),
+        adapter=job.adapter and _absolute(job.adapter),
+        embeddings=job.embeddings and job.embeddings.absolute(),
+    )
+    jobs = [
+        replace(job, image=e.path, output=job.output.absolute() / e.labels_path.name)
+        for e in entries
+    ]
+    new = [one for one in jobs if job.overwrite or not one.output.exists()]
+    return new, len(jobs) - len(new)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"Expected a folder for labels (--output), got {path}: {error.strerror}. "
+            "Choose another name."
+        ) from error
+
+
+def _absolute(name: str) -> str:
+    return str(Path(name).absolute()) if Path(name).exists() else name
 
 
 def _nothing_found(model: str, adapter: str | None) -> str:
@@ -94,64 +214,3 @@ def _nothing_found(model: str, adapter: str | None) -> str:
     advice = f"try --adapter {names}, or train your own" if names else "train your own"
     without = f" Without {adapter} it may find more, too." if adapter else ""
     return NOTHING_FOUND.format(advice) + without
-
-
-def _chosen(frame: Frame, slices: str | None, propagate: bool) -> list[Plane]:
-    """Return the slices to look at, in rising order."""
-    if frame.sliced is None:
-        if propagate:
-            raise PlaneError("Expected a volume to propagate through, got a 2-D image.")
-        if slices is not None:
-            raise PlaneError("Expected no --slices for a 2-D image. Leave it out.")
-        return list(frame.planes())
-    axis = frame.sliced
-    wanted = _indices(slices, frame.shape[axis])
-    return [plane for plane in frame.planes() if plane.index_along(axis) in wanted]
-
-
-def _indices(text: str | None, length: int) -> range:
-    if text is None:
-        return range(length // 2, length // 2 + 1)
-    first, *more = text.split(":")
-    try:
-        start = int(first or 0)
-        last = int((more or [first])[0] or length - 1)
-        step = int(more[1]) if more[1:] else 1
-    except ValueError:
-        step = 0
-    if len(more) > 2 or step < 1 or not 0 <= start <= last < length:
-        raise PlaneError(
-            f"Expected --slices as N or FIRST:LAST or FIRST:LAST:STEP, from 0 to "
-            f"{length - 1}, got {text!r}."
-        )
-    return range(start, last + 1, step)
-
-
-def _steps(
-    session: Session, planes: Sequence[Plane], axis: int | None
-) -> Iterator[tuple[Plane, int, str]]:
-    """Yield each slice with the number of its new objects, and what went wrong."""
-    from napari_sam_adapter.volume.finding import find_objects
-    from napari_sam_adapter.volume.propagation import propagate
-
-    for plane in planes:
-        try:
-            found = find_objects(session, plane)
-        except ImageError as error:
-            yield plane, 0, str(error)
-            continue
-        if axis is not None and found:
-            for _ in propagate(session, found, axis=axis, seed=plane):
-                pass
-        yield plane, len(found), ""
-
-
-def _tell(steps: Sequence[tuple[Plane, int, str]]) -> None:
-    if all(problem for *_, problem in steps):
-        raise ImageError(steps[0][2])
-    for plane, count, problem in steps:
-        place = ", ".join(map(str, plane.position))
-        if problem:
-            typer.echo(f"slice {place}: {problem}", err=True)
-        elif plane.position:
-            typer.echo(f"slice {place}: {counted(count, 'object')}")

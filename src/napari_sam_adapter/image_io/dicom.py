@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io.dicom_files import load_pydicom
 from napari_sam_adapter.image_io.dicom_headers import (
     INSTALL_DECODERS,
     DicomSeries,
     Slice,
-    load_pydicom,
     read_series,
 )
 from napari_sam_adapter.image_io.lazy_array import LazyArray
@@ -179,7 +179,8 @@ def _value_type(slices: list[Slice]) -> np.dtype[Any]:
     shifts = [int(s.intercept) for s in slices]
     if not any(shifts):
         return one.dtype
-    low, high = _range(one)
+    ranges = [_range(s) for s in slices]
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     fits = low + min(shifts) >= -(2**15) and high + max(shifts) < 2**15
     # numbers below -31744 of a signed scan are what surrounds it: they are cut
     is_signed = one.dtype == np.int16

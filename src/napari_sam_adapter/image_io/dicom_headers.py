@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io.dicom_files import (
+    is_dicom,
+    load_pydicom,
+    read_header,
+)
+from napari_sam_adapter.image_io.lazy_array import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-SUFFIXES = ".dcm", ".dicom", ".ima"
-INSTALL = 'pip install "napari-sam-adapter[medical]"'
 INSTALL_DECODERS = 'pip install "pylibjpeg[all]"'
-TAGS = (
-    *("SOPInstanceUID", "SeriesInstanceUID", "SeriesDescription", "Modality"),
-    *("InstanceNumber", "NumberOfFrames", "FrameTime", "Rows", "Columns"),
-    *("SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored"),
-    *("PixelRepresentation", "ImagePositionPatient", "ImageOrientationPatient"),
-    *("PixelSpacing",),
-    *("SliceThickness", "SpacingBetweenSlices", "RescaleSlope", "RescaleIntercept"),
-    *("WindowCenter", "WindowWidth"),
-    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
-)
-"""What is read of a header: nothing about the patient."""
 NO_IMAGES = "SEG", "RTDOSE"
 """Modalities with pixels that are no picture."""
-_MARK, _MARK_AT = b"DICM", 128
-_LOOKED_AT = 100
 
 
 @dataclass(frozen=True)
@@ -109,43 +98,6 @@ class DicomSeries:
     frame_time: float = 0.0
 
 
-def is_dicom(path: Path) -> bool:
-    """Tell whether a file is marked as DICOM.
-
-    Parameters
-    ----------
-    path : Path
-        Any file.
-
-    Returns
-    -------
-    bool
-        False if it cannot be read, too.
-    """
-    try:
-        with path.open("rb") as file:
-            file.seek(_MARK_AT)
-            return file.read(len(_MARK)) == _MARK
-    except OSError:
-        return False
-
-
-def holds_dicom(folder: Path) -> bool:
-    """Tell whether files right in a folder are marked as DICOM.
-
-    Parameters
-    ----------
-    folder : Path
-        Any folder.
-
-    Returns
-    -------
-    bool
-        Whether one of the first hundred is.
-    """
-    return any(is_dicom(path) for path in islice(folder.iterdir(), _LOOKED_AT))
-
-
 def read_series(path: Path) -> DicomSeries:
     """Read the headers of a series.
 
@@ -169,7 +121,7 @@ def read_series(path: Path) -> DicomSeries:
         if len(found) != 1:
             raise ImageError(_no_single_series(path, found))
         return next(iter(found.values()))
-    header = _read_header(path)
+    header = read_header(path)
     if not _is_image(header):
         raise ImageError(
             f"Expected a DICOM file with an image, but {path} has none (modality "
@@ -185,40 +137,9 @@ def _headers(paths: Sequence[Path]) -> Iterator[tuple[Path, Any]]:
     """Give the headers of files that are images and name their series."""
     for path in paths:
         if is_dicom(path):
-            header = _read_header(path)
+            header = read_header(path)
             if _is_image(header) and "SeriesInstanceUID" in header:
                 yield path, header
-
-
-def _read_header(path: Path) -> Any:
-    pydicom = load_pydicom()
-    if not is_dicom(path):
-        raise ImageError(f"Expected a DICOM file, but {path} is none.")
-    with warnings.catch_warnings():  # about details of values that are not used
-        warnings.simplefilter("ignore")
-        return pydicom.dcmread(path, specific_tags=list(TAGS), stop_before_pixels=True)
-
-
-def load_pydicom() -> Any:
-    """Return the module ``pydicom``.
-
-    Returns
-    -------
-    module
-        With ``pydicom.pixels``.
-
-    Raises
-    ------
-    ImageError
-        If it is not installed.
-    """
-    try:
-        import pydicom.pixels
-    except ImportError as missing:
-        raise ImageError(
-            f"Expected pydicom for DICOM files, but it is not installed. Run: {INSTALL}"
-        ) from missing
-    return pydicom
 
 
 def _is_image(header: Any) -> bool:
@@ -236,13 +157,22 @@ def _series(files: list[tuple[Path, Any]]) -> DicomSeries:
     seen: dict[str, tuple[Path, Any]] = {}
     for path, header in files:  # a file may have been copied
         seen.setdefault(str(header.get("SOPInstanceUID", path)), (path, header))
-    slices = [one for path, header in seen.values() for one in _slices(path, header)]
+    slices = [one for path, header in seen.values() for one in _whole(path, header)]
     first = files[0][1]
     return DicomSeries(
         str(first.get("SeriesDescription") or ""),
         tuple(slices),
         float(first.get("FrameTime") or 0),
     )
+
+
+def _whole(path: Path, header: Any) -> list[Slice]:
+    try:
+        return list(_slices(path, header))
+    except ImageError:
+        raise
+    except Exception as error:  # what has to be there is not, or is no number
+        raise ImageError(unreadable(path, error)) from error
 
 
 def _slices(path: Path, header: Any) -> Iterator[Slice]:

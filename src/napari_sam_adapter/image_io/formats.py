@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.image_io.dicom import open_dicom
-from napari_sam_adapter.image_io.dicom_headers import SUFFIXES, holds_dicom, is_dicom
+from napari_sam_adapter.image_io.dicom_files import SUFFIXES, holds_dicom, is_dicom
 from napari_sam_adapter.image_io.lazy_array import unreadable
 from napari_sam_adapter.image_io.nifti import open_nifti, write_nifti
 from napari_sam_adapter.image_io.numpy_file import open_numpy, write_numpy
@@ -117,7 +117,7 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
 
 
 def _folder_opener(path: Path) -> Callable[[Path], OpenedImage]:
-    if any((path / mark).exists() for mark in FOLDER_MARKS[".zarr"]):
+    if _is_zarr(path):
         return open_zarr
     if holds_dicom(path):
         return open_dicom
@@ -131,6 +131,26 @@ def _file_opener(path: Path) -> Callable[[Path], OpenedImage]:
     if _named_format(path) is None and is_dicom(path):  # scanners give any name
         return open_dicom
     return _format_of(path, ImageError).open
+
+
+def is_folder_of_images(path: Path) -> bool:
+    """Tell whether a path is a folder that is no image itself.
+
+    Parameters
+    ----------
+    path : Path
+        Any path.
+
+    Returns
+    -------
+    bool
+        False for a zarr store and a folder with DICOM files, too.
+    """
+    return path.is_dir() and not (_is_zarr(path) or holds_dicom(path))
+
+
+def _is_zarr(folder: Path) -> bool:
+    return any((folder / mark).exists() for mark in FOLDER_MARKS[".zarr"])
 
 
 def tells_position(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import DatasetError, ImageError
-from napari_sam_adapter.image_io.dicom_headers import holds_dicom
+from napari_sam_adapter.image_io.dicom_files import holds_dicom
 from napari_sam_adapter.image_io.formats import (
     FORMATS,
     open_image,

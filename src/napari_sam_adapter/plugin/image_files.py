@@ -9,7 +9,7 @@ import napari
 import numpy as np
 from napari.utils.notifications import show_warning
 
-from napari_sam_adapter.image_io.dicom_headers import SUFFIXES
+from napari_sam_adapter.image_io.dicom_files import SUFFIXES
 from napari_sam_adapter.image_io.formats import open_image
 
 if TYPE_CHECKING:

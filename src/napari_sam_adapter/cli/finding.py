@@ -1,0 +1,206 @@
+"""All objects of an image file into a file of labels, in any process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+from napari_sam_adapter.cli.inputs import check_apart, open_channel, session_of
+from napari_sam_adapter.errors import ImageError, PlaneError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from napari_sam_adapter.cli.coordinates import Frame
+    from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.session import Session
+
+_loading = Lock()
+
+
+@dataclass(frozen=True)
+class FindJob:
+    """An image whose objects shall be found.
+
+    Parameters
+    ----------
+    image, output : Path
+        The image, and the labels to write.
+    load : callable
+        A `Loader`, which makes the network, once in each process.
+    model, adapter, device, preprocessing
+        What it is given.
+    slices, axis, channel, level, propagate, overwrite, embeddings
+        The options of ``find``.
+    """
+
+    image: Path
+    output: Path
+    load: Callable[..., Predictor]
+    model: str = "tiny"
+    adapter: str | None = None
+    device: str = "auto"
+    preprocessing: str | None = None
+    slices: str | None = None
+    axis: str | None = None
+    channel: int | None = None
+    level: int = 0
+    propagate: bool = False
+    overwrite: bool = False
+    embeddings: Path | None = None
+
+    def predictor(self) -> Predictor:
+        """Return the network; this process keeps the last one."""
+        with _loading:  # threads of a worker share one
+            return _loaded(
+                self.load, self.model, self.adapter, self.device, self.preprocessing
+            )
+
+
+class SliceStep(NamedTuple):
+    """A slice that was searched.
+
+    Attributes
+    ----------
+    plane : Plane
+        Which.
+    objects : int
+        How many are new.
+    problem : str
+        What went wrong; may be empty.
+    """
+
+    plane: Plane
+    objects: int
+    problem: str = ""
+
+
+class Found(NamedTuple):
+    """What was found in an image.
+
+    Attributes
+    ----------
+    steps : tuple of SliceStep
+        Slice by slice.
+    objects : int
+        How many in all.
+    seconds : float
+        How long it took.
+    """
+
+    steps: tuple[SliceStep, ...]
+    objects: int
+    seconds: float
+
+
+def find_in_file(
+    job: FindJob,
+    watched: Callable[[Iterable[SliceStep], int], Iterable[SliceStep]] = lambda s, _: s,
+) -> Found:
+    """Find all objects of an image and write them.
+
+    Parameters
+    ----------
+    job : FindJob
+        What to do.
+    watched : callable
+        Gets the steps and their number, and gives the same steps.
+
+    Returns
+    -------
+    Found
+        What is in the file.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be read or has no slice with structure.
+    PlaneError, OutputError
+        If an option does not fit, or the labels cannot be written. No file is written
+        then.
+    """
+    from napari_sam_adapter.cli.coordinates import frame_of
+    from napari_sam_adapter.image_io import save_labels
+    from napari_sam_adapter.image_io.formats import check_labels_path
+    from napari_sam_adapter.volume.axes import spacing_of
+
+    started = time.monotonic()
+    check_apart("image", job.image, "labels", job.output)
+    opened = open_channel(job.image, job.channel, job.level)
+    check_labels_path(job.output, job.overwrite, len(opened.label_shape))
+    frame = frame_of(opened, job.axis)
+    planes = _chosen(frame, job.slices, job.propagate)
+    spacing = spacing_of(opened.label_axes, opened.scale, opened.units)
+    session = session_of(opened, job.predictor(), job.embeddings, spacing)
+    steps = _steps(session, planes, frame.sliced if job.propagate else None)
+    done = tuple(watched(steps, len(planes)))
+    if all(step.problem for step in done):
+        raise ImageError(done[0].problem)
+    save_labels(job.output, session.labels, opened, job.overwrite)
+    return Found(done, len(session.object_ids), time.monotonic() - started)
+
+
+@lru_cache(maxsize=1)
+def _loaded(
+    load: Callable[..., Predictor],
+    model: str,
+    adapter: str | None,
+    device: str,
+    preprocessing: str | None,
+) -> Predictor:
+    return load(model, adapter, device, preprocessing=preprocessing)
+
+
+def _chosen(frame: Frame, slices: str | None, propagate: bool) -> list[Plane]:
+    """Return the slices to look at, in rising order."""
+    if frame.sliced is None:
+        if propagate:
+            raise PlaneError("Expected a volume to propagate through, got a 2-D image.")
+        if slices is not None:
+            raise PlaneError("Expected no --slices for a 2-D image. Leave it out.")
+        return list(frame.planes())
+    axis = frame.sliced
+    wanted = _indices(slices, frame.shape[axis])
+    return [plane for plane in frame.planes() if plane.index_along(axis) in wanted]
+
+
+def _indices(text: str | None, length: int) -> range:
+    if text is None:
+        return range(length // 2, length // 2 + 1)
+    first, *more = text.split(":")
+    try:
+        start = int(first or 0)
+        last = int((more or [first])[0] or length - 1)
+        step = int(more[1]) if more[1:] else 1
+    except ValueError:
+        step = 0
+    if len(more) > 2 or step < 1 or not 0 <= start <= last < length:
+        raise PlaneError(
+            f"Expected --slices as N or FIRST:LAST or FIRST:LAST:STEP, from 0 to "
+            f"{length - 1}, got {text!r}."
+        )
+    return range(start, last + 1, step)
+
+
+def _steps(
+    session: Session, planes: Sequence[Plane], axis: int | None
+) -> Iterator[SliceStep]:
+    """Yield each slice with the number of its new objects, and what went wrong."""
+    from napari_sam_adapter.volume.finding import find_objects
+    from napari_sam_adapter.volume.propagation import propagate
+
+    for plane in planes:
+        try:
+            found = find_objects(session, plane)
+        except ImageError as error:
+            yield SliceStep(plane, 0, str(error))
+            continue
+        if axis is not None and found:
+            for _ in propagate(session, found, axis=axis, seed=plane):
+                pass
+        yield SliceStep(plane, len(found))
