@@ -42,7 +42,7 @@ def make_cluster() -> Iterator[Callable[..., str]]:
                 processes=processes,
                 protocol="tcp",
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
             )
             running.enter_context(cluster)
             return cluster.scheduler_address

@@ -54,6 +54,7 @@ def with_pixels(found: Any, stored: np.ndarray, **values: Any) -> Any:
     found.HighBit = found.BitsStored - 1
     found.PixelRepresentation = int(stored.dtype.kind == "i")
     found.PixelData = stored.tobytes()
+    found["PixelData"].VR = "OW"
     for name, value in values.items():
         setattr(found, name, value)
     return found

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,10 @@ from napari_sam_adapter.errors import DeviceError, ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+may_go_on, done = threading.Event(), list[int]()
+"""For workers that are threads of this process."""
 
 
 def half(number: int) -> int:
@@ -31,6 +36,16 @@ def leave(number: int) -> None:
 HALVES = [Outcome(2, 1), Outcome(3, None, "Expected an even number, got 3.")]
 
 
+def wait(number: int) -> None:
+    done.append(number)
+    if number:
+        may_go_on.wait(60)
+
+
+def run_out(number: int) -> int:
+    raise MemoryError
+
+
 def test_here_it_is_one_after_the_other() -> None:
     assert list(run_each(half, [2, 3])) == HALVES
     steps = run_each(half, [2, 3])
@@ -43,26 +58,26 @@ def test_workers_do_the_same(cluster: str) -> None:
     assert list(run_each(half, [], cluster)) == []
 
 
+def test_what_is_too_large_does_not_end_the_others(cluster: str) -> None:
+    for where in (None, cluster):
+        assert list(run_each(run_out, [1], where)) == [Outcome(1, None, "MemoryError")]
+
+
 @pytest.mark.parametrize("where", ["here", "cluster"])
 def test_bugs_are_not_hidden(where: str, cluster: str) -> None:
     with pytest.raises(AssertionError, match="a bug at 1"):
         list(run_each(crash, [1], None if where == "here" else cluster))
 
 
-def test_what_was_not_begun_when_it_is_left_is_not_done(
-    cluster: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("done")
-
-    def touch(number: int) -> int:
-        (folder / str(number)).touch()
-        return number
-
-    steps = run_each(touch, range(2000), cluster)
-    next(steps)
+def test_what_was_not_begun_when_it_is_left_is_not_done(cluster: str) -> None:
+    done.clear()
+    may_go_on.clear()
+    steps = run_each(wait, range(20), cluster)
+    assert next(steps).item == 0
     steps.close()
-    assert len(list(folder.iterdir())) < 2000
-    assert list(run_each(half, [2], cluster)) == HALVES[:1]  # the workers are free
+    may_go_on.set()
+    assert list(run_each(half, [2], cluster)) == HALVES[:1]
+    assert len(done) <= 2
 
 
 def test_a_scheduler_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,8 +87,8 @@ def test_a_scheduler_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) 
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(DeviceError, match=f"scheduler at {address}"):
             list(run_each(half, [2], address))
-    with pytest.raises(DeviceError, match="dask scheduler"):
-        list(run_each(half, [2], "no address"))
+    with pytest.raises(DeviceError, match="as tcp://node1:8786, got 'nonsense'"):
+        list(run_each(half, [2], "nonsense"))
 
 
 def test_a_scheduler_without_workers_is_told(
@@ -83,6 +98,26 @@ def test_a_scheduler_without_workers_is_told(
     address = make_cluster(n_workers=0)
     with pytest.raises(DeviceError, match=f"dask worker {address}"):
         list(run_each(half, [2], address))
+
+
+def test_a_scheduler_that_goes_is_told() -> None:
+    distributed = pytest.importorskip("distributed")
+    local = distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+    )
+    may_go_on.clear()
+    with local:
+        steps = run_each(wait, [0, 1], local.scheduler_address)
+        next(steps)
+        local.sync(local.scheduler.close)
+        may_go_on.set()
+        with pytest.raises(DeviceError, match="until the end"):
+            list(steps)
 
 
 @pytest.mark.slow

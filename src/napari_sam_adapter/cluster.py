@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from napari_sam_adapter.errors import DeviceError, SamAdapterError
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 INSTALL = 'pip install "napari-sam-adapter[distributed]"'
+TOLD = SamAdapterError, OSError, MemoryError
+"""Errors that are told of one thing; all others are bugs."""
 PATIENCE = 30
 """Seconds within which a scheduler has to answer, and then to have a worker."""
 
@@ -67,8 +70,8 @@ def run_each(
     for item in items:
         try:
             yield Outcome(item, work(item))
-        except SamAdapterError as error:
-            yield Outcome(item, None, str(error))
+        except TOLD as error:
+            yield Outcome(item, None, str(error) or type(error).__name__)
 
 
 def _run_on_cluster(
@@ -88,10 +91,15 @@ def _run_on_cluster(
 def _outcome(distributed: Any, item: T, future: Any) -> Outcome[T, Any]:
     try:
         return Outcome(item, future.result())
-    except SamAdapterError as error:
-        return Outcome(item, None, str(error))
     except distributed.KilledWorker:
         return Outcome(item, None, "The workers that tried it died, of memory perhaps.")
+    except CancelledError as error:
+        raise DeviceError(
+            f"Expected the Dask scheduler until the end, got: {error}. Start it again, "
+            "and then the command."
+        ) from error
+    except TOLD as error:
+        return Outcome(item, None, str(error) or type(error).__name__)
     except ImportError as error:
         raise DeviceError(
             f"Expected this version of napari-sam-adapter on all workers, got: {error}."
@@ -101,8 +109,15 @@ def _outcome(distributed: Any, item: T, future: Any) -> Outcome[T, Any]:
 def _connected(distributed: Any, scheduler: str) -> Any:
     """Return a client of a scheduler that has a worker."""
     try:
+        distributed.comm.get_address_host_port(scheduler)  # or it is tried for long
+    except ValueError as error:
+        raise DeviceError(
+            f"Expected the address of a Dask scheduler, as tcp://node1:8786, got "
+            f"{scheduler!r}."
+        ) from error
+    try:
         client = distributed.Client(scheduler, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise DeviceError(
             f"Expected a Dask scheduler at {scheduler}, got: {error}. Start one with: "
             "dask scheduler"

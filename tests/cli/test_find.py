@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.image_io import open_image
@@ -230,6 +231,38 @@ def test_a_network_that_is_not_there_is_told_once(
     arguments = ["find", str(folder), "-o", str(tmp_path / "labels")]
     assert main([*arguments, "--model", "no_such_model"]) == 2
     assert capsys.readouterr().err.count("no_such_model") == 1
+    assert not (tmp_path / "labels").exists()
+
+
+def test_a_finished_folder_with_a_broken_image_is_no_error(
+    run: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "labels"
+    assert run("find", folder, "-o", labels) == 0
+    assert run("find", folder, "-o", labels) == 0
+    assert "3 images passed over" in capsys.readouterr().err
+
+
+def test_the_network_is_loaded_once_and_names_are_found_from_anywhere(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: str
+) -> None:
+    loads = []
+
+    def load(model: str, *_: object, **__: object) -> DiskPredictor:
+        loads.append(model)
+        monkeypatch.chdir(tmp_path)  # where the worker is
+        return DiskPredictor()
+
+    (folder / "net.pth").touch()
+    (folder / "tiny").mkdir()
+    monkeypatch.chdir(folder)
+    here = ["find", ".", "-o", "../labels", "--model"]
+    assert main([*here, "net.pth"], load) == 0
+    assert loads == [str(folder / "net.pth")]
+    assert len(list((tmp_path / "labels").iterdir())) == 3
+    monkeypatch.chdir(folder)
+    assert main([*here, "tiny", "--overwrite"], load) == 0
+    assert loads[1:] == ["tiny"]
 
 
 def test_workers_share_a_folder(

@@ -15,6 +15,7 @@ _EXAMPLES = {
         "find cells.png --adapter microscopy -o labels.png",
         "find nuclei.ome.tif --adapter microscopy --slices 15 --propagate -o all.tif",
         "find nuclei.ome.tif --adapter microscopy --slices : -o labels.tif",
+        "find cells/train/images --adapter microscopy -o found_cells",
     ),
     "embed": (
         "embed nuclei.ome.tif --embeddings embeddings",

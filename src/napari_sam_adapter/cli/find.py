@@ -17,9 +17,7 @@ from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from napari_sam_adapter.cli.finding import Found, SliceStep
+    from napari_sam_adapter.cli.finding import Found
 
 NOTHING_FOUND = (
     "Nothing found. An adapter that was trained on such images finds more: {}."
@@ -87,8 +85,6 @@ def find(
     Without --propagate each slice has objects of its own. Look over the result:
     every object can be missed, cut in two, or joined with its neighbour.
     """
-    from napari_sam_adapter.image_io.formats import is_folder_of_images
-
     job = FindJob(
         image,
         output,
@@ -105,10 +101,22 @@ def find(
         overwrite,
         embeddings,
     )
-    if is_folder_of_images(image):
-        _find_in_folder(job, scheduler)
-    else:
+    images = _images_of(image)
+    if images == [image]:
         _find_in_image(job, scheduler)
+    else:
+        _find_in_images(job, images, scheduler)
+
+
+def _images_of(path: Path) -> list[Path]:
+    """Return the images of a folder; an image is its own."""
+    from napari_sam_adapter.image_io.formats import is_zarr
+    from napari_sam_adapter.image_io.series import Series
+
+    if not path.is_dir() or is_zarr(path):
+        return [path]
+    images = [entry.path for entry in Series.of_folder(path).entries]
+    return [path] if images == [path.absolute()] else images
 
 
 def _find_in_image(job: FindJob, scheduler: str | None) -> None:
@@ -119,12 +127,13 @@ def _find_in_image(job: FindJob, scheduler: str | None) -> None:
         )
     bar = partial(shell_bar, name="finding", unit="slice")
     found = find_in_file(job, lambda steps, total: bar(steps, total=total))
+    if found.problem:
+        typer.echo(found.problem, err=True)
     for step in found.steps:
-        place = ", ".join(map(str, step.plane.position))
         if step.problem:
-            typer.echo(f"slice {place}: {step.problem}", err=True)
-        elif step.plane.position:
-            typer.echo(f"slice {place}: {counted(step.objects, 'object')}")
+            typer.echo(f"slice {step.place}: {step.problem}", err=True)
+        elif step.place:
+            typer.echo(f"slice {step.place}: {counted(step.objects, 'object')}")
     typer.echo(f"{job.output}: {_words(found)}")
     if not found.objects:
         typer.echo(_nothing_found(job.model, job.adapter), err=True)
@@ -134,19 +143,23 @@ def _words(found: Found) -> str:
     return f"{counted(found.objects, 'object')} in {found.seconds:.1f} s"
 
 
-def _find_in_folder(job: FindJob, scheduler: str | None) -> None:
+def _find_in_images(job: FindJob, images: list[Path], scheduler: str | None) -> None:
     """Find the objects of each image; what cannot be used is told and passed over."""
     from napari_sam_adapter.cluster import run_each
 
-    jobs, there = _jobs(job)
+    jobs = _jobs(job, images)
+    there = len(images) - len(jobs)
     if there:
         typer.echo(
             f"{counted(there, 'image')} passed over, with labels in {job.output} "
             "already. --overwrite makes them anew.",
             err=True,
         )
-    if scheduler is None and jobs:
+    if not jobs:
+        return
+    if scheduler is None:
         jobs[0].predictor()  # what is wrong with it is told once
+    _make_folder(jobs[0].output.parent)
     outcomes = run_each(find_in_file, jobs, scheduler)
     failed, total = 0, 0
     for outcome in shell_bar(outcomes, name="finding", unit="image", total=len(jobs)):
@@ -155,47 +168,48 @@ def _find_in_folder(job: FindJob, scheduler: str | None) -> None:
             typer.echo(f"{outcome.item.image}: {outcome.problem}", err=True)
             continue
         total += outcome.result.objects
-        _tell_problems(outcome.item.image, outcome.result.steps)
+        _tell_problems(outcome.item.image, outcome.result)
         typer.echo(f"{outcome.item.output}: {_words(outcome.result)}")
     done = len(jobs) - failed
     typer.echo(f"{counted(total, 'object')} in {counted(done, 'image')} of {len(jobs)}")
-    if failed and not done:
+    if not done and not there:
         raise ImageError(
             f"Expected an image of {job.image} that can be used, found none. The lines "
             "above say why."
         )
 
 
-def _tell_problems(image: Path, steps: Sequence[SliceStep]) -> None:
-    for step in steps:
+def _tell_problems(image: Path, found: Found) -> None:
+    if found.problem:
+        typer.echo(f"{image}: {found.problem}", err=True)
+    for step in found.steps:
         if step.problem:
-            place = ", ".join(map(str, step.plane.position))
-            typer.echo(f"{image}, slice {place}: {step.problem}", err=True)
+            typer.echo(f"{image}, slice {step.place}: {step.problem}", err=True)
 
 
-def _jobs(job: FindJob) -> tuple[list[FindJob], int]:
-    """Return what is to be done for a folder, and how many images are done already."""
-    from napari_sam_adapter.image_io.series import Series
+def _jobs(job: FindJob, images: list[Path]) -> list[FindJob]:
+    """Return what is to be done for images whose labels are not there."""
+    from napari_sam_adapter.image_io.series import SeriesEntry
 
-    entries = Series.of_folder(job.image).entries
-    _make_folder(job.output)
     job = replace(  # workers are in other folders than this process
         job,
         model=_absolute(job.model),
         adapter=job.adapter and _absolute(job.adapter),
         embeddings=job.embeddings and job.embeddings.absolute(),
     )
-    jobs = [
-        replace(job, image=e.path, output=job.output.absolute() / e.labels_path.name)
-        for e in entries
+    outputs = [
+        job.output.absolute() / SeriesEntry(path).labels_path.name for path in images
     ]
-    new = [one for one in jobs if job.overwrite or not one.output.exists()]
-    return new, len(jobs) - len(new)
+    return [
+        replace(job, image=path, output=output)
+        for path, output in zip(images, outputs, strict=True)
+        if job.overwrite or not output.exists()
+    ]
 
 
 def _make_folder(path: Path) -> None:
     try:
-        path.mkdir(exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             f"Expected a folder for labels (--output), got {path}: {error.strerror}. "
@@ -204,7 +218,7 @@ def _make_folder(path: Path) -> None:
 
 
 def _absolute(name: str) -> str:
-    return str(Path(name).absolute()) if Path(name).exists() else name
+    return str(Path(name).absolute()) if Path(name).is_file() else name
 
 
 def _nothing_found(model: str, adapter: str | None) -> str:

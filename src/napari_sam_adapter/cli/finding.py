@@ -8,7 +8,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_sam_adapter.cli.inputs import check_apart, open_channel, session_of
+from napari_sam_adapter.cli.inputs import check_apart, choose_channel, session_of
 from napari_sam_adapter.errors import ImageError, PlaneError
 
 if TYPE_CHECKING:
@@ -79,6 +79,11 @@ class SliceStep(NamedTuple):
     objects: int
     problem: str = ""
 
+    @property
+    def place(self) -> str:
+        """Where the slice is; nothing of a picture."""
+        return ", ".join(map(str, self.plane.position))
+
 
 class Found(NamedTuple):
     """What was found in an image.
@@ -91,11 +96,14 @@ class Found(NamedTuple):
         How many in all.
     seconds : float
         How long it took.
+    problem : str
+        What is wrong with the image; may be empty.
     """
 
     steps: tuple[SliceStep, ...]
     objects: int
     seconds: float
+    problem: str = ""
 
 
 def find_in_file(
@@ -125,13 +133,14 @@ def find_in_file(
         then.
     """
     from napari_sam_adapter.cli.coordinates import frame_of
-    from napari_sam_adapter.image_io import save_labels
+    from napari_sam_adapter.image_io import open_image, save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
     from napari_sam_adapter.volume.axes import spacing_of
 
     started = time.monotonic()
     check_apart("image", job.image, "labels", job.output)
-    opened = open_channel(job.image, job.channel, job.level)
+    image = open_image(job.image)
+    opened = choose_channel(image, job.channel, job.level)
     check_labels_path(job.output, job.overwrite, len(opened.label_shape))
     frame = frame_of(opened, job.axis)
     planes = _chosen(frame, job.slices, job.propagate)
@@ -142,7 +151,8 @@ def find_in_file(
     if all(step.problem for step in done):
         raise ImageError(done[0].problem)
     save_labels(job.output, session.labels, opened, job.overwrite)
-    return Found(done, len(session.object_ids), time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Found(done, len(session.object_ids), seconds, image.problem)
 
 
 @lru_cache(maxsize=1)

@@ -74,6 +74,33 @@ def open_channel(path: Path, channel: int | None, level: int = 0) -> OpenedImage
     image = open_image(path)
     if image.problem:
         typer.echo(image.problem, err=True)
+    return choose_channel(image, channel, level)
+
+
+def choose_channel(
+    image: OpenedImage, channel: int | None, level: int = 0
+) -> OpenedImage:
+    """Return a level of an image, or one channel of it.
+
+    Parameters
+    ----------
+    image : OpenedImage
+        The image.
+    channel : int or None
+        The channel; None for the whole image.
+    level : int
+        Of a pyramid.
+
+    Returns
+    -------
+    OpenedImage
+        Not read yet.
+
+    Raises
+    ------
+    ImageError
+        If there is no such channel or level.
+    """
     image = image.level(level)
     return image if channel is None else image.channel(channel)
 

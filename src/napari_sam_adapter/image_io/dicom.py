@@ -10,12 +10,8 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.dicom_files import load_pydicom
-from napari_sam_adapter.image_io.dicom_headers import (
-    INSTALL_DECODERS,
-    DicomSeries,
-    Slice,
-    read_series,
-)
+from napari_sam_adapter.image_io.dicom_headers import INSTALL_DECODERS, Slice
+from napari_sam_adapter.image_io.dicom_series import DicomSeries, read_series
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
 from napari_sam_adapter.wording import counted
@@ -25,10 +21,14 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-SAME_PLACE = 0.01
-"""Millimetres: slices that are closer lie at one place."""
+NEAR, NEAR_SHARE = 0.01, 0.01
+"""Slices that are closer, in mm and in parts of the largest gap, lie at one place."""
 UNEVEN = 0.02
 """Gaps between slices that differ by a larger share of the usual one are told."""
+LEAST_SHIFT = -1024
+"""Of Hounsfield units."""
+ASIDE = 0.5
+"""Pixels by which slices may lie beside the line of the others."""
 FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """DICOM counts towards the patient's left and back, NIfTI to the right and front."""
 
@@ -77,8 +77,8 @@ def open_dicom(path: Path) -> OpenedImage:
         or a file is broken.
     """
     series = read_series(path)
-    slices, left_out = _alike(series.slices)
-    arranged = _arranged(slices)
+    slices = list(series.slices)
+    arranged = _arranged(slices, path)
     first = arranged.table[0, 0]
     pixels = _Slices(arranged.table, _value_type(slices))
     is_film = series.frame_time > 0 and not first.corner and pixels.shape[0] == 1
@@ -92,12 +92,12 @@ def open_dicom(path: Path) -> OpenedImage:
     )
     is_alone = path.is_dir() or len({one.path for one in slices}) == 1
     name = path.name if is_alone else path.parent.name
-    problem = " ".join(filter(None, [left_out, arranged.problem]))
+    problems = series.problem, _table_told(slices), arranged.problem
     window = _window(arranged.table[:, arranged.table.shape[1] // 2][0])
     return replace(
         image,
         name=name or path.name,
-        problem=problem,
+        problem=" ".join(filter(None, problems)),
         window=window,
         parts=frozenset(one.path.absolute() for one in slices),
     )
@@ -123,9 +123,10 @@ class _Slices:
 
     def _read(self, one: Slice) -> npt.NDArray[Any]:
         stored = _stored(one)
-        if stored.shape != one.shape:
+        if stored.shape != one.shape or stored.dtype.kind != one.dtype.kind:
             raise ImageError(
-                f"Expected {one.shape} pixels, got {stored.shape} from {one.path}."
+                f"Expected {one.shape} pixels of {one.dtype}, got {stored.shape} of "
+                f"{stored.dtype} from {one.path}. Its header is wrong."
             )
         if len(one.shape) > 2:
             return stored
@@ -147,14 +148,15 @@ def _stored(one: Slice) -> npt.NDArray[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            stored = pydicom.pixels.pixel_array(
-                one.path, index=one.frame, ds_out=header
-            )
+            source = pydicom.dcmread(one.path) if one.is_zipped else one.path
+            stored = pydicom.pixels.pixel_array(source, index=one.frame, ds_out=header)
     except Exception as error:  # of one of several libraries
+        reason = " ".join(str(error).split())[:200]
+        tip = "Check that the file is whole."
+        if "decode" in reason:
+            tip += f" For more kinds of compression run: {INSTALL_DECODERS}"
         raise ImageError(
-            f"Expected pixels that can be decoded, got {str(error)[:200]!r} from "
-            f"{one.path}. Check that the file is whole. For more kinds of compression "
-            f"run: {INSTALL_DECODERS}"
+            f"Expected pixels that can be decoded, got from {one.path}: {reason}. {tip}"
         ) from error
     if one.photometric == "PALETTE COLOR":
         stored = pydicom.pixels.apply_color_lut(stored, header)
@@ -180,66 +182,92 @@ def _value_type(slices: list[Slice]) -> np.dtype[Any]:
     if not any(shifts):
         return one.dtype
     ranges = [_range(s) for s in slices]
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    fits = low + min(shifts) >= -(2**15) and high + max(shifts) < 2**15
-    # numbers below -31744 of a signed scan are what surrounds it: they are cut
-    is_signed = one.dtype == np.int16
-    return np.dtype(np.int16 if fits or is_signed else np.int32)
+    low = min(low + shift for (low, _), shift in zip(ranges, shifts, strict=True))
+    high = max(high + shift for (_, high), shift in zip(ranges, shifts, strict=True))
+    if one.dtype == np.int16 and min(shifts) >= LEAST_SHIFT:
+        low = max(low, -(2**15))  # what surrounds a scan is cut there
+    half = max(-low, high + 1)  # of a range around zero
+    return np.dtype(next(f"i{size}" for size in (2, 4, 8) if half <= 256**size // 2))
 
 
-def _alike(slices: tuple[Slice, ...]) -> tuple[list[Slice], str]:
-    """Return the slices of the most common size and direction; say what is left out."""
-    kinds: dict[Any, list[Slice]] = {}
-    for one in slices:
-        turn = tuple(np.round(one.directions, 3).tolist())
-        kinds.setdefault((one.shape, one.dtype, turn), []).append(one)
-    most = max(kinds.values(), key=len)
-    others = len(slices) - len(most)
-    if not others:
-        return most, ""
-    return most, (
-        f"{counted(others, 'image')} of the series {'is' if others == 1 else 'are'} "
-        "left out: of another size or direction."
-    )
+def _table_told(slices: list[Slice]) -> str:
+    if not any(one.is_tabled for one in slices):
+        return ""
+    return "The file has a table of values (Modality LUT), which is not applied."
 
 
-def _arranged(slices: list[Slice]) -> Arrangement:
-    if not all(one.corner and one.directions for one in slices):
-        ordered = sorted(slices, key=lambda one: (one.number, one.path, one.frame))
-        return Arrangement(_table([ordered]), slices[0].thickness)
+def _arranged(slices: list[Slice], path: Path) -> Arrangement:
+    if not slices[0].has_place:
+        ordered = sorted(slices, key=lambda one: (one.moment, one.path, one.frame))
+        problem = "Slices do not tell where they lie: they are in the scanner's order."
+        problem *= len({one.path for one in slices}) > 1
+        return Arrangement(_table([ordered]), slices[0].thickness, None, problem)
     normal = _normal(slices[0])
     places = _places(slices, normal)
-    times = min(map(len, places))
-    table = _table([[place[time] for place in places] for time in range(times)])
-    problem = ""
-    if max(map(len, places)) > times:
-        problem = (
-            f"Some slices are there {max(map(len, places))} times, others only "
-            f"{times}: the first {times} of each {'is' if times == 1 else 'are'} taken."
-        )
+    rows, problem = _times(places, path)
+    table, first = _table(rows), slices[0]
     if len(places) == 1:
-        gap = slices[0].thickness
-        return Arrangement(table, gap, normal * (gap or 1.0), problem)
-    corners = np.array([place[0].corner for place in places])
+        return Arrangement(table, first.thickness, normal * (first.thickness or 1.0))
+    corners = np.array([one.corner for one in rows[0]])
     distances = np.diff(corners @ normal)
     gap = float(np.median(distances))
     step = (corners[-1] - corners[0]) * gap / float(distances.sum())
-    return Arrangement(table, gap, step, f"{problem} {_uneven(distances, gap)}".strip())
+    told = [problem, _uneven(distances, gap), _aside(corners, normal, first)]
+    return Arrangement(table, gap, step, " ".join(filter(None, told)))
+
+
+def _times(places: list[list[Slice]], path: Path) -> tuple[list[list[Slice]], str]:
+    """Return the slices of each time, and what is left out."""
+    counts = [len(place) for place in places]
+    if min(counts) == max(counts):
+        return [list(row) for row in zip(*places, strict=True)], ""
+    moments: dict[tuple[int, ...], dict[int, Slice]] = {}
+    for number, place in enumerate(places):
+        for one in place:
+            moments.setdefault(one.moment[:2], {})[number] = one
+    taken = sum(map(len, moments.values()))
+    whole = [
+        list(moments[moment].values())
+        for moment in sorted(moments)
+        if len(moments[moment]) == len(places)
+    ]
+    if taken < sum(counts) or not whole:
+        raise ImageError(
+            f"Expected as many images at every place of {path}, got {min(counts)} to "
+            f"{max(counts)}, and nothing tells which belong together. Move those that "
+            "are too many into another folder."
+        )
+    left = counted(len(moments) - len(whole), "time")
+    return whole, f"Left out, for lack of some slices: {left} of {len(moments)}."
 
 
 def _places(slices: list[Slice], normal: npt.NDArray[np.float64]) -> list[list[Slice]]:
-    """Group slices that lie at one place, along the normal."""
-    found: list[list[Slice]] = []
-    last = -np.inf
-    for distance, one in sorted(
-        ((float(np.dot(one.corner, normal)), one) for one in slices),
-        key=lambda pair: pair[0],
-    ):
-        if distance - last > SAME_PLACE:
+    """Group slices that lie at one place, along the normal, in the order of time."""
+    pairs = [(float(np.dot(one.corner, normal)), one) for one in slices]
+    pairs.sort(key=lambda pair: pair[0])
+    gaps = np.diff([distance for distance, _ in pairs])
+    near = min(NEAR, NEAR_SHARE * float(gaps.max(initial=0.0)))
+    found = [[pairs[0][1]]]
+    for gap, (_, one) in zip(gaps, pairs[1:], strict=True):
+        if gap > near:
             found.append([])
         found[-1].append(one)
-        last = distance
-    return [sorted(some, key=lambda one: (one.number, one.frame)) for some in found]
+    return [sorted(some, key=lambda one: (one.moment, one.frame)) for some in found]
+
+
+def _aside(
+    corners: npt.NDArray[np.float64], normal: npt.NDArray[np.float64], first: Slice
+) -> str:
+    """Say how far slices lie beside the line through the first and the last one."""
+    along = (corners - corners[0]) @ normal
+    line = np.outer(along / along[-1], corners[-1] - corners[0])
+    farthest = np.linalg.norm(corners - corners[0] - line, axis=1).max()
+    if farthest <= ASIDE * min(first.spacing or (1.0,)):
+        return ""
+    return (
+        f"Slices are shifted against each other by up to {farthest:.3g} mm, which "
+        "labels in the patient do not follow."
+    )
 
 
 def _uneven(distances: npt.NDArray[np.float64], gap: float) -> str:
@@ -291,7 +319,5 @@ def _window(one: Slice) -> tuple[float, float] | None:
     if not one.window or len(one.shape) > 2:
         return None
     low, high = one.window
-    if one.is_inverted:
-        total = sum(_range(one)) * one.slope + 2 * one.intercept
-        low, high = total - high, total - low
-    return low, high
+    total = sum(_range(one)) if one.is_inverted else 0
+    return (total - high, total - low) if one.is_inverted else (low, high)

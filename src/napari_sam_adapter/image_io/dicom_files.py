@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import ImageError
@@ -16,7 +15,8 @@ SUFFIXES = ".dcm", ".dicom", ".ima"
 INSTALL = 'pip install "napari-sam-adapter[medical]"'
 TAGS = (
     *("SOPInstanceUID", "SeriesInstanceUID", "SeriesDescription", "Modality"),
-    *("InstanceNumber", "NumberOfFrames", "FrameTime", "Rows", "Columns"),
+    *("TemporalPositionIdentifier", "AcquisitionNumber", "InstanceNumber"),
+    *("NumberOfFrames", "FrameTime", "Rows", "Columns", "ModalityLUTSequence"),
     *("SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored"),
     *("PixelRepresentation", "ImagePositionPatient", "ImageOrientationPatient"),
     *("PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "RescaleSlope"),
@@ -42,6 +42,8 @@ def is_dicom(path: Path) -> bool:
         False if it cannot be read, too.
     """
     try:
+        if not path.is_file():  # a pipe would wait
+            return False
         with path.open("rb") as file:
             file.seek(_MARK_AT)
             return file.read(len(_MARK)) == _MARK
@@ -60,9 +62,17 @@ def holds_dicom(folder: Path) -> bool:
     Returns
     -------
     bool
-        Whether one of the first hundred is.
+        Whether one of a hundred is, those named so first. False if it cannot be read.
     """
-    return any(is_dicom(path) for path in islice(folder.iterdir(), _LOOKED_AT))
+    try:
+        paths = sorted(folder.iterdir(), key=_is_named_otherwise)
+    except OSError:
+        return False
+    return any(is_dicom(path) for path in paths[:_LOOKED_AT])
+
+
+def _is_named_otherwise(path: Path) -> bool:
+    return not path.name.lower().endswith(SUFFIXES)
 
 
 def read_header(path: Path) -> Any:
@@ -85,7 +95,10 @@ def read_header(path: Path) -> Any:
     """
     pydicom = load_pydicom()
     if not is_dicom(path):
-        raise ImageError(f"Expected a DICOM file, but {path} is none.")
+        raise ImageError(
+            f"Expected a DICOM file, but {path} is none: it lacks the mark DICM. Check "
+            "that it is whole and of the kind its name says."
+        )
     try:
         with warnings.catch_warnings():  # about details of values that are not used
             warnings.simplefilter("ignore")

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.dicom_files import (
-    is_dicom,
-    load_pydicom,
-    read_header,
-)
+from napari_sam_adapter.image_io.dicom_files import load_pydicom
 from napari_sam_adapter.image_io.lazy_array import unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
 INSTALL_DECODERS = 'pip install "pylibjpeg[all]"'
-NO_IMAGES = "SEG", "RTDOSE"
-"""Modalities with pixels that are no picture."""
+FILMS = "MPEG", "HEVC"
+"""Compressions of films, for which there is no decoder."""
+RIGHT = 0.01
+"""How far directions may be from length one and a right angle."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,8 @@ class Slice:
         The file.
     frame : int
         Its place in the file.
-    number : int
-        Its place in the series, as the scanner counts.
+    moment : tuple of int
+        When it was taken, as the scanner counts: time, acquisition, image.
     shape : tuple of int
         Rows, columns, and 3 if it is a colour image.
     dtype : dtype
@@ -54,13 +52,17 @@ class Slice:
         From slice to slice, in mm; 0 if unknown.
     slope, intercept : float
         From numbers in the file to values.
+    is_tabled : bool
+        Whether a table tells the values instead.
+    is_zipped : bool
+        Whether the file has to be read whole.
     window : tuple of float
         Values that are shown black and white; empty if unknown.
     """
 
     path: Path
     frame: int
-    number: int
+    moment: tuple[int, int, int]
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     bits: int
@@ -71,102 +73,42 @@ class Slice:
     thickness: float = 0.0
     slope: float = 1.0
     intercept: float = 0.0
+    is_tabled: bool = False
+    is_zipped: bool = False
     window: tuple[float, ...] = ()
 
     @property
+    def has_place(self) -> bool:
+        """Whether it tells where in the patient it lies."""
+        return bool(self.corner and self.directions)
+
+    @property
     def is_inverted(self) -> bool:
-        """Whether its largest number is black."""
-        return self.photometric == "MONOCHROME1"
+        """Whether its largest number is black; values with a meaning stay."""
+        is_plain = (self.slope, self.intercept, self.is_tabled) == (1, 0, False)
+        return self.photometric == "MONOCHROME1" and is_plain and self.dtype.kind != "f"
 
 
-@dataclass(frozen=True)
-class DicomSeries:
-    """Images that were taken together.
-
-    Parameters
-    ----------
-    description : str
-        What the scanner calls them.
-    slices : tuple of Slice
-        At least one.
-    frame_time : float
-        Milliseconds from one image to the next; 0 if they are no film.
-    """
-
-    description: str
-    slices: tuple[Slice, ...]
-    frame_time: float = 0.0
-
-
-def read_series(path: Path) -> DicomSeries:
-    """Read the headers of a series.
+def slices_of(path: Path, header: Any) -> list[Slice]:
+    """Return the images of a file, in its order.
 
     Parameters
     ----------
     path : Path
-        A file of it, whose folder has the others; or a folder that has no other series.
+        The file.
+    header : pydicom.Dataset
+        Its header.
 
     Returns
     -------
-    DicomSeries
-        Every image once, in no order.
+    list of Slice
+        One for each frame.
 
     Raises
     ------
     ImageError
-        If pydicom is missing, there is no image, or there are several series.
+        If something that has to be there is not, is nonsense, or cannot be decoded.
     """
-    if path.is_dir():
-        found = _grouped(_headers(sorted(path.iterdir())))
-        if len(found) != 1:
-            raise ImageError(_no_single_series(path, found))
-        return next(iter(found.values()))
-    header = read_header(path)
-    if not _is_image(header):
-        raise ImageError(
-            f"Expected a DICOM file with an image, but {path} has none (modality "
-            f"{header.get('Modality', 'unknown')})."
-        )
-    uid = header.get("SeriesInstanceUID")
-    beside = [other for other in sorted(path.parent.iterdir()) if other != path]
-    others = ((p, h) for p, h in _headers(beside) if h.SeriesInstanceUID == uid)
-    return _series([(path, header), *(others if uid else ())])
-
-
-def _headers(paths: Sequence[Path]) -> Iterator[tuple[Path, Any]]:
-    """Give the headers of files that are images and name their series."""
-    for path in paths:
-        if is_dicom(path):
-            header = read_header(path)
-            if _is_image(header) and "SeriesInstanceUID" in header:
-                yield path, header
-
-
-def _is_image(header: Any) -> bool:
-    return bool(header.get("Rows")) and header.get("Modality") not in NO_IMAGES
-
-
-def _grouped(headers: Iterator[tuple[Path, Any]]) -> dict[str, DicomSeries]:
-    files: dict[str, list[tuple[Path, Any]]] = {}
-    for path, header in headers:
-        files.setdefault(str(header.SeriesInstanceUID), []).append((path, header))
-    return {uid: _series(some) for uid, some in files.items()}
-
-
-def _series(files: list[tuple[Path, Any]]) -> DicomSeries:
-    seen: dict[str, tuple[Path, Any]] = {}
-    for path, header in files:  # a file may have been copied
-        seen.setdefault(str(header.get("SOPInstanceUID", path)), (path, header))
-    slices = [one for path, header in seen.values() for one in _whole(path, header)]
-    first = files[0][1]
-    return DicomSeries(
-        str(first.get("SeriesDescription") or ""),
-        tuple(slices),
-        float(first.get("FrameTime") or 0),
-    )
-
-
-def _whole(path: Path, header: Any) -> list[Slice]:
     try:
         return list(_slices(path, header))
     except ImageError:
@@ -175,45 +117,84 @@ def _whole(path: Path, header: Any) -> list[Slice]:
         raise ImageError(unreadable(path, error)) from error
 
 
+def frame_count(header: Any) -> int:
+    """Return how many images a file has.
+
+    Parameters
+    ----------
+    header : pydicom.Dataset
+        Its header.
+
+    Returns
+    -------
+    int
+        As it says.
+    """
+    return int(header.get("NumberOfFrames") or 1)
+
+
+def tells_places(header: Any) -> bool:
+    """Tell whether the images of a file say where in the patient they lie.
+
+    Parameters
+    ----------
+    header : pydicom.Dataset
+        Its header.
+
+    Returns
+    -------
+    bool
+        Of several frames, whether each does.
+    """
+    if frame_count(header) == 1 and header.get("ImagePositionPatient"):
+        return True
+    frames = list(header.get("PerFrameFunctionalGroupsSequence") or ())
+    return len(frames) > 0 and "PlanePositionSequence" in frames[0]
+
+
 def _slices(path: Path, header: Any) -> Iterator[Slice]:
-    count = int(header.get("NumberOfFrames") or 1)
+    _check_pixels(path, header)
     shared = list(header.get("SharedFunctionalGroupsSequence") or ())
     frames = list(header.get("PerFrameFunctionalGroupsSequence") or ())
-    number = int(header.get("InstanceNumber") or 0)
-    _check_pixels(path, header)
-    for frame in range(count):
-        groups = [*frames[frame : frame + 1], *shared]
-        # of many frames, those that do not say where they lie are not at one place
-        places = [header] if count == 1 else []
-        yield _slice(path, header, frame, number + frame, groups, places)
+    for frame in range(frame_count(header)):
+        yield _slice(path, header, frame, [*frames[frame : frame + 1], *shared])
 
 
-def _slice(
-    path: Path, header: Any, frame: int, number: int, groups: list[Any], own: list[Any]
-) -> Slice:
+def _slice(path: Path, header: Any, frame: int, groups: list[Any]) -> Slice:
     measures = _group(groups, "PixelMeasuresSequence") or header
     values = _group(groups, "PixelValueTransformationSequence") or header
     shown = _group(groups, "FrameVOILUTSequence") or header
-    place = _group(groups, "PlanePositionSequence") or (own[0] if own else {})
     turn = _group(groups, "PlaneOrientationSequence") or header
+    # of many frames, those that do not say where they lie are not at one place
+    own = header if frame_count(header) == 1 else {}
+    place = _group(groups, "PlanePositionSequence") or own
     photometric = str(header.get("PhotometricInterpretation", "MONOCHROME2"))
     is_colour = int(header.get("SamplesPerPixel") or 1) > 1
     is_colour |= photometric == "PALETTE COLOR"
     gap = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
+    shape = [int(header.Rows), int(header.Columns), 3][: 3 if is_colour else 2]
+    slope, spacing = values.get("RescaleSlope"), _numbers(measures, "PixelSpacing", 2)
     return Slice(
-        path,
-        frame,
-        number,
-        (int(header.Rows), int(header.Columns), *([3] if is_colour else [])),
-        _stored_type(header, photometric),
-        int(header.get("BitsStored") or header.BitsAllocated),
-        photometric,
-        _numbers(place, "ImagePositionPatient", 3),
-        _numbers(turn, "ImageOrientationPatient", 6),
-        _numbers(measures, "PixelSpacing", 2),
-        abs(float(gap or 0)),
-        *_rescaling(values),
-        _window(shown),
+        path=path,
+        frame=frame,
+        moment=(
+            int(header.get("TemporalPositionIdentifier") or 0),
+            int(header.get("AcquisitionNumber") or 0),
+            int(header.get("InstanceNumber") or 0),
+        ),
+        shape=tuple(shape),
+        dtype=_stored_type(header, photometric),
+        bits=int(header.get("BitsStored") or header.BitsAllocated),
+        photometric=photometric,
+        corner=_numbers(place, "ImagePositionPatient", 3),
+        directions=_directions(turn),
+        spacing=spacing if spacing and min(spacing) > 0 else (),
+        thickness=abs(float(gap or 0)),
+        slope=1.0 if slope is None else float(slope),
+        intercept=float(values.get("RescaleIntercept") or 0),
+        is_tabled="ModalityLUTSequence" in header,
+        is_zipped=header.file_meta.TransferSyntaxUID.is_deflated,
+        window=_window(shown),
     )
 
 
@@ -223,23 +204,27 @@ def _group(groups: list[Any], name: str) -> Any:
 
 
 def _numbers(place: Any, name: str, count: int) -> tuple[float, ...]:
-    found = tuple(float(value) for value in place.get(name) or ())
+    value = place.get(name)
+    found = () if value is None else tuple(map(float, np.atleast_1d(value)))
     return found if len(found) == count and np.isfinite(found).all() else ()
 
 
-def _rescaling(values: Any) -> tuple[float, float]:
-    slope, intercept = values.get("RescaleSlope"), values.get("RescaleIntercept")
-    return (1.0 if slope is None else float(slope)), float(intercept or 0)
+def _directions(turn: Any) -> tuple[float, ...]:
+    found = _numbers(turn, "ImageOrientationPatient", 6)
+    both = np.reshape(found, (-1, 3))
+    is_right = len(both) and np.allclose(both @ both.T, np.eye(2), atol=RIGHT)
+    return found if is_right else ()
 
 
 def _window(shown: Any) -> tuple[float, ...]:
-    center, width = (
-        next(iter(np.atleast_1d(value)), None)
-        for value in (shown.get("WindowCenter"), shown.get("WindowWidth"))
+    centers, widths = (
+        np.atleast_1d(shown.get(name)) for name in ("WindowCenter", "WindowWidth")
     )
-    if center is None or width is None or float(width) <= 0:
+    if None in (centers[0], widths[0]):
         return ()
-    return float(center) - float(width) / 2, float(center) + float(width) / 2
+    center, width = float(centers[0]), float(widths[0])
+    low, high = center - width / 2, center + width / 2
+    return (low, high) if -np.inf < low < high < np.inf else ()
 
 
 def _stored_type(header: Any, photometric: str) -> np.dtype[Any]:
@@ -253,32 +238,25 @@ def _stored_type(header: Any, photometric: str) -> np.dtype[Any]:
 
 def _check_pixels(path: Path, header: Any) -> None:
     """Raise unless the pixels are there and can be decoded with what is installed."""
-    syntax = header.file_meta.TransferSyntaxUID
-    if not syntax.is_compressed:
-        bits = int(header.Rows) * int(header.Columns) * int(header.BitsAllocated)
-        if path.stat().st_size < bits // 8 * int(header.get("NumberOfFrames") or 1):
-            raise ImageError(f"Expected a whole DICOM file, but {path} is cut off.")
-        return
-    try:
-        is_available = load_pydicom().pixels.get_decoder(syntax).is_available
-    except NotImplementedError:
-        is_available = False
-    if not is_available:
+    syntax, frames = header.file_meta.TransferSyntaxUID, frame_count(header)
+    is_packed = syntax.is_compressed or syntax.is_deflated
+    bits = int(header.Rows) * int(header.Columns) * int(header.BitsAllocated)
+    least = frames if is_packed else (bits * frames + 7) // 8
+    if frames < 1 or path.stat().st_size < least:
+        raise ImageError(
+            f"Expected a whole DICOM file, but {path} is cut off. Copy it again."
+        )
+    if syntax.is_compressed and not _can_decode(syntax):
+        is_film = any(word in syntax.name for word in FILMS)
+        tip = "Save it in another way." if is_film else f"Run: {INSTALL_DECODERS}"
         raise ImageError(
             f"Expected pixels that can be decoded, but those of {path} are compressed "
-            f"({syntax.name}). Run: {INSTALL_DECODERS}"
+            f"({syntax.name}). {tip}"
         )
 
 
-def _no_single_series(folder: Path, found: dict[str, DicomSeries]) -> str:
-    if not found:
-        return f"Expected DICOM images in the folder {folder}, got none."
-    listed = ", ".join(
-        f"{series.description or 'without a name'} ({series.slices[0].path.name}, "
-        f"{len(series.slices)})"
-        for series in found.values()
-    )
-    return (
-        f"Expected a folder with one DICOM series, got {len(found)} in {folder}: "
-        f"{listed}. Give a file of the one you want; it stands for its series."
-    )
+def _can_decode(syntax: Any) -> bool:
+    try:
+        return bool(load_pydicom().pixels.get_decoder(syntax).is_available)
+    except NotImplementedError:
+        return False

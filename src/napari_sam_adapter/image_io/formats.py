@@ -117,24 +117,18 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
 
 
 def _folder_opener(path: Path) -> Callable[[Path], OpenedImage]:
-    if _is_zarr(path):
+    if is_zarr(path):
         return open_zarr
     if holds_dicom(path):
         return open_dicom
     raise ImageError(
         f"Expected an image, got the folder {path}, which is no zarr store and has no "
-        "DICOM files in it. Give one of its files."
+        "DICOM files right in it. Give one of its files or folders."
     )
 
 
-def _file_opener(path: Path) -> Callable[[Path], OpenedImage]:
-    if _named_format(path) is None and is_dicom(path):  # scanners give any name
-        return open_dicom
-    return _format_of(path, ImageError).open
-
-
-def is_folder_of_images(path: Path) -> bool:
-    """Tell whether a path is a folder that is no image itself.
+def is_zarr(path: Path) -> bool:
+    """Tell whether a path is a zarr store.
 
     Parameters
     ----------
@@ -144,13 +138,15 @@ def is_folder_of_images(path: Path) -> bool:
     Returns
     -------
     bool
-        False for a zarr store and a folder with DICOM files, too.
+        By the files in it.
     """
-    return path.is_dir() and not (_is_zarr(path) or holds_dicom(path))
+    return any((path / mark).exists() for mark in FOLDER_MARKS[".zarr"])
 
 
-def _is_zarr(folder: Path) -> bool:
-    return any((folder / mark).exists() for mark in FOLDER_MARKS[".zarr"])
+def _file_opener(path: Path) -> Callable[[Path], OpenedImage]:
+    if _named_format(path) is None and is_dicom(path):  # scanners give any name
+        return open_dicom
+    return _format_of(path, ImageError).open
 
 
 def tells_position(path: Path) -> bool:
@@ -159,7 +155,7 @@ def tells_position(path: Path) -> bool:
     Parameters
     ----------
     path : Path
-        Of the image. What is gone and has no suffix may have been a DICOM series.
+        Of the image.
 
     Returns
     -------
@@ -168,8 +164,6 @@ def tells_position(path: Path) -> bool:
     """
     if kind := _named_format(path):
         return kind.has_affine
-    if not path.exists():
-        return not path.suffix
     return holds_dicom(path) if path.is_dir() else is_dicom(path)
 
 

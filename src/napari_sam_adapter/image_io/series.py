@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import DatasetError, ImageError
 from napari_sam_adapter.image_io.dicom_files import holds_dicom
+from napari_sam_adapter.image_io.dicom_series import images_in
 from napari_sam_adapter.image_io.formats import (
     FORMATS,
     open_image,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 PROGRESS_NAME = "napari-sam-series.json"
 PROGRESS_VERSION = 1
-LABELS_MARK = "_labels"
+LABELS_MARK, DICOM_MARK = "_labels", "_dicom"
 LABEL_SUFFIXES = tuple(
     prefix + suffix
     for prefix in (".ome", "")
@@ -83,6 +84,8 @@ class SeriesEntry:
         name = self.path.name
         suffix = next((s for s in LABEL_SUFFIXES if name.lower().endswith(s)), None)
         if suffix is None:
+            # a folder is not to share labels with a file that was made of it
+            name += DICOM_MARK * self.path.is_dir()
             suffix = ".nii.gz" if tells_position(self.path) else ".png"
             return self.path.with_name(f"{name}{LABELS_MARK}{suffix}")
         stem, end = name[: -len(suffix)], name[-len(suffix) :]
@@ -161,7 +164,8 @@ class Series:
         ----------
         folder : str or path
             Files that end in ``_labels`` before their suffix are left out. Folders with
-            DICOM files are images; without others, so is this one.
+            DICOM files are images. Without any image, the folder itself is one, or each
+            DICOM image in it.
 
         Returns
         -------
@@ -180,13 +184,12 @@ class Series:
             raise DatasetError(
                 f"Expected a folder of images, got {folder}: {error.strerror}."
             ) from error
-        images = [path for path in found if _is_image(path)]
-        if not images and holds_dicom(folder):
-            images = [folder]
+        images = [path for path in found if _is_image(path)] or _dicom_images(folder)
         if not images:
             known = ", ".join(SUFFIXES)
             raise DatasetError(
-                f"Expected images ({known}) in {folder}, got none. Choose another."
+                f"Expected images ({known}, folders of DICOM files) right in {folder}, "
+                "got none. Choose another."
             )
         return cls(images)
 
@@ -286,10 +289,18 @@ def _read_labels(path: Path, image: OpenedImage) -> npt.NDArray[np.int32]:
     return labels.astype(np.int32)
 
 
+def _dicom_images(folder: Path) -> list[Path]:
+    """Return a folder of one DICOM image, or a file of each of several."""
+    if not holds_dicom(folder):
+        return []
+    images = images_in(folder)
+    return images if len(images) > 1 else [folder]
+
+
 def _is_image(path: Path) -> bool:
-    if path.is_dir() and holds_dicom(path):
-        return True
     name = path.name.lower()
+    if path.is_dir() and name[0] != "." and holds_dicom(path):
+        return True
     suffix = next((s for s in LABEL_SUFFIXES if name.endswith(s)), "")
     is_labels = name.removesuffix(suffix).endswith(LABELS_MARK)
     return name.endswith(SUFFIXES) and not is_labels and name[0] != "."

@@ -19,7 +19,7 @@ from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.image_io.tables import save_csv
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
-from napari_sam_adapter.plugin.image_files import path_of
+from napari_sam_adapter.plugin.image_files import is_of_series, path_of
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
@@ -73,7 +73,7 @@ class ExportTask:
     classes : mapping of int to str
         Of the objects that have one.
     source : Path or None
-        File or folder of the image, if it has one.
+        File or folder that knows where the image lies, if there is one.
     """
 
     path: Path
@@ -96,7 +96,7 @@ class ExportTask:
             If they cannot be written; nothing is left behind then.
         """
         labels, like = self.labels.labels(), self.like
-        if _ends(self.path, NIFTI) and self.source and tells_position(self.source):
+        if self.source and _ends(self.path, NIFTI):
             labels, like = _as_in_file(self.source, labels, like)
         export_labels(self.path, labels, like, self.classes, overwrite=True)
         return self.path
@@ -232,6 +232,8 @@ def _task(workspace: Workspace, path: Path) -> ExportTask:
     session = workspace.session
     workspace.layers.drop_outline()  # napari does not tell if it is given up
     like, source = described(workspace.level), path_of(workspace.image)
+    if source and not (tells_position(source) or is_of_series(workspace.image)):
+        source = None
     labels, classes = session.snapshot(), session.objects.classes
     return ExportTask(path, labels, like, classes, source)
 

@@ -133,6 +133,22 @@ def layer_data(image: OpenedImage, pixels: Any, path: Path) -> LayerDataTuple:
     return pixels, options, "image"
 
 
+def is_of_series(layer: Layer) -> bool:
+    """Tell whether a layer was opened by us from a DICOM series.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer.
+
+    Returns
+    -------
+    bool
+        Also if its files are gone.
+    """
+    return bool(layer.metadata.get(PARTS))
+
+
 def path_of(layer: Layer) -> Path | None:
     """Return the file or folder that a layer was opened from.
 
