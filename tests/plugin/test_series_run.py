@@ -76,7 +76,8 @@ def test_one_key_saves_the_labels_and_opens_the_next_image(scene, folder):
     labels = scene.labels.copy()
     turn(scene, "PageDown", 1)
     np.testing.assert_array_equal(saved(folder, "a_labels.png"), labels)
-    assert names(scene)[0] == "b.tif"
+    # the outlines of candidates are laid over the new image a little later
+    scene.qtbot.waitUntil(lambda: names(scene)[0] == "b.tif")
     assert "a.png" not in names(scene)
     assert scene.state.message.text == "Image 2 of 3: b.tif."
 

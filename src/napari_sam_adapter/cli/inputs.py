@@ -160,11 +160,12 @@ def open_labels(path: Path, image: OpenedImage | None = None) -> OpenedImage:
     Raises
     ------
     ImageError
-        If they cannot be read, are no whole numbers, do not fit the image, or look
-        like one.
+        If they cannot be read, are no whole numbers, do not fit the image or lie
+        elsewhere in the patient, or look like an image.
     """
     from napari_sam_adapter.datasets.plausible import looks_like_an_image
     from napari_sam_adapter.image_io import open_image
+    from napari_sam_adapter.image_io.places import check_same_place
 
     labels = open_image(path)
     shape = tuple(labels.data.shape)
@@ -178,6 +179,8 @@ def open_labels(path: Path, image: OpenedImage | None = None) -> OpenedImage:
             f"Expected labels of shape {image.label_shape} as in {image.name}, got "
             f"{shape} from {path}. Give the image that was segmented."
         )
+    if image is not None:
+        check_same_place(image, labels)
     if looks_like_an_image(labels.data):
         raise ImageError(
             f"Expected labels, got {path}, whose numbers change from pixel to pixel as "

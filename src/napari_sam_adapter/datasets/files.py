@@ -21,6 +21,7 @@ from napari_sam_adapter.datasets.reference import (
 from napari_sam_adapter.errors import DatasetError
 from napari_sam_adapter.image_io import OpenedImage, open_image
 from napari_sam_adapter.image_io.formats import FORMATS
+from napari_sam_adapter.image_io.places import check_same_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -208,6 +209,8 @@ def _load(name: str, image: Path, labels: Path) -> Reference:
             raise DatasetError(f"Expected {what} at {path}, found none.")
     opened, reference = open_image(image), open_image(labels)
     numbers = _labels(reference)
+    if opened.label_shape == numbers.shape:
+        check_same_place(opened, reference)
     if labels.suffix.lower() in (".jpg", ".jpeg"):
         numbers = numbers > JPEG_LEVEL
     return Reference(name, _pixels(opened), numbers, opened.scale)

@@ -224,7 +224,8 @@ class SeriesRun(Feature):
         """Show an image in the place of the one that was open."""
         if found.opened is None:
             text = "There is no further image. The labels are saved."
-            self._controller.state.message = Message(text if self._page else NOTHING)
+            is_end = self._page is not None and series is self.series
+            self._controller.state.message = Message(text if is_end else NOTHING)
             self.changed.emit()
             return
         entry, old = series.entries[found.position], self._page
