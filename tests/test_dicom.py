@@ -344,6 +344,34 @@ def test_the_frames_of_one_file_are_a_volume(tmp_path: Path) -> None:
     np.testing.assert_allclose(image.affine[:3, 3], CORNER * (-1, -1, 1))
 
 
+def test_a_frame_says_more_than_all_frames(tmp_path: Path) -> None:
+    found = enhanced(VALUES)
+    for frame in found.PerFrameFunctionalGroupsSequence:
+        own, shown = pydicom.Dataset(), pydicom.Dataset()
+        own.RescaleSlope, own.RescaleIntercept = 1, -24
+        shown.WindowCenter, shown.WindowWidth = 40, 400
+        frame.PixelValueTransformationSequence = [own]
+        frame.FrameVOILUTSequence = [shown]
+    image = open_image(save(found, tmp_path / "scan.dcm"))
+    np.testing.assert_array_equal(image.data, VALUES + 1000)
+    assert image.window == (-160, 240)
+
+
+def test_a_single_slice_has_a_place_and_a_thickness(tmp_path: Path) -> None:
+    thick = {"SliceThickness": 5, "SpacingBetweenSlices": 3}
+    image = open_image(save_ct(tmp_path / "scan", VALUES[:1], **thick))
+    assert image.axes == "yx"
+    np.testing.assert_allclose(image.affine[:3, 2], (0, 0, 3))
+    np.testing.assert_allclose(image.affine[:3, 3], CORNER * (-1, -1, 1))
+
+
+def test_the_window_is_that_of_the_middle_slice(tmp_path: Path) -> None:
+    for i, found in enumerate(ct_slices(VALUES)):
+        found.WindowCenter, found.WindowWidth = i, 2
+        save(found, tmp_path / f"{i}.dcm")
+    assert open_image(tmp_path).window == (1, 3)
+
+
 def test_a_film_has_time(tmp_path: Path) -> None:
     frames = np.random.default_rng(0).integers(0, 255, (5, 10, 12, 3)).astype(np.uint8)
     film = with_pixels(header(Modality="US"), frames, NumberOfFrames=5, FrameTime=40)

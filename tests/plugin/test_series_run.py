@@ -82,6 +82,19 @@ def test_one_key_saves_the_labels_and_opens_the_next_image(scene, folder):
     assert scene.state.message.text == "Image 2 of 3: b.tif."
 
 
+def test_another_folder_without_a_usable_image_is_no_end_of_the_series(
+    scene, tmp_path, monkeypatch
+):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.tif").write_bytes(b"II*\0broken")
+    open_folder(scene, other, monkeypatch)
+    wait_idle(scene)
+    assert scene.state.message.text == "No image of this series can be opened."
+    assert "a.png" in names(scene)
+    turn(scene, "PageDown", 1)
+
+
 def test_the_next_image_is_ready_for_the_next_click(scene, folder):
     scene.click(LEFT_DISK)
     turn(scene, "PageDown", 1)

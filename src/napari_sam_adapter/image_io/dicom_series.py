@@ -125,7 +125,8 @@ def read_series(path: Path) -> DicomSeries:
     if not _is_image(asked.header):
         raise ImageError(
             f"Expected a DICOM file with an image, but {path} has none (modality "
-            f"{asked.header.get('Modality') or 'unknown'}). Give a file with pixels."
+            f"{asked.header.get('Modality') or 'unknown'}). Give a file with pixels; a "
+            "DICOMDIR only lists such files."
         )
     broken: list[str] = []
     beside = [other for other in sorted(path.parent.iterdir()) if other != path]
