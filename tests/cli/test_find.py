@@ -223,6 +223,9 @@ def test_the_output_of_a_folder_is_a_folder(
     path.write_text("a file")
     assert "Expected a folder for labels" in refused("find", folder, "-o", path)
     assert path.read_text() == "a file"
+    message = refused("find", folder, "-o", tmp_path / "labels.tif")
+    assert "labels of 4 images" in message
+    assert not (tmp_path / "labels.tif").exists()
 
 
 def test_a_network_that_is_not_there_is_told_once(

@@ -89,17 +89,17 @@ def find(
         image,
         output,
         loader_of(context),
-        model,
-        adapter,
-        device,
-        preprocessing,
-        slices,
-        axis,
-        channel,
-        level,
-        propagate,
-        overwrite,
-        embeddings,
+        model=model,
+        adapter=adapter,
+        device=device,
+        preprocessing=preprocessing,
+        slices=slices,
+        axis=axis,
+        channel=channel,
+        level=level,
+        propagate=propagate,
+        overwrite=overwrite,
+        embeddings=embeddings,
     )
     images = _images_of(image)
     if images == [image]:
@@ -147,6 +147,7 @@ def _find_in_images(job: FindJob, images: list[Path], scheduler: str | None) -> 
     """Find the objects of each image; what cannot be used is told and passed over."""
     from napari_sam_adapter.cluster import run_each
 
+    _check_folder(job.output, len(images))
     jobs = _jobs(job, images)
     there = len(images) - len(jobs)
     if there:
@@ -205,6 +206,17 @@ def _jobs(job: FindJob, images: list[Path]) -> list[FindJob]:
         for path, output in zip(images, outputs, strict=True)
         if job.overwrite or not output.exists()
     ]
+
+
+def _check_folder(path: Path, images: int) -> None:
+    """Raise if a name is meant for one file."""
+    from napari_sam_adapter.image_io.series import LABEL_SUFFIXES
+
+    if path.name.lower().endswith(LABEL_SUFFIXES) and not path.is_dir():
+        raise OutputError(
+            f"Expected a folder for labels of {counted(images, 'image')} (--output), "
+            f"got {path}. Leave the suffix out, or give one of the images."
+        )
 
 
 def _make_folder(path: Path) -> None:
