@@ -24,6 +24,12 @@ def labels_of(value):
     return np.full(SHAPE, value, np.int32)
 
 
+def test_a_zarr_folder_without_its_suffix_is_no_dicom_folder(tmp_path):
+    (tmp_path / "scan").mkdir()
+    (tmp_path / "scan" / ".zgroup").touch()
+    assert SeriesEntry(tmp_path / "scan").labels_path.name == "scan_labels.png"
+
+
 def test_a_folder_is_a_series_in_natural_order(folder):
     assert names(Series.of_folder(folder)) == [
         "image 1.png", "image 2.tif", "image 10.tif"

@@ -61,8 +61,8 @@ def run_each(
     Raises
     ------
     DeviceError
-        If ``distributed`` is missing, or there is no such scheduler, or it has no
-        workers, or they lack this package.
+        If ``distributed`` is missing, or there is no such scheduler, or it goes before
+        the end, or it has no workers, or they lack this package.
     """
     if scheduler is not None:
         yield from _run_on_cluster(work, items, scheduler)
@@ -102,7 +102,8 @@ def _outcome(distributed: Any, item: T, future: Any) -> Outcome[T, Any]:
         return Outcome(item, None, str(error) or type(error).__name__)
     except ImportError as error:
         raise DeviceError(
-            f"Expected this version of napari-sam-adapter on all workers, got: {error}."
+            "Expected this version of napari-sam-adapter on all workers, got: "
+            f"{error}. Install it there."
         ) from error
 
 
@@ -113,7 +114,7 @@ def _connected(distributed: Any, scheduler: str) -> Any:
     except ValueError as error:
         raise DeviceError(
             f"Expected the address of a Dask scheduler, as tcp://node1:8786, got "
-            f"{scheduler!r}."
+            f"{scheduler!r}. Give what dask scheduler prints."
         ) from error
     try:
         client = distributed.Client(scheduler, timeout=PATIENCE, set_as_default=False)

@@ -48,7 +48,7 @@ def check_apart(kind: str, path: Path, other_kind: str, other: Path) -> None:
 def open_channel(path: Path, channel: int | None, level: int = 0) -> OpenedImage:
     """Open an image, or one channel of it.
 
-    Says on stderr which levels of a pyramid cannot be used.
+    Says on stderr what is wrong with it.
 
     Parameters
     ----------

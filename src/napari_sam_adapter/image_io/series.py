@@ -84,10 +84,11 @@ class SeriesEntry:
         name = self.path.name
         suffix = next((s for s in LABEL_SUFFIXES if name.lower().endswith(s)), None)
         if suffix is None:
+            if not tells_position(self.path):
+                return self.path.with_name(f"{name}{LABELS_MARK}.png")
             # a folder is not to share labels with a file that was made of it
-            name += DICOM_MARK * self.path.is_dir()
-            suffix = ".nii.gz" if tells_position(self.path) else ".png"
-            return self.path.with_name(f"{name}{LABELS_MARK}{suffix}")
+            mark = DICOM_MARK * self.path.is_dir() + LABELS_MARK
+            return self.path.with_name(f"{name}{mark}.nii.gz")
         stem, end = name[: -len(suffix)], name[-len(suffix) :]
         return self.path.with_name(f"{stem}{LABELS_MARK}{end}")
 
