@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PASS = 0.01
 """Seconds after which the window gets its turn."""
 
+TURN = 1
+"""Milliseconds until the next pass: with 0, Qt may do several of them in one turn."""
+
 
 class _Work(NamedTuple):
     """What is under way in a session, and what is done after it."""
@@ -97,7 +100,7 @@ class Passes(Feature):
             else:
                 self._show_what_can_be_pressed(workspace)
                 self._begun.append(workspace)
-            self._timer.start(0)
+            self._timer.start(TURN)
         else:
             self._end(self._works.pop())
 
@@ -131,7 +134,7 @@ class Passes(Feature):
                 return
             if not self._is_more(work.session) or time.monotonic() >= until:
                 break
-        self._timer.setInterval(0)
+        self._timer.setInterval(TURN)
         if not self._works:
             self._timer.stop()
 
