@@ -508,6 +508,14 @@ def test_a_file_that_is_cut_off_is_refused(scan: Path) -> None:
         open_image(path)
 
 
+def test_a_size_that_no_compression_reaches_is_refused(tmp_path: Path) -> None:
+    found = next(iter(ct_slices(VALUES)))
+    found.compress(RLE)
+    found.Rows = found.Columns = 60000  # decoding would take 7 GB before it fails
+    with pytest.raises(ImageError, match="cut off"):
+        open_image(save(found, tmp_path / "a.dcm"))
+
+
 def test_a_broken_file_of_a_folder_is_named(scan: Path) -> None:
     for found in ct_slices(VALUES[:1]):
         del found.BitsAllocated

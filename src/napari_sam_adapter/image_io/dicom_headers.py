@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 INSTALL_DECODERS = 'pip install "pylibjpeg[all]"'
 FILMS = "MPEG", "HEVC"
 """Compressions of films, for which there is no decoder."""
+RLE, RLE_RATIO, DEFLATE_RATIO = "1.2.840.10008.1.2.5", 64, 1032
+"""A run-length code, and how far it and deflate can compress at most."""
 RIGHT = 0.01
 """How far directions may be from length one and a right angle."""
 
@@ -239,12 +241,14 @@ def _stored_type(header: Any, photometric: str) -> np.dtype[Any]:
 def _check_pixels(path: Path, header: Any) -> None:
     """Raise unless the pixels are there and can be decoded with what is installed."""
     syntax, frames = header.file_meta.TransferSyntaxUID, frame_count(header)
-    is_packed = syntax.is_compressed or syntax.is_deflated
     bits = int(header.Rows) * int(header.Columns) * int(header.BitsAllocated)
-    least = frames if is_packed else (bits * frames + 7) // 8
+    ratio = RLE_RATIO if syntax == RLE else DEFLATE_RATIO if syntax.is_deflated else 1
+    is_known = ratio > 1 or not syntax.is_compressed  # others have no such limit
+    least = max(frames, bits * frames / 8 / ratio if is_known else 0)
     if frames < 1 or path.stat().st_size < least:
         raise ImageError(
-            f"Expected a whole DICOM file, but {path} is cut off. Copy it again."
+            f"Expected a whole DICOM file, but {path} is cut off: its header tells of "
+            "more pixels than it can hold. Copy it again."
         )
     if syntax.is_compressed and not _can_decode(syntax):
         is_film = any(word in syntax.name for word in FILMS)
