@@ -336,6 +336,8 @@ def test_an_empty_folder_gets_a_sentence(make_scene, tmp_path, monkeypatch):
     empty = tmp_path / "empty"
     empty.mkdir()
     open_folder(scene, empty, monkeypatch)
+    assert scene.widget.series.is_busy  # a worker looks: files may be many, and slow
+    wait_idle(scene)
     assert "got none" in scene.state.message.text
     assert names(scene) == ["open"]
 

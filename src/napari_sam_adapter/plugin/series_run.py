@@ -93,7 +93,10 @@ class SeriesRun(Feature):
         folder : str or Path
             A folder of images.
         """
-        self.open(Series.of_folder(folder))
+        if not self.is_busy:  # headers of many files may have to be read
+            text = f"Looking for images in {folder} ..."
+            self._controller.state.message = Message(text)
+            self._submit(map(Series.of_folder, (folder,)), self._begin)
 
     @reporting
     def open_images(self, images: Sequence[str | Path]) -> None:
@@ -148,6 +151,10 @@ class SeriesRun(Feature):
         series : Series
             Takes the place of the one that is open.
         """
+        if not self.is_busy:
+            self._begin(series)
+
+    def _begin(self, series: Series) -> None:
         places = range(series.position, len(series.entries))
         earlier = range(series.position - 1, -1, -1)
         self._look_for(series, [*places, *earlier])
@@ -156,13 +163,13 @@ class SeriesRun(Feature):
         series = self.series
         if series is None:
             raise SessionError("Expected a series of images, got none. Open a folder.")
+        if self.is_busy:
+            return
         end = len(series.entries) if step > 0 else -1
         self._look_for(series, range(series.position + step, end, step))
 
     def _look_for(self, series: Series, places: Iterable[int]) -> None:
         """Find the first image that can be opened, and save the one that is open."""
-        if self.is_busy:
-            return
         candidates = [(place, series.entries[place]) for place in places]
         self._controller.segmenter.stop_propagation()
         self._controller.segmenter.stop_encoding()
