@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ class Scene:
 
     def settle(self):
         """Wait until nothing is running."""
-        self.qtbot.waitUntil(lambda: not self.state.is_busy, timeout=10_000)
+        self.qtbot.waitUntil(lambda: not self.state.is_busy)
 
     def click(self, point, **options):
         mouse.click(self.viewer, point, **options)
@@ -163,6 +164,13 @@ def embeddings(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("cache") / "embeddings"
     monkeypatch.setenv("NAPARI_SAM_ADAPTER_EMBEDDINGS", str(folder))
     return folder
+
+
+@pytest.fixture
+def qtbot(qtbot):
+    """Let it wait on a machine that does other things, too."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=30_000)
+    return qtbot
 
 
 @pytest.fixture

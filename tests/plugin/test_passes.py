@@ -88,7 +88,7 @@ def test_undo_and_redo_give_the_window_its_turn(scene):
     assert is_busy(scene)
     assert scene.labels.any()
     assert table.rowCount() == 0
-    scene.qtbot.waitUntil(lambda: not is_busy(scene))
+    wait(scene, f"Taken back: search that found {COUNT} objects.")
     assert not scene.labels.any()
     scene.press("redo")
     assert is_busy(scene)
@@ -312,6 +312,7 @@ def test_a_refused_command_while_found_objects_come_in_shows_all_of_them(scene):
     while not table.model().rowCount():
         QApplication.processEvents()  # shown in a turn of its own
     table.selectRow(0)
+    assert scene.widget.object_panel.selected == (1,)
     assert is_busy(scene)
     scene.controller.do("merge_objects")  # one alone
     assert "two or more" in scene.state.message.text

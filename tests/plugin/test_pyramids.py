@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+
+import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -190,16 +193,19 @@ def test_a_click_on_a_lazy_pyramid_reads_few_chunks_of_full_resolution(open_scen
     def block(factor):
         def read(block_info=None):
             (slices, rows, columns) = block_info[None]["array-location"]
-            reads.append((factor, slices[0]))
+            if threading.current_thread() is not threading.main_thread():
+                reads.append((factor, slices[0]))  # not for napari's picture
             return picture(factor)[None, slice(*rows), slice(*columns)]
 
         shape = tuple(length // factor for length in SHAPE)
         chunks = ((1,) * SLICES, *((n // 4,) * 4 for n in shape))
         return da.map_blocks(read, chunks=chunks, dtype=np.uint8, meta=np.zeros((0,)))
 
-    scene = open_scene([block(factor) for factor in (1, 4, 8)])
-    reads.clear()
-    scene.click(LEFT)
+    with dask.config.set(scheduler="synchronous"):  # in the thread that asks
+        scene = open_scene([block(factor) for factor in (1, 4, 8)])
+        scene.qtbot.waitUntil(lambda: reads and not scene.is_working())
+        reads.clear()
+        scene.click(LEFT)
     z = scene.workspace.plane_in_view().position[0]
     assert overlap(scene.labels[z] == 1, disk_at(LEFT)) > 0.9
     # Of 16 on each slice; the neighbours may be ahead already.
