@@ -128,6 +128,42 @@ CT_WINDOWS = {
 """Usual windows of computed tomography, in Hounsfield units."""
 
 
+def intensity_by_name(text: str) -> IntensityMapping:
+    """Return the mapping that a word or two numbers mean.
+
+    Parameters
+    ----------
+    text : str
+        ``"plane"``, ``"as_is"``, a name of `CT_WINDOWS` (also with hyphens), or the
+        image values that become 0 and 255, as ``"-160,240"``.
+
+    Returns
+    -------
+    IntensityMapping
+        The same for all images.
+
+    Raises
+    ------
+    ImageError
+        If the text means none.
+    """
+    named = {**CT_WINDOWS, PLANE: IntensityMapping(PLANE), "as_is": IntensityMapping()}
+    known = named.get(text) or named.get(text.replace("-", " "))
+    if known is not None:
+        return known
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        low = high = np.nan
+    if not -np.inf < low < high < np.inf:
+        words = ", ".join(name.replace(" ", "-") for name in named)
+        raise ImageError(
+            f"Expected an intensity window as LOW,HIGH, or one of {words}, got "
+            f"{text!r}. The lower value comes first, as in -160,240."
+        )
+    return IntensityMapping("contrast_limits", low, high)
+
+
 def check_pixels(plane: npt.NDArray[Any], name: str = "image") -> None:
     """Raise unless the pixels can be segmented.
 

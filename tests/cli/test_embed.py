@@ -50,6 +50,19 @@ def test_a_stack_is_embedded_once_and_segmented_from_there(
     assert np.asarray(open_image(output).data).any()
 
 
+def test_embeddings_are_those_of_a_window(
+    run_kept: Run, predictor: PackingDiskPredictor, volume: Path, tmp_path: Path
+) -> None:
+    folder, output = tmp_path / "embeddings", tmp_path / "labels.tif"
+    kept = "--embeddings", folder, "--intensity", "0,1500"
+    assert run_kept("embed", volume, *kept) == 0
+    asked = "segment", volume, "--point", "5,12,12", "--overwrite", "-o", output
+    assert run_kept(*asked, *kept) == 0
+    assert len(predictor.encoded) == 12
+    assert run_kept(*asked, *kept[:2]) == 0
+    assert len(predictor.encoded) == 13
+
+
 def test_slices_along_another_axis_are_embedded(
     run_kept: Run, predictor: PackingDiskPredictor, volume: Path, tmp_path: Path
 ) -> None:

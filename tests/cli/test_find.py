@@ -228,6 +228,21 @@ def test_the_output_of_a_folder_is_a_folder(
     assert not (tmp_path / "labels.tif").exists()
 
 
+def test_a_window_that_means_nothing_is_told_once(
+    refused: Refused, folder: Path, tmp_path: Path
+) -> None:
+    command = "find", folder, "-o", tmp_path / "labels", "--intensity", "liver"
+    assert refused(*command).count("liver") == 1
+    assert not (tmp_path / "labels").exists()
+
+
+def test_objects_are_found_through_the_window_asked_for(
+    run: Run, volume: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("find", volume, "-o", output, "--intensity", "0,4000") == 0  # too dark
+    assert "0 objects" in capsys.readouterr().out
+
+
 def test_a_network_that_is_not_there_is_told_once(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

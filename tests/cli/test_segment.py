@@ -265,6 +265,22 @@ def test_the_report_tells_what_was_done(run: Run, volume: Path, tmp_path: Path) 
     assert used == list(np.flatnonzero(labels.any(axis=(1, 2))))
 
 
+@pytest.mark.parametrize(
+    ("asked", "low", "high", "ball"),
+    [("0,4000", 0, 4000, 64), ("bone", -500, 1300, 213), ("plane", 0, 255, 255)],
+)
+def test_the_network_sees_the_image_through_the_window_asked_for(
+    volume: Path, tmp_path: Path, asked: str, low: int, high: int, ball: int
+) -> None:
+    predictor, report = DiskPredictor(), tmp_path / "report.json"
+    words = ["segment", str(volume), "-p", POINT, "-o", str(tmp_path / "labels.tif")]
+    words += ["--intensity", asked, "--json", str(report)]
+    assert main(words, lambda *_, **__: predictor) == 0
+    told = json.loads(report.read_text())["intensity"]
+    assert (told["low"], told["high"]) == (low, high)
+    assert abs(int(predictor.encoded[0].max()) - ball) <= 3  # of 1000 and some noise
+
+
 def test_the_result_is_told_in_words(
     run: Run, volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -325,6 +341,9 @@ def test_image_labels_and_report_must_lie_apart(
         (["--point", POINT, "--axis", "w"], "axis"),
         (["--point", POINT, "--channel", "0"], "channel"),
         (["--point"], "requires an argument"),
+        (["--point", POINT, "--intensity", "9,3"], "LOW,HIGH"),
+        (["--point", POINT, "--intensity", "liver"], "soft-tissue"),
+        (["--point", POINT, "--intensity", "file"], "DICOM files may"),
         (["--bogus"], "No such option"),
         (["--point", POINT, "--propagate", "--start", "many"], "valid int"),
     ],

@@ -8,7 +8,7 @@ import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.inputs import open_channel
+from napari_sam_adapter.cli.inputs import chosen_intensity, open_channel
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.wording import counted
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sam_adapter.image_io import OpenedImage
+    from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
@@ -36,6 +37,7 @@ def embed(
     adapter: options.AdapterOption = None,
     device: options.DeviceOption = "auto",
     preprocessing: options.PreprocessingOption = None,
+    intensity: options.IntensityOption = None,
     batch: options.BatchOption = 4,
     budget: options.BudgetOption = 20.0,
 ) -> None:
@@ -48,10 +50,11 @@ def embed(
 
     _check_folder(embeddings)
     opened = open_channel(image, channel, level)
+    window = chosen_intensity(intensity, opened)
     planes = list(frame_of(opened, axis).planes())
     store = _store(embeddings, budget)
     predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)
-    steps = _steps(opened, predictor, store, planes, batch)
+    steps = _steps(opened, predictor, store, planes, batch, window)
     bar = shell_bar(steps, name="embedding", unit="slice", total=len(planes))
     _tell(list(bar), embeddings)
 
@@ -84,6 +87,7 @@ def _steps(
     store: EmbeddingStore,
     planes: list[Plane],
     batch: int,
+    window: IntensityMapping | None,
 ) -> Iterator[EmbeddedPlane]:
     from napari_sam_adapter.predictions import PackingPredictor, trained_window
     from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane
@@ -95,7 +99,7 @@ def _steps(
             "Expected a model whose embeddings can be kept, got "
             f"{type(predictor).__name__}. Choose another --model."
         )
-    window = trained_window(predictor)
+    window = window or trained_window(predictor)
     volume = Volume(image.data, image.axes, window, image.levels)
     for step in steps_with_room(volume, predictor, store, planes, MORE_ROOM, batch):
         if store.problem:

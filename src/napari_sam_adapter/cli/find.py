@@ -12,6 +12,7 @@ import typer
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.finding import FindJob, find_in_file
+from napari_sam_adapter.cli.inputs import OF_FILE
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.wording import counted
@@ -76,6 +77,7 @@ def find(
     adapter: options.AdapterOption = None,
     device: options.DeviceOption = "auto",
     preprocessing: options.PreprocessingOption = None,
+    intensity: options.IntensityOption = None,
     overwrite: options.OverwriteOption = False,
     embeddings: options.KnownEmbeddingsOption = None,
     scheduler: SchedulerOption = None,
@@ -93,6 +95,7 @@ def find(
         adapter=adapter,
         device=device,
         preprocessing=preprocessing,
+        intensity=intensity,
         slices=slices,
         axis=axis,
         channel=channel,
@@ -101,6 +104,10 @@ def find(
         overwrite=overwrite,
         embeddings=embeddings,
     )
+    if intensity not in (None, OF_FILE):
+        from napari_sam_adapter.intensity import intensity_by_name
+
+        intensity_by_name(intensity)  # what is wrong with it is told once
     images = _images_of(image)
     if images == [image]:
         _find_in_image(job, scheduler)

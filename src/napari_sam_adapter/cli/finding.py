@@ -8,7 +8,12 @@ from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_sam_adapter.cli.inputs import check_apart, choose_channel, session_of
+from napari_sam_adapter.cli.inputs import (
+    check_apart,
+    choose_channel,
+    chosen_intensity,
+    session_of,
+)
 from napari_sam_adapter.errors import ImageError, PlaneError
 
 if TYPE_CHECKING:
@@ -35,7 +40,7 @@ class FindJob:
         A `Loader`, which makes the network, once in each process.
     model, adapter, device, preprocessing
         What it is given.
-    slices, axis, channel, level, propagate, overwrite, embeddings
+    intensity, slices, axis, channel, level, propagate, overwrite, embeddings
         The options of ``find``.
     """
 
@@ -46,6 +51,7 @@ class FindJob:
     adapter: str | None = None
     device: str = "auto"
     preprocessing: str | None = None
+    intensity: str | None = None
     slices: str | None = None
     axis: str | None = None
     channel: int | None = None
@@ -145,7 +151,8 @@ def find_in_file(
     frame = frame_of(opened, job.axis)
     planes = _chosen(frame, job.slices, job.propagate)
     spacing = spacing_of(opened.label_axes, opened.scale, opened.units)
-    session = session_of(opened, job.predictor(), job.embeddings, spacing)
+    window = chosen_intensity(job.intensity, opened)
+    session = session_of(opened, job.predictor(), job.embeddings, spacing, window)
     steps = _steps(session, planes, frame.sliced if job.propagate else None)
     done = tuple(watched(steps, len(planes)))
     if all(step.problem for step in done):

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sam_adapter.image_io import OpenedImage
+    from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.session import Session
+
+OF_FILE = "file"
+"""Asks for the window that the file of an image wants."""
 
 
 def check_apart(kind: str, path: Path, other_kind: str, other: Path) -> None:
@@ -105,11 +109,46 @@ def choose_channel(
     return image if channel is None else image.channel(channel)
 
 
+def chosen_intensity(asked: str | None, image: OpenedImage) -> IntensityMapping | None:
+    """Return the window through which the network shall see an image.
+
+    Parameters
+    ----------
+    asked : str or None
+        As for `intensity_by_name`, or ``"file"`` for the window that the file wants.
+    image : OpenedImage
+        The image.
+
+    Returns
+    -------
+    IntensityMapping or None
+        None if nothing was asked for.
+
+    Raises
+    ------
+    ImageError
+        If there is no such window.
+    """
+    from napari_sam_adapter.intensity import IntensityMapping, intensity_by_name
+
+    if asked is None:
+        return None
+    if asked != OF_FILE:
+        return intensity_by_name(asked)
+    if image.window is None:
+        raise ImageError(
+            f"Expected a file that tells its window (--intensity {OF_FILE}), but "
+            f"{image.name} does not; DICOM files may. Give LOW,HIGH."
+        )
+    return IntensityMapping("contrast_limits", *image.window)
+
+
 def session_of(
     image: OpenedImage,
     predictor: Predictor,
     embeddings: Path | None = None,
     spacing: Sequence[float] | None = None,
+    intensity: IntensityMapping | None = None,
 ) -> Session:
     """Return a session on an image, seen as the network was trained to.
 
@@ -123,6 +162,8 @@ def session_of(
         Folder where embeddings are kept; may grow by the usual budget.
     spacing : sequence of float or None
         Distance between neighbours on every axis.
+    intensity : IntensityMapping or None
+        Another window than the network's own.
 
     Returns
     -------
@@ -134,7 +175,7 @@ def session_of(
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
-    window = trained_window(predictor)
+    window = intensity or trained_window(predictor)
     volume = Volume(image.data, image.axes, window, image.levels)
     store = None if embeddings is None else EmbeddingStore(embeddings)
     if store is not None:

@@ -156,6 +156,16 @@ PreprocessingOption = Annotated[
         "medsam or micro-sam."
     ),
 ]
+IntensityOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH|NAME",
+        help="Which values the network sees as black and white: two numbers; lung, "
+        "bone, soft-tissue or brain, for CT; file, the window that a DICOM file wants; "
+        "plane, the extremes of each slice. [default: the window of the adapter, or "
+        "the 0.5 and 99.5 percentiles]",
+    ),
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing output files.")
 ]

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.inputs import check_apart, open_channel, session_of
+from napari_sam_adapter.cli.inputs import (
+    check_apart,
+    chosen_intensity,
+    open_channel,
+    session_of,
+)
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.wording import counted
 
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.cli.segmentation import SliceReport
     from napari_sam_adapter.cli.task import Task
+    from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.session import Session
 
@@ -42,6 +49,7 @@ def segment(
     adapter: options.AdapterOption = None,
     device: options.DeviceOption = "auto",
     preprocessing: options.PreprocessingOption = None,
+    intensity: options.IntensityOption = None,
     overwrite: options.OverwriteOption = False,
     report: options.ReportOption = None,
     embeddings: options.KnownEmbeddingsOption = None,
@@ -62,10 +70,11 @@ def segment(
     )
     opened = open_channel(image, channel, level)
     check_labels_path(output, overwrite, len(opened.label_shape))
+    window = chosen_intensity(intensity, opened)
     task = Task.of(opened, asked)
     _tell_beyond(task)
     predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)
-    session, reports = _run(task, predictor, embeddings)
+    session, reports = _run(task, predictor, embeddings, window)
     save_labels(output, session.labels, task.image, overwrite)
     summary = _summarise(task, session, reports, time.monotonic() - started)
     if report is not None:
@@ -106,11 +115,14 @@ def _tell_beyond(task: Task) -> None:
 
 
 def _run(
-    task: Task, predictor: Predictor, embeddings: Path | None
+    task: Task,
+    predictor: Predictor,
+    embeddings: Path | None,
+    window: IntensityMapping | None,
 ) -> tuple[Session, list[SliceReport]]:
     from napari_sam_adapter.cli.segmentation import segment_objects
 
-    session = session_of(task.image, predictor, embeddings, task.spacing)
+    session = session_of(task.image, predictor, embeddings, task.spacing, window)
     steps = segment_objects(session, task.objects, task.plans)
     bar = shell_bar(steps, name="segmenting", unit="slice", total=task.slices)
     return session, list(bar)
@@ -128,6 +140,7 @@ def _summarise(
         "shape": task.image.label_shape,
         "scale": task.image.scale,
         "units": task.image.units,
+        "intensity": asdict(session.intensity),
         "predictor": {} if predictor is None else predictor.description,
         "objects": summarise_objects(session, reports),
         "seconds": round(seconds, 2),
