@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from npe2 import PluginManifest
+from qtpy.QtCore import QItemSelectionModel
 from tests.fakes import DiskPredictor, MarkingDiskPredictor
 from tests.plugin import mouse
 
@@ -89,6 +90,13 @@ class Scene:
 
     def press(self, name):
         self.widget.annotation_panel.buttons[name].click()
+
+    def select_row(self, row):
+        """Select an object in the table, also if Qt has not laid it out yet."""
+        table, flags = self.widget.object_panel.table, QItemSelectionModel.SelectionFlag
+        table.selectionModel().setCurrentIndex(
+            table.model().index(row, 0), flags.ClearAndSelect | flags.Rows
+        )
 
     def settle(self):
         """Wait until nothing is running."""

@@ -208,12 +208,12 @@ def test_letters_are_keys_of_napari_in_the_table_too(scene, table, session):
     main_window.activateWindow()
     scene.qtbot.waitUntil(main_window.isActiveWindow)
     view.setFocus()
-    view.selectRow(1)
+    scene.select_row(1)
     QTest.keyClick(view, Qt.Key.Key_Up)
     assert scene.widget.object_panel.selected == (1,)
     QTest.keyClick(view, Qt.Key.Key_N)
     assert scene.workspace.object_id == 3
-    view.selectRow(0)
+    scene.select_row(0)
     QTest.keyClick(view, Qt.Key.Key_D, Qt.KeyboardModifier.ShiftModifier)
     scene.qtbot.waitUntil(lambda: session.object_ids == [2])
 

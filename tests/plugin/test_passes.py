@@ -311,8 +311,7 @@ def test_a_refused_command_while_found_objects_come_in_shows_all_of_them(scene):
     table = scene.widget.object_panel.table
     while not table.model().rowCount():
         QApplication.processEvents()  # shown in a turn of its own
-    table.selectRow(0)
-    assert scene.widget.object_panel.selected == (1,)
+    scene.select_row(0)
     assert is_busy(scene)
     scene.controller.do("merge_objects")  # one alone
     assert "two or more" in scene.state.message.text

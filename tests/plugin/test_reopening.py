@@ -103,7 +103,7 @@ def test_a_session_of_another_image_leaves_the_view_alone(make_scene):
 def test_a_session_whose_only_object_was_deleted(make_scene, tmp_path):
     scene = start(make_scene)
     scene.click(LEFT_DISK)
-    scene.widget.object_panel.table.selectRow(0)
+    scene.select_row(0)
     scene.controller.do("delete_objects")
     end(scene)
     later = start(make_scene)
