@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from napari_sam_adapter.drawings import SCRIBBLE_POINTS
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.intensity import IntensityMapping
@@ -14,7 +16,6 @@ from napari_sam_adapter.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.prompts import Prompts
@@ -259,20 +260,24 @@ class ForegroundPredictor(Predictor, Protocol):
         """Return for each pixel the probability that it belongs to an object."""
 
 
-def trained_window(predictor: object) -> IntensityMapping | None:
-    """Return the window to 8 bits that images should be seen through.
+def trained_window(predictor: object, image: object) -> IntensityMapping | None:
+    """Return the window to 8 bits that an image should be seen through.
 
     Parameters
     ----------
     predictor : Predictor or None
         May have an adapter that was trained on images of a chosen window, and then
         tells it as its `intensity`.
+    image : array
+        The image.
 
     Returns
     -------
     IntensityMapping or None
-        None where each image has its own.
+        None where each image has its own, as those of 8 bits.
     """
+    if getattr(image, "dtype", None) == np.uint8:
+        return None
     found = getattr(predictor, "intensity", None)
     return found if isinstance(found, IntensityMapping) else None
 

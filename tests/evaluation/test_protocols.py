@@ -11,6 +11,7 @@ from napari_sam_adapter.errors import EvaluationError, ImageError
 from napari_sam_adapter.evaluation.evaluating import evaluation_steps
 from napari_sam_adapter.evaluation.prompt_free import judge_map
 from napari_sam_adapter.evaluation.propagation import judge_volume
+from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.predictions import Capabilities
 
 
@@ -30,6 +31,21 @@ def test_a_predictor_that_is_right_at_once_gets_full_marks(pictures) -> None:
     assert found.mean("iou_1") == found.mean("iou_8") == found.mean("dice_8") == 1
     assert found.mean("prompts_to_0.9") == 1
     assert found.mean("msa_1") == found.mean("sa50_8") == 1
+
+
+@pytest.mark.parametrize("protocol", [Interactive(), Propagation()])
+def test_volumes_are_seen_through_the_window_of_the_adapter(volumes, protocol) -> None:
+    (pair,) = volumes.pairs
+    found = pair.read()
+    predictor = DiskPredictor()
+    predictor.intensity = IntensityMapping("contrast_limits", 0, 3000)
+    image = found.image.astype(np.uint16) * 10  # up to 2000
+    evaluate(
+        dataset_of("balls", [Reference("two", image, found.labels)]),
+        predictor,
+        protocol,
+    )
+    assert max(plane.max() for plane in predictor.encoded) == 170
 
 
 def test_corrections_go_where_the_answer_is_wrong(pictures) -> None:

@@ -285,6 +285,8 @@ def test_the_window_of_the_images_goes_into_the_file_and_is_used_again(
     assert torch.equal(adapted.encode(values).features, seen)
     assert not torch.equal(adapted.with_adapter(None).encode(values).features, seen)
     assert Session(values, adapted).volume.intensity == window
+    of_8_bits = Session(disks[0].image, adapted)
+    assert of_8_bits.volume.intensity.rule == "percentile"
 
 
 def test_windows_that_images_have_of_their_own_are_told_and_not_used_again() -> None:

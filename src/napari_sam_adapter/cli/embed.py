@@ -99,7 +99,7 @@ def _steps(
             "Expected a model whose embeddings can be kept, got "
             f"{type(predictor).__name__}. Choose another --model."
         )
-    window = window or trained_window(predictor)
+    window = window or trained_window(predictor, image.data)
     volume = Volume(image.data, image.axes, window, image.levels)
     for step in steps_with_room(volume, predictor, store, planes, MORE_ROOM, batch):
         if store.problem:

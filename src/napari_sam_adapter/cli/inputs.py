@@ -175,7 +175,7 @@ def session_of(
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
-    window = intensity or trained_window(predictor)
+    window = intensity or trained_window(predictor, image.data)
     volume = Volume(image.data, image.axes, window, image.levels)
     store = None if embeddings is None else EmbeddingStore(embeddings)
     if store is not None:

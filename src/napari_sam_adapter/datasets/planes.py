@@ -61,7 +61,9 @@ class ReferencePlane:
         return f"{self.source} {self.place}".rstrip()
 
 
-def planes_of(reference: Reference, step: int = 1) -> Iterator[ReferencePlane]:
+def planes_of(
+    reference: Reference, step: int = 1, window: IntensityMapping | None = None
+) -> Iterator[ReferencePlane]:
     """Yield a picture, or planes of a volume along each axis.
 
     Parameters
@@ -72,6 +74,8 @@ def planes_of(reference: Reference, step: int = 1) -> Iterator[ReferencePlane]:
         Of a volume, every how many planes along each axis are taken; planes along z
         only where z has much fewer planes than y and x. Of a volume of which single
         slices are labelled, as people do by hand, exactly these are taken.
+    window : IntensityMapping or None
+        Through which a volume is seen; by default `window_of` it.
 
     Yields
     ------
@@ -82,7 +86,7 @@ def planes_of(reference: Reference, step: int = 1) -> Iterator[ReferencePlane]:
     if labels.ndim == 2:
         yield ReferencePlane(reference.name, "", image, labels)
         return
-    image = window_of(reference).apply(image)
+    image = (window or window_of(reference)).apply(image)
     for first in np.ndindex(labels.shape[:-3]):
         before = "".join(f"{position}," for position in first)
         for plane in _cut(image[first], labels[first], reference.spacing[-3:], step):

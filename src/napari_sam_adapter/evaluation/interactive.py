@@ -21,6 +21,7 @@ from napari_sam_adapter.evaluation.overlap import dice, iou
 from napari_sam_adapter.evaluation.protocols import TARGETS
 from napari_sam_adapter.evaluation.tables import Row
 from napari_sam_adapter.evaluation.user import correction
+from napari_sam_adapter.predictions import trained_window
 from napari_sam_adapter.volume.packing import PackedArray
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def judge_interactive(
     Judgement, BrokenPair or None
         One per object, then one per picture or plane.
     """
-    for plane in planes_of(reference, protocol.plane_step):
+    window = trained_window(predictor, reference.image)
+    for plane in planes_of(reference, protocol.plane_step, window):
         try:
             embedding = predictor.encode(plane.image)
         except ImageError as error:

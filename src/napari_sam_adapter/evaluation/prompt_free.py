@@ -15,6 +15,7 @@ from napari_sam_adapter.evaluation.overlap import dice, iou
 from napari_sam_adapter.evaluation.tables import Row
 from napari_sam_adapter.inference.predictor import SamPredictor
 from napari_sam_adapter.inference.semantic import segment_semantic
+from napari_sam_adapter.predictions import trained_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,8 @@ def judge_prompt_free(
             "Expected a network that works without prompts, got "
             f"{type(predictor).__name__}. Use load_predictor."
         )
-    for plane in planes_of(reference, protocol.plane_step):
+    window = trained_window(predictor, reference.image)
+    for plane in planes_of(reference, protocol.plane_step, window):
         try:
             probability = segment_semantic(plane.image, predictor)
         except ImageError as error:

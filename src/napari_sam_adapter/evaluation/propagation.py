@@ -18,6 +18,7 @@ from napari_sam_adapter.evaluation.judging import (
 )
 from napari_sam_adapter.evaluation.overlap import dice, iou, surface_dice
 from napari_sam_adapter.evaluation.tables import Row
+from napari_sam_adapter.predictions import trained_window
 from napari_sam_adapter.volume.edits import DeleteObject
 from napari_sam_adapter.volume.planes import Plane, Volume
 from napari_sam_adapter.volume.propagation import propagate
@@ -71,7 +72,8 @@ def judge_propagation(
         )
         return
     colour = "c" * (reference.image.ndim - 3)
-    volume = Volume(reference.image, f"zyx{colour}", window_of(reference))
+    window = trained_window(predictor, reference.image) or window_of(reference)
+    volume = Volume(reference.image, f"zyx{colour}", window)
     session = Session(volume, predictor)
     rows = []
     for number in choose_objects(reference.labels, reference.name, protocol):

@@ -110,7 +110,7 @@ class Session(EditableLabels):
         store: EmbeddingStore | None = None,
     ) -> None:
         if not isinstance(image, Volume):
-            image = Volume(image, axes, intensity or trained_window(predictor))
+            image = Volume(image, axes, intensity or trained_window(predictor, image))
         super().__init__(image.shape, labels, overwrite)
         self.volume = image
         self.spacing = check_spacing(spacing, image.ndim)
