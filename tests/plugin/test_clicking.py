@@ -5,6 +5,7 @@ import pytest
 from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 
+from napari_sam_adapter.intensity import CT_WINDOWS, PLANE, IntensityMapping
 from napari_sam_adapter.plugin.annotation_panel import UNKNOWN_SCORE
 from napari_sam_adapter.plugin.state import ModelChoice, Phase, Tool
 from napari_sam_adapter.predictions import ALL_PROMPTS, Capabilities
@@ -258,6 +259,22 @@ def test_brush_stroke_is_an_edit_that_undo_takes_back(scene):
     scene.press("undo")
     assert scene.value(3, *BETWEEN) == 0
     assert scene.value(3, *LEFT_DISK) == 1
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [
+        (IntensityMapping("contrast_limits", -5, 300), "the layer (-5 to 300): choose"),
+        (CT_WINDOWS["soft tissue"], "by CT soft tissue (-160 to 240): choose"),
+        (IntensityMapping(PLANE), "each slice by itself: choose"),
+    ],
+)
+def test_the_window_that_an_adapter_wants_is_told(make_scene, window, told):
+    scene = make_scene(disks())
+    scene.predictor.intensity = window
+    scene.controller.load_model()
+    scene.settle()
+    assert told in scene.state.message.text
 
 
 def test_network_without_negative_points_clicks_on_objects_only(make_scene):

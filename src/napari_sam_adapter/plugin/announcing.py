@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.intensity import PLANE
+from napari_sam_adapter.plugin.image_window_panel import RULES
+from napari_sam_adapter.predictions import trained_window
+
 if TYPE_CHECKING:
     from napari_sam_adapter.predictions import Predictor
 
@@ -35,6 +39,14 @@ def ready(model: str, predictor: Predictor) -> str:
     missing = [kind for kind, is_there in gaps.items() if not is_there]
     if missing:
         sentences.append(f"It does not understand {' or '.join(missing)}.")
+    window = trained_window(predictor, None)
+    if window is not None:
+        values = f" ({window.low:g} to {window.high:g})" * (window.rule != PLANE)
+        title = RULES.get(window.rule, window.rule)
+        sentences.append(
+            f"It learned from images seen by {title}{values}: choose that under What "
+            "the network sees."
+        )
     if "note" in description:
         sentences.append(description["note"])
     return " ".join(sentences)
