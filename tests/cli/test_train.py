@@ -19,6 +19,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
 from napari_sam_adapter.training.config import TrainingConfig
@@ -65,6 +66,31 @@ def test_train_writes_an_adapter_and_a_report(
     assert page.count("data:image/png;base64,") == 3
     assert main(command) == 2
     assert "--overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("layout", ["folders", "index"])
+def test_an_adapter_learns_through_a_window_and_keeps_it(
+    command: list[str], base: Path, data: Path, tmp_path: Path, layout: str
+) -> None:
+    for path in (data / "images").glob("*.png"):
+        values = np.asarray(Image.open(path)).astype(np.uint16) * 10
+        Image.fromarray(values).save(path)
+    if layout == "index":
+        rows = "".join(f"{name},train\n" for name in "abcd")
+        (data / "index.csv").write_text(f"id,split\n{rows}")
+    assert main([*command, "--intensity", "-100,900"]) == 0
+    adapted = load_predictor(base, adapter=tmp_path / "mine.safetensors", device="cpu")
+    assert adapted.intensity == IntensityMapping("contrast_limits", -100, 900)
+
+
+def test_a_window_for_images_of_8_bits_is_refused(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--intensity", "soft-tissue"]) == 2
+    assert "more than 8 bits" in capsys.readouterr().err
+    assert main([*command, "--intensity", "liver"]) == 2
+    assert "LOW,HIGH" in capsys.readouterr().err
+    assert not (tmp_path / "mine.safetensors").exists()
 
 
 def test_without_validation_images_the_report_promises_no_masks(

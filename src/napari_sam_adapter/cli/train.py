@@ -31,6 +31,15 @@ RecipeOption = Annotated[
         help="microscopy, medical, or a TOML file; DATA is the folder of its sets."
     ),
 ]
+WindowOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH|NAME",
+        help="Window through which the adapter sees images of more than 8 bits, now "
+        "and when it is used: two numbers; lung, bone, soft-tissue or brain, for CT; "
+        "or plane. [default: each image's own]",
+    ),
+]
 PageOption = Annotated[
     Path | None, typer.Option(help="HTML page of the training; default OUTPUT.html.")
 ]
@@ -46,11 +55,13 @@ def train(
     resume: options.ResumeOption = False,
     overwrite: options.OverwriteOption = False,
     report: PageOption = None,
+    intensity: WindowOption = None,
 ) -> None:
     """Train an adapter on images with labels.
 
     The best state so far is always on disk; --resume goes on with a stopped run.
     """
+    from napari_sam_adapter.intensity import intensity_by_name
     from napari_sam_adapter.training.adapter_recipe import (
         AdapterRecipe,
         read_adapter_recipe,
@@ -62,10 +73,11 @@ def train(
     config = TrainingConfig(**chosen.options | given)
     report = report or config.output.with_name(config.output.name + ".html")
     _check_outputs(config, report, resume, overwrite)
+    window = None if intensity is None else intensity_by_name(intensity)
     if chosen.sets:
-        found = find_sets(data, chosen.sets, config.validation_images)
+        found = find_sets(data, chosen.sets, config.validation_images, window)
     else:
-        found = find_samples(data, labels)
+        found = find_samples(data, labels, window)
     _tell_refused(found, strict)
     fetch_missing(config.base, config.start)
     _train(config, found, resume, report)

@@ -45,7 +45,9 @@ def read_samples(path: Path, split: str) -> list[Sample]:
     ]
 
 
-def samples_of(reference: Reference, plane_step: int = 1) -> Iterator[Sample]:
+def samples_of(
+    reference: Reference, plane_step: int = 1, window: IntensityMapping | None = None
+) -> Iterator[Sample]:
     """Yield a picture, or planes of a volume along each axis, as samples.
 
     Parameters
@@ -54,14 +56,16 @@ def samples_of(reference: Reference, plane_step: int = 1) -> Iterator[Sample]:
         With its labels.
     plane_step : int
         Of a volume, every how many planes along each axis are taken.
+    window : IntensityMapping or None
+        Through which the image is seen; by default its own.
 
     Yields
     ------
     Sample
         In 8 bits; pictures in 8 bits are used as they are.
     """
-    window = _window_of(reference)
-    for plane in planes_of(reference, plane_step):
+    window = window or _window_of(reference)
+    for plane in planes_of(reference, plane_step, window):
         image = window.apply(plane.image) if reference.labels.ndim == 2 else plane.image
         yield Sample(
             image,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_sam_adapter.datasets import BrokenPair, open_dataset
 from napari_sam_adapter.datasets.indexed import has_index
 from napari_sam_adapter.datasets.reference import TRAINING, VALIDATION
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_sam_adapter.datasets import Reference
+    from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.training.samples import Sample
 
 USED_SPLITS = ("", TRAINING, VALIDATION)
@@ -40,7 +43,11 @@ class FoundSamples:
     refused: tuple[str, ...] = ()
 
 
-def find_samples(data: str | Path, labels: str | Path | None = None) -> FoundSamples:
+def find_samples(
+    data: str | Path,
+    labels: str | Path | None = None,
+    intensity: IntensityMapping | None = None,
+) -> FoundSamples:
     """Read all pairs of images and labels, and leave out those that are broken.
 
     Parameters
@@ -50,6 +57,9 @@ def find_samples(data: str | Path, labels: str | Path | None = None) -> FoundSam
         validation, those of parts that are neither ``train`` nor ``val`` are not read.
     labels : str, Path or None
         Labels of the image, or the folder with labels of the same names.
+    intensity : IntensityMapping or None
+        Window through which all images are seen, which must have more than 8 bits. By
+        default each has its own.
 
     Returns
     -------
@@ -76,7 +86,7 @@ def find_samples(data: str | Path, labels: str | Path | None = None) -> FoundSam
             refused.append(_line(reference))
             continue
         try:
-            found[pair.split] += _samples_of(reference, has_axes)
+            found[pair.split] += _samples_of(reference, has_axes, intensity)
         except SamAdapterError as error:
             refused.append(f"{pair.name}: {error}")
     training = (*found[""], *found[TRAINING])
@@ -91,7 +101,10 @@ def find_samples(data: str | Path, labels: str | Path | None = None) -> FoundSam
 
 
 def find_sets(
-    folder: Path, weights: Mapping[str, float], validated: int
+    folder: Path,
+    weights: Mapping[str, float],
+    validated: int,
+    intensity: IntensityMapping | None = None,
 ) -> FoundSamples:
     """Read several data sets, each as often drawn as its weight says.
 
@@ -103,6 +116,8 @@ def find_sets(
         Relative share of each set; its images share it.
     validated : int
         Samples wanted for validation, about as many of each set.
+    intensity : IntensityMapping or None
+        As for `find_samples`.
 
     Returns
     -------
@@ -121,7 +136,8 @@ def find_sets(
     refused: list[str] = []
     for name, weight in weights.items():
         archive = folder / f"{name}.zip"
-        found = find_samples(archive if archive.exists() else folder / name)
+        path = archive if archive.exists() else folder / name
+        found = find_samples(path, intensity=intensity)
         training += _named(found.training, name, weight / len(found.training))
         validation.append(_named(found.validation, name, 1.0))
         refused += [f"{name} {line}" for line in found.refused]
@@ -129,15 +145,26 @@ def find_sets(
     return FoundSamples(tuple(training), tuple(held_out), tuple(refused))
 
 
-def _samples_of(reference: Reference, has_axes: bool) -> list[Sample]:
+def _samples_of(
+    reference: Reference, has_axes: bool, intensity: IntensityMapping | None
+) -> list[Sample]:
     image, labels = reference.image, reference.labels
+    if intensity is not None and image.dtype == np.uint8:  # later they are not, too
+        raise TrainingError(
+            "Expected more than 8 bits for a window of all images (--intensity), got "
+            "uint8. Leave it out, or give the original."
+        )
     if not has_axes:
         return samples_from_arrays(
-            image, labels, name=reference.name, spacing=reference.spacing
+            image,
+            labels,
+            name=reference.name,
+            spacing=reference.spacing,
+            intensity=intensity,
         )
     if labels.ndim == 2:
         check_content(image, labels, reference.name)
-    return list(samples_of(reference))
+    return list(samples_of(reference, window=intensity))
 
 
 def _named(samples: tuple[Sample, ...], name: str, weight: float) -> list[Sample]:
