@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+import torch
+
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_header import AdapterHeader, AdapterNotes
@@ -120,7 +122,8 @@ def load_adapter(
         )
     with reading(path):
         check_numbers(content, path)
-        tuned = {key: tensor.float() for key, tensor in content.items()}
+        # in memory of their own: where a file has them changes the last bits on AVX2
+        tuned = {k: t.to(torch.float32, copy=True) for k, t in content.items()}
         parts = {key: tuned.pop(key) for key in content if key.startswith(_PREFIX)}
         additions = {key: tuned.pop(key) for key in list(tuned) if is_lora(key)}
         is_vit = isinstance(base.sam.image_encoder, ImageEncoder)
