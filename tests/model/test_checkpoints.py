@@ -154,6 +154,16 @@ def test_a_header_as_long_as_another_file_begins_is_read(
     assert torch.equal(found["bias"], tensors["bias"])
 
 
+def test_numbers_of_pytorch_files_lie_where_pytorch_puts_them(tmp_path: Path) -> None:
+    sizes = 7, 100, 3000, 70_000, 10**6
+    content = {str(n): torch.rand(n) for n in sizes}
+    torch.save(content, tmp_path / "a.pth")
+    found, _ = read_weights(tmp_path / "a.pth")
+    assert all(torch.equal(found[key], content[key]) for key in content)
+    # elsewhere the maths library's last bits are others on AVX2
+    assert {tensor.data_ptr() % 64 for tensor in found.values()} == {0}
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="nowhere"):
         load_checkpoint(tmp_path / "nowhere.pth")
@@ -220,6 +230,8 @@ def test_adapter_brings_its_weights_and_shares_the_encoder(base_file: Path) -> N
     assert loaded.adapter is not None
     assert loaded.adapter.weights == {"patch_embedding": 1.0, "fft_highpass": 0.5}
     assert loaded.sam.image_encoder is base.sam.image_encoder
+    own = [*loaded.adapter.parameters(), *loaded.sam.mask_decoder.parameters()]
+    assert {weight.data_ptr() % 64 for weight in own} == {0}  # as above
 
 
 def test_adapter_for_another_base_is_refused(base_file: Path, tmp_path: Path) -> None:

@@ -168,7 +168,9 @@ class _Records:
         if not entry.file_size:
             return torch.empty(0, dtype=dtype)
         buffer = bytearray(self._archive.read(entry))
-        return torch.frombuffer(buffer, dtype=dtype)
+        # where Python puts a buffer differs from run to run; on AVX2 the last bits of
+        # what a network makes of it do, too, but for PyTorch's own places
+        return torch.frombuffer(buffer, dtype=dtype).clone()
 
 
 def _holds_tensors(value: dict[Any, Any]) -> bool:
