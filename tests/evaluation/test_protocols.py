@@ -11,7 +11,7 @@ from napari_sam_adapter.errors import EvaluationError, ImageError
 from napari_sam_adapter.evaluation.evaluating import evaluation_steps
 from napari_sam_adapter.evaluation.prompt_free import judge_map
 from napari_sam_adapter.evaluation.propagation import judge_volume
-from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.intensity import PLANE, IntensityMapping
 from napari_sam_adapter.predictions import Capabilities
 
 
@@ -46,6 +46,18 @@ def test_volumes_are_seen_through_the_window_of_the_adapter(volumes, protocol) -
         protocol,
     )
     assert max(plane.max() for plane in predictor.encoded) == 170
+
+
+def test_each_plane_of_a_volume_can_have_a_window_of_its_own(volumes) -> None:
+    (pair,) = volumes.pairs
+    found = pair.read()
+    predictor = DiskPredictor()
+    predictor.intensity = IntensityMapping(PLANE)
+    image = found.image.astype(np.uint16) * 10
+    image[found.labels == 2] = 800
+    dimmer = dataset_of("balls", [Reference("two", image, found.labels)])
+    evaluate(dimmer, predictor, Interactive(plane_step=1))
+    assert {plane.max() for plane in predictor.encoded} == {255}
 
 
 def test_corrections_go_where_the_answer_is_wrong(pictures) -> None:

@@ -86,11 +86,16 @@ def planes_of(
     if labels.ndim == 2:
         yield ReferencePlane(reference.name, "", image, labels)
         return
-    image = (window or window_of(reference)).apply(image)
+    window = window or window_of(reference)
     for first in np.ndindex(labels.shape[:-3]):
         before = "".join(f"{position}," for position in first)
         for plane in _cut(image[first], labels[first], reference.spacing[-3:], step):
-            yield replace(plane, source=reference.name, place=before + plane.place)
+            yield replace(
+                plane,
+                image=window.apply(plane.image),
+                source=reference.name,
+                place=before + plane.place,
+            )
 
 
 def _cut(
