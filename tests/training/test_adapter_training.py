@@ -271,6 +271,29 @@ def test_resuming_with_other_options_is_refused(
         next(train_adapter(config(batch=4), disks, resume=True))
 
 
+def test_resuming_with_other_samples_is_refused(
+    config: Configure, disks: list[Sample]
+) -> None:
+    stopped = train_adapter(config(), disks)
+    next(p for p in stopped if p.step == 2)
+    stopped.close()
+    window = IntensityMapping("contrast_limits", -200.0, 300.0)
+    changed = disks[-1].layers[0].copy()
+    changed[0, 0] += 1
+    for other in (
+        [replace(d, intensity=window) for d in disks],
+        [*disks[:-1], replace(disks[-1], image=disks[-1].image // 2)],
+        [*disks[:-1], replace(disks[-1], layers=(changed,))],
+        disks[:-1],
+        disks[::-1],
+    ):
+        with pytest.raises(TrainingError, match="got others"):
+            next(train_adapter(config(), other, resume=True))
+    moved = [replace(d, name=f"elsewhere/{d.name}") for d in disks]
+    first = next(train_adapter(config(), moved, resume=True))
+    assert first.step == 2
+
+
 def test_the_window_of_the_images_goes_into_the_file_and_is_used_again(
     config: Configure, disks: list[Sample], base: Path
 ) -> None:

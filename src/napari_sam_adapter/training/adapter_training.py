@@ -22,7 +22,11 @@ from napari_sam_adapter.training.progress import (
     TrainingProgress,
     Validation,
 )
-from napari_sam_adapter.training.samples import labels_of, shared_intensity
+from napari_sam_adapter.training.samples import (
+    digest_of,
+    labels_of,
+    shared_intensity,
+)
 from napari_sam_adapter.training.stepping import Stepper
 from napari_sam_adapter.training.trainee_loading import load_trainee
 from napari_sam_adapter.training.training_state import load_state, save_state
@@ -136,6 +140,7 @@ class _Run:
             training, config, size, self._trainee.family, rank, world
         )
         self._held_out = looked_at(held_out, config)
+        self._data = digest_of([*training, *self._held_out])
         self._intensity = shared_intensity(training)
         known = {*labels_of(training), *self._trainee.learned_from}
         self._learned_from = sorted(known)
@@ -301,11 +306,11 @@ class _Run:
             "trained": self._trainee.trained_state(),
             "optimiser": self._stepper.optimiser.state_dict(),
         }
-        save_state(self._config.state_path, content, self._config)
+        save_state(self._config.state_path, content, self._config, self._data)
         self._saved_step = self._step
 
     def _restore(self) -> None:
-        content = load_state(self._config.state_path, self._config)
+        content = load_state(self._config.state_path, self._config, self._data)
         trained = self._trainee.trained_state()
         with torch.no_grad():
             for name, tensor in content["trained"].items():

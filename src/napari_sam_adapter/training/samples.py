@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,6 +93,29 @@ def labels_of(samples: Sequence[Sample]) -> list[str]:
     """
     step = -(-len(samples) // MOST_LISTED)
     return sorted({fingerprint(s.layers[0]) for s in samples[:: max(1, step)]})
+
+
+def digest_of(samples: Sequence[Sample]) -> str:
+    """Return what tells samples from others.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Their order, pixels and labels count; names do not, since a folder may move.
+
+    Returns
+    -------
+    str
+        Hexadecimal digits of SHA-256.
+    """
+    found = sha256()
+    for sample in samples:
+        drawn = (sample.weight, sample.pixel, sample.intensity)
+        found.update(repr(drawn).encode())
+        for array in (sample.image, *sample.layers, *sample.neighbours):
+            found.update(repr((array.shape, array.dtype.str)).encode())
+            found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def shared_intensity(samples: Sequence[Sample]) -> IntensityMapping | None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.training.config import TrainingConfig
 
 
-def save_state(path: Path, content: dict[str, Any], config: TrainingConfig) -> None:
+def save_state(
+    path: Path, content: dict[str, Any], config: TrainingConfig, data: str
+) -> None:
     """Write the state of a training.
 
     Parameters
@@ -28,6 +30,8 @@ def save_state(path: Path, content: dict[str, Any], config: TrainingConfig) -> N
         Tensors, numbers and text, and the list of `Validation` as ``"history"``.
     config : TrainingConfig
         Written along, so that only the same training goes on.
+    data : str
+        The same of its samples, see `digest_of`.
 
     Raises
     ------
@@ -37,12 +41,13 @@ def save_state(path: Path, content: dict[str, Any], config: TrainingConfig) -> N
     plain = content | {
         "history": [astuple(entry) for entry in content["history"]],
         "config": config.identity,
+        "data": data,
     }
     with whole_file(path) as partial:
         torch.save(plain, partial)
 
 
-def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:
+def load_state(path: Path, config: TrainingConfig, data: str) -> dict[str, Any]:
     """Read the state of a training.
 
     Parameters
@@ -51,6 +56,8 @@ def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:
         File of `save_state`.
     config : TrainingConfig
         Has to be the one of the stopped training.
+    data : str
+        `digest_of` its samples, which have to be those of the stopped training.
 
     Returns
     -------
@@ -60,7 +67,8 @@ def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:
     Raises
     ------
     TrainingError
-        If the file cannot be used, or belongs to a training with other options.
+        If the file cannot be used, or belongs to a training with other options
+        or samples.
     """
     if not (path.is_file() and config.output.is_file()):
         raise TrainingError(
@@ -86,5 +94,11 @@ def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:
         raise TrainingError(
             f"Expected to resume with {name} = {other.get(name)}, as it was started, "
             f"got {identity[name]}. Use that, or start without resume."
+        )
+    if content.get("data") != data:
+        raise TrainingError(
+            "Expected to resume with the images, labels and window (--intensity) of "
+            "the training as it was started, got others. Use those, or start anew "
+            "without resume (--start goes on from an adapter with other images)."
         )
     return content
