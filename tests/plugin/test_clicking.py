@@ -264,9 +264,9 @@ def test_brush_stroke_is_an_edit_that_undo_takes_back(scene):
 @pytest.mark.parametrize(
     ("window", "told"),
     [
-        (IntensityMapping("contrast_limits", -5, 300), "the layer (-5 to 300): choose"),
-        (CT_WINDOWS["soft tissue"], "by CT soft tissue (-160 to 240): choose"),
-        (IntensityMapping(PLANE), "each slice by itself: choose"),
+        (IntensityMapping("contrast_limits", -5, 300), "seen from -5 to 300, and"),
+        (CT_WINDOWS["soft tissue"], "seen by CT soft tissue (-160 to 240), and"),
+        (IntensityMapping(PLANE), "seen each slice by itself, and"),
     ],
 )
 def test_the_window_that_an_adapter_wants_is_told(make_scene, window, told):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
@@ -7,7 +9,8 @@ from qtpy.QtTest import QTest
 from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 
-from napari_sam_adapter.intensity import CT_WINDOWS
+from napari_sam_adapter.intensity import CT_WINDOWS, PLANE, IntensityMapping
+from napari_sam_adapter.plugin.image_window import LEARNED, REST
 from napari_sam_adapter.plugin.image_window_panel import RULES
 from napari_sam_adapter.plugin.state import Phase
 
@@ -144,3 +147,90 @@ def test_each_image_has_its_own_window(scene):
     assert picker.currentText() == RULES["percentile"]
     scene.controller.choose_image(scene.viewer.layers["scan"])
     assert picker.currentText() == "CT lung"
+
+
+def load(scene, window):
+    """Load the network with an adapter that was trained through a window."""
+    scene.predictor.intensity = window
+    scene.state.loaded = None
+    scene.controller.load_model()
+    scene.settle()
+
+
+def shown(scene):
+    return scene.widget.image_window_panel.picker.currentData()
+
+
+@pytest.mark.parametrize(
+    ("window", "rule"),
+    [
+        (CT_WINDOWS["soft tissue"], "soft tissue"),
+        (IntensityMapping(PLANE), PLANE),
+        (IntensityMapping("contrast_limits", -500, 4000), LEARNED),
+    ],
+)
+def test_an_image_is_seen_as_the_adapter_learned(scene, window, rule):
+    load(scene, window)
+    assert window_of(scene) == replace(window, rule=rule)
+    assert shown(scene) == rule
+    scene.click(LEFT_DISK)
+    expected = window.apply(scene.viewer.layers["scan"].data[3])
+    encoded = scene.predictor.encoded
+    assert any(np.array_equal(plane, expected) for plane in encoded)
+    scene.viewer.layers["scan"].contrast_limits = (0, 9000)
+    scene.qtbot.wait(2 * REST)
+    assert window_of(scene) == replace(window, rule=rule)
+
+
+def test_the_first_click_is_answered_as_the_adapter_learned(scene):
+    scene.predictor.intensity = IntensityMapping("contrast_limits", 0, 4000)
+    scene.click(LEFT_DISK)
+    assert {plane.max() for plane in scene.predictor.encoded} == {128}
+    assert scene.value(3, *LEFT_DISK) == 1
+
+
+def test_without_the_adapter_the_image_is_seen_by_percentiles_again(scene):
+    load(scene, CT_WINDOWS["lung"])
+    load(scene, CT_WINDOWS["bone"])
+    assert shown(scene) == "bone"
+    load(scene, None)
+    scene.qtbot.waitUntil(lambda: window_of(scene).rule == "percentile")
+    assert shown(scene) == "percentile"
+
+
+def test_a_window_of_the_user_stays_whatever_an_adapter_learned(scene):
+    choose(scene, "brain")
+    load(scene, CT_WINDOWS["bone"])
+    assert shown(scene) == "brain"
+    choose(scene, "percentile")
+    scene.qtbot.waitUntil(lambda: window_of(scene).rule == "percentile")
+    scene.click(LEFT_DISK)
+    assert shown(scene) == "percentile"
+    picker = scene.widget.image_window_panel.picker
+    picker.setCurrentIndex(picker.findData(LEARNED) - 1)
+    QTest.keyClick(picker, Qt.Key.Key_Down)
+    assert shown(scene) == "bone"
+
+
+def test_as_learned_can_be_chosen_where_an_adapter_tells_it(scene):
+    picker = scene.widget.image_window_panel.picker
+    item = picker.model().item(picker.findData(LEARNED))
+    assert not item.isEnabled()
+    load(scene, IntensityMapping("contrast_limits", 0, 4000))
+    assert item.isEnabled()
+    choose(scene, "bone")
+    choose(scene, LEARNED)
+    assert (window_of(scene).low, window_of(scene).high) == (0, 4000)
+
+
+def test_another_image_is_seen_as_the_adapter_learned_too(scene):
+    load(scene, CT_WINDOWS["bone"])
+    second = scene.viewer.add_image(stack().astype(np.int16), name="second")
+    scene.controller.choose_image(second)
+    assert shown(scene) == "bone"
+
+
+def test_8_bits_are_seen_as_they_are_whatever_an_adapter_learned(make_scene):
+    scene = make_scene(stack().astype(np.uint8))
+    load(scene, CT_WINDOWS["bone"])
+    assert window_of(scene).rule == "percentile"

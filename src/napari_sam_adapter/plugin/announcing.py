@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.intensity import PLANE
-from napari_sam_adapter.plugin.image_window_panel import RULES
+from napari_sam_adapter.intensity import CT_WINDOWS, PLANE
 from napari_sam_adapter.predictions import trained_window
 
 if TYPE_CHECKING:
+    from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
 
 
@@ -41,12 +41,19 @@ def ready(model: str, predictor: Predictor) -> str:
         sentences.append(f"It does not understand {' or '.join(missing)}.")
     window = trained_window(predictor, None)
     if window is not None:
-        values = f" ({window.low:g} to {window.high:g})" * (window.rule != PLANE)
-        title = RULES.get(window.rule, window.rule)
         sentences.append(
-            f"It learned from images seen by {title}{values}: choose that under What "
-            "the network sees."
+            f"It learned from images seen {_through(window)}, and sees yours so unless "
+            "you choose otherwise under What the network sees."
         )
     if "note" in description:
         sentences.append(description["note"])
     return " ".join(sentences)
+
+
+def _through(window: IntensityMapping) -> str:
+    if window.rule == PLANE:
+        return "each slice by itself"
+    values = f"{window.low:g} to {window.high:g}"
+    if window.rule in CT_WINDOWS:
+        return f"by CT {window.rule} ({values})"
+    return f"from {values}"

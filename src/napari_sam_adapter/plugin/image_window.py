@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from psygnal import Signal
 from qtpy.QtCore import QTimer
@@ -13,6 +15,7 @@ from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Phase
 from napari_sam_adapter.plugin.timers import stop_for_good
+from napari_sam_adapter.predictions import trained_window
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.preview import Preview, preview_plane
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.planes import Plane
 
 PERCENTILE, CONTRAST, AS_IS = "percentile", "contrast_limits", "as_is"
+LEARNED = "learned"
+"""Rule: values that the adapter in use was trained with, whatever the layer shows."""
 ESTIMATE, PREVIEW = "estimate", "preview"
 """Kinds of jobs."""
 PREVIEW_SIDE = 128
@@ -51,11 +56,15 @@ class ImageWindow(Feature):
         self.problem = ""
         self._wanted: tuple[Workspace, IntensityMapping] | None = None
         self._seen: tuple[Volume, Plane] | None = None
+        self._given: WeakKeyDictionary[Workspace, IntensityMapping] = (
+            WeakKeyDictionary()
+        )
         self._view_timer = _timer(self._look)
         self._contrast_timer = _timer(self._follow_contrast)
         controller.updated.connect(self._on_updated)
         controller.workspace_opened.connect(self._on_opened)
         controller.state.events.phase.connect(self._use_wanted)
+        controller.state.events.loaded.connect(self._on_updated)
         controller.closed.connect(self.close)
 
     @property
@@ -77,6 +86,17 @@ class ImageWindow(Feature):
             return False
         return not (workspace.volume.is_rgb and workspace.volume.dtype.itemsize == 1)
 
+    @property
+    def learned(self) -> IntensityMapping | None:
+        """The window that the adapter in use was trained through, for this image."""
+        workspace, segmenter = self._controller.workspace, self._controller.segmenter
+        if workspace is None or not segmenter.is_loaded:
+            return None
+        window = trained_window(segmenter.predictor, workspace.volume)
+        if window is not None and window.rule == CONTRAST:
+            return replace(window, rule=LEARNED)
+        return window
+
     @reporting
     def choose(self, rule: str) -> None:
         """See the image in use through another window.
@@ -86,19 +106,25 @@ class ImageWindow(Feature):
         rule : str
             As in `IntensityMapping`.
         """
-        workspace, queue = self._controller.in_use(), self._controller.segmenter.queue
-        queue.cancel(lambda job: job.owner is self and job.key == ESTIMATE)
+        workspace = self._controller.in_use()
+        self._estimate_no_more()
         if rule == PERCENTILE:
             self._estimate(workspace)
         elif rule == CONTRAST:
             self._use(workspace, _contrast_of(workspace))
-        else:
+        elif rule != LEARNED:
             self._use(workspace, CT_WINDOWS.get(rule, IntensityMapping(PLANE)))
+        elif (window := self.learned) is not None:
+            self._use(workspace, window)
 
     def close(self) -> None:
         """Stop looking."""
         stop_for_good(self._view_timer, self._contrast_timer)
         self._wanted = None
+
+    def _estimate_no_more(self) -> None:
+        queue = self._controller.segmenter.queue
+        queue.cancel(lambda job: job.owner is self and job.key == ESTIMATE)
 
     def _estimate(self, workspace: Workspace) -> None:
         volume = workspace.volume
@@ -121,6 +147,7 @@ class ImageWindow(Feature):
             return
         self._wanted = None
         if workspace.volume.known_intensity == mapping:
+            self.changed.emit()  # what was chosen may be its other name
             return
         workspace.session.intensity = mapping
         for plane in workspace.planes_without_mask():
@@ -129,6 +156,7 @@ class ImageWindow(Feature):
         self._controller.state.message = Message(text)
         self._controller.on_view_still()
         self._look()
+        self.changed.emit()
 
     def _use_wanted(self, phase: Phase) -> None:
         if self._wanted is not None and phase is not Phase.PROPAGATING:
@@ -146,7 +174,27 @@ class ImageWindow(Feature):
         if workspace is not None and self.rule == CONTRAST:
             self._use(workspace, _contrast_of(workspace))
 
+    def _use_learned(self) -> None:
+        """See the image as the adapter wants it, unless the user chose a window."""
+        workspace = self._controller.workspace
+        if workspace is None or not self._controller.segmenter.is_loaded:
+            return
+        given, window = self._given.get(workspace), self.learned
+        if window == given:
+            return
+        self._estimate_no_more()
+        known = workspace.volume.known_intensity
+        if window is not None:
+            self._given[workspace] = window
+            if known is None or known.rule == PERCENTILE or known == given:
+                self._use(workspace, window)
+        else:
+            del self._given[workspace]
+            if known == given:
+                self._estimate(workspace)
+
     def _on_updated(self) -> None:
+        self._use_learned()
         if self._in_view() != self._seen:
             self._view_timer.start()
         self.changed.emit()

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtGui import QImage, QPixmap, QStandardItemModel
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_sam_adapter.intensity import CT_WINDOWS, PLANE
 from napari_sam_adapter.plugin.image_window import (
     AS_IS,
     CONTRAST,
+    LEARNED,
     PERCENTILE,
     PREVIEW_SIDE,
     ImageWindow,
@@ -26,6 +27,7 @@ RULES = {
     CONTRAST: "contrast of the layer",
     PLANE: "each slice by itself",
     **{name: f"CT {name}" for name in CT_WINDOWS},
+    LEARNED: "as the adapter learned",
 }
 COLOURS = "8-bit colours"
 """What stands there where there is nothing to choose."""
@@ -47,9 +49,12 @@ class ImageWindowPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.picker = QComboBox()
+        self._rows = QStandardItemModel(self)
+        self.picker.setModel(self._rows)
         for rule, title in RULES.items():
             self.picker.addItem(title, rule)
         self.picker.addItem(COLOURS, AS_IS)
+        self._allow(AS_IS, is_allowed=False)
         self.picker.setToolTip(
             "How image values become the 8 bits that the network sees. Follow the "
             "layer's contrast, or take a window of computed tomography."
@@ -80,6 +85,7 @@ class ImageWindowPanel(QWidget):
             What is chosen.
         """
         self.picker.setEnabled(window.has_choice)
+        self._allow(LEARNED, is_allowed=window.learned is not None)
         self.picker.setCurrentIndex(self.picker.findData(window.rule))
         preview = window.preview
         if preview is None:
@@ -90,6 +96,11 @@ class ImageWindowPanel(QWidget):
         if preview is not self._shown:
             self._shown = preview
             self.picture.setPixmap(_pixmap(preview))
+
+    def _allow(self, rule: str, is_allowed: bool) -> None:
+        """Let the user choose a rule, or only see it."""
+        if (item := self._rows.item(self.picker.findData(rule))) is not None:
+            item.setEnabled(is_allowed)
 
     def _on_activated(self, number: int) -> None:
         self.rule_chosen.emit(self.picker.itemData(number))
