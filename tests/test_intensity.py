@@ -8,6 +8,7 @@ from napari_sam_adapter.intensity import (
     IntensityMapping,
     check_pixels,
     estimate_intensity,
+    intensity_by_name,
 )
 
 RAMP = np.arange(256, dtype=np.uint16).reshape(16, 16)
@@ -138,3 +139,12 @@ def test_whole_numbers_become_what_they_become_one_by_one(dtype, low):
     found = mapping.apply(plane)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, rows)
+
+
+def test_8_bits_that_were_chosen_suit_other_images():
+    chosen = intensity_by_name("as_is")
+    assert chosen.suits_others
+    assert not IntensityMapping().suits_others
+    assert chosen.apply(np.array([[0, 255, 256]], np.uint16)).tolist() == [
+        [0, 255, 255]
+    ]

@@ -30,6 +30,21 @@ def test_a_zarr_folder_without_its_suffix_is_no_dicom_folder(tmp_path):
     assert SeriesEntry(tmp_path / "scan").labels_path.name == "scan_labels.png"
 
 
+def test_labels_elsewhere_in_the_patient_are_refused_and_kept(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.array([[-1, 0, 0, 50], [0, -1, 0, 60], [0, 0, 2, 7], [0, 0, 0, 1.0]])
+    turned = np.array([[1, 0, 0, 39], [0, 1, 0, 51], [0, 0, 2, 7], [0, 0, 0, 1.0]])
+    pixels, labels = np.ones((12, 10, 4), np.uint8), tmp_path / "a_labels.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(pixels, affine), tmp_path / "a.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(pixels, turned), labels)
+    before = labels.read_bytes()
+    with pytest.raises(ImageError, match="lie where"):
+        Series.of_folder(tmp_path).entry.read()
+    assert labels.read_bytes() == before
+    nibabel.save(nibabel.Nifti1Image(pixels, affine), labels)
+    assert Series.of_folder(tmp_path).entry.read().labels.all()
+
+
 def test_a_folder_is_a_series_in_natural_order(folder):
     assert names(Series.of_folder(folder)) == [
         "image 1.png", "image 2.tif", "image 10.tif"

@@ -58,17 +58,17 @@ class IntensityMapping:
         Parameters
         ----------
         plane : (H, W) or (H, W, 3) array
-            Image values, one of them finite.
+            Image values.
 
         Returns
         -------
         (float, float)
-            `low` and `high`, but for the rule ``"plane"``.
+            `low` and `high`, but for the rule ``"plane"``; zeros where none is finite.
         """
         if self.rule != PLANE:
             return self.low, self.high
         finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
-        return float(finite.min()), float(finite.max())
+        return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
     @property
     def suits_others(self) -> bool:
@@ -147,7 +147,8 @@ def intensity_by_name(text: str) -> IntensityMapping:
     ImageError
         If the text means none.
     """
-    named = {**CT_WINDOWS, PLANE: IntensityMapping(PLANE), "as_is": IntensityMapping()}
+    as_is = IntensityMapping("contrast_limits", 0.0, 255.0)  # chosen, not a default
+    named = {**CT_WINDOWS, PLANE: IntensityMapping(PLANE), "as_is": as_is}
     known = named.get(text) or named.get(text.replace("-", " "))
     if known is not None:
         return known

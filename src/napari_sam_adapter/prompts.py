@@ -45,8 +45,9 @@ class Prompts:
     scribbles : tuple of Scribble
         Free-hand lines.
     mask : (H, W) bool array, BoxedMask or None
-        A rough mask of the object. Only its box is kept, as `boxed_mask`; the array of
-        the whole plane is made when it is read.
+        A rough mask of the object, beside a point or a box: networks answer a mask
+        alone poorly, and with scores that say nothing. Only its box is kept, as
+        `boxed_mask`; the array of the whole plane is made when it is read.
     polygons : tuple of Polygon
         Outlines; see `without_polygons` for how they are asked.
     reduction : float

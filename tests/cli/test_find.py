@@ -203,7 +203,9 @@ def test_images_with_labels_are_passed_over_unless_asked_for(
     tifffile.imwrite(own, np.full((40, 50), 7, np.uint16))
     assert run("find", folder, "-o", labels) == 0
     assert (read(own) == 7).all()
-    assert "1 image passed over" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "1 image passed over" in printed.err
+    assert "in 2 images of 4, 1 passed over" in printed.out
     assert run("find", folder, "-o", labels, "--overwrite") == 0
     assert not (read(own) == 7).any()
 

@@ -35,6 +35,12 @@ def test_help_lists_the_commands(
     assert all(name in told for name in ("segment", "demo", "models", "pretrain"))
 
 
+def test_the_package_can_be_run_as_a_module() -> None:
+    command = [sys.executable, "-m", "napari_sam_adapter", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"napari-sam-adapter {__version__}\n"
+
+
 def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"napari-sam-adapter {__version__}\n"

@@ -39,6 +39,16 @@ def test_measure_writes_a_table_in_the_unit_of_the_image(files, capsys):
     assert rows[0]["unit"] == "um"
 
 
+def test_of_several_channels_one_has_to_be_chosen(files, capsys):
+    folder, data, _ = files
+    several = OpenedImage(np.stack([data, data]), "czyx", (1.0,) * 4, ("pixel",) * 4)
+    save_labels(folder / "several.tif", several.data, several)
+    asked = "measure", "several.tif", "labels.tif", "-o", "objects.csv"
+    assert run(folder, *asked) == 2
+    assert "Choose one with --channel" in capsys.readouterr().err
+    assert run(folder, *asked, "--channel", "0") == 0
+
+
 @pytest.mark.parametrize("name", ["out.zarr", "out.nii.gz", "out.npy", "out.json"])
 def test_export_writes_other_formats(files, name):
     folder, _, labels = files

@@ -267,7 +267,12 @@ def test_the_report_tells_what_was_done(run: Run, volume: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("asked", "low", "high", "ball"),
-    [("0,4000", 0, 4000, 64), ("bone", -500, 1300, 213), ("plane", 0, 255, 255)],
+    [
+        ("0,4000", 0, 4000, 64),
+        ("bone", -500, 1300, 213),
+        ("plane", 0, 255, 255),
+        ("as_is", 0, 255, 255),
+    ],
 )
 def test_the_network_sees_the_image_through_the_window_asked_for(
     volume: Path, tmp_path: Path, asked: str, low: int, high: int, ball: int
@@ -314,7 +319,7 @@ def test_the_image_is_never_overwritten(refused: Refused, volume: Path) -> None:
     [
         ("a.tif", "b.tif", "b.tif"),
         ("a.tif", "b.tif", "a.tif"),
-        ("a.tif", "b.tif", "c/../b.tif"),
+        ("a.json", "b.json", "c/../b.json"),
         ("a.zarr", "a.zarr/labels.zarr", "r.json"),
         ("a.zarr/0", "a.zarr", "r.json"),
         ("a.zarr", "b.tif", "a.zarr/r.json"),
@@ -343,6 +348,7 @@ def test_image_labels_and_report_must_lie_apart(
         (["--point"], "requires an argument"),
         (["--point", POINT, "--intensity", "9,3"], "LOW,HIGH"),
         (["--point", POINT, "--intensity", "liver"], "soft-tissue"),
+        (["--point", POINT, "--json", "-"], "NAME.json"),
         (["--point", POINT, "--intensity", "file"], "DICOM files may"),
         (["--bogus"], "No such option"),
         (["--point", POINT, "--propagate", "--start", "many"], "valid int"),

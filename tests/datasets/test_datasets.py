@@ -18,6 +18,7 @@ from napari_sam_adapter.datasets.planes import (
 )
 from napari_sam_adapter.datasets.plausible import looks_like_an_image
 from napari_sam_adapter.errors import DatasetError
+from napari_sam_adapter.intensity import PLANE, IntensityMapping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,6 +150,18 @@ def test_of_single_labelled_slices_these_are_taken_and_no_cuts_through_them(
     assert [plane.place for plane in planes_of(reference, 8)] == expected
     assert count_planes(labels, 8) == 3
     assert has_single_slices(labels)
+
+
+def test_a_plane_without_a_value_does_not_end_the_others() -> None:
+    image = np.arange(20 * 24 * 24.0).reshape(20, 24, 24)
+    labels = np.zeros(image.shape, np.int32)
+    labels[4:16, 6:18, 6:18], image[8] = 1, np.nan
+    reference = Reference("v", image, labels)
+    planes = {
+        p.place: p.image for p in planes_of(reference, 4, IntensityMapping(PLANE))
+    }
+    assert not planes["z=8"].any()
+    assert planes["z=12"].max() == 255
 
 
 def test_objects_labelled_in_depth_are_cut_along_each_axis() -> None:

@@ -316,6 +316,14 @@ def test_requests_that_make_no_sense_are_refused(clicked, arguments, keywords, e
         next(propagate(clicked, *arguments, **keywords))
 
 
+def test_a_range_that_is_refused_computes_nothing(session, plane):
+    session.new_object()
+    session.add_point(1, plane, LEFT[1:])
+    with pytest.raises(PlaneError):
+        next(propagate(session, 1, start=6, stop=2))
+    assert not session.labels.any()
+
+
 def test_a_single_image_cannot_be_followed(volume):
     session = clicked_session(volume[4], Plane((0, 1)))
     session.add_point(1, Plane((0, 1)), RIGHT[1:])

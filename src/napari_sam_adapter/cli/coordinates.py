@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.errors import ImageError, PlaneError, PromptError
+from napari_sam_adapter.cli.inputs import check_one_channel
+from napari_sam_adapter.errors import PlaneError, PromptError
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.plane import Plane
 
@@ -227,11 +228,7 @@ def frame_of(image: OpenedImage, sliced: str | None = None) -> Frame:
     PlaneError
         If there is no such axis, or the image is 2-D and one is given.
     """
-    if image.channels:
-        raise ImageError(
-            f"Expected one channel or colour, got {image.channels} channels in "
-            f"{image.name}. Choose one with --channel."
-        )
+    check_one_channel(image)
     return Frame.of(image.label_axes, image.label_shape, sliced)
 
 

@@ -179,7 +179,9 @@ def _find_in_images(job: FindJob, images: list[Path], scheduler: str | None) -> 
         _tell_problems(outcome.item.image, outcome.result)
         typer.echo(f"{outcome.item.output}: {_words(outcome.result)}")
     done = len(jobs) - failed
-    typer.echo(f"{counted(total, 'object')} in {counted(done, 'image')} of {len(jobs)}")
+    passed = f", {there} passed over" if there else ""
+    what = f"{counted(total, 'object')} in {counted(done, 'image')}"
+    typer.echo(f"{what} of {len(images)}{passed}")
     if not done and not there:
         raise ImageError(
             f"Expected an image of {job.image} that can be used, found none. The lines "

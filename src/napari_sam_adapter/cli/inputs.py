@@ -81,6 +81,26 @@ def open_channel(path: Path, channel: int | None, level: int = 0) -> OpenedImage
     return choose_channel(image, channel, level)
 
 
+def check_one_channel(image: OpenedImage) -> None:
+    """Raise if a channel has to be chosen first.
+
+    Parameters
+    ----------
+    image : OpenedImage
+        The image.
+
+    Raises
+    ------
+    ImageError
+        If it has several.
+    """
+    if image.channels:
+        raise ImageError(
+            f"Expected one channel or colour, got {image.channels} channels in "
+            f"{image.name}. Choose one with --channel."
+        )
+
+
 def choose_channel(
     image: OpenedImage, channel: int | None, level: int = 0
 ) -> OpenedImage:

@@ -8,7 +8,12 @@ import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.inputs import check_apart, open_channel, open_labels
+from napari_sam_adapter.cli.inputs import (
+    check_apart,
+    check_one_channel,
+    open_channel,
+    open_labels,
+)
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.wording import counted
 
@@ -41,6 +46,7 @@ def measure(
     _check_suffix(output)
     check_output(output, overwrite)
     opened = open_channel(image, channel)
+    check_one_channel(opened)
     axes, units = opened.label_axes, opened.units
     measuring = Measuring(
         open_labels(labels, opened).data,

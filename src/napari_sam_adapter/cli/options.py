@@ -162,8 +162,8 @@ IntensityOption = Annotated[
         metavar="LOW,HIGH|NAME",
         help="Which values the network sees as black and white: two numbers; lung, "
         "bone, soft-tissue or brain, for CT; file, the window that a DICOM file wants; "
-        "plane, the extremes of each slice. [default: the window of the adapter, or "
-        "the 0.5 and 99.5 percentiles]",
+        "plane, the extremes of each slice; as_is, 0 to 255. [default: the window of "
+        "the adapter, or the 0.5 and 99.5 percentiles]",
     ),
 ]
 OverwriteOption = Annotated[

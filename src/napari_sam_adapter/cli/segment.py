@@ -18,6 +18,7 @@ from napari_sam_adapter.cli.inputs import (
     session_of,
 )
 from napari_sam_adapter.cli.loading import loader_of
+from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ def _check_outputs(
     if report is not None:
         check_apart("image", image, "report", report)
         check_apart("labels", output, "report", report)
+        if report.suffix.lower() != ".json":
+            raise OutputError(
+                f"Expected a file NAME.json for --json, got {report}. Choose another "
+                "name."
+            )
     check_labels_path(output, overwrite)
     if report is not None:
         check_output(report, overwrite)

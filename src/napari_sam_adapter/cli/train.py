@@ -37,7 +37,7 @@ WindowOption = Annotated[
         metavar="LOW,HIGH|NAME",
         help="Window through which the adapter sees images of more than 8 bits, now "
         "and when it is used: two numbers; lung, bone, soft-tissue or brain, for CT; "
-        "or plane. [default: each image's own]",
+        "plane; or as_is, for 0 to 255. [default: each image's own]",
     ),
 ]
 PageOption = Annotated[

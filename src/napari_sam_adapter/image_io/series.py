@@ -20,6 +20,7 @@ from napari_sam_adapter.image_io.formats import (
     tells_position,
 )
 from napari_sam_adapter.image_io.output import whole_output
+from napari_sam_adapter.image_io.places import check_same_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -280,13 +281,15 @@ def _read_progress(path: Path) -> tuple[str, frozenset[str]]:
 
 
 def _read_labels(path: Path, image: OpenedImage) -> npt.NDArray[np.int32]:
-    labels = np.asarray(open_image(path).data)
+    opened = open_image(path)
+    labels = np.asarray(opened.data)
     fits = labels.dtype.kind in "bui" and labels.shape == image.label_shape
     if not fits or labels.min() < 0 or labels.max() > LARGEST_LABEL:
         raise ImageError(
             f"Expected whole numbers of shape {image.label_shape} as labels in {path}, "
             f"got {labels.dtype} of shape {labels.shape}. Move that file away."
         )
+    check_same_place(image, opened)
     return labels.astype(np.int32)
 
 

@@ -33,7 +33,7 @@ class TrainingEstimate:
     memory_bytes : int
         Weights, gradients, optimiser and activations of one micro-batch.
     seconds : float
-        For all steps, without validation.
+        For all steps; validations come on top.
     """
 
     trained_parameters: int
@@ -46,7 +46,7 @@ class TrainingEstimate:
         memory, time = readable_size(self.memory_bytes), spoken_time(self.seconds)
         return (
             f"{self.trained_parameters:,} numbers to train, about {memory} and {time} "
-            "at most, without validation"
+            "at most; judging it on images kept back comes on top"
         )
 
 

@@ -103,8 +103,8 @@ def propagate(
     several = [object_ids] if isinstance(object_ids, int) else list(object_ids)
     if several:
         seed = seed or session.default_seed(several[0])
-        session.mask(several[0], seed)
         where = resolve_range(session.volume.shape, seed, axis, start, stop)
+        session.mask(several[0], seed)
         _compute_anchors(session, several, where)
     request = session.propagation(
         several, start, stop, axis=axis, seed=seed, settings=settings, again=again
