@@ -122,6 +122,20 @@ def test_broken_pairs_are_listed_by_name(tmp_path: Path, save, labels) -> None:
     assert "(20, 30) and (5, 30)" in broken["small"]
 
 
+def test_labels_elsewhere_in_the_patient_are_no_reference(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    affine, moved = np.diag([-1.0, -1.0, 2.0, 1.0]), np.diag([-1.0, -1.0, 2.0, 1.0])
+    moved[:3, 3] = 5
+    image = np.arange(12 * 10 * 4, dtype=np.int16).reshape(12, 10, 4)
+    labels = np.zeros((12, 10, 4), np.uint8)
+    labels[3:9, 3:8] = 1
+    nibabel.save(nibabel.Nifti1Image(image, affine), tmp_path / "v_image.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(labels, moved), tmp_path / "v_labels.nii.gz")
+    assert "lie where" in next(open_dataset(tmp_path).read()).reason
+    nibabel.save(nibabel.Nifti1Image(labels, affine), tmp_path / "v_labels.nii.gz")
+    assert next(open_dataset(tmp_path).read()).labels.any()
+
+
 def test_volumes_keep_their_spacing(tmp_path: Path) -> None:
     pixels = np.zeros((6, 20, 20), np.uint16)
     pixels[2:4, 5:15, 5:15] = 900

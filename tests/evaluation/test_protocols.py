@@ -9,7 +9,7 @@ from napari_sam_adapter import Interactive, PromptFree, Propagation, evaluate
 from napari_sam_adapter.datasets.reference import Pair, Reference, dataset_of
 from napari_sam_adapter.errors import EvaluationError, ImageError
 from napari_sam_adapter.evaluation.evaluating import evaluation_steps
-from napari_sam_adapter.evaluation.prompt_free import judge_map
+from napari_sam_adapter.evaluation.prompt_free import judge_map, judge_prompt_free
 from napari_sam_adapter.evaluation.propagation import judge_volume
 from napari_sam_adapter.intensity import PLANE, IntensityMapping
 from napari_sam_adapter.predictions import Capabilities
@@ -46,6 +46,21 @@ def test_volumes_are_seen_through_the_window_of_the_adapter(volumes, protocol) -
         protocol,
     )
     assert max(plane.max() for plane in predictor.encoded) == 170
+
+
+def test_maps_are_made_through_the_window_of_the_adapter(volumes, network) -> None:
+    class Adapted(type(network)):
+        intensity = IntensityMapping("contrast_limits", 0, 3000)
+
+    adapted = object.__new__(Adapted)
+    vars(adapted).update(vars(network))
+    (pair,) = volumes.pairs
+    found = pair.read()
+    image = found.image.astype(np.uint16) * 10  # up to 2000
+    steps = judge_prompt_free(
+        Reference("two", image, found.labels), adapted, PromptFree(plane_step=1)
+    )
+    assert max(step.case.image.max() for step in steps) == 170
 
 
 def test_each_plane_of_a_volume_can_have_a_window_of_its_own(volumes) -> None:

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from napari_sam_adapter.errors import DatasetError, TrainingError
+from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.training.array_samples import samples_from_arrays
 from napari_sam_adapter.training.held_out import divide
 from napari_sam_adapter.training.labels import separate_objects
@@ -141,6 +143,20 @@ def test_sets_share_the_weights_of_a_recipe(tmp_path: Path) -> None:
     pair(tmp_path / "two", "d")
     found = find_sets(tmp_path, {"one": 3.0, "two": 1.0}, 24)
     assert [sample.weight for sample in found.training] == [1.0] * 4
+
+
+def test_all_sets_are_seen_through_the_window_that_is_chosen(tmp_path: Path) -> None:
+    image = np.arange(40 * 40, dtype=np.uint16).reshape(40, 40)
+    labels = np.zeros((40, 40), np.uint8)
+    labels[10:30, 10:30] = 1
+    for name in ("one", "two"):
+        for part, pixels in (("images", image), ("masks", labels)):
+            (tmp_path / name / part).mkdir(parents=True)
+            tifffile.imwrite(tmp_path / name / part / "a.tif", pixels)
+    window = IntensityMapping("contrast_limits", 0, 800)
+    found = find_sets(tmp_path, {"one": 1.0, "two": 1.0}, 0, window)
+    assert [sample.intensity for sample in found.training] == [window] * 2
+    assert all(sample.image[20, 0] == 255 for sample in found.training)
 
 
 @pytest.mark.parametrize("content", ["nothing", "empty folder"])
