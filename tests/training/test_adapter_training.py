@@ -30,7 +30,7 @@ from napari_sam_adapter.model.adapter_header import read_adapter_header
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.training.adapter_training import train_adapter
+from napari_sam_adapter.training.adapter_training import train_adapter, training_turns
 from napari_sam_adapter.training.config import PARTS
 from napari_sam_adapter.training.samples import Sample, shared_intensity
 from napari_sam_adapter.training.trainee_loading import load_trainee
@@ -246,6 +246,15 @@ def test_a_training_that_is_told_to_stop_judges_what_it_reached(
     assert last.gain > 0
     assert read_adapter_header(asked.output).notes.metrics["step"] == last.step
     assert not asked.state_path.exists()
+
+
+def test_other_work_may_be_done_while_a_training_is_prepared(
+    config: Configure, disks: list[Sample]
+) -> None:
+    turns = training_turns(config(), disks, resumable=False)
+    assert list(itertools.islice(turns, 3)) == [None] * 3
+    turns.close()
+    assert not config().output.exists()
 
 
 def test_a_training_that_nobody_resumes_leaves_no_state(

@@ -72,7 +72,7 @@ def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress | None]:
     Yields
     ------
     TrainingProgress or None
-        Often, so that clicks are served in between; None while slices are read.
+        Often, so that clicks are served in between; None before the first step.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress | None]:
         If no slice can be used, or training cannot go on.
     """
     with torch_on_its_way():
-        from napari_sam_adapter.training.adapter_training import train_adapter
+        from napari_sam_adapter.training.adapter_training import training_turns
         from napari_sam_adapter.training.config import TrainingConfig
 
     samples: list[Sample] = []
@@ -103,9 +103,9 @@ def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress | None]:
         **{"micro_batch": 1, **task.options},
     )
     stop = task.stop.is_set
-    for progress in train_adapter(config, samples, resumable=False, stop=stop):
-        yield replace(progress, left_out=tuple(left_out))
-        if stop() and not progress.step:  # there is nothing to judge
+    for progress in training_turns(config, samples, resumable=False, stop=stop):
+        yield progress and replace(progress, left_out=tuple(left_out))
+        if stop() and not (progress and progress.step):  # there is nothing to judge
             return
 
 

@@ -33,10 +33,11 @@ class StepCost:
     module : nn.Module
         The network under training.
     step : callable
-        Takes forward and backward pass of one image.
+        Takes forward and backward pass of one image; it is called once.
     """
 
     def __init__(self, module: nn.Module, step: Callable[[], None]) -> None:
+        self._module, self._step = module, step
         weights = {t.untyped_storage().data_ptr() for t in module.parameters()}
         kept: dict[int, int] = {}
 
@@ -50,16 +51,24 @@ class StepCost:
         with saved_tensors_hooks(note, lambda tensor: tensor):
             step()
         self.seconds = time.monotonic() - started
-        if self.seconds < QUICK:  # the first time is not typical
-            started = time.monotonic()
-            step()
-            self.seconds = time.monotonic() - started
         self.image_bytes = sum(kept.values())
         trained = [p for p in module.parameters() if p.requires_grad]
         self.trained = sum(p.numel() for p in trained)
         self.fixed_bytes = sum(p.nbytes for p in module.parameters())
         self.fixed_bytes += OPTIMISER_COPIES * sum(p.nbytes for p in trained)
         module.zero_grad()
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether to measure again: the first time is not typical."""
+        return self.seconds < QUICK
+
+    def measure_again(self) -> None:
+        """Take the time of another step."""
+        started = time.monotonic()
+        self._step()
+        self.seconds = time.monotonic() - started
+        self._module.zero_grad()
 
     def fitting(self, wanted: int, device: torch.device) -> int:
         """Return how many images fit into a GPU's memory, at most those wanted."""

@@ -21,7 +21,7 @@ from napari_sam_adapter.training.prompt_data import PromptExample, to_device
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from napari_sam_adapter.training.adapter_data import AdapterExamples
     from napari_sam_adapter.training.config import TrainingConfig
@@ -125,13 +125,18 @@ class Stepper:
             )
         self.optimiser.step()
 
-    def measure(self, examples: AdapterExamples) -> StepCost:
-        """Take one step with one image and forget it; fit the micro-batch to memory.
+    def measure(self, examples: AdapterExamples) -> Generator[None, None, StepCost]:
+        """Take steps with one image and forget them; fit the micro-batch to memory.
 
         Parameters
         ----------
         examples : AdapterExamples
             The first is taken.
+
+        Yields
+        ------
+        None
+            Between two steps.
 
         Returns
         -------
@@ -155,6 +160,9 @@ class Stepper:
 
         try:
             cost = StepCost(self._trainee, step)
+            if cost.is_doubtful:
+                yield None
+                cost.measure_again()
         except torch.OutOfMemoryError as error:
             raise TrainingError(OUT_OF_MEMORY.format(counted(1, "image"))) from error
         self.micro_batch = cost.fitting(self.micro_batch, self.device)
