@@ -97,8 +97,10 @@ class AdapterRun:
 
         Raises
         ------
-        GeneratorExit, KeyboardInterrupt
+        GeneratorExit
             If it is left, after the step was kept.
+        KeyboardInterrupt
+            The same.
         """
         try:
             yield from self._train(resume, stop)
