@@ -99,6 +99,6 @@ def load_state(path: Path, config: TrainingConfig, data: str) -> dict[str, Any]:
         raise TrainingError(
             "Expected to resume with the images, labels and window (--intensity) of "
             "the training as it was started, got others. Use those, or start anew "
-            "without resume (--start goes on from an adapter with other images)."
+            "without resume (--from goes on from an adapter with other images)."
         )
     return content
