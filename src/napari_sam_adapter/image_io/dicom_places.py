@@ -87,12 +87,15 @@ def arrange(slices: list[Slice], path: Path) -> Arrangement:
 def _times(places: list[list[Slice]], path: Path) -> tuple[list[list[Slice]], str]:
     """Return the slices of each time, and what is left out."""
     counts = [len(place) for place in places]
-    if min(counts) == max(counts):
-        return [list(row) for row in zip(*places, strict=True)], ""
+    are_whole = _have_same_times(places)
+    if are_whole or max(counts) == 1:
+        told = "" if are_whole else "Slices are of different times."
+        return [list(row) for row in zip(*places, strict=True)], told
+    width = 1 if _tell_apart(places) else 2
     moments: dict[tuple[int, ...], dict[int, Slice]] = {}
     for number, place in enumerate(places):
         for one in place:
-            moments.setdefault(one.moment[:2], {})[number] = one
+            moments.setdefault(one.moment[:width], {})[number] = one
     taken = sum(map(len, moments.values()))
     whole = [
         list(moments[moment].values())
@@ -100,13 +103,35 @@ def _times(places: list[list[Slice]], path: Path) -> tuple[list[list[Slice]], st
         if len(moments[moment]) == len(places)
     ]
     if taken < sum(counts) or not whole:
+        got = " to ".join(map(str, sorted({min(counts), max(counts)})))
         raise ImageError(
-            f"Expected as many images at every place of {path}, got {min(counts)} to "
-            f"{max(counts)}, and nothing tells which belong together. Move those that "
-            "are too many into another folder."
+            f"Expected images of the same times at every place of {path}, got {got}, "
+            "and nothing tells which belong together. Move those that are too many "
+            "into another folder."
         )
     left = counted(len(moments) - len(whole), "time")
     return whole, f"Left out, for lack of some slices: {left} of {len(moments)}."
+
+
+def _have_same_times(places: list[list[Slice]]) -> bool:
+    """Tell whether images in their order belong together, as far as they tell."""
+    planned = [[one.moment[0] for one in place] for place in places]
+    if any(times != planned[0] for times in planned):
+        return False
+    if _tell_apart(places):
+        return True
+    # acquisitions may be counted on from place to place: all are the same, or none
+    found: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    for place in places:
+        told = [one.moment[:2] for one in place]
+        if any(found.setdefault(moment, told) != told for moment in told):
+            return False
+    return True
+
+
+def _tell_apart(places: list[list[Slice]]) -> bool:
+    """Tell whether the planned time differs between all images of a place."""
+    return all(len({one.moment[0] for one in place}) == len(place) for place in places)
 
 
 def _places(slices: list[Slice], normal: npt.NDArray[np.float64]) -> list[list[Slice]]:
