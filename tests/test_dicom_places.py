@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.dicom_files import ct_slices, save
+from tests.dicom_files import AXIAL, ct_slices, save
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io import open_image
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from napari_sam_adapter.image_io import OpenedImage
 
 
-def save_slice(folder: Path, value: int, corner: Iterable[float], **others: Any) -> Any:
+def save_slice(
+    folder: Path, value: int, corner: Iterable[float], **others: Any
+) -> None:
     """Write a slice of one value, whose file is named by the value."""
     found = next(ct_slices(np.full((1, 10, 12), value), **others))
-    found.ImagePositionPatient = [round(x, 6) for x in corner]
-    return save(found, folder / f"{value:04}.dcm")
+    found.ImagePositionPatient = [round(x, 9) for x in corner]
+    save(found, folder / f"{value:04}.dcm")
 
 
 def open_times(folder: Path, told: dict[int, list[int]], name: str) -> OpenedImage:
@@ -95,3 +97,41 @@ def test_one_volume_of_several_times_is_told(
     image = open_times(tmp_path, {0: [1], 1: [2], 2: [2]}, name)
     assert seen(image) == [100, 201, 202]
     assert ("of different times" in image.problem) == is_told
+
+
+OBLIQUE = (0.955336, 0.29552, 0.0, -0.236416, 0.764269, 0.6)
+"""As written with six digits."""
+
+
+@pytest.mark.parametrize(
+    ("directions", "corners"),
+    [
+        (AXIAL, [(-20, -30, z) for z in (12.345678, 12.345679) * 2]),
+        (AXIAL, [(0, 0, 50 + 1e-5 * i) for i in range(4)]),
+        (AXIAL, [(0, 0, 50 + 1e-3 * (i % 2)) for i in range(4)]),
+        (OBLIQUE, [np.multiply(OBLIQUE[:3], 73.3 * i).round(6) for i in range(4)]),
+        (OBLIQUE, [np.multiply(OBLIQUE[3:], 1e-3 * i).round(6) for i in range(4)]),
+    ],
+    ids=["digits", "ever farther", "jitter", "shifted", "shifted a little"],
+)
+def test_places_that_differ_by_rounding_are_one(
+    tmp_path: Path, directions: Any, corners: Any
+) -> None:
+    for t, corner in enumerate(corners):
+        when = {"InstanceNumber": t + 1, "directions": directions}
+        save_slice(tmp_path, t, corner, **when)
+    image = open_image(tmp_path)
+    assert (image.axes, seen(image)) == ("tyx", [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("pixel", [1.0, 1e-3, 1e-5])
+def test_slices_are_told_apart_at_any_size(tmp_path: Path, pixel: float) -> None:
+    """Every time in places that jitter by a thousandth of a pixel."""
+    for t in range(2):
+        for z in range(3):
+            corner = 0, 0, (z + 0.001 * t) * pixel
+            told = {"InstanceNumber": t + 1, "PixelSpacing": [pixel, pixel]}
+            save_slice(tmp_path, 100 * t + z, corner, **told)
+    image = open_image(tmp_path)
+    assert seen(image) == [[0, 1, 2], [100, 101, 102]]
+    assert image.scale[1:] == pytest.approx((pixel,) * 3)

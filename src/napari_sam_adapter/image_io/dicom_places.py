@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.image_io.dicom_headers import Slice
 
 NEAR, NEAR_SHARE = 0.01, 0.01
-"""Slices that are closer, in mm and in parts of the largest gap, lie at one place."""
+"""Slices that are closer lie at one place: in mm; of a pixel or, if larger, a gap."""
+UNKNOWN_PIXEL = 0.1
+"""In mm, where a file does not tell."""
 UNEVEN = 0.02
 """Gaps between slices that differ by a larger share of the usual one are told."""
 ASIDE = 0.5
@@ -139,7 +141,9 @@ def _places(slices: list[Slice], normal: npt.NDArray[np.float64]) -> list[list[S
     pairs = [(float(np.dot(one.corner, normal)), one) for one in slices]
     pairs.sort(key=lambda pair: pair[0])
     gaps = np.diff([distance for distance, _ in pairs])
-    near = min(NEAR, NEAR_SHARE * float(gaps.max(initial=0.0)))
+    # places are rounded, and there is no slice that is much thinner than its pixels
+    pixel = min(slices[0].spacing or (UNKNOWN_PIXEL,))
+    near = min(NEAR, NEAR_SHARE * float(gaps.max(initial=pixel)))
     found = [[pairs[0][1]]]
     for gap, (_, one) in zip(gaps, pairs[1:], strict=True):
         if gap > near:
