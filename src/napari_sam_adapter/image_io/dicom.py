@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.dicom_files import load_pydicom
+from napari_sam_adapter.image_io.dicom_files import load_pydicom, without_warnings
 from napari_sam_adapter.image_io.dicom_headers import INSTALL_DECODERS, Slice
 from napari_sam_adapter.image_io.dicom_places import Arrangement, arrange
 from napari_sam_adapter.image_io.dicom_series import DicomSeries, read_series
@@ -72,7 +71,7 @@ def open_dicom(path: Path) -> OpenedImage:
         name=name or path.name,
         problem=" ".join(filter(None, problems)),
         window=window,
-        parts=frozenset(one.path.absolute() for one in slices),
+        parts=frozenset(one.absolute() for one in series.paths),
     )
 
 
@@ -119,8 +118,7 @@ def _stored(one: Slice) -> npt.NDArray[Any]:
     pydicom = load_pydicom()
     header = pydicom.Dataset()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             source = pydicom.dcmread(one.path) if one.is_zipped else one.path
             stored = pydicom.pixels.pixel_array(source, index=one.frame, ds_out=header)
     except Exception as error:  # of one of several libraries

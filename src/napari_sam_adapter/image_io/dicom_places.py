@@ -123,7 +123,7 @@ def _have_same_times(places: list[list[Slice]]) -> bool:
     if _tell_apart(places):
         return True
     # acquisitions may be counted on from place to place: all are the same, or none
-    found: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    found: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for place in places:
         told = [one.moment[:2] for one in place]
         if any(found.setdefault(moment, told) != told for moment in told):
