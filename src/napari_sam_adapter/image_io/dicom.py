@@ -102,12 +102,16 @@ class _Slices:
             )
         if len(one.shape) > 2:
             return stored
-        values = stored.astype(np.int64 if stored.dtype.kind in "iu" else self.dtype)
+        is_whole = self.dtype.kind != "f"
+        values = stored.astype(np.int64 if is_whole else np.float64)
+        if self.dtype == np.uint64:  # which is kept as it is, or turned over
+            values = stored
         if one.is_inverted:
             values = sum(_range(one)) - values
-        if one.slope != 1 or one.intercept != 0:
-            values = values * one.slope + one.intercept
-        if self.dtype.kind != "f":
+        if (one.slope, one.intercept) != (1, 0):
+            number = int if is_whole else float
+            values = values * number(one.slope) + number(one.intercept)
+        if is_whole:
             limits = np.iinfo(self.dtype)
             values = np.clip(values, limits.min, limits.max)
         return values.astype(self.dtype)
@@ -143,22 +147,27 @@ def _range(one: Slice) -> tuple[int, int]:
 
 
 def _value_type(slices: list[Slice]) -> np.dtype[Any]:
-    """Return a type that holds all values."""
+    """Return a type that holds all values; whole ones exactly."""
     one = slices[0]
     if len(one.shape) > 2 or one.dtype.kind == "f":
         return one.dtype
-    if any(s.slope != 1 or s.intercept != int(s.intercept) for s in slices):
-        return np.dtype(np.float32)
-    shifts = [int(s.intercept) for s in slices]
-    if not any(shifts):
+    scales = {(s.slope, s.intercept) for s in slices}
+    if scales == {(1, 0)}:
         return one.dtype
-    ranges = [_range(s) for s in slices]
-    low = min(low + shift for (low, _), shift in zip(ranges, shifts, strict=True))
-    high = max(high + shift for (_, high), shift in zip(ranges, shifts, strict=True))
-    if one.dtype == np.int16 and min(shifts) >= LEAST_SHIFT:
+    if not all(float(number).is_integer() for scale in scales for number in scale):
+        return np.dtype(np.float32 if one.dtype.itemsize <= 2 else np.float64)
+    ends = [end * int(s.slope) + int(s.intercept) for s in slices for end in _range(s)]
+    low, high = min(ends), max(ends)
+    if one.dtype == np.int16 and all(s == 1 and i >= LEAST_SHIFT for s, i in scales):
         low = max(low, -(2**15))  # what surrounds a scan is cut there
     half = max(-low, high + 1)  # of a range around zero
-    return np.dtype(next(f"i{size}" for size in (2, 4, 8) if half <= 256**size // 2))
+    for size in (2, 4, 8):
+        if half <= 256**size // 2:
+            return np.dtype(f"i{size}")
+    raise ImageError(
+        f"Expected values that fit into 64 bits, got {low} to {high} from {one.path}, "
+        "by its slope and intercept. Save it with fewer bits."
+    )
 
 
 def _table_told(slices: list[Slice]) -> str:
