@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.dicom_files import load_pydicom
+from napari_sam_adapter.image_io.dicom_files import load_pydicom, without_warnings
 from napari_sam_adapter.image_io.dicom_headers import INSTALL_DECODERS, Slice
+from napari_sam_adapter.image_io.dicom_places import Arrangement, arrange
 from napari_sam_adapter.image_io.dicom_series import DicomSeries, read_series
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
-from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
-NEAR, NEAR_SHARE = 0.01, 0.01
-"""Slices that are closer, in mm and in parts of the largest gap, lie at one place."""
-UNEVEN = 0.02
-"""Gaps between slices that differ by a larger share of the usual one are told."""
 LEAST_SHIFT = -1024
 """Of Hounsfield units."""
-ASIDE = 0.5
-"""Pixels by which slices may lie beside the line of the others."""
 FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """DICOM counts towards the patient's left and back, NIfTI to the right and front."""
-
-
-class Arrangement(NamedTuple):
-    """Slices in the order of their volume.
-
-    Attributes
-    ----------
-    table : (T, Z) object array
-        Of `Slice`.
-    gap : float
-        From slice to slice, in mm; 0 if unknown.
-    step : (3,) array or None
-        From the corner of a slice to that of the next one.
-    problem : str
-        What is wrong with them; may be empty.
-    """
-
-    table: npt.NDArray[Any]
-    gap: float = 0.0
-    step: npt.NDArray[np.float64] | None = None
-    problem: str = ""
 
 
 def open_dicom(path: Path) -> OpenedImage:
@@ -78,7 +50,7 @@ def open_dicom(path: Path) -> OpenedImage:
     """
     series = read_series(path)
     slices = list(series.slices)
-    arranged = _arranged(slices, path)
+    arranged = arrange(slices, path)
     first = arranged.table[0, 0]
     pixels = _Slices(arranged.table, _value_type(slices))
     is_film = series.frame_time > 0 and not first.corner and pixels.shape[0] == 1
@@ -99,7 +71,7 @@ def open_dicom(path: Path) -> OpenedImage:
         name=name or path.name,
         problem=" ".join(filter(None, problems)),
         window=window,
-        parts=frozenset(one.path.absolute() for one in slices),
+        parts=frozenset(one.absolute() for one in series.paths),
     )
 
 
@@ -130,12 +102,16 @@ class _Slices:
             )
         if len(one.shape) > 2:
             return stored
-        values = stored.astype(np.int64 if stored.dtype.kind in "iu" else self.dtype)
+        is_whole = self.dtype.kind != "f"
+        values = stored.astype(np.int64 if is_whole else np.float64)
+        if self.dtype == np.uint64:  # which is kept as it is, or turned over
+            values = stored
         if one.is_inverted:
             values = sum(_range(one)) - values
-        if one.slope != 1 or one.intercept != 0:
-            values = values * one.slope + one.intercept
-        if self.dtype.kind != "f":
+        if (one.slope, one.intercept) != (1, 0):
+            number = int if is_whole else float
+            values = values * number(one.slope) + number(one.intercept)
+        if is_whole:
             limits = np.iinfo(self.dtype)
             values = np.clip(values, limits.min, limits.max)
         return values.astype(self.dtype)
@@ -146,8 +122,7 @@ def _stored(one: Slice) -> npt.NDArray[Any]:
     pydicom = load_pydicom()
     header = pydicom.Dataset()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             source = pydicom.dcmread(one.path) if one.is_zipped else one.path
             stored = pydicom.pixels.pixel_array(source, index=one.frame, ds_out=header)
     except Exception as error:  # of one of several libraries
@@ -172,127 +147,33 @@ def _range(one: Slice) -> tuple[int, int]:
 
 
 def _value_type(slices: list[Slice]) -> np.dtype[Any]:
-    """Return a type that holds all values."""
+    """Return a type that holds all values; whole ones exactly."""
     one = slices[0]
     if len(one.shape) > 2 or one.dtype.kind == "f":
         return one.dtype
-    if any(s.slope != 1 or s.intercept != int(s.intercept) for s in slices):
-        return np.dtype(np.float32)
-    shifts = [int(s.intercept) for s in slices]
-    if not any(shifts):
+    scales = {(s.slope, s.intercept) for s in slices}
+    if scales == {(1, 0)}:
         return one.dtype
-    ranges = [_range(s) for s in slices]
-    low = min(low + shift for (low, _), shift in zip(ranges, shifts, strict=True))
-    high = max(high + shift for (_, high), shift in zip(ranges, shifts, strict=True))
-    if one.dtype == np.int16 and min(shifts) >= LEAST_SHIFT:
+    if not all(float(number).is_integer() for scale in scales for number in scale):
+        return np.dtype(np.float32 if one.dtype.itemsize <= 2 else np.float64)
+    ends = [end * int(s.slope) + int(s.intercept) for s in slices for end in _range(s)]
+    low, high = min(ends), max(ends)
+    if one.dtype == np.int16 and all(s == 1 and i >= LEAST_SHIFT for s, i in scales):
         low = max(low, -(2**15))  # what surrounds a scan is cut there
     half = max(-low, high + 1)  # of a range around zero
-    return np.dtype(next(f"i{size}" for size in (2, 4, 8) if half <= 256**size // 2))
+    for size in (2, 4, 8):
+        if half <= 256**size // 2:
+            return np.dtype(f"i{size}")
+    raise ImageError(
+        f"Expected values that fit into 64 bits, got {low} to {high} from {one.path}, "
+        "by its slope and intercept. Save it with fewer bits."
+    )
 
 
 def _table_told(slices: list[Slice]) -> str:
     if not any(one.is_tabled for one in slices):
         return ""
     return "The file has a table of values (Modality LUT), which is not applied."
-
-
-def _arranged(slices: list[Slice], path: Path) -> Arrangement:
-    if not slices[0].has_place:
-        ordered = sorted(slices, key=lambda one: (one.moment, one.path, one.frame))
-        problem = "Slices do not tell where they lie: they are in the scanner's order."
-        problem *= len({one.path for one in slices}) > 1
-        return Arrangement(_table([ordered]), slices[0].thickness, None, problem)
-    normal = _normal(slices[0])
-    places = _places(slices, normal)
-    rows, problem = _times(places, path)
-    table, first = _table(rows), slices[0]
-    if len(places) == 1:
-        return Arrangement(table, first.thickness, normal * (first.thickness or 1.0))
-    corners = np.array([one.corner for one in rows[0]])
-    distances = np.diff(corners @ normal)
-    gap = float(np.median(distances))
-    step = (corners[-1] - corners[0]) * gap / float(distances.sum())
-    told = [problem, _uneven(distances, gap), _aside(corners, normal, first)]
-    return Arrangement(table, gap, step, " ".join(filter(None, told)))
-
-
-def _times(places: list[list[Slice]], path: Path) -> tuple[list[list[Slice]], str]:
-    """Return the slices of each time, and what is left out."""
-    counts = [len(place) for place in places]
-    if min(counts) == max(counts):
-        return [list(row) for row in zip(*places, strict=True)], ""
-    moments: dict[tuple[int, ...], dict[int, Slice]] = {}
-    for number, place in enumerate(places):
-        for one in place:
-            moments.setdefault(one.moment[:2], {})[number] = one
-    taken = sum(map(len, moments.values()))
-    whole = [
-        list(moments[moment].values())
-        for moment in sorted(moments)
-        if len(moments[moment]) == len(places)
-    ]
-    if taken < sum(counts) or not whole:
-        raise ImageError(
-            f"Expected as many images at every place of {path}, got {min(counts)} to "
-            f"{max(counts)}, and nothing tells which belong together. Move those that "
-            "are too many into another folder."
-        )
-    left = counted(len(moments) - len(whole), "time")
-    return whole, f"Left out, for lack of some slices: {left} of {len(moments)}."
-
-
-def _places(slices: list[Slice], normal: npt.NDArray[np.float64]) -> list[list[Slice]]:
-    """Group slices that lie at one place, along the normal, in the order of time."""
-    pairs = [(float(np.dot(one.corner, normal)), one) for one in slices]
-    pairs.sort(key=lambda pair: pair[0])
-    gaps = np.diff([distance for distance, _ in pairs])
-    near = min(NEAR, NEAR_SHARE * float(gaps.max(initial=0.0)))
-    found = [[pairs[0][1]]]
-    for gap, (_, one) in zip(gaps, pairs[1:], strict=True):
-        if gap > near:
-            found.append([])
-        found[-1].append(one)
-    return [sorted(some, key=lambda one: (one.moment, one.frame)) for some in found]
-
-
-def _aside(
-    corners: npt.NDArray[np.float64], normal: npt.NDArray[np.float64], first: Slice
-) -> str:
-    """Say how far slices lie beside the line through the first and the last one."""
-    along = (corners - corners[0]) @ normal
-    line = np.outer(along / along[-1], corners[-1] - corners[0])
-    farthest = np.linalg.norm(corners - corners[0] - line, axis=1).max()
-    if farthest <= ASIDE * min(first.spacing or (1.0,)):
-        return ""
-    return (
-        f"Slices are shifted against each other by up to {farthest:.3g} mm, which "
-        "labels in the patient do not follow."
-    )
-
-
-def _uneven(distances: npt.NDArray[np.float64], gap: float) -> str:
-    """Say where slices are not as far from each other as usual."""
-    odd = np.flatnonzero(np.abs(distances - gap) > UNEVEN * gap)
-    if not len(odd):
-        return ""
-    first = int(odd[0])
-    others = f", and {len(odd) - 1} more pairs are not" if len(odd) > 1 else ""
-    return (
-        f"Slices are {gap:g} mm apart, but {first} and {first + 1} are "
-        f"{distances[first]:g} mm{others}: one may be missing. They are taken as "
-        "evenly spaced."
-    )
-
-
-def _table(rows: list[list[Slice]]) -> npt.NDArray[Any]:
-    table = np.empty((len(rows), len(rows[0])), object)
-    for place in np.ndindex(table.shape):
-        table[place] = rows[place[0]][place[1]]
-    return table
-
-
-def _normal(one: Slice) -> npt.NDArray[np.float64]:
-    return np.cross(one.directions[:3], one.directions[3:])
 
 
 def _sizes(one: Slice, gap: float, series: DicomSeries) -> dict[str, tuple[float, str]]:

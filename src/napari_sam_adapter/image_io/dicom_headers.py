@@ -175,7 +175,8 @@ def _slice(path: Path, header: Any, frame: int, groups: list[Any]) -> Slice:
     is_colour |= photometric == "PALETTE COLOR"
     gap = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
     shape = [int(header.Rows), int(header.Columns), 3][: 3 if is_colour else 2]
-    slope, spacing = values.get("RescaleSlope"), _numbers(measures, "PixelSpacing", 2)
+    spacing = _numbers(measures, "PixelSpacing", 2)
+    slope, intercept = _scale(path, values)
     return Slice(
         path=path,
         frame=frame,
@@ -192,8 +193,8 @@ def _slice(path: Path, header: Any, frame: int, groups: list[Any]) -> Slice:
         directions=_directions(turn),
         spacing=spacing if spacing and min(spacing) > 0 else (),
         thickness=abs(float(gap or 0)),
-        slope=1.0 if slope is None else float(slope),
-        intercept=float(values.get("RescaleIntercept") or 0),
+        slope=slope,
+        intercept=intercept,
         is_tabled="ModalityLUTSequence" in header,
         is_zipped=header.file_meta.TransferSyntaxUID.is_deflated,
         window=_window(shown),
@@ -209,6 +210,19 @@ def _numbers(place: Any, name: str, count: int) -> tuple[float, ...]:
     value = place.get(name)
     found = () if value is None else tuple(map(float, np.atleast_1d(value)))
     return found if len(found) == count and np.isfinite(found).all() else ()
+
+
+def _scale(path: Path, values: Any) -> tuple[float, float]:
+    """Return slope and intercept."""
+    slope = values.get("RescaleSlope")
+    found = 1.0 if slope is None else float(slope)
+    shift = float(values.get("RescaleIntercept") or 0)
+    if not np.isfinite((found, shift)).all():
+        raise ImageError(
+            f"Expected numbers as slope and intercept, got {found} and {shift} from "
+            f"{path}. Its header is wrong."
+        )
+    return found, shift
 
 
 def _directions(turn: Any) -> tuple[float, ...]:

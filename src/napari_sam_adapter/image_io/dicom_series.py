@@ -43,11 +43,14 @@ class DicomSeries:
         Milliseconds from one image to the next; 0 if they are no film.
     problem : str
         What is left out; may be empty.
+    paths : frozenset of Path
+        Their files, and copies of these.
     """
 
     slices: tuple[Slice, ...]
     frame_time: float = 0.0
     problem: str = ""
+    paths: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,16 @@ class _File:
 
     @property
     def image(self) -> tuple[str, str]:
-        """What files of the same image share: their series, or nothing."""
+        """What files of the same image share: their series, or only their path."""
         series, header = str(self.header.get("SeriesInstanceUID") or ""), self.header
         is_sliced = header.get("Modality") in SLICED and frame_count(header) == 1
         is_part = bool(series) and (tells_places(header) or is_sliced)
         return series, "" if is_part else str(self.path)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other file can be of the same image."""
+        return bool(self.image[1])
 
     @property
     def name(self) -> str:
@@ -128,6 +136,8 @@ def read_series(path: Path) -> DicomSeries:
             f"{asked.header.get('Modality') or 'unknown'}). Give a file with pixels; a "
             "DICOMDIR only lists such files."
         )
+    if asked.is_alone:
+        return _series([asked], path, "")
     broken: list[str] = []
     beside = [other for other in sorted(path.parent.iterdir()) if other != path]
     others = [f for f in _files(beside, broken) if f.image == asked.image]
@@ -191,7 +201,9 @@ def _series(files: list[_File], asked: Path | None, problem: str) -> DicomSeries
             f"size, direction or pixel spacing, or without a place. {problem}"
         ).strip()
     time = float(files[0].header.get("FrameTime") or 0)
-    return DicomSeries(tuple(most), max(time, 0.0), problem)
+    kept = {one.path for one in most}
+    paths = frozenset(f.path for f in files if once[f.identity].path in kept)
+    return DicomSeries(tuple(most), max(time, 0.0), problem, paths)
 
 
 def _are_alike(one: Slice, other: Slice) -> bool:

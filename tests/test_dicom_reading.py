@@ -1,0 +1,138 @@
+"""What is read of DICOM files: headers once, pixels from threads, whole numbers."""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from tests.dicom_files import (
+    ct_slices,
+    header,
+    hounsfield,
+    pydicom,
+    save,
+    save_ct,
+    with_pixels,
+)
+
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io import dicom_series, open_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VALUES = hounsfield()
+
+
+def test_a_picture_is_opened_without_reading_those_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(3):
+        found = with_pixels(header(series=f"1.{i}", Modality="DX"), VALUES[i])
+        save(found, tmp_path / f"{i}.dcm")
+    read, asked = dicom_series.read_header, []
+    monkeypatch.setattr(
+        dicom_series, "read_header", lambda path: asked.append(path.name) or read(path)
+    )
+    for i in range(3):
+        image = open_image(tmp_path / f"{i}.dcm")
+        np.testing.assert_array_equal(image.data, VALUES[i])
+    assert asked == ["0.dcm", "1.dcm", "2.dcm"]
+
+
+def test_warnings_are_heard_after_several_threads_have_read(tmp_path: Path) -> None:
+    for found in ct_slices(VALUES):
+        found.PixelData += bytes(8)  # of which pydicom warns
+        save(found, tmp_path / f"{found.InstanceNumber}.dcm")
+    paths = sorted(tmp_path.iterdir())
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        for image in pool.map(open_image, paths * 8):
+            np.testing.assert_array_equal(image.data, VALUES)
+        data = open_image(paths[0]).data
+        list(pool.map(lambda i: data[i % 4], range(400)))
+    assert warnings.filters == before
+
+
+def test_a_copy_of_a_slice_is_a_part_of_its_image(tmp_path: Path) -> None:
+    scan = save_ct(tmp_path / "scan", VALUES)
+    (scan / "copy.dcm").write_bytes((scan / "IM0001.dcm").read_bytes())
+    for found in ct_slices(VALUES[:1], PixelSpacing=[1, 1]):
+        scout = save(found, scan / "scout.dcm")
+        (scan / "scout copy.dcm").write_bytes(scout.read_bytes())
+    names = {f"IM000{i}.dcm" for i in range(4)} | {"copy.dcm"}
+    for path in (scan, scan / "copy.dcm", scan / "IM0001.dcm"):
+        image = open_image(path)
+        assert {part.name for part in image.parts} == names
+        np.testing.assert_array_equal(image.data, VALUES)
+
+
+def rescaled(folder: Path, pixels: np.ndarray, *scale: float, **others: Any) -> Any:
+    """Return what is read of pixels with a slope and an intercept."""
+    found = with_pixels(header(), pixels, **others)
+    if scale:
+        found.RescaleSlope, found.RescaleIntercept = scale
+    return np.asarray(open_image(save(found, folder / "a.dcm")).data)
+
+
+@pytest.mark.parametrize(
+    ("stored", "slope", "intercept", "dtype"),
+    [
+        (np.uint8, 2, 0, np.int16),
+        (np.uint16, 2, 0, np.int32),
+        (np.int16, -1, 0, np.int32),
+        (np.int16, 2, -10, np.int32),
+        (np.uint32, 2, 0, np.int64),
+        (np.uint32, 2, -7, np.int64),
+        (np.int32, -3, 2**40, np.int64),
+        (np.uint32, 0.5, 0, np.float64),
+        (np.uint16, 0.5, 0, np.float32),
+        (np.uint8, 0, 3, np.int16),
+    ],
+)
+def test_whole_numbers_stay_exact(
+    tmp_path: Path, stored: Any, slope: float, intercept: float, dtype: Any
+) -> None:
+    limits = np.iinfo(stored)
+    pixels = np.array([[limits.min, 1], [limits.max // 2 + 2, limits.max]], stored)
+    data = rescaled(tmp_path, pixels, slope, intercept)
+    assert data.dtype == dtype
+    expected = [int(x) * slope + intercept for x in pixels.flat]
+    assert data.ravel().tolist() == expected
+
+
+LARGE = np.array([[0, 2**60 + 1], [2**63 + 1, 2**64 - 1]], np.uint64)
+
+
+def test_numbers_of_64_bits_are_whole(tmp_path: Path) -> None:
+    np.testing.assert_array_equal(rescaled(tmp_path, LARGE), LARGE)
+    inverted = {"PhotometricInterpretation": "MONOCHROME1"}
+    data = rescaled(tmp_path, LARGE, **inverted)
+    np.testing.assert_array_equal(data, np.uint64(2**64 - 1) - LARGE)
+    below = rescaled(tmp_path, LARGE[:1], 1, -5, BitsStored=62, HighBit=61)
+    assert below.tolist() == [[-5, 2**60 - 4]]
+
+
+@pytest.mark.parametrize("scale", [(1, -1), (4, 0), (1, 2.0**70)])
+def test_values_that_do_not_fit_into_64_bits_are_refused(
+    tmp_path: Path, scale: Any
+) -> None:
+    with pytest.raises(ImageError, match=r"64 bits, got .*a\.dcm.*slope"):
+        rescaled(tmp_path, LARGE, *scale)
+
+
+@pytest.mark.parametrize("name", ["RescaleSlope", "RescaleIntercept"])
+@pytest.mark.parametrize("number", ["nan", "1e400"])
+def test_a_scale_that_is_no_number_is_refused(
+    tmp_path: Path, name: str, number: str
+) -> None:
+    found = with_pixels(header(), VALUES[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        setattr(found, name, pydicom.valuerep.DSfloat(number))
+        save(found, tmp_path / "a.dcm")
+        with pytest.raises(ImageError, match=r"slope and intercept.*a\.dcm"):
+            open_image(tmp_path / "a.dcm")
