@@ -148,9 +148,12 @@ class Workspace:
         Returns
         -------
         Plane or None
-            None leaves the choice to the session.
+            None leaves the choice to the session, also where the user worked on the
+            object in other views only: what is seen here is a line of its mask there.
         """
-        plane = self.plane_in_view()
+        plane, asked = self.plane_in_view(), self.session.anchors(self.object_id)
+        if asked and all(set(other.axes) != set(plane.axes) for other in asked):
+            return None
         has_mask = bool((plane.view(self.session.labels) == self.object_id).any())
         return plane if has_mask else None
 
