@@ -273,3 +273,58 @@ def test_100_steps_go_back_and_forth_with_keys_on_any_of_our_layers(scene):
         mouse.press_key(scene.viewer, "Z", "Control", "Shift")
         assert np.array_equal(scene.labels, expected)
     assert not session.can_redo
+
+
+def paint_anew(scene, layer, label=7, place=RIGHT_DISK):
+    """Draw a few pixels with the brush and a label."""
+    layer.mode = "paint"
+    layer.selected_label = label
+    brush(scene, layer, place, (place[0], place[1] + 4))
+
+
+def test_what_is_painted_with_a_new_label_is_under_work(scene, labels_layer):
+    first = scene.labels == 1
+    paint_anew(scene, labels_layer)
+    assert scene.workspace.object_id == 7 == scene.state.object_id
+    assert scene.state.message.text == (
+        "Done: stroke on object 7. Clicks are for it from now on."
+    )
+    scene.press("use_points")
+    scene.click(RIGHT_DISK)
+    assert np.array_equal(scene.labels == 1, first)
+    assert (scene.labels == 7).sum() > 100
+    assert labels_layer.selected_label == 7
+
+
+def test_a_stroke_is_told_in_the_words_of_undo(scene, labels_layer):
+    use_brush(scene, labels_layer)
+    assert scene.state.message.text == "Done: stroke on object 1."
+    use_eraser(scene, labels_layer)
+    assert scene.state.message.text == "Done: stroke on object 1."
+    assert scene.workspace.object_id == 1
+    scene.press("undo")
+    assert scene.state.message.text == "Taken back: stroke on object 1."
+
+
+def test_undo_of_a_stroke_with_a_new_label_leaves_no_such_object(scene, labels_layer):
+    paint_anew(scene, labels_layer)
+    scene.press("undo")
+    assert scene.state.object_ids == (1, 2)
+    assert scene.workspace.object_id == 2
+    scene.press("redo")
+    assert scene.workspace.object_id == 7
+
+
+def test_a_click_under_way_is_for_its_object_though_another_is_painted(
+    scene, labels_layer
+):
+    scene.predictor.gate.clear()
+    scene.press("use_points")
+    mouse.click(scene.viewer, (20, 24))
+    scene.viewer.layers.selection.active = labels_layer
+    paint_anew(scene, labels_layer, place=(20, 18))
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.workspace.object_id == 7
+    assert scene.value(3, 20, 26) == 1
+    assert scene.value(3, 20, 20) == 7

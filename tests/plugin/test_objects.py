@@ -234,6 +234,45 @@ def test_locked_objects_are_neither_deleted_nor_merged(scene, table, session):
     assert session.object_ids == [1, 2]
 
 
+@pytest.mark.parametrize("press", ["button", "key"])
+def test_accept_keeps_all_selected_objects_as_one_step(scene, table, session, press):
+    table.click(1)
+    table.press("reopen_object")
+    scene.press("next_object")
+    table.view.selectAll()
+    assert table.panel.selected == (1, 2)
+    assert scene.workspace.object_id == 3
+    if press == "button":
+        scene.press("accept")
+    else:
+        mouse.press_key(scene.viewer, "K")
+    assert table.texts(STATE) == ["finished", "finished"]
+    assert scene.state.message.text == "2 objects are kept."
+    assert scene.workspace.object_id == 3
+    scene.press("undo")
+    assert table.texts(STATE) == ["", ""]
+    assert "acceptance of objects 1, 2" in scene.state.message.text
+
+
+def test_accept_without_an_object_says_what_can_be_accepted(scene, table, session):
+    scene.press("next_object")
+    assert table.panel.selected == ()
+    scene.press("accept")
+    assert scene.state.message.text == (
+        "Object 3 has no mask yet. Click on an object, or choose one in the table, or "
+        "several with Shift or Ctrl+A."
+    )
+
+
+def test_deletion_says_how_to_get_back_what_was_deleted(scene, table, session):
+    table.press("delete_objects")
+    assert scene.state.message.text == "Object 2: deleted. Undo brings it back."
+    scene.press("undo")
+    table.select(1, 2)
+    table.press("delete_objects")
+    assert scene.state.message.text == "Objects 1, 2: deleted. Undo brings them back."
+
+
 def test_reopen_key_takes_a_finished_object_up_with_its_prompts(scene, table, session):
     scene.viewer.dims.set_current_step(0, 0)
     table.click(1)

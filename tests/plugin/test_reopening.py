@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, MarkingPredictor, stack
+from tests.plugin.conftest import (
+    LEFT_DISK,
+    RIGHT_DISK,
+    GatedPredictor,
+    MarkingPredictor,
+    Scene,
+    stack,
+)
 from tests.plugin.test_passes import COUNT, IMAGE, count, is_busy, wait
 from tests.plugin.test_safekeeping import (
     end,
@@ -18,9 +25,11 @@ from tests.plugin.test_safekeeping import (
     press_restore,
     save_as,
     start,
+    wait_for_header,
 )
 
 from napari_sam_adapter.plugin import passes
+from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
 from napari_sam_adapter.volume.autosave_files import MOST_DAYS
 
 LOST = "Expected no edits while a session is opened"
@@ -157,3 +166,47 @@ def opened_again(make_scene, scene, tmp_path, way):
     else:
         press_restore(later)
     return later
+
+
+@pytest.fixture
+def closed(make_scene):
+    """The layers of a widget that was closed, in a viewer that stays."""
+    scene = start(make_scene)
+    scene.click(LEFT_DISK)
+    layers = scene.workspace.layers.all
+    end(scene)
+    return scene.viewer, layers
+
+
+@pytest.fixture
+def reopened(closed, qtbot):
+    """The same viewer with the widget opened anew."""
+    predictor = GatedPredictor()
+    widget = SegmentAnythingWidget(closed[0], lambda choice: predictor)
+    closed[0].window.add_dock_widget(widget)
+    scene = Scene(closed[0], widget, predictor, qtbot)
+    wait_for_header(scene)
+    yield scene
+    scene.controller.close()
+
+
+def test_restore_hides_the_layers_of_the_widget_that_was_closed(closed, reopened):
+    viewer, old = closed
+    assert len(old) == 3
+    assert all(layer.visible and layer in viewer.layers for layer in old)
+    press_restore(reopened)
+    assert not any(layer.visible for layer in old)
+    new = reopened.workspace.layers.all
+    assert all(layer.visible for layer in new)
+    reopened.press("undo")
+    assert not reopened.labels.any()
+    assert old[0].data.any()  # nothing is lost of what was there
+
+
+def test_layers_that_the_user_shows_again_stay(closed, reopened, tmp_path):
+    _, old = closed
+    press_restore(reopened)
+    old[0].visible = True
+    save_as(reopened, tmp_path / "work.session")
+    open_saved(reopened, tmp_path / "work.session")
+    assert old[0].visible

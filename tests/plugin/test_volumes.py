@@ -273,3 +273,42 @@ def test_a_scale_that_is_given_later_counts_for_the_next_propagation(scene, auto
     again = replay(path, scene.workspace.image.data, DiskPredictor())
     assert np.array_equal(again.labels, scene.labels)
     assert again.spacing == (4, 1, 1)
+
+
+@pytest.fixture
+def rolled(make_scene):
+    """One object with a prompt in another view than the one that is seen."""
+    scene = make_scene(np.moveaxis(stack(), 0, 1))
+    scene.viewer.dims.order = (1, 0, 2)
+    scene.viewer.dims.set_current_step(1, 4)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.viewer.dims.order = (0, 1, 2)
+    scene.viewer.dims.set_current_step(0, LEFT_DISK[0])
+    assert (scene.labels[LEFT_DISK[0]] == 1).any()
+    return scene
+
+
+def test_what_has_prompts_in_another_view_is_followed_through_its_slices(rolled):
+    rolled.press("propagate")
+    rolled.settle()
+    assert "on 5 slices" in rolled.state.message.text
+    followed = [y for y in range(8) if rolled.value(LEFT_DISK[0], y, LEFT_DISK[1])]
+    assert followed == [1, 2, 3, 4, 5, 6]
+    rolled.press("propagate")
+    rolled.settle()
+    assert "up to date" in rolled.state.message.text
+
+
+@pytest.mark.parametrize("choice", [{"axis": 0}, {"last": 30}])
+def test_a_range_in_view_is_not_taken_for_slices_of_another_view(rolled, choice):
+    before = rolled.labels.copy()
+    rolled.state.follow = replace(rolled.state.follow, **choice)
+    rolled.press("propagate")
+    rolled.settle()
+    assert rolled.state.message.text == (
+        "Expected prompts of object 1 in this view, for which a range or an axis is "
+        "chosen, got some in another view only. Roll the dimensions back, or click "
+        "on the object here."
+    )
+    assert np.array_equal(rolled.labels, before)

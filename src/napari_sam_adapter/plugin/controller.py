@@ -228,8 +228,9 @@ class Controller:
                 self._segmenter.ask(workspace, workspace.object_id, plane)
         self.update()
 
-    def on_labels_edited(self, workspace: Workspace) -> None:
-        """Show that there is something to undo."""
+    def on_labels_edited(self, workspace: Workspace, done: str) -> None:
+        """Say what was painted, and show that there is something to undo."""
+        self._state.message = Message(done) if done else self._state.message
         self.update()
 
     def on_object_picked(self, workspace: Workspace, object_id: int) -> None:
@@ -289,8 +290,7 @@ class Controller:
         """Encode the plane in view, if the user is about to click."""
         if self.workspace is None or self._state.tool is Tool.NONE:
             return
-        plane = self.workspace.plane_or_none()
-        if plane is not None:
+        if (plane := self.workspace.plane_or_none()) is not None:
             self._segmenter.prefetch(self.workspace, plane)
 
     def on_tool_changed(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plugin.left_layers import hide_left
 from napari_sam_adapter.plugin.session_network import SessionNetwork
 from napari_sam_adapter.plugin.state import Progress
 
@@ -92,7 +93,7 @@ class KeptSession:
     def take(
         self, session: Session, autosave: Autosave, saved_as: Path | None = None
     ) -> bool:
-        """Go on with another session of the image.
+        """Go on with another session of the image; layers of a closed widget hide.
 
         Parameters
         ----------
@@ -117,5 +118,6 @@ class KeptSession:
         session.log.record_with(autosave)
         self.autosave, self.saved_as = autosave, saved_as
         self.workspace.take_session(session)
+        hide_left(self.workspace.image)
         self.saved_count = -1 if saved_as is None else self.edit_count
         return not was_saved and path is not None

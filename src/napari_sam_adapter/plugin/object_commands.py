@@ -1,4 +1,4 @@
-"""Keep an object, go to the next, and back and forth in the history."""
+"""Go to the next object, and back and forth in the history."""
 
 from __future__ import annotations
 
@@ -31,23 +31,12 @@ class ObjectCommands(Feature):
         self.passes = Passes(controller)
         controller.add_commands(
             {
-                "accept": self.accept,
                 "next_object": self.next_object,
                 "release_paint": self.release_paint,
                 "undo": self.undo,
                 "redo": self.redo,
             }
         )
-
-    @reporting
-    def accept(self) -> None:
-        """Keep the object as it is and go to the next."""
-        workspace = self._controller.in_use()
-        object_id = object_at_work(workspace)
-        workspace.session.accept(object_id)
-        workspace.choose_object(workspace.next_id)
-        self._controller.state.message = Message(f"Object {object_id} is kept.")
-        self._controller.update()
 
     @reporting
     def next_object(self) -> None:

@@ -15,7 +15,7 @@ from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.viewer_planes import show_voxel
 from napari_sam_adapter.plugin.world_units import voxel_size
-from napari_sam_adapter.volume.edits import DeleteObject, Edit
+from napari_sam_adapter.volume.edits import Accept, DeleteObject, Edit
 from napari_sam_adapter.volume.journal_entries import EditGroup
 from napari_sam_adapter.volume.object_edits import (
     LockObject,
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.doing import Doable
     from napari_sam_adapter.volume.session import Session
+
+OR_SEVERAL = ", or several with Shift or Ctrl+A"
 
 
 class ObjectEditing(Feature):
@@ -62,6 +64,7 @@ class ObjectEditing(Feature):
             "jump_to_object": self.jump,
             "reopen_object": self.reopen,
             "lock_objects": self.switch_lock,
+            "accept": self.accept,
             "merge_objects": self.merge,
             "delete_objects": self.delete,
         }
@@ -139,6 +142,16 @@ class ObjectEditing(Feature):
         )
 
     @reporting
+    def accept(self) -> None:
+        """Keep the selected objects as they are and go to a new one."""
+        workspace, objects = self._controller.in_use(), self._several()
+        workspace.apply(*map(Accept, objects))
+        workspace.choose_object(workspace.next_id)
+        one = f"Object {objects[0]} is kept."
+        self._say(one if len(objects) == 1 else f"{len(objects)} objects are kept.")
+        self._controller.update()
+
+    @reporting
     def merge(self) -> None:
         """Make the selected objects one: the one under work, or the first."""
         workspace = self._controller.in_use()
@@ -157,7 +170,8 @@ class ObjectEditing(Feature):
             workspace.choose_object(workspace.next_id)
 
         self._do(EditGroup(tuple(map(DeleteObject, objects))), go_on)
-        self._say(f"{numbered('Object', objects)}: deleted. Undo brings them back.")
+        them = "it" if len(objects) == 1 else "them"
+        self._say(f"{numbered('Object', objects)}: deleted. Undo brings {them} back.")
 
     @reporting
     def rename(self, object_id: int, name: str) -> None:
@@ -235,10 +249,10 @@ class ObjectEditing(Feature):
     def _session(self) -> Session:
         return self._controller.in_use().session
 
-    def _several(self) -> tuple[int, ...]:
+    def _several(self, or_else: str = OR_SEVERAL) -> tuple[int, ...]:
         """Return the selected objects, or the one under work."""
         workspace = self._controller.in_use()
-        objects = self._panel.selected or (object_at_work(workspace),)
+        objects = self._panel.selected or (object_at_work(workspace, or_else),)
         for object_id in objects:
             workspace.session.objects.summary(object_id)
         return objects
@@ -256,7 +270,7 @@ class ObjectEditing(Feature):
         SessionError
             If several are selected, or there is none.
         """
-        objects = self._several()
+        objects = self._several("")
         if len(objects) != 1:
             raise SessionError(
                 f"Expected one selected object, got {len(objects)}. Select one."

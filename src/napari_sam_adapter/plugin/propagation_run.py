@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.plugin.world_units import spacing_now
@@ -60,11 +61,23 @@ def request_of(workspace: Workspace, choice: FollowChoice) -> PropagationRequest
         begun = (i for i in session.object_ids if session.anchors(i))
         objects = [i for i in begun if i not in finished]
     objects = objects or [object_at_work(workspace, ALL_OPEN)]
+    seed = workspace.seed_in_view() or session.default_seed(objects[0])
+    _check_view(workspace.plane_in_view(), seed, objects[0], choice)
     return session.propagation(
-        objects, choice.first, choice.last, axis=choice.axis,
-        seed=workspace.seed_in_view(),
+        objects, choice.first, choice.last, axis=choice.axis, seed=seed,
         settings=PropagationSettings(method=choice.method),
     )  # fmt: skip
+
+
+def _check_view(seen: Plane, seed: Plane, object_id: int, choice: FollowChoice) -> None:
+    """Raise if what was chosen for this view would be taken for another one."""
+    is_chosen = (choice.axis, choice.first, choice.last) != (None, None, None)
+    if is_chosen and set(seed.axes) != set(seen.axes):
+        raise SessionError(
+            f"Expected prompts of object {object_id} in this view, for which a range "
+            "or an axis is chosen, got some in another view only. Roll the dimensions "
+            "back, or click on the object here."
+        )
 
 
 @dataclass

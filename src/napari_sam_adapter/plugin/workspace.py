@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from napari_sam_adapter.errors import PlaneError, SamAdapterError, SessionError
-from napari_sam_adapter.plugin import labels_layer, prompt_layers, prompt_shapes
+from napari_sam_adapter.errors import PlaneError, SamAdapterError
+from napari_sam_adapter.plugin import (
+    labels_layer,
+    prompt_layers,
+    prompt_shapes,
+    strokes,
+)
 from napari_sam_adapter.plugin.closeness import first_prompts, reduction_on
 from napari_sam_adapter.plugin.image_level import ImageLevel
 from napari_sam_adapter.plugin.image_session import start_session
@@ -143,9 +148,12 @@ class Workspace:
         Returns
         -------
         Plane or None
-            None leaves the choice to the session.
+            None leaves the choice to the session, also where the user worked on the
+            object in other views only: what is seen here is a line of its mask there.
         """
-        plane = self.plane_in_view()
+        plane, asked = self.plane_in_view(), self.session.anchors(self.object_id)
+        if asked and all(set(other.axes) != set(plane.axes) for other in asked):
+            return None
         has_mask = bool((plane.view(self.session.labels) == self.object_id).any())
         return plane if has_mask else None
 
@@ -304,18 +312,7 @@ class Workspace:
 
     def on_stroke(self, layer: Labels, atoms: list[Any]) -> None:
         """Make a stroke of napari's brush an edit, so that undo covers it."""
-        strokes = labels_layer.take_stroke(layer, atoms, self._painted_axes())
-        try:
-            if not self.session.apply_drawn(*strokes) and strokes:
-                raise SessionError(labels_layer.LOCKED)
-        except SamAdapterError as error:
-            self._owner.report(error)
-        self.repaint()
-        # A mask that was on its way there knows nothing of the stroke: ask again.
-        painted = {stroke.plane for stroke in strokes}
-        waiting = [plane for plane in self.planes_without_mask() if plane in painted]
-        self._owner.on_prompts_changed(self, waiting)
-        self._owner.on_labels_edited(self)
+        strokes.take_over(self, self._owner, layer, atoms)
 
     def on_label_selected(self, label: int) -> None:
         """Pass it on if it is another object."""
@@ -344,7 +341,3 @@ class Workspace:
         known = self.known_prompts()
         if was_refused or self.layers.shows_more(known, self.session.labels.shape):
             self.layers.redraw(known)
-
-    def _painted_axes(self) -> tuple[int, int]:
-        plane = self.plane_or_none()
-        return prompt_layers.last_axes(self.frame) if plane is None else plane.axes

@@ -22,8 +22,8 @@ class WorkspaceOwner(Protocol):
     def on_prompts_changed(self, workspace: Workspace, planes: list[Plane]) -> None:
         """Learn on which planes the prompts of the object under work changed."""
 
-    def on_labels_edited(self, workspace: Workspace) -> None:
-        """Learn that the masks were painted by hand."""
+    def on_labels_edited(self, workspace: Workspace, done: str) -> None:
+        """Learn that the masks were painted by hand, and what to say of it, if any."""
 
     def on_object_picked(self, workspace: Workspace, object_id: int) -> None:
         """Learn that the user picked another object in the Labels layer."""

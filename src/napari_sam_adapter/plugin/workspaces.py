@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.plugin.image_level import levels_of
+from napari_sam_adapter.plugin.left_layers import leave
 from napari_sam_adapter.plugin.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class Workspaces:
     def close(self) -> None:
         """Let go of all; layers and masks stay."""
         for workspace in self:
+            leave(workspace.image, workspace.layers.all)
             workspace.close()
         self._of.clear()
         self.current = None
