@@ -24,6 +24,13 @@ def modules_after(statement: str) -> set[str]:
     return set(result.stdout.split())
 
 
+def test_the_house_names_every_module() -> None:
+    told = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    modules = (ROOT / "src").rglob("*.py")
+    own = {path.name for path in modules if not path.name.endswith("_panel.py")}
+    assert [name for name in sorted(own) if name[0] != "_" and name not in told] == []
+
+
 @pytest.mark.parametrize(
     "statement",
     [
