@@ -84,6 +84,7 @@ def rescaled(folder: Path, pixels: np.ndarray, *scale: float, **others: Any) -> 
         (np.uint8, 2, 0, np.int16),
         (np.uint16, 2, 0, np.int32),
         (np.int16, -1, 0, np.int32),
+        (np.int16, -1, -100, np.int32),
         (np.int16, 2, -10, np.int32),
         (np.uint32, 2, 0, np.int64),
         (np.uint32, 2, -7, np.int64),
