@@ -70,7 +70,7 @@ def test_acquisitions_may_be_counted_on_from_place_to_place(tmp_path: Path) -> N
     assert not image.problem
 
 
-@pytest.mark.parametrize("counted", [[[1, 2], [2, 3]], [[5, 6], [1, 2]]])
+@pytest.mark.parametrize("counted", [[[1, 2], [1, 3]], [[5, 6], [1, 2]]])
 def test_acquisitions_do_not_matter_where_times_are_planned(
     tmp_path: Path, counted: list[list[int]]
 ) -> None:
@@ -78,7 +78,10 @@ def test_acquisitions_do_not_matter_where_times_are_planned(
         for t, number in enumerate(numbers):
             when = {BY_PLAN: t + 1, BY_COUNT: number}
             save_slice(tmp_path, 100 * t + z, (0, 0, 2.0 * z), **when)
-    assert seen(open_image(tmp_path)) == [[0, 1], [100, 101]]
+    image = open_image(tmp_path)
+    assert (seen(image), image.problem) == ([[0, 1], [100, 101]], "")
+    (tmp_path / "0101.dcm").unlink()
+    assert seen(open_image(tmp_path)) == [0, 1]
 
 
 def test_several_images_of_one_acquisition_are_not_shared_out(tmp_path: Path) -> None:
@@ -135,3 +138,89 @@ def test_slices_are_told_apart_at_any_size(tmp_path: Path, pixel: float) -> None
     image = open_image(tmp_path)
     assert seen(image) == [[0, 1, 2], [100, 101, 102]]
     assert image.scale[1:] == pytest.approx((pixel,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("heights", "axes", "lengths"),
+    [
+        ((0, 0.008, 2, 2.008), "tzyx", (2, 2)),  # of 0.01 mm
+        ((0, 0.012, 2, 2.012), "zyx", (4,)),
+        ((0, 0.0056, 0.6, 0.6056), "tzyx", (2, 2)),  # of a hundredth of a gap
+        ((0, 0.0064, 0.6, 0.6064), "zyx", (4,)),
+        ((0, 0.0024, 0.0048), "tyx", (3,)),  # of a hundredth of a pixel
+        ((0, 0.0026, 0.0052), "zyx", (3,)),
+    ],
+)
+def test_how_near_slices_of_one_place_are(
+    tmp_path: Path, heights: Any, axes: str, lengths: tuple[int, ...]
+) -> None:
+    for i, z in enumerate(heights):
+        save_slice(tmp_path, i, (0, 0, z), InstanceNumber=i + 1)
+    image = open_image(tmp_path)
+    assert (image.axes, image.data.shape[:-2]) == (axes, lengths)
+
+
+@pytest.mark.parametrize(("step", "axes"), [(9e-4, "tyx"), (1.1e-3, "zyx")])
+def test_places_without_a_size_of_pixels(
+    tmp_path: Path, step: float, axes: str
+) -> None:
+    for i in range(3):
+        save_slice(tmp_path, i, (0, 0, step * i), PixelSpacing="")
+    assert open_image(tmp_path).axes == axes
+
+
+@pytest.mark.parametrize(
+    ("corner", "told"),
+    [
+        ((0, 0, 6.03), ""),
+        ((0, 0, 6.05), "one may be missing"),
+        ((0, 0, 5.95), "one may be missing"),
+        ((0.12, 0, 6), ""),
+        ((0.13, 0, 6), "shifted against each other"),
+    ],
+)
+def test_slices_beside_their_place_are_told(
+    tmp_path: Path, corner: Any, told: str
+) -> None:
+    last = (0, 0, corner[2] + 2)
+    for i, place in enumerate([(0, 0, 0), (0, 0, 2), (0, 0, 4), corner, last]):
+        save_slice(tmp_path, i, place)
+    problem = open_image(tmp_path).problem
+    assert told in problem
+    assert bool(told) == bool(problem)
+
+
+@pytest.mark.parametrize(
+    ("other", "is_alike"),
+    [
+        ({"directions": (1, 0.004, 0, -0.004, 1, 0)}, True),
+        ({"directions": (1, 0.006, 0, -0.006, 1, 0)}, False),
+        ({"PixelSpacing": [0.5004, 0.25]}, True),
+        ({"PixelSpacing": [0.5006, 0.25]}, False),
+    ],
+)
+def test_how_alike_slices_of_one_image_are(
+    tmp_path: Path, other: Any, is_alike: bool
+) -> None:
+    for i in range(4):
+        save_slice(tmp_path, i, (0, 0, 2 * i), **(other if i == 3 else {}))
+    image = open_image(tmp_path)
+    assert len(image.data) == (4 if is_alike else 3)
+    assert ("left out" in image.problem) != is_alike
+
+
+@pytest.mark.parametrize(
+    ("directions", "are_used"),
+    [
+        ((np.sqrt(1.009), 0, 0, 0, 1, 0), True),
+        ((np.sqrt(1.011), 0, 0, 0, 1, 0), False),
+        ((1, 0, 0, 0.009, 1, 0), True),
+        ((1, 0, 0, 0.011, 1, 0), False),
+    ],
+)
+def test_how_right_directions_are(
+    tmp_path: Path, directions: Any, are_used: bool
+) -> None:
+    rounded = [round(float(x), 6) for x in directions]
+    save_slice(tmp_path, 1, (0, 0, 0), directions=rounded)
+    assert (open_image(tmp_path).affine is not None) == are_used

@@ -84,6 +84,7 @@ def rescaled(folder: Path, pixels: np.ndarray, *scale: float, **others: Any) -> 
         (np.uint8, 2, 0, np.int16),
         (np.uint16, 2, 0, np.int32),
         (np.int16, -1, 0, np.int32),
+        (np.int16, -1, -100, np.int32),
         (np.int16, 2, -10, np.int32),
         (np.uint32, 2, 0, np.int64),
         (np.uint32, 2, -7, np.int64),
@@ -136,3 +137,28 @@ def test_a_scale_that_is_no_number_is_refused(
         save(found, tmp_path / "a.dcm")
         with pytest.raises(ImageError, match=r"slope and intercept.*a\.dcm"):
             open_image(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize(("shift", "dtype"), [(-1024, np.int16), (-1025, np.int32)])
+def test_what_surrounds_a_scan_is_cut_with_shifts_of_hounsfield_units_only(
+    tmp_path: Path, shift: int, dtype: Any
+) -> None:
+    pixels = np.array([[-(2**15), 2**15 - 1]], np.int16)
+    data = rescaled(tmp_path, pixels, 1, shift)
+    low = -(2**15) + (shift if dtype == np.int32 else 0)
+    assert data.dtype == dtype
+    assert data.tolist() == [[low, 2**15 - 1 + shift]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [(np.float32, "FloatPixelData"), (np.float64, "DoubleFloatPixelData")],
+)
+def test_pixels_may_be_floats(tmp_path: Path, dtype: Any, name: str) -> None:
+    pixels = np.array([[0.25, -3], [1e-5, 1e5]], dtype)
+    found = with_pixels(header(), pixels)
+    del found.PixelData, found.PixelRepresentation, found.BitsStored, found.HighBit
+    setattr(found, name, pixels.tobytes())
+    data = np.asarray(open_image(save(found, tmp_path / "a.dcm")).data)
+    assert data.dtype == dtype
+    np.testing.assert_array_equal(data, pixels)

@@ -40,3 +40,22 @@ def test_how_far_they_are_is_told() -> None:
 def test_labels_in_place_or_without_one_are_taken(labels: np.ndarray | None) -> None:
     check_same_place(opened(AFFINE), opened(labels))
     check_same_place(opened(None), opened(labels))
+
+
+@pytest.mark.parametrize("signs", [(-1, -1, 1), (1, 1, -1), (1, -1, 1)])
+def test_sizes_with_a_sign_say_where_labels_lie(signs: tuple[int, ...]) -> None:
+    turned = np.diag([*signs, 1.0])
+    with pytest.raises(ImageError, match="lie where scan lies"):
+        check_same_place(opened(np.eye(4)), opened(turned))
+    check_same_place(opened(turned), opened(np.eye(4)))  # which says nothing
+
+
+@pytest.mark.parametrize("way", [0.95, 1.05])
+def test_labels_may_lie_a_voxel_aside(way: float) -> None:
+    moved = AFFINE.copy()
+    moved[1, 3] += way  # the smallest voxels are 1 mm
+    if way < 1:
+        check_same_place(opened(AFFINE), opened(moved))
+    else:
+        with pytest.raises(ImageError, match=r"up to 1\.05 mm"):
+            check_same_place(opened(AFFINE), opened(moved))

@@ -103,7 +103,7 @@ class _Slices:
         if len(one.shape) > 2:
             return stored
         is_whole = self.dtype.kind != "f"
-        values = stored.astype(np.int64 if is_whole else np.float64)
+        values: npt.NDArray[Any] = stored.astype(np.int64 if is_whole else np.float64)
         if self.dtype == np.uint64:  # which is kept as it is, or turned over
             values = stored
         if one.is_inverted:
