@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.dicom_files import load_pydicom, without_warnings
+from napari_sam_adapter.image_io.dicom_files import load_pydicom
 from napari_sam_adapter.image_io.dicom_headers import INSTALL_DECODERS, Slice
 from napari_sam_adapter.image_io.dicom_places import Arrangement, arrange
 from napari_sam_adapter.image_io.dicom_series import DicomSeries, read_series
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
+from napari_sam_adapter.quiet import without_warnings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
-from contextlib import contextmanager
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.lazy_array import unreadable
+from napari_sam_adapter.quiet import without_warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SUFFIXES = ".dcm", ".dicom", ".ima"
@@ -31,13 +26,6 @@ TAGS = (
 """What is read of a header: nothing about the patient."""
 _MARK, _MARK_AT = b"DICM", 128
 _LOOKED_AT = 100
-_QUIET = Lock()
-if sys.platform != "win32":  # a process that is forked off has no thread to release it
-    os.register_at_fork(
-        before=_QUIET.acquire,
-        after_in_parent=_QUIET.release,
-        after_in_child=_QUIET.release,
-    )
 
 
 def is_dicom(path: Path) -> bool:
@@ -112,28 +100,12 @@ def read_header(path: Path) -> Any:
             "that it is whole and of the kind its name says."
         )
     try:
-        with without_warnings():
+        with without_warnings():  # about details of values that are not used
             return pydicom.dcmread(
                 path, specific_tags=list(TAGS), stop_before_pixels=True
             )
     except Exception as error:  # pydicom raises anything on damaged files
         raise ImageError(unreadable(path, error)) from error
-
-
-@contextmanager
-def without_warnings() -> Iterator[None]:
-    """Do not show warnings, which pydicom gives about details that are not used.
-
-    Filters of warnings belong to all threads: one that puts them back while another
-    has changed them would leave them changed, so threads wait for each other.
-
-    Yields
-    ------
-    None
-    """
-    with _QUIET, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def load_pydicom() -> Any:

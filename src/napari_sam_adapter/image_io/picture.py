@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
+from napari_sam_adapter.quiet import without_warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,15 +41,13 @@ def open_picture(path: Path) -> OpenedImage:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
-                mode = picture.mode
-                if mode not in DIRECT_MODES:
-                    mode = "L" if mode in GREY_MODES else "RGB"
-                    pixels = np.array(picture.convert(mode))
-                else:
-                    pixels = np.array(picture)
+        with without_warnings(), Image.open(path) as picture:
+            mode = picture.mode
+            if mode not in DIRECT_MODES:
+                mode = "L" if mode in GREY_MODES else "RGB"
+                pixels = np.array(picture.convert(mode))
+            else:
+                pixels = np.array(picture)
     except Image.DecompressionBombError as error:
         raise ImageError(
             f"Expected a picture of ordinary size, got {path}: {error} Save it as TIFF."

@@ -7,7 +7,6 @@ import hashlib
 import os
 import pickle
 import struct
-import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from safetensors.torch import save_file
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
 from napari_sam_adapter.model.tensor_archive import read_archive
+from napari_sam_adapter.quiet import without_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -144,9 +144,7 @@ _UNREADABLE = (
 
 def _load_old_file(path: Path) -> dict[str, Any]:
     """Read a file of PyTorch before 1.6, which was no archive yet."""
-    with warnings.catch_warnings():
-        # the reader warns of files it then refuses
-        warnings.simplefilter("ignore")
+    with without_warnings():  # about files that are refused then
         content = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, dict):
         raise CheckpointError(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from napari_sam_adapter.quiet import without_warnings
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -34,8 +35,7 @@ def hull_share(mask: npt.NDArray[np.bool_]) -> float:
         return float(flat.mean())
     step = int(np.ceil((flat.size / HULL_VOXELS) ** (1 / flat.ndim)))
     flat = flat[(slice(None, None, max(step, 1)),) * flat.ndim]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+    with without_warnings():
         inside = convex_hull_image(flat)  # type: ignore[no-untyped-call]
         hull = int(inside.sum())
     return float(flat.sum() / hull) if hull else float("nan")
