@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Shapes
 
 from napari_sam_adapter.plugin.prompt_layers import transform_of
+from napari_sam_adapter.plugin.torch_import import no_collections
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 COLOURS = ("#4c9be8", "#ff9f43")
 TITLES = ("in use", "other")
+CONTOURS = "skimage.measure._find_contours"
+"""What is imported with the first outline, and much of SciPy with it."""
 ROUGHNESS = 0.3
 """How far a drawn outline may be from the mask's, in pixels."""
 
@@ -124,8 +129,8 @@ def borders(mask: npt.NDArray[np.bool_]) -> list[Line]:
     list of (N, 2) float array
         In (row, column) pixels.
     """
-    from skimage.measure import approximate_polygon, find_contours
-
+    with contextlib.nullcontext() if CONTOURS in sys.modules else no_collections():
+        from skimage.measure import approximate_polygon, find_contours
     padded = np.pad(mask, 1).astype(np.float32)
     return [
         approximate_polygon(line - 1, ROUGHNESS)  # type: ignore[no-untyped-call]
