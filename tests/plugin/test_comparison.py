@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from napari_sam_adapter.model.adapter_files import save_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint, save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
+from napari_sam_adapter.plugin import comparison
 from napari_sam_adapter.plugin.comparison import ComparisonTask, compare
 from napari_sam_adapter.plugin.network_loading import NetworkLoader
 from napari_sam_adapter.plugin.state import ModelChoice
@@ -102,6 +105,20 @@ def test_the_outlines_lie_over_those_of_candidates_that_came_later(scene):
     scene.click(RIGHT_DISK)
     wait_for_answer(scene)
     assert list(layers[-2:]) == shown(scene)
+
+
+def test_the_window_does_not_wait_for_what_outlines_need(scene, monkeypatch):
+    threads, borders = [], comparison.borders
+
+    def traced(mask):
+        threads.append(threading.current_thread())
+        return borders(mask)
+
+    monkeypatch.setattr(comparison, "borders", traced)
+    compare_with(scene)
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads
+    assert [len(layer.data) for layer in shown(scene)] == [1, 1]
 
 
 def test_the_comparison_follows_clicks_and_slices(scene):

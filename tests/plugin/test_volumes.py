@@ -275,6 +275,24 @@ def test_a_scale_that_is_given_later_counts_for_the_next_propagation(scene, auto
     assert again.spacing == (4, 1, 1)
 
 
+def test_a_propagation_is_told_by_the_slices_that_undo_will_name(scene):
+    scene.click(LEFT_DISK)
+    whole = scene.state.follow
+    scene.state.follow = replace(whole, last=4)
+    scene.press("propagate")
+    scene.settle()
+    assert scene.state.message.text.startswith("Followed object 1 on 3 slices, until")
+    scene.state.follow = whole
+    scene.press("propagate")
+    scene.settle()
+    told = scene.state.message.text
+    assert told.startswith("Followed object 1 on 3 slices, 2 of them changed, until")
+    scene.press("undo")
+    assert scene.state.message.text == (
+        "Taken back: propagation of object 1 (2 slices changed)."
+    )
+
+
 @pytest.fixture
 def rolled(make_scene):
     """One object with a prompt in another view than the one that is seen."""

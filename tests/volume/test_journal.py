@@ -306,8 +306,22 @@ def test_overwriting_and_the_intensity_window_are_kept(volume, path):
 def test_another_image_is_refused(saved, path, volume):
     other = volume.copy()
     other[4, 3, 3] += 1
-    with pytest.raises(SessionError, match="Expected the image"):
+    with pytest.raises(SessionError, match="Expected the image") as refused:
         replay(path, other, DiskPredictor())
+    assert "other pixels" in str(refused.value)
+    assert "checksum" not in str(refused.value)
+
+
+def test_an_image_of_another_shape_is_refused_by_its_shape(saved, path, volume):
+    shapes = [" x ".join(map(str, shape)) for shape in (volume.shape, volume[1:].shape)]
+    expected = f"session, {shapes[0]} pixels, got one of {shapes[1]} pixels. Open"
+    with pytest.raises(SessionError, match=expected):
+        replay(path, volume[1:], DiskPredictor())
+
+
+def test_an_image_of_another_type_is_refused_by_its_type(saved, path, volume):
+    with pytest.raises(SessionError, match="got one of type float64"):
+        replay(path, volume.astype(float), DiskPredictor())
 
 
 def test_another_version_or_note_is_no_other_predictor(volume, path):

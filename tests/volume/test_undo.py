@@ -128,7 +128,10 @@ def test_every_kind_of_step_has_a_name(clicked, plane):
 def test_a_propagation_is_called_by_its_objects_and_slices(clicked, plane):
     list(propagate(clicked, 1, seed=plane))
     on_slices = len(np.unique(np.nonzero(clicked.labels == 1)[0])) - 1
-    assert words_of_undo(clicked) == f"propagation of object 1 ({on_slices} slices)"
+    assert (
+        words_of_undo(clicked)
+        == f"propagation of object 1 ({on_slices} slices changed)"
+    )
 
 
 def test_another_candidate_is_called_a_mask(clicked, plane):

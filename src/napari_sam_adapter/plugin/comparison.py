@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from napari_sam_adapter.plugin.background import Job, Priority
-from napari_sam_adapter.plugin.comparison_layers import OutlineLayers
+from napari_sam_adapter.plugin.comparison_layers import OutlineLayers, borders
 from napari_sam_adapter.plugin.comparison_state import Agreement, ComparisonState
 from napari_sam_adapter.plugin.network_loading import with_adapter
 from napari_sam_adapter.plugin.reporting import reporting
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.errors import SamAdapterError
+    from napari_sam_adapter.plugin.comparison_layers import Line
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.predictions import MaskPrediction, Predictor
     from napari_sam_adapter.prompts import Prompts
@@ -81,10 +82,13 @@ class Compared:
         What was asked, now with both predictors.
     answers : two MaskPrediction
         Of the adapter in use, and of the other.
+    outlines : two lists of (N, 2) float arrays
+        Of their masks.
     """
 
     task: ComparisonTask
     answers: tuple[MaskPrediction, MaskPrediction]
+    outlines: tuple[list[Line], list[Line]]
 
 
 def compare(task: ComparisonTask) -> Iterator[Compared | None]:
@@ -122,7 +126,8 @@ def compare(task: ComparisonTask) -> Iterator[Compared | None]:
         first.predict(task.plane, task.prompts),
         second.predict(task.plane, task.prompts),
     )
-    yield Compared(replace(task, second=second), answers)
+    outlines = borders(answers[0].mask), borders(answers[1].mask)
+    yield Compared(replace(task, second=second), answers, outlines)
 
 
 class Comparison:
@@ -258,11 +263,10 @@ class Comparison:
         networks = [p.predictor for p in (task.first, task.second) if p is not None]
         first, second = map(_name_of, networks)
         masks = tuple(answer.mask for answer in result.answers)
-        self._outlines.show(workspace.frame, task.plane, masks, (first, second))
+        names, side = (first, second), max(masks[0].shape)
+        self._outlines.show(workspace.frame, task.plane, result.outlines, names, side)
         scores = tuple(_score(answer) for answer in result.answers)
-        self._state.answer = Agreement(
-            (first, second), (scores[0], scores[1]), _iou(*masks)
-        )
+        self._state.answer = Agreement(names, (scores[0], scores[1]), _iou(*masks))
         self._state.message = SAME if first == second else Message()
 
     def _on_failed(self, error: SamAdapterError) -> None:

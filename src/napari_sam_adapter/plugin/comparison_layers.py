@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Shapes
 
 from napari_sam_adapter.plugin.prompt_layers import transform_of
+from napari_sam_adapter.plugin.torch_import import no_collections
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 COLOURS = ("#4c9be8", "#ff9f43")
 TITLES = ("in use", "other")
+CONTOURS = "skimage.measure._find_contours"
+"""What is imported with the first outline, and much of SciPy with it."""
 ROUGHNESS = 0.3
 """How far a drawn outline may be from the mask's, in pixels."""
 
@@ -42,10 +47,11 @@ class OutlineLayers:
         self,
         image: Layer,
         plane: Plane,
-        masks: tuple[npt.NDArray[np.bool_], ...],
+        outlines: tuple[list[Line], ...],
         names: tuple[str, ...],
+        side: int,
     ) -> None:
-        """Draw two masks on a plane and nothing else.
+        """Draw the outlines of two masks on a plane and nothing else.
 
         Parameters
         ----------
@@ -53,20 +59,22 @@ class OutlineLayers:
             What they lie over.
         plane : Plane
             Cut of the image.
-        masks : two (H, W) bool arrays
-            Of the plane.
+        outlines : two lists of (N, 2) float arrays
+            From `borders`.
         names : two str
             For the titles of the layers.
+        side : int
+            The longer one of the plane, in pixels.
         """
         if self._image is not image or not all(map(self._is_there, self.layers)):
             self.remove()
             self._build(image)
         self._lift()
-        width = max(0.5, max(masks[0].shape) / 250)
+        width = max(0.5, side / 250)
         for number, layer in enumerate(self.layers):
             layer.name = f"{TITLES[number]}: {names[number]}"
             _empty(layer)
-            lines = [_embedded(plane, line) for line in _borders(masks[number])]
+            lines = [_embedded(plane, line) for line in outlines[number]]
             if lines:
                 layer.add_paths(lines, edge_color=COLOURS[number], edge_width=width)
 
@@ -108,10 +116,21 @@ def _empty(layer: Shapes) -> None:
     layer.remove(list(range(layer.nshapes)))
 
 
-def _borders(mask: npt.NDArray[np.bool_]) -> list[Line]:
-    """Return the (N, 2) border lines of a mask, also those of its holes."""
-    from skimage.measure import approximate_polygon, find_contours
+def borders(mask: npt.NDArray[np.bool_]) -> list[Line]:
+    """Return the border lines of a mask, also those of its holes.
 
+    Parameters
+    ----------
+    mask : (H, W) bool array
+        On the worker thread: the first one imports for a second or two.
+
+    Returns
+    -------
+    list of (N, 2) float array
+        In (row, column) pixels.
+    """
+    with contextlib.nullcontext() if CONTOURS in sys.modules else no_collections():
+        from skimage.measure import approximate_polygon, find_contours
     padded = np.pad(mask, 1).astype(np.float32)
     return [
         approximate_polygon(line - 1, ROUGHNESS)  # type: ignore[no-untyped-call]

@@ -99,6 +99,7 @@ class PropagationRun:
     is_stopped: bool = field(default=False, init=False)
     _planes: int = field(default=0, init=False)
     _written: int = field(default=0, init=False)
+    _changed: int = field(default=0, init=False)
     _endings: dict[str, None] = field(default_factory=dict, init=False)
     _unreadable: dict[Plane, str] = field(default_factory=dict, init=False)
 
@@ -114,6 +115,7 @@ class PropagationRun:
         """
         self._planes += 1
         self._written += bool(changes)
+        self._changed += not all(change.is_empty for change in changes)
         if result.reason not in REASONS:
             self._unreadable[result.plane] = result.reason
             return
@@ -142,7 +144,14 @@ class PropagationRun:
         followed = f"Followed {objects} on {counted(self._written, 'slice')}"
         if len(self.request.object_ids) > 1:  # each on its own slices
             followed = f"Followed {objects}: {counted(self._written, 'mask')}"
-        return f"{followed}{ending}.{self._missing}"
+        return f"{followed}{self._of_them}{ending}.{self._missing}"
+
+    @property
+    def _of_them(self) -> str:
+        """How many changed, as undo counts them, if not all."""
+        if self._changed == self._written:
+            return ""
+        return f", {self._changed or 'none'} of them changed"
 
     def _ending(self, result: PlaneResult) -> str:
         """Say why an object was followed no further."""

@@ -38,7 +38,7 @@ def torch_on_its_way() -> Iterator[None]:
         return
     with contextlib.suppress(OSError):  # then the import tells what is wrong
         _link_libraries()
-    with _no_collections():
+    with no_collections():
         yield
 
 
@@ -59,8 +59,14 @@ def _link_libraries() -> None:
 
 
 @contextlib.contextmanager
-def _no_collections() -> Iterator[None]:
-    """Keep Python from looking for garbage, and from looking at what is new at once."""
+def no_collections() -> Iterator[None]:
+    """Keep Python from looking for garbage, and from looking at what is new at once.
+
+    Yields
+    ------
+    None
+        For an import of very much: with it everything begins to count as old.
+    """
     if not gc.isenabled():
         yield
         return

@@ -291,7 +291,8 @@ def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) ->
     if identity != header.image:
         raise SessionError(
             f"Expected the image of this session, {_named(header.image)}, got "
-            f"{_named(identity)}. Open the image that it was made with."
+            f"{_difference(identity, header.image)}. Open the image that it was made "
+            "with."
         )
     return volume
 
@@ -299,8 +300,16 @@ def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) ->
 def _named(identity: dict[str, Any]) -> str:
     size = " x ".join(map(str, identity.get("shape", ())))
     levels = len(identity.get(LEVELS, ()))
-    coarser = f", {counted(levels, 'coarser level')}" * bool(levels)
-    return f"{size} pixels{coarser}, checksum {str(identity.get('sha256'))[:8]}"
+    return f"{size} pixels" + f", {counted(levels, 'coarser level')}" * bool(levels)
+
+
+def _difference(identity: dict[str, Any], expected: dict[str, Any]) -> str:
+    """Say what is other about an image, the plainest first."""
+    if (named := _named(identity)) != _named(expected):
+        return f"one of {named}"
+    if (dtype := identity["dtype"]) != expected.get("dtype"):
+        return f"one of type {np.dtype(dtype).name}"
+    return "one of the same shape with other pixels"
 
 
 def _same_labels(

@@ -41,7 +41,7 @@ def _propagation(step: Step) -> str:
     written = {(change.object_id, change.plane) for change in step.changes}
     objects = {object_id for object_id, _ in written or step.records}
     unit = "slice" if len(objects) == 1 else "mask"
-    return f"propagation of {_called(objects)} ({counted(len(written), unit)})"
+    return f"propagation of {_called(objects)} ({counted(len(written), unit)} changed)"
 
 
 def _rule(step: Step) -> str:
