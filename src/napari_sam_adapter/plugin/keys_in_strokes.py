@@ -32,11 +32,16 @@ class KeysInStrokes(Feature):
         controller.closed.connect(self._pause.close)
 
     def _run(self, name: str) -> None:
-        workspace, do = self._controller.workspace, self._controller.do
+        workspace = self._controller.workspace
         if workspace is None or name == AT_ONCE:
-            do(name)
+            self._controller.do(name)
         else:
-            self._pause.when_still(workspace, partial(do, name))
+            workspace.commands_waiting += 1
+            self._pause.when_still(workspace, partial(self._do, workspace, name))
+
+    def _do(self, workspace: Workspace, name: str) -> None:
+        workspace.commands_waiting -= 1
+        self._controller.do(name)
 
 
 def _is_stroking(workspace: Workspace) -> bool:

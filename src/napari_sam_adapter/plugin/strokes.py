@@ -59,7 +59,9 @@ def _apply(session: Session, strokes: Sequence[Paint]) -> str:
 
 
 def _is_of_another(workspace: Workspace, strokes: Sequence[Paint], label: int) -> bool:
-    """Whether the label in napari's box was painted, and is not the one under work."""
+    """Whether to go on with the label in napari's box, which was painted."""
+    if workspace.commands_waiting:  # they are for what was selected before
+        return False
     if label == workspace.object_id or label not in workspace.session.object_ids:
         return False
     return any((stroke.values == label).any() for stroke in strokes)

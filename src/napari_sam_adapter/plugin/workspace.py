@@ -60,6 +60,9 @@ class Workspace:
         If the image cannot be segmented.
     """
 
+    commands_waiting: int
+    """Commands that were asked for during a stroke, for what was selected then."""
+
     def __init__(
         self,
         viewer: ViewerModel,
@@ -72,6 +75,7 @@ class Workspace:
         self.level = ImageLevel(image, level)
         self.session = start_session(self.level, labels)
         self.object_id = self.next_id
+        self.commands_waiting = 0
         self.layers = LayerTrio(viewer, self.frame, self)
         self._viewer = viewer
         self._owner = owner
