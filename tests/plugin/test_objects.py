@@ -157,6 +157,12 @@ def test_selecting_a_row_makes_it_the_object_under_work(scene, table):
     assert table.panel.selected == (2,)
 
 
+def test_what_tells_how_good_an_object_is_stands_before_its_name(table):
+    header = table.view.horizontalHeader()
+    seen = sorted(range(len(COLUMNS)), key=header.visualIndex)
+    assert seen == [NUMBER, SLICES, SIZE, SURE, STATE, NAME, CLASS]
+
+
 def test_names_and_classes_are_written_into_the_table(scene, table, session):
     table.write(1, NAME, "left one")
     assert session.objects.names == {1: "left one"}

@@ -21,7 +21,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam_adapter.plugin.action_buttons import action_button
-from napari_sam_adapter.plugin.object_table import CLASS, NUMBER, ObjectTableModel
+from napari_sam_adapter.plugin.object_table import (
+    CLASS,
+    NAME,
+    NUMBER,
+    ObjectTableModel,
+)
 from napari_sam_adapter.volume.document import OVERLAP_RULES
 
 if TYPE_CHECKING:
@@ -169,6 +174,9 @@ class ObjectPanel(QWidget):
         header.setDefaultSectionSize(COLUMN_WIDTH)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
+        header.setSectionsMovable(True)
+        for column in (NAME, CLASS):  # what few fill in is not in the way
+            header.moveSection(header.visualIndex(column), header.count() - 1)
         digits = table.fontMetrics().horizontalAdvance(LONGEST_NUMBER)
         header.resizeSection(NUMBER, digits + BESIDE_NUMBER)
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
