@@ -260,14 +260,30 @@ class ForegroundPredictor(Predictor, Protocol):
         """Return for each pixel the probability that it belongs to an object."""
 
 
+def learned_window(predictor: object) -> IntensityMapping | None:
+    """Return the window to 8 bits that an adapter was trained through.
+
+    Parameters
+    ----------
+    predictor : Predictor or None
+        May tell it as its `intensity`.
+
+    Returns
+    -------
+    IntensityMapping or None
+        None if each image has its own.
+    """
+    found = getattr(predictor, "intensity", None)
+    return found if isinstance(found, IntensityMapping) else None
+
+
 def trained_window(predictor: object, image: object) -> IntensityMapping | None:
     """Return the window to 8 bits that an image should be seen through.
 
     Parameters
     ----------
     predictor : Predictor or None
-        May have an adapter that was trained on images of a chosen window, and then
-        tells it as its `intensity`.
+        As for `learned_window`.
     image : array
         The image.
 
@@ -276,10 +292,8 @@ def trained_window(predictor: object, image: object) -> IntensityMapping | None:
     IntensityMapping or None
         None where each image has its own, as those of 8 bits.
     """
-    if getattr(image, "dtype", None) == np.uint8:
-        return None
-    found = getattr(predictor, "intensity", None)
-    return found if isinstance(found, IntensityMapping) else None
+    is_8_bits = getattr(image, "dtype", None) == np.uint8
+    return None if is_8_bits else learned_window(predictor)
 
 
 def learned_from(predictor: object) -> frozenset[str]:

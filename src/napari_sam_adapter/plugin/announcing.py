@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.intensity import CT_WINDOWS, PLANE
-from napari_sam_adapter.predictions import trained_window
+from napari_sam_adapter.predictions import learned_window
 
 if TYPE_CHECKING:
     from napari_sam_adapter.intensity import IntensityMapping
@@ -39,7 +39,7 @@ def ready(model: str, predictor: Predictor) -> str:
     missing = [kind for kind, is_there in gaps.items() if not is_there]
     if missing:
         sentences.append(f"It does not understand {' or '.join(missing)}.")
-    window = trained_window(predictor, None)
+    window = learned_window(predictor)
     if window is not None:
         sentences.append(
             f"It learned from images seen {_through(window)}, and sees yours so unless "
