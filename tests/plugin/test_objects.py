@@ -491,6 +491,17 @@ def test_unticked_objects_are_hidden_and_come_back(scene, table):
     assert tuple(layer.get_color(1)) == colour
 
 
+def test_every_object_is_seen_on_black_and_differs_from_the_next(scene):
+    layer = scene.workspace.layers.labels
+    colours = np.array([layer.get_color(i)[:3] for i in range(1, 60)])
+    linear = np.where(
+        colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4
+    )
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    assert (luminance + 0.05).min() / 0.05 >= 3  # the contrast that WCAG 2.1 asks for
+    assert np.abs(np.diff(colours, axis=0)).max(1).min() > 0.2
+
+
 def test_a_colour_is_chosen_and_shown(scene, table, monkeypatch):
     red = QColor.fromRgbF(1, 0, 0, 1)
     monkeypatch.setattr(QColorDialog, "getColor", lambda *_: red)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels
 
+from napari_sam_adapter.plugin.object_look import object_colours
 from napari_sam_adapter.plugin.prompt_layers import transform_of
 from napari_sam_adapter.volume.edits import Paint
 from napari_sam_adapter.volume.planes import Plane
@@ -44,9 +45,10 @@ def build_labels_layer(image: Layer, labels: npt.NDArray[Any]) -> Labels:
     Labels
         Not yet in a viewer.
     """
-    layer = Labels(labels, name=f"{image.name} masks", **transform_of(image))
-    for name in WRITERS:
-        setattr(layer, name, _told_after(layer, getattr(layer, name)))
+    name = f"{image.name} masks"
+    layer = Labels(labels, name=name, colormap=object_colours(), **transform_of(image))
+    for writer in WRITERS:
+        setattr(layer, writer, _told_after(layer, getattr(layer, writer)))
     return layer
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import colorsys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +15,42 @@ if TYPE_CHECKING:
 
 Colour = tuple[float, float, float, float]
 INVISIBLE: Colour = (0.0, 0.0, 0.0, 0.0)
+_COLOURS = 48
+_FIRST_HUE, _HUE_STEP = 0.53, 0.618034
+"""The golden ratio as step: hues that follow one another are far apart."""
+_SHADES = ((0.85, 1.0), (0.55, 0.95), (0.7, 0.8))
+"""Saturation and value, in turn, because hues alone repeat soon."""
+_BLUE, _BLUE_REACH, _BLUE_SATURATION = 2 / 3, 0.1, 0.35
+"""Blue is the darkest of hues: it is seen on black if it is pale."""
+
+
+def object_colours() -> CyclicLabelColormap:
+    """Return colours of objects that are seen on dark and on bright images.
+
+    Returns
+    -------
+    CyclicLabelColormap
+        Neighbouring numbers differ much. napari's own colours, at random, have browns
+        and greys that are nearly black.
+    """
+    colours = [_object_colour(i) for i in range(_COLOURS)]
+    # the first is for 0, which is not shown
+    colours.insert(0, (0.0, 0.0, 0.0))
+    bytes_ = np.round(255 * np.array(colours))  # equal on CPU and GPU
+    return CyclicLabelColormap(
+        colors=np.column_stack([bytes_ / 255, np.ones(len(bytes_))]),
+        interpolation="zero",
+        controls=np.linspace(0, 1, len(bytes_) + 1),
+    )
+
+
+def _object_colour(i: int) -> tuple[float, float, float]:
+    hue = (_FIRST_HUE + i * _HUE_STEP) % 1
+    saturation, value = _SHADES[i % len(_SHADES)]
+    from_blue = abs(hue - _BLUE)
+    if from_blue < _BLUE_REACH:
+        saturation = min(saturation, _BLUE_SATURATION + 3 * from_blue)
+    return colorsys.hsv_to_rgb(hue, saturation, value)
 
 
 class ObjectLook:
