@@ -210,7 +210,7 @@ def _evp(
     }  # fmt: skip
     predictor = EvpPredictor(trainee)
     dices = [
-        judge_map(predictor.foreground(plane.image), plane.labels > 0)[0]
+        judge_map(predictor.foreground(plane.seen), plane.labels > 0)[0]
         for reference in dataset.read()
         for plane in planes_of(reference)
     ]

@@ -87,7 +87,7 @@ def judge(planes: list, way) -> tuple[str, str, str, str]:
     accuracies, found, drawn, seconds = [], 0, 0, 0.0
     for plane in tqdm(planes, leave=False):
         started = time.perf_counter()
-        labels = way(plane.image)
+        labels = way(plane.seen)
         seconds += time.perf_counter() - started
         accuracies.append(segmentation_accuracy(labels, plane.labels))
         found += len(np.unique(labels)) - 1

@@ -57,7 +57,7 @@ def main() -> None:
         for pair in dataset.pairs[:IMAGES_PER_SET]:
             for plane in list(planes_of(pair.load(), 4))[:3]:
                 try:
-                    embedding = predictor.encode(plane.image)
+                    embedding = predictor.encode(plane.seen)
                 except ImageError:
                     continue
                 for truth in objects_of(plane.labels, random):

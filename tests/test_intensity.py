@@ -7,8 +7,10 @@ from napari_sam_adapter.intensity import (
     PLANE,
     IntensityMapping,
     check_pixels,
+    default_of_array,
     estimate_intensity,
     intensity_by_name,
+    places_across,
 )
 
 RAMP = np.arange(256, dtype=np.uint16).reshape(16, 16)
@@ -148,3 +150,33 @@ def test_8_bits_that_were_chosen_suit_other_images():
     assert chosen.apply(np.array([[0, 255, 256]], np.uint16)).tolist() == [
         [0, 255, 255]
     ]
+
+
+@pytest.mark.parametrize("shape", [(9,), (4, 9), (8, 2, 9), (2, 9), (2, 2), ()])
+def test_places_across_are_spread_along_the_stack(shape):
+    places = places_across(shape, 5)
+    assert len(set(places)) == len(places) == min(5, int(np.prod(shape)))
+    if 9 in shape:
+        assert [place[-1] for place in places] == [0, 2, 4, 6, 8]
+
+
+def test_a_long_stack_is_estimated_from_a_few_planes():
+    class Stack:
+        shape, dtype, read = (1000, 2048, 2048), np.dtype(np.uint16), 0
+
+        def __getitem__(self, place):
+            self.read += 1
+            return np.broadcast_to(np.arange(2048, dtype=np.uint16), (2048, 2048))
+
+    stack = Stack()
+    mapping = default_of_array(stack, 3)
+    assert stack.read == 5
+    assert (mapping.low, mapping.high) == pytest.approx((10, 2037), abs=4)
+
+
+def test_colours_of_8_bits_are_taken_as_they_are_and_grey_is_not():
+    colours = np.full((8, 8, 3), 90, np.uint8)
+    colours[2:4, 2:4] = 129
+    assert default_of_array(colours, 2) == IntensityMapping()
+    grey = default_of_array(colours[..., 0], 2)
+    assert (grey.low, grey.high) == (90, 129)

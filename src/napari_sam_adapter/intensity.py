@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5
 OF_ONE_IMAGE = ("percentile", "as_is")
 """Rules whose window says nothing of other images."""
-MAX_SAMPLES = 1_000_000
-"""Pixels looked at, over all planes, when a range is estimated."""
+ESTIMATION_PLANES = 5
+"""Planes looked at most when the window of a volume is estimated."""
+MAX_SAMPLES = 512 * 512
+"""Pixels looked at in each of them."""
 PLANE = "plane"
 """Rule: each plane from its own smallest to its own largest value."""
 _MOST_VALUES = 1 << 16
@@ -201,6 +204,102 @@ def check_pixels(plane: npt.NDArray[Any], name: str = "image") -> None:
         )
 
 
+def mapping_of_plane(
+    mapping: IntensityMapping, pixels: npt.NDArray[Any]
+) -> IntensityMapping:
+    """Return how a plane of an image becomes 8 bits.
+
+    Parameters
+    ----------
+    mapping : IntensityMapping
+        Of the image.
+    pixels : (H, W) or (H, W, 3) array
+        Image values.
+
+    Returns
+    -------
+    IntensityMapping
+        That of the image, unless it tells nothing apart, because the planes that it was
+        estimated from show nothing; then that of the plane.
+
+    Raises
+    ------
+    ImageError
+        As `check_pixels`.
+    """
+    check_pixels(pixels)
+    return estimate_intensity([pixels]) if mapping.is_flat else mapping
+
+
+def default_intensity(
+    dtype: np.dtype[Any], is_colour: bool, planes: Iterable[npt.NDArray[Any]]
+) -> IntensityMapping:
+    """Return the window of an image for which none was chosen or learned.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Of the image.
+    is_colour : bool
+        Whether it has three colours.
+    planes : iterable of arrays
+        A few of its planes, read only if they are needed.
+
+    Returns
+    -------
+    IntensityMapping
+        Colours in 8 bits are used as they are, all others through their percentiles.
+    """
+    if is_colour and dtype == np.uint8:
+        return IntensityMapping()
+    return estimate_intensity(planes)
+
+
+def default_of_array(image: Any, ndim: int) -> IntensityMapping:
+    """Return the window of an array for which none was chosen or learned.
+
+    Parameters
+    ----------
+    image : array
+        Its last axis may be of colours.
+    ndim : int
+        Axes without that of colours; planes lie along the last two.
+
+    Returns
+    -------
+    IntensityMapping
+        That of `default_intensity`, from the planes of `places_across`.
+    """
+    places = places_across(image.shape[: ndim - 2])
+    planes = (np.asarray(image[place]) for place in places)
+    return default_intensity(np.dtype(image.dtype), len(image.shape) > ndim, planes)
+
+
+def places_across(
+    shape: Sequence[int], count: int = ESTIMATION_PLANES
+) -> list[tuple[int, ...]]:
+    """Return a few positions spread along each axis.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Lengths of the axes; none for a single plane.
+    count : int
+        Largest number of positions.
+
+    Returns
+    -------
+    list of tuple of int
+        All positions if there are no more; else a walk along all axes at once, so that
+        not every one lies at an end of a stack of each time point.
+    """
+    if np.prod(shape) <= count:
+        return list(np.ndindex(*shape))
+    ends = [length - 1 for length in shape]
+    places = np.linspace([0] * len(ends), ends, count).round().astype(int)
+    return list(dict.fromkeys(map(tuple, places.tolist())))
+
+
 def estimate_intensity(planes: Iterable[npt.NDArray[Any]]) -> IntensityMapping:
     """Estimate the percentile window of a volume from some of its planes.
 
@@ -225,6 +324,6 @@ def estimate_intensity(planes: Iterable[npt.NDArray[Any]]) -> IntensityMapping:
 
 
 def _finite_sample(plane: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    step = max(1, int(np.sqrt(plane.size / (MAX_SAMPLES / 8))))
+    step = math.ceil(math.sqrt(plane.size / MAX_SAMPLES)) or 1
     values = plane[::step, ::step].astype(np.float64).ravel()
     return values[np.isfinite(values)]

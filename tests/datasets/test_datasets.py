@@ -17,7 +17,7 @@ from napari_sam_adapter.datasets.planes import (
     planes_of,
 )
 from napari_sam_adapter.datasets.plausible import looks_like_an_image
-from napari_sam_adapter.errors import DatasetError
+from napari_sam_adapter.errors import DatasetError, ImageError
 from napari_sam_adapter.intensity import PLANE, IntensityMapping
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def test_volumes_keep_their_spacing(tmp_path: Path) -> None:
     assert reference.spacing == (2.0, 1.0, 0.5)
     planes = list(planes_of(reference))
     assert [p.place for p in planes if p.place.startswith("z")] == ["z=2", "z=3"]
-    assert planes[0].image.dtype == np.uint8
+    assert planes[0].seen.dtype == np.uint8
     assert planes[0].name == "v z=2"
 
 
@@ -171,11 +171,10 @@ def test_a_plane_without_a_value_does_not_end_the_others() -> None:
     labels = np.zeros(image.shape, np.int32)
     labels[4:16, 6:18, 6:18], image[8] = 1, np.nan
     reference = Reference("v", image, labels)
-    planes = {
-        p.place: p.image for p in planes_of(reference, 4, IntensityMapping(PLANE))
-    }
-    assert not planes["z=8"].any()
-    assert planes["z=12"].max() == 255
+    planes = {p.place: p for p in planes_of(reference, 4, IntensityMapping(PLANE))}
+    with pytest.raises(ImageError, match="only NaN"):
+        _ = planes["z=8"].seen
+    assert planes["z=12"].seen.max() == 255
 
 
 def test_objects_labelled_in_depth_are_cut_along_each_axis() -> None:
@@ -240,8 +239,8 @@ def test_volumes_in_a_zip_file(tmp_path: Path) -> None:
     assert broken.name == "old"
     (first, second) = planes_of(rgb)
     assert first.image.shape == (20, 22, 3)
-    assert np.array_equal(second.image, colour[2])
-    assert np.array_equal(next(planes_of(grey)).image > 127, labels[1] > 0)
+    assert np.array_equal(second.seen, colour[2])
+    assert np.array_equal(next(planes_of(grey)).seen > 127, labels[1] > 0)
 
 
 def test_channels_and_coloured_labels_are_refused(tmp_path: Path, labels) -> None:

@@ -5,7 +5,14 @@ import pytest
 from tests.evaluation.conftest import bright, disk, labels_of
 from tests.fakes import DiskPredictor
 
-from napari_sam_adapter import Interactive, PromptFree, Propagation, evaluate
+from napari_sam_adapter import (
+    Interactive,
+    Plane,
+    PromptFree,
+    Propagation,
+    Session,
+    evaluate,
+)
 from napari_sam_adapter.datasets.reference import Pair, Reference, dataset_of
 from napari_sam_adapter.errors import EvaluationError, ImageError
 from napari_sam_adapter.evaluation.evaluating import evaluation_steps
@@ -73,6 +80,29 @@ def test_each_plane_of_a_volume_can_have_a_window_of_its_own(volumes) -> None:
     dimmer = dataset_of("balls", [Reference("two", image, found.labels)])
     evaluate(dimmer, predictor, Interactive(plane_step=1))
     assert {plane.max() for plane in predictor.encoded} == {255}
+
+
+@pytest.mark.parametrize("protocol", [Interactive(), PromptFree()], ids=type)
+def test_a_grey_picture_of_8_bits_is_seen_as_a_session_sees_it(
+    pictures, network, protocol
+) -> None:
+    class Recording(type(network)):
+        def encode(self, image):
+            seen.append(image)
+            return super().encode(image)
+
+    recording = object.__new__(Recording)
+    vars(recording).update(vars(network))
+    dim = pictures.pairs[0].read()
+    image = (90 + dim.image // 8).astype(np.uint8)
+    seen = []
+    evaluate(
+        dataset_of("dim", [Reference("dim", image, dim.labels)]), recording, protocol
+    )
+    session = Session(image)
+    expected = session.volume.read_uint8(Plane((0, 1), ()))
+    assert (expected.min(), expected.max()) == (0, 255)
+    assert np.array_equal(seen[0], expected)
 
 
 def test_corrections_go_where_the_answer_is_wrong(pictures) -> None:

@@ -6,7 +6,6 @@ import pytest
 from napari_sam_adapter.errors import PlaneError, SamAdapterError
 from napari_sam_adapter.volume.plane import (
     Plane,
-    planes_across,
     planes_of,
 )
 
@@ -84,14 +83,3 @@ def test_planes_of_covers_every_pixel_once():
     for plane in planes_of(array.shape):
         plane.view(array)[:] += 1
     assert (array == 1).all()
-
-
-@pytest.mark.parametrize(
-    "shape", [(9,), (4, 9), (8, 2, 9), (2, 9), (2, 2), ()], ids=str
-)
-def test_planes_across_are_spread_along_the_stack(shape):
-    planes = planes_across((*shape, 8, 8), 5)
-    positions = [plane.position for plane in planes]
-    assert len(set(positions)) == len(planes) == min(5, int(np.prod(shape)))
-    if 9 in shape:
-        assert [position[-1] for position in positions] == [0, 2, 4, 6, 8]

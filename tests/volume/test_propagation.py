@@ -363,3 +363,11 @@ def test_a_spacing_that_does_not_fit_is_refused(clicked, spacing):
     clicked.spacing = spacing
     with pytest.raises(SessionError, match="Expected 3 distances above 0"):
         clicked.propagation(1)
+
+
+def test_a_loop_that_is_left_ends_its_propagation(clicked):
+    for result in propagate(clicked, 1):
+        if result.plane.index_along(0) == 6:
+            break
+    assert not clicked._document.revisions.open_propagations
+    assert np.flatnonzero(clicked.labels.any(axis=(1, 2))).tolist() == [4, 5, 6]

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT, SHAPE, ball, paint_balls
 
 from napari_sam_adapter.errors import ImageError, PlaneError, PromptError, SessionError
+from napari_sam_adapter.intensity import CT_WINDOWS
 from napari_sam_adapter.predictions import Capabilities
 from napari_sam_adapter.prompts import Prompts, Scribble
 from napari_sam_adapter.volume.edits import (
@@ -335,3 +337,29 @@ def test_score_that_is_not_trusted_is_not_told(session, predictor, plane):
     assert session.mask(1, plane).any()
     assert session.score(1, plane) is None
     assert session.confidence(1, plane) == 0.9
+
+
+def test_a_window_that_an_adapter_learned_holds_for_a_volume_that_has_none(volume):
+    lung = CT_WINDOWS["lung"]
+    adapted = DiskPredictor()
+    adapted.intensity = lung
+    image = volume.astype(np.int16)
+    assert Session(image, adapted).intensity == lung
+    assert Session(Volume(image), adapted).intensity == lung
+    assert (
+        Session(Volume(image, intensity=CT_WINDOWS["bone"]), adapted).intensity
+        == (CT_WINDOWS["bone"])
+    )
+    assert Session(Volume(volume), adapted).intensity.rule == "percentile"
+    given = Volume(image)
+    session = Session(given)
+    session.predictor = adapted
+    assert session.intensity.rule == "percentile"
+
+
+@pytest.mark.parametrize(
+    "given", [{"axes": "tyx"}, {"intensity": CT_WINDOWS["bone"]}], ids=str
+)
+def test_what_a_volume_has_is_not_given_beside_it(volume, given):
+    with pytest.raises(SessionError, match=f"got {next(iter(given))}, too"):
+        Session(Volume(volume), **given)

@@ -190,13 +190,11 @@ def session_of(
     Session
         Without objects.
     """
-    from napari_sam_adapter.predictions import trained_window
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
-    window = intensity or trained_window(predictor, image.data)
-    volume = Volume(image.data, image.axes, window, image.levels)
+    volume = Volume(image.data, image.axes, intensity, image.levels)
     store = None if embeddings is None else EmbeddingStore(embeddings)
     if store is not None:
         store.spare_present()

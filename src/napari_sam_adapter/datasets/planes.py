@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.intensity import IntensityMapping, estimate_intensity
+from napari_sam_adapter.intensity import (
+    IntensityMapping,
+    default_of_array,
+    mapping_of_plane,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,13 +42,15 @@ class ReferencePlane:
     place : str
         Empty for a picture, else where the plane is: ``"z=12"``.
     image : (H, W) or (H, W, 3) array
-        A picture as stored; a plane in 8 bits, through one window for the volume.
+        Values as stored.
     labels : (H, W) int32 array
         0 for background.
     prior, after : (H, W) int32 array or None
         Labels of the plane before and of the plane after.
     pixel : (float, float)
         Height and width of a pixel, in ways to the plane after.
+    window : IntensityMapping
+        Through which the picture or volume is seen.
     """
 
     source: str
@@ -54,6 +60,18 @@ class ReferencePlane:
     prior: npt.NDArray[np.int32] | None = None
     after: npt.NDArray[np.int32] | None = None
     pixel: tuple[float, float] = (1.0, 1.0)
+    window: IntensityMapping = field(default_factory=IntensityMapping)
+
+    @property
+    def seen(self) -> npt.NDArray[np.uint8]:
+        """What a network gets of it.
+
+        Raises
+        ------
+        ImageError
+            If it is one pixel wide, constant, or without a finite value.
+        """
+        return mapping_of_plane(self.window, self.image).apply(self.image)
 
     @property
     def name(self) -> str:
@@ -75,7 +93,7 @@ def planes_of(
         only where z has much fewer planes than y and x. Of a volume of which single
         slices are labelled, as people do by hand, exactly these are taken.
     window : IntensityMapping or None
-        Through which a volume is seen; by default `window_of` it.
+        Through which the image is seen; by default its own, as a session sees it.
 
     Yields
     ------
@@ -83,19 +101,15 @@ def planes_of(
         Planes with hardly an object pixel are left out.
     """
     image, labels = reference.image, reference.labels
+    window = window or default_of_array(image, labels.ndim)
     if labels.ndim == 2:
-        yield ReferencePlane(reference.name, "", image, labels)
+        yield ReferencePlane(reference.name, "", image, labels, window=window)
         return
-    window = window or window_of(reference)
     for first in np.ndindex(labels.shape[:-3]):
         before = "".join(f"{position}," for position in first)
         for plane in _cut(image[first], labels[first], reference.spacing[-3:], step):
-            yield replace(
-                plane,
-                image=window.apply(plane.image),
-                source=reference.name,
-                place=before + plane.place,
-            )
+            place = before + plane.place
+            yield replace(plane, source=reference.name, place=place, window=window)
 
 
 def _cut(
@@ -188,22 +202,3 @@ def _places(labels: Labels, step: int) -> list[tuple[int, int]]:
         for index in range(0, labels.shape[axis], step if sliced is None else 1)
         if np.count_nonzero(np.take(labels, index, axis)) >= MIN_FOREGROUND
     ]
-
-
-def window_of(reference: Reference) -> IntensityMapping:
-    """Return the window that a volume is seen through.
-
-    Parameters
-    ----------
-    reference : Reference
-        A volume.
-
-    Returns
-    -------
-    IntensityMapping
-        Colours in 8 bits are used as they are.
-    """
-    image = reference.image
-    if image.ndim > reference.labels.ndim and image.dtype == np.uint8:
-        return IntensityMapping()
-    return estimate_intensity(image)

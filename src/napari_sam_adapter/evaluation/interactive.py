@@ -60,7 +60,7 @@ def judge_interactive(
     window = trained_window(predictor, reference.image)
     for plane in planes_of(reference, protocol.plane_step, window):
         try:
-            embedding = predictor.encode(plane.image)
+            embedding = predictor.encode(plane.seen)
         except ImageError as error:
             yield BrokenPair(plane.name, str(error))
             continue
@@ -80,7 +80,7 @@ def _judge_plane(
         score = iou(answers[-1], truth)
         rows.append(row)
         packed.append([PackedArray.of(mask) for mask in answers])
-        case = Case(row.name, plane.image, truth, answers[-1], score)
+        case = Case(row.name, plane.seen, truth, answers[-1], score)
         yield Judgement(row, case)
     if rows:
         yield Judgement(_image_row(plane, numbers, rows, packed, protocol))

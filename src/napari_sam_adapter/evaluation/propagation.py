@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.datasets.planes import has_single_slices, window_of
+from napari_sam_adapter.datasets.planes import has_single_slices
 from napari_sam_adapter.datasets.reference import BrokenPair
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.evaluation.judging import (
@@ -18,7 +18,6 @@ from napari_sam_adapter.evaluation.judging import (
 )
 from napari_sam_adapter.evaluation.overlap import dice, iou, surface_dice
 from napari_sam_adapter.evaluation.tables import Row
-from napari_sam_adapter.predictions import trained_window
 from napari_sam_adapter.volume.edits import DeleteObject
 from napari_sam_adapter.volume.planes import Plane, Volume
 from napari_sam_adapter.volume.propagation import propagate
@@ -72,9 +71,7 @@ def judge_propagation(
         )
         return
     colour = "c" * (reference.image.ndim - 3)
-    window = trained_window(predictor, reference.image) or window_of(reference)
-    volume = Volume(reference.image, f"zyx{colour}", window)
-    session = Session(volume, predictor)
+    session = Session(reference.image, predictor, axes=f"zyx{colour}")
     rows = []
     for number in choose_objects(reference.labels, reference.name, protocol):
         truth = reference.labels == number
@@ -86,7 +83,7 @@ def judge_propagation(
             continue
         row = Row(reference.name, "", number, judge_volume(answer, truth, seed))
         rows.append(row)
-        yield Judgement(row, _worst_slice(row.name, volume, truth, answer))
+        yield Judgement(row, _worst_slice(row.name, session.volume, truth, answer))
     if rows:
         yield Judgement(mean_row(reference.name, "", rows))
 

@@ -42,8 +42,9 @@ def ready(model: str, predictor: Predictor) -> str:
     window = learned_window(predictor)
     if window is not None:
         sentences.append(
-            f"It learned from images seen {_through(window)}, and sees yours so unless "
-            "you choose otherwise under What the network sees."
+            f"It learned from images seen {_through(window)}, and sees yours so, if "
+            "they have more than 8 bits, unless you choose otherwise under What the "
+            "network sees."
         )
     if "note" in description:
         sentences.append(description["note"])

@@ -11,7 +11,7 @@ from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.intensity import (
     IntensityMapping,
     check_pixels,
-    estimate_intensity,
+    default_of_array,
 )
 from napari_sam_adapter.training.samples import Sample
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 MIN_FOREGROUND = 20
 """Planes of a volume with fewer labelled pixels are left out, unless asked for."""
-ESTIMATION_PLANES = 5
-"""Planes looked at for the intensity window of a volume."""
 
 
 def samples_from_arrays(
@@ -80,7 +78,7 @@ def samples_from_arrays(
     if not used:
         raise TrainingError(f"Expected labelled pixels in {name}, got none.")
     if intensity is None:
-        intensity = _estimate(image, labels.ndim, list(used))
+        intensity = default_of_array(image, labels.ndim)
     numbers = np.unique(np.concatenate([np.unique(p) for p in used.values()]))
     numbered = {index: _renumbered(plane, numbers) for index, plane in used.items()}
     samples = (_sample(image, i, numbered, name, intensity) for i in sorted(numbered))
@@ -198,11 +196,3 @@ def _whole_numbers(plane: Any, name: str) -> npt.NDArray[np.int64]:
             f"Expected labels from 0 in {name}, got {int(numbers.min())}."
         )
     return numbers
-
-
-def _estimate(image: Any, ndim: int, planes: list[Index]) -> IntensityMapping:
-    is_colour = len(image.shape) > ndim
-    if is_colour and np.dtype(image.dtype) == np.uint8:
-        return IntensityMapping()
-    step = max(1, len(planes) // ESTIMATION_PLANES)
-    return estimate_intensity(np.asarray(image[i]) for i in planes[::step])

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_sam_adapter.datasets.indexed import open_indexed
-from napari_sam_adapter.datasets.planes import planes_of, window_of
+from napari_sam_adapter.datasets.planes import planes_of
 from napari_sam_adapter.datasets.reference import Reference
-from napari_sam_adapter.intensity import IntensityMapping, estimate_intensity
 from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from napari_sam_adapter.intensity import IntensityMapping
 
 
 def read_samples(path: Path, split: str) -> list[Sample]:
@@ -62,26 +61,16 @@ def samples_of(
     Yields
     ------
     Sample
-        In 8 bits; pictures in 8 bits are used as they are.
+        In 8 bits, as a session sees them.
     """
-    window = window or _window_of(reference)
     for plane in planes_of(reference, plane_step, window):
-        image = window.apply(plane.image) if reference.labels.ndim == 2 else plane.image
         yield Sample(
-            image,
+            plane.window.apply(plane.image),
             (plane.labels,),
             plane.prior,
             plane.name,
             plane.source,
-            intensity=window,
+            intensity=plane.window,
             after=plane.after,
             pixel=plane.pixel,
         )
-
-
-def _window_of(reference: Reference) -> IntensityMapping:
-    if reference.labels.ndim > 2:
-        return window_of(reference)
-    if reference.image.dtype == np.uint8:
-        return IntensityMapping()
-    return estimate_intensity([reference.image])

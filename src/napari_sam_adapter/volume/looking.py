@@ -112,10 +112,10 @@ class PlaneLooker:
             return Look.of(image, mask)
         volume, window = self._predictor.volume, Window(*surroundings(mask))
         try:
-            part = volume.read(plane, window)
+            part = volume.read_uint8(plane, window)
         except ImageError:
             return None
-        return Look.of_part(volume.intensity.apply(part), mask)
+        return Look.of_part(part, mask)
 
     def _ask(
         self, index: int, image: npt.NDArray[np.uint8] | None, runs: Sequence[Run]

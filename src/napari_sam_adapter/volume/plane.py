@@ -317,32 +317,6 @@ def plane_at(ndim: int, position: tuple[int, ...]) -> Plane:
     return Plane((ndim - 2, ndim - 1), position)
 
 
-def planes_across(shape: Sequence[int], count: int) -> list[Plane]:
-    """Return a few planes along the last two axes, spread along each other axis.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Spatial shape of the volume.
-    count : int
-        Largest number of planes.
-
-    Returns
-    -------
-    list of Plane
-        All planes if there are no more; else a walk along all other axes at once, so
-        that not every one lies at an end of a stack of each time point.
-    """
-    leading = tuple(shape[:-2])
-    if np.prod(leading) <= count:
-        return list(planes_of(shape))
-    ends = [length - 1 for length in leading]
-    places = np.linspace([0] * len(ends), ends, count).round().astype(int)
-    positions = dict.fromkeys(map(tuple, places.tolist()))
-    axes = len(shape) - 2, len(shape) - 1
-    return [Plane(axes, position) for position in positions]
-
-
 def _whole_numbers(values: Iterable[Any], name: str) -> tuple[Any, ...]:
     try:
         return tuple(operator.index(value) for value in values)

@@ -14,11 +14,13 @@ from napari_sam_adapter.intensity import (
     PLANE,
     IntensityMapping,
     check_pixels,
-    estimate_intensity,
+    default_intensity,
+    mapping_of_plane,
+    places_across,
 )
 from napari_sam_adapter.volume.axes import read_layout
 from napari_sam_adapter.volume.levels import coarsest_for, level_of
-from napari_sam_adapter.volume.plane import Plane, planes_across
+from napari_sam_adapter.volume.plane import Plane
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Plane", "Volume"]
 
-ESTIMATION_PLANES = 5
-"""Planes read at most to estimate the intensity window of a volume."""
 OVERVIEW_SIDE = 512
 """Pixels along the longer side of a plane that are enough to estimate from."""
 
@@ -317,11 +317,7 @@ class Volume:
         ImageError
             If the plane is one pixel wide, constant, or without a finite value.
         """
-        check_pixels(pixels)
-        mapping = self.intensity
-        if mapping.is_flat:  # the planes that were looked at show nothing
-            mapping = estimate_intensity([pixels])
-        return mapping
+        return mapping_of_plane(self.intensity, pixels)
 
     def default_intensity(self) -> IntensityMapping:
         """Estimate the window to 8 bits from a few planes.
@@ -329,12 +325,12 @@ class Volume:
         Returns
         -------
         IntensityMapping
-            Percentiles of the volume, or its values as they are for 8-bit colours.
+            As `intensity.default_intensity`.
         """
-        if self.is_rgb and self.dtype == np.uint8:
-            return IntensityMapping()
-        planes = planes_across(self.shape, ESTIMATION_PLANES)
-        return estimate_intensity(self._readable(planes))
+        axes = self.ndim - 2, self.ndim - 1
+        places = places_across(self.shape[:-2])
+        planes = self._readable(Plane(axes, place) for place in places)
+        return default_intensity(self.dtype, self.is_rgb, planes)
 
     def _readable(self, planes: Iterable[Plane]) -> Iterator[npt.NDArray[Any]]:
         # One broken plane must not make the others useless.

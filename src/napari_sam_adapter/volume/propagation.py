@@ -109,11 +109,13 @@ def propagate(
     request = session.propagation(
         several, start, stop, axis=axis, seed=seed, settings=settings, again=again
     )
-    for result in follow(request):
-        if result is not None:
-            session.commit(result)
-            yield result
-    session.finish_propagation(request)
+    try:
+        for result in follow(request):
+            if result is not None:
+                session.commit(result)
+                yield result
+    finally:
+        session.finish_propagation(request)
 
 
 def _compute_anchors(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.predictions import trained_window
+from napari_sam_adapter.volume.as_volume import as_volume
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.changes import Change
 from napari_sam_adapter.volume.committing import commit_to
@@ -23,7 +24,6 @@ from napari_sam_adapter.volume.journal_entries import (
 from napari_sam_adapter.volume.journal_file import Journal
 from napari_sam_adapter.volume.journal_header import header_of
 from napari_sam_adapter.volume.plane_predictor import PlanePredictor
-from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.propagation import request_propagation, resolve_range
 from napari_sam_adapter.volume.propagation_request import (
     PropagationRequest,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import Near
+    from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.results import JointResult
     from napari_sam_adapter.volume.taking_found import FoundMasks
 
@@ -69,10 +70,11 @@ class Session(EditableLabels):
     labels : int array of the spatial shape or None
         Written in place; values above 0 become objects. A new int32 array by default.
     axes : str
-        Meaning of the axes of `image`, see `Volume`.
+        Meaning of the axes of an array, see `Volume`.
     intensity : IntensityMapping or None
-        Window to 8 bits; by default the one that the predictor's adapter was trained
-        with, if it suits other images, else estimated from a few planes.
+        Window to 8 bits of an array; by default the one that the adapter of `predictor`
+        was trained with, if it suits other images, else estimated from a few planes.
+        A predictor that is set later does not change it.
     cache_bytes : int
         Memory for embeddings.
     journal : str, Path or None
@@ -90,7 +92,7 @@ class Session(EditableLabels):
     ImageError
         If the image cannot be segmented.
     SessionError
-        If the labels or the spacing do not fit.
+        If labels or spacing do not fit, or axes or a window come beside a volume.
     OutputError
         If the journal exists or cannot be written.
     """
@@ -109,8 +111,7 @@ class Session(EditableLabels):
         spacing: Sequence[float] | None = None,
         store: EmbeddingStore | None = None,
     ) -> None:
-        if not isinstance(image, Volume):
-            image = Volume(image, axes, intensity or trained_window(predictor, image))
+        image = as_volume(image, axes, intensity, trained_window(predictor, image))
         super().__init__(image.shape, labels, overwrite)
         self.volume = image
         self.spacing = check_spacing(spacing, image.ndim)

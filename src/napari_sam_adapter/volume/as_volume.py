@@ -1,0 +1,55 @@
+"""What a session is given as an image, as a volume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.volume.planes import Volume
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.intensity import IntensityMapping
+
+
+def as_volume(
+    image: ArrayLike | Volume,
+    axes: str,
+    chosen: IntensityMapping | None,
+    learned: IntensityMapping | None,
+) -> Volume:
+    """Return an image as a volume, seen through the window that it should be.
+
+    Parameters
+    ----------
+    image : array-like or Volume
+        The image.
+    axes : str
+        See `Volume`.
+    chosen, learned : IntensityMapping or None
+        Window of the user; that of an adapter, where neither the user nor a volume has
+        one.
+
+    Returns
+    -------
+    Volume
+        A new one, or the one that was given.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be segmented.
+    SessionError
+        If axes or a window are given beside a volume, which has its own.
+    """
+    if not isinstance(image, Volume):
+        return Volume(image, axes, chosen or learned)
+    if chosen is not None or axes != "auto":
+        given = "axes" if chosen is None else "intensity"
+        raise SessionError(
+            f"Expected a Volume alone, got {given}, too. Give them to the Volume: "
+            "Volume(array, axes, intensity)."
+        )
+    if learned is None or image.known_intensity is not None:
+        return image
+    return image.with_intensity(learned)
