@@ -11,9 +11,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "CT_WINDOWS": "intensity",
     "EmbeddingStore": "volume.embedding_store",
     "EverythingSettings": "inference.everything",
     "FollowRule": "follow_rule",
+    "IntensityMapping": "intensity",
     "Interactive": "evaluation.protocols",
     "Measuring": "volume.measuring",
     "Plane": "volume.planes",

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from tests.fakes import DiskEmbedding, DiskPredictor, PackingDiskPredictor
-from tests.volume.conftest import LEFT
+from tests.volume.conftest import LEFT, RIGHT
 
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.volume import embedding_store
@@ -26,6 +26,7 @@ from napari_sam_adapter.volume.embedding_store import (
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.planes import Plane, Volume
 from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.session_folder import open_session, save_session
 from napari_sam_adapter.volume.windows import all_windows
 
 ARRAYS = {
@@ -342,3 +343,15 @@ def test_killed_processes_on_one_folder_leave_only_whole_entries(store):
     assert len(entries) >= 8
     for path in entries:
         assert (store.load(path.stem)["features"] == 3).all()
+
+
+@pytest.mark.parametrize("again", [replay, open_session])
+def test_a_session_that_is_opened_again_gets_its_store(volume, store, tmp_path, again):
+    session = segment(volume, store, journal=tmp_path / "journal.jsonl")
+    save_session(session, tmp_path / "cells.session")
+    predictor = PackingDiskPredictor()
+    opened = again(tmp_path / "cells.session", volume, predictor, store=store)
+    plane = Plane((1, 2), (4,))
+    opened.add_point(1, plane, RIGHT[1:])
+    opened.mask(1, plane)
+    assert not predictor.encoded

@@ -78,6 +78,7 @@ def replay(
     labels: npt.NDArray[np.integer[Any]] | None = None,
     axes: str = "auto",
     resume: bool = False,
+    store: EmbeddingStore | None = None,
 ) -> Session:
     """Do a saved session again.
 
@@ -97,6 +98,8 @@ def replay(
         Meaning of the axes of `image`, see `Volume`.
     resume : bool
         Whether to save further edits in the same file.
+    store : EmbeddingStore or None
+        Keeps embeddings of a session that had a store.
 
     Returns
     -------
@@ -110,7 +113,9 @@ def replay(
         If the journal is damaged, or image, labels or predictor are others.
     """
     path = find_journal(path)
-    *_, last = replay_steps(path, image, predictor, labels=labels, axes=axes)
+    *_, last = replay_steps(
+        path, image, predictor, labels=labels, axes=axes, store=store
+    )
     if resume:
         last.session.continue_journal(path)
     return last.session
@@ -129,10 +134,8 @@ def replay_steps(
 
     Parameters
     ----------
-    path, image, predictor, labels, axes
+    path, image, predictor, labels, axes, store
         As in `replay`.
-    store : EmbeddingStore or None
-        Keeps embeddings of a session that had a store.
 
     Yields
     ------

@@ -175,6 +175,7 @@ def open_session(
     *,
     axes: str = "auto",
     journal: str | Path | None = None,
+    store: EmbeddingStore | None = None,
 ) -> Session:
     """Open a saved session: labels, objects, prompts, and what can be undone.
 
@@ -191,6 +192,8 @@ def open_session(
         Meaning of the axes of `image`, see `Volume`.
     journal : str, Path or None
         New file in which the journal goes on; the saved session stays as it is.
+    store : EmbeddingStore or None
+        Keeps embeddings of a session that had a store.
 
     Returns
     -------
@@ -205,7 +208,7 @@ def open_session(
         If the new journal exists or cannot be written.
     """
     source = find_journal(path)
-    *_, last = open_session_steps(path, image, predictor, axes=axes)
+    *_, last = open_session_steps(path, image, predictor, axes=axes, store=store)
     session = last.session
     if journal is not None:
         session.log.record_with(_copy_of(source, Path(journal)))
@@ -231,10 +234,8 @@ def open_session_steps(
 
     Parameters
     ----------
-    path, image, predictor, axes
+    path, image, predictor, axes, store
         As in `open_session`.
-    store : EmbeddingStore or None
-        Keeps embeddings of a session that had a store.
 
     Yields
     ------
