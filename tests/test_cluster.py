@@ -100,6 +100,7 @@ def test_a_scheduler_without_workers_is_told(
         list(run_each(half, [2], address))
 
 
+@pytest.mark.slow  # Dask waits half a minute for what is gone
 def test_a_scheduler_that_goes_is_told() -> None:
     distributed = pytest.importorskip("distributed")
     local = distributed.LocalCluster(

@@ -62,6 +62,7 @@ def test_anything_in_any_order(make_scene, tmp_path, seed):
     run_monkey(make_scene, tmp_path, seed, FEW["bursts"], FEW["length"])
 
 
+@pytest.mark.slow
 def test_anything_while_all_goes_by_passes(make_scene, tmp_path, monkeypatch):
     monkeypatch.setattr(passes, "PASS", 0)
     monkeypatch.setattr(doing, "AT_ONCE", 0)  # every change is a part of its own
