@@ -117,10 +117,10 @@ def find(
 
 def _images_of(path: Path) -> list[Path]:
     """Return the images of a folder; an image is its own."""
-    from napari_sam_adapter.image_io.formats import is_zarr
+    from napari_sam_adapter.image_io.kinds import ZARR, kind_of
     from napari_sam_adapter.image_io.series import Series
 
-    if not path.is_dir() or is_zarr(path):
+    if not path.is_dir() or kind_of(path).format is ZARR:
         return [path]
     images = [entry.path for entry in Series.of_folder(path).entries]
     return [path] if images == [path.absolute()] else images

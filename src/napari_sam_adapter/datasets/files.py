@@ -20,7 +20,7 @@ from napari_sam_adapter.datasets.reference import (
 )
 from napari_sam_adapter.errors import DatasetError
 from napari_sam_adapter.image_io import OpenedImage, open_image
-from napari_sam_adapter.image_io.formats import FORMATS
+from napari_sam_adapter.image_io.kinds import FORMATS
 from napari_sam_adapter.image_io.places import check_same_place
 
 if TYPE_CHECKING:

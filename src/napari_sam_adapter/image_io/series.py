@@ -14,11 +14,11 @@ from napari_sam_adapter.errors import DatasetError, ImageError
 from napari_sam_adapter.image_io.dicom_files import holds_dicom
 from napari_sam_adapter.image_io.dicom_series import images_in
 from napari_sam_adapter.image_io.formats import (
-    FORMATS,
     open_image,
     save_labels,
     tells_position,
 )
+from napari_sam_adapter.image_io.kinds import FORMATS
 from napari_sam_adapter.image_io.output import whole_output
 from napari_sam_adapter.image_io.places import check_same_place
 
