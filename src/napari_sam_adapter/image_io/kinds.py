@@ -164,13 +164,15 @@ def images_in_folder(folder: Path) -> list[Path]:
     list of Path
         In the order of their names: files by their names, labels among them, and
         folders that are images. DICOM files are left out, because many may be one
-        image. A zarr store is one itself: the arrays in it are its parts.
+        image. A zarr store without named images is one: arrays in it are its parts.
 
     Raises
     ------
     OSError
         If the folder cannot be read.
     """
+    if os.path.exists(folder / ".zarray"):  # beside it are chunks, perhaps a million
+        return [folder]
     is_store = _is_zarr(folder)
     paths = sorted(folder.iterdir())
     found = [path for path in paths if _is_listed(path, in_store=is_store)]
