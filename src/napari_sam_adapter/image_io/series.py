@@ -316,7 +316,7 @@ def _dicom_images(folder: Path) -> list[Path]:
     """Return a folder of one DICOM image, or a file of each of several."""
     if kind_of(folder).format is not DICOM:
         return []
-    images = images_in(folder)
+    images = images_in(sorted(folder.iterdir()))
     return images if len(images) > 1 else [folder]
 
 
