@@ -10,7 +10,7 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.image_io.kinds import FORMATS, kind_of, named_format
 from napari_sam_adapter.image_io.lazy_array import unreadable
-from napari_sam_adapter.image_io.opened_image import OpenedImage
+from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM, OpenedImage
 from napari_sam_adapter.image_io.output import check_output, whole_output
 from napari_sam_adapter.image_io.units import NO_UNIT
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.image_io.kinds import FileFormat
 
-AXES_BY_NDIM = {2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx"}
 LARGEST_LABEL = np.iinfo(np.uint32).max
 
 
