@@ -187,15 +187,14 @@ def _one_of_each(
     labelled = [path for path in parts if stem_of(path) in masks]
     if len(labelled) == len(parts):  # no header has to be read
         return list(paths)
-    whole = [path for path in paths if path not in set(parts)]
-    others = sorted(set(parts) - set(labelled))
+    rest = sorted({*parts} - {*labelled})
     try:
-        found = images_in([*labelled, *others])
+        found = images_in([*labelled, *rest])
     except ImageError:  # is told when they are read
         return list(paths)
     if len(found) == 1 and not labelled:
         found = [folder.absolute()]
-    return [*whole, *labelled, *(path for path in found if path not in labelled)]
+    return list({*paths} - {*rest} | {*found})
 
 
 def _is_labels(path: Path) -> bool:
