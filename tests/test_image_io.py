@@ -17,6 +17,7 @@ from napari_sam_adapter.errors import ImageError, OutputError, PlaneError
 from napari_sam_adapter.image_io import OpenedImage, open_image, save_labels
 from napari_sam_adapter.image_io.formats import check_labels_path
 from napari_sam_adapter.image_io.lazy_array import LazyArray
+from napari_sam_adapter.volume.measuring import Measuring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -546,6 +547,15 @@ def test_labels_of_five_axes_without_names_come_back(
     like = open_image(tmp_path / "image.npy")
     save_labels(tmp_path / f"labels{suffix}", series, like)
     np.testing.assert_array_equal(open_image(tmp_path / f"labels{suffix}").data, series)
+
+
+def test_labels_of_five_axes_have_no_channels(tmp_path: Path) -> None:
+    labels = np.arange(2 * 3 * 2 * 4 * 5).reshape(2, 3, 2, 4, 5)
+    save_labels(tmp_path / "a.zarr", labels)
+    opened = open_image(tmp_path / "a.zarr")
+    assert (opened.axes, opened.channels) == ("utzyx", 0)
+    np.save(tmp_path / "a.npy", labels)
+    assert opened.axes == open_image(tmp_path / "a.npy").axes == Measuring(labels).axes
 
 
 def test_more_axes_than_a_tiff_can_have_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
+import shutil
+
 import numpy as np
 import pytest
+import zarr
 
 from napari_sam_adapter.errors import DatasetError, ImageError, OutputError
 from napari_sam_adapter.image_io.formats import open_image, save_labels
@@ -24,10 +27,59 @@ def labels_of(value):
     return np.full(SHAPE, value, np.int32)
 
 
-def test_a_zarr_folder_without_its_suffix_is_no_dicom_folder(tmp_path):
-    (tmp_path / "scan").mkdir()
-    (tmp_path / "scan" / ".zgroup").touch()
-    assert SeriesEntry(tmp_path / "scan").labels_path.name == "scan_labels.png"
+def save_store(path):
+    """Write a volume as a zarr array."""
+    pixels = np.arange(4 * 6 * 8, dtype=np.uint16).reshape(4, *SHAPE)
+    zarr.create_array(path, shape=pixels.shape, dtype=pixels.dtype)[:] = pixels
+    return pixels
+
+
+def test_labels_of_a_zarr_store_without_its_suffix_can_be_saved(tmp_path):
+    pixels = save_store(tmp_path / "store")
+    entry = Series([tmp_path / "store"]).entry
+    assert entry.save(pixels // 100, entry.read().image)
+    np.testing.assert_array_equal(entry.read().labels, pixels // 100)
+    assert entry.labels_path.name == "store_zarr_labels.zarr"
+    assert len(Series.of_folder(tmp_path).entries) == 1
+
+
+def test_zarr_stores_of_a_folder_need_no_suffix(tmp_path):
+    for name in ("store", "a.zarr", "B.ZARR"):
+        save_store(tmp_path / name)
+    (tmp_path / "notes").mkdir()
+    series = Series.of_folder(tmp_path)
+    assert names(series) == ["a.zarr", "B.ZARR", "store"]
+    labels = [entry.labels_path.name for entry in series.entries]
+    assert labels == ["a_labels.zarr", "B_labels.ZARR", "store_zarr_labels.zarr"]
+
+
+@pytest.mark.parametrize("name", ["store", "a.zarr"])
+def test_a_zarr_store_is_one_image_whose_arrays_are_none(tmp_path, name):
+    store = tmp_path / name
+    zarr.open_group(store, mode="w")
+    save_store(store / "0")
+    assert [entry.path for entry in Series.of_folder(store).entries] == [store]
+
+
+def test_images_with_suffix_in_a_zarr_group_are_a_series(tmp_path):
+    zarr.open_group(tmp_path, mode="w")
+    for name in ("b.zarr", "a.zarr"):
+        save_store(tmp_path / name)
+    assert names(Series.of_folder(tmp_path)) == ["a.zarr", "b.zarr"]
+
+
+def test_a_damaged_store_is_told_when_its_turn_comes(tmp_path):
+    (tmp_path / "a.zarr").mkdir()
+    with pytest.raises(ImageError, match="no zarr store"):
+        Series.of_folder(tmp_path).entry.read()
+
+
+def test_labels_have_one_place_though_the_image_vanishes(tmp_path):
+    save_store(tmp_path / "store")
+    entry = Series.of_folder(tmp_path).entry
+    before = entry.labels_path
+    shutil.rmtree(tmp_path / "store")
+    assert entry.labels_path == before
 
 
 def test_labels_elsewhere_in_the_patient_are_refused_and_kept(tmp_path):

@@ -12,7 +12,8 @@ from PIL import Image
 from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.cli.main import main
-from napari_sam_adapter.image_io import open_image
+from napari_sam_adapter.image_io import open_image, save_labels
+from napari_sam_adapter.image_io.series import PROGRESS_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,6 +141,20 @@ def test_slices_that_are_not_there_are_refused(
     assert "from 0 to 11" in message
     assert slices in message
     assert not output.exists()
+
+
+def test_a_zarr_store_without_its_suffix_is_an_image(
+    run: Run, tmp_path: Path, output: Path, pixels: np.ndarray
+) -> None:
+    save_labels(tmp_path / "store.zarr", pixels)
+    (tmp_path / "store.zarr").rename(tmp_path / "store")
+    (tmp_path / PROGRESS_NAME).write_text("damaged, but not asked for")
+    assert run("find", tmp_path / "store", "-o", output) == 0
+    assert read(output).any()
+    output.unlink()
+    folder = tmp_path / "found"
+    assert run("find", tmp_path, "-o", folder) == 0
+    assert [path.name for path in folder.iterdir()] == ["store_zarr_labels.zarr"]
 
 
 def test_a_picture_has_no_slices(

@@ -10,8 +10,6 @@ import typer
 from napari_sam_adapter.cli.demo import has_display
 from napari_sam_adapter.errors import DeviceError, ImageError
 
-ZARR = ".zarr"
-
 
 def annotate(
     images: Annotated[
@@ -26,7 +24,7 @@ def annotate(
     from napari_sam_adapter.image_io.series import Series
 
     _check_paths(images)
-    is_folder = len(images) == 1 and images[0].is_dir() and images[0].suffix != ZARR
+    is_folder = len(images) == 1 and images[0].is_dir()
     series = Series.of_folder(images[0]) if is_folder else Series(images)
     _require_display()
     from napari_sam_adapter.plugin.demo import run_series

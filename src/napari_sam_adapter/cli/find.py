@@ -117,13 +117,9 @@ def find(
 
 def _images_of(path: Path) -> list[Path]:
     """Return the images of a folder; an image is its own."""
-    from napari_sam_adapter.image_io.formats import is_zarr
-    from napari_sam_adapter.image_io.series import Series
+    from napari_sam_adapter.image_io.series import images_to_annotate
 
-    if not path.is_dir() or is_zarr(path):
-        return [path]
-    images = [entry.path for entry in Series.of_folder(path).entries]
-    return [path] if images == [path.absolute()] else images
+    return images_to_annotate(path) if path.is_dir() else [path]
 
 
 def _find_in_image(job: FindJob, scheduler: str | None) -> None:
@@ -211,7 +207,7 @@ def _jobs(job: FindJob, images: list[Path]) -> list[FindJob]:
         job.output.absolute() / SeriesEntry(path).labels_path.name for path in images
     ]
     return [
-        replace(job, image=path, output=output)
+        replace(job, image=path.absolute(), output=output)
         for path, output in zip(images, outputs, strict=True)
         if job.overwrite or not output.exists()
     ]
@@ -219,9 +215,10 @@ def _jobs(job: FindJob, images: list[Path]) -> list[FindJob]:
 
 def _check_folder(path: Path, images: int) -> None:
     """Raise if a name is meant for one file."""
-    from napari_sam_adapter.image_io.series import LABEL_SUFFIXES
+    from napari_sam_adapter.image_io.kinds import named_format
 
-    if path.name.lower().endswith(LABEL_SUFFIXES) and not path.is_dir():
+    named = named_format(path)
+    if named is not None and named.write and not path.is_dir():
         raise OutputError(
             f"Expected a folder for labels of {counted(images, 'image')} (--output), "
             f"got {path}. Leave the suffix out, or give one of the images."

@@ -6,6 +6,7 @@ import csv
 import re
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,13 +19,19 @@ from napari_sam_adapter.datasets.reference import (
     Reference,
     role_of,
 )
-from napari_sam_adapter.errors import DatasetError
+from napari_sam_adapter.errors import DatasetError, ImageError
 from napari_sam_adapter.image_io import OpenedImage, open_image
-from napari_sam_adapter.image_io.formats import FORMATS
+from napari_sam_adapter.image_io.dicom_series import images_in
+from napari_sam_adapter.image_io.kinds import (
+    images_in_folder,
+    named_format,
+    split_name,
+)
 from napari_sam_adapter.image_io.places import check_same_place
+from napari_sam_adapter.image_io.series import SeriesEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -34,11 +41,6 @@ JPEG_LEVEL = 127
 """JPEG blurs the borders of masks; above this they count as object."""
 ROLES = re.compile(r"[-_. ](image|img|raw|labels?|masks?|seg|gt)$", re.IGNORECASE)
 """What a file name may add to the stem that image and labels share."""
-SUFFIXES = (
-    *(".ome.tif", ".ome.tiff", ".ome.zarr"),
-    *(suffix for kind in FORMATS for suffix in reversed(kind.suffixes)),
-)
-"""Longer ones first, where one ends in another."""
 
 
 def open_folders(images: Path, labels: Path) -> Dataset:
@@ -54,16 +56,18 @@ def open_folders(images: Path, labels: Path) -> Dataset:
     Returns
     -------
     Dataset
-        In alphabetical order.
+        In alphabetical order. Of DICOM files without labels of their own name one is
+        taken for each image, or the folder, if all are one image.
 
     Raises
     ------
     DatasetError
         If a folder is missing, or two files of one folder have one stem.
     """
-    beside = _files_in(images, is_labels=False, shared=images == labels)
-    pictures = _by_stem(_without_labels(beside))
-    masks = _by_stem(_files_in(labels, is_labels=True, shared=images == labels))
+    is_shared = images == labels
+    masks = _by_stem([p for p in _images_in(labels) if not is_shared or _is_labels(p)])
+    beside = _without_labels(_images_in(images), is_shared)
+    pictures = _by_stem(_one_of_each(images, beside, masks), masks)
     lonely = [
         *(BrokenPair(pictures[s].name, "Expected labels, found none.")
           for s in sorted(pictures.keys() - masks.keys())),
@@ -71,7 +75,8 @@ def open_folders(images: Path, labels: Path) -> Dataset:
           for s in sorted(masks.keys() - pictures.keys())),
     ]  # fmt: skip
     both = sorted(pictures.keys() & masks.keys())
-    pairs = [pair_of(stem, pictures[stem], masks[stem]) for stem in both]
+    pairs = [pair_of(_name(s, pictures), pictures[s], masks[s]) for s in both]
+    pairs.sort(key=attrgetter("name"))
     return Dataset(images.name, tuple(pairs), tuple(lonely))
 
 
@@ -140,14 +145,9 @@ def stem_of(path: Path) -> str:
     str
         ``cell``.
     """
-    name = _without_suffix(path.name)
+    name, _ = split_name(path.name)
     stem = ROLES.sub("", name)
-    return stem if stem == name else _without_suffix(stem)
-
-
-def _without_suffix(name: str) -> str:
-    ending = next((s for s in SUFFIXES if name.lower().endswith(s)), "")
-    return name[: len(name) - len(ending)]
+    return stem if stem == name else split_name(stem)[0]
 
 
 def _listed(path: Path, row: Sequence[str], otherwise: str) -> Pair:
@@ -161,39 +161,74 @@ def _listed(path: Path, row: Sequence[str], otherwise: str) -> Pair:
     return replace(pair_of(stem_of(image), image, labels), split=split or otherwise)
 
 
-def _files_in(folder: Path, is_labels: bool, shared: bool) -> list[Path]:
-    """Return the images of a folder; of a shared one, those of one role."""
+def _images_in(folder: Path) -> list[Path]:
+    """Return what is an image in a folder, and each of its DICOM files."""
     try:
-        names = sorted(folder.iterdir())
+        found = images_in_folder(folder)
+        named = [p for p in folder.iterdir() if not p.name.startswith(".")]
     except OSError as error:
         raise DatasetError(
             f"Expected a folder of images at {folder}, but it cannot be read "
             f"({error.strerror}). Check the path."
         ) from error
-    known = [
-        path
-        for path in names
-        if path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
-    ]
-    return [p for p in known if _is_labels(p) == is_labels] if shared else known
+    return sorted({*found, *filter(_is_part, named)})
+
+
+def _is_part(path: Path) -> bool:
+    known = named_format(path)
+    return known is not None and known.is_part
+
+
+def _one_of_each(
+    folder: Path, paths: Sequence[Path], masks: Collection[str]
+) -> list[Path]:
+    """Leave out DICOM files of an image of which another stands for all."""
+    parts = [path for path in paths if _is_part(path) and path.is_file()]
+    labelled = [path for path in parts if stem_of(path) in masks]
+    if len(labelled) == len(parts):  # no header has to be read
+        return list(paths)
+    rest = sorted({*parts} - {*labelled})
+    try:
+        found = images_in([*labelled, *rest])
+    except ImageError:  # is told when they are read
+        return list(paths)
+    if len(found) == 1 and not labelled:
+        found = [folder.absolute()]
+    return list({*paths} - {*rest} | {*found})
 
 
 def _is_labels(path: Path) -> bool:
-    ending = next(s for s in SUFFIXES if path.name.lower().endswith(s))
-    role = ROLES.search(path.name[: -len(ending)])
+    role = ROLES.search(split_name(path.name)[0])
     return role is not None and role[1].lower() not in ("image", "img", "raw")
 
 
-def _without_labels(paths: Sequence[Path]) -> list[Path]:
-    """Leave out labels that were made beside their image."""
-    images = {stem_of(path) for path in paths if not _is_labels(path)}
-    return [p for p in paths if not _is_labels(p) or stem_of(p) not in images]
+def _without_labels(paths: Sequence[Path], all_of_them: bool) -> list[Path]:
+    """Leave out labels: all of them, or those that were made beside their image."""
+    images = [path for path in paths if not _is_labels(path)]
+    others = [path for path in paths if _is_labels(path)]
+    if all_of_them or not others:
+        return images
+    stems = {stem for path in images for stem in (stem_of(path), _stem_of_labels(path))}
+    return [*images, *(path for path in others if stem_of(path) not in stems)]
 
 
-def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
+def _stem_of_labels(image: Path) -> str:
+    """Return the stem of the labels that a series puts beside an image."""
+    return stem_of(SeriesEntry(image).labels_path)
+
+
+def _by_stem(
+    paths: Iterable[Path], masks: Collection[str] | None = None
+) -> dict[str, Path]:
+    """Return files by their stems; images, whose masks are known, by those of these."""
     found: dict[str, Path] = {}
-    for path in paths:
+    # files go first: a folder gives way to what was made of it
+    for path in sorted(paths, key=lambda path: (named_format(path) is None, path)):
         stem = stem_of(path)
+        if masks is not None and (stem in found or stem not in masks):
+            other = _stem_of_labels(path)
+            is_folder = named_format(path) is None
+            stem = other if other in masks or (stem in found and is_folder) else stem
         if stem in found:
             raise DatasetError(
                 f"Expected one file for {stem!r}, got {found[stem].name} and "
@@ -201,6 +236,12 @@ def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
             )
         found[stem] = path
     return found
+
+
+def _name(stem: str, pictures: Mapping[str, Path]) -> str:
+    """Return the stem of an image, unless its labels have another as it is taken."""
+    own = stem_of(pictures[stem])
+    return stem if own in pictures else own
 
 
 def _load(name: str, image: Path, labels: Path) -> Reference:

@@ -24,6 +24,7 @@ from napari_sam_adapter.datasets.reference import (
     role_of,
 )
 from napari_sam_adapter.errors import DatasetError
+from napari_sam_adapter.image_io.kinds import ZARR, kind_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -95,7 +96,8 @@ def _open(path: Path, labels: Path | None, split: str | None) -> Dataset:
         raise DatasetError(f"Expected a data set, but {path} does not exist.")
     if labels is None:
         return open_indexed(path, split) if has_index(path) else _open_alone(path)
-    if path.is_dir() and labels.is_dir() and path.suffix != ".zarr":
+    are_one = kind_of(path).is_image and kind_of(labels).format is ZARR
+    if path.is_dir() and labels.is_dir() and not are_one:
         return open_folders(path, labels)
     return Dataset(path.name, (pair_of(stem_of(path), path, labels),))
 

@@ -82,25 +82,25 @@ class _File:
         return tuple(str(self.header.get(name) or self.path) for name in names)
 
 
-def images_in(folder: Path) -> list[Path]:
-    """Return a file of each image of a folder.
+def images_in(paths: Iterable[Path]) -> list[Path]:
+    """Return a file of each DICOM image.
 
     Parameters
     ----------
-    folder : Path
-        With DICOM files right in it.
+    paths : iterable of Path
+        Files; those without the mark of DICOM, and without an image, are passed over.
 
     Returns
     -------
     list of Path
-        In the order of their names.
+        The first of each image, in their order.
 
     Raises
     ------
     ImageError
         If pydicom is missing, or a file is broken.
     """
-    return [files[0].path for files in _by_image(_files(sorted(folder.iterdir())))]
+    return [files[0].path for files in _by_image(_files(paths))]
 
 
 def read_series(path: Path) -> DicomSeries:

@@ -1,78 +1,27 @@
-"""The file formats, and the two functions that everybody calls."""
+"""The functions that everybody calls: open an image, save labels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, OutputError
-from napari_sam_adapter.image_io.dicom import open_dicom
-from napari_sam_adapter.image_io.dicom_files import SUFFIXES, holds_dicom, is_dicom
+from napari_sam_adapter.image_io.kinds import FORMATS, kind_of, named_format
 from napari_sam_adapter.image_io.lazy_array import unreadable
-from napari_sam_adapter.image_io.nifti import open_nifti, write_nifti
-from napari_sam_adapter.image_io.numpy_file import open_numpy, write_numpy
-from napari_sam_adapter.image_io.ome_zarr import open_zarr, write_zarr
-from napari_sam_adapter.image_io.opened_image import OpenedImage
-from napari_sam_adapter.image_io.output import (
-    FOLDER_MARKS,
-    check_output,
-    whole_output,
-)
-from napari_sam_adapter.image_io.picture import open_picture, write_png
-from napari_sam_adapter.image_io.tiff import open_tiff, write_tiff
+from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM, OpenedImage
+from napari_sam_adapter.image_io.output import check_output, whole_output
 from napari_sam_adapter.image_io.units import NO_UNIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from os import PathLike
 
     import numpy.typing as npt
 
-AXES_BY_NDIM = {2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx"}
+    from napari_sam_adapter.image_io.kinds import FileFormat
+
 LARGEST_LABEL = np.iinfo(np.uint32).max
-
-
-@dataclass(frozen=True)
-class FileFormat:
-    """How one kind of file is opened and written.
-
-    Parameters
-    ----------
-    suffixes : tuple of str
-        Ends of the file name, in lower case.
-    open : callable
-        Path to `OpenedImage`.
-    write : callable or None
-        Path and labels to a file; None if labels cannot be kept in it.
-    is_flat : bool
-        Whether it holds two axes only.
-    is_part : bool
-        Whether a file may be a part of an image that other files belong to.
-    has_affine : bool
-        Whether a file tells where its pixels are in a patient.
-    """
-
-    suffixes: tuple[str, ...]
-    open: Callable[[Path], OpenedImage]
-    write: Callable[[Path, OpenedImage], None] | None
-    is_flat: bool = False
-    is_part: bool = False
-    has_affine: bool = False
-
-
-DICOM = FileFormat(SUFFIXES, open_dicom, None, is_part=True, has_affine=True)
-FORMATS = (
-    FileFormat((".tif", ".tiff"), open_tiff, write_tiff),
-    FileFormat((".zarr",), open_zarr, write_zarr),
-    FileFormat((".nii", ".nii.gz"), open_nifti, write_nifti, has_affine=True),
-    FileFormat((".png",), open_picture, write_png, is_flat=True),
-    FileFormat((".jpg", ".jpeg"), open_picture, None),
-    FileFormat((".npy",), open_numpy, write_numpy),
-    DICOM,
-)
 
 
 def open_image(path: str | PathLike[str]) -> OpenedImage:
@@ -108,45 +57,24 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
             raise ImageError(
                 f"Expected an image, but {path} does not exist. Check the path."
             )
-        opener = _folder_opener(path) if path.is_dir() else _file_opener(path)
-        return opener(path)
+        return _format_to_open(path).open(path)
     except ImageError:
         raise
     except Exception as error:  # file libraries raise anything on damaged files
         raise ImageError(unreadable(path, error)) from error
 
 
-def _folder_opener(path: Path) -> Callable[[Path], OpenedImage]:
-    if is_zarr(path):
-        return open_zarr
-    if holds_dicom(path):
-        return open_dicom
+def _format_to_open(path: Path) -> FileFormat:
+    kind = kind_of(path)
+    if kind.format is not None:
+        return kind.format
+    if not kind.is_folder:
+        return _format_of(path, ImageError)
+    next(path.iterdir(), None)  # raises what keeps it from being read
     raise ImageError(
         f"Expected an image, got the folder {path}, which is no zarr store and has no "
         "DICOM files right in it. Give one of its files or folders."
     )
-
-
-def is_zarr(path: Path) -> bool:
-    """Tell whether a path is a zarr store.
-
-    Parameters
-    ----------
-    path : Path
-        Any path.
-
-    Returns
-    -------
-    bool
-        By the files in it.
-    """
-    return any((path / mark).exists() for mark in FOLDER_MARKS[".zarr"])
-
-
-def _file_opener(path: Path) -> Callable[[Path], OpenedImage]:
-    if _named_format(path) is None and is_dicom(path):  # scanners give any name
-        return open_dicom
-    return _format_of(path, ImageError).open
 
 
 def tells_position(path: Path) -> bool:
@@ -162,9 +90,7 @@ def tells_position(path: Path) -> bool:
     bool
         True for NIfTI and DICOM.
     """
-    if kind := _named_format(path):
-        return kind.has_affine
-    return holds_dicom(path) if path.is_dir() else is_dicom(path)
+    return kind_of(path).has_position
 
 
 def save_labels(
@@ -245,17 +171,12 @@ def check_labels_path(
 def _format_of(
     path: Path, error: type[ImageError | OutputError], others: tuple[str, ...] = ()
 ) -> FileFormat:
-    if kind := _named_format(path):
+    if kind := named_format(path):
         return kind
     usable = [kind for kind in FORMATS if kind.write or error is ImageError]
     suffixes = [*(suffix for kind in usable for suffix in kind.suffixes), *others]
     known = ", ".join(suffixes)
     raise error(f"Expected a file name that ends in one of {known}, got {path.name}.")
-
-
-def _named_format(path: Path) -> FileFormat | None:
-    name = path.name.lower()
-    return next((kind for kind in FORMATS if name.endswith(kind.suffixes)), None)
 
 
 def _compact(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:

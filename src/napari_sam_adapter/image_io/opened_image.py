@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 KNOWN_AXES = "tczyx"
 SPARE_AXES = "ztuvw"
 """Letters for axes that a file does not name, nearest to the plane first."""
+AXES_BY_NDIM = {ndim: SPARE_AXES[: ndim - 2][::-1] + "yx" for ndim in range(2, 6)}
+"""Axes of labels, and of layers, that nobody named; they have no channels."""
 COLOURS = (3, 4)
 """Lengths of a colour axis: RGB, RGBA."""
 
@@ -232,7 +234,7 @@ def _name_axes(letters: str) -> str:
     named = ""
     for letter in reversed(letters):
         if letter not in KNOWN_AXES or letter in named:
-            taken = named + letters
+            taken = named + letters.replace(letter, "")
             letter = next((s for s in SPARE_AXES if s not in taken), letter)
         named = letter + named
     return named

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import DatasetError, ImageError
-from napari_sam_adapter.image_io.dicom_files import holds_dicom
 from napari_sam_adapter.image_io.dicom_series import images_in
-from napari_sam_adapter.image_io.formats import (
+from napari_sam_adapter.image_io.formats import open_image, save_labels
+from napari_sam_adapter.image_io.kinds import (
+    DICOM,
     FORMATS,
-    open_image,
-    save_labels,
-    tells_position,
+    ZARR,
+    images_in_folder,
+    kind_of,
+    named_format,
+    split_name,
 )
 from napari_sam_adapter.image_io.output import whole_output
 from napari_sam_adapter.image_io.places import check_same_place
@@ -32,15 +36,7 @@ if TYPE_CHECKING:
 
 PROGRESS_NAME = "napari-sam-series.json"
 PROGRESS_VERSION = 1
-LABELS_MARK, DICOM_MARK = "_labels", "_dicom"
-LABEL_SUFFIXES = tuple(
-    prefix + suffix
-    for prefix in (".ome", "")
-    for kind in FORMATS
-    if kind.write is not None
-    for suffix in sorted(kind.suffixes, key=len, reverse=True)
-)
-"""Ends of names that labels keep, longest first."""
+LABELS_MARK, DICOM_MARK, ZARR_MARK = "_labels", "_dicom", "_zarr"
 SUFFIXES = tuple(
     suffix for kind in FORMATS if not kind.is_part for suffix in kind.suffixes
 )
@@ -76,22 +72,25 @@ class SeriesEntry:
 
     path: Path
 
-    @property
+    @cached_property
     def labels_path(self) -> Path:
         """Where its labels are: beside it, in its format if that can hold labels.
 
-        Those of DICOM files and folders are a NIfTI file.
+        Those of DICOM files and folders are a NIfTI file, those of a zarr store are
+        one.
         """
-        name = self.path.name
-        suffix = next((s for s in LABEL_SUFFIXES if name.lower().endswith(s)), None)
-        if suffix is None:
-            if not tells_position(self.path):
-                return self.path.with_name(f"{name}{LABELS_MARK}.png")
-            # a folder is not to share labels with a file that was made of it
-            mark = DICOM_MARK * self.path.is_dir() + LABELS_MARK
-            return self.path.with_name(f"{name}{mark}.nii.gz")
-        stem, end = name[: -len(suffix)], name[-len(suffix) :]
-        return self.path.with_name(f"{stem}{LABELS_MARK}{end}")
+        kind, name = kind_of(self.path), self.path.name
+        named = named_format(self.path)
+        if named is not None and named.write and kind.format in (named, None):
+            stem, end = split_name(name)
+            return self.path.with_name(f"{stem}{LABELS_MARK}{end}")
+        end = f"{LABELS_MARK}.png"
+        # a folder is not to share labels with a file that was made of it
+        if kind.format is ZARR:
+            end = f"{ZARR_MARK}{LABELS_MARK}.zarr"
+        elif kind.has_position:
+            end = f"{DICOM_MARK * kind.is_folder}{LABELS_MARK}.nii.gz"
+        return self.path.with_name(f"{name}{end}")
 
     def read(self) -> SeriesImage:
         """Open the image and the labels beside it.
@@ -166,8 +165,8 @@ class Series:
         ----------
         folder : str or path
             Files that end in ``_labels`` before their suffix are left out. Folders with
-            DICOM files are images. Without any image, the folder itself is one, or each
-            DICOM image in it.
+            DICOM files and zarr stores are images. Without any image, the folder itself
+            is one, or each DICOM image in it.
 
         Returns
         -------
@@ -179,21 +178,7 @@ class Series:
         DatasetError
             If the folder cannot be read, has no image, or its progress is damaged.
         """
-        folder = Path(folder)
-        try:
-            found = sorted(folder.iterdir(), key=_natural)
-        except OSError as error:
-            raise DatasetError(
-                f"Expected a folder of images, got {folder}: {error.strerror}."
-            ) from error
-        images = [path for path in found if _is_image(path)] or _dicom_images(folder)
-        if not images:
-            known = ", ".join(SUFFIXES)
-            raise DatasetError(
-                f"Expected images ({known}, folders of DICOM files) right in {folder}, "
-                "got none. Choose another."
-            )
-        return cls(images)
+        return cls(images_to_annotate(Path(folder)))
 
     @property
     def entry(self) -> SeriesEntry:
@@ -293,21 +278,50 @@ def _read_labels(path: Path, image: OpenedImage) -> npt.NDArray[np.int32]:
     return labels.astype(np.int32)
 
 
+def images_to_annotate(folder: Path) -> list[Path]:
+    """Return the images of a folder, in natural order of their names.
+
+    Parameters
+    ----------
+    folder : Path
+        As for `Series.of_folder`.
+
+    Returns
+    -------
+    list of Path
+        At least one.
+
+    Raises
+    ------
+    DatasetError
+        If the folder cannot be read, or has no image.
+    """
+    try:
+        found = sorted(images_in_folder(folder), key=_natural)
+    except OSError as error:
+        raise DatasetError(
+            f"Expected a folder of images, got {folder}: {error.strerror}."
+        ) from error
+    images = [path for path in found if not _is_labels(path)] or _dicom_images(folder)
+    if not images:
+        known = ", ".join(SUFFIXES)
+        raise DatasetError(
+            f"Expected images ({known}, folders of DICOM files) right in {folder}, "
+            "got none. Choose another."
+        )
+    return images
+
+
 def _dicom_images(folder: Path) -> list[Path]:
     """Return a folder of one DICOM image, or a file of each of several."""
-    if not holds_dicom(folder):
+    if kind_of(folder).format is not DICOM:
         return []
-    images = images_in(folder)
+    images = images_in(sorted(folder.iterdir()))
     return images if len(images) > 1 else [folder]
 
 
-def _is_image(path: Path) -> bool:
-    name = path.name.lower()
-    if path.is_dir() and name[0] != "." and holds_dicom(path):
-        return True
-    suffix = next((s for s in LABEL_SUFFIXES if name.endswith(s)), "")
-    is_labels = name.removesuffix(suffix).endswith(LABELS_MARK)
-    return name.endswith(SUFFIXES) and not is_labels and name[0] != "."
+def _is_labels(path: Path) -> bool:
+    return split_name(path.name.lower())[0].endswith(LABELS_MARK)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -9,8 +9,8 @@ import napari
 import numpy as np
 from napari.utils.notifications import show_warning
 
-from napari_sam_adapter.image_io.dicom_files import SUFFIXES
 from napari_sam_adapter.image_io.formats import open_image
+from napari_sam_adapter.image_io.kinds import named_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES_READ = 10**9
 """Images up to this size are read whole before they are shown."""
-OURS = ".nii", ".nii.gz", *SUFFIXES
-"""Files that napari cannot open itself, or not as volumes."""
 PATH = "napari-sam-adapter: path"
 """Under it the metadata of a layer name the file that we opened."""
 PARTS = "napari-sam-adapter: files"
@@ -44,8 +42,9 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerDataTuple]] |
     callable or None
         None for several files as one, and for all but NIfTI and DICOM.
     """
-    is_ours = isinstance(path, str) and path.lower().endswith(OURS)
-    return read_layers if is_ours else None
+    known = named_format(Path(path)) if isinstance(path, str) else None
+    # others napari opens itself
+    return read_layers if known is not None and known.has_affine else None
 
 
 def read_layers(path: str) -> list[LayerDataTuple]:

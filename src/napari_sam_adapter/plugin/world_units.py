@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.image_io.formats import AXES_BY_NDIM
-from napari_sam_adapter.image_io.opened_image import KNOWN_AXES, OpenedImage
+from napari_sam_adapter.image_io.opened_image import (
+    AXES_BY_NDIM,
+    KNOWN_AXES,
+    SPARE_AXES,
+    OpenedImage,
+)
 from napari_sam_adapter.image_io.units import NO_UNIT, SPACE, UNIT_NAMES
 from napari_sam_adapter.volume.axes import spacing_of, unit_of
 
@@ -36,8 +40,8 @@ def axes_of(image: Layer) -> str:
         time; if there is none, the number of axes decides.
     """
     named = [label.lower() for label in image.axis_labels]
-    is_known = set(named) <= set(KNOWN_AXES) and len(set(named)) == len(named)
-    if is_known and named[-2:] == ["y", "x"]:
+    is_known = set(named) <= {*KNOWN_AXES, *SPARE_AXES}
+    if is_known and len(set(named)) == len(named) and named[-2:] == ["y", "x"]:
         return "".join(named)
     letters = AXES_BY_NDIM[image.ndim]
     leading = enumerate(units_of(image)[:-2])

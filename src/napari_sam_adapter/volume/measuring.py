@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
+from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM
 from napari_sam_adapter.image_io.units import NO_UNIT
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.hull import hull_share
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
 
-AXES_BY_NDIM = {2: "yx", 3: "zyx", 4: "tzyx", 5: "utzyx"}
 BLOCK_VOXELS = 1 << 24
 """Objects are measured together while the block around them is not larger."""
 BRIGHTNESS = ("intensity_mean", "intensity_min", "intensity_max", "intensity_std")
