@@ -283,18 +283,21 @@ def _as_in_file(
             f"Expected {source}, which tells the position of the labels in space, got: "
             f"{error} Put it back, or export in another format."
         ) from error
-    if _has_pixels(opened, like.data):
+    seen = LazyArray(like.data, like.name)
+    if _has_pixels(opened, seen):
         return labels, opened
-    if _has_pixels(opened, np.asarray(like.data).T):
+    if _has_pixels(opened, seen.moved(range(seen.ndim)[::-1])):
         return labels.T, opened
     return labels, like
 
 
-def _has_pixels(opened: OpenedImage, data: Any) -> bool:
-    if opened.label_shape != tuple(data.shape):
+def _has_pixels(opened: OpenedImage, seen: LazyArray) -> bool:
+    if opened.label_shape != seen.shape:
         return False
-    middle = tuple(length // 2 for length in data.shape[:-2])
-    return np.array_equal(opened.data[middle], np.asarray(data[middle]))
+    middle = tuple(length // 2 for length in seen.shape[:-2])
+    in_file, in_view = np.asarray(opened.data[middle]), seen[middle]
+    has_holes = in_view.dtype.kind in "fc"  # of no value, and so equal to nothing
+    return np.array_equal(in_file, in_view, equal_nan=has_holes)
 
 
 def _ends(path: str | Path, suffixes: tuple[str, ...]) -> bool:
