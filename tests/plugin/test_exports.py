@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from napari.layers import Image, Layer
 from qtpy.QtWidgets import QFileDialog, QMessageBox
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
+from tests.plugin import mouse
+from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.image_io import open_image
 from napari_sam_adapter.plugin.image_files import get_reader
@@ -345,3 +346,22 @@ def test_an_edit_right_after_the_command_is_not_in_the_file(
     finish(scene)
     written = open_image(tmp_path / "out.tif")
     np.testing.assert_array_equal(written.data[...], before)
+
+
+def test_a_stroke_under_way_is_not_measured(scene):
+    layer, before = scene.workspace.layers.labels, scene.labels.copy()
+    scene.viewer.layers.selection.active = layer
+    layer.mode, layer.brush_size = "paint", 6
+    queue = scene.widget.exports._queue
+
+    def measure():
+        scene.widget.object_panel.buttons["measure"].click()
+        scene.qtbot.waitUntil(lambda: not queue.jobs)
+        assert not np.array_equal(scene.labels, before)
+
+    row, column = np.divide(BETWEEN, 2)
+    mouse.drag(scene.viewer, (row, column), (row, column + 4), measure)
+    finish(scene)
+    voxels = [np.count_nonzero(before == object_id) for object_id in (1, 2)]
+    assert list(layer.features["voxels"]) == voxels
+    assert scene.state.message.text.startswith("Measured 2 objects")
