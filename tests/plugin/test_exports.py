@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from napari.layers import Image, Layer
 from qtpy.QtWidgets import QFileDialog, QMessageBox
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
+from tests.plugin import mouse
+from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.image_io import open_image
 from napari_sam_adapter.plugin.image_files import get_reader
@@ -198,13 +199,8 @@ def test_measurements_follow_a_scale_that_is_given_later(scene):
     assert features["volume"][0] == pytest.approx(voxels * 4)
 
 
-@pytest.mark.parametrize("turned", [False, True], ids=["z, y, x", "x, y, z"])
-def test_nifti_keeps_the_affine_of_the_file(make_scene, monkeypatch, tmp_path, turned):
-    nibabel = pytest.importorskip("nibabel")
-    affine = np.array([[-1, 0, 0, 7], [0, -1, 0, 8], [0, 0, 2, 9], [0, 0, 0, 1.0]])
-    source = tmp_path / "scan.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(stack().T, affine), source)
-    data = stack().T.copy() if turned else stack()
+def opened_scan(make_scene, data, source):
+    """Return a scene with a layer that napari opened from a file."""
 
     def open_scan(viewer):
         from napari.layers._source import layer_source
@@ -215,11 +211,69 @@ def test_nifti_keeps_the_affine_of_the_file(make_scene, monkeypatch, tmp_path, t
     scene = make_scene(None, before=open_scan)
     scene.controller.choose_image(scene.viewer.layers["scan"])
     scene.workspace.session.new_object()
+    return scene
+
+
+@pytest.mark.parametrize("has_holes", [False, True], ids=["", "with NaN"])
+@pytest.mark.parametrize("turned", [False, True], ids=["z, y, x", "x, y, z"])
+def test_nifti_keeps_the_affine_of_the_file(
+    make_scene, monkeypatch, tmp_path, turned, has_holes
+):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.array([[-1, 0, 0, 7], [0, -1, 0, 8], [0, 0, 2, 9], [0, 0, 0, 1.0]])
+    source = tmp_path / "scan.nii.gz"
+    pixels = stack().astype(np.float32) if has_holes else stack()
+    pixels[:, :2] = np.nan if has_holes else 0
+    nibabel.save(nibabel.Nifti1Image(pixels.T, affine), source)
+    data = pixels.T.copy() if turned else pixels
+    scene = opened_scan(make_scene, data, source)
     scene.labels[...] = data == 200
     export(scene, monkeypatch, tmp_path / "out.nii.gz")
     written = nibabel.load(tmp_path / "out.nii.gz")
     np.testing.assert_allclose(written.affine, affine)
     np.testing.assert_array_equal(np.asarray(written.dataobj).T, stack() == 200)
+
+
+class ReadPlaneByPlane:
+    """Notes what is read; may fail, as a disk on the network does."""
+
+    dtype, ndim = np.dtype(np.uint8), 3
+
+    def __init__(self, data):
+        self.data, self.shape = data, data.shape
+        self.is_noted = self.is_gone = False
+        self.most = 0
+
+    def __getitem__(self, key):
+        if self.is_gone:
+            raise OSError("the drive is gone")
+        part = self.data[key]
+        if self.is_noted:
+            self.most = max(self.most, part.size)
+        return part
+
+    def __array__(self, dtype=None, copy=None):
+        return self[...]
+
+
+def test_a_slice_of_a_large_image_tells_how_it_lies_in_its_file(
+    make_scene, monkeypatch, tmp_path
+):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.array([[-1, 0, 0, 7], [0, -1, 0, 8], [0, 0, 2, 9], [0, 0, 0, 1.0]])
+    source = tmp_path / "scan.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(stack().T, affine), source)
+    data = ReadPlaneByPlane(stack().T)
+    scene = opened_scan(make_scene, data, source)
+    data.is_noted = True
+    export(scene, monkeypatch, tmp_path / "out.nii.gz")
+    np.testing.assert_allclose(nibabel.load(tmp_path / "out.nii.gz").affine, affine)
+    assert data.most <= stack()[0].size
+    data.is_gone = True
+    export(scene, monkeypatch, tmp_path / "again.nii.gz")
+    assert scene.state.message.is_error
+    assert "the drive is gone" in scene.state.message.text
+    assert not (tmp_path / "again.nii.gz").exists()
 
 
 @pytest.mark.parametrize("way", ["series", "file"])
@@ -292,3 +346,22 @@ def test_an_edit_right_after_the_command_is_not_in_the_file(
     finish(scene)
     written = open_image(tmp_path / "out.tif")
     np.testing.assert_array_equal(written.data[...], before)
+
+
+def test_a_stroke_under_way_is_not_measured(scene):
+    layer, before = scene.workspace.layers.labels, scene.labels.copy()
+    scene.viewer.layers.selection.active = layer
+    layer.mode, layer.brush_size = "paint", 6
+    queue = scene.widget.exports._queue
+
+    def measure():
+        scene.widget.object_panel.buttons["measure"].click()
+        scene.qtbot.waitUntil(lambda: not queue.jobs)
+        assert not np.array_equal(scene.labels, before)
+
+    row, column = np.divide(BETWEEN, 2)
+    mouse.drag(scene.viewer, (row, column), (row, column + 4), measure)
+    finish(scene)
+    voxels = [np.count_nonzero(before == object_id) for object_id in (1, 2)]
+    assert list(layer.features["voxels"]) == voxels
+    assert scene.state.message.text.startswith("Measured 2 objects")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_sam_adapter.intensity import CT_WINDOWS, PLANE, IntensityMapping
 from napari_sam_adapter.plugin.image_window import LEARNED, REST
 from napari_sam_adapter.plugin.image_window_panel import RULES
 from napari_sam_adapter.plugin.state import Phase
+from napari_sam_adapter.volume.session import Session
 
 
 @pytest.fixture
@@ -147,6 +149,89 @@ def test_each_image_has_its_own_window(scene):
     assert picker.currentText() == RULES["percentile"]
     scene.controller.choose_image(scene.viewer.layers["scan"])
     assert picker.currentText() == "CT lung"
+
+
+@pytest.mark.parametrize("just_before", [False, True])
+def test_contrast_that_changes_while_another_image_is_in_use_counts(scene, just_before):
+    scan = scene.viewer.layers["scan"]
+    choose(scene, "contrast_limits")
+    other = scene.viewer.add_image(disks().astype(float))
+    if just_before:  # the timer ends
+        scan.contrast_limits = (0, 4000)
+    scene.controller.choose_image(other)
+    scan.contrast_limits = (0, 4000)
+    scene.controller.choose_image(scan)
+    assert shown(scene) == "contrast_limits"
+    assert window_of(scene).high == 4000
+
+
+class SlowPixels:
+    """Lie on a disk that waits while the gate is shut."""
+
+    def __init__(self, data):
+        self.data, self.shape, self.dtype, self.ndim = (
+            data, data.shape, data.dtype, data.ndim,
+        )  # fmt: skip
+        self.gate, self.is_asked = threading.Event(), threading.Event()
+        self.gate.set()
+
+    def __getitem__(self, key):
+        if threading.current_thread() is not threading.main_thread():
+            self.is_asked.set()
+            assert self.gate.wait(20)
+        return self.data[key]
+
+    def __array__(self, dtype=None, copy=None):
+        return self[...]
+
+
+@pytest.fixture
+def slow(make_scene):
+    """A scene whose percentiles are being looked for."""
+    pixels = SlowPixels(stack().astype(np.int16) * 10)
+    scene = make_scene(pixels, name="scan", contrast_limits=(0, 2000))
+    scene.qtbot.waitUntil(lambda: not scene.controller.segmenter.queue.jobs)
+    choose(scene, "plane")
+    scene.qtbot.waitUntil(lambda: not scene.controller.segmenter.queue.jobs)
+    pixels.gate.clear()
+    pixels.is_asked.clear()
+    choose(scene, "percentile")
+    scene.qtbot.waitUntil(pixels.is_asked.is_set)
+    yield scene, pixels.gate
+    pixels.gate.set()
+
+
+@pytest.mark.parametrize("gone", ["image", "session"])
+def test_a_window_that_comes_too_late_is_dropped(slow, gone):
+    scene, gate = slow
+    workspace, session = scene.workspace, scene.workspace.session
+    before = session.intensity
+    if gone == "image":
+        scene.viewer.layers.remove("scan")
+    else:
+        scene.controller.segmenter.forget(workspace)
+        volume = session.volume.with_intensity(CT_WINDOWS["bone"])
+        workspace.take_session(Session(volume))
+    message, window = scene.state.message, workspace.session.intensity
+    gate.set()
+    scene.qtbot.waitUntil(lambda: not scene.controller.segmenter.queue.jobs)
+    assert session.intensity == before
+    assert workspace.session.intensity == window
+    assert scene.state.message == message
+
+
+def test_a_window_that_comes_late_is_that_of_its_image(slow):
+    scene, gate = slow
+    scan = scene.workspace
+    other = scene.viewer.add_image(disks().astype(float))
+    scene.controller.choose_image(other)
+    choose(scene, "lung")
+    before = scene.state.message
+    gate.set()
+    scene.qtbot.waitUntil(lambda: not scene.controller.segmenter.queue.jobs)
+    assert scan.session.intensity.rule == "percentile"
+    assert window_of(scene) == CT_WINDOWS["lung"]
+    assert scene.state.message == before
 
 
 def load(scene, window):

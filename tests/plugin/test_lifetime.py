@@ -11,6 +11,7 @@ from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.plugin.background import Priority
 from napari_sam_adapter.plugin.state import Phase
 
 
@@ -52,6 +53,37 @@ def test_widget_closed_during_a_propagation_stops_it(scene):
     scene.qtbot.waitUntil(lambda: not scene.is_working())
     assert np.array_equal(labels, before)
     assert not scene.viewer.keymap
+
+
+def test_a_propagation_that_waits_for_a_click_goes_with_its_image(scene):
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    mouse.click(scene.viewer, RIGHT_DISK)
+    scene.press("propagate")
+    labels = scene.labels
+    scene.viewer.layers.remove("cells")
+    assert not scene.controller.segmenter.queue.has(Priority.PROPAGATION)
+    scene.predictor.gate.set()
+    scene.settle()
+    assert not scene.state.message.is_error
+    assert [z for z in range(8) if labels[z].any()] == [3]
+
+
+def test_a_mask_that_waits_for_other_work_goes_with_its_image(scene):
+    scene.click(LEFT_DISK)
+    session = scene.workspace.session
+    scene.press("next_object")
+    scene.predictor.gate.clear()
+    mouse.click(scene.viewer, RIGHT_DISK)
+    session.under_way.begin(iter("12"))  # such as deleting thousands of objects
+    scene.predictor.gate.set()
+    scene.settle()
+    segmenter = scene.controller.segmenter
+    assert segmenter._pause.is_waiting
+    scene.viewer.layers.remove("cells")
+    session.under_way.finish()
+    scene.qtbot.waitUntil(lambda: not segmenter._pause.is_waiting)
+    assert not (session.labels == 2).any()
 
 
 def test_all_layers_removed_during_a_click_raise_nothing(scene):

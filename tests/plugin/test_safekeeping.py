@@ -11,7 +11,9 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 from tests.plugin.test_manifest import MANIFEST
 
 from napari_sam_adapter.plugin.session_menu import open_session, save_session
+from napari_sam_adapter.plugin.session_saving import NewSession
 from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.session_folder import SavableSession
 from napari_sam_adapter.volume.session_folder import open_session as saved_session
 
 IMAGE = stack()
@@ -236,6 +238,46 @@ def test_saving_again_replaces_only_the_own_session(scene, tmp_path):
     assert scene.state.message.is_error
     assert not list(other.iterdir())
     assert sorted(p.name for p in tmp_path.glob("*session")) == [path.name, other.name]
+
+
+def remove_image(scene):
+    scene.viewer.layers.remove("cells")
+
+
+@pytest.mark.parametrize("leave", [remove_image, end])
+def test_a_save_that_is_cut_off_leaves_nothing_and_is_told(scene, tmp_path, leave):
+    scene.click(LEFT_DISK)
+    told = []
+    scene.state.events.message.connect(told.append)
+    scene.widget.safekeeping.save(tmp_path / "cells.session")
+    scene.workspace.session.under_way.begin(iter("12"))  # it waits for its name
+    wait_for_header(scene)
+    assert len(list(tmp_path.iterdir())) == 1
+    leave(scene)
+    assert not list(tmp_path.iterdir())
+    (error,) = [message.text for message in told if message.is_error]
+    assert "cells.session" in error
+    assert "Restore" in error
+
+
+def test_a_session_on_its_way_to_the_disk_goes_with_its_image(scene, tmp_path):
+    scene.click(LEFT_DISK)
+    scene.widget.safekeeping.save(tmp_path / "cells.session")
+    remove_image(scene)
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_session_that_nobody_waits_for_any_more_is_removed(scene, tmp_path):
+    scene.click(LEFT_DISK)
+    session = SavableSession.of(scene.workspace.session)
+    early, late = (NewSession(tmp_path / "cells.session", 1) for _ in range(2))
+    early.discard()
+    for new in (early, late):
+        new.write(session)
+    assert len(list(tmp_path.iterdir())) == 1
+    late.discard()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_session_of_another_image_is_refused(scene, make_scene, tmp_path):

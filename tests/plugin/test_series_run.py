@@ -17,7 +17,7 @@ from tests.plugin.conftest import (
 )
 
 from napari_sam_adapter.image_io.formats import open_image, save_labels
-from napari_sam_adapter.image_io.series import PROGRESS_NAME
+from napari_sam_adapter.image_io.series import PROGRESS_NAME, SeriesEntry
 from napari_sam_adapter.plugin.state import Tool
 from napari_sam_adapter.volume.finding import find_steps, finding, taking_in
 from napari_sam_adapter.volume.object_edits import MergeObjects
@@ -172,6 +172,33 @@ def test_a_click_that_is_still_answered_is_saved_too(scene, folder):
     scene.predictor.gate.set()
     arrive(scene, 1)
     assert saved(folder, "a_labels.png")[LEFT_DISK] == 1
+
+
+@pytest.mark.parametrize("is_edit", [False, True])
+def test_labels_are_saved_again_only_if_they_changed(
+    scene, folder, monkeypatch, is_edit
+):
+    gate, save, saves = threading.Event(), SeriesEntry.save, []
+
+    def save_slowly(*args):
+        saves.append(args)
+        assert gate.wait(10)
+        return save(*args)
+
+    monkeypatch.setattr(SeriesEntry, "save", save_slowly)
+    scene.click(LEFT_DISK)
+    mouse.press_key(scene.viewer, "PageDown")
+    scene.qtbot.waitUntil(lambda: bool(saves))
+    if is_edit:
+        scene.press("next_object")
+        scene.click(RIGHT_DISK)
+    else:
+        scene.controller.choose_object(1)
+        scene.controller.on_view_changed()
+    gate.set()
+    arrive(scene, 1)
+    assert len(saves) == 1 + is_edit
+    assert saved(folder, "a_labels.png")[RIGHT_DISK] == 2 * is_edit
 
 
 def test_a_split_under_way_is_saved_too(scene, folder, monkeypatch):

@@ -12,6 +12,7 @@ from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.plugin.state import ModelChoice, Phase
 from napari_sam_adapter.plugin.training_curve import COLOURS, LOSS_COLOUR
+from napari_sam_adapter.plugin.training_task import _numbered
 from napari_sam_adapter.volume.planes import Plane
 
 QUICK = {"steps": 3, "batch": 2, "validate_every": 2, "precision": "float32"}
@@ -227,6 +228,24 @@ def test_training_without_masks_is_refused_with_a_sentence(make_scene):
     assert "labelled objects" in scene.widget.training_panel.status.text()
     assert notification_manager.records[-1].message.startswith("Expected labelled")
     assert not scene.widget.training_state.is_running
+
+
+def test_a_folder_of_adapters_that_cannot_be_made_is_told(scene, tmp_path):
+    (tmp_path / "napari-sam-adapter").write_text("no folder")
+    scene.widget.training.start(QUICK)
+    assert scene.widget.training_state.message.is_error
+    assert "adapters" in scene.widget.training_panel.status.text()
+    assert not scene.widget.training_state.is_running
+
+
+def test_slices_take_no_more_room_for_their_small_numbers():
+    labels = np.array([[0, 70_000], [5, 0]], np.int32)
+    planes = {Plane((1, 2), (z,)): labels * z for z in range(3)}
+    numbered = _numbered(planes)
+    assert [part.tolist() for part in numbered.values()] == [
+        [[0, 0], [0, 0]], [[0, 3], [1, 0]], [[0, 4], [2, 0]],
+    ]  # fmt: skip
+    assert {part.dtype for part in numbered.values()} == {labels.dtype}
 
 
 def test_training_waits_for_consent_to_a_download(scene, tmp_path, monkeypatch):

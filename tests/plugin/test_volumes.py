@@ -117,6 +117,24 @@ def test_stop_keeps_what_is_done_and_ends_the_run(scene):
     assert scene.value(3, *LEFT_DISK) == 1
 
 
+def test_the_late_end_of_a_propagation_does_not_end_the_next_one(scene):
+    scene.click(LEFT_DISK)
+    under_way = scene.workspace.session.under_way
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    under_way.begin(iter("12"))  # such as deleting thousands of objects
+    scene.predictor.gate.set()
+    scene.settle()
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    segmenter = scene.controller.segmenter
+    scene.qtbot.waitUntil(lambda: not segmenter._pause.is_waiting)
+    scene.predictor.gate.set()
+    scene.settle()
+    assert [z for z in range(8) if scene.value(z, *LEFT_DISK)] == [1, 2, 3, 4, 5, 6]
+    assert scene.state.message.text.startswith("Followed object 1 on 5 slices")
+
+
 class HeldAfterThree(GatedPredictor):
     """Waits before its fourth answer."""
 

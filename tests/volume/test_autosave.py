@@ -16,7 +16,7 @@ from napari_sam_adapter.volume.autosave_files import (
     unfinished_in,
 )
 from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.journal_header import empty_header_steps
+from napari_sam_adapter.volume.journal_header import empty_header_steps, header_line
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.session_folder import open_session, save_session
 
@@ -102,6 +102,35 @@ def test_a_folder_that_cannot_be_made_is_told_once_and_saving_works(
     kept.new_object()
     save_session(kept, tmp_path / "rescued.session")
     same(kept, open_session(tmp_path / "rescued.session", volume))
+
+
+def test_a_folder_that_can_be_made_later_gets_all_that_waited(volume, folder):
+    session, told = Session(volume), []
+    session.log.record_with(Autosave(folder, told.append))
+    folder.write_text("no folder")
+    begin(session)
+    session.new_object()
+    session.new_object()
+    assert len(told) == 1
+    folder.unlink()
+    session.new_object()
+    assert len(told) == 1
+    assert session.log._recorder.is_on_disk
+    (path,) = folder.glob("*.jsonl")
+    assert replay(path, volume, DiskPredictor()).object_ids == [1, 2, 3]
+
+
+@pytest.mark.parametrize("room", ["half of the header", "half of the edits"])
+def test_a_disk_with_room_later_gets_all_that_waited(kept, folder, volume, room):
+    work(kept)  # before the image is known, so that much waits
+    length = len(header_line(header_of(kept)))
+    size = length // 2 if room == "half of the header" else length + 500
+    with full_disk(size), pytest.raises(OutputError):
+        begin(kept)
+    assert not kept.log._recorder.is_on_disk
+    kept.new_object()
+    (path,) = folder.glob("*.jsonl")
+    same(kept, replay(path, volume, DiskPredictor()))
 
 
 def test_a_full_disk_costs_nothing_but_memory(kept, folder, tmp_path, volume, plane):

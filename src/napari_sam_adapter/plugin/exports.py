@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,6 +102,49 @@ class ExportTask:
         return self.path
 
 
+@dataclass(frozen=True, eq=False)
+class MeasuringTask:
+    """Everything that is needed to measure labels.
+
+    Parameters
+    ----------
+    labels : LabelsSnapshot
+        Of the moment of the command.
+    measuring : Measuring
+        All the rest.
+    path : Path or None
+        File for the table, if there is to be one.
+    """
+
+    labels: LabelsSnapshot
+    measuring: Measuring
+    path: Path | None
+
+    def steps(self) -> Iterator[MeasurementTable | None]:
+        """Measure block by block; for any thread.
+
+        Yields
+        ------
+        MeasurementTable or None
+            The table at the end.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be read.
+        OutputError
+            If the file cannot be written.
+        """
+        measuring, rows = replace(self.measuring, labels=self.labels.labels()), []
+        for block in measuring.blocks():
+            rows += block
+            yield None
+        table = table_of(measuring, rows)
+        if self.path is not None:
+            save_csv(self.path, table.columns, table.rows, overwrite=True)
+        yield table
+
+
 class Exports(Feature):
     """The commands that save and measure objects.
 
@@ -161,9 +204,8 @@ class Exports(Feature):
         workspace = self._controller.in_use()
         task = _task(workspace, path)
         self._say(f"Saving {path.name} ...")
-        steps = map(LabelsSnapshot.copy, (task.labels,))
-        on_copied = partial(self._when_copied, workspace, task)
-        self._start(steps, on_copied, partial(_on_copy_end, task))
+        write = partial(self._start, map(ExportTask.run, (task,)), self._on_saved)
+        self._copy(workspace, task.labels, write)
 
     @reporting
     def measure(self) -> None:
@@ -172,9 +214,18 @@ class Exports(Feature):
 
     def _measure(self, path: Path | None) -> None:
         workspace = self._controller.in_use()
-        steps = _measuring_steps(_measuring(workspace), path)
+        task = _measuring_task(workspace, path)
         self._say("Measuring ...")
-        self._start(steps, partial(self._on_measured, workspace, path))
+        on_result = partial(self._on_measured, workspace, path)
+        measure = partial(self._start, task.steps(), on_result)
+        self._copy(workspace, task.labels, measure)
+
+    def _copy(
+        self, workspace: Workspace, labels: LabelsSnapshot, then: Callable[[], None]
+    ) -> None:
+        steps = map(LabelsSnapshot.copy, (labels,))
+        on_copied = partial(self._when_copied, workspace, then)
+        self._start(steps, on_copied, partial(_on_copy_end, labels))
 
     def _start(
         self,
@@ -187,16 +238,16 @@ class Exports(Feature):
         self._queue.submit(job)
 
     def _when_copied(
-        self, workspace: Workspace, task: ExportTask, snapshot: LabelsSnapshot
+        self, workspace: Workspace, then: Callable[[], None], labels: LabelsSnapshot
     ) -> None:
         # Half a stroke may be in the copy: what it was is known at its end.
         self._held_back += 1
-        self._pause.when_still(workspace, partial(self._write, task))
+        self._pause.when_still(workspace, partial(self._go_on, labels, then))
 
-    def _write(self, task: ExportTask) -> None:
+    def _go_on(self, labels: LabelsSnapshot, then: Callable[[], None]) -> None:
         self._held_back -= 1
-        task.labels.close()
-        self._start(map(ExportTask.run, (task,)), self._on_saved)
+        labels.close()
+        then()
 
     def _on_saved(self, path: Path) -> None:
         self._say(f"Saved {path}.")
@@ -238,16 +289,17 @@ def _task(workspace: Workspace, path: Path) -> ExportTask:
     return ExportTask(path, labels, like, classes, source)
 
 
-def _on_copy_end(task: ExportTask) -> None:
-    if not task.labels.is_copied:
-        task.labels.close()
+def _on_copy_end(labels: LabelsSnapshot) -> None:
+    if not labels.is_copied:
+        labels.close()
 
 
-def _measuring(workspace: Workspace) -> Measuring:
+def _measuring_task(workspace: Workspace, path: Path | None) -> MeasuringTask:
     session, frame = workspace.session, workspace.frame
+    workspace.layers.drop_outline()  # napari does not tell if it is given up
     session.under_way.finish()
     axes = axes_of(frame)
-    return Measuring(
+    measuring = Measuring(
         session.labels,
         LazyArray(workspace.level.data, frame.name),
         axes,
@@ -256,19 +308,7 @@ def _measuring(workspace: Workspace) -> Measuring:
         session.objects.names,
         session.objects.classes,
     )
-
-
-def _measuring_steps(
-    measuring: Measuring, path: Path | None
-) -> Iterator[MeasurementTable | None]:
-    rows = []
-    for block in measuring.blocks():
-        rows += block
-        yield None
-    table = table_of(measuring, rows)
-    if path is not None:
-        save_csv(path, table.columns, table.rows, overwrite=True)
-    yield table
+    return MeasuringTask(session.snapshot(), measuring, path)
 
 
 def _as_in_file(
@@ -283,18 +323,21 @@ def _as_in_file(
             f"Expected {source}, which tells the position of the labels in space, got: "
             f"{error} Put it back, or export in another format."
         ) from error
-    if _has_pixels(opened, like.data):
+    seen = LazyArray(like.data, like.name)
+    if _has_pixels(opened, seen):
         return labels, opened
-    if _has_pixels(opened, np.asarray(like.data).T):
+    if _has_pixels(opened, seen.moved(range(seen.ndim)[::-1])):
         return labels.T, opened
     return labels, like
 
 
-def _has_pixels(opened: OpenedImage, data: Any) -> bool:
-    if opened.label_shape != tuple(data.shape):
+def _has_pixels(opened: OpenedImage, seen: LazyArray) -> bool:
+    if opened.label_shape != seen.shape:
         return False
-    middle = tuple(length // 2 for length in data.shape[:-2])
-    return np.array_equal(opened.data[middle], np.asarray(data[middle]))
+    middle = tuple(length // 2 for length in seen.shape[:-2])
+    in_file, in_view = np.asarray(opened.data[middle]), seen[middle]
+    has_holes = in_view.dtype.kind in "fc"  # of no value, and so equal to nothing
+    return np.array_equal(in_file, in_view, equal_nan=has_holes)
 
 
 def _ends(path: str | Path, suffixes: tuple[str, ...]) -> bool:

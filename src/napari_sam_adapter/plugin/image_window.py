@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from psygnal import Signal
 from qtpy.QtCore import QTimer
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.planes import Plane
+    from napari_sam_adapter.volume.session import Session
 
 PERCENTILE, CONTRAST, AS_IS = "percentile", "contrast_limits", "as_is"
 LEARNED = "learned"
@@ -54,7 +55,8 @@ class ImageWindow(Feature):
         super().__init__(controller)
         self.preview: Preview | None = None
         self.problem = ""
-        self._wanted: tuple[Workspace, IntensityMapping] | None = None
+        self._wanted: tuple[Workspace, Session, IntensityMapping] | None = None
+        self._in_use: ReferenceType[Workspace] | None = None
         self._seen: tuple[Volume, Plane] | None = None
         self._given: WeakKeyDictionary[Workspace, IntensityMapping] = (
             WeakKeyDictionary()
@@ -107,60 +109,70 @@ class ImageWindow(Feature):
             As in `IntensityMapping`.
         """
         workspace = self._controller.in_use()
-        self._estimate_no_more()
+        self._estimate_no_more(workspace)
         if rule == PERCENTILE:
             self._estimate(workspace)
         elif rule == CONTRAST:
-            self._use(workspace, _contrast_of(workspace))
+            self._use_now(workspace, _contrast_of(workspace))
         elif rule != LEARNED:
-            self._use(workspace, CT_WINDOWS.get(rule, IntensityMapping(PLANE)))
+            self._use_now(workspace, CT_WINDOWS.get(rule, IntensityMapping(PLANE)))
         elif (window := self.learned) is not None:
-            self._use(workspace, window)
+            self._use_now(workspace, window)
 
     def close(self) -> None:
         """Stop looking."""
         stop_for_good(self._view_timer, self._contrast_timer)
         self._wanted = None
 
-    def _estimate_no_more(self) -> None:
-        queue = self._controller.segmenter.queue
-        queue.cancel(lambda job: job.owner is self and job.key == ESTIMATE)
+    def _estimate_no_more(self, workspace: Workspace) -> None:
+        queue, key = self._controller.segmenter.queue, (ESTIMATE, workspace)
+        queue.cancel(lambda job: job.owner is self and job.key == key)
 
     def _estimate(self, workspace: Workspace) -> None:
         volume = workspace.volume
         self._controller.segmenter.queue.submit(
             Job(
                 owner=self,
-                key=ESTIMATE,
+                key=(ESTIMATE, workspace),
                 priority=Priority.VIEW,
                 steps=map(Volume.default_intensity, (volume,)),
-                on_result=partial(self._use, workspace),
+                on_result=partial(self._use, workspace, workspace.session),
                 on_error=self.report,
             )
         )
 
+    def _use_now(self, workspace: Workspace, mapping: IntensityMapping) -> None:
+        self._use(workspace, workspace.session, mapping)
+
     @reporting
-    def _use(self, workspace: Workspace, mapping: IntensityMapping) -> None:
+    def _use(
+        self, workspace: Workspace, session: Session, mapping: IntensityMapping
+    ) -> None:
+        is_there = workspace in self._controller.workspaces
+        if not is_there or workspace.session is not session:  # closed meanwhile
+            return
         # A run whose masks would come from two windows could not be told apart.
         if self._controller.state.phase is Phase.PROPAGATING:
-            self._wanted = workspace, mapping
+            self._wanted = workspace, session, mapping
             return
         self._wanted = None
         if workspace.volume.known_intensity == mapping:
             self.changed.emit()  # what was chosen may be its other name
             return
-        workspace.session.intensity = mapping
+        session.intensity = mapping
         for plane in workspace.planes_without_mask():
             self._controller.segmenter.ask(workspace, workspace.object_id, plane)
-        text = "The network sees the image in another way, from the next click on."
-        self._controller.state.message = Message(text)
+        if workspace is self._controller.workspace:
+            text = "The network sees the image in another way, from the next click on."
+            self._controller.state.message = Message(text)
         self._controller.on_view_still()
         self._look()
         self.changed.emit()
 
     def _use_wanted(self, phase: Phase) -> None:
         if self._wanted is not None and phase is not Phase.PROPAGATING:
-            self._use(*self._wanted)
+            wanted, self._wanted = self._wanted, None
+            self._use(*wanted)
 
     def _on_opened(self, workspace: Workspace) -> None:
         workspace.image.events.contrast_limits.connect(self._on_contrast)
@@ -172,7 +184,7 @@ class ImageWindow(Feature):
     def _follow_contrast(self) -> None:
         workspace = self._controller.workspace
         if workspace is not None and self.rule == CONTRAST:
-            self._use(workspace, _contrast_of(workspace))
+            self._use_now(workspace, _contrast_of(workspace))
 
     def _use_learned(self) -> None:
         """See the image as the adapter wants it, unless the user chose a window."""
@@ -182,18 +194,23 @@ class ImageWindow(Feature):
         given, window = self._given.get(workspace), self.learned
         if window == given:
             return
-        self._estimate_no_more()
+        self._estimate_no_more(workspace)
         known = workspace.volume.known_intensity
         if window is not None:
             self._given[workspace] = window
             if known is None or known.rule == PERCENTILE or known == given:
-                self._use(workspace, window)
+                self._use_now(workspace, window)
         else:
             del self._given[workspace]
             if known == given:
                 self._estimate(workspace)
 
     def _on_updated(self) -> None:
+        workspace = self._controller.workspace
+        before = None if self._in_use is None else self._in_use()
+        if workspace is not before:
+            self._in_use = None if workspace is None else ref(workspace)
+            self._follow_contrast()  # which may have changed while it was not in use
         self._use_learned()
         if self._in_view() != self._seen:
             self._view_timer.start()

@@ -13,6 +13,7 @@ from napari_sam_adapter.plugin.state import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_sam_adapter.plugin.session_saving import NewSession
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.autosave import Autosave
     from napari_sam_adapter.volume.session import Session
@@ -36,6 +37,8 @@ class KeptSession:
         With which that one was made.
     restoring : Path or None
         The autosave that is being opened, if it is one.
+    saving : NewSession or None
+        What is being saved now.
     saved_as : Path or None
         The folder that the user chose.
     saved_count : int
@@ -48,6 +51,7 @@ class KeptSession:
     opening: Progress = field(default_factory=Progress)
     network: SessionNetwork = field(default_factory=SessionNetwork)
     restoring: Path | None = None
+    saving: NewSession | None = None
     saved_as: Path | None = None
     saved_count: int = -1
 
@@ -65,6 +69,25 @@ class KeptSession:
     def is_saved(self) -> bool:
         """Whether the folder that the user chose has all of it."""
         return self.edit_count == self.saved_count
+
+    def leave(self) -> None:
+        """Let go of all files.
+
+        Raises
+        ------
+        SessionError
+            If it was being saved, and is not.
+        """
+        self.workspace.session.close()
+        if self.is_saved:
+            self.autosave.discard()
+        if self.saving is not None:
+            self.saving.discard()
+            raise SessionError(
+                "Expected the image to stay open until the session is saved, got it "
+                f"closed: {self.saving.path.name} was not written. Open the image "
+                "again, press Restore, and save then."
+            )
 
     def check_not_lost(self, edit_count: int) -> None:
         """Raise if the session could not be gone on with after another one.

@@ -95,7 +95,7 @@ class Propagating:
                 steps=follow(request),
                 on_result=partial(self._on_followed, run),
                 on_error=self._report,
-                on_end=partial(self._pause.when_still, workspace, self.finish),
+                on_end=partial(self._on_end, run),
             )
         )
 
@@ -122,6 +122,13 @@ class Propagating:
         """Finish for good; the queue is closed."""
         self.finish()
         self._unpainted = None
+
+    def _on_end(self, run: PropagationRun) -> None:
+        self._pause.when_still(run.workspace, partial(self._finish, run))
+
+    def _finish(self, run: PropagationRun) -> None:
+        if run is self._run:  # else it was stopped, and another one may have begun
+            self.finish()
 
     def _on_followed(self, run: PropagationRun, result: PlaneResult | None) -> None:
         if result is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QGuiApplication
 
@@ -16,12 +16,7 @@ from napari_sam_adapter.plugin.network_loading import described_predictors
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState, offer_of
 from napari_sam_adapter.plugin.session_network import SessionNetwork
-from napari_sam_adapter.plugin.session_saving import (
-    WrittenSession,
-    discard_written,
-    name_written,
-    writing_steps,
-)
+from napari_sam_adapter.plugin.session_saving import NewSession
 from napari_sam_adapter.plugin.state import Message, Progress
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.volume.autosave import Autosave
@@ -172,7 +167,9 @@ class Safekeeping(Feature):
             session.spacing,
             rounded=session.store is not None,
         )
-        self._submit(kept, "header", Priority.SAVE, steps, partial(self._begin, kept))
+        begin = partial(self._begin, kept)
+        job = Job(kept, "header", Priority.SAVE, steps, begin, self.report)
+        self._controller.segmenter.queue.submit(job)
 
     def _on_updated(self) -> None:
         in_viewer = set(self._controller.workspaces)
@@ -282,62 +279,58 @@ class Safekeeping(Feature):
 
     def _write_when_still(self, kept: KeptSession, path: Path, attempts: int) -> None:
         self._say(f"Saving {path.name} ...")
-        write = partial(self._write, kept, path, attempts)
-        self._pause.when_still(kept.workspace, write)
+        if kept.saving is not None:
+            kept.saving.discard()
+        kept.saving = new = NewSession(path, attempts)
+        self._pause.when_still(kept.workspace, partial(self._write, kept, new))
 
     @reporting
-    def _write(self, kept: KeptSession, path: Path, attempts: int) -> None:
+    def _write(self, kept: KeptSession, new: NewSession) -> None:
+        if kept.saving is not new:  # another one takes its place
+            return
+        kept.saving = None  # if it cannot be
         savable = SavableSession.of(kept.workspace.session)
-        on_written = partial(self._on_written, kept, path, kept.edit_count, attempts)
+        kept.saving = new
+        on_written = partial(self._on_written, kept, kept.edit_count)
 
-        def when_still(written: WrittenSession) -> None:
+        def when_still(written: NewSession) -> None:
             self._pause.when_still(kept.workspace, partial(on_written, written))
 
-        steps = writing_steps(savable, path)
-        self._submit(kept, "save", Priority.SAVE, steps, when_still)
+        def on_error(error: SamAdapterError) -> None:
+            kept.saving = None
+            self.report(error)
+
+        steps = map(new.write, (savable,))
+        job = Job(kept, "save", Priority.SAVE, steps, when_still, on_error)
+        self._controller.segmenter.queue.submit(job)
 
     @reporting
-    def _on_written(
-        self,
-        kept: KeptSession,
-        path: Path,
-        count: int,
-        attempts: int,
-        written: WrittenSession,
-    ) -> None:
-        if kept.edit_count == count:
-            name_written(written, path, overwrite=path == kept.saved_as)
-            kept.saved_as, kept.saved_count = path, count
-            self._say(f"Saved as {path}.")
+    def _on_written(self, kept: KeptSession, count: int, written: NewSession) -> None:
+        if kept.saving is not written:  # another one takes its place
             return
-        discard_written(written)
-        if attempts <= 1:
+        kept.saving = None
+        if kept.edit_count == count:
+            written.give_name(overwrite=written.path == kept.saved_as)
+            kept.saved_as, kept.saved_count = written.path, count
+            self._say(f"Saved as {written.path}.")
+            return
+        written.discard()
+        if written.attempts <= 1:
             raise SessionError(
                 "Expected no edits while the session is saved, got some each time. "
                 "Wait until nothing is running, and save again."
             )
-        self._write_when_still(kept, path, attempts - 1)
+        self._write_when_still(kept, written.path, written.attempts - 1)
 
     def _in_use(self) -> KeptSession:
         return self._kept[self._controller.in_use()]
 
+    @reporting
     def _leave(self, kept: KeptSession) -> None:
         del self._kept[kept.workspace]
         self._controller.segmenter.queue.cancel(lambda job: job.owner is kept)
-        kept.workspace.session.close()
-        if kept.is_saved:
-            kept.autosave.discard()
-
-    def _submit(
-        self,
-        kept: KeptSession,
-        key: str,
-        priority: Priority,
-        steps: Iterator[Any],
-        on_result: Callable[[Any], None],
-    ) -> None:
-        job = Job(kept, key, priority, steps, on_result, self.report)
-        self._controller.segmenter.queue.submit(job)
+        self._pause.forget(kept.workspace)
+        kept.leave()
 
     def _say(self, text: str) -> None:
         self._controller.state.message = Message(text)

@@ -240,7 +240,7 @@ class Segmenter:
         workspace : Workspace
             Whose layers are gone.
         """
-        if self._propagating.workspace is workspace:
+        if workspace in (self._propagating.workspace, self._propagate_next):
             self.stop_propagation()
         jobs = self._queue.jobs
         if any(j.priority is Priority.ENCODING and j.owner is workspace for j in jobs):
@@ -249,6 +249,7 @@ class Segmenter:
             key: wish for key, wish in self._wishes.items() if wish[0] is not workspace
         }
         self._queue.cancel(lambda job: job.owner is workspace)
+        self._pause.forget(workspace)
         self._clicks.keep([job.key for job in self._queue.jobs])
         if not self._queue.jobs:
             self._state.progress = Progress()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.image_io.opened_image import OpenedImage
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.session import Session
 
 Labels: TypeAlias = "npt.NDArray[np.integer[Any]]"
 NOTHING = "No image of this series can be opened."
@@ -70,7 +71,6 @@ class SeriesRun(Feature):
         self._page: _Page | None = None
         self._queue = JobQueue(self.changed.emit, mostly_waits=True)
         self._waiting: tuple[Series, _Found] | None = None
-        self._is_touched = False
         controller.add_commands(
             {"next_image": self.next_image, "previous_image": self.previous_image}
         )
@@ -191,15 +191,22 @@ class SeriesRun(Feature):
         if page is None:
             self._arrive(series, found)
             return
-        self._is_touched = False
-        page.workspace.session.under_way.finish()
+        session = page.workspace.session
+        session.under_way.finish()
         self._submit(
-            map(page.entry.save, (page.workspace.session.labels,), (page.image,)),
-            partial(self._on_saved, series, found),
+            map(page.entry.save, (session.labels,), (page.image,)),
+            partial(self._on_saved, series, found, session, session.log.edit_count),
         )
 
-    def _on_saved(self, series: Series, found: _Found, has_objects: bool) -> None:
-        if self._is_touched:  # while they were written
+    def _on_saved(
+        self,
+        series: Series,
+        found: _Found,
+        session: Session,
+        edit_count: int,
+        has_objects: bool,
+    ) -> None:
+        if self._is_edited_since(session, edit_count):  # while they were written
             self._save(series, found)
         elif self._controller.state.is_busy:
             self._waiting = series, found
@@ -207,8 +214,14 @@ class SeriesRun(Feature):
             self._leave(has_objects)
             self._arrive(series, found)
 
+    def _is_edited_since(self, session: Session, edit_count: int) -> bool:
+        page = self._page
+        if page is not None and page.workspace.session is not session:
+            return True
+        # What is under way comes into the journal at its end.
+        return session.under_way.is_busy or session.log.edit_count != edit_count
+
     def _on_updated(self) -> None:
-        self._is_touched = True
         page, workspace = self._page, self._controller.workspace
         if page is None or workspace is None or workspace.image is not page.layer:
             return

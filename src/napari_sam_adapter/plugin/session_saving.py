@@ -4,92 +4,92 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from dataclasses import dataclass
+import threading
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.image_io.output import check_output, whole_output, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from napari_sam_adapter.volume.session_folder import SavableSession
 
 
-@dataclass(frozen=True)
-class WrittenSession:
-    """A session on disk that has no name yet.
+class NewSession:
+    """A session on its way to the disk, beside its place until it gets its name.
 
     Parameters
     ----------
-    folder : Path
-        Beside where it will be.
-    """
-
-    folder: Path
-
-
-def writing_steps(session: SavableSession, path: Path) -> Iterator[WrittenSession]:
-    """Write a session beside its place; for any thread.
-
-    Parameters
-    ----------
-    session : SavableSession
-        What to write.
     path : Path
         Where it will be.
-
-    Yields
-    ------
-    WrittenSession
-        Once.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written; nothing is left behind.
+    attempts : int
+        How many times it may be written, this one included.
     """
-    written = WrittenSession(path.with_name(f".{secrets.token_hex(4)}-{path.name}"))
-    try:
-        with writing(path):
-            session.write(written.folder)
-    except BaseException:
-        discard_written(written)
-        raise
-    yield written
 
+    def __init__(self, path: Path, attempts: int) -> None:
+        self.path, self.attempts = path, attempts
+        self._folder = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+        self._lock = threading.Lock()
+        self._is_written = self._is_discarded = False
 
-def name_written(written: WrittenSession, path: Path, overwrite: bool) -> None:
-    """Give a session its name.
+    def write(self, session: SavableSession) -> NewSession:
+        """Write it without a name; for any thread.
 
-    Parameters
-    ----------
-    written : WrittenSession
-        From `writing_steps`.
-    path : Path
-        The name.
-    overwrite : bool
-        Whether a saved session of that name may be replaced.
+        Parameters
+        ----------
+        session : SavableSession
+            What to write.
 
-    Raises
-    ------
-    OutputError
-        If the name is taken; nothing is left behind.
-    """
-    try:
-        check_output(path, overwrite)
-        with whole_output(path, overwrite) as temporary:
-            written.folder.rename(temporary)
-    finally:
-        discard_written(written)
+        Returns
+        -------
+        NewSession
+            This one.
 
+        Raises
+        ------
+        OutputError
+            If it cannot be written; nothing is left behind.
+        """
+        try:
+            with writing(self.path):
+                session.write(self._folder)
+        except BaseException:
+            self._remove()
+            raise
+        with self._lock:
+            self._is_written = True
+            is_discarded = self._is_discarded
+        if is_discarded:
+            self._remove()
+        return self
 
-def discard_written(written: WrittenSession) -> None:
-    """Remove a session that gets no name.
+    def give_name(self, overwrite: bool) -> None:
+        """Give it its name.
 
-    Parameters
-    ----------
-    written : WrittenSession
-        From `writing_steps`.
-    """
-    shutil.rmtree(written.folder, ignore_errors=True)
+        Parameters
+        ----------
+        overwrite : bool
+            Whether a saved session of that name may be replaced.
+
+        Raises
+        ------
+        OutputError
+            If the name is taken; nothing is left behind.
+        """
+        try:
+            check_output(self.path, overwrite)
+            with whole_output(self.path, overwrite) as temporary:
+                self._folder.rename(temporary)
+        finally:
+            self._remove()
+
+    def discard(self) -> None:
+        """Remove it, or let the thread do so that is writing it."""
+        with self._lock:
+            self._is_discarded = True
+            is_written = self._is_written
+        if is_written:
+            self._remove()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -63,10 +63,19 @@ class StrokePause:
         else:
             action()
 
-    def forget(self) -> None:
-        """Drop what was put off."""
-        self._waiting.clear()
-        self._timer.stop()
+    def forget(self, workspace: Workspace | None = None) -> None:
+        """Drop what was put off.
+
+        Parameters
+        ----------
+        workspace : Workspace or None
+            Whose labels it would have written; by default any.
+        """
+        kept = () if workspace is None else self._waiting
+        others = [waiting for waiting in kept if waiting[0] is not workspace]
+        self._waiting = deque(others)
+        if not others:
+            self._timer.stop()
 
     def close(self) -> None:
         """Drop what was put off, for good."""

@@ -9,6 +9,7 @@ from napari.layers import Labels
 from platformdirs import user_data_path
 
 from napari_sam_adapter.errors import SamAdapterError, SessionError, TrainingError
+from napari_sam_adapter.image_io.output import writing
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message
@@ -319,7 +320,8 @@ def _along(plane: Plane, shape: tuple[int, ...]) -> list[Plane]:
 def _new_output() -> Path:
     """Return a name for an adapter that is not taken."""
     folder = user_data_path("napari-sam-adapter") / "adapters"
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder, "make that folder one that can be written"):
+        folder.mkdir(parents=True, exist_ok=True)
     number = 1
     while (path := folder / f"mine-{number}.safetensors").exists():
         number += 1

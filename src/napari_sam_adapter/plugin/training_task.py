@@ -113,10 +113,14 @@ def _numbered(labels: LabelPlanes) -> LabelPlanes:
     """Return the slices with small numbers, the same on all of them."""
     numbers = np.unique(np.concatenate([np.unique(part) for part in labels.values()]))
     numbers = numbers[numbers > 0]
-    return {
-        plane: np.where(part > 0, np.searchsorted(numbers, part) + 1, 0)
-        for plane, part in labels.items()
-    }
+    return {plane: _numbers_in(numbers, part) for plane, part in labels.items()}
+
+
+def _numbers_in(
+    numbers: npt.NDArray[Any], labels: npt.NDArray[Any]
+) -> npt.NDArray[np.int32]:
+    found = np.searchsorted(numbers, labels) + 1
+    return np.where(labels > 0, found, 0).astype(np.int32)
 
 
 def _samples_of(task: TrainingTask, plane: Plane, labels: LabelPlanes) -> list[Sample]:

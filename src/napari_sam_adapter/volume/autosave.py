@@ -210,17 +210,29 @@ class Autosave:
             self._write_waiting()
 
     def _write_waiting(self) -> None:
-        if self._header is None or not self._is_edited or self._has_failed:
+        """Begin the file if there is something for it; each edit tries again."""
+        if self._header is None or not self._is_edited:
             return
-        path = new_path(self._folder, self._header.image)
-        self._has_failed = True
-        with autosaving(path):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(header_line(self._header))
-        journal = self._open(path)
+        try:
+            journal = self._create(self._header)
+        except OutputError:
+            if self._has_failed:  # told already
+                return
+            self._has_failed = True
+            raise
         waiting, self._waiting = self._waiting, []
-        for entry in waiting:
-            journal.append(entry)
+        _append_all(journal, waiting)
+
+    def _create(self, header: JournalHeader) -> Journal:
+        path = new_path(self._folder, header.image)
+        try:
+            with autosaving(path):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(header_line(header))
+            return self._open(path)
+        except OutputError:
+            remove(path)  # half of it, perhaps
+            raise
 
     def _open(self, path: Path) -> Journal:
         lock = FileLock(path.with_suffix(LOCK))
@@ -232,5 +244,22 @@ class Autosave:
                     f"Expected a session that nobody works on, got {path.name}, which "
                     "is open in another window. Close it there."
                 ) from error
-        self._lock, self._journal = lock, Journal(path)
+        try:
+            self._journal = Journal(path)
+        except OutputError:
+            lock.release()
+            raise
+        self._lock = lock
         return self._journal
+
+
+def _append_all(journal: Journal, entries: list[Recordable]) -> None:
+    """Hand all over, whatever happens: what the disk does not take waits there."""
+    failed: OutputError | None = None
+    for entry in entries:
+        try:
+            journal.append(entry)
+        except OutputError as error:
+            failed = error
+    if failed is not None:
+        raise failed
