@@ -73,8 +73,7 @@ class Session(EditableLabels):
         Meaning of the axes of an array, see `Volume`.
     intensity : IntensityMapping or None
         Window to 8 bits of an array; by default the one that the adapter of `predictor`
-        was trained with, if it suits other images, else estimated from a few planes.
-        A predictor that is set later does not change it.
+        learned, else an estimate. A predictor that is set later does not change it.
     cache_bytes : int
         Memory for embeddings.
     journal : str, Path or None
