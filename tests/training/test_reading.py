@@ -250,3 +250,19 @@ def test_few_samples_give_at_least_one_for_validation(
     training, validation = divide(samples, config())
     assert training
     assert validation
+
+
+def test_slices_between_blank_ones_are_seen_with_their_contrast(tmp_path: Path) -> None:
+    image = np.zeros((101, 32, 32), np.uint16)
+    labels = np.zeros(image.shape, np.uint8)
+    image[10:16] = 1000 + np.arange(1024).reshape(32, 32)
+    labels[10:16, 8:20, 8:20] = 1
+    (sample, *_) = samples_from_arrays(image, labels)
+    assert (sample.image.min(), sample.image.max()) == (0, 255)
+    path = tmp_path / "volumes.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("index.csv", "id,split\na,train\n")
+        with archive.open("volumes/a.npz", "w") as file:
+            np.savez(file, image=image, labels=labels, spacing_zyx=(1, 1, 1))
+    assert {s.image.max() for s in find_samples(path).training} == {255}
+    assert {s.image.min() for s in find_samples(path).training} == {0}

@@ -352,6 +352,8 @@ def test_a_window_that_an_adapter_learned_holds_for_a_volume_that_has_none(volum
     )
     assert Session(Volume(volume), adapted).intensity.rule == "percentile"
     given = Volume(image)
+    assert given.intensity.rule == "percentile"  # an estimate is no choice
+    assert Session(given, adapted).intensity == lung
     session = Session(given)
     session.predictor = adapted
     assert session.intensity.rule == "percentile"

@@ -60,16 +60,21 @@ def judge_interactive(
     window = trained_window(predictor, reference.image)
     for plane in planes_of(reference, protocol.plane_step, window):
         try:
-            embedding = predictor.encode(plane.seen)
+            seen = plane.seen
+            embedding = predictor.encode(seen)
         except ImageError as error:
             yield BrokenPair(plane.name, str(error))
             continue
         yield None
-        yield from _judge_plane(plane, embedding, predictor, protocol)
+        yield from _judge_plane(plane, seen, embedding, predictor, protocol)
 
 
 def _judge_plane(
-    plane: ReferencePlane, embedding: Any, predictor: Predictor, protocol: Interactive
+    plane: ReferencePlane,
+    seen: npt.NDArray[np.uint8],
+    embedding: Any,
+    predictor: Predictor,
+    protocol: Interactive,
 ) -> Iterator[Judgement]:
     numbers = choose_objects(plane.labels, plane.name, protocol)
     rows, packed = [], []
@@ -80,7 +85,7 @@ def _judge_plane(
         score = iou(answers[-1], truth)
         rows.append(row)
         packed.append([PackedArray.of(mask) for mask in answers])
-        case = Case(row.name, plane.seen, truth, answers[-1], score)
+        case = Case(row.name, seen, truth, answers[-1], score)
         yield Judgement(row, case)
     if rows:
         yield Judgement(_image_row(plane, numbers, rows, packed, protocol))

@@ -60,13 +60,14 @@ def judge_prompt_free(
     window = trained_window(predictor, reference.image)
     for plane in planes_of(reference, protocol.plane_step, window):
         try:
-            probability = segment_semantic(plane.seen, predictor)
+            seen = plane.seen
+            probability = segment_semantic(seen, predictor)
         except ImageError as error:
             yield BrokenPair(plane.name, str(error))
             continue
         truth, answer = plane.labels > 0, probability > 0.5
         values = judge_map(probability, truth, protocol.stretch)
-        case = Case(plane.name, plane.seen, truth, answer, iou(answer, truth))
+        case = Case(plane.name, seen, truth, answer, iou(answer, truth))
         yield Judgement(Row(plane.source, plane.place, None, values), case)
 
 

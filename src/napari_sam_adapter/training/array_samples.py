@@ -12,6 +12,7 @@ from napari_sam_adapter.intensity import (
     IntensityMapping,
     check_pixels,
     default_of_array,
+    mapping_of_plane,
 )
 from napari_sam_adapter.training.samples import Sample
 
@@ -132,7 +133,7 @@ def _sample(
         for step in (-1, 1)
     )
     return Sample(
-        intensity.apply(pixels),
+        mapping_of_plane(intensity, pixels).apply(pixels),
         (plane,),
         before,
         title,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.datasets.indexed import open_indexed
 from napari_sam_adapter.datasets.planes import planes_of
 from napari_sam_adapter.datasets.reference import Reference
+from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
@@ -61,11 +62,15 @@ def samples_of(
     Yields
     ------
     Sample
-        In 8 bits, as a session sees them.
+        In 8 bits, as a session sees them; planes that it could not see are left out.
     """
     for plane in planes_of(reference, plane_step, window):
+        try:
+            seen = plane.seen
+        except ImageError:
+            continue
         yield Sample(
-            plane.window.apply(plane.image),
+            seen,
             (plane.labels,),
             plane.prior,
             plane.name,

@@ -27,8 +27,8 @@ def as_volume(
     axes : str
         See `Volume`.
     chosen, learned : IntensityMapping or None
-        Window of the user; that of an adapter, where neither the user nor a volume has
-        one.
+        Window of the user; that of an adapter, where neither the user nor a volume was
+        given one.
 
     Returns
     -------
@@ -50,6 +50,6 @@ def as_volume(
             f"Expected a Volume alone, got {given}, too. Give them to the Volume: "
             "Volume(array, axes, intensity)."
         )
-    if learned is None or image.known_intensity is not None:
+    if learned is None or image.chosen_intensity is not None:
         return image
     return image.with_intensity(learned)

@@ -78,7 +78,7 @@ class Volume:
             )
         channel = self._layout.channel
         self._levels = tuple(level_of(level, data.shape, channel) for level in levels)
-        self._intensity = intensity
+        self._intensity = self._chosen = intensity
         self._estimating = threading.Lock()
 
     @property
@@ -105,6 +105,11 @@ class Volume:
             return self._intensity
 
     @property
+    def chosen_intensity(self) -> IntensityMapping | None:
+        """Window to 8 bits that it was given, or None if it is estimated."""
+        return self._chosen
+
+    @property
     def known_intensity(self) -> IntensityMapping | None:
         """Window to 8 bits, or None while it would have to be estimated first."""
         return self._intensity
@@ -123,7 +128,7 @@ class Volume:
             Shares the data with this one.
         """
         other = copy.copy(self)
-        other._intensity = intensity
+        other._intensity = other._chosen = intensity
         return other
 
     @property
