@@ -133,6 +133,25 @@ def test_a_propagation_ends_before_the_window_changes(scene):
     assert scene.value(5, *LEFT_DISK) == 1
 
 
+def test_windows_of_two_images_wait_for_the_end_of_a_propagation(scene):
+    scan = scene.viewer.layers["scan"]
+    other = scene.viewer.add_image(disks().astype(float))
+    scene.controller.choose_image(scan)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    scene.qtbot.waitUntil(lambda: scene.state.phase is Phase.PROPAGATING)
+    choose(scene, "bone")
+    scene.controller.choose_image(other)
+    choose(scene, "lung")
+    scene.predictor.gate.set()
+    scene.settle()
+    assert window_of(scene) == CT_WINDOWS["lung"]
+    scene.controller.choose_image(scan)
+    assert window_of(scene) == CT_WINDOWS["bone"]
+
+
 def test_8_bit_colours_leave_no_choice(make_scene):
     scene = make_scene(np.stack([disks()] * 3, axis=-1), rgb=True)
     assert not scene.widget.image_window_panel.picker.isEnabled()
@@ -163,6 +182,15 @@ def test_contrast_that_changes_while_another_image_is_in_use_counts(scene, just_
     scene.controller.choose_image(scan)
     assert shown(scene) == "contrast_limits"
     assert window_of(scene).high == 4000
+
+
+def test_a_window_of_a_session_is_not_that_of_the_layer(scene):
+    kept = IntensityMapping("contrast_limits", 10, 3000)
+    scene.workspace.session.intensity = kept
+    other = scene.viewer.add_image(disks().astype(float))
+    scene.controller.choose_image(other)
+    scene.controller.choose_image(scene.viewer.layers["scan"])
+    assert window_of(scene) == kept
 
 
 class SlowPixels:

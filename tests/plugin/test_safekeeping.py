@@ -260,6 +260,18 @@ def test_a_save_that_is_cut_off_leaves_nothing_and_is_told(scene, tmp_path, leav
     assert "Restore" in error
 
 
+def test_a_second_save_that_is_cut_off_says_where_all_of_it_is(scene, tmp_path):
+    scene.click(LEFT_DISK)
+    scene.widget.safekeeping.save(tmp_path / "first.session")
+    scene.qtbot.waitUntil(lambda: (tmp_path / "first.session").exists())
+    told = []
+    scene.state.events.message.connect(told.append)
+    scene.widget.safekeeping.save(tmp_path / "second.session")
+    remove_image(scene)
+    (error,) = [message.text for message in told if message.is_error]
+    assert "All of it is in first.session" in error
+
+
 def test_a_session_on_its_way_to_the_disk_goes_with_its_image(scene, tmp_path):
     scene.click(LEFT_DISK)
     scene.widget.safekeeping.save(tmp_path / "cells.session")

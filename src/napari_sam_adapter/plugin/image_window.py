@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-from weakref import ReferenceType, WeakKeyDictionary, ref
+from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
 from psygnal import Signal
 from qtpy.QtCore import QTimer
@@ -21,6 +21,8 @@ from napari_sam_adapter.volume.preview import Preview, preview_plane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari.utils.events import Event
 
     from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.controller import Controller
@@ -55,7 +57,10 @@ class ImageWindow(Feature):
         super().__init__(controller)
         self.preview: Preview | None = None
         self.problem = ""
-        self._wanted: tuple[Workspace, Session, IntensityMapping] | None = None
+        self._wanted: WeakKeyDictionary[Workspace, tuple[Session, IntensityMapping]] = (
+            WeakKeyDictionary()
+        )
+        self._contrast_changed: WeakSet[Workspace] = WeakSet()
         self._in_use: ReferenceType[Workspace] | None = None
         self._seen: tuple[Volume, Plane] | None = None
         self._given: WeakKeyDictionary[Workspace, IntensityMapping] = (
@@ -122,7 +127,7 @@ class ImageWindow(Feature):
     def close(self) -> None:
         """Stop looking."""
         stop_for_good(self._view_timer, self._contrast_timer)
-        self._wanted = None
+        self._wanted.clear()
 
     def _estimate_no_more(self, workspace: Workspace) -> None:
         queue, key = self._controller.segmenter.queue, (ESTIMATE, workspace)
@@ -153,9 +158,9 @@ class ImageWindow(Feature):
             return
         # A run whose masks would come from two windows could not be told apart.
         if self._controller.state.phase is Phase.PROPAGATING:
-            self._wanted = workspace, session, mapping
+            self._wanted[workspace] = session, mapping
             return
-        self._wanted = None
+        self._wanted.pop(workspace, None)
         if workspace.volume.known_intensity == mapping:
             self.changed.emit()  # what was chosen may be its other name
             return
@@ -170,20 +175,28 @@ class ImageWindow(Feature):
         self.changed.emit()
 
     def _use_wanted(self, phase: Phase) -> None:
-        if self._wanted is not None and phase is not Phase.PROPAGATING:
-            wanted, self._wanted = self._wanted, None
-            self._use(*wanted)
+        if phase is not Phase.PROPAGATING:
+            while self._wanted:
+                workspace, (session, mapping) = self._wanted.popitem()
+                self._use(workspace, session, mapping)
 
     def _on_opened(self, workspace: Workspace) -> None:
         workspace.image.events.contrast_limits.connect(self._on_contrast)
 
-    def _on_contrast(self, event: object) -> None:
-        if self.rule == CONTRAST:
-            self._contrast_timer.start()
+    def _on_contrast(self, event: Event) -> None:
+        for workspace in self._controller.workspaces:
+            known = workspace.volume.known_intensity
+            is_followed = known is not None and known.rule == CONTRAST
+            if is_followed and workspace.image is event.source:
+                self._contrast_changed.add(workspace)
+                self._contrast_timer.start()
 
     def _follow_contrast(self) -> None:
         workspace = self._controller.workspace
-        if workspace is not None and self.rule == CONTRAST:
+        if workspace is None or workspace not in self._contrast_changed:
+            return
+        self._contrast_changed.discard(workspace)
+        if self.rule == CONTRAST:  # no other was chosen meanwhile
             self._use_now(workspace, _contrast_of(workspace))
 
     def _use_learned(self) -> None:

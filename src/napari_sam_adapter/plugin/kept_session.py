@@ -83,10 +83,12 @@ class KeptSession:
             self.autosave.discard()
         if self.saving is not None:
             self.saving.discard()
+            advice = "Open the image again, press Restore, and save then."
+            if self.is_saved and self.saved_as is not None:
+                advice = f"All of it is in {self.saved_as.name}."
             raise SessionError(
                 "Expected the image to stay open until the session is saved, got it "
-                f"closed: {self.saving.path.name} was not written. Open the image "
-                "again, press Restore, and save then."
+                f"closed: {self.saving.path.name} was not written. {advice}"
             )
 
     def check_not_lost(self, edit_count: int) -> None:

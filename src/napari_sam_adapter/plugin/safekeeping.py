@@ -297,7 +297,8 @@ class Safekeeping(Feature):
             self._pause.when_still(kept.workspace, partial(on_written, written))
 
         def on_error(error: SamAdapterError) -> None:
-            kept.saving = None
+            if kept.saving is new:
+                kept.saving = None
             self.report(error)
 
         steps = map(new.write, (savable,))
