@@ -3,6 +3,7 @@ import shutil
 import numpy as np
 import pytest
 import zarr
+from PIL import Image
 
 from napari_sam_adapter.errors import DatasetError, ImageError, OutputError
 from napari_sam_adapter.image_io.formats import open_image, save_labels
@@ -222,3 +223,14 @@ def test_an_image_without_objects_gets_no_file(folder):
     assert entry.save(labels_of(1), entry.read().image)
     assert not entry.save(labels_of(0), entry.read().image)
     assert not entry.read().labels.any()
+
+
+def test_a_store_that_was_given_is_an_image_also_if_it_is_called_labels(tmp_path):
+    store = tmp_path / "cell_labels.zarr"
+    save_store(store)
+    assert [entry.path for entry in Series.of_folder(store).entries] == [store]
+
+
+def test_pictures_in_which_no_labels_are_kept_are_images(tmp_path):
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "x_labels.jpg")
+    assert names(Series.of_folder(tmp_path)) == ["x_labels.jpg"]

@@ -148,3 +148,11 @@ def test_dicom_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     }
     assert sorted(broken) == ["IM0000.dcm", "bad"]
     assert "DICM" in broken["bad"]
+
+
+def test_pairs_of_one_stem_have_names_of_their_own(tmp_path: Path) -> None:
+    for role in ("img", "raw"):
+        for mark in ("", "_labels"):
+            save_labels(tmp_path / f"a_{role}{mark}.tif", LABELS[1])
+    pairs = open_dataset(tmp_path).pairs
+    assert [pair.name for pair in pairs] == ["a_img", "a_raw"]

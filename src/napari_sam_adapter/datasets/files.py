@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
@@ -31,7 +32,7 @@ from napari_sam_adapter.image_io.places import check_same_place
 from napari_sam_adapter.image_io.series import SeriesEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -75,7 +76,8 @@ def open_folders(images: Path, labels: Path) -> Dataset:
           for s in sorted(masks.keys() - pictures.keys())),
     ]  # fmt: skip
     both = sorted(pictures.keys() & masks.keys())
-    pairs = [pair_of(_name(s, pictures), pictures[s], masks[s]) for s in both]
+    own = Counter(stem_of(path) for path in pictures.values())
+    pairs = [pair_of(_name(s, pictures[s], own), pictures[s], masks[s]) for s in both]
     pairs.sort(key=attrgetter("name"))
     return Dataset(images.name, tuple(pairs), tuple(lonely))
 
@@ -238,10 +240,10 @@ def _by_stem(
     return found
 
 
-def _name(stem: str, pictures: Mapping[str, Path]) -> str:
-    """Return the stem of an image, unless its labels have another as it is taken."""
-    own = stem_of(pictures[stem])
-    return stem if own in pictures else own
+def _name(stem: str, picture: Path, taken: Counter[str]) -> str:
+    """Return the stem of an image, or that of its labels if others have the same."""
+    own = stem_of(picture)
+    return own if taken[own] == 1 else stem
 
 
 def _load(name: str, image: Path, labels: Path) -> Reference:

@@ -302,7 +302,8 @@ def images_to_annotate(folder: Path) -> list[Path]:
         raise DatasetError(
             f"Expected a folder of images, got {folder}: {error.strerror}."
         ) from error
-    images = [path for path in found if not _is_labels(path)] or _dicom_images(folder)
+    images = [path for path in found if path == folder or not _is_labels(path)]
+    images = images or _dicom_images(folder)
     if not images:
         known = ", ".join(SUFFIXES)
         raise DatasetError(
@@ -321,7 +322,9 @@ def _dicom_images(folder: Path) -> list[Path]:
 
 
 def _is_labels(path: Path) -> bool:
-    return split_name(path.name.lower())[0].endswith(LABELS_MARK)
+    named = named_format(path)
+    is_kind = named is not None and named.write is not None
+    return is_kind and split_name(path.name.lower())[0].endswith(LABELS_MARK)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
