@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 Colour = tuple[float, float, float, float]
 INVISIBLE: Colour = (0.0, 0.0, 0.0, 0.0)
 _COLOURS = 48
-_FIRST_HUE, _HUE_STEP = 0.53, 0.618034
-"""The golden ratio as step: hues that follow one another are far apart."""
+_FIRST_HUE, _HUE_STEP = 0.85, 0.618034
+"""Magenta, on which green points are seen, and the golden ratio as step, so that hues
+which follow one another are far apart."""
 _SHADES = ((0.85, 1.0), (0.55, 0.95), (0.7, 0.8))
 """Saturation and value, in turn, because hues alone repeat soon."""
 _BLUE, _BLUE_REACH, _BLUE_SATURATION = 2 / 3, 0.1, 0.35
