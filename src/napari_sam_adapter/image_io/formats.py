@@ -77,22 +77,6 @@ def _format_to_open(path: Path) -> FileFormat:
     )
 
 
-def tells_position(path: Path) -> bool:
-    """Tell whether an image's file knows where its pixels are in a patient.
-
-    Parameters
-    ----------
-    path : Path
-        Of the image.
-
-    Returns
-    -------
-    bool
-        True for NIfTI and DICOM.
-    """
-    return kind_of(path).has_position
-
-
 def save_labels(
     path: str | PathLike[str],
     labels: npt.ArrayLike,

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.image_io import export_labels, open_image
 from napari_sam_adapter.image_io.exporting import check_export_path
-from napari_sam_adapter.image_io.formats import tells_position
+from napari_sam_adapter.image_io.kinds import kind_of
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.image_io.tables import save_csv
@@ -283,7 +283,7 @@ def _task(workspace: Workspace, path: Path) -> ExportTask:
     session = workspace.session
     workspace.layers.drop_outline()  # napari does not tell if it is given up
     like, source = described(workspace.level), path_of(workspace.image)
-    if source and not (tells_position(source) or is_of_series(workspace.image)):
+    if source and not (kind_of(source).has_position or is_of_series(workspace.image)):
         source = None
     labels, classes = session.snapshot(), session.objects.classes
     return ExportTask(path, labels, like, classes, source)
