@@ -184,6 +184,7 @@ def test_recipe_of_the_package_is_valid() -> None:
         b"[[phases]]\nimage_size=64\nsteps=1\nbatch=1\nlearning_rate=['a', 'b']",
         b"synthetic_share=1\nseed='a'\n[[phases]]\nimage_size=64\nsteps=1\nbatch=1",
         b"synthetic_share=1\n[[phases]]\nimage_size=64.0\nsteps=1\nbatch=1",
+        b"synthetic_share=1\n[[phases]]\nimage_size=64\nsteps=1\nbatch=1\ntrains='x'",
         b"# in Latin 1: \xe9",
     ],
 )
@@ -203,6 +204,17 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     assert [p.step for p in resumed] == [4, 5]
     a, b = (load_checkpoint(path).sam.state_dict() for path in (whole, parts))
     assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_phase_for_the_quality_leaves_the_masks_as_they_are(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.safetensors", tmp_path / "after.safetensors"
+    list(pretrain(SHORT, tmp_path, before))
+    judging = Phase(64, 2, 1, 2, 1, (1e-2, 1e-3), trains="quality")
+    longer = dataclasses.replace(SHORT, phases=(*SHORT.phases, judging))
+    list(pretrain(longer, tmp_path, after))
+    a, b = (load_checkpoint(path).sam.state_dict() for path in (before, after))
+    changed = {key for key in a if not torch.equal(a[key], b[key])}
+    assert changed == {key for key in a if key.startswith("mask_decoder.quality.")}
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:

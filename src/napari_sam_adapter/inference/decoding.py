@@ -97,6 +97,17 @@ class Decoding:
             Predicted IoU of each mask.
         """
         near = near or [None] * prompts.count()
+        found, scores = self._decode(embedding, prompts, masks, near)
+        return found, self._sam.judged(found, scores, masks)
+
+    def _decode(
+        self,
+        embedding: ImageEmbedding,
+        prompts: PromptTensors,
+        masks: slice,
+        near: Sequence[TokenBox | None],
+    ) -> tuple[Tensor, Tensor]:
+        """Do what `decode` does, with the scores that the decoder's tokens tell."""
         if not self._is_folded:
             found, scores = self._decode_plainly(embedding, prompts)
             return _kept_near(found[:, masks], near), scores[:, masks]
@@ -133,16 +144,32 @@ class Decoding:
         device = self._positions.device
         prompts = PromptTensors((points[0].to(device), points[1].to(device)))
         if self._is_folded:
-            asked = self._prompt_side(embedding, prompts)
-            yield from decode_above(self._side_of(embedding), asked, masks, least)
+            yield from self._folded_above(embedding, prompts, masks, least)
             return
         found, scores = self._decode_plainly(embedding, prompts)
-        scores = scores[:, masks]
+        found, scores = found[:, masks], scores[:, masks]
+        scores = self._sam.judged(found, scores, masks)
         kept = scores > least
-        chosen = found[:, masks][kept].cpu(), scores[kept].cpu()  # of all, at once
+        chosen = found[kept].cpu(), scores[kept].cpu()  # of all, at once
         counts = kept.sum(dim=1).tolist()
         of_each = (torch.split(tensor, counts) for tensor in chosen)
         yield from itertools.starmap(FoundMasks, zip(*of_each, strict=True))
+
+    def _folded_above(
+        self,
+        embedding: ImageEmbedding,
+        prompts: PromptTensors,
+        masks: slice,
+        least: float,
+    ) -> Iterator[FoundMasks]:
+        side, asked = self._side_of(embedding), self._prompt_side(embedding, prompts)
+        if not self._sam.judges_masks:
+            yield from decode_above(side, asked, masks, least)
+            return
+        for found in decode_above(side, asked, masks):
+            scores = self._sam.judged(*found, masks)
+            kept = scores > least
+            yield FoundMasks(found.logits[kept], scores[kept])
 
     def _decode_in_turn(
         self,

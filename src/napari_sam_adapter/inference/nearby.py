@@ -155,7 +155,8 @@ def _ask_together(
         grids = tuple(grid.to(decoding.device) for grid in grids)
         with steady_step(device):
             found, scores = _decode(network.sam, grids, prompts, parts[some])
-        return found[:, chosen], scores[:, chosen]
+            found, scores = found[:, chosen], scores[:, chosen]
+            return found, network.sam.judged(found, scores, chosen)
 
     logits, scores = network.decode(decode, len(group))
     logits = logits.cpu()

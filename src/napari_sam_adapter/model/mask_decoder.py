@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from napari_sam_adapter.model.fast_convolution import with_convolved
 from napari_sam_adapter.model.layers import ConvBlock, LayerNorm2d
+from napari_sam_adapter.model.mask_quality import MaskQuality
 from napari_sam_adapter.model.prompt_maps import MAP_CHANNELS
 from napari_sam_adapter.model.two_way_transformer import TwoWayBlock, TwoWayTransformer
 
@@ -92,6 +93,8 @@ class MaskDecoder(nn.Module):
         Number of mask tokens.
     takes_maps : bool
         Whether drawn prompts join the upscaling, as in the small model.
+    judges_masks : bool
+        Whether masks are judged by what they look like, too, as in the small model.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class MaskDecoder(nn.Module):
         mlp_width: int = 2048,
         masks: int = 4,
         takes_maps: bool = False,
+        judges_masks: bool = False,
     ) -> None:
         super().__init__()
         blocks = [TwoWayBlock(width, HEADS, mlp_width, i == 0) for i in range(2)]
@@ -118,6 +122,7 @@ class MaskDecoder(nn.Module):
         )
         self.iou_prediction_head = HeadMLP(width, width, width, masks)
         self.refiner = MapRefiner(width // 4, width // 8) if takes_maps else None
+        self.quality = MaskQuality(masks) if judges_masks else None
 
     def forward(
         self,
@@ -151,7 +156,7 @@ class MaskDecoder(nn.Module):
         masks : (N, M, 4h, 4w) tensor
             Logits; mask 0 serves clear prompts, the others ambiguous ones.
         scores : (N, M) tensor
-            Predicted IoU of each mask.
+            Predicted IoU of each mask, of which `Sam.judged` makes the final one.
         """
         count, h, w = sparse.shape[0], *image_embedding.shape[-2:]
         per_image = count // image_embedding.shape[0]

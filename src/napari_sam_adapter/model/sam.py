@@ -11,6 +11,8 @@ from napari_sam_adapter.model.mask_decoder import MaskDecoder
 from napari_sam_adapter.model.prompt_encoder import PromptEncoder
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_sam_adapter.model.shape import SamShape
 
 
@@ -44,6 +46,35 @@ class Sam(nn.Module):
         """Side of the padded square input in pixels."""
         return int(self.prompt_encoder.image_size)
 
+    @property
+    def judges_masks(self) -> bool:
+        """Whether the score of a mask needs the mask."""
+        return getattr(self.mask_decoder, "quality", None) is not None
+
+    def judged(self, logits: Tensor, scores: Tensor, masks: slice) -> Tensor:
+        """Return the predicted IoU of masks that were made.
+
+        Parameters
+        ----------
+        logits : (..., M, h, w) tensor
+            Some of the decoder's masks.
+        scores : (..., M) tensor
+            What the decoder says of them.
+        masks : slice
+            Which of its masks they are.
+
+        Returns
+        -------
+        (..., M) tensor
+            The decoder's own estimate, or what the small model makes of it.
+        """
+        if not self.judges_masks:
+            return scores
+        judged: Tensor = self.mask_decoder.quality(
+            logits.to(scores.device), scores, masks
+        )
+        return judged
+
 
 def build_sam(shape: SamShape) -> Sam:
     """Make a network with fresh weights.
@@ -70,5 +101,6 @@ def build_sam(shape: SamShape) -> Sam:
             mlp_width=shape.decoder_mlp_width,
             masks=shape.mask_tokens,
             takes_maps=shape.conv_stem,
+            judges_masks=shape.judges_masks,
         ),
     )

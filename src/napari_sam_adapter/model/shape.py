@@ -41,6 +41,8 @@ class SamShape:
         MLP width and number of masks of the decoder.
     mask_channels : int
         Inner channels of the prompt encoder's mask branch.
+    judges_masks : bool
+        Whether the decoder judges masks by what they look like.
     """
 
     image_size: int
@@ -54,6 +56,7 @@ class SamShape:
     decoder_mlp_width: int = 2048
     mask_tokens: int = 4
     mask_channels: int = 16
+    judges_masks: bool = False
 
     @property
     def grid(self) -> int:
@@ -94,7 +97,13 @@ VIT_H = vit_shape(1280, 32, 16, (7, 15, 23, 31))
 _SMALL_WINDOW = 16
 
 
-def small_shape(width: int, depth: int, size: int, decoder_mlp_width: int) -> SamShape:
+def small_shape(
+    width: int,
+    depth: int,
+    size: int,
+    decoder_mlp_width: int,
+    judges_masks: bool = True,
+) -> SamShape:
     """Return the shape of a SAM with a convolutional stem, such as ``tiny``.
 
     Parameters
@@ -105,6 +114,9 @@ def small_shape(width: int, depth: int, size: int, decoder_mlp_width: int) -> Sa
         Side of the input in pixels.
     decoder_mlp_width : int
         MLP width of the decoder.
+    judges_masks : bool
+        Whether the decoder judges masks by what they look like; the first small models
+        did not.
 
     Returns
     -------
@@ -121,6 +133,7 @@ def small_shape(width: int, depth: int, size: int, decoder_mlp_width: int) -> Sa
         use_rel_pos=False,
         conv_stem=True,
         decoder_mlp_width=decoder_mlp_width,
+        judges_masks=judges_masks,
     )
 
 
@@ -190,7 +203,8 @@ def _read_sizes(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
     patch = 16
     if conv_stem:
         depth = count_of(sizes, f"{_ENCODER}blocks.")
-        return small_shape(width, depth, grid * patch, decoder_mlp_width)
+        judges = any(key.startswith(f"{_MASKS}quality.") for key in sizes)
+        return small_shape(width, depth, grid * patch, decoder_mlp_width, judges)
     if not windows:
         raise ValueError("no relative positions")
     if f"{_ENCODER}patch_embed.proj.weight" in sizes:

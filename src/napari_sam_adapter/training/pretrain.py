@@ -94,6 +94,7 @@ class _Run:
     def train_step(self, batch: PromptExample, phase: Phase) -> None:
         """Take one optimiser step."""
         torch.manual_seed(self.recipe.seed + self.step)
+        self._choose_trained(phase)
         batch = PromptExample(*to_device(batch, self.device))
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate(self.step)
@@ -110,16 +111,26 @@ class _Run:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.sam.parameters(), GRADIENT_CLIP)
         self.optimiser.step()
-        self._average_in()
+        self._average_in(phase)
         told = torch.stack([loss.detach(), iou]).tolist()  # waits for the device, once
         keep = min(0.98, self.step / (self.step + 1))
         self.loss = keep * self.loss + (1 - keep) * told[0] / (1 + phase.corrections)
         self.iou = keep * self.iou + (1 - keep) * told[1]
         self.step += 1
 
+    def _choose_trained(self, phase: Phase) -> None:
+        is_judging = phase.trains == "quality"
+        if is_judging and self.recipe.locate(self.step)[1] == 0:
+            self.sam.load_state_dict(self.average)  # whose masks are to be judged
+        for part in (self.sam, self.affinities):
+            part.requires_grad_(not is_judging)
+        self.sam.mask_decoder.quality.requires_grad_()
+
     @torch.no_grad()
-    def _average_in(self) -> None:
-        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
+    def _average_in(self, phase: Phase) -> None:
+        within = self.recipe.locate(self.step)[1]
+        done = within if phase.trains == "quality" else self.step  # which begins anew
+        decay = min(self.recipe.ema_decay, (1 + done) / (10 + done))
         state = self.sam.state_dict()
         averages = [self.average[key] for key in state]
         torch._foreach_lerp_(averages, list(state.values()), 1 - decay)

@@ -284,7 +284,8 @@ class Scene:
             self.encoded.embedding, positions, sparse, dense, self.encoded.skips, maps
         )
         chosen = slice(1, None) if prompts.is_ambiguous else slice(0, 1)
-        return logits[:, chosen].float(), scores[:, chosen].float()
+        logits, scores = logits[:, chosen].float(), scores[:, chosen].float()
+        return logits, self.sam.judged(logits, scores, chosen)
 
     def one_step(
         self, prompts: SimulatedPrompts, targets: Tensor

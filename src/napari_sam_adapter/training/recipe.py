@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.training.plain_numbers import check_numbers
@@ -33,6 +33,9 @@ class Phase:
         Simulated clicks after the first prompt.
     learning_rate : (float, float)
         At the start and at the end, joined by half a cosine.
+    trains : str
+        ``"everything"``, or ``"quality"``: how the averaged network judges its masks,
+        which stay as they are.
     """
 
     image_size: int
@@ -41,6 +44,7 @@ class Phase:
     objects: int = 4
     corrections: int = 2
     learning_rate: tuple[float, float] = (5e-4, 1e-5)
+    trains: Literal["everything", "quality"] = "everything"
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -53,6 +57,11 @@ class Phase:
         if min(self.steps, self.batch, self.objects) < 1 or self.corrections < 0:
             raise TrainingError(
                 f"Expected positive steps, batch and objects, got {self}."
+            )
+        if self.trains not in ("everything", "quality"):
+            raise TrainingError(
+                'Expected a phase that trains "everything" or "quality", got '
+                f"{self.trains!r}."
             )
 
 
