@@ -76,4 +76,4 @@ def test_a_click_on_a_nucleus_of_a_drawn_volume_is_answered_better(
             answers = predictor.predict_many(embedding, clicks)
             found = zip(answers, large, strict=True)
             clicked[i] += np.mean([iou(answer.mask, mask) for answer, mask in found])
-    assert clicked[1] > clicked[0] + 3 * 0.02
+    assert clicked[1] > clicked[0] + 3 * 0.01

@@ -71,14 +71,14 @@ def test_judging_leaves_the_masks_to_their_own_loss() -> None:
 
 
 def test_scores_are_of_the_mask_that_is_asked_for() -> None:
+    torch.manual_seed(0)
     quality = MaskQuality(4)
     torch.nn.init.normal_(quality.of_mask)
     logits, scores = square(2.0).expand(2, 4, 16, 16), torch.zeros(2, 4)
     of_all = quality(logits, scores, slice(None))
-    assert of_all.unique().numel() == 4
-    assert torch.equal(
-        quality(logits[:, 1:], scores[:, 1:], slice(1, 4)), of_all[:, 1:]
-    )
+    assert of_all[0].unique().numel() == 4
+    of_some = quality(logits[:, 1:], scores[:, 1:], slice(1, None))
+    torch.testing.assert_close(of_some, of_all[:, 1:])
 
 
 def test_candidates_are_ranked_by_what_they_look_like(tmp_path: Path) -> None:

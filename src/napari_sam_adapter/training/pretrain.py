@@ -255,7 +255,7 @@ def fast_backward(device: torch.device) -> AbstractContextManager[None]:
 
 
 def parameter_groups(sam: Sam, weight_decay: float) -> list[dict[str, Any]]:
-    """Split the parameters: matrices decay, vectors and embeddings do not.
+    """Split the parameters: matrices decay, vectors, embeddings and judgement do not.
 
     Parameters
     ----------
@@ -271,7 +271,9 @@ def parameter_groups(sam: Sam, weight_decay: float) -> list[dict[str, Any]]:
     """
     named = list(sam.named_parameters())
     plain = [
-        p for name, p in named if p.ndim < 2 or "embed" in name or "token." in name
+        p
+        for name, p in named
+        if p.ndim < 2 or any(part in name for part in ("embed", "token.", "quality."))
     ]
     matrices = [p for _, p in named if all(p is not q for q in plain)]
     return [

@@ -23,7 +23,7 @@ FAINT = 8.0
 """Grey values: weaker contrast between inside and surroundings tells nothing."""
 FAINT_IN_NOISE = 0.5
 """Nor does contrast below this part of the spread of the surroundings."""
-PRIOR, EVIDENCE = -2.37, (1.12, 3.44, -8.83)
+PRIOR, EVIDENCE = -5.81, (5.30, 3.13, -8.13)
 """Logistic regression on score, likeness and the logarithm of growth, made by
 ``benchmarks/calibration.py``; sets weigh the same."""
 LARGEST_GROWTH = 2.0
