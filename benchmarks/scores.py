@@ -1,8 +1,9 @@
 """What the scores of a model are worth on the validation splits.
 
     python benchmarks/scores.py FOLDER_OF_DATA_SETS [--model tiny] [--adapter NAME]
+        [--objects 4] [--plane-step 8]
 
-Up to four objects of an image, asked by one point in the middle, by that and one
+Up to some objects of an image, asked by one point in the middle, by that and one
 correction, and by a box. Of each kind: how well the score goes with the true IoU
 (correlation), and by how much it is too high on average. Of the three masks for the
 point: the mean IoU of the one with the best score, and of the best one.
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.datasets import Dataset
 
 KINDS = "point", "point and correction", "box"
-PROTOCOL = Interactive("point", 0, 4)
 
 
 def main() -> None:
@@ -45,32 +45,40 @@ def main() -> None:
     parser.add_argument("--adapter")
     parser.add_argument("--sets", nargs="*")
     parser.add_argument("--split", default="val")
+    parser.add_argument("--objects", type=int, default=4)
+    parser.add_argument("--plane-step", type=int, default=8)
     options = parser.parse_args()
     predictor = load_predictor(options.model, options.adapter)
+    protocol = Interactive("point", 0, options.objects, options.plane_step)
     rows = [
-        row_of(dataset, predictor)
+        row_of(dataset, predictor, protocol)
         for dataset in tqdm(list(find_sets(options)), "asking", unit="set")
     ]
     told = [f"{kind}: correlation (too high by)" for kind in KINDS]
     print(markdown(("set", "objects", "best score", "best mask", *told), rows))
 
 
-def row_of(dataset: Dataset, predictor: SamPredictor) -> tuple[str, ...]:
+def row_of(
+    dataset: Dataset, predictor: SamPredictor, protocol: Interactive
+) -> tuple[str, ...]:
     scores, ious = defaultdict(list), defaultdict(list)
     chosen, best = [], []
     for reference in dataset.read():
         if not isinstance(reference, Reference):
             continue
-        for truth, answers in look(reference, predictor):
-            of_masks = [iou(one.mask, truth) for one in answers["point"].candidates]
-            chosen.append(of_masks[0])
-            best.append(max(of_masks))
+        for truth, answers in look(reference, predictor, protocol):
             for kind, answer in answers.items():
+                of_masks = [iou(one.mask, truth) for one in answer.candidates]
                 scores[kind] += [one.score for one in answer.candidates]
-                ious[kind] += [iou(one.mask, truth) for one in answer.candidates]
+                ious[kind] += of_masks
+                if kind == "point":
+                    chosen.append(of_masks[0])
+                    best.append(max(of_masks))
     told = [
         f"{np.corrcoef(scores[kind], ious[kind])[0, 1]:.2f} "
         f"({np.mean(scores[kind]) - np.mean(ious[kind]):+.2f})"
+        if len(scores[kind]) > 1
+        else "-"
         for kind in KINDS
     ]
     means = (f"{np.mean(values):.3f}" for values in (chosen, best))
@@ -78,13 +86,13 @@ def row_of(dataset: Dataset, predictor: SamPredictor) -> tuple[str, ...]:
 
 
 def look(
-    reference: Reference, predictor: SamPredictor
+    reference: Reference, predictor: SamPredictor, protocol: Interactive
 ) -> Iterator[tuple[np.ndarray, dict[str, MaskPrediction]]]:
     """Yield objects with the answers to each kind of prompt."""
     window = trained_window(predictor, reference.image)
-    for plane in planes_of(reference, PROTOCOL.plane_step, window):
+    for plane in planes_of(reference, protocol.plane_step, window):
         embedding = predictor.encode(plane.seen)
-        for number in choose_objects(plane.labels, plane.name, PROTOCOL):
+        for number in choose_objects(plane.labels, plane.name, protocol):
             truth = plane.labels == number
             point = first_prompt(truth, "point")
             clicked = predictor.predict(embedding, point)

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from napari_sam_adapter import Prompts, SamPredictor, load_predictor
+from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.model.mask_quality import MaskQuality, measures_of
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import small_shape
+from napari_sam_adapter.training.prompt_steps import Scene, SimulatedPrompts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +101,24 @@ def test_proposals_have_the_scores_of_answers(tmp_path: Path) -> None:
     assert [one.score for one in between] == pytest.approx([best])
 
 
+def test_training_sees_the_same_judgement() -> None:
+    sam = decided()
+    window = Window(0, 0, sam.image_size)
+    scene = Scene(sam, sam.image_encoder(torch.randn(1, 3, 64, 64), window), window)
+    point = SimulatedPrompts(torch.full((1, 1, 2), 30.0), torch.ones(1, 1).long())
+    logits, scores = scene.decode(point, 1)
+    judged = sam.mask_decoder.quality(logits, torch.zeros(1, 3), slice(1, None))
+    torch.testing.assert_close(scores, judged)  # SAM's own estimate weighs nothing
+
+
+def test_half_precision_elsewhere_does_not_round_the_judgement() -> None:
+    quality, logits = MaskQuality(4), square(2.0)[None]
+    alone = quality(logits, torch.full((1,), 0.3), slice(0, 1))
+    with torch.autocast("cpu", torch.bfloat16):
+        among = quality(logits, torch.full((1,), 0.3), slice(0, 1))
+    assert torch.equal(among, alone)
+
+
 def test_both_ways_through_the_decoder_judge_alike(tmp_path: Path) -> None:
     predictor = saved(build_sam(SHAPE), tmp_path)
     decoding, embedding = predictor.network.decoding, predictor.encode(IMAGE)
@@ -114,5 +134,14 @@ def test_small_models_from_before_keep_their_own_scores(tmp_path: Path) -> None:
     sam = build_sam(replace(SHAPE, judges_masks=False))
     predictor = saved(sam, tmp_path)
     assert not predictor.network.sam.judges_masks
-    answer = predictor.predict(predictor.encode(IMAGE), Prompts([(20, 30)]))
-    assert len(answer.candidates) == 3
+    embedding = predictor.encode(IMAGE)
+    points = embedding.frame.to_xy(np.array([[20.0, 30.0]]))[:, None]
+    with torch.inference_mode():
+        sparse, dense, maps = sam.prompt_encoder((points, torch.ones(1, 1).long()))
+        positions = sam.prompt_encoder.dense_positions()
+        _, own = sam.eval().mask_decoder(
+            embedding.features, positions, sparse, dense, embedding.skips, maps
+        )
+    answer = predictor.predict(embedding, Prompts([(20, 30)]))
+    scores = sorted(candidate.score for candidate in answer.candidates)
+    assert scores == pytest.approx(sorted(own[0, 1:].tolist()), abs=1e-4)

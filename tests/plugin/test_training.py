@@ -44,7 +44,7 @@ def finish(scene):
 
 def test_training_goes_on_while_clicks_are_answered_and_is_swapped_in(scene):
     panel, state = scene.widget.training_panel, scene.widget.training_state
-    scene.widget.training.start({**QUICK, "learning_rate": 1e-2})
+    scene.widget.training.start({**QUICK, "steps": 10, "learning_rate": 3e-3})
     assert state.is_running
     assert not panel.start.isEnabled()
     scene.press("next_object")
@@ -53,8 +53,8 @@ def test_training_goes_on_while_clicks_are_answered_and_is_swapped_in(scene):
     assert state.is_running
     finish(scene)
     assert not state.message.is_error, state.message.text
-    assert state.progress.step == 3
-    assert len(panel.curve.history) == 3
+    assert state.progress.step == 10
+    assert len(panel.curve.history) == 6
     assert not panel.now.pixmap().isNull()
     loads, asked = len(scene.loads), scene.predictor.asked
     panel.use.click()

@@ -48,6 +48,17 @@ SHORT = Recipe(
 )
 
 
+def with_judging(steps: int) -> Recipe:
+    phase = Phase(64, steps, 1, 2, 1, (1e-2, 1e-2), trains="quality")
+    return dataclasses.replace(SHORT, phases=(SHORT.phases[0], phase))
+
+
+def changed(before: Path, after: Path, part: str = "") -> list[str]:
+    """Name the tensors that differ."""
+    a, b = (load_checkpoint(path).sam.state_dict() for path in (before, after))
+    return [key for key in a if part in key and not torch.equal(a[key], b[key])]
+
+
 @pytest.fixture
 def squares() -> torch.Tensor:
     masks = torch.zeros(2, 16, 16, dtype=torch.bool)
@@ -208,13 +219,25 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
 
 def test_a_phase_for_the_quality_leaves_the_masks_as_they_are(tmp_path: Path) -> None:
     before, after = tmp_path / "before.safetensors", tmp_path / "after.safetensors"
-    list(pretrain(SHORT, tmp_path, before))
-    judging = Phase(64, 2, 1, 2, 1, (1e-2, 1e-3), trains="quality")
-    longer = dataclasses.replace(SHORT, phases=(*SHORT.phases, judging))
-    list(pretrain(longer, tmp_path, after))
-    a, b = (load_checkpoint(path).sam.state_dict() for path in (before, after))
-    changed = {key for key in a if not torch.equal(a[key], b[key])}
-    assert changed == {key for key in a if key.startswith("mask_decoder.quality.")}
+    one = dataclasses.replace(SHORT, phases=SHORT.phases[:1])
+    list(pretrain(one, tmp_path, before))
+    list(pretrain(with_judging(2), tmp_path, after))
+    assert set(changed(before, after)) == set(changed(before, after, "quality"))
+    assert changed(before, after, "quality")
+
+
+def test_a_phase_for_the_quality_is_resumed_and_followed_by_others(
+    tmp_path: Path,
+) -> None:
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    list(pretrain(with_judging(2), tmp_path, whole))
+    list(pretrain(with_judging(1), tmp_path, parts))
+    list(pretrain(with_judging(2), tmp_path, parts, resume=True))
+    assert not changed(whole, parts)
+    judged = with_judging(2)
+    more = dataclasses.replace(judged, phases=(*judged.phases, SHORT.phases[0]))
+    list(pretrain(more, tmp_path, parts, resume=True))
+    assert changed(whole, parts, "image_encoder")
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:

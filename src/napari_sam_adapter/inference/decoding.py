@@ -123,7 +123,9 @@ class Decoding:
         masks: slice,
         least: float,
     ) -> Iterator[FoundMasks]:
-        """Decode points a few at a time, and keep masks that promise enough.
+        """Decode points a few at a time, and keep masks with a high enough score.
+
+        Masks that promise too little are not made, where the score does not need them.
 
         Parameters
         ----------

@@ -50,14 +50,16 @@ class MaskQuality(nn.Module):
 
         Returns
         -------
-        (..., M) tensor
-            0 to 1.
+        (..., M) float32 tensor
+            0 to 1, also where other layers compute in half precision.
         """
-        measured = torch.cat([measures_of(logits.detach()), scores[..., None]], dim=-1)
-        typical, spread = measured.new_tensor((_TYPICAL, _SPREAD))
-        hidden = self.measures((measured - typical) / spread)
-        hidden = F.relu(hidden + self.of_mask[masks])
-        estimate: Tensor = self.estimate(hidden)[..., 0].sigmoid()
+        measured = measures_of(logits.detach()), scores[..., None].float()
+        with torch.autocast(logits.device.type, enabled=False):
+            told = torch.cat(measured, dim=-1)
+            typical, spread = told.new_tensor((_TYPICAL, _SPREAD))
+            hidden = self.measures((told - typical) / spread)
+            hidden = F.relu(hidden + self.of_mask[masks])
+            estimate: Tensor = self.estimate(hidden)[..., 0].sigmoid()
         return estimate
 
 
