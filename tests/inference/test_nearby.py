@@ -56,6 +56,13 @@ def test_objects_are_found_where_their_boxes_are(
         assert near.logits.shape == far.logits.shape
 
 
+def test_masks_of_parts_are_judged_like_others(embedding: object) -> None:
+    sure = load_predictor("tiny", device="cpu", dtype="float32")
+    torch.nn.init.constant_(sure.network.sam.mask_decoder.quality.estimate.bias, 50.0)
+    nearby = sure.predict_nearby(embedding, asked())
+    assert [one.score for one in nearby] == pytest.approx([1.0] * len(nearby))
+
+
 def test_company_does_not_change_a_mask(tiny: SamPredictor, embedding: object) -> None:
     together = tiny.predict_nearby(embedding, asked())
     for prompts, known in zip(asked(), together, strict=True):
