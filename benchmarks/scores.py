@@ -3,7 +3,7 @@
     python benchmarks/scores.py FOLDER_OF_DATA_SETS [--model tiny] [--adapter NAME]
         [--objects 4] [--plane-step 8]
 
-Up to some objects of an image, asked by one point in the middle, by that and one
+Objects of an image, asked by one point in the middle, by that and one
 correction, and by a box. Of each kind: how well the score goes with the true IoU
 (correlation), and by how much it is too high on average. Of the three masks for the
 point: the mean IoU of the one with the best score, and of the best one.
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--plane-step", type=int, default=8)
     options = parser.parse_args()
     predictor = load_predictor(options.model, options.adapter)
-    protocol = Interactive("point", 0, options.objects, options.plane_step)
+    protocol = Interactive("point", 0, options.objects, plane_step=options.plane_step)
     rows = [
         row_of(dataset, predictor, protocol)
         for dataset in tqdm(list(find_sets(options)), "asking", unit="set")
