@@ -15,6 +15,8 @@ from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 from napari_sam_adapter.image_io import open_image
 from napari_sam_adapter.plugin.image_files import get_reader
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def scene(make_scene):

@@ -11,6 +11,8 @@ from napari_sam_adapter.volume.edits import NewObject
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.object_edits import LockObject
 
+pytestmark = pytest.mark.slow
+
 IMAGE = stack()
 
 

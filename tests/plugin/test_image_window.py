@@ -16,6 +16,8 @@ from napari_sam_adapter.plugin.image_window_panel import RULES
 from napari_sam_adapter.plugin.state import Phase
 from napari_sam_adapter.volume.session import Session
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def scene(make_scene):

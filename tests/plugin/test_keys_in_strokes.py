@@ -21,6 +21,8 @@ from tests.plugin.test_passes import (
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.session_folder import open_session
 
+pytestmark = pytest.mark.slow
+
 START, STOP = (0, 40), (0, 46)
 """Of the stroke, on dark ground between the disks."""
 

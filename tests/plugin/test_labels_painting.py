@@ -17,6 +17,8 @@ from napari_sam_adapter.volume.edits import NewObject, Paint
 from napari_sam_adapter.volume.object_edits import LockObject
 from napari_sam_adapter.volume.plane import Plane
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def show(make_scene, qtbot):

@@ -14,6 +14,8 @@ from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.plugin.background import Priority
 from napari_sam_adapter.plugin.state import Phase
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def scene(make_scene):

@@ -57,6 +57,7 @@ def run_monkey(make_scene, folder, seed, bursts, length):
     scene.qtbot.waitUntil(lambda: threads() <= before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", FEW["seeds"])
 def test_anything_in_any_order(make_scene, tmp_path, seed):
     run_monkey(make_scene, tmp_path, seed, FEW["bursts"], FEW["length"])

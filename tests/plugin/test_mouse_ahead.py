@@ -19,6 +19,8 @@ from napari_sam_adapter.plugin.background import Priority
 from napari_sam_adapter.plugin.mouse_ahead import LONG_REST, REST
 from napari_sam_adapter.plugin.state import ModelChoice
 
+pytestmark = pytest.mark.slow
+
 SPOT = (150, 100)
 
 

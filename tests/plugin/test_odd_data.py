@@ -8,6 +8,8 @@ import pytest
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
+pytestmark = pytest.mark.slow
+
 LEFT_MASK = disks(centres=[LEFT_DISK]) == 200
 
 

@@ -14,6 +14,8 @@ from tests.plugin.conftest import (
     stack,
 )
 
+pytestmark = pytest.mark.slow
+
 LEFT_MASK = disks(centres=[LEFT_DISK]) == 200
 
 

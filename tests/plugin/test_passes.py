@@ -17,6 +17,8 @@ from napari_sam_adapter.plugin import passes
 from napari_sam_adapter.plugin.state import NOTHING_OPEN
 from napari_sam_adapter.volume.journal import replay
 
+pytestmark = pytest.mark.slow
+
 PITCH, ROWS, COLUMNS = 8, 12, 10
 CENTRES = [
     (PITCH * row + 4, PITCH * column + 4)

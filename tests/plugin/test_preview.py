@@ -9,6 +9,8 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, corner_of, disks, stack
 from napari_sam_adapter.plugin.background import Priority
 from napari_sam_adapter.plugin.state import Tool
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def scene(make_scene):

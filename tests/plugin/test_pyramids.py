@@ -19,6 +19,8 @@ from napari_sam_adapter.volume.planes import Plane, Volume
 from napari_sam_adapter.volume.window_search import first_side
 from napari_sam_adapter.volume.windows import all_windows
 
+pytestmark = pytest.mark.slow
+
 FACTOR = 8
 """How much larger than `disks` the image is."""
 SLICES = 3

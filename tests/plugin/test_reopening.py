@@ -32,6 +32,8 @@ from napari_sam_adapter.plugin import passes
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
 from napari_sam_adapter.volume.autosave_files import MOST_DAYS
 
+pytestmark = pytest.mark.slow
+
 LOST = "Expected no edits while a session is opened"
 
 

@@ -11,6 +11,8 @@ from napari.layers import Labels, Points, Shapes
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
 
+pytestmark = pytest.mark.slow
+
 SHIFTED = np.roll(stack(), 10, axis=1)
 LARGER = np.pad(stack(), ((2, 2), (10, 10), (0, 0)), mode="wrap")
 LOOKS = "SAM candidates"

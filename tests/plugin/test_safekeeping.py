@@ -16,6 +16,8 @@ from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.session_folder import SavableSession
 from napari_sam_adapter.volume.session_folder import open_session as saved_session
 
+pytestmark = pytest.mark.slow
+
 IMAGE = stack()
 
 

@@ -23,6 +23,8 @@ from napari_sam_adapter.volume.finding import find_steps, finding, taking_in
 from napari_sam_adapter.volume.object_edits import MergeObjects
 from napari_sam_adapter.volume.piece_search import PieceSearch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -11,6 +11,8 @@ from tests.plugin.test_safekeeping import open_saved, save_as, start, wait_for_h
 from napari_sam_adapter.weight_store.entries import Kind, find_entry
 from napari_sam_adapter.weight_store.folder import file_sum
 
+pytestmark = pytest.mark.slow
+
 TOLD = "It was made with tiny and the adapter microscopy"
 ON_CPU = {"device": "cpu"}
 

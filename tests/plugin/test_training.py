@@ -15,6 +15,8 @@ from napari_sam_adapter.plugin.training_curve import COLOURS, LOSS_COLOUR
 from napari_sam_adapter.plugin.training_task import _numbered
 from napari_sam_adapter.volume.planes import Plane
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"steps": 3, "batch": 2, "validate_every": 2, "precision": "float32"}
 LONG = {**QUICK, "steps": 500, "learning_rate": 2e-3}
 
