@@ -21,6 +21,7 @@ class WebServer:
 
     `cut_at` ends the connection after so many bytes of the answer. While `gate` is
     shut, the second half of an answer waits. Paths in `redirects` lead elsewhere.
+    `status` is told instead of success.
     """
 
     files: dict[str, bytes]
@@ -30,6 +31,7 @@ class WebServer:
     content_type: str = "application/octet-stream"
     told_size: int | None = None
     tells_size: bool = True
+    status: int | None = None
     redirects: dict[str, str] = field(default_factory=dict)
     gate: threading.Event = field(default_factory=threading.Event)
     half_sent: threading.Event = field(default_factory=threading.Event)
@@ -79,7 +81,7 @@ def _answer(handler: BaseHTTPRequestHandler, state: WebServer) -> None:
     if start >= len(content):
         handler.send_error(416)
         return
-    handler.send_response(206 if start else 200)
+    handler.send_response(state.status or (206 if start else 200))
     if start:
         whole = f"bytes {start}-{len(content) - 1}/{len(content)}"
         handler.send_header("Content-Range", whole)

@@ -25,6 +25,10 @@ CONNECT_SECONDS, READ_SECONDS = 15, 30
 STEP_SECONDS = 0.1
 """Between two reports of progress."""
 _CHUNK = 1 << 16
+_NO_MORE = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+_PAGE = re.compile(r"text/html|application/xhtml\+xml", re.IGNORECASE)
+_TEXT = re.compile(r"text/|application/(.*\+)?(json|xml)\b", re.IGNORECASE)
+"""What no weights are sent as; where a sum will tell, only a page is refused."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ def transfer(url: str, part: Path, has_sum: bool) -> Iterator[DownloadProgress]:
     Raises
     ------
     CheckpointError
-        If the server cannot be reached, refuses, stops early, or sends a web page.
+        If the server cannot be reached, refuses, stops early, or sends a page or a
+        text instead of a file.
     OutputError
         If the disk is full; the part is removed then.
     """
@@ -73,12 +78,13 @@ def transfer(url: str, part: Path, has_sum: bool) -> Iterator[DownloadProgress]:
     start = part.stat().st_size if has_sum and part.exists() else 0
     try:
         with _request(url, start) as response:
-            if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if start and response.status_code == _NO_MORE:
                 yield DownloadProgress(start, start)  # all was there: its sum decides
                 return
             response.raise_for_status()
+            _check_status(response)
             start, total = _range(response, start)
-            _check_content(response, total > 0 or has_sum)
+            _check_content(response, has_sum, total)
             _check_space(part, start, total)
             yield DownloadProgress(start, total)
             yield from _receive(response, part, start, total)
@@ -107,12 +113,22 @@ def _range(response: requests.Response, start: int) -> tuple[int, int]:
     return 0, int(response.headers.get("Content-Length", 0))
 
 
-def _check_content(response: requests.Response, end_is_known: bool) -> None:
+def _check_status(response: requests.Response) -> None:
+    """Refuse what is neither an error nor the file, such as a list of choices."""
+    if response.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+        told = f"{response.status_code} {response.reason}".strip()
+        raise CheckpointError(f"the server answered {told} instead of the file")
+
+
+def _check_content(response: requests.Response, has_sum: bool, total: int) -> None:
     chunked = response.headers.get("Transfer-Encoding") == "chunked"
-    if not (end_is_known or chunked):
+    if not (total or has_sum or chunked):
         raise CheckpointError("the server does not tell the size of the file")
-    if response.headers.get("Content-Type", "").startswith("text/html"):
+    kind = response.headers.get("Content-Type", "").strip()
+    if _PAGE.match(kind):
         raise CheckpointError("the server sent a web page instead of the file")
+    if not has_sum and _TEXT.match(kind):
+        raise CheckpointError(f"the server sent {kind[:60]} instead of the file")
 
 
 def _check_space(part: Path, start: int, total: int) -> None:
