@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -15,6 +16,9 @@ from napari_sam_adapter.model.task_information import (
     high_frequencies,
     low_frequencies,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def stripes(rows: int, columns: int, frequency: float, axis: int) -> Tensor:
@@ -108,7 +112,40 @@ def test_residuals_see_noise_and_no_slope() -> None:
     assert FILTERS["srm"](dot, None)[0, :, 4, 4].tolist() == [-1, -1, -1]
 
 
-def test_own_filter_of_a_wrong_shape_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        (lambda part: part[:, :1], r"\(1, 3, 16, 16\), got \(1, 1, 16, 16\)"),
+        (lambda part: part.numpy(), "as a tensor, got ndarray"),
+        (lambda _: None, "as a tensor, got NoneType"),
+        (lambda part: part * math.nan, "finite numbers, got NaN or infinity"),
+    ],
+    ids=["shape", "array", "nothing", "NaN"],
+)
+def test_what_an_own_filter_returns_is_checked(
+    own: Callable[[Tensor], Tensor], told: str
+) -> None:
+    with pytest.raises(ImageError, match=told):
+        filtered(torch.randn(1, 3, 16, 16), own)
+
+
+def test_an_own_filter_that_fails_is_told_with_its_cause() -> None:
+    with pytest.raises(ImageError, match="got ZeroDivisionError: division") as caught:
+        filtered(torch.randn(1, 3, 16, 16), lambda part: part * (1 / 0))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_that_memory_runs_out_in_an_own_filter_is_left_to_others() -> None:
+    def greedy(_: Tensor) -> Tensor:
+        raise RuntimeError("DefaultCPUAllocator: not enough memory")
+
+    with pytest.raises(RuntimeError, match="not enough memory"):
+        filtered(torch.randn(1, 3, 16, 16), greedy)
+
+
+@pytest.mark.parametrize("valid", [None, (10, 16)])
+def test_an_own_filter_may_work_in_place(valid: tuple[int, int] | None) -> None:
     image = torch.randn(1, 3, 16, 16)
-    with pytest.raises(ImageError, match=r"\(1, 3, 16, 16\), got \(1, 1, 16, 16\)"):
-        filtered(image, lambda part: part[:, :1])
+    before = image.clone()
+    assert not filtered(image, lambda part: part.mul_(0), valid).any()
+    assert torch.equal(image, before)

@@ -5,22 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import torch
-
 from napari_sam_adapter.errors import DeviceError
+from napari_sam_adapter.model.memory import tells_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Result = TypeVar("Result")
 
-_PHRASES = (
-    "out of memory",
-    "not enough memory",
-    "can't allocate memory",
-    "alloc_failed",  # of the libraries for products and transforms
-    "unable to find a valid cudnn algorithm",
-)
 _log = logging.getLogger(__name__)
 
 
@@ -85,14 +77,6 @@ def _attempt(work: Callable[[Any], Result], things: Things) -> tuple[Result] | N
     try:
         return (work(things),)
     except RuntimeError as error:
-        if not _tells_of_memory(error):
+        if not tells_of_memory(error):
             raise
     return None
-
-
-def _tells_of_memory(error: RuntimeError) -> bool:
-    """Only CUDA has a class for it; MPS and the CPU say it in words."""
-    words = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        phrase in words for phrase in _PHRASES
-    )

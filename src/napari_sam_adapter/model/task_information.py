@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.errors import ImageError, SamAdapterError
+from napari_sam_adapter.model.memory import tells_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +113,7 @@ def blurred(image: Tensor, valid: Valid = None) -> Tensor:
     (B, C, H, W) float tensor
         Zero where padded.
     """
-    return filtered(image, _blur, valid)
+    return _padded(_blur(_part(image, valid)), image)
 
 
 def noise_residuals(image: Tensor, valid: Valid = None) -> Tensor:
@@ -134,7 +135,7 @@ def noise_residuals(image: Tensor, valid: Valid = None) -> Tensor:
     Zhou et al., *Learning Rich Features for Image Manipulation Detection*, 2018,
     section 3.2.
     """
-    return filtered(image, _residuals, valid)
+    return _padded(_residuals(_part(image, valid)), image)
 
 
 FILTERS: dict[str, Filter] = {
@@ -147,14 +148,15 @@ FILTERS: dict[str, Filter] = {
 
 
 def filtered(image: Tensor, image_filter: ImageFilter, valid: Valid = None) -> Tensor:
-    """Filter the part of an image that is not padding.
+    """Filter the part of an image that is not padding by a function of the user's.
 
     Parameters
     ----------
     image : (B, 3, H, W) float tensor
         Normalised pixels.
     image_filter : callable
-        Turns (B, 3, rows, columns) float32 into the same shape.
+        Turns (B, 3, rows, columns) float32 into the same shape. It may work in place:
+        what it gets is its own.
     valid : (rows, columns) or None
         The part at the top left that is not padding; None takes all.
 
@@ -166,29 +168,53 @@ def filtered(image: Tensor, image_filter: ImageFilter, valid: Valid = None) -> T
     Raises
     ------
     ImageError
-        If the filter returns another shape.
+        If the filter fails, or returns no tensor, another shape, or what is not finite.
     """
-    rows, columns = valid or (image.shape[-2], image.shape[-1])
-    part = image[..., :rows, :columns].float()
-    result = image_filter(part)
-    if result.shape != part.shape:
-        raise ImageError(
-            f"Expected task information of shape {tuple(part.shape)}, got "
-            f"{tuple(result.shape)}. Correct the function that computes it."
-        )
+    part = _part(image, valid)
+    result = _checked(_computed(image_filter, part.clone()), part)
     return _padded(result.float(), image)
 
 
+def _computed(image_filter: ImageFilter, part: Tensor) -> Any:
+    try:
+        return image_filter(part)
+    except SamAdapterError:
+        raise
+    except Exception as error:
+        if tells_of_memory(error):
+            raise  # fewer images at once may do
+        told = " ".join(str(error).split())
+        raise _wrong("of an image", f"{type(error).__name__}: {told}") from error
+
+
+def _checked(result: Any, part: Tensor) -> Tensor:
+    if not isinstance(result, Tensor):
+        raise _wrong("as a tensor", type(result).__name__)
+    if result.shape != part.shape:
+        raise _wrong(f"of shape {tuple(part.shape)}", str(tuple(result.shape)))
+    if not result.isfinite().all():
+        raise _wrong("of finite numbers", "NaN or infinity")
+    return result
+
+
+def _wrong(expected: str, got: str) -> ImageError:
+    return ImageError(
+        f"Expected task information {expected}, got {got}. Correct the function that "
+        "computes it."
+    )
+
+
 def _magnitude(image: Tensor, valid: Valid, rate: float, is_low: bool) -> Tensor:
-    part = _without_padding(image, valid)
+    part = _part(image, valid).contiguous()
     square = low_square(part.shape[-2], part.shape[-1], rate, part.device)
     filtered_part = _low_part(part, square) if is_low else _high_part(part, square)
     return _padded(filtered_part.abs_(), image)
 
 
-def _without_padding(image: Tensor, valid: Valid) -> Tensor:
+def _part(image: Tensor, valid: Valid) -> Tensor:
+    """Return what is not padding; a view of the image, if that is float32."""
     rows, columns = valid or (image.shape[-2], image.shape[-1])
-    return image[..., :rows, :columns].float().contiguous()
+    return image[..., :rows, :columns].float()
 
 
 def _high_part(part: Tensor, square: Tensor) -> Tensor:
