@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,15 @@ class IntensityMapping:
         return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
     @property
+    def is_sound(self) -> bool:
+        """Whether the rule is known and the window made of numbers, the lower first."""
+        ends = self.low, self.high
+        if not all(isinstance(end, int | float) for end in ends):
+            return False
+        are_finite = all(abs(end) <= sys.float_info.max for end in ends)
+        return self.rule in _RULES and are_finite and self.low <= self.high
+
+    @property
     def suits_others(self) -> bool:
         """Whether it was chosen for a kind of image, not estimated from one."""
         return self.rule not in OF_ONE_IMAGE
@@ -129,6 +139,7 @@ CT_WINDOWS = {
     )
 }
 """Usual windows of computed tomography, in Hounsfield units."""
+_RULES = (*OF_ONE_IMAGE, "contrast_limits", PLANE, *CT_WINDOWS)
 
 
 def intensity_by_name(text: str) -> IntensityMapping:

@@ -8,6 +8,7 @@ Chen et al., *SAM Fails to Segment Anything? SAM-Adapter*, 2023, equations 1 and
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import torch
@@ -243,7 +244,7 @@ def _checked_sources(
     sources: Sequence[str], functions: Mapping[str, ImageFilter]
 ) -> tuple[str, ...]:
     known = (TOKENS, *FILTERS, *functions)
-    unknown = sorted(set(sources) - set(known))
+    unknown = sorted(str(source) for source in sources if source not in known)
     if unknown or not sources or len(set(sources)) < len(sources):
         raise CheckpointError(
             f"Expected different sources of task information among {', '.join(known)}, "
@@ -262,7 +263,7 @@ def _checked_weights(
     weights: Mapping[str, float], sources: tuple[str, ...], learned: str
 ) -> dict[str, float]:
     """Return a weight for each source, 1 where none is given."""
-    unknown = sorted(set(weights) - set(sources))
+    unknown = sorted(str(source) for source in weights if source not in sources)
     if unknown:
         raise CheckpointError(
             f"Expected weights for task information among {', '.join(sources)}, "
@@ -274,9 +275,9 @@ def _checked_weights(
             f"{', '.join(get_args(LearnedWeights))}, got {learned}."
         )
     complete = dict.fromkeys(sources, 1.0) | dict(weights)
+    floor, kind = (-math.inf, "finite") if learned == "none" else (0.0, "positive")
     for source, weight in complete.items():
-        if not math.isfinite(weight) or (learned != "none" and weight <= 0):
-            kind = "finite" if learned == "none" else "positive"
+        if not (isinstance(weight, Real) and floor < weight < math.inf):
             raise CheckpointError(
                 f"Expected a {kind} weight for {source}, got {weight}."
             )

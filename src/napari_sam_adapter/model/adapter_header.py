@@ -166,7 +166,7 @@ class AdapterHeader:
         return cls(
             header.get("base", ""),
             header.get("base_sha256", ""),
-            tuple(_value(header, "sources", list(SOURCES), path)),
+            _sources(header, path),
             _value(header, "weights", {}, path),
             cast("LearnedWeights", header.get("learned_weights", "none")),
             _value(header, "published_order", False, path),
@@ -215,14 +215,8 @@ def _check_format(header: Mapping[str, str], path: Path) -> None:
 
 
 def _notes(header: Mapping[str, str], path: Path) -> AdapterNotes:
-    nothing: dict[str, Any] = {}
-    intensity = _value(header, "intensity", nothing, path, allow_none=True)
-    try:
-        mapping = None if not intensity else IntensityMapping(**intensity)
-    except TypeError as error:
-        raise _malformed("intensity", header, path) from error
     return AdapterNotes(
-        mapping,
+        _intensity(header, path),
         _value(header, "training", {}, path),
         _value(header, "data", {}, path),
         _value(header, "metrics", {}, path),
@@ -230,6 +224,25 @@ def _notes(header: Mapping[str, str], path: Path) -> AdapterNotes:
         _value(header, "score_is_trusted", True, path),
         header.get("preprocessing", ""),
     )
+
+
+def _sources(header: Mapping[str, str], path: Path) -> tuple[str, ...]:
+    sources = _value(header, "sources", list(SOURCES), path)
+    if not all(isinstance(source, str) for source in sources):
+        raise _malformed("sources", header, path)
+    return tuple(sources)
+
+
+def _intensity(header: Mapping[str, str], path: Path) -> IntensityMapping | None:
+    nothing: dict[str, Any] = {}
+    fields = _value(header, "intensity", nothing, path, allow_none=True)
+    try:
+        mapping = IntensityMapping(**fields) if fields else None
+    except TypeError as error:
+        raise _malformed("intensity", header, path) from error
+    if mapping is not None and not mapping.is_sound:
+        raise _malformed("intensity", header, path)
+    return mapping
 
 
 def _value(
