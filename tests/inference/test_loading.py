@@ -15,9 +15,11 @@ from napari_sam_adapter.model import checkpoints
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import save_adapter
 from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.lora import add_lora
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.variants import MODELS
+from napari_sam_adapter.model.weight_files import read_weights, write_weights
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
@@ -65,6 +67,71 @@ def test_a_file_that_cannot_be_read_is_not_imported(
     with pytest.raises(CheckpointError, match="another format"):
         import_weights(path, "mine")
     assert not cache.exists()
+
+
+@pytest.fixture
+def adapter_file(own_file: Path) -> Path:
+    """An adapter of a base that has no name yet."""
+    base = load_checkpoint(own_file)
+    path = own_file.with_name("own_adapter.safetensors")
+    save_adapter(SamAdapter(32, 2, 1), base.sam, path, "mine", base.sha256)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"format": "99"}, "Expected format 1"),
+        ({"sources": "{{"}, "'sources' in the header"),
+        ({"intensity": '{"rule": "fixed"}'}, "'intensity' in the header"),
+    ],
+    ids=["format", "sources", "intensity"],
+)
+def test_an_adapter_with_a_broken_header_is_not_imported(
+    cache: Path, adapter_file: Path, told: dict[str, str], message: str
+) -> None:
+    tensors, header = read_weights(adapter_file)
+    write_weights(adapter_file, tensors, {**header, **told})
+    with pytest.raises(CheckpointError, match=message):
+        import_weights(adapter_file, "broken")
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("part", ["adapter", "mask_decoder"])
+def test_an_adapter_without_its_tensors_is_not_imported(
+    cache: Path, adapter_file: Path, part: str
+) -> None:
+    tensors, header = read_weights(adapter_file)
+    left = {key: t for key, t in tensors.items() if not key.startswith(part)}
+    write_weights(adapter_file, left, dict(header))
+    with pytest.raises(CheckpointError, match=f"has no tensor of '{part}'"):
+        import_weights(adapter_file, "broken")
+    assert not cache.exists()
+
+
+def test_an_adapter_is_tried_on_a_base_that_is_here(
+    cache: Path, own_file: Path, adapter_file: Path
+) -> None:
+    tensors, header = read_weights(adapter_file)
+    tensors = {k: t for k, t in tensors.items() if "lightweight_mlp_1" not in k}
+    write_weights(adapter_file, tensors, dict(header))
+    assert import_weights(adapter_file, "early").is_here  # its base is unknown yet
+    import_weights(own_file, "mine")
+    with pytest.raises(CheckpointError, match="lightweight_mlp_1"):
+        import_weights(adapter_file, "late")
+
+
+def test_adapters_of_lora_and_with_own_functions_are_imported(
+    cache: Path, own_file: Path
+) -> None:
+    base = load_checkpoint(own_file)
+    import_weights(own_file, "mine")
+    lora, own = (own_file.with_name(f"{n}.safetensors") for n in ("lora", "own"))
+    save_adapter(None, add_lora(base.sam, 2), lora, "mine", base.sha256)
+    adapter = SamAdapter(32, 2, sources=["edges"], functions={"edges": torch.abs})
+    save_adapter(adapter, base.sam, own, "mine", base.sha256)
+    assert import_weights(lora, "lora").kind is Kind.ADAPTER
+    assert import_weights(own, "edges").kind is Kind.ADAPTER
 
 
 def test_a_named_model_is_fetched_at_first_use_and_its_licence_told_before(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.image_io.output import check_output
+from napari_sam_adapter.model.adapter import TOKENS
 from napari_sam_adapter.model.adapter_files import load_adapter
-from napari_sam_adapter.model.adapter_header import read_adapter_header
+from napari_sam_adapter.model.adapter_header import AdapterHeader, read_adapter_header
 from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.exports import (
     export_plain_sam,
@@ -18,6 +19,7 @@ from napari_sam_adapter.model.exports import (
     import_published,
 )
 from napari_sam_adapter.model.layouts import check_numbers
+from napari_sam_adapter.model.task_information import FILTERS
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.weight_store.downloading import download, offer
 from napari_sam_adapter.weight_store.entries import Entry, Kind, entries, find_entry
@@ -29,6 +31,10 @@ from napari_sam_adapter.weight_store.importing import (
 from napari_sam_adapter.wording import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
     from napari_sam_adapter.model.checkpoints import Checkpoint
 
 EXPORTS = {"sam": export_plain_sam, "sam-adapter": export_published}
@@ -76,7 +82,8 @@ def import_weights(
     Parameters
     ----------
     file : str or Path
-        A model or one of our adapters; it is copied into the cache folder.
+        A model or one of our adapters; it is copied into the cache folder. An adapter
+        is tried on its base, if that is here.
     name : str
         To be used as the model or adapter from then on.
     base : str, optional
@@ -104,7 +111,7 @@ def import_weights(
         return _import_adapter(path, name, base, preprocessing)
     content, header = read_weights(path)
     if header.get("kind") == "adapter":
-        check_numbers(content, path)
+        _check_adapter(content, header, path)
         return add_file(path, name, Kind.ADAPTER)
     del content
     check_name(name, Kind.MODEL)
@@ -166,6 +173,36 @@ def _import_adapter(
         adapter = Path(folder) / f"{name}.safetensors"
         import_published(path, checkpoint, base, adapter)
         return add_file(adapter, name, Kind.ADAPTER)
+
+
+def _check_adapter(
+    content: Mapping[str, Tensor], text: Mapping[str, str], path: Path
+) -> None:
+    """Raise unless a file has what an adapter needs."""
+    check_numbers(content, path)
+    header = AdapterHeader.from_text(text, path)
+    needed = ("adapter.", "mask_decoder.") if header.sources else ("mask_decoder.",)
+    for part in needed:
+        if not any(key.startswith(part) for key in content):
+            raise CheckpointError(
+                f"Expected an adapter at {path}, but it has no tensor of "
+                f"{part.rstrip('.')!r}. Copy the file again or choose another adapter."
+            )
+    _try_on_base(header, path)
+
+
+def _try_on_base(header: AdapterHeader, path: Path) -> None:
+    """Load an adapter if its base is here, and it needs no function of the user's."""
+    entry = find_entry(header.base, Kind.MODEL)
+    needs_function = not set(header.sources) <= {TOKENS, *FILTERS}
+    if entry is None or not entry.is_here or needs_function:
+        return
+    try:
+        base = load_model(header.base)
+    except CheckpointError:
+        return  # not the adapter's fault: it is told where the base is used
+    if base.sha256 == header.base_sha256:
+        load_adapter(path, base, header.base)
 
 
 def find_weights(name: str, kind: Kind) -> Path:
