@@ -126,7 +126,9 @@ def test_half_precision_is_refused_where_the_device_cannot(
 @pytest.mark.parametrize(
     ("device", "dtype", "told"),
     [
-        ("cpu", "float16", "got 'float16'"),
+        ("cpu", "float16", "got 'float16'. Choose bfloat16 for half precision"),
+        ("hpu", "auto", "got 'hpu'"),
+        ("privateuseone", "auto", "got 'privateuseone'"),
         ("meta", "auto", "got 'meta'"),
         ("cuda:99", "auto", "got 'cuda:99'"),
         ("toaster", "auto", "got 'toaster'"),
