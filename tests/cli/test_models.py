@@ -213,7 +213,10 @@ def test_a_model_is_exported_for_segment_anything(
 
 @pytest.mark.parametrize(
     ("layout", "told"),
-    [("sam-adapter", "Expected a model with a SAM-Adapter"), ("onnx", "got 'onnx'")],
+    [
+        ("sam-adapter", "Expected a model with a SAM-Adapter"),
+        ("onnx", "got 'onnx'. Choose the one"),
+    ],
 )
 def test_a_layout_without_place_for_the_model_is_told(
     refused: Refused, own_model: Path, tmp_path: Path, layout: str, told: str

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -162,6 +163,29 @@ def test_an_unknown_name_is_told_with_all_names(cache: Path) -> None:
         load_predictor("tiny", adapter="nowhere")
     with pytest.raises(CheckpointError, match=r"file, got .* mean 'microscopy'\?$"):
         load_predictor("tiny", adapter="micrscopy")
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", ""], ids=["long", "null", "none"])
+def test_what_cannot_be_the_name_of_a_file_is_no_known_name(
+    cache: Path, name: str
+) -> None:
+    with pytest.raises(CheckpointError, match="Expected a known model"):
+        load_predictor(name, device="cpu")
+    with pytest.raises(CheckpointError, match="Expected a known adapter"):
+        load_predictor("tiny", adapter=name, device="cpu")
+
+
+@pytest.mark.skipif(os.name != "posix" or not os.geteuid(), reason="sees all files")
+def test_a_file_in_a_closed_folder_is_told(cache: Path, own_file: Path) -> None:
+    closed = own_file.parent / "closed"
+    closed.mkdir()
+    path = own_file.rename(closed / own_file.name)
+    closed.chmod(0)
+    try:
+        with pytest.raises(CheckpointError, match=r"may be read, got .* denied"):
+            load_predictor(path, device="cpu")
+    finally:
+        closed.chmod(0o700)
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_plain_layout_refuses_adapters_and_unknown_file_types(
         export_plain_sam(adapted(base), tmp_path / "out.pth")
     with pytest.raises(CheckpointError, match="got one without"):
         export_published(base, tmp_path / "out.pth")
-    with pytest.raises(OutputError, match=r"got out\.bin"):
+    with pytest.raises(OutputError, match=r".safetensors, got out\.bin"):
         export_plain_sam(base, tmp_path / "out.bin")
     export_plain_sam(base, tmp_path / "out.pth")
     with pytest.raises(OutputError, match="exists"):

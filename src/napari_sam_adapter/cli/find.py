@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -236,7 +237,7 @@ def _make_folder(path: Path) -> None:
 
 
 def _absolute(name: str) -> str:
-    return str(Path(name).absolute()) if Path(name).is_file() else name
+    return str(Path(name).absolute()) if os.path.isfile(name) else name
 
 
 def _nothing_found(model: str, adapter: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from stat import S_ISREG
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -154,7 +155,8 @@ def export_weights(
     """
     if layout not in EXPORTS:
         raise CheckpointError(
-            f"Expected a layout among {', '.join(EXPORTS)}, got {layout!r}."
+            f"Expected a layout among {', '.join(EXPORTS)}, got {layout!r}. Choose the "
+            "one of the program that is to read the file."
         )
     check_output(path, overwrite)
     checkpoint = load_model(model, preprocessing)
@@ -231,7 +233,7 @@ def find_weights(name: str, kind: Kind) -> Path:
     if entry is not None:
         return _fetched(entry)
     path = Path(name)
-    if path.is_file():
+    if _is_file(path):
         return path
     names = [entry.name for entry in entries() if entry.kind is kind]
     meant = did_you_mean(name, names)
@@ -246,6 +248,18 @@ def find_weights(name: str, kind: Kind) -> Path:
         f"Expected a known {kind.value}{known} or a file, got {name!r}."
         f"{meant or ' Check the spelling or the path.'}"
     )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return S_ISREG(path.stat().st_mode)
+    except PermissionError as error:
+        raise CheckpointError(
+            f"Expected a file that may be read, got {path}: {error.strerror}. Allow "
+            "to read its folder, or copy the file to another one."
+        ) from error
+    except (OSError, ValueError):
+        return False  # also what cannot be a name
 
 
 def check_base(model: str, adapter: str) -> None:

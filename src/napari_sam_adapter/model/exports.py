@@ -222,7 +222,8 @@ def _write(
     suffix = path.suffix.lower()
     if suffix not in (*_TORCH, _SAFETENSORS):
         raise OutputError(
-            f"Expected a file name that ends in .pth or .safetensors, got {path.name}."
+            "Expected a file name that ends in .pth, .pt or .safetensors, got "
+            f"{path.name}. Give it one of these endings."
         )
     check_output(path, overwrite)
     if suffix == _SAFETENSORS:
