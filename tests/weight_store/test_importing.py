@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from napari_sam_adapter.errors import CheckpointError, OutputError
+from napari_sam_adapter.errors import CheckpointError, OutputError, SettingError
 from napari_sam_adapter.model.variants import MODELS
 from napari_sam_adapter.weight_store.downloading import download
 from napari_sam_adapter.weight_store.entries import Kind, State, entries, find_entry
@@ -171,6 +171,25 @@ def test_a_file_put_by_hand_is_pinned_at_first_use(cache: Path) -> None:
     entry.path.write_bytes(b"from a stranger")
     with pytest.raises(CheckpointError, match="sha256"):
         check_sum(entry.path, None)
+
+
+def test_a_cache_folder_that_cannot_be_looked_into_shows_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listed: Entry, own_file: Path
+) -> None:
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_CACHE", str(tmp_path / ("long" * 100)))
+    assert {entry.state for entry in entries() if entry.is_here} == {State.SHIPPED}
+    assert not now("web").can_be_removed
+    assert used_bytes() == 0
+    with pytest.raises(OutputError, match="choose another folder with NAPARI_SAM"):
+        list(download(now("web")))
+    with pytest.raises(OutputError, match="choose another folder with NAPARI_SAM"):
+        add_file(own_file, "mine", Kind.MODEL)
+
+
+def test_the_home_of_nobody_is_no_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_SAM_ADAPTER_CACHE", "~nobody_at_all/weights")
+    with pytest.raises(SettingError, match="Give the whole path"):
+        entries()
 
 
 def test_the_cache_folder_is_absolute_and_may_be_missing(

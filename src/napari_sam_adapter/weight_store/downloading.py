@@ -106,7 +106,7 @@ def _acquire(lock: Any, entry: Entry) -> Iterator[DownloadProgress]:
 
 
 def _is_complete(entry: Entry) -> bool:
-    if not entry.path.is_file():
+    if not os.path.isfile(entry.path):
         return False
     try:
         check_sum(entry.path, entry.variant.sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from napari_sam_adapter.weight_store.folder import (
     SHIPPED_FOLDER,
     SUM,
     cache_folder,
+    seen,
 )
 from napari_sam_adapter.wording import readable_size
 
@@ -80,7 +82,7 @@ class Entry:
         """Whether there is a file, whole or partial, that is not the package's."""
         if self.state is State.SHIPPED:
             return False
-        return self.is_here or self.part.exists()
+        return self.is_here or os.path.exists(self.part)
 
     @property
     def part(self) -> Path:
@@ -148,7 +150,7 @@ def _named(variant: ModelVariant, kind: Kind) -> Entry:
         path = SHIPPED_FOLDER / variant.file
         return Entry(variant, kind, State.SHIPPED, path, _size(path))
     path = cache_folder() / variant.saved_as
-    if path.is_file():
+    if os.path.isfile(path):  # of a closed folder nothing is here, and no error
         return Entry(variant, kind, State.DOWNLOADED, path, _size(path))
     state = State.TO_DOWNLOAD if variant.url else State.BY_HAND
     return Entry(variant, kind, state, path, variant.size)
@@ -156,7 +158,7 @@ def _named(variant: ModelVariant, kind: Kind) -> Entry:
 
 def _imported(kind: Kind) -> list[Entry]:
     # One folder per name; the file keeps its own, which may tell its family.
-    files = sorted(import_folder(kind).glob("[!.]*/*"))
+    files = seen(import_folder(kind), "[!.]*/*")
     return [
         Entry(
             ModelVariant(
@@ -172,7 +174,7 @@ def _imported(kind: Kind) -> list[Entry]:
             _size(path),
         )
         for path in files
-        if path.is_file() and path.suffix not in (SUM, IMAGES)
+        if os.path.isfile(path) and path.suffix not in (SUM, IMAGES)
     ]
 
 
@@ -185,4 +187,4 @@ def _preprocessing(path: Path) -> str | None:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+    return path.stat().st_size if os.path.isfile(path) else 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
-from napari_sam_adapter.errors import CheckpointError, OutputError
+from napari_sam_adapter.errors import CheckpointError, OutputError, SettingError
 from napari_sam_adapter.image_io import output
 
 if TYPE_CHECKING:
@@ -33,11 +33,26 @@ def cache_folder() -> Path:
     Path
         From ``NAPARI_SAM_ADAPTER_CACHE`` if set, else the user's cache folder.
         Absolute; it need not exist.
+
+    Raises
+    ------
+    SettingError
+        If the variable names the home of a user whom this computer does not have.
     """
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return _at_home(Path(chosen)).absolute()
     return user_cache_path("napari-sam-adapter") / "weights"
+
+
+def _at_home(chosen: Path) -> Path:
+    try:
+        return chosen.expanduser()
+    except RuntimeError as error:
+        raise SettingError(
+            f"Expected a folder in {CACHE_VARIABLE}, got '{chosen}': nobody knows this "
+            "home. Give the whole path."
+        ) from error
 
 
 def used_bytes() -> int:
@@ -46,13 +61,34 @@ def used_bytes() -> int:
     Returns
     -------
     int
-        Bytes; 0 if there is no folder.
+        Bytes; 0 if there is no folder, or it is closed to us.
     """
     total = 0
-    for path in cache_folder().rglob("*"):
+    for path in seen(cache_folder(), "**/*"):
         with contextlib.suppress(OSError):  # removed while we look
             total += path.stat().st_size if path.is_file() else 0
     return total
+
+
+def seen(folder: Path, pattern: str) -> list[Path]:
+    """Return what a folder shows, in order.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not exist.
+    pattern : str
+        As for `Path.glob`.
+
+    Returns
+    -------
+    list of Path
+        Empty where we may not look, or the name cannot be.
+    """
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
 
 
 def make_folder(folder: Path) -> None:
