@@ -135,6 +135,14 @@ def test_adapters_of_lora_and_with_own_functions_are_imported(
     assert import_weights(own, "edges").kind is Kind.ADAPTER
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="has no such device")
+@pytest.mark.parametrize("base", [None, "tiny"])
+def test_what_is_no_file_is_refused_unread(cache: Path, base: str | None) -> None:
+    with pytest.raises(CheckpointError, match="got a pipe or a device"):
+        import_weights("/dev/null", "mine", base)
+    assert not cache.exists()
+
+
 def test_a_named_model_is_fetched_at_first_use_and_its_licence_told_before(
     own_file: Path,
     entry: MakeEntry,

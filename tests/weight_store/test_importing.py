@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from napari_sam_adapter.weight_store.entries import Kind, State, entries, find_e
 from napari_sam_adapter.weight_store.folder import (
     cache_folder,
     check_sum,
+    file_sum,
     pinned_sum,
     used_bytes,
 )
@@ -120,6 +122,32 @@ def test_a_name_that_is_no_file_name_is_refused(
 def test_a_missing_file_is_refused(cache: Path) -> None:
     with pytest.raises(CheckpointError, match="found none"):
         add_file(cache / "nowhere.pth", "mine", Kind.MODEL)
+
+
+@pytest.mark.parametrize("ending", [".sha256", ".images"])
+def test_an_ending_that_the_store_uses_is_refused(
+    cache: Path, own_file: Path, ending: str
+) -> None:
+    path = own_file.rename(own_file.with_suffix(ending))
+    with pytest.raises(CheckpointError, match=f"the ending {ending} is for"):
+        add_file(path, "mine", Kind.MODEL)
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["größe.pth", os.fsdecode(b"gr\xf6\xdfe.pth")], ids=ascii
+)
+def test_a_file_of_any_name_gets_a_sum(tmp_path: Path, cache: Path, name: str) -> None:
+    path = tmp_path / name
+    try:
+        path.write_bytes(b"weights")
+    except OSError:
+        pytest.skip("no name on this system")
+    added = add_file(path, "mine", Kind.MODEL)
+    beside = added.path.with_name(f"{name}.sha256")
+    assert beside.read_bytes().endswith(b"  " + os.fsencode(name) + b"\n")
+    assert checked_path(added) == added.path
+    assert pinned_sum(added.path) == file_sum(added.path)
 
 
 def test_a_failed_import_leaves_nothing(cache: Path, own_file: Path) -> None:

@@ -27,6 +27,7 @@ from napari_sam_adapter.weight_store.entries import Entry, Kind, entries, find_e
 from napari_sam_adapter.weight_store.importing import (
     add_file,
     check_name,
+    check_source,
     checked_path,
 )
 from napari_sam_adapter.wording import did_you_mean
@@ -108,6 +109,7 @@ def import_weights(
         If it cannot be copied.
     """
     path = Path(file)
+    check_source(path)
     if base is not None:
         return _import_adapter(path, name, base, preprocessing)
     content, header = read_weights(path)

@@ -23,6 +23,8 @@ SHIPPED_FOLDER = Path(__file__).parents[1] / "weights"
 PART, SUM, IMAGES = ".part", ".sha256", ".images"
 """What is added to the name of a file for a download under way, for its sum, and for
 how an imported network wants its images."""
+_AS_BYTES = "surrogateescape"
+"""Names of files need not be text; the bytes that are none are kept as they are."""
 
 
 def cache_folder() -> Path:
@@ -185,8 +187,8 @@ def pinned_sum(path: Path) -> str | None:
     """
     beside = path.with_name(path.name + SUM)
     try:
-        words = beside.read_text(encoding="ascii").split()
-    except (OSError, UnicodeDecodeError):
+        words = beside.read_text(encoding="utf-8", errors=_AS_BYTES).split()
+    except OSError:
         return None
     return words[0] if words else None
 
@@ -204,5 +206,6 @@ def pin_sum(path: Path, found: str) -> None:
     beside = path.with_name(path.name + SUM)
     partial = path.with_name(f".{secrets.token_hex(4)}{SUM}")
     with writing(beside):
-        partial.write_text(f"{found}  {path.name}\n", encoding="ascii")
+        line = f"{found}  {path.name}\n"
+        partial.write_text(line, encoding="utf-8", errors=_AS_BYTES)
         os.replace(partial, beside)

@@ -59,18 +59,44 @@ def add_file(
     Raises
     ------
     CheckpointError
-        If the name cannot be used or the file is not there.
+        If the name cannot be used, or the file is not there or none of weights.
     OutputError
         If it cannot be copied; nothing is left behind.
     """
     check_name(name, kind)
-    if not source.is_file():
+    check_source(source)
+    if not os.path.isfile(source):
         raise CheckpointError(f"Expected a weight file at {source}, found none.")
     make_folder(import_folder(kind))
     _copy(source, import_folder(kind) / name, preprocessing)
     entry = find_entry(name, kind)
     assert entry is not None  # it was just put there
     return entry
+
+
+def check_source(source: Path) -> None:
+    """Raise if something is no file, or could not be told from what stands beside one.
+
+    Parameters
+    ----------
+    source : Path
+        What is to be imported; may be missing.
+
+    Raises
+    ------
+    CheckpointError
+        If it is a pipe or a device, or has an ending that the cache folder uses.
+    """
+    if source.suffix in (SUM, IMAGES):
+        raise CheckpointError(
+            f"Expected a weight file, got {source}: in the cache folder the ending "
+            f"{source.suffix} is for what is told of one. Give it another ending."
+        )
+    if os.path.exists(source) and not (os.path.isfile(source) or source.is_dir()):
+        raise CheckpointError(
+            f"Expected a weight file at {source}, got a pipe or a device. Write its "
+            "content to a file first."
+        )
 
 
 def check_name(name: str, kind: Kind) -> None:
