@@ -29,7 +29,7 @@ class WebServer:
     cut_at: int | None = None
     ranges: bool = True
     content_type: str = "application/octet-stream"
-    told_size: int | None = None
+    told_size: int | str | None = None
     tells_size: bool = True
     status: int | None = None
     redirects: dict[str, str] = field(default_factory=dict)

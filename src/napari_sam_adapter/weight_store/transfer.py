@@ -25,6 +25,8 @@ CONNECT_SECONDS, READ_SECONDS = 15, 30
 STEP_SECONDS = 0.1
 """Between two reports of progress."""
 _CHUNK = 1 << 16
+_LENGTH = re.compile(r"([0-9]{1,19})( *, *\1)*")
+"""Proxies may repeat it."""
 _NO_MORE = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 _PAGE = re.compile(r"text/html|application/xhtml\+xml", re.IGNORECASE)
 _TEXT = re.compile(r"text/|application/(.*\+)?(json|xml)\b", re.IGNORECASE)
@@ -99,18 +101,25 @@ def _request(url: str, start: int) -> requests.Response:
     if start:
         headers["Range"] = f"bytes={start}-"
     timeout = CONNECT_SECONDS, READ_SECONDS
-    return requests.get(url, stream=True, timeout=timeout, headers=headers)
+    try:
+        return requests.get(url, stream=True, timeout=timeout, headers=headers)
+    except requests.exceptions.InvalidHeader:
+        raise
+    except ValueError as error:  # of an address, ours or that of a redirect
+        told = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"the address leads nowhere ({told})") from error
 
 
 def _range(response: requests.Response, start: int) -> tuple[int, int]:
     """Return first byte and size of the whole; servers may ignore the range."""
     given = response.headers.get("Content-Range", "")
-    match = re.match(r"bytes (\d+)-\d+/(\d+)$", given)
+    match = re.fullmatch(r"bytes ([0-9]{1,19})-[0-9]+/([0-9]{1,19})", given)
     if response.status_code == HTTPStatus.PARTIAL_CONTENT and match:
         if int(match[1]) == start:
             return start, int(match[2])
         raise CheckpointError(f"the server sent bytes from {match[1]}, not {start}")
-    return 0, int(response.headers.get("Content-Length", 0))
+    length = _LENGTH.fullmatch(response.headers.get("Content-Length", ""))
+    return 0, int(length[1]) if length else 0
 
 
 def _check_status(response: requests.Response) -> None:
