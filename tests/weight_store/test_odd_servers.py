@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.conftest import CONTENT, MakeEntry
+from tests.conftest import CONTENT, SHA256, MakeEntry
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.weight_store.downloading import download
@@ -67,3 +69,81 @@ def test_a_server_that_refuses_any_range_is_told(
     server.files["/weights.pth"] = b""
     with pytest.raises(CheckpointError, match="answered 416"):
         list(download(entry(sha256=None)))
+
+
+@pytest.mark.parametrize("told", ["abc", "-5", "", "9" * 30, "5000, 6000"])
+def test_a_size_that_is_no_number_is_no_size(
+    entry: MakeEntry, server: WebServer, told: str
+) -> None:
+    server.told_size = told
+    with pytest.raises(CheckpointError, match=r"tell the size|unmatching values"):
+        list(download(entry(sha256=None)))
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_size_may_be_told_several_times(
+    entry: MakeEntry, server: WebServer, times: int
+) -> None:
+    server.told_size = ", ".join([str(len(CONTENT))] * times)
+    wanted = entry(sha256=None)
+    list(download(wanted))
+    assert wanted.path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://[::1", "http://.../x", f"http://{'a' * 70}.com/", "ftp://x/y"],
+)
+def test_a_redirect_to_no_address_is_told(
+    entry: MakeEntry, server: WebServer, address: str
+) -> None:
+    server.redirects["/old.pth"] = address
+    wanted = entry(path="/old.pth")
+    with pytest.raises(CheckpointError, match="leads nowhere") as caught:
+        list(download(wanted))
+    assert str(caught.value).endswith(str(wanted.path))
+
+
+METHODS = {
+    "stored": zipfile.ZIP_STORED,
+    "deflate": zipfile.ZIP_DEFLATED,
+    "bzip2": zipfile.ZIP_BZIP2,
+    "lzma": zipfile.ZIP_LZMA,
+}
+
+
+def zipped(method: int) -> bytearray:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("w.pth", CONTENT[:2000] + bytes(3000))
+    return bytearray(buffer.getvalue())
+
+
+def damaged(method: int) -> bytes:
+    content = zipped(method)
+    content[60:90] = b"\xff" * 30
+    return bytes(content)
+
+
+def encrypted() -> bytes:
+    """A zip file that says of itself that it is."""
+    content = zipped(zipfile.ZIP_DEFLATED)
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [*map(damaged, METHODS.values()), encrypted()],
+    ids=[*METHODS, "encrypted"],
+)
+@pytest.mark.parametrize("sha256", [None, SHA256], ids=["no sum", "sum"])
+def test_a_zip_file_that_cannot_be_unpacked_is_told_and_does_not_stay(
+    entry: MakeEntry, server: WebServer, content: bytes, sha256: str | None
+) -> None:
+    server.files["/w.zip"] = content
+    wanted = entry(sha256=sha256, path="/w.zip", is_archive=True)
+    with pytest.raises(CheckpointError, match="the zip file is broken"):
+        list(download(wanted))
+    assert visible(wanted.path.parent) == set()

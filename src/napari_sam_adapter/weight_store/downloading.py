@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 import zipfile
+import zlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 0.2
 """Between two looks at a download of another process."""
+_PIECE = 1 << 20
 _MOST_UNPACKED = 4
 """How many times larger than its zip file weights may be; they hardly shrink."""
 
@@ -143,16 +144,33 @@ def _unpack(part: Path) -> None:
     """Replace a zip file by the one file in it."""
     unpacked = part.with_name(part.name + ".file")
     try:
-        with zipfile.ZipFile(part) as archive, writing(unpacked):
-            member = _only_member(archive, part)
-            with archive.open(member) as source, unpacked.open("wb") as target:
-                shutil.copyfileobj(source, target)
+        with writing(unpacked):
+            with unpacked.open("wb") as target:
+                target.writelines(_pieces(part))
             os.replace(unpacked, part)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        part.unlink(missing_ok=True)
-        raise CheckpointError(f"the zip file is broken ({error})") from error
+    except CheckpointError:
+        part.unlink(missing_ok=True)  # all of it came, and more will not help
+        raise
     finally:
         unpacked.unlink(missing_ok=True)
+
+
+def _pieces(part: Path) -> Iterator[bytes]:
+    """Read the one file in a zip file."""
+    from lzma import LZMAError  # some Pythons lack it
+
+    broken = zipfile.BadZipFile, zlib.error, LZMAError, EOFError
+    try:
+        with (
+            zipfile.ZipFile(part) as archive,
+            archive.open(_only_member(archive, part)) as source,
+        ):
+            while piece := source.read(_PIECE):
+                yield piece
+    except CheckpointError:
+        raise
+    except (*broken, RuntimeError, OSError, ValueError) as error:
+        raise CheckpointError(f"the zip file is broken ({error})") from error
 
 
 def _only_member(archive: zipfile.ZipFile, part: Path) -> zipfile.ZipInfo:
