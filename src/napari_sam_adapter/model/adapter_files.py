@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-import torch
-
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_header import AdapterHeader, AdapterNotes
@@ -19,7 +17,7 @@ from napari_sam_adapter.model.checkpoints import (
 )
 from napari_sam_adapter.model.families import SAM_ADAPTER, Family, sibling
 from napari_sam_adapter.model.image_encoder import ImageEncoder
-from napari_sam_adapter.model.layouts import check_numbers
+from napari_sam_adapter.model.layouts import as_float32, check_numbers
 from napari_sam_adapter.model.lora import is_lora, load_lora, lora_state
 from napari_sam_adapter.model.sam import Sam
 from napari_sam_adapter.model.sharing import shared_copy
@@ -122,8 +120,7 @@ def load_adapter(
         )
     with reading(path):
         check_numbers(content, path)
-        # in memory of their own: where a file has them changes the last bits on AVX2
-        tuned = {k: t.to(torch.float32, copy=True) for k, t in content.items()}
+        tuned = {key: as_float32(tensor) for key, tensor in content.items()}
         parts = {key: tuned.pop(key) for key in content if key.startswith(_PREFIX)}
         additions = {key: tuned.pop(key) for key in list(tuned) if is_lora(key)}
         is_vit = isinstance(base.sam.image_encoder, ImageEncoder)

@@ -135,6 +135,24 @@ def check_numbers(state: Mapping[str, Tensor], path: Path) -> None:
             )
 
 
+def as_float32(tensor: Tensor) -> Tensor:
+    """Give numbers as the products of a network want them, wherever they come from.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Real numbers, in any order in memory.
+
+    Returns
+    -------
+    Tensor
+        In float32, row by row, at the beginning of their memory; on AVX2 the last bits
+        of products are others elsewhere. A copy only where it has to be.
+    """
+    numbers = tensor.float().contiguous()
+    return numbers.clone() if numbers.storage_offset() else numbers
+
+
 def _without_classifier(state: State) -> State:
     """Leave out what MobileSAM stores of its pretraining and never uses."""
     unused = ("image_encoder.head.", "image_encoder.norm_head.")
@@ -167,7 +185,7 @@ _BEGINNINGS: dict[str, tuple[str, Callable[[State], State]]] = {
 
 def _name_as_published(state: State) -> Recognised:
     state = {
-        key: value if str(key).endswith(_COUNTER) else value.float()
+        key: value if str(key).endswith(_COUNTER) else as_float32(value)
         for key, value in state.items()
     }
     for beginning, (layout, rename) in _BEGINNINGS.items():

@@ -70,8 +70,16 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
             return _load_old_file(path), {}
         _check_header(head, path)
         with safe_open(path, framework="pt") as opened:
-            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+            keys = opened.keys()
+            tensors = {key: _in_memory(opened.get_tensor(key)) for key in keys}
             return tensors, dict(opened.metadata() or {})
+
+
+def _in_memory(tensor: Tensor) -> Tensor:
+    """Copy what would stay a part of the file, which others may overwrite."""
+    # other formats are converted, and so copied, before a network has them
+    is_converted = tensor.is_floating_point() and tensor.dtype != torch.float32
+    return tensor if is_converted else tensor.clone()
 
 
 def read_header(path: Path) -> dict[str, str]:
