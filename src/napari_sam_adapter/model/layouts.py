@@ -24,6 +24,8 @@ WRAPPERS = "model_state", "model", "state_dict", "model_state_dict", "net", "wei
 """Keys under which files keep their tensors."""
 _PREFIXES = ("module.", "_orig_mod.", "sam.", "model.")
 _COUNTER = "num_batches_tracked"
+_FORMATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+USABLE = "Weights in float32, float16 or bfloat16 can be used"
 _DROPPED = ("pixel_mean", "pixel_std")
 _FOREIGN = {
     "image_encoder.trunk.patch_embed.proj.weight": "SAM 2",
@@ -122,17 +124,28 @@ def check_numbers(state: Mapping[str, Tensor], path: Path) -> None:
         If one does not, or has no numbers at all.
     """
     for key, tensor in state.items():
-        if not tensor.numel():
+        problem = _problem_of(tensor, key.endswith(_COUNTER))
+        if problem:
             raise CheckpointError(
-                f"Expected numbers in {path}, but {key} is empty. Choose another file."
-            )
-        is_plain = tensor.layout == torch.strided and not tensor.is_meta
-        is_real = tensor.is_floating_point() or str(key).endswith(_COUNTER)
-        if not (is_plain and is_real and tensor.isfinite().all()):
-            raise CheckpointError(
-                f"Expected finite real numbers in {path}, but {key} has others. "
+                f"Expected finite real numbers in {path}, but {key} {problem}. "
                 "Choose another file."
             )
+
+
+def _problem_of(tensor: Tensor, is_counter: bool) -> str:
+    """Say why the numbers of a tensor cannot be used; empty if they can."""
+    if not tensor.numel():
+        return "is empty"
+    if tensor.layout != torch.strided or tensor.is_meta:
+        return "has none that could be computed with"
+    if not is_counter and tensor.dtype not in _FORMATS:
+        kind = str(tensor.dtype).removeprefix("torch.")
+        return f"is in {kind}. {USABLE}"
+    if not tensor.isfinite().all():
+        return "has others"
+    if tensor.dtype == torch.float64 and not tensor.float().isfinite().all():
+        return "has some that are too large for float32"
+    return ""
 
 
 def as_float32(tensor: Tensor) -> Tensor:
