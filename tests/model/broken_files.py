@@ -197,6 +197,62 @@ def huge_sizes() -> Iterator[Broken]:
         yield f"safetensors {shape} {stop}", struct.pack("<Q", len(text)) + text
 
 
+def many_sizes(shape: bytes, stride: bytes, count: int) -> bytes:
+    """Pickled tensor of so many dimensions, all alike."""
+    return (
+        b"ctorch._utils\n_rebuild_tensor_v2\n("
+        + storage(integer(1000))
+        + integer(0)
+        + b"("
+        + shape
+        + b"q\x01"
+        + b"h\x01" * (count - 1)
+        + b"t"
+        + b"("
+        + stride * count
+        + b"t"
+        + b"\x89ccollections\nOrderedDict\n)RtR"
+    )
+
+
+def doubling(levels: int) -> bytes:
+    """Pickled dictionaries, of which each stands in the next one twice."""
+    pickled = b"\x80\x02}q\x00X\x01\x00\x00\x00x}s0"
+    for level in range(1, levels + 1):
+        inner = b"h" + bytes([level - 1])
+        pickled += b"}q" + bytes([level]) + entry(inner) + entry(inner, "b") + b"0"
+    return pickled + b"h" + bytes([levels]) + b"."
+
+
+def many_places(entries: int, places: int) -> bytes:
+    """Pickled dictionary without tensors that stands in very many places."""
+    large = b"".join(entry(b"N", str(i)) for i in range(entries))
+    return pickled_dict(
+        entry(b"}q\x00" + large), *(entry(b"h\x00", f"a{i}") for i in range(places))
+    )
+
+
+def endless() -> Iterator[Broken]:
+    """Files of at most a megabyte that would keep a reader busy for hours."""
+    numbers = {"0": bytes(2000)}
+    huge = b"\x8a\xff" + b"\xff" * 254 + b"\x7f"
+    dimensions = {
+        "9 dimensions": many_sizes(b"K\x01", b"K\x00", 9),
+        "150000 dimensions": many_sizes(b"K\x01", b"K\x00", 150_000),
+        "190000 huge factors": many_sizes(huge, b"K\x00", 190_000),
+        "a size of 2**63": many_sizes(integer(1 << 63), b"K\x00", 1),
+    }
+    for name, value in dimensions.items():
+        yield name, archive(pickled_dict(entry(value)), numbers)
+    for levels in (12, 20, 40):
+        yield f"{levels} doubled dictionaries", archive(doubling(levels))
+    yield "dictionary in many places", archive(many_places(50_000, 60_000))
+    yield (
+        "dictionary in itself",
+        archive(pickled_dict(b"q\x00", entry(b"h\x00", "model"))),
+    )
+
+
 def zip_bombs() -> Iterator[Broken]:
     zeros = bytes(1 << 20)
     for name in ("archive/data.pkl", "archive/data/0"):
@@ -241,4 +297,4 @@ def large() -> Iterator[Broken]:
 
 
 def dangerous() -> list[Broken]:
-    return [*huge_sizes(), *zip_bombs(), *large()]
+    return [*huge_sizes(), *endless(), *zip_bombs(), *large()]

@@ -132,6 +132,7 @@ def test_huge_declared_sizes_and_zip_bombs_take_no_memory(tmp_path: Path) -> Non
         capture_output=True,
         text=True,
         check=True,
+        timeout=200,
     )
     taken = json.loads(run.stdout)
     for (what, content), peak in zip(cases, taken, strict=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.model import broken_files as broken
 from tests.model import family_files as files
 
 from napari_sam_adapter.errors import CheckpointError
@@ -82,3 +83,92 @@ def test_numbers_of_another_format_are_named_in_safetensors(
     message = told(path)
     assert f"is in {dtype}".replace("torch.", "") in message
     assert "float32, float16 or bfloat16" in message
+
+
+KINDS = {
+    "float8_e4m3fn": lambda tensor: tensor.to(torch.float8_e4m3fn),
+    "uint16": lambda tensor: tensor.to(torch.uint16),
+    "ComplexFloat": lambda tensor: tensor.to(torch.complex64),
+    "sparse_tensor": lambda tensor: tensor.to_sparse(),
+    "meta_tensor_no_storage": lambda tensor: tensor.to("meta"),
+}
+
+
+@pytest.mark.parametrize("wrapper", [None, "model"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_of_another_format_are_named_in_pytorch_files(
+    tmp_path: Path, kind: str, wrapper: str | None
+) -> None:
+    state = files.sam()
+    state[TOKEN] = KINDS[kind](state[TOKEN])
+    content = {wrapper: state} if wrapper else state
+    message = told(tmp_path / "sam.pth", content)
+    assert f"{TOKEN} is stored as '{kind}'" in message
+    assert "float32, float16 or bfloat16" in message
+
+
+def test_weights_that_are_all_of_another_format_are_no_missing_ones(
+    tmp_path: Path,
+) -> None:
+    state = {k: v.to(torch.float8_e4m3fn) for k, v in files.sam().items()}
+    message = told(tmp_path / "sam.pth", {"model": state})
+    assert "is stored as 'float8_e4m3fn'" in message
+
+
+def test_a_whole_module_is_told_by_its_class(tmp_path: Path) -> None:
+    message = told(tmp_path / "sam.pth", {"model": torch.nn.Linear(3, 3)})
+    assert "model is an object of the class 'Linear'" in message
+    assert "state dict" in message
+
+
+@pytest.mark.parametrize(("name", "is_old"), [(0, False), (0, True), (b"a", True)])
+def test_a_tensor_without_a_name_is_told(
+    tmp_path: Path, name: object, is_old: bool
+) -> None:
+    content = files.sam() | {name: torch.ones(3)}
+    path = tmp_path / "sam.pth"
+    message = told(path, content, _use_new_zipfile_serialization=not is_old)
+    assert "Expected a name for each tensor" in message
+
+
+BROKEN_PICKLES = {
+    "no storage": b"ctorch._utils\n_rebuild_tensor_v2\n(K\x01K\x00)))tR",
+    "no arguments": b"ctorch._utils\n_rebuild_tensor_v2\n)R",
+    "parameter of a dictionary": b"ctorch._utils\n_rebuild_parameter\n}R",
+    "reference to a number": b"K\x01Q",
+    "nothing to take": b"h\x07",
+    "unknown format": b"ctorch._utils\n_rebuild_tensor_v3\n)R",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN_PICKLES)
+def test_a_broken_pickle_is_told_as_such(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "sam.pth"
+    path.write_bytes(
+        broken.archive(broken.pickled_dict(broken.entry(BROKEN_PICKLES[what])))
+    )
+    assert "its pickle is broken" in told(path)
+
+
+def test_a_tensor_whose_numbers_are_missing_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "sam.pth"
+    tensor = broken.tensor(1000, 1, 1000)
+    path.write_bytes(broken.archive(broken.pickled_dict(broken.entry(tensor))))
+    assert "the numbers of a tensor are missing" in told(path)
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["archive", "old file"])
+def test_a_dictionary_in_itself_is_told(tmp_path: Path, is_old: bool) -> None:
+    content: dict[str, Any] = {}
+    content["model"] = content
+    path = tmp_path / "sam.pth"
+    if is_old:
+        message = told(path, content, _use_new_zipfile_serialization=False)
+    else:
+        path.write_bytes(
+            broken.archive(
+                broken.pickled_dict(b"q\x00", broken.entry(b"h\x00", "model"))
+            )
+        )
+        message = told(path)
+    assert "deep in each other" in message

@@ -13,6 +13,8 @@ from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model import efficient_sam
 from napari_sam_adapter.model.agreement import most_common
 from napari_sam_adapter.model.hugging_face import from_hugging_face
+from napari_sam_adapter.model.pickled_tensors import Skipped
+from napari_sam_adapter.model.tensor_archive import MOST_DIMENSIONS, check_depth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +59,7 @@ class Recognised:
     note: str = ""
 
 
-def recognise(content: Mapping[str, Any], path: Path) -> Recognised:
+def recognise(content: Mapping[Any, Any], path: Path) -> Recognised:
     """Find the tensors in a file, name them as SAM does, and tell the network.
 
     Parameters
@@ -77,6 +79,11 @@ def recognise(content: Mapping[str, Any], path: Path) -> Recognised:
     CheckpointError
         If the tensors belong to another network, or are no plain numbers.
     """
+    return _recognise(content, path, 1)
+
+
+def _recognise(content: Mapping[Any, Any], path: Path, depth: int) -> Recognised:
+    check_depth(depth, path)
     for marker, family in _FOREIGN.items():
         if marker in content:
             raise CheckpointError(
@@ -85,15 +92,49 @@ def recognise(content: Mapping[str, Any], path: Path) -> Recognised:
             )
     for wrapper in WRAPPERS:
         if isinstance(content.get(wrapper), dict):
-            return _describe(recognise(content[wrapper], path), content, wrapper, path)
-    state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+            found = _recognise(content[wrapper], path, depth + 1)
+            return _describe(found, content, wrapper, path)
+    state = _tensors_of(content, path)
     for prefix in _PREFIXES:
-        if state and all(key.startswith(prefix) for key in state):
+        if all(key.startswith(prefix) for key in state):
             renamed = {key.removeprefix(prefix): value for key, value in state.items()}
-            return recognise(renamed, path)
+            return _recognise(renamed, path, depth + 1)
     check_numbers(state, path)
     state = {key: value for key, value in state.items() if key not in _DROPPED}
     return _name_as_published(state)
+
+
+def _tensors_of(content: Mapping[Any, Any], path: Path) -> State:
+    """Return what has the name of a tensor; there must be some, and all be read."""
+    skipped = {k: v for k, v in content.items() if isinstance(v, Skipped)}
+    for key, value in skipped.items():
+        if value.is_tensor:
+            raise CheckpointError(
+                f"Expected finite real numbers in {path}, but {key} is stored as "
+                f"{value.what!r}. {USABLE}. Choose another file."
+            )
+    state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+    if any(not isinstance(key, str) for key in state):
+        raise CheckpointError(
+            f"Expected a name for each tensor in {path}, but some have numbers or "
+            "other things in its place. Choose a file of model weights."
+        )
+    if not state:
+        raise _without_tensors(skipped, path)
+    return state
+
+
+def _without_tensors(skipped: Mapping[Any, Skipped], path: Path) -> CheckpointError:
+    for key, value in skipped.items():
+        return CheckpointError(
+            f"Expected the weights of a SAM network, but {path} holds no tensors: "
+            f"{key} is an object of the class {value.what!r}. Ask for its state dict, "
+            f"saved on its own. {USABLE}."
+        )
+    return CheckpointError(
+        f"Expected the weights of a SAM network, but {path} holds no tensors. "
+        "Choose another file."
+    )
 
 
 def _describe(
@@ -138,6 +179,8 @@ def _problem_of(tensor: Tensor, is_counter: bool) -> str:
         return "is empty"
     if tensor.layout != torch.strided or tensor.is_meta:
         return "has none that could be computed with"
+    if tensor.ndim > MOST_DIMENSIONS:
+        return f"has {tensor.ndim} dimensions"
     if not is_counter and tensor.dtype not in _FORMATS:
         kind = str(tensor.dtype).removeprefix("torch.")
         return f"is in {kind}. {USABLE}"

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 MOST_INSTRUCTIONS = 400_000
 """A checkpoint of the largest network with its optimiser has a tenth of it."""
+_REBUILD = "torch._utils _rebuild_"
 _REBUILD_TENSOR = "torch._utils _rebuild_tensor_v2"
+_REBUILD_NEWER = "torch._utils _rebuild_tensor_v3"
 _REBUILD_PARAMETER = "torch._utils _rebuild_parameter"
 _ORDERED_DICT = "collections OrderedDict"
 _KEPT = (_REBUILD_TENSOR, _REBUILD_PARAMETER, _ORDERED_DICT)
@@ -51,11 +53,14 @@ class Skipped:
 
     Parameters
     ----------
-    kind : object
-        What it would have been made of.
+    what : str
+        Name of its class, or of the format of its numbers.
+    is_tensor : bool
+        Whether it would have been a tensor.
     """
 
-    kind: object
+    what: str
+    is_tensor: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,10 @@ def read_pickle(data: bytes) -> object:
             if number > MOST_INSTRUCTIONS:
                 raise PickleError("is too long to describe a network")
             reader.do(code.name, argument)
+    except PickleError:
+        raise
     except (ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
-        raise PickleError(str(error)) from error
+        raise PickleError("is broken") from error
     return reader.result
 
 
@@ -221,7 +228,7 @@ class _Reader:
     def _new_object(self, count: int) -> None:
         what = self._stack[-count]
         del self._stack[-count:]
-        self._stack.append(Skipped(what))
+        self._stack.append(Skipped(_last_word(what)))
 
     def _build(self, _: object) -> None:
         self._stack.pop()  # the state of an object, which stays unread
@@ -258,13 +265,28 @@ def _described(what: object, arguments: Any) -> object:
     """Return what a call in the pickle stands for, without making it."""
     name = what.text if isinstance(what, Name) else ""
     if name not in _KEPT:
-        return Skipped(what)
+        return _skipped(what, name, arguments)
     if name == _ORDERED_DICT:
         return {}
     if name == _REBUILD_PARAMETER:
         return arguments[0]
     storage, offset, shape, strides = arguments[:4]
-    return TensorReference(storage, offset, shape, strides)
+    if not isinstance(storage, StorageReference):
+        raise PickleError("is broken")
+    return TensorReference(storage, offset, tuple(shape), tuple(strides))
+
+
+def _skipped(what: object, name: str, arguments: Any) -> Skipped:
+    """Describe an object by its class, a tensor by its format."""
+    if name == _REBUILD_NEWER:
+        formats = [item for item in arguments if isinstance(item, Name)]
+        return Skipped(_last_word(formats[-1]), is_tensor=True)
+    kind = name.removeprefix(_REBUILD)
+    return Skipped(_last_word(what) if kind == name else kind, kind != name)
+
+
+def _last_word(what: object) -> str:
+    return what.text.split()[-1] if isinstance(what, Name) else "object"
 
 
 _CONSTANTS: dict[str, Callable[[], Any]] = {

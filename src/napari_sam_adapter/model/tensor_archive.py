@@ -18,6 +18,7 @@ from torch import Tensor
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.pickled_tensors import (
     PickleError,
+    Skipped,
     StorageReference,
     TensorReference,
     read_pickle,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_PICKLED_BYTES = 1 << 24
+MOST_DIMENSIONS = 8
+_MOST_NESTED = 16
 _UNREAD = ("optimizer", "scheduler", "scaler")
 """Beginnings of keys that only matter to whoever goes on training."""
 _DTYPES = {
@@ -54,8 +57,9 @@ def read_archive(path: Path) -> dict[Any, Any]:
     Returns
     -------
     dict
-        Tensors and dictionaries of tensors by key; None for anything else, such as
-        the state of an optimiser.
+        Tensors and dictionaries of tensors by key; `Skipped` for objects, and for
+        tensors in a format that is not read; None for anything else, such as the state
+        of an optimiser.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def read_archive(path: Path) -> dict[Any, Any]:
                 f"Expected a dictionary of tensors in {path}, got something else. "
                 "Choose a file of model weights."
             )
-        return _Records(archive, folder).read(content)
+        return _Records(archive, folder, path).read(content)
 
 
 def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
@@ -114,34 +118,46 @@ def _find_pickle(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
 class _Records:
     """The numbers in an archive."""
 
-    def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
-        self._archive, self._folder = archive, folder
+    def __init__(self, archive: zipfile.ZipFile, folder: str, path: Path) -> None:
+        self._archive, self._folder, self._path = archive, folder, path
         self._left = sum(entry.file_size for entry in archive.infolist())
         self._storages: dict[str, Tensor] = {}
+        self._known: dict[int, dict[Any, Any] | None] = {}
         if f"{folder}byteorder" in archive.namelist():
             order = archive.read(f"{folder}byteorder").decode("ascii", "replace")
             if order != sys.byteorder:
                 raise ValueError(f"numbers of {order} byte order")
 
-    def read(self, content: dict[Any, Any]) -> dict[Any, Any]:
+    def read(self, content: dict[Any, Any], depth: int = 1) -> dict[Any, Any]:
         """Replace descriptions by tensors, and what is no tensor by None."""
-        return {
-            key: None if str(key).startswith(_UNREAD) else self._value(value)
-            for key, value in content.items()
-        }
+        check_depth(depth, self._path)
+        result = self._known[id(content)] = {}
+        for key, value in content.items():
+            is_unread = isinstance(key, str) and key.startswith(_UNREAD)
+            result[key] = None if is_unread else self._value(value, depth)
+        return result
 
-    def _value(self, value: object) -> Any:
+    def _value(self, value: object, depth: int) -> Any:
         if isinstance(value, TensorReference):
             return self._tensor(value)
-        if isinstance(value, dict) and _holds_tensors(value):
-            return self.read(value)
-        return None
+        if isinstance(value, dict):
+            return self._once(value, depth)
+        return value if isinstance(value, Skipped) else None
 
-    def _tensor(self, found: TensorReference) -> Tensor:
+    def _once(self, value: dict[Any, Any], depth: int) -> dict[Any, Any] | None:
+        """Read a dictionary where it first stands: a few may stand in many places."""
+        if id(value) not in self._known:
+            is_worth_it = any(map(_may_hold_tensors, value.values()))
+            self._known[id(value)] = (
+                self.read(value, depth + 1) if is_worth_it else None
+            )
+        return self._known[id(value)]
+
+    def _tensor(self, found: TensorReference) -> Tensor | Skipped:
+        if found.storage.kind not in _DTYPES:
+            return Skipped(found.storage.kind.removesuffix("Storage"), is_tensor=True)
         storage = self._storage(found.storage)
-        sizes = [*found.shape, *found.strides, found.offset]
-        if any(type(n) is not int or n < 0 for n in sizes):
-            raise ValueError("a tensor of impossible shape")
+        _check_sizes_of(found)
         steps = zip(found.shape, found.strides, strict=True)
         last = found.offset + sum((n - 1) * step for n, step in steps)
         count = math.prod(found.shape)
@@ -155,7 +171,7 @@ class _Records:
     def _storage(self, found: StorageReference) -> Tensor:
         dtype = _DTYPES[found.kind]
         if found.key not in self._storages:
-            entry = self._archive.getinfo(f"{self._folder}data/{found.key}")
+            entry = self._record(found.key)
             if entry.file_size != found.count * dtype.itemsize:
                 raise ValueError(f"{entry.file_size} bytes for {found.count} numbers")
             self._storages[found.key] = self._numbers(entry, dtype)
@@ -163,6 +179,12 @@ class _Records:
         if storage.dtype != dtype:
             raise ValueError("the same numbers in two formats")
         return storage
+
+    def _record(self, key: str) -> zipfile.ZipInfo:
+        try:
+            return self._archive.getinfo(f"{self._folder}data/{key}")
+        except KeyError as error:
+            raise ValueError("the numbers of a tensor are missing") from error
 
     def _numbers(self, entry: zipfile.ZipInfo, dtype: torch.dtype) -> Tensor:
         if not entry.file_size:
@@ -173,5 +195,36 @@ class _Records:
         return torch.frombuffer(buffer, dtype=dtype).clone()
 
 
-def _holds_tensors(value: dict[Any, Any]) -> bool:
-    return any(isinstance(v, TensorReference | dict) for v in value.values())
+def _may_hold_tensors(value: object) -> bool:
+    is_unread = isinstance(value, Skipped) and value.is_tensor
+    return is_unread or isinstance(value, TensorReference | dict)
+
+
+def _check_sizes_of(found: TensorReference) -> None:
+    """Refuse what PyTorch cannot make, before anything is multiplied."""
+    sizes = [*found.shape, *found.strides, found.offset]
+    is_alike = len(found.shape) == len(found.strides) <= MOST_DIMENSIONS
+    if not is_alike or any(type(n) is not int or not 0 <= n < 1 << 63 for n in sizes):
+        raise ValueError("a tensor of impossible shape")
+
+
+def check_depth(depth: int, path: Path) -> None:
+    """Raise if tensors lie too deep in dictionaries.
+
+    Parameters
+    ----------
+    depth : int
+        Dictionaries, one in the other.
+    path : Path
+        The file they are in.
+
+    Raises
+    ------
+    CheckpointError
+        If there are more than files of networks have.
+    """
+    if depth > _MOST_NESTED:
+        raise CheckpointError(
+            f"Expected the weights of a network in {path}, but its dictionaries lie "
+            f"more than {_MOST_NESTED} deep in each other. Choose another file."
+        )
