@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +16,14 @@ from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.model.adapter import SamAdapter
 from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
 from napari_sam_adapter.model.checkpoints import Checkpoint, load_checkpoint
-from napari_sam_adapter.model.weight_files import read_header, write_weights
+from napari_sam_adapter.model.weight_files import (
+    read_header,
+    read_weights,
+    write_weights,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TOKEN = "mask_decoder.iou_token.weight"
@@ -172,3 +179,45 @@ def test_a_dictionary_in_itself_is_told(tmp_path: Path, is_old: bool) -> None:
         )
         message = told(path)
     assert "deep in each other" in message
+
+
+def test_a_block_without_its_tables_is_told(tmp_path: Path) -> None:
+    state = files.sam()
+    lacking = {k: v for k, v in state.items() if "blocks.1.attn.rel_pos" not in k}
+    assert "block 1 has no relative positions" in told(tmp_path / "sam.pth", lacking)
+
+
+def test_a_missing_tensor_that_tells_a_size_is_told_without_quotes(
+    tmp_path: Path,
+) -> None:
+    message = told(tmp_path / "resnet.pth", {"conv1.weight": torch.ones(3)})
+    assert "(image_encoder.pos_embed is missing)" in message
+
+
+@pytest.mark.parametrize("content", [b"\x80", b"PK\3\4", b"\x80\x02\x8a\nl\xfc\x9cF"])
+def test_a_cut_file_is_told_in_plain_words(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "cut.pth"
+    path.write_bytes(content)
+    message = told(path)
+    assert "truncated or of another format" in message
+    assert "index out of range" not in message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in folders")
+@pytest.mark.parametrize("read", [read_weights, read_header])
+def test_a_named_pipe_is_refused_before_it_is_waited_for(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match="is a pipe or a device"):
+        read(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything"
+)
+def test_a_file_without_permission_is_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "sam.pth"
+    torch.save(files.sam(), path)
+    path.chmod(0)
+    assert "no permission" in told(path)

@@ -220,6 +220,11 @@ def reading(path: Path) -> Iterator[None]:
         if str(path) in str(error):
             raise
         raise CheckpointError(f"{path}: {error}") from error
+    except KeyError as error:
+        raise CheckpointError(
+            f"Expected weights of a supported network in {path}, but {error.args[0]} "
+            "is missing. Choose another file."
+        ) from error
     except Exception as error:
         reason = " ".join([type(error).__name__, *str(error).splitlines()[:1]])
         raise CheckpointError(

@@ -158,19 +158,20 @@ def infer_shape(sizes: Mapping[str, tuple[int, ...]]) -> SamShape:
     CheckpointError
         If a tensor that tells a size is missing or of an impossible shape.
     """
-    if not sizes:
-        raise CheckpointError(
-            "Expected the weights of a SAM network, but the file holds no tensors. "
-            "Choose another file."
-        )
     try:
         return _read_sizes(sizes)
     except (KeyError, IndexError, ZeroDivisionError, ValueError) as error:
         raise CheckpointError(
             "Expected the weights of a SAM network, but its sizes cannot be read "
-            f"({error}). Choose a checkpoint of SAM, or of another network that "
-            "docs/models.md lists."
+            f"({_reason(error)}). Choose a checkpoint of SAM, or of another network "
+            "that docs/models.md lists."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    return str(error) if isinstance(error, ValueError) else "they contradict each other"
 
 
 _ENCODER, _MASKS = "image_encoder.", "mask_decoder."
@@ -251,6 +252,8 @@ def _grid_and_windows(
         grid = positions[1]
     if not told:
         return grid, ()
+    if not all(sides):
+        raise ValueError(f"block {sides.index([])} has no relative positions")
     # both tables of a block tell its window; the usual one is right where they differ
     chosen = (max(block, key=told.__getitem__) for block in sides)
     return grid, tuple(0 if side == grid else side for side in chosen)

@@ -108,6 +108,7 @@ def read_header(path: Path) -> dict[str, str]:
 def _reading(path: Path) -> Iterator[None]:
     """Turn everything that can go wrong with a file into one error."""
     try:
+        _check_kind(path)
         yield
     except CheckpointError:
         raise
@@ -121,31 +122,53 @@ def _reading(path: Path) -> Iterator[None]:
         raise CheckpointError(
             f"Expected a weight file at {path}, found none. Check the path."
         ) from error
-    except IsADirectoryError as error:
+    except PermissionError as error:
+        raise CheckpointError(
+            f"Expected to read {path}, but this user has no permission to. Change the "
+            "permissions of the file, or of the folders above it."
+        ) from error
+    except _WORDLESS as error:
+        raise _damaged(path) from error
+    except _UNREADABLE as error:
+        raise _damaged(path, f" ({_first_line(error)})") from error
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what cannot be read to its end; a named pipe would be waited for."""
+    if path.is_dir():
         raise CheckpointError(
             f"Expected a weight file, but {path} is a folder. Give the file in it."
-        ) from error
-    except _UNREADABLE as error:
+        )
+    if path.exists() and not path.is_file():
         raise CheckpointError(
-            f"Expected a weight file at {path}, but it is truncated or of another "
-            f"format ({_first_line(error)}). Download or copy it again."
-        ) from error
+            f"Expected a weight file, but {path} is a pipe or a device. Write its "
+            "content to a file, and give that."
+        )
 
 
-_UNREADABLE = (
-    SafetensorError,
-    OSError,
+def _damaged(path: Path, reason: str = "") -> CheckpointError:
+    return CheckpointError(
+        f"Expected a weight file at {path}, but it is truncated or of another "
+        f"format{reason}. Download or copy it again."
+    )
+
+
+_WORDLESS = (
     EOFError,
-    RuntimeError,
-    ValueError,
     TypeError,
     AttributeError,
-    IndexError,
-    KeyError,
+    LookupError,
     UnicodeDecodeError,
     MemoryError,
     OverflowError,
     struct.error,
+)
+"""What says nothing to those who do not program."""
+_UNREADABLE = (
+    SafetensorError,
+    OSError,
+    RuntimeError,
+    ValueError,
     zipfile.BadZipFile,
 )
 
