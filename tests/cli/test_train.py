@@ -173,7 +173,7 @@ def test_an_interrupted_training_goes_on_after_the_step(
     told = capsys.readouterr().err
     assert "has the best state so far" in told
     assert "--resume" in told
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*"))
     assert main([*command, "--resume"]) == 0
     assert "goes on after step 3 of 4" in capsys.readouterr().out
     output = tmp_path / "mine.safetensors"

@@ -219,3 +219,27 @@ def test_lora_and_adapter_together_survive_their_file_and_the_published_layout(
     expected = prompt_free(replace(base, sam=sam, adapter=adapter), image)
     for found in (loaded, load_checkpoint(tmp_path / "out.pth")):
         assert torch.allclose(prompt_free(found, image), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_tensors_that_are_one_are_exported_both(
+    base: Checkpoint, tmp_path: Path, suffix: str
+) -> None:
+    layers = base.sam.mask_decoder.transformer.layers
+    layers[1].norm1.weight = layers[0].norm1.weight
+    layers[1].norm1.bias = torch.nn.Parameter(layers[0].norm1.bias[:])  # a view
+    export_plain_sam(base, tmp_path / f"out{suffix}")
+    again = load_checkpoint(tmp_path / f"out{suffix}").sam.state_dict()
+    expected = base.sam.state_dict()
+    assert all(torch.equal(again[key], expected[key]) for key in expected)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_export_leaves_a_part_file_of_the_user_alone(
+    base: Checkpoint, tmp_path: Path, suffix: str
+) -> None:
+    own = tmp_path / f"out{suffix}.part"
+    own.write_text("mine")
+    export_plain_sam(base, tmp_path / f"out{suffix}")
+    assert own.read_text() == "mine"
+    assert {path.name for path in tmp_path.glob("*out*")} == {f"out{suffix}", own.name}

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import pickle
+import secrets
 import struct
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -222,15 +223,27 @@ def write_weights(
     OutputError
         If the file cannot be written.
     """
-    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    plain = _each_of_its_own(tensors)
     with whole_file(path) as partial:
         save_file(plain, partial, metadata=dict(header))
         partial.chmod(0o644)
 
 
+def _each_of_its_own(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors that share their numbers, for which the format has no word."""
+    plain: dict[str, Tensor] = {}
+    places = set()
+    for key, value in tensors.items():
+        numbers = value.detach().cpu().contiguous()
+        place = numbers.untyped_storage().data_ptr()
+        plain[key] = numbers.clone() if place in places else numbers
+        places.add(place)
+    return plain
+
+
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give ``PATH.part`` for tensors to be written to, and rename it if all went well.
+    """Give a hidden name to write tensors to, and rename the file if all went well.
 
     Parameters
     ----------
@@ -240,15 +253,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Where to write by PyTorch or safetensors. What a killed process left there
-        is overwritten by the next one.
+        Where to write by PyTorch or safetensors: in the same folder.
 
     Raises
     ------
     OutputError
         If the file cannot be written; what was there before is untouched.
     """
-    partial = path.with_name(path.name + ".part")
+    partial = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
         yield partial
         os.replace(partial, path)
