@@ -117,6 +117,12 @@ def test_optimiser_object_is_skipped(tmp_path: Path) -> None:
         ("MedSAM-finetuned.pth", families.MEDSAM),
         ("micro_sam_vit_b_lm.pt", families.MICRO_SAM),
         ("vit_b_em_organelles.pt", families.MICRO_SAM),
+        ("vit_b_lm.pth", families.MICRO_SAM),
+        ("vit_b_lm_v3.pth", families.MICRO_SAM),
+        ("vit_b_histopathology.pt", families.MICRO_SAM),
+        ("vit_b_medical_imaging.pt", families.MICRO_SAM),
+        ("vit_b_medium.pth", families.SAM),
+        ("vit_b_embryos.pth", families.SAM),
     ],
 )
 def test_file_names_tell_apart_what_tensors_cannot(
@@ -145,6 +151,17 @@ def test_header_tells_the_preprocessing(tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
     save_file(files.sam(), path, metadata={"preprocessing": "medsam"})
     assert load_checkpoint(path).family is families.MEDSAM
+
+
+@pytest.mark.parametrize("name", ["nonsense", "lite-medsam"])
+def test_header_with_another_preprocessing_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "vit_b.safetensors"
+    save_file(files.sam(), path, metadata={"preprocessing": name})
+    with pytest.raises(CheckpointError, match=rf"sam, medsam, micro-sam.*{name!r}"):
+        load_checkpoint(path)
+    assert load_checkpoint(path, "medsam").family is families.MEDSAM
 
 
 def test_preprocessing_of_another_layout_is_refused(folder: Path) -> None:

@@ -163,9 +163,11 @@ def sibling(family: Family, name: str) -> Family | None:
     return next((f for families in alike for f in families if f.name == name), None)
 
 
+_MICRO_SAM = "(lm|em|histopathology|medical_imaging)"
+"""What its authors call their models after the size."""
 _NAMED = (
     (re.compile(r"medsam", re.I), MEDSAM),
-    (re.compile(r"micro.?sam|vit_[btlh]_(lm|em|hist|med)", re.I), MICRO_SAM),
+    (re.compile(rf"micro.?sam|vit_[btlh]_{_MICRO_SAM}(?![a-z])", re.I), MICRO_SAM),
     (re.compile(r"vit.?[btlh]|mobile.?sam", re.I), SAM),
 )
 
@@ -201,9 +203,8 @@ def choose_family(
     families = LAYOUTS[layout]
     if asked is not None:
         return _asked_for(families, asked, file_name)
-    by_name = {family.name: family for family in families}
-    if told in by_name:
-        return by_name[told]
+    if told is not None:
+        return _told_by(families, told, file_name)
     named = (family for pattern, family in _NAMED if pattern.search(file_name))
     family = next((family for family in named if family in families), None)
     if family is None and layout == "sam" and is_vit_b:
@@ -220,8 +221,22 @@ def _asked_for(families: tuple[Family, ...], asked: str, file_name: str) -> Fami
     for family in families:
         if family.name == asked:
             return family
-    names = ", ".join(family.name for family in families)
     raise CheckpointError(
-        f"Expected a preprocessing that fits {file_name} ({names}), got {asked!r}. "
-        "Choose one of these, or leave it out."
+        f"Expected a preprocessing that fits {file_name} ({_names(families)}), got "
+        f"{asked!r}. Choose one of these, or leave it out."
     )
+
+
+def _told_by(families: tuple[Family, ...], told: str, file_name: str) -> Family:
+    for family in families:
+        if family.name == told:
+            return family
+    raise CheckpointError(
+        f"Expected {file_name} to name a preprocessing that fits it "
+        f"({_names(families)}), got {told[:40]!r}. Say which it is: preprocessing in "
+        "Python, --preprocessing in the shell."
+    )
+
+
+def _names(families: tuple[Family, ...]) -> str:
+    return ", ".join(family.name for family in families)
