@@ -191,6 +191,9 @@ def test_tensor_of_wrong_shape_is_named(sam: Sam, base_file: Path) -> None:
         ("image_encoder.blocks.0.MLP_Adapter.D_fc1.weight", "Medical-SAM-Adapter"),
         ("image_encoder.blocks.0.attn.qkv.qkv_proj.weight", "micro-sam with LoRA"),
         ("image_encoder.trunk.patch_embed.proj.weight", "SAM 2"),
+        ("vision_encoder.backbone.patch_embed.projection.weight", "SAM 2 of transf"),
+        ("decode_head.linear_pred.weight", "EVP"),
+        ("module.decode_head.linear_pred.weight", "EVP"),
     ],
 )
 def test_other_architectures_are_named(tmp_path: Path, key: str, family: str) -> None:

@@ -221,3 +221,9 @@ def test_a_file_without_permission_is_told_as_such(tmp_path: Path) -> None:
     torch.save(files.sam(), path)
     path.chmod(0)
     assert "no permission" in told(path)
+
+
+def test_an_adapter_given_as_the_model_is_told(adapter_file: Path) -> None:
+    message = told(adapter_file)
+    assert "got an adapter for 'sam'" in message
+    assert "--adapter" in message

@@ -15,7 +15,7 @@ from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
 from napari_sam_adapter.model.agreement import agreed
 from napari_sam_adapter.model.efficient_sam import build_efficient_sam
 from napari_sam_adapter.model.families import SAM, Family, choose_family
-from napari_sam_adapter.model.layouts import recognise
+from napari_sam_adapter.model.layouts import recognise, refuse_adapter
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.sam_med2d import build_sam_med2d
 from napari_sam_adapter.model.shape import VIT_B, SamShape, infer_shape
@@ -106,11 +106,12 @@ def load_checkpoint(path: Path, preprocessing: str | None = None) -> Checkpoint:
         the network wants its images.
     """
     content, header = read_weights(path)
+    refuse_adapter(header, path)
     with reading(path):
         found = recognise(content, path)
         is_vit_b = _is_vit_b(found.state)
         sam, adapter = _build(found.state, found.layout, path)  # a broken file is told
-        told = header.get("preprocessing", found.told)
+        told = header.get("preprocessing") or found.told
         family = choose_family(found.layout, preprocessing, told, path.name, is_vit_b)
     return Checkpoint(sam.eval(), adapter, file_hash(path), family, found.note)
 

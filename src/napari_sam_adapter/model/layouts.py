@@ -30,11 +30,13 @@ _FORMATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 USABLE = "Weights in float32, float16 or bfloat16 can be used"
 _DROPPED = ("pixel_mean", "pixel_std")
 _FOREIGN = {
-    "image_encoder.trunk.patch_embed.proj.weight": "SAM 2",
-    "image_encoder.blocks.0.MLP_Adapter.D_fc1.weight": "Medical-SAM-Adapter",
-    "image_encoder.blocks.0.attn.qkv.qkv_proj.weight": "micro-sam with LoRA",
-    "decode_head": "EVP",
+    "image_encoder.trunk.": "SAM 2",
+    "vision_encoder.backbone.": "SAM 2 of transformers",
+    "image_encoder.blocks.0.MLP_Adapter.": "Medical-SAM-Adapter",
+    "image_encoder.blocks.0.attn.qkv.qkv_proj.": "micro-sam with LoRA",
+    "decode_head.": "EVP or another SegFormer",
 }
+"""How keys begin that only other networks have."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,29 @@ class Recognised:
     layout: str
     told: str | None = None
     note: str = ""
+
+
+def refuse_adapter(header: Mapping[str, str], path: Path) -> None:
+    """Raise if a file that was given as a model is one of our adapters.
+
+    Parameters
+    ----------
+    header : mapping of str to str
+        What the file says of itself.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    CheckpointError
+        If it is; the message says how to give it.
+    """
+    if header.get("kind") == "adapter":
+        raise CheckpointError(
+            f"Expected a model at {path}, got an adapter for {header.get('base')!r}. "
+            "Give that as the model, and this file as adapter=... in Python or "
+            "--adapter in the shell."
+        )
 
 
 def recognise(content: Mapping[Any, Any], path: Path) -> Recognised:
@@ -84,12 +109,7 @@ def recognise(content: Mapping[Any, Any], path: Path) -> Recognised:
 
 def _recognise(content: Mapping[Any, Any], path: Path, depth: int) -> Recognised:
     check_depth(depth, path)
-    for marker, family in _FOREIGN.items():
-        if marker in content:
-            raise CheckpointError(
-                f"Expected a network of the SAM family, but {path} holds {family}, "
-                "which cannot be loaded. Choose another file."
-            )
+    _refuse_foreign(content, path)
     for wrapper in WRAPPERS:
         if isinstance(content.get(wrapper), dict):
             found = _recognise(content[wrapper], path, depth + 1)
@@ -102,6 +122,16 @@ def _recognise(content: Mapping[Any, Any], path: Path, depth: int) -> Recognised
     check_numbers(state, path)
     state = {key: value for key, value in state.items() if key not in _DROPPED}
     return _name_as_published(state)
+
+
+def _refuse_foreign(content: Mapping[Any, Any], path: Path) -> None:
+    names = [key for key in content if isinstance(key, str)]
+    for beginning, family in _FOREIGN.items():
+        if any(name.startswith(beginning) for name in names):
+            raise CheckpointError(
+                f"Expected a network of the SAM family, but {path} holds {family}, "
+                "which cannot be loaded. Choose another file."
+            )
 
 
 def _tensors_of(content: Mapping[Any, Any], path: Path) -> State:
