@@ -243,3 +243,34 @@ def test_export_leaves_a_part_file_of_the_user_alone(
     export_plain_sam(base, tmp_path / f"out{suffix}")
     assert own.read_text() == "mine"
     assert {path.name for path in tmp_path.glob("*out*")} == {f"out{suffix}", own.name}
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_plain_file_comes_back_bit_by_bit(
+    base: Checkpoint, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"out{suffix}"
+    export_plain_sam(base, path)
+    again, expected = load_checkpoint(path).sam.state_dict(), base.sam.state_dict()
+    assert again.keys() == expected.keys()
+    assert all(torch.equal(again[key], expected[key]) for key in expected)
+
+
+@pytest.mark.parametrize("folded", ["weight", "lora"])
+def test_folding_changes_the_last_bits_only(
+    base: Checkpoint, tmp_path: Path, folded: str
+) -> None:
+    path = tmp_path / "out.pth"
+    if folded == "weight":
+        changed = adapted(base, weights={"fft_highpass": 0.3}, published_order=True)
+        export_published(changed, path)
+    else:
+        changed = replace(base, sam=add_lora(base.sam, rank=2))
+        for value in lora_state(changed.sam).values():
+            value.normal_(std=0.05)
+        export_plain_sam(changed, path)
+    image = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        found = load_checkpoint(path).image_encoder(image).embedding
+        difference = (found - changed.image_encoder(image).embedding).abs().max()
+    assert difference <= 5e-6
