@@ -14,7 +14,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from tests.model import family_files as files
 
 from napari_sam_adapter.model.shape import SamShape
@@ -287,13 +287,19 @@ def archive_of(name: str, data: bytes) -> bytes:
 
 
 def large() -> Iterator[Broken]:
-    """Half-precision files of some 17 MB in which only the last tensor is wrong."""
+    """Files of 17 MB and more in which only the last tensor is wrong."""
     shape = SamShape(64, 256, 4, (2, 0, 2, 0), 1024)
     state = {key: value.half() for key, value in files.sam(shape).items()}
     state["mask_decoder.transformer.norm_final_attn.weight"][0] = torch.nan
     yield "large with NaN", as_pytorch(state)
     del state["mask_decoder.transformer.norm_final_attn.weight"]
     yield "large with a tensor missing", as_pytorch(state)
+    yield "large safetensors with a tensor missing", save(state)
+    single = {key: value.float() for key, value in state.items()}
+    yield "large safetensors in single precision", save(single)
+    shifted = {k: torch.cat([v.flatten(), v.flatten()[:1]]) for k, v in state.items()}
+    views = {key: shifted[key][1:].view(v.shape) for key, v in state.items()}
+    yield "large with views of half numbers", as_pytorch(views)
 
 
 def dangerous() -> list[Broken]:
