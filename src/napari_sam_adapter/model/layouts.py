@@ -27,7 +27,7 @@ WRAPPERS = "model_state", "model", "state_dict", "model_state_dict", "net", "wei
 _PREFIXES = ("module.", "_orig_mod.", "sam.", "model.")
 _COUNTER = "num_batches_tracked"
 _FORMATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-USABLE = "Weights in float32, float16 or bfloat16 can be used"
+_USABLE = "Weights in float32, float16 or bfloat16 can be used"
 _DROPPED = ("pixel_mean", "pixel_std")
 _FOREIGN = {
     "image_encoder.trunk.": "SAM 2",
@@ -141,7 +141,7 @@ def _tensors_of(content: Mapping[Any, Any], path: Path) -> State:
         if value.is_tensor:
             raise CheckpointError(
                 f"Expected finite real numbers in {path}, but {key} is stored as "
-                f"{value.what!r}. {USABLE}. Choose another file."
+                f"{value.what!r}. {_USABLE}. Choose another file."
             )
     state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
     if any(not isinstance(key, str) for key in state):
@@ -159,7 +159,7 @@ def _without_tensors(skipped: Mapping[Any, Skipped], path: Path) -> CheckpointEr
         return CheckpointError(
             f"Expected the weights of a SAM network, but {path} holds no tensors: "
             f"{key} is an object of the class {value.what!r}. Ask for its state dict, "
-            f"saved on its own. {USABLE}."
+            f"saved on its own. {_USABLE}."
         )
     return CheckpointError(
         f"Expected the weights of a SAM network, but {path} holds no tensors. "
@@ -213,7 +213,7 @@ def _problem_of(tensor: Tensor, is_counter: bool) -> str:
         return f"has {tensor.ndim} dimensions"
     if not is_counter and tensor.dtype not in _FORMATS:
         kind = str(tensor.dtype).removeprefix("torch.")
-        return f"is in {kind}. {USABLE}"
+        return f"is in {kind}. {_USABLE}"
     if not tensor.isfinite().all():
         return "has others"
     if tensor.dtype == torch.float64 and not tensor.float().isfinite().all():
