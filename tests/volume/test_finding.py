@@ -147,6 +147,20 @@ def test_the_journal_repeats_it(volume, plane, tmp_path):
     assert again.object_ids == session.object_ids == [1, 2]
 
 
+def test_what_is_much_smaller_than_the_others_is_left_for_another_search():
+    squares = np.kron(np.ones((1, 6), np.uint8), np.pad(np.full((15, 15), 200), 5))
+    speck = np.pad(np.full((6, 6), 200), ((9, 10), (5, 5)))
+    image = np.hstack([squares, speck]).astype(np.uint8)
+    session = Session(image, MarkingDiskPredictor())
+    find_objects(session, Plane((0, 1)))
+    assert len(session.object_ids) == 6
+    assert not session.labels[:, squares.shape[1] :].any()
+    (small,) = find_objects(session, Plane((0, 1)))
+    assert (session.labels == small).sum() == 36
+    alone = Session(image[:, -66:], MarkingDiskPredictor())  # two others, too few
+    assert len(find_objects(alone, Plane((0, 1)))) == 3
+
+
 @pytest.mark.parametrize("kind", [MarkingDiskPredictor, DiskPredictor])
 def test_large_planes_are_looked_at_in_parts(kind):
     centres = [(4, row, column) for row in (12, 60, 108) for column in (12, 60, 108)]

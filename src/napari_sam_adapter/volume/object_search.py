@@ -8,6 +8,7 @@ Archit et al., *Segment Anything for Microscopy*, 2025 (points from a foreground
 
 from __future__ import annotations
 
+from bisect import insort
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,10 @@ SMALL = 37
 """Width in pixels of the network's input; smaller objects are looked at closer."""
 CLOSER = 0.5
 """Part of the plane's side that a closer look shows."""
+PIECE = 0.2
+"""Part of the usual area; what is smaller is taken for a rest of another object."""
+SOME = 5
+"""Objects, the widest ones, that tell which area is usual."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +113,7 @@ class ObjectSearch:
         self._free = request.free.copy()
         self._probability: npt.NDArray[np.float32] | None = None
         self._reduction = 1.0
+        self._areas: list[int] = []  # in order
 
     def look_around(self) -> Iterator[FindProgress]:
         """See what the network marks by itself, if it was trained to."""
@@ -203,16 +209,23 @@ class ObjectSearch:
         boxed = chosen.boxed_mask
         check_shape(boxed, self._free.shape)
         mask, place = boxed.pixels, slices_of(boxed.box)
-        area = np.count_nonzero(mask)
+        area = int(np.count_nonzero(mask))
         if not (
-            MIN_AREA <= area <= MAX_SHARE * self._free.size
+            self._least_area() <= area <= MAX_SHARE * self._free.size
             and is_new((boxed.box, mask), self._free)
             and self._is_likely(chosen.score, mask, place)
         ):
             return None, NOTHING
         self._free[place] &= ~mask
+        insort(self._areas, area)
         rank = self._request.preference
         return Answer.preferring(prediction, prompts, rank), (boxed.box, mask)
+
+    def _least_area(self) -> float:
+        """Return the least area of an object, in pixels, after those found so far."""
+        if self._probability is None or len(self._areas) < SOME:
+            return MIN_AREA
+        return max(MIN_AREA, PIECE * self._areas[len(self._areas) // 2])
 
     def _is_likely(
         self, score: float, mask: npt.NDArray[np.bool_], place: tuple[slice, slice]
