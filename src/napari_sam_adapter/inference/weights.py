@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.model.adapter import TOKENS
-from napari_sam_adapter.model.adapter_files import load_adapter
-from napari_sam_adapter.model.adapter_header import AdapterHeader, read_adapter_header
+from napari_sam_adapter.model.adapter_files import check_adapter, load_adapter
+from napari_sam_adapter.model.adapter_header import read_adapter_header
 from napari_sam_adapter.model.checkpoints import load_checkpoint
 from napari_sam_adapter.model.exports import (
     export_plain_sam,
     export_published,
     import_published,
 )
-from napari_sam_adapter.model.layouts import check_numbers
 from napari_sam_adapter.model.task_information import FILTERS
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.weight_store.downloading import download, offer
@@ -33,10 +32,7 @@ from napari_sam_adapter.weight_store.importing import (
 from napari_sam_adapter.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor
-
+    from napari_sam_adapter.model.adapter_header import AdapterHeader
     from napari_sam_adapter.model.checkpoints import Checkpoint
 
 EXPORTS = {"sam": export_plain_sam, "sam-adapter": export_published}
@@ -114,7 +110,7 @@ def import_weights(
         return _import_adapter(path, name, base, preprocessing)
     content, header = read_weights(path)
     if header.get("kind") == "adapter":
-        _check_adapter(content, header, path)
+        _try_on_base(check_adapter(content, header, path), path)
         return add_file(path, name, Kind.ADAPTER)
     del content
     check_name(name, Kind.MODEL)
@@ -177,22 +173,6 @@ def _import_adapter(
         adapter = Path(folder) / f"{name}.safetensors"
         import_published(path, checkpoint, base, adapter)
         return add_file(adapter, name, Kind.ADAPTER)
-
-
-def _check_adapter(
-    content: Mapping[str, Tensor], text: Mapping[str, str], path: Path
-) -> None:
-    """Raise unless a file has what an adapter needs."""
-    check_numbers(content, path)
-    header = AdapterHeader.from_text(text, path)
-    needed = ("adapter.", "mask_decoder.") if header.sources else ("mask_decoder.",)
-    for part in needed:
-        if not any(key.startswith(part) for key in content):
-            raise CheckpointError(
-                f"Expected an adapter at {path}, but it has no tensor of "
-                f"{part.rstrip('.')!r}. Copy the file again or choose another adapter."
-            )
-    _try_on_base(header, path)
 
 
 def _try_on_base(header: AdapterHeader, path: Path) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.model.task_information import ImageFilter
 
-_PREFIX = "adapter."
+_PREFIX, _DECODER = "adapter.", "mask_decoder."
 _POSITIONS = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 _NO_MASK = "prompt_encoder.no_mask_embed.weight"
 
@@ -79,6 +79,42 @@ def save_adapter(
     write_weights(path, tensors, header.to_text())
 
 
+def check_adapter(
+    content: Mapping[str, Tensor], text: Mapping[str, str], path: Path
+) -> AdapterHeader:
+    """Raise unless a file has what an adapter for any base needs.
+
+    Parameters
+    ----------
+    content : mapping of str to Tensor
+        The tensors of the file.
+    text : mapping of str to str
+        Its header.
+    path : Path
+        For messages.
+
+    Returns
+    -------
+    AdapterHeader
+        What the file says of itself.
+
+    Raises
+    ------
+    CheckpointError
+        If the header is malformed, or numbers are missing or not finite.
+    """
+    header = AdapterHeader.from_text(text, path)
+    with reading(path):
+        check_numbers(content, path)
+    for part in (_PREFIX, _DECODER) if header.sources else (_DECODER,):
+        if not any(key.startswith(part) for key in content):
+            raise CheckpointError(
+                f"Expected an adapter at {path}, but it has no tensor of "
+                f"{part.rstrip('.')!r}. Copy the file again or choose another adapter."
+            )
+    return header
+
+
 def load_adapter(
     path: Path,
     base: Checkpoint,
@@ -111,7 +147,7 @@ def load_adapter(
         base cannot take, or needs a function that is not given.
     """
     content, text = read_weights(path)
-    header = AdapterHeader.from_text(text, path)
+    header = check_adapter(content, text, path)
     if header.base_sha256 != base.sha256:
         raise CheckpointError(
             f"Adapter {path} was trained for the model {header.base!r}, but the "
@@ -119,7 +155,6 @@ def load_adapter(
             "or choose another adapter."
         )
     with reading(path):
-        check_numbers(content, path)
         tuned = {key: as_float32(tensor) for key, tensor in content.items()}
         parts = {key: tuned.pop(key) for key in content if key.startswith(_PREFIX)}
         additions = {key: tuned.pop(key) for key in list(tuned) if is_lora(key)}
@@ -225,5 +260,5 @@ def _tuned_state(sam: Sam) -> dict[str, Tensor]:
     return {
         key: value
         for key, value in sam.state_dict().items()
-        if key.startswith("mask_decoder.") or key in (_NO_MASK, _POSITIONS)
+        if key.startswith(_DECODER) or key in (_NO_MASK, _POSITIONS)
     }
