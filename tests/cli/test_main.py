@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -104,3 +105,19 @@ def test_the_state_of_a_stopped_training_is_not_overwritten(
     assert "--resume" in capsys.readouterr().err
     assert main([*command, "--overwrite"]) == 2  # there are no data either
     assert "earlier" not in capsys.readouterr().err
+
+
+def test_a_job_queue_stops_it_as_ctrl_c_does(
+    volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(*_: object, **options: object) -> NoReturn:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("it went on")
+
+    before = signal.getsignal(signal.SIGTERM)
+    output = tmp_path / "mask.ome.tif"
+    command = ["segment", volume, "--point", "4,14,14", "--output", output]
+    assert main([str(part) for part in command], load) == 130
+    assert capsys.readouterr().err == "napari-sam-adapter: stopped\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert list(tmp_path.iterdir()) == [volume]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT, INTERRUPTED = 2, 130
 """Exit codes."""
+OPENS_NAPARI = "annotate", "demo"
 UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 """Root of the errors about options, which typer does not export by name."""
 
@@ -69,7 +72,7 @@ def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> in
     -------
     int
         Exit code: 0, 2 for bad input (one line on stderr says why), 130 if
-        interrupted.
+        interrupted by Ctrl+C or SIGTERM.
     """
     # Without a handler, what tifffile logs about a broken file would go to stderr.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -120,3 +123,12 @@ def _program(
         typer.echo(f"{PROGRAM} {__version__}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
+    elif context.invoked_subcommand not in OPENS_NAPARI:
+        _stop_in_order(context)
+
+
+def _stop_in_order(context: typer.Context) -> None:
+    """Let SIGTERM, by which job queues end a process, do what Ctrl+C does."""
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        context.call_on_close(lambda: signal.signal(signal.SIGTERM, before))
