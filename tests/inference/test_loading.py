@@ -120,6 +120,8 @@ def test_an_adapter_is_tried_on_a_base_that_is_here(
     import_weights(own_file, "mine")
     with pytest.raises(CheckpointError, match="lightweight_mlp_1"):
         import_weights(adapter_file, "late")
+    write_weights(adapter_file, tensors, {**header, "base_sha256": "0" * 64})
+    assert import_weights(adapter_file, "other-version").is_here
 
 
 def test_adapters_of_lora_and_with_own_functions_are_imported(

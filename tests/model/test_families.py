@@ -122,7 +122,8 @@ def test_optimiser_object_is_skipped(tmp_path: Path) -> None:
         ("vit_b_histopathology.pt", families.MICRO_SAM),
         ("vit_b_medical_imaging.pt", families.MICRO_SAM),
         ("vit_b_medium.pth", families.SAM),
-        ("vit_b_embryos.pth", families.SAM),
+        ("vit_b_hist.pt", families.MICRO_SAM),
+        ("vit_b_med.pt", families.MICRO_SAM),
     ],
 )
 def test_file_names_tell_apart_what_tensors_cannot(

@@ -119,8 +119,11 @@ def test_residuals_see_noise_and_no_slope() -> None:
         (lambda part: part.numpy(), "as a tensor, got ndarray"),
         (lambda _: None, "as a tensor, got NoneType"),
         (lambda part: part * math.nan, "finite numbers, got NaN or infinity"),
+        (lambda part: part.double() + 1e300, "finite numbers, got NaN or infinity"),
+        (torch.fft.fft2, "as real numbers, got torch.complex64"),
+        (lambda part: part.to_sparse(), "as real numbers, got .*sparse"),
     ],
-    ids=["shape", "array", "nothing", "NaN"],
+    ids=["shape", "array", "nothing", "NaN", "too large", "complex", "sparse"],
 )
 def test_what_an_own_filter_returns_is_checked(
     own: Callable[[Tensor], Tensor], told: str

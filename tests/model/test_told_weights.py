@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,7 @@ def test_numbers_of_another_format_are_named_in_safetensors(
     save_file({key: value.to(dtype) for key, value in files.sam().items()}, path)
     message = told(path)
     assert f"is in {dtype}".replace("torch.", "") in message
-    assert "float32, float16 or bfloat16" in message
+    assert "float32, float16, bfloat16 or float64" in message
 
 
 KINDS = {
@@ -111,7 +112,7 @@ def test_numbers_of_another_format_are_named_in_pytorch_files(
     content = {wrapper: state} if wrapper else state
     message = told(tmp_path / "sam.pth", content)
     assert f"{TOKEN} is stored as '{kind}'" in message
-    assert "float32, float16 or bfloat16" in message
+    assert "float32, float16, bfloat16 or float64" in message
 
 
 def test_weights_that_are_all_of_another_format_are_no_missing_ones(
@@ -123,9 +124,14 @@ def test_weights_that_are_all_of_another_format_are_no_missing_ones(
 
 
 def test_a_whole_module_is_told_by_its_class(tmp_path: Path) -> None:
-    message = told(tmp_path / "sam.pth", {"model": torch.nn.Linear(3, 3)})
-    assert "model is an object of the class 'Linear'" in message
-    assert "state dict" in message
+    module = torch.nn.Linear(3, 3)
+    for number, content in enumerate([module, {"model": module}]):
+        message = told(tmp_path / f"{number}.pth", content)
+        assert "an object of the class 'Linear'" in message
+        assert "state dict" in message
+    message = told(tmp_path / "args.pth", {"args": module, "state": [1.0]})
+    assert "holds no tensors" in message
+    assert "Linear" not in message
 
 
 @pytest.mark.parametrize(("name", "is_old"), [(0, False), (0, True), (b"a", True)])
@@ -221,6 +227,34 @@ def test_a_file_without_permission_is_told_as_such(tmp_path: Path) -> None:
     torch.save(files.sam(), path)
     path.chmod(0)
     assert "no permission" in told(path)
+    with pytest.raises(CheckpointError, match="no permission"):
+        read_header(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no such limit")
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_too_little_memory_is_no_damage(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"sam.{suffix}"
+    state = {"one": torch.zeros(1 << 26)}
+    write_weights(path, state, {})
+    if suffix == "pth":
+        torch.save(state, path)
+    code = f"""
+import resource, torch
+from pathlib import Path
+from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.model.weight_files import read_weights
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 27), -1))
+try:
+    read_weights(Path({str(path)!r}))
+except CheckpointError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "there is too little" in done.stdout
 
 
 def test_an_adapter_given_as_the_model_is_told(adapter_file: Path) -> None:

@@ -301,7 +301,7 @@ def test_a_zipped_file_is_unpacked(entry: MakeEntry, server: WebServer) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"PK no zip file", "broken"),
+        (b"PK no zip file", "cannot be unpacked"),
         (zipped("a.pth", "b.pth"), "2 files"),
         (zipped("bomb.pth", content=bytes(10_000_000)), "would grow to 10 MB"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.web_server import WebServer
+
+
+INSIDE = CONTENT[:2000] + bytes(3000)
+"""Of a zip file."""
 
 
 def visible(folder: Path) -> set[str]:
@@ -99,7 +104,7 @@ def test_a_redirect_to_no_address_is_told(
 ) -> None:
     server.redirects["/old.pth"] = address
     wanted = entry(path="/old.pth")
-    with pytest.raises(CheckpointError, match="leads nowhere") as caught:
+    with pytest.raises(CheckpointError, match="request cannot be made") as caught:
         list(download(wanted))
     assert str(caught.value).endswith(str(wanted.path))
 
@@ -115,7 +120,7 @@ METHODS = {
 def zipped(method: int) -> bytearray:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
-        archive.writestr("w.pth", CONTENT[:2000] + bytes(3000))
+        archive.writestr("w.pth", INSIDE)
     return bytearray(buffer.getvalue())
 
 
@@ -133,6 +138,16 @@ def encrypted() -> bytes:
     return bytes(content)
 
 
+def test_a_python_without_lzma_unpacks_others(
+    entry: MakeEntry, server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lzma", None)
+    server.files["/w.zip"] = bytes(zipped(zipfile.ZIP_DEFLATED))
+    wanted = entry(sha256=None, path="/w.zip", is_archive=True)
+    list(download(wanted))
+    assert wanted.path.read_bytes() == INSIDE
+
+
 @pytest.mark.parametrize(
     "content",
     [*map(damaged, METHODS.values()), encrypted()],
@@ -144,6 +159,6 @@ def test_a_zip_file_that_cannot_be_unpacked_is_told_and_does_not_stay(
 ) -> None:
     server.files["/w.zip"] = content
     wanted = entry(sha256=sha256, path="/w.zip", is_archive=True)
-    with pytest.raises(CheckpointError, match="the zip file is broken"):
+    with pytest.raises(CheckpointError, match="the zip file cannot be unpacked"):
         list(download(wanted))
     assert visible(wanted.path.parent) == set()

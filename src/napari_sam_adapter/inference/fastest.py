@@ -155,8 +155,7 @@ def checked_device(device: str) -> str:
     """
     try:
         torch.zeros(1, device=device).item()  # "meta" has no numbers
-    # PyTorch imports a module for some kinds of devices
-    except (RuntimeError, AssertionError, ImportError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:  # of a kind's module
         raise DeviceError(
             f"Expected a device of this machine, got {device!r}. "
             'Use "auto", or "cpu", which always works.'

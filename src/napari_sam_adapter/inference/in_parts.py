@@ -76,7 +76,7 @@ def _attempt(work: Callable[[Any], Result], things: Things) -> tuple[Result] | N
     """Return None if memory ran out; what the attempt held is free again by then."""
     try:
         return (work(things),)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not tells_of_memory(error):
             raise
     return None

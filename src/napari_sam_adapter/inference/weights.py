@@ -23,6 +23,7 @@ from napari_sam_adapter.model.task_information import FILTERS
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.weight_store.downloading import download, offer
 from napari_sam_adapter.weight_store.entries import Entry, Kind, entries, find_entry
+from napari_sam_adapter.weight_store.folder import file_sum, pinned_sum
 from napari_sam_adapter.weight_store.importing import (
     add_file,
     check_name,
@@ -181,12 +182,9 @@ def _try_on_base(header: AdapterHeader, path: Path) -> None:
     needs_function = not set(header.sources) <= {TOKENS, *FILTERS}
     if entry is None or not entry.is_here or needs_function:
         return
-    try:
-        base = load_model(header.base)
-    except CheckpointError:
-        return  # not the adapter's fault: it is told where the base is used
-    if base.sha256 == header.base_sha256:
-        load_adapter(path, base, header.base)
+    known = entry.variant.sha256 or pinned_sum(entry.path) or file_sum(entry.path)
+    if known == header.base_sha256:
+        load_adapter(path, load_model(header.base), header.base)
 
 
 def find_weights(name: str, kind: Kind) -> Path:

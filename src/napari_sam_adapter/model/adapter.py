@@ -277,7 +277,7 @@ def _checked_weights(
     complete = dict.fromkeys(sources, 1.0) | dict(weights)
     floor, kind = (-math.inf, "finite") if learned == "none" else (0.0, "positive")
     for source, weight in complete.items():
-        if not (isinstance(weight, Real) and floor < weight < math.inf):
+        if not (isinstance(weight, Real | Tensor) and floor < weight < math.inf):
             raise CheckpointError(
                 f"Expected a {kind} weight for {source}, got {weight}."
             )

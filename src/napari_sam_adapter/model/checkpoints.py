@@ -16,6 +16,7 @@ from napari_sam_adapter.model.agreement import agreed
 from napari_sam_adapter.model.efficient_sam import build_efficient_sam
 from napari_sam_adapter.model.families import SAM, Family, choose_family
 from napari_sam_adapter.model.layouts import recognise, refuse_adapter
+from napari_sam_adapter.model.memory import tells_of_memory
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.sam_med2d import build_sam_med2d
 from napari_sam_adapter.model.shape import VIT_B, SamShape, infer_shape
@@ -23,6 +24,7 @@ from napari_sam_adapter.model.tiny_vit import build_tiny_vit_sam, infer_tiny_vit
 from napari_sam_adapter.model.weight_files import (
     file_hash,
     read_weights,
+    too_large,
     write_weights,
 )
 
@@ -221,13 +223,12 @@ def reading(path: Path) -> Iterator[None]:
         if str(path) in str(error):
             raise
         raise CheckpointError(f"{path}: {error}") from error
-    except KeyError as error:
-        raise CheckpointError(
-            f"Expected weights of a supported network in {path}, but {error.args[0]} "
-            "is missing. Choose another file."
-        ) from error
     except Exception as error:
+        if tells_of_memory(error):
+            raise CheckpointError(too_large(path)) from error
         reason = " ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        if isinstance(error, KeyError):  # of the tensors
+            reason = " ".join([*map(str, error.args), "is missing"])
         raise CheckpointError(
             f"Expected weights of a supported network in {path}, but they cannot be "
             f"used ({reason}). Choose another file."

@@ -163,11 +163,9 @@ def sibling(family: Family, name: str) -> Family | None:
     return next((f for families in alike for f in families if f.name == name), None)
 
 
-_MICRO_SAM = "(lm|em|histopathology|medical_imaging)"
-"""What its authors call their models after the size."""
 _NAMED = (
     (re.compile(r"medsam", re.I), MEDSAM),
-    (re.compile(rf"micro.?sam|vit_[btlh]_{_MICRO_SAM}(?![a-z])", re.I), MICRO_SAM),
+    (re.compile(r"micro.?sam|vit_[btlh]_(lm|em|hist|med(?!ium))", re.I), MICRO_SAM),
     (re.compile(r"vit.?[btlh]|mobile.?sam", re.I), SAM),
 )
 
@@ -229,12 +227,12 @@ def _asked_for(families: tuple[Family, ...], asked: str, file_name: str) -> Fami
 
 def _told_by(families: tuple[Family, ...], told: str, file_name: str) -> Family:
     for family in families:
-        if family.name == told:
+        if family.name == told.strip().lower():
             return family
     raise CheckpointError(
         f"Expected {file_name} to name a preprocessing that fits it "
         f"({_names(families)}), got {told[:40]!r}. Say which it is: preprocessing in "
-        "Python, --preprocessing in the shell."
+        "Python, --preprocessing in the shell, images in the window."
     )
 
 

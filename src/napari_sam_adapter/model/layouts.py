@@ -14,7 +14,11 @@ from napari_sam_adapter.model import efficient_sam
 from napari_sam_adapter.model.agreement import most_common
 from napari_sam_adapter.model.hugging_face import from_hugging_face
 from napari_sam_adapter.model.pickled_tensors import Skipped
-from napari_sam_adapter.model.tensor_archive import MOST_DIMENSIONS, check_depth
+from napari_sam_adapter.model.tensor_archive import (
+    MOST_DIMENSIONS,
+    check_depth,
+    whole_object,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +31,7 @@ WRAPPERS = "model_state", "model", "state_dict", "model_state_dict", "net", "wei
 _PREFIXES = ("module.", "_orig_mod.", "sam.", "model.")
 _COUNTER = "num_batches_tracked"
 _FORMATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-_USABLE = "Weights in float32, float16 or bfloat16 can be used"
+_USABLE = "Weights in float32, float16, bfloat16 or float64 can be used"
 _DROPPED = ("pixel_mean", "pixel_std")
 _FOREIGN = {
     "image_encoder.trunk.": "SAM 2",
@@ -155,12 +159,9 @@ def _tensors_of(content: Mapping[Any, Any], path: Path) -> State:
 
 
 def _without_tensors(skipped: Mapping[Any, Skipped], path: Path) -> CheckpointError:
-    for key, value in skipped.items():
-        return CheckpointError(
-            f"Expected the weights of a SAM network, but {path} holds no tensors: "
-            f"{key} is an object of the class {value.what!r}. Ask for its state dict, "
-            f"saved on its own. {_USABLE}."
-        )
+    objects = [value for key, value in skipped.items() if key in WRAPPERS]
+    if objects:
+        return CheckpointError(whole_object(objects[0], path))
     return CheckpointError(
         f"Expected the weights of a SAM network, but {path} holds no tensors. "
         "Choose another file."
@@ -215,7 +216,7 @@ def _problem_of(tensor: Tensor, is_counter: bool) -> str:
         kind = str(tensor.dtype).removeprefix("torch.")
         return f"is in {kind}. {_USABLE}"
     if not tensor.isfinite().all():
-        return "has others"
+        return "has NaN or infinity"
     if tensor.dtype == torch.float64 and not tensor.float().isfinite().all():
         return "has some that are too large for float32"
     return ""

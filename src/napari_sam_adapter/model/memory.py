@@ -8,6 +8,7 @@ _PHRASES = (
     "out of memory",
     "not enough memory",
     "can't allocate memory",
+    "cannot allocate memory",
     "alloc_failed",  # of the libraries for products and transforms
     "unable to find a valid cudnn algorithm",
 )
@@ -24,9 +25,9 @@ def tells_of_memory(error: Exception) -> bool:
     Returns
     -------
     bool
-        Only CUDA has a class for it; MPS and the CPU say it in words.
+        Only Python and CUDA have a class for it; others say it in words.
     """
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     words = str(error).lower()
-    return isinstance(error, RuntimeError) and any(p in words for p in _PHRASES)
+    return any(phrase in words for phrase in _PHRASES)

@@ -45,6 +45,8 @@ _RESIDUAL_UNITS = (2, 4, 12)
 """Largest weight of each, by which it is divided."""
 _SHAPES = 4
 """Image sizes whose kept frequencies are remembered, 1 MB each at 1024 x 1024."""
+_SHOWN = 200
+"""Letters of another's message that are shown."""
 
 
 def high_frequencies(
@@ -172,7 +174,7 @@ def filtered(image: Tensor, image_filter: ImageFilter, valid: Valid = None) -> T
     """
     part = _part(image, valid)
     result = _checked(_computed(image_filter, part.clone()), part)
-    return _padded(result.float(), image)
+    return _padded(result, image)
 
 
 def _computed(image_filter: ImageFilter, part: Tensor) -> Any:
@@ -183,8 +185,8 @@ def _computed(image_filter: ImageFilter, part: Tensor) -> Any:
     except Exception as error:
         if tells_of_memory(error):
             raise  # fewer images at once may do
-        told = " ".join(str(error).split())
-        raise _wrong("of an image", f"{type(error).__name__}: {told}") from error
+        told = " ".join(str(error).split())[:_SHOWN]
+        raise _wrong("from your function", f"{type(error).__name__}: {told}") from error
 
 
 def _checked(result: Any, part: Tensor) -> Tensor:
@@ -192,9 +194,12 @@ def _checked(result: Any, part: Tensor) -> Tensor:
         raise _wrong("as a tensor", type(result).__name__)
     if result.shape != part.shape:
         raise _wrong(f"of shape {tuple(part.shape)}", str(tuple(result.shape)))
-    if not result.isfinite().all():
+    if result.layout != torch.strided or result.is_meta or result.is_complex():
+        raise _wrong("as real numbers", f"{result.dtype}, {result.layout}")
+    numbers = result.float()
+    if not numbers.isfinite().all():
         raise _wrong("of finite numbers", "NaN or infinity")
-    return result
+    return numbers
 
 
 def _wrong(expected: str, got: str) -> ImageError:

@@ -79,6 +79,8 @@ def read_archive(path: Path) -> dict[Any, Any]:
                 "opened, because such files can run code. Ask for a safetensors file, "
                 "or for a state dict saved on its own."
             ) from error
+        if isinstance(content, Skipped):
+            raise CheckpointError(whole_object(content, path))
         if not isinstance(content, dict):
             raise CheckpointError(
                 f"Expected a dictionary of tensors in {path}, got something else. "
@@ -206,6 +208,28 @@ def _check_sizes_of(found: TensorReference) -> None:
     is_alike = len(found.shape) == len(found.strides) <= MOST_DIMENSIONS
     if not is_alike or any(type(n) is not int or not 0 <= n < 1 << 63 for n in sizes):
         raise ValueError("a tensor of impossible shape")
+
+
+def whole_object(found: Skipped, path: Path) -> str:
+    """Say that a file holds an object of a program, not its weights.
+
+    Parameters
+    ----------
+    found : Skipped
+        The object.
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str
+        For the user.
+    """
+    return (
+        f"Expected the weights of a SAM network, but {path} holds an object of the "
+        f"class {found.what!r}, which only the program that wrote it can open. Ask "
+        "for its state dict, saved on its own."
+    )
 
 
 def check_depth(depth: int, path: Path) -> None:

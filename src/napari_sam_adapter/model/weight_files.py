@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
+from napari_sam_adapter.model.memory import tells_of_memory
 from napari_sam_adapter.model.tensor_archive import read_archive
 from napari_sam_adapter.quiet import without_warnings
 
@@ -128,10 +129,8 @@ def _reading(path: Path) -> Iterator[None]:
             f"Expected to read {path}, but this user has no permission to. Change the "
             "permissions of the file, or of the folders above it."
         ) from error
-    except _WORDLESS as error:
-        raise _damaged(path) from error
-    except _UNREADABLE as error:
-        raise _damaged(path, f" ({_first_line(error)})") from error
+    except (*_WORDLESS, *_UNREADABLE) as error:
+        raise _problem(path, error) from error
 
 
 def _check_kind(path: Path) -> None:
@@ -145,9 +144,32 @@ def _check_kind(path: Path) -> None:
             f"Expected a weight file, but {path} is a pipe or a device. Write its "
             "content to a file, and give that."
         )
+    path.open("rb").close()  # safetensors calls all that it cannot open missing
 
 
-def _damaged(path: Path, reason: str = "") -> CheckpointError:
+def too_large(path: Path) -> str:
+    """Say that there is too little memory.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str
+        For the user.
+    """
+    return (
+        f"Expected enough memory for the weights in {path}, but there is too little. "
+        "Close other programs, or choose a smaller model."
+    )
+
+
+def _problem(path: Path, error: Exception) -> CheckpointError:
+    if tells_of_memory(error):
+        return CheckpointError(too_large(path))
+    reason = "" if isinstance(error, _WORDLESS) else f" ({_first_line(error)})"
     return CheckpointError(
         f"Expected a weight file at {path}, but it is truncated or of another "
         f"format{reason}. Download or copy it again."
@@ -260,7 +282,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     OutputError
         If the file cannot be written; what was there before is untouched.
     """
-    partial = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield partial
         os.replace(partial, path)

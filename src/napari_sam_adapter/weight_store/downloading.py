@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import zipfile
@@ -157,9 +158,6 @@ def _unpack(part: Path) -> None:
 
 def _pieces(part: Path) -> Iterator[bytes]:
     """Read the one file in a zip file."""
-    from lzma import LZMAError  # some Pythons lack it
-
-    broken = zipfile.BadZipFile, zlib.error, LZMAError, EOFError
     try:
         with (
             zipfile.ZipFile(part) as archive,
@@ -169,8 +167,20 @@ def _pieces(part: Path) -> Iterator[bytes]:
                 yield piece
     except CheckpointError:
         raise
-    except (*broken, RuntimeError, OSError, ValueError) as error:
-        raise CheckpointError(f"the zip file is broken ({error})") from error
+    except _damages() as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk; those of the content have none
+        raise CheckpointError(f"the zip file cannot be unpacked ({error})") from error
+
+
+def _damages() -> tuple[type[Exception], ...]:
+    """Return what unpacking raises where the content is not as it should be."""
+    known = zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError
+    with contextlib.suppress(ImportError):  # some Pythons lack it
+        from lzma import LZMAError
+
+        return *known, LZMAError
+    return known
 
 
 def _only_member(archive: zipfile.ZipFile, part: Path) -> zipfile.ZipInfo:

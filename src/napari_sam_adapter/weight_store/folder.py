@@ -87,10 +87,10 @@ def seen(folder: Path, pattern: str) -> list[Path]:
     list of Path
         Empty where we may not look, or the name cannot be.
     """
-    try:
-        return sorted(folder.glob(pattern))
-    except OSError:
-        return []
+    found: list[Path] = []
+    with contextlib.suppress(OSError):  # also what goes away while we look
+        found.extend(folder.glob(pattern))
+    return sorted(found)
 
 
 def make_folder(folder: Path) -> None:

@@ -105,9 +105,9 @@ def _request(url: str, start: int) -> requests.Response:
         return requests.get(url, stream=True, timeout=timeout, headers=headers)
     except requests.exceptions.InvalidHeader:
         raise
-    except ValueError as error:  # of an address, ours or that of a redirect
+    except ValueError as error:  # of an address: ours, of a redirect or a proxy
         told = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"the address leads nowhere ({told})") from error
+        raise CheckpointError(f"the request cannot be made ({told})") from error
 
 
 def _range(response: requests.Response, start: int) -> tuple[int, int]:
