@@ -128,6 +128,32 @@ def test_what_does_not_fit_is_refused(options):
         Measuring(np.zeros((4, 4), int), **options)
 
 
+@pytest.mark.parametrize("label", [-1, -70_000, 2**40], ids=str)
+def test_labels_that_no_object_has_are_told(label):
+    labels = np.zeros((3, 8, 8), np.int64)
+    labels[1, :4], labels[2, :2] = 5, label
+    with pytest.raises(ImageError, match=rf"from 0 to 4294967295, got .*{label}"):
+        measure(Measuring(labels))
+
+
+def test_unsigned_labels_beyond_the_largest_are_told():
+    labels = np.full((4, 4), 2**63 + 5, np.uint64)
+    with pytest.raises(ImageError, match="from 0 to 4294967295"):
+        measure(Measuring(labels))
+
+
+def test_brightness_of_half_precision_has_its_full_spread(blobs):
+    labels, _ = blobs
+    image = np.where(np.indices(labels.shape).sum(0) % 2, 250, 50).astype(np.float16)
+    table = measure(Measuring(labels, image))
+    assert table.column("intensity_std") == pytest.approx([100] * 3, rel=0.01)
+
+
+def test_a_complex_image_is_refused():
+    with pytest.raises(ImageError, match="real numbers, got complex"):
+        Measuring(np.ones((4, 4), int), np.ones((4, 4), complex))
+
+
 def test_labels_of_fractions_are_refused():
     with pytest.raises(ImageError, match="whole numbers"):
         Measuring(np.zeros((4, 4)))

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_sam_adapter.boxed_mask import NOWHERE, Box, bounding_box
+from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.volume.changes import union_box
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.plane import Plane
 
+_LARGEST = np.iinfo(np.uint32).max
 FEW_LABELS = 1 << 20
 """Below this, labels are counted with one number per label: no sorting."""
 
@@ -54,16 +56,29 @@ class Ledger:
         Counted once, slice by slice.
     is_empty : bool
         Whether all labels are known to be 0; then nothing is read.
+    is_strict : bool
+        Whether labels that objects cannot have are refused; else those below 0 are
+        passed over.
+
+    Raises
+    ------
+    ImageError
+        If a label is negative or needs more than 32 bits, where that is refused.
     """
 
-    def __init__(self, labels: ArrayLike, is_empty: bool = False) -> None:
+    def __init__(
+        self, labels: ArrayLike, is_empty: bool = False, is_strict: bool = False
+    ) -> None:
         self._leading = labels.shape[:-2]
         self._parts: dict[int, dict[int, bytes]] = {}
         self._stamps: dict[int, int] = {}
         self.stamp = 0
         if not is_empty:
             for number, place in enumerate(np.ndindex(*self._leading)):
-                for value, part in _count(np.asarray(labels[place])):
+                pixels = np.asarray(labels[place])
+                if is_strict:
+                    _check(pixels)
+                for value, part in _count(pixels):
                     self._parts.setdefault(value, {})[number] = _packed(part)
 
     @property
@@ -250,6 +265,15 @@ def _tally(values: npt.NDArray[np.integer[Any]]) -> list[tuple[int, int]]:
         labels, counts = np.unique(values, return_counts=True)
         counted = list(zip(labels.tolist(), counts.tolist(), strict=True))
     return [(label, count) for label, count in counted if label > 0]
+
+
+def _check(pixels: npt.NDArray[np.integer[Any]]) -> None:
+    low, high = int(pixels.min()), int(pixels.max())
+    if low < 0 or high > _LARGEST:
+        raise ImageError(
+            f"Expected labels from 0 to {_LARGEST}, got {low} to {high}. If they were "
+            "stored in too few bits, write them anew as uint32."
+        )
 
 
 def _count(pixels: npt.NDArray[np.integer[Any]]) -> Iterator[tuple[int, Part]]:

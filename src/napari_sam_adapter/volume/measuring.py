@@ -112,6 +112,11 @@ class Measuring:
                 f"Expected labels and image of one shape, got {shape} and "
                 f"{tuple(self.image.shape)}. Give the image that was segmented."
             )
+        if self.image is not None and np.dtype(self.image.dtype).kind not in "buif":
+            raise ImageError(
+                f"Expected an image of real numbers, got {self.image.dtype}. Take its "
+                "magnitude or its real part first."
+            )
         object.__setattr__(self, "axes", axes)
         object.__setattr__(self, "spacing", check_spacing(self.spacing, len(shape)))
         if self.unit == NO_UNIT and set(self._steps) != {1}:
@@ -146,13 +151,14 @@ class Measuring:
         Raises
         ------
         ImageError
-            If labels or image cannot be read.
+            If labels or image cannot be read, or objects cannot have such labels.
         """
         leading = tuple(self.labels.shape[: -len(self._space)])
         for frame in np.ndindex(*leading):
             labels = _taken(self.labels, frame)
             image = None if self.image is None else _taken(self.image, frame)
-            for objects, box in _grouped(_boxes(Ledger(labels), len(self._space))):
+            ledger = Ledger(labels, is_strict=True)
+            for objects, box in _grouped(_boxes(ledger, len(self._space))):
                 yield self._measure(frame, objects, box, labels, image)
 
     @property
@@ -325,4 +331,6 @@ def _numbered(
 
 
 def _grey(pixels: npt.NDArray[Any], ndim: int) -> npt.NDArray[Any]:
+    if pixels.dtype == np.float16:  # whose squares are too large for it
+        pixels = pixels.astype(np.float32)
     return pixels if pixels.ndim == ndim else pixels[..., :3].mean(axis=-1)
