@@ -642,6 +642,21 @@ def test_a_volume_does_not_fit_a_png(tmp_path: Path) -> None:
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights")
+@pytest.mark.parametrize("suffix", [".tif", ".zarr"])
+def test_through_a_link_the_file_behind_it_is_written(
+    tmp_path: Path, suffix: str
+) -> None:
+    link, path = tmp_path / f"link{suffix}", tmp_path / "data" / f"labels{suffix}"
+    path.parent.mkdir()
+    link.symlink_to(path)
+    for factor in (1, 2):  # new, and replaced
+        save_labels(link, LABELS * factor, overwrite=factor > 1)
+        assert link.is_symlink()
+        assert np.array_equal(open_image(path).data[...], LABELS * factor)
+    assert os.listdir(path.parent) == [path.name]
+
+
 def test_labels_of_another_shape_than_the_image_are_refused(
     ome_tiff: Path, tmp_path: Path
 ) -> None:

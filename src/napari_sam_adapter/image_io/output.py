@@ -113,6 +113,7 @@ def whole_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
         If writing or renaming failed; nothing is left behind and what was there
         before is untouched.
     """
+    path = path.resolve() if path.is_symlink() else path  # the link stays one
     check_output(path, overwrite)
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
