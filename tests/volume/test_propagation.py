@@ -298,6 +298,7 @@ def bad_requests():
         "no-mask": ((2,), {"seed": plane}, SessionError),
         "beyond": ((1, 0, 9), {}, PlaneError),
         "backwards": ((1, 6, 2), {}, PlaneError),
+        "fraction": ((1, 2.5, 6), {}, PlaneError),
         "shown-axis": ((1,), {"axis": 1}, PlaneError),
         "outside": ((1,), {"seed": plane.at(0, 9)}, PlaneError),
     }

@@ -43,8 +43,8 @@ class Plane:
     position: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        axes = _whole_numbers(self.axes, "axes")
-        position = _whole_numbers(self.position, "position")
+        axes = whole_numbers(self.axes, "axes")
+        position = whole_numbers(self.position, "position")
         if len(axes) != 2 or axes[0] == axes[1]:
             raise PlaneError(f"Expected two different axes, got {axes}.")
         if min(axes) < 0 or max(axes) >= len(position) + 2:
@@ -317,7 +317,26 @@ def plane_at(ndim: int, position: tuple[int, ...]) -> Plane:
     return Plane((ndim - 2, ndim - 1), position)
 
 
-def _whole_numbers(values: Iterable[Any], name: str) -> tuple[Any, ...]:
+def whole_numbers(values: Iterable[Any], name: str) -> tuple[Any, ...]:
+    """Return indices as Python's own whole numbers.
+
+    Parameters
+    ----------
+    values : iterable
+        Indices.
+    name : str
+        What they are, for the message.
+
+    Returns
+    -------
+    tuple of int
+        The same.
+
+    Raises
+    ------
+    PlaneError
+        If one is no whole number.
+    """
     try:
         return tuple(operator.index(value) for value in values)
     except TypeError as error:

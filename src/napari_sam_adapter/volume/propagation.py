@@ -10,6 +10,7 @@ from napari_sam_adapter.errors import ImageError, PlaneError, SessionError
 from napari_sam_adapter.follow_rule import FollowRule
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.performing_objects import require_unlocked
+from napari_sam_adapter.volume.plane import whole_numbers
 from napari_sam_adapter.volume.propagation_request import (
     PropagationRange,
     PropagationRequest,
@@ -167,6 +168,7 @@ def resolve_range(
     seed.index_along(axis)
     start = 0 if start is None else start
     stop = shape[axis] - 1 if stop is None else stop
+    start, stop = whole_numbers((start, stop), "ends of a range")
     if not 0 <= start <= stop < shape[axis]:
         raise PlaneError(
             f"Expected a range inside 0 to {shape[axis] - 1} on axis {axis}, the lower "
