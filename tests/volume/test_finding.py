@@ -15,6 +15,7 @@ from napari_sam_adapter.errors import (
     PlaneError,
     SessionError,
 )
+from napari_sam_adapter.predictions import ALL_PROMPTS
 from napari_sam_adapter.volume import object_search
 from napari_sam_adapter.volume.edits import ChooseCandidate
 from napari_sam_adapter.volume.finding import (
@@ -147,18 +148,12 @@ def test_the_journal_repeats_it(volume, plane, tmp_path):
     assert again.object_ids == session.object_ids == [1, 2]
 
 
-def test_what_is_much_smaller_than_the_others_is_left_for_another_search():
-    squares = np.kron(np.ones((1, 6), np.uint8), np.pad(np.full((15, 15), 200), 5))
-    speck = np.pad(np.full((6, 6), 200), ((9, 10), (5, 5)))
-    image = np.hstack([squares, speck]).astype(np.uint8)
-    session = Session(image, MarkingDiskPredictor())
-    find_objects(session, Plane((0, 1)))
-    assert len(session.object_ids) == 6
-    assert not session.labels[:, squares.shape[1] :].any()
-    (small,) = find_objects(session, Plane((0, 1)))
-    assert (session.labels == small).sum() == 36
-    alone = Session(image[:, -66:], MarkingDiskPredictor())  # two others, too few
-    assert len(find_objects(alone, Plane((0, 1)))) == 3
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_a_mask_with_a_low_score_is_no_object(volume, plane, is_trusted):
+    capabilities = replace(ALL_PROMPTS, score_is_trusted=is_trusted)
+    unsure = MarkingDiskPredictor(score=0.5, capabilities=capabilities)
+    session = Session(volume, unsure)
+    assert len(find_objects(session, plane)) == (0 if is_trusted else 2)
 
 
 @pytest.mark.parametrize("kind", [MarkingDiskPredictor, DiskPredictor])

@@ -8,7 +8,6 @@ Archit et al., *Segment Anything for Microscopy*, 2025 (points from a foreground
 
 from __future__ import annotations
 
-from bisect import insort
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +47,8 @@ POINTS_PER_SIDE = 32
 POINTS_PER_PASS = 32
 MIN_SCORE = 0.88
 """Of masks found from the grid, most points of which lie on no object."""
+MIN_SCORE_OF_MARKED = 0.6
+"""Of masks of what the network marks, where its scores can be trusted."""
 MIN_AREA = 10
 """Pixels; what is smaller is taken for noise."""
 MAX_SHARE = 0.5
@@ -62,10 +63,6 @@ SMALL = 37
 """Width in pixels of the network's input; smaller objects are looked at closer."""
 CLOSER = 0.5
 """Part of the plane's side that a closer look shows."""
-PIECE = 0.2
-"""Part of the usual area; what is smaller is taken for a rest of another object."""
-SOME = 5
-"""Objects, the widest ones, that tell which area is usual."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +110,6 @@ class ObjectSearch:
         self._free = request.free.copy()
         self._probability: npt.NDArray[np.float32] | None = None
         self._reduction = 1.0
-        self._areas: list[int] = []  # in order
 
     def look_around(self) -> Iterator[FindProgress]:
         """See what the network marks by itself, if it was trained to."""
@@ -209,30 +205,29 @@ class ObjectSearch:
         boxed = chosen.boxed_mask
         check_shape(boxed, self._free.shape)
         mask, place = boxed.pixels, slices_of(boxed.box)
-        area = int(np.count_nonzero(mask))
+        area = np.count_nonzero(mask)
         if not (
-            self._least_area() <= area <= MAX_SHARE * self._free.size
+            MIN_AREA <= area <= MAX_SHARE * self._free.size
             and is_new((boxed.box, mask), self._free)
-            and self._is_likely(chosen.score, mask, place)
+            and self._is_likely(prediction, chosen.score, mask, place)
         ):
             return None, NOTHING
         self._free[place] &= ~mask
-        insort(self._areas, area)
         rank = self._request.preference
         return Answer.preferring(prediction, prompts, rank), (boxed.box, mask)
 
-    def _least_area(self) -> float:
-        """Return the least area of an object, in pixels, after those found so far."""
-        if self._probability is None or len(self._areas) < SOME:
-            return MIN_AREA
-        return max(MIN_AREA, PIECE * self._areas[len(self._areas) // 2])
-
     def _is_likely(
-        self, score: float, mask: npt.NDArray[np.bool_], place: tuple[slice, slice]
+        self,
+        prediction: MaskPrediction,
+        score: float,
+        mask: npt.NDArray[np.bool_],
+        place: tuple[slice, slice],
     ) -> bool:
         if self._probability is None:
             return score >= MIN_SCORE
-        return bool(self._probability[place][mask].mean() >= MIN_PROBABILITY)
+        is_good = score >= MIN_SCORE_OF_MARKED or not prediction.score_is_trusted
+        marked = self._probability[place][mask].mean()
+        return bool(is_good and marked >= MIN_PROBABILITY)
 
 
 def is_new(mask: Lot, free: npt.NDArray[np.bool_]) -> bool:
