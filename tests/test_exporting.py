@@ -13,6 +13,7 @@ import zarr
 
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.image_io import OpenedImage, export_labels, open_image
+from napari_sam_adapter.image_io.exporting import check_export_path
 from napari_sam_adapter.image_io.tables import save_csv
 
 if TYPE_CHECKING:
@@ -172,3 +173,31 @@ def test_a_spreadsheet_gets_no_formulas(tmp_path: Path) -> None:
         _, *written = csv.reader(file)
     safe = [f"'{name}" for name in names[:5]] + names[5:]
     assert written == [[name, "-1", "-0.5"] for name in safe]
+
+
+@pytest.mark.parametrize(
+    ("axes", "name", "other"),
+    [
+        ("xyz", "out.tif", ".zarr or .npy"),
+        ("yxc", "out.ome.tif", ".zarr or .npy"),
+        ("xyz", "out.nii", ".zarr or .npy"),
+        ("zy", "out.nii.gz", ".zarr or .npy"),
+        ("czyx", "out.nii.gz", ".tif or .zarr"),
+    ],
+)
+def test_axes_that_a_format_cannot_hold_are_refused(
+    tmp_path: Path, axes: str, name: str, other: str
+) -> None:
+    pytest.importorskip("nibabel")
+    labels = np.arange(7 ** len(axes)).reshape((7,) * len(axes))
+    image = OpenedImage(labels, axes, (1.0,) * len(axes), ("um",) * len(axes))
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(OutputError, match=f"{axes!r}. Save as {other}"):
+        check_export_path(tmp_path / name, overwrite=True, axes=axes)
+    with pytest.raises(OutputError, match=f"{axes!r}. Save as {other}"):
+        export_labels(tmp_path / name, labels, image, overwrite=True)
+    assert (tmp_path / name).read_text() == "mine"
+    for suffix in other.split(" or "):
+        export_labels(tmp_path / f"advised{suffix}", labels, image)
+        written = open_image(tmp_path / f"advised{suffix}")
+        np.testing.assert_array_equal(written.data, labels)

@@ -14,7 +14,7 @@ from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.cli.task import PromptOptions, Task
-from napari_sam_adapter.image_io import open_image, save_labels
+from napari_sam_adapter.image_io import OpenedImage, open_image, save_labels
 from napari_sam_adapter.predictions import Capabilities
 
 if TYPE_CHECKING:
@@ -54,6 +54,29 @@ def test_a_format_that_is_too_flat_is_refused_before_the_work(
     command = "segment", volume, "-p", POINT, "--propagate", "-o", output
     assert "labels of 3 axes" in refused(*command)
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [("segment", "-p", "3,3,3", "-o"), ("find", "-o"), ("export",)],
+    ids=lambda asked: asked[0],
+)
+def test_axes_that_a_format_cannot_hold_are_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: tuple[str, ...]
+) -> None:
+    def load_nothing(*_: object, **__: object) -> None:
+        pytest.fail("the network was loaded although its labels cannot be written")
+
+    image, output = tmp_path / "image.zarr", tmp_path / "labels.tif"
+    data = np.arange(12**3, dtype=np.uint16).reshape(12, 12, 12)
+    like = OpenedImage(data, "xyz", (1.0,) * 3, ("um",) * 3)
+    save_labels(image, data, like)
+    output.write_text("before")
+    command, *options = asked
+    arguments = [command, image, *options, output, "--overwrite"]
+    assert main(list(map(str, arguments)), load_nothing) == 2
+    assert "got 'xyz'. Save as .zarr" in capsys.readouterr().err
+    assert output.read_text() == "before"
 
 
 def test_separate_points_give_one_object_each(

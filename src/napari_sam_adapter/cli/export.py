@@ -32,6 +32,7 @@ def export(
     check_export_path(output, overwrite)
     like = None if image is None else open_image(image)
     opened = open_labels(labels, like)
+    check_export_path(output, overwrite, axes=(like or opened).label_axes)
     data = np.asarray(opened.data)
     export_labels(output, data, like or opened, overwrite=overwrite)
     typer.echo(f"{output}: {counted(len(Ledger(data).objects), 'object')}")

@@ -147,7 +147,7 @@ def find_in_file(
     check_apart("image", job.image, "labels", job.output)
     image = open_image(job.image)
     opened = choose_channel(image, job.channel, job.level)
-    check_labels_path(job.output, job.overwrite, len(opened.label_shape))
+    check_labels_path(job.output, job.overwrite, opened.label_axes)
     frame = frame_of(opened, job.axis)
     planes = _chosen(frame, job.slices, job.propagate)
     spacing = spacing_of(opened.label_axes, opened.scale, opened.units)

@@ -35,6 +35,7 @@ def replay(
     from napari_sam_adapter.errors import OutputError
     from napari_sam_adapter.image_io import save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
+    from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM
     from napari_sam_adapter.volume.described import DescribedPredictors
     from napari_sam_adapter.volume.methods import methods_sentence
     from napari_sam_adapter.volume.planes import Volume
@@ -51,12 +52,13 @@ def replay(
     shape = _recorded_shape(session)
     opened = _level_of(shape, open_channel(image, channel))
     volume = Volume(opened.data, _axes(shape, opened), levels=opened.levels)
+    like = opened if volume.shape == opened.label_shape else None
+    known = AXES_BY_NDIM.get(volume.ndim, "yx")
     if output is not None:
-        check_labels_path(output, overwrite, len(volume.shape))
+        check_labels_path(output, overwrite, like.label_axes if like else known)
     predictors = DescribedPredictors(loader_of(context), device=device)
     done = _repeat(session, volume, predictors)
     if output is not None:
-        like = opened if done.labels.shape == opened.label_shape else None
         save_labels(output, done.labels, like, overwrite)
         count = counted(len(done.object_ids), "object")
         typer.echo(f"{output}: {count}", err=methods)

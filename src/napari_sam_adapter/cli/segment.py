@@ -70,7 +70,7 @@ def segment(
         point or (), negative or (), box or (), separate, axis, propagate, start, stop
     )
     opened = open_channel(image, channel, level)
-    check_labels_path(output, overwrite, len(opened.label_shape))
+    check_labels_path(output, overwrite, opened.label_axes)
     window = chosen_intensity(intensity, opened)
     task = Task.of(opened, asked)
     _tell_beyond(task)

@@ -67,7 +67,10 @@ def export_labels(
 
 
 def check_export_path(
-    path: str | PathLike[str], overwrite: bool = False, others: tuple[str, ...] = ()
+    path: str | PathLike[str],
+    overwrite: bool = False,
+    others: tuple[str, ...] = (),
+    axes: str = "yx",
 ) -> None:
     """Raise unless `export_labels` could write here.
 
@@ -79,6 +82,8 @@ def check_export_path(
         Whether a file or zarr folder of that name may be replaced.
     others : tuple of str
         More suffixes that the caller can write, for the message.
+    axes : str
+        One letter per axis of the labels, if they are known already.
 
     Raises
     ------
@@ -89,7 +94,7 @@ def check_export_path(
     if _is_coco(Path(path)):
         check_output(Path(path), overwrite)
     else:
-        check_labels_path(path, overwrite, others=(COCO_SUFFIX, *others))
+        check_labels_path(path, overwrite, axes, (COCO_SUFFIX, *others))
 
 
 def _is_coco(path: Path) -> bool:

@@ -115,7 +115,7 @@ def save_labels(
 def check_labels_path(
     path: str | PathLike[str],
     overwrite: bool = False,
-    ndim: int = 2,
+    axes: str = "yx",
     others: tuple[str, ...] = (),
 ) -> None:
     """Raise unless `save_labels` could write here.
@@ -126,8 +126,8 @@ def check_labels_path(
         Where the labels shall go.
     overwrite : bool
         Whether a file or zarr folder of that name may be replaced.
-    ndim : int
-        Number of axes, if it is known already.
+    axes : str
+        One letter per axis of the labels, if they are known already.
     others : tuple of str
         More suffixes that the caller can write, for the message.
 
@@ -139,16 +139,18 @@ def check_labels_path(
     """
     path = Path(path)
     kind = _format_of(path, OutputError, others)
-    if kind.is_flat and ndim > 2:
+    if kind.is_flat and len(axes) > 2:
         raise OutputError(
-            f"Expected a format for labels of {ndim} axes, got {path.name}. Save as "
-            ".tif, .zarr or .nii.gz."
+            f"Expected a format for labels of {len(axes)} axes, got {path.name}. Save "
+            "as .tif, .zarr or .nii.gz."
         )
     if kind.write is None:
         raise OutputError(
             f"Expected a format that keeps labels exactly, got {path.name}. "
             "Save as .png or .tif."
         )
+    if kind.check_axes is not None:
+        kind.check_axes(axes)
     check_output(path, overwrite)
 
 

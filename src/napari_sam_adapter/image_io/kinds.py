@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.image_io.dicom import open_dicom
 from napari_sam_adapter.image_io.dicom_files import SUFFIXES, holds_dicom, is_dicom
-from napari_sam_adapter.image_io.nifti import open_nifti, write_nifti
+from napari_sam_adapter.image_io.nifti import check_nifti_axes, open_nifti, write_nifti
 from napari_sam_adapter.image_io.numpy_file import open_numpy, write_numpy
 from napari_sam_adapter.image_io.ome_zarr import open_zarr, write_zarr
 from napari_sam_adapter.image_io.output import FOLDER_MARKS
 from napari_sam_adapter.image_io.picture import open_picture, write_png
-from napari_sam_adapter.image_io.tiff import open_tiff, write_tiff
+from napari_sam_adapter.image_io.tiff import check_tiff_axes, open_tiff, write_tiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,8 @@ class FileFormat:
         Whether a file may be a part of an image that other files belong to.
     has_affine : bool
         Whether a file tells where its pixels are in a patient.
+    check_axes : callable or None
+        Raises `OutputError` for axes of labels that `write` would refuse.
     """
 
     suffixes: tuple[str, ...]
@@ -48,14 +50,21 @@ class FileFormat:
     is_flat: bool = False
     is_part: bool = False
     has_affine: bool = False
+    check_axes: Callable[[str], None] | None = None
 
 
 ZARR = FileFormat((".zarr",), open_zarr, write_zarr)
 DICOM = FileFormat(SUFFIXES, open_dicom, None, is_part=True, has_affine=True)
 FORMATS = (
-    FileFormat((".tif", ".tiff"), open_tiff, write_tiff),
+    FileFormat((".tif", ".tiff"), open_tiff, write_tiff, check_axes=check_tiff_axes),
     ZARR,
-    FileFormat((".nii", ".nii.gz"), open_nifti, write_nifti, has_affine=True),
+    FileFormat(
+        (".nii", ".nii.gz"),
+        open_nifti,
+        write_nifti,
+        has_affine=True,
+        check_axes=check_nifti_axes,
+    ),
     FileFormat((".png",), open_picture, write_png, is_flat=True),
     FileFormat((".jpg", ".jpeg"), open_picture, None),
     FileFormat((".npy",), open_numpy, write_numpy),

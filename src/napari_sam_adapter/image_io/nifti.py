@@ -9,6 +9,7 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
+from napari_sam_adapter.image_io.tiff import check_tiff_axes
 from napari_sam_adapter.image_io.units import NO_UNIT
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 FILE_AXES = "xyztc"
 """Axes of a NIfTI file in their order; the fifth holds vectors."""
+LABEL_AXES = "yx", "zyx", "tyx", "tzyx"
 SPACE_UNITS, TIME_UNITS = ("mm", "um", "m"), ("s", "ms")
 UNIT_CODES = {"mm": "mm", "um": "micron", "m": "meter", "s": "sec", "ms": "msec"}
 IN_KNOWN_UNITS = {
@@ -77,14 +79,11 @@ def write_nifti(path: Path, image: OpenedImage) -> None:
     Raises
     ------
     OutputError
-        If nibabel is missing, or the labels have a channel axis.
+        If nibabel is missing, or the labels have other axes.
     """
     nibabel = _nibabel(OutputError)
-    axes = "".join(letter for letter in "tzyx" if letter in image.axes)
-    if axes != image.axes:
-        raise OutputError(
-            f"Expected labels with axes among 'tzyx', got {image.axes!r}. Save as .tif."
-        )
+    axes = image.axes
+    check_nifti_axes(axes)
     data = np.asarray(image.data).T  # x, y, z, t
     if "t" in axes and "z" not in axes:
         data = data[:, :, np.newaxis]
@@ -98,6 +97,32 @@ def write_nifti(path: Path, image: OpenedImage) -> None:
         UNIT_CODES.get(units["x"]), UNIT_CODES.get(units.get("t", NO_UNIT))
     )
     nibabel.save(volume, path)
+
+
+def check_nifti_axes(axes: str) -> None:
+    """Raise unless a NIfTI file can hold such labels.
+
+    Parameters
+    ----------
+    axes : str
+        One letter per axis of the labels.
+
+    Raises
+    ------
+    OutputError
+        If they are no others than (t,) (z,) y, x in this order.
+    """
+    if axes in LABEL_AXES:
+        return
+    try:
+        check_tiff_axes(axes)
+        others = ".tif or .zarr"
+    except OutputError:
+        others = ".zarr or .npy"
+    raise OutputError(
+        "Expected labels whose axes are y and x, or z or t or both before them, for "
+        f"NIfTI, got {axes!r}. Save as {others}."
+    )
 
 
 def _known_sizes(image: OpenedImage) -> tuple[dict[str, float], dict[str, str]]:

@@ -108,10 +108,11 @@ def write_tiff(path: Path, image: OpenedImage) -> None:
     Raises
     ------
     OutputError
-        If it has more axes than OME knows.
+        If OME cannot hold these axes.
     """
     import tifffile
 
+    check_tiff_axes(image.axes)
     data = np.asarray(image.data)
     metadata: dict[str, Any] = {"axes": _ome_axes(image.axes)}
     for letter, size, unit in zip(image.axes, image.scale, image.units, strict=True):
@@ -131,13 +132,33 @@ def write_tiff(path: Path, image: OpenedImage) -> None:
     )
 
 
-def _ome_axes(letters: str) -> str:
-    """Return axes in the letters of OME, which has no others than these five."""
-    if len(letters) > len(OME_AXES):
+def check_tiff_axes(axes: str) -> None:
+    """Raise unless an OME-TIFF can hold such labels.
+
+    Parameters
+    ----------
+    axes : str
+        One letter per axis of the labels.
+
+    Raises
+    ------
+    OutputError
+        If there are too many, or the last two are not rows and columns.
+    """
+    if len(axes) > len(OME_AXES):
         raise OutputError(
-            f"Expected labels of at most {len(OME_AXES)} axes, got {len(letters)}. "
+            f"Expected labels of at most {len(OME_AXES)} axes, got {len(axes)}. "
             "Save as .npy."
         )
+    if not axes.endswith("yx"):
+        raise OutputError(
+            f"Expected labels whose last axes are y and x for .tif, got {axes!r}. "
+            "Save as .zarr or .npy."
+        )
+
+
+def _ome_axes(letters: str) -> str:
+    """Return axes in the letters of OME, which has no others than these five."""
     free = [letter for letter in "ctz" if letter not in letters]
     known = [letter if letter in OME_AXES else free.pop(0) for letter in letters]
     return "".join(known).upper()
