@@ -21,8 +21,13 @@ LABEL_AXES = "yx", "zyx", "tyx", "tzyx"
 SPACE_UNITS, TIME_UNITS = ("mm", "um", "m"), ("s", "ms")
 UNIT_CODES = {"mm": "mm", "um": "micron", "m": "meter", "s": "sec", "ms": "msec"}
 IN_KNOWN_UNITS = {
+    "pm": (1e-6, "um"),
+    "angstrom": (1e-4, "um"),
     "nm": (1e-3, "um"),
     "cm": (10.0, "mm"),
+    "dm": (100.0, "mm"),
+    "inch": (25.4, "mm"),
+    "foot": (304.8, "mm"),
     "min": (60.0, "s"),
     "h": (3600.0, "s"),
 }

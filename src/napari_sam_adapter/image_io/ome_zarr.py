@@ -27,6 +27,11 @@ UNIT_WORDS = {
     "nm": "nanometer",
     "mm": "millimeter",
     "cm": "centimeter",
+    "dm": "decimeter",
+    "pm": "picometer",
+    "angstrom": "angstrom",
+    "inch": "inch",
+    "foot": "foot",
     "m": "meter",
     "s": "second",
     "ms": "millisecond",
@@ -149,7 +154,8 @@ def _with_levels(full: OpenedImage, group: Any, names: list[str]) -> OpenedImage
     shapes = [level.shape for level in (full.data, *found)]
     alike = [axis for axis, letter in enumerate(full.axes) if letter == "c"]
     count, mismatch = fitting_levels(shapes, full.name, alike)
-    return replace(full, levels=tuple(found[:count]), problem=mismatch or problem)
+    problems = " ".join(filter(None, (full.problem, mismatch or problem)))
+    return replace(full, levels=tuple(found[:count]), problem=problems)
 
 
 def _axes(axes: Any, ndim: int) -> tuple[str, list[str]]:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.levels import level_factors
-from napari_sam_adapter.image_io.units import NO_UNIT, UNIT_NAMES, in_one_unit
+from napari_sam_adapter.image_io.units import (
+    NO_UNIT,
+    in_one_unit,
+    known_unit,
+    unknown_units,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +55,8 @@ class OpenedImage:
     levels : tuple of LazyArray or array
         The same with fewer and fewer pixels, if it is a pyramid.
     problem : str
-        A sentence about levels or slices that cannot be used or trusted.
+        A sentence about levels, slices or units that cannot be used or trusted, or
+        about images of the file that are not opened.
     window : (float, float), optional
         Values that the file wants shown black and white.
     parts : frozenset of Path
@@ -224,9 +230,11 @@ def _with_sizes(
     image = OpenedImage(data, letters, (), (), path.name, affine)
     known = [sizes.get(letter, (1.0, NO_UNIT)) for letter in image.label_axes]
     scale = [size if 0 < size < float("inf") else 1.0 for size, _ in known]
-    named = [UNIT_NAMES.get(unit.strip().lower(), NO_UNIT) for _, unit in known]
+    words = [unit for _, unit in known]
+    problem = unknown_units(image.label_axes, words, path.name)
+    named = [known_unit(word) for word in words]
     scale, named = in_one_unit(image.label_axes, scale, named)
-    return replace(image, scale=tuple(scale), units=tuple(named))
+    return replace(image, scale=tuple(scale), units=tuple(named), problem=problem)
 
 
 def _name_axes(letters: str) -> str:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LARGEST_CLASSIC_TIFF = 2**32 - 2**25
 """Bytes; beyond it the file needs 64-bit offsets."""
 OME_AXES = "tczyx"
-OME_UNITS = {"um": "\u00b5m"}
-"""The spelling that the format asks for, where it differs: with a micro sign."""
+OME_UNITS = {"um": "\u00b5m", "angstrom": "\u00c5", "inch": "in", "foot": "ft"}
+"""The spelling that the format asks for, where it differs."""
 TYPE_BYTES = np.array([1, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 1, 1, 8, 8, 8])
 """Size of a value of every TIFF type; unknown types count as 1."""
 

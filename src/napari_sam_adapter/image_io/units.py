@@ -23,6 +23,23 @@ UNIT_NAMES = {
     "mm": "mm",
     "centimeter": "cm",
     "cm": "cm",
+    "decimeter": "dm",
+    "dm": "dm",
+    "picometer": "pm",
+    "pm": "pm",
+    "angstrom": "angstrom",
+    "angstroms": "angstrom",
+    "\u00e5ngstr\u00f6m": "angstrom",
+    "\u00e5": "angstrom",
+    "a\u030a": "angstrom",
+    "\\u00c5": "angstrom",
+    "A": "angstrom",
+    "inch": "inch",
+    "inches": "inch",
+    "in": "inch",
+    "foot": "foot",
+    "feet": "foot",
+    "ft": "foot",
     "meter": "m",
     "m": "m",
     "second": "s",
@@ -35,8 +52,74 @@ UNIT_NAMES = {
     "hour": "h",
     "h": "h",
 }
+"""By name: in lower case, but for those where the case tells."""
 NO_UNIT = "pixel"
-METRES = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0}
+NAMES_OF_NONE = "", "pixel", "pixels", "px", "voxel", "none", "unknown", "null"
+CASED = "A", "Mm", "Pm"
+"""Not to be mixed up with their lower case: Mm and Pm are huge, mm and pm small."""
+METRES = {
+    "pm": 1e-12,
+    "angstrom": 1e-10,
+    "nm": 1e-9,
+    "um": 1e-6,
+    "mm": 1e-3,
+    "cm": 1e-2,
+    "dm": 1e-1,
+    "inch": 0.0254,
+    "foot": 0.3048,
+    "m": 1.0,
+}
+
+
+def known_unit(word: str) -> str:
+    """Return what this package calls a unit.
+
+    Parameters
+    ----------
+    word : str
+        What a file calls it.
+
+    Returns
+    -------
+    str
+        Such as ``"um"``; ``"pixel"`` if it is not known.
+    """
+    word = word.strip()
+    if word not in CASED:
+        word = word.lower().replace("metre", "meter").replace("meters", "meter")
+    return UNIT_NAMES.get(word, NO_UNIT)
+
+
+def unknown_units(axes: str, words: Sequence[str], name: str) -> str:
+    """Return a sentence about units of length that are not known.
+
+    Parameters
+    ----------
+    axes : str
+        One letter per axis; units of those beside z, y and x do not count.
+    words : sequence of str
+        What the file calls the units of the axes.
+    name : str
+        How the sentence calls the image.
+
+    Returns
+    -------
+    str
+        Empty if all are known, or none is told.
+    """
+    found = [
+        word.strip()[:40]
+        for axis, word in zip(axes, words, strict=True)
+        if axis in SPACE
+        and word.strip().lower() not in NAMES_OF_NONE
+        and known_unit(word) == NO_UNIT
+    ]
+    if not found:
+        return ""
+    return (
+        f"{name} gives distances in {', '.join(dict.fromkeys(found))!r}, which is no "
+        "known unit of length: they are kept as numbers without a unit."
+    )
 
 
 def in_one_unit(
