@@ -196,6 +196,76 @@ def test_imagej_tiff_tells_scale_and_units(tmp_path: Path) -> None:
     assert image.units == ("um", "um", "um")
 
 
+def write_subifds(tiff: tifffile.TiffWriter) -> None:
+    tiff.write(VOLUME, subifds=1, metadata=OME)
+    tiff.write(VOLUME[:, ::2, ::2], subfiletype=1)
+
+
+def write_levels(tiff: tifffile.TiffWriter) -> None:
+    tiff.write(VOLUME[0])
+    tiff.write(VOLUME[0, ::2, ::2], subfiletype=1)
+
+
+def write_slide(tiff: tifffile.TiffWriter) -> None:
+    tiff.write(VOLUME[0], metadata={"axes": "YX", "Name": "cells"})
+    tiff.write(VOLUME[1, :9, :9], metadata={"axes": "YX", "Name": "Label image"})
+
+
+def write_sizes(tiff: tifffile.TiffWriter) -> None:
+    tiff.write(VOLUME[0])
+    tiff.write(VOLUME[1, :9, :8])
+    tiff.write(VOLUME[2, :7, :7])
+
+
+def write_images(tiff: tifffile.TiffWriter) -> None:
+    tiff.write(VOLUME, metadata=OME)
+    tiff.write(VOLUME[:5], metadata={"axes": "ZYX"})
+    tiff.write(VOLUME[:, :5], metadata={"axes": "ZYX"})
+
+
+@pytest.mark.parametrize("name", ["image.tif", "image.ome.tif"])
+@pytest.mark.parametrize("write", [write_sizes, write_images])
+def test_further_images_of_a_tiff_are_told(
+    tmp_path: Path, write: Callable[[tifffile.TiffWriter], None], name: str
+) -> None:
+    with tifffile.TiffWriter(tmp_path / name) as tiff:
+        write(tiff)
+    image = open_image(tmp_path / name)
+    assert image.problem == f"{name} holds 3 images; the first is used."
+    first = VOLUME if image.data.ndim == 3 else VOLUME[0]
+    np.testing.assert_array_equal(image.data, first)
+
+
+@pytest.mark.parametrize("name", ["image.tif", "image.ome.tif"])
+@pytest.mark.parametrize("write", [write_subifds, write_levels])
+def test_levels_of_a_tiff_are_no_further_images(
+    tmp_path: Path, write: Callable[[tifffile.TiffWriter], None], name: str
+) -> None:
+    with tifffile.TiffWriter(tmp_path / name) as tiff:
+        write(tiff)
+    assert open_image(tmp_path / name).problem == ""
+
+
+def test_the_label_of_a_slide_is_no_further_image(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "slide.ome.tif") as tiff:
+        write_slide(tiff)
+    assert open_image(tmp_path / "slide.ome.tif").problem == ""
+
+
+@pytest.mark.parametrize("kind", TIFF_WRITERS)
+def test_one_image_is_nothing_to_tell(tmp_path: Path, kind: str) -> None:
+    TIFF_WRITERS[kind](tmp_path / "volume.tif")
+    assert open_image(tmp_path / "volume.tif").problem == ""
+
+
+def test_pages_of_one_size_are_one_image(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "pages.tif") as tiff:
+        for page in VOLUME:
+            tiff.write(page, contiguous=False, metadata=None)
+    image = open_image(tmp_path / "pages.tif")
+    assert (image.axes, image.problem) == ("zyx", "")
+
+
 def test_opening_a_large_tiff_reads_only_what_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "large.tif"
     tifffile.imwrite(path, shape=(4000, 1024, 1024), dtype=np.uint16, bigtiff=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
 from napari_sam_adapter.image_io.units import NO_UNIT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -23,6 +25,11 @@ LARGEST_CLASSIC_TIFF = 2**32 - 2**25
 OME_AXES = "tczyx"
 OME_UNITS = {"um": "\u00b5m", "angstrom": "\u00c5", "inch": "in", "foot": "ft"}
 """The spelling that the format asks for, where it differs."""
+SLIDE_PICTURES = {
+    *("label", "macro", "map", "other", "overview", "probability", "thumbnail"),
+    *("label image", "macro image", "overview image"),
+}
+"""Names of what slide scanners keep beside their image, in lower case."""
 TYPE_BYTES = np.array([1, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 1, 1, 8, 8, 8])
 """Size of a value of every TIFF type; unknown types count as 1."""
 
@@ -78,7 +85,8 @@ def open_tiff(path: Path) -> OpenedImage:
     Returns
     -------
     OpenedImage
-        Uncompressed files are mapped into memory, others read page by page.
+        Uncompressed files are mapped into memory, others read page by page. Further
+        images in the file are told as its problem.
 
     Raises
     ------
@@ -92,7 +100,9 @@ def open_tiff(path: Path) -> OpenedImage:
         series = tiff.series[0]
         _check_extent(path, series)
         data = _mapped(path, series) or _paged(path, series)
-        return describe(data, series.axes, _pixel_sizes(tiff), path)
+        image = describe(data, series.axes, _pixel_sizes(tiff), path)
+        problems = image.problem, _others_told(tiff.series, path)
+    return replace(image, problem=" ".join(filter(None, problems)))
 
 
 def write_tiff(path: Path, image: OpenedImage) -> None:
@@ -162,6 +172,18 @@ def _ome_axes(letters: str) -> str:
     free = [letter for letter in "ctz" if letter not in letters]
     known = [letter if letter in OME_AXES else free.pop(0) for letter in letters]
     return "".join(known).upper()
+
+
+def _others_told(series: Sequence[Any], path: Path) -> str:
+    count = 1 + sum(_is_image(other) for other in series[1:])
+    return f"{path.name} holds {count} images; the first is used." if count > 1 else ""
+
+
+def _is_image(series: Any) -> bool:
+    # Levels of a pyramid, masks and pictures of the slide are no images of their own.
+    page = series.keyframe
+    is_beside = page.is_reduced or page.is_mask
+    return not is_beside and series.name.strip().lower() not in SLIDE_PICTURES
 
 
 def _mapped(path: Path, series: Any) -> LazyArray | None:
