@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -565,6 +566,31 @@ def test_numpy_files_are_mapped(tmp_path: Path) -> None:
     image = open_image(tmp_path / "volume.npy")
     assert image.axes == "zyx"
     np.testing.assert_array_equal(image.data[1], VOLUME[1])
+
+
+@pytest.mark.parametrize("shape", [(), (5,)], ids=["point", "line"])
+def test_what_has_no_rows_and_columns_is_refused(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    np.save(tmp_path / "image.npy", np.zeros(shape))
+    group = zarr.open_group(tmp_path / "group.zarr", mode="w", zarr_format=2)
+    group.create_array("a", shape=shape, dtype="u1")
+    for path in tmp_path / "image.npy", tmp_path / "group.zarr" / "a":
+        with pytest.raises(ImageError, match=f"2 to 5 dimensions, got {len(shape)}"):
+            open_image(path)
+
+
+@pytest.mark.skipif(find_spec("imagecodecs") is not None, reason="it can be read")
+@pytest.mark.parametrize("compression", ["tiff_lzw", "jpeg", "group4"])
+def test_a_compression_that_needs_a_package_names_it(
+    tmp_path: Path, compression: str
+) -> None:
+    mode = "1" if compression == "group4" else "L"
+    picture = Image.fromarray((VOLUME[0] >> 8).astype(np.uint8)).convert(mode)
+    picture.save(tmp_path / "image.tif", compression=compression)
+    with pytest.raises(ImageError, match="pip install imagecodecs") as caught:
+        np.asarray(open_image(tmp_path / "image.tif").data)
+    assert "whole" not in str(caught.value)
 
 
 def test_pickled_objects_are_refused(tmp_path: Path) -> None:

@@ -210,6 +210,11 @@ def unreadable(name: object, error: BaseException) -> str:
         One line.
     """
     detail = " ".join(str(error).split()) or type(error).__name__
+    if "requires the 'imagecodecs' package" in detail:  # tifffile's words
+        return (
+            f"Expected a compression that can be read as it is, got {detail[:200]} "
+            f"from {name}. Run: pip install imagecodecs"
+        )
     return (
         f"Expected a readable image, got {detail[:200]!r} from {name}. Check that the "
         "file is whole and of the kind its name says."

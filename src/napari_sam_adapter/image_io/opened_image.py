@@ -202,6 +202,11 @@ def describe(
     ImageError
         If fewer than two axes remain.
     """
+    if data.ndim < 2:
+        raise ImageError(
+            f"Expected an image of 2 to 5 dimensions, got {data.ndim} from {path}. "
+            "Give a file with rows and columns."
+        )
     letters = axes.lower()
     for axis in reversed(range(len(letters))):
         if data.shape[axis] == 1 and letters[axis] not in "yx":
