@@ -27,6 +27,8 @@ from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
 from napari_sam_adapter.volume.plane_predictor import PlanePredictor
 from napari_sam_adapter.volume.planes import Plane, Volume
 
+pytestmark = pytest.mark.slow
+
 
 class CautiousPredictor(DiskPredictor):
     """Leaves the border of every disk away, and is less sure."""

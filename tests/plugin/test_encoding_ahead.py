@@ -17,6 +17,8 @@ from napari_sam_adapter.volume import embedding_room
 from napari_sam_adapter.volume.journal import replay
 from napari_sam_adapter.volume.planes import Plane
 
+pytestmark = pytest.mark.slow
+
 LENGTH = 8
 
 

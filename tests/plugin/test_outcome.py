@@ -10,6 +10,8 @@ from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks
 from napari_sam_adapter.volume.edits import Paint
 from napari_sam_adapter.volume.plane import Plane
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def scene(make_scene):

@@ -9,6 +9,8 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, corner_of, disks, stack
 
 from napari_sam_adapter.volume.planes import Plane
 
+pytestmark = pytest.mark.slow
+
 AROUND_LEFT = np.array([(8, 8), (8, 32), (32, 32), (32, 8), (12, 8)])
 LEFT_MASK = disks(centres=[LEFT_DISK]) == 200
 WAYS = "preview", "points", "boxes", "scribbles", "lasso", "mask"
