@@ -75,7 +75,7 @@ def add_file(
 
 
 def check_source(source: Path) -> None:
-    """Raise if something is no file, or could not be told from what stands beside one.
+    """Raise if a file could not be told from what stands beside one.
 
     Parameters
     ----------
@@ -85,17 +85,12 @@ def check_source(source: Path) -> None:
     Raises
     ------
     CheckpointError
-        If it is a pipe or a device, or has an ending that the cache folder uses.
+        If it has an ending that the cache folder uses.
     """
     if source.suffix in (SUM, IMAGES):
         raise CheckpointError(
             f"Expected a weight file, got {source}: in the cache folder the ending "
             f"{source.suffix} is for what is told of one. Give it another ending."
-        )
-    if os.path.exists(source) and not (os.path.isfile(source) or source.is_dir()):
-        raise CheckpointError(
-            f"Expected a weight file at {source}, got a pipe or a device. Write its "
-            "content to a file first."
         )
 
 
