@@ -825,6 +825,15 @@ def test_through_a_link_the_file_behind_it_is_written(
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights")
+def test_of_links_in_a_circle_the_first_is_replaced(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.tif", tmp_path / "second.tif"
+    first.symlink_to(second)
+    second.symlink_to(first)
+    save_labels(first, LABELS)
+    assert np.array_equal(open_image(second).data[...], LABELS)
+
+
 def test_labels_of_another_shape_than_the_image_are_refused(
     ome_tiff: Path, tmp_path: Path
 ) -> None:

@@ -7,13 +7,13 @@ import secrets
 import shutil
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from napari_sam_adapter.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 FOLDER_MARKS = {
     ".zarr": ("zarr.json", ".zgroup", ".zarray"),
@@ -113,7 +113,8 @@ def whole_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
         If writing or renaming failed; nothing is left behind and what was there
         before is untouched.
     """
-    path = path.resolve() if path.is_symlink() else path  # the link stays one
+    # a link stays one; of links in a circle the first is replaced
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     check_output(path, overwrite)
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
