@@ -15,7 +15,12 @@ import zarr
 from PIL import Image
 
 from napari_sam_adapter.errors import ImageError, OutputError, PlaneError
-from napari_sam_adapter.image_io import OpenedImage, open_image, save_labels
+from napari_sam_adapter.image_io import (
+    OpenedImage,
+    open_image,
+    open_labels,
+    save_labels,
+)
 from napari_sam_adapter.image_io.formats import check_labels_path
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.units import METRES
@@ -25,6 +30,8 @@ from napari_sam_adapter.volume.measuring import Measuring
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    import numpy.typing as npt
 
 nibabel = pytest.importorskip("nibabel")
 
@@ -550,6 +557,46 @@ def test_pictures_open_as_grey_or_colour(tmp_path: Path, mode: str, axes: str) -
     Image.new(mode, (30, 20)).save(tmp_path / "picture.png")
     image = open_image(tmp_path / "picture.png")
     assert (image.axes, image.label_shape) == (axes, (20, 30))
+
+
+COLOURS = (0, 0, 0, 255, 0, 0, 0, 255, 0)
+GREYS = (0, 0, 0, 40, 40, 40, 90, 90, 90)
+WHITE_FIRST = (255, 255, 255, *COLOURS[3:])
+
+
+def write_with_palette(path: Path, palette: Sequence[int]) -> npt.NDArray[np.uint8]:
+    indices = np.arange(6, dtype=np.uint8).reshape(2, 3) % 3
+    picture = Image.fromarray(indices, "P")
+    picture.putpalette(palette)
+    picture.save(path)
+    return indices
+
+
+def test_labels_with_a_palette_of_colours_are_its_indices(tmp_path: Path) -> None:
+    indices = write_with_palette(tmp_path / "labels.png", COLOURS)
+    labels = open_labels(tmp_path / "labels.png")
+    assert labels.axes == "yx"
+    np.testing.assert_array_equal(labels.data, indices)
+
+
+def test_labels_with_a_palette_of_greys_are_these(tmp_path: Path) -> None:
+    indices = write_with_palette(tmp_path / "labels.png", GREYS)
+    labels = open_labels(tmp_path / "labels.png")
+    np.testing.assert_array_equal(labels.data, np.array([0, 40, 90])[indices])
+
+
+def test_a_palette_without_a_black_background_is_no_labels(tmp_path: Path) -> None:
+    write_with_palette(tmp_path / "labels.png", WHITE_FIRST)
+    with pytest.raises(ImageError, match="first colour is black"):
+        open_labels(tmp_path / "labels.png")
+
+
+def test_labels_of_one_bit_are_0_and_1(tmp_path: Path) -> None:
+    mask = LABELS[0] > 0
+    Image.fromarray(mask).save(tmp_path / "labels.png")
+    labels = np.asarray(open_labels(tmp_path / "labels.png").data)
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, mask)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.image_io import OpenedImage, open_image, save_labels
@@ -37,6 +38,17 @@ def test_measure_writes_a_table_in_the_unit_of_the_image(files, capsys):
     assert float(rows[0]["centroid_z"]) == 3
     assert float(rows[0]["intensity_mean"]) == data[labels == 2].mean()
     assert rows[0]["unit"] == "um"
+
+
+def test_measure_reads_labels_with_a_palette(files, capsys):
+    folder, data, labels = files
+    image = OpenedImage(data[1], "yx", (1.0, 1.0), ("pixel",) * 2)
+    save_labels(folder / "slice.tif", data[1], image)
+    painted = Image.fromarray(labels[1].astype(np.uint8), "P")
+    painted.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+    painted.save(folder / "slice.png")
+    assert run(folder, "measure", "slice.tif", "slice.png", "-o", "objects.csv") == 0
+    assert (folder / "objects.csv").read_text().splitlines()[1].startswith("2,")
 
 
 def test_of_several_channels_one_has_to_be_chosen(files, capsys):

@@ -257,6 +257,17 @@ def test_channels_and_coloured_labels_are_refused(tmp_path: Path, labels) -> Non
     assert "colour picture" in coloured.reason
 
 
+def test_labels_with_a_palette_are_read_as_numbers(
+    tmp_path: Path, save, labels
+) -> None:
+    save(tmp_path / "images" / "a.png", tmp_path / "masks" / "a.png")
+    painted = Image.fromarray(labels, "P")
+    painted.putpalette([0, 0, 0, *([200, 30, 60] * 9)])
+    painted.save(tmp_path / "masks" / "a.png")
+    reference = next(open_dataset(tmp_path).read())
+    assert np.array_equal(reference.labels, labels)
+
+
 def test_grey_labels_saved_in_colour_are_read(tmp_path: Path, save, labels) -> None:
     save(tmp_path / "images" / "a.png", tmp_path / "masks" / "a.png")
     grey = np.stack([labels] * 3, axis=-1)

@@ -223,10 +223,10 @@ def open_labels(path: Path, image: OpenedImage | None = None) -> OpenedImage:
         elsewhere in the patient, or look like an image.
     """
     from napari_sam_adapter.datasets.plausible import looks_like_an_image
-    from napari_sam_adapter.image_io import open_image
+    from napari_sam_adapter.image_io import open_labels
     from napari_sam_adapter.image_io.places import check_same_place
 
-    labels = open_image(path)
+    labels = open_labels(path)
     shape = tuple(labels.data.shape)
     if labels.data.dtype.kind not in "bui" or labels.is_colour:
         raise ImageError(

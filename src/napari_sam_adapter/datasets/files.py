@@ -21,7 +21,7 @@ from napari_sam_adapter.datasets.reference import (
     role_of,
 )
 from napari_sam_adapter.errors import DatasetError, ImageError
-from napari_sam_adapter.image_io import OpenedImage, open_image
+from napari_sam_adapter.image_io import OpenedImage, open_image, open_labels
 from napari_sam_adapter.image_io.dicom_series import images_in
 from napari_sam_adapter.image_io.kinds import (
     images_in_folder,
@@ -250,7 +250,7 @@ def _load(name: str, image: Path, labels: Path) -> Reference:
     for path, what in ((image, "an image"), (labels, "labels")):
         if not path.exists():
             raise DatasetError(f"Expected {what} at {path}, found none.")
-    opened, reference = open_image(image), open_image(labels)
+    opened, reference = open_image(image), open_labels(labels)
     numbers = _labels(reference)
     if opened.label_shape == numbers.shape:
         check_same_place(opened, reference)

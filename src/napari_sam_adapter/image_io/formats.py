@@ -45,6 +45,31 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
     ImageError
         If the file is missing, cut off, broken or of an unknown kind.
     """
+    return _open(path, are_labels=False)
+
+
+def open_labels(path: str | PathLike[str]) -> OpenedImage:
+    """Open labels as `open_image` opens images.
+
+    Parameters
+    ----------
+    path : str or path
+        As for `open_image`.
+
+    Returns
+    -------
+    OpenedImage
+        Numbers; of a PNG with a palette its indices, not its colours.
+
+    Raises
+    ------
+    ImageError
+        As for `open_image`, or if a palette does not begin with black.
+    """
+    return _open(path, are_labels=True)
+
+
+def _open(path: str | PathLike[str], are_labels: bool) -> OpenedImage:
     try:
         path = Path(path)
     except TypeError as error:
@@ -57,7 +82,9 @@ def open_image(path: str | PathLike[str]) -> OpenedImage:
             raise ImageError(
                 f"Expected an image, but {path} does not exist. Check the path."
             )
-        return _format_to_open(path).open(path)
+        kind = _format_to_open(path)
+        read = (are_labels and kind.open_labels) or kind.open
+        return read(path)
     except ImageError:
         raise
     except Exception as error:  # file libraries raise anything on damaged files

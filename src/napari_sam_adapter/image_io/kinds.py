@@ -12,7 +12,11 @@ from napari_sam_adapter.image_io.nifti import check_nifti_axes, open_nifti, writ
 from napari_sam_adapter.image_io.numpy_file import open_numpy, write_numpy
 from napari_sam_adapter.image_io.ome_zarr import open_zarr, write_zarr
 from napari_sam_adapter.image_io.output import FOLDER_MARKS
-from napari_sam_adapter.image_io.picture import open_picture, write_png
+from napari_sam_adapter.image_io.picture import (
+    open_labels_png,
+    open_picture,
+    write_png,
+)
 from napari_sam_adapter.image_io.tiff import check_tiff_axes, open_tiff, write_tiff
 
 if TYPE_CHECKING:
@@ -42,6 +46,8 @@ class FileFormat:
         Whether a file tells where its pixels are in a patient.
     check_axes : callable or None
         Raises `OutputError` for axes of labels that `write` would refuse.
+    open_labels : callable or None
+        What opens labels, if not `open`.
     """
 
     suffixes: tuple[str, ...]
@@ -51,6 +57,7 @@ class FileFormat:
     is_part: bool = False
     has_affine: bool = False
     check_axes: Callable[[str], None] | None = None
+    open_labels: Callable[[Path], OpenedImage] | None = None
 
 
 ZARR = FileFormat((".zarr",), open_zarr, write_zarr)
@@ -65,7 +72,9 @@ FORMATS = (
         has_affine=True,
         check_axes=check_nifti_axes,
     ),
-    FileFormat((".png",), open_picture, write_png, is_flat=True),
+    FileFormat(
+        (".png",), open_picture, write_png, is_flat=True, open_labels=open_labels_png
+    ),
     FileFormat((".jpg", ".jpeg"), open_picture, None),
     FileFormat((".npy",), open_numpy, write_numpy),
     DICOM,

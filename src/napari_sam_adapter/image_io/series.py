@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import DatasetError, ImageError
 from napari_sam_adapter.image_io.dicom_series import images_in
-from napari_sam_adapter.image_io.formats import open_image, save_labels
+from napari_sam_adapter.image_io.formats import open_image, open_labels, save_labels
 from napari_sam_adapter.image_io.kinds import (
     DICOM,
     FORMATS,
@@ -266,7 +266,7 @@ def _read_progress(path: Path) -> tuple[str, frozenset[str]]:
 
 
 def _read_labels(path: Path, image: OpenedImage) -> npt.NDArray[np.int32]:
-    opened = open_image(path)
+    opened = open_labels(path)
     labels = np.asarray(opened.data)
     fits = labels.dtype.kind in "bui" and labels.shape == image.label_shape
     if not fits or labels.min() < 0 or labels.max() > LARGEST_LABEL:
