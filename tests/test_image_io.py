@@ -5,7 +5,7 @@ import subprocess
 import sys
 import textwrap
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -793,6 +793,20 @@ def test_existing_labels_are_replaced_only_on_request(
     save_labels(path, LABELS * 2, overwrite=True)
     np.testing.assert_array_equal(open_image(path).data, LABELS * 2)
     assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_zarr_store_that_holds_more_than_one_image_is_never_replaced(
+    tmp_path: Path, zarr_format: Literal[2, 3]
+) -> None:
+    store = tmp_path / "scan.zarr"
+    group = zarr.open_group(store, mode="w", zarr_format=zarr_format)
+    group.create_array("0", shape=(2, 3), dtype=int)
+    group.create_group("labels")
+    with pytest.raises(OutputError, match="holds more: labels"):
+        save_labels(store, LABELS, overwrite=True)
+    assert (store / "labels").is_dir()
+    assert os.listdir(tmp_path) == ["scan.zarr"]
 
 
 def test_a_folder_that_is_no_zarr_store_is_never_replaced(tmp_path: Path) -> None:

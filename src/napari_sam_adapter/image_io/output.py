@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -31,7 +32,7 @@ def check_output(path: Path, overwrite: bool = False) -> None:
         The file, zarr store or session to be written.
     overwrite : bool
         Whether one of that name may be replaced. A folder is only replaced if it is
-        a zarr store or a saved session, and the name asks for one.
+        a zarr store of one image or a saved session, and the name asks for one.
 
     Raises
     ------
@@ -40,6 +41,7 @@ def check_output(path: Path, overwrite: bool = False) -> None:
     """
     try:
         is_folder = path.is_dir() and not _is_replaceable_folder(path)
+        inner = next(_inner_groups(path), None)
         exists = path.exists()
     except OSError as error:
         _refuse(path, error)
@@ -49,6 +51,11 @@ def check_output(path: Path, overwrite: bool = False) -> None:
         raise OutputError(
             f"Expected a new file, but {path} exists. Choose another name; in the "
             "shell --overwrite and in Python overwrite=True replace it."
+        )
+    if inner is not None:
+        raise OutputError(
+            f"Expected a zarr store of one image to replace, but {path} holds more: "
+            f"{inner.name}. Choose another name, or remove it yourself."
         )
     try:
         # As long as the longest name of `whole_output`.
@@ -150,6 +157,22 @@ def _remove(path: Path) -> None:
 def _is_replaceable_folder(path: Path) -> bool:
     marks = FOLDER_MARKS.get(path.suffix.lower(), ())
     return any((path / mark).exists() for mark in marks)
+
+
+def _inner_groups(path: Path) -> Iterator[Path]:
+    """Give groups in a zarr store: labels, wells of a plate, further images."""
+    if path.suffix.lower() == ".zarr" and path.is_dir():
+        yield from (folder for folder in path.iterdir() if _is_group(folder))
+
+
+def _is_group(folder: Path) -> bool:
+    if (folder / ".zgroup").exists():
+        return True
+    try:
+        described = json.loads((folder / "zarr.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(described, dict) and described.get("node_type") == "group"
 
 
 def _refuse(path: Path, error: OSError) -> NoReturn:
