@@ -52,6 +52,21 @@ def test_the_table_goes_to_the_shell_and_rows_to_files(
     assert sheet.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    ("asked", "told", "high"),
+    [("-160,240", "window -160 to 240", 240), ("lung", "window lung", 150)],
+)
+def test_a_window_for_all_images_is_used_and_told(
+    run, folder: Path, tmp_path: Path, capsys, asked: str, told: str, high: float
+) -> None:
+    report = tmp_path / "out.json"
+    options = ("--corrections", 0, "--json", report)
+    assert run("evaluate", folder, "--intensity", asked, *options) == 0
+    assert f"4 objects in 2 images, {told}\n" in capsys.readouterr().out
+    (evaluation,) = json.loads(report.read_text())["evaluations"]
+    assert evaluation["protocol"]["intensity"]["high"] == high
+
+
 def test_a_folder_takes_all_that_is_not_on_the_page(
     run, refused, folder: Path, tmp_path: Path, capsys
 ) -> None:
@@ -160,6 +175,7 @@ def test_an_imported_model_is_compared_as_a_model(
         (["--objects", "0"], "--objects"),
         (["--json", "nowhere/out.json"], "nowhere"),
         (["--smallest", "100000"], "smaller objects"),
+        (["--intensity", "file"], "LOW,HIGH"),
     ],
 )
 def test_bad_requests_are_one_line(

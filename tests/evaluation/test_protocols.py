@@ -55,6 +55,17 @@ def test_volumes_are_seen_through_the_window_of_the_adapter(volumes, protocol) -
     assert max(plane.max() for plane in predictor.encoded) == 170
 
 
+@pytest.mark.parametrize("protocol", [Interactive, Propagation])
+def test_a_chosen_window_goes_before_that_of_the_adapter(volumes, protocol) -> None:
+    predictor = DiskPredictor()
+    predictor.intensity = IntensityMapping("contrast_limits", 0, 3000)
+    (reference,) = volumes.read()
+    brightest = int(reference.image.max())
+    chosen = IntensityMapping("contrast_limits", 0, 2 * brightest)
+    evaluate(volumes, predictor, protocol(intensity=chosen))
+    assert max(plane.max() for plane in predictor.encoded) == 128
+
+
 def test_maps_are_made_through_the_window_of_the_adapter(volumes, network) -> None:
     class Adapted(type(network)):
         intensity = IntensityMapping("contrast_limits", 0, 3000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -49,6 +50,7 @@ def evaluate(
     compare: options.CompareOption = None,
     device: options.DeviceOption = "auto",
     preprocessing: options.PreprocessingOption = None,
+    intensity: options.CommonWindowOption = None,
     output: options.EvaluationOption = None,
     report: options.EvaluationJsonOption = None,
     table: options.CsvOption = None,
@@ -62,10 +64,13 @@ def evaluate(
     pictures of the worst answers.
     """
     from napari_sam_adapter.datasets import open_dataset
+    from napari_sam_adapter.intensity import intensity_by_name
 
     asked = _protocol(
         protocol, start, corrections, objects, smallest, plane_step, instances, seed
     )
+    if intensity is not None:
+        asked = replace(asked, intensity=intensity_by_name(intensity))
     files = EvaluationFiles.of(output, report, table, sheet)
     files.check(overwrite)
     dataset = open_dataset(data, labels, None if split == ALL else split)

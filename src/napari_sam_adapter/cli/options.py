@@ -166,6 +166,15 @@ IntensityOption = Annotated[
         "the adapter, or the 0.5 and 99.5 percentiles]",
     ),
 ]
+CommonWindowOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH|NAME",
+        help="Window through which all images are seen: two numbers; lung, bone, "
+        "soft-tissue or brain, for CT; plane; or as_is, for 0 to 255. [default: the "
+        "window of the adapter, or each image's own]",
+    ),
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing output files.")
 ]

@@ -57,7 +57,7 @@ def judge_interactive(
     Judgement, BrokenPair or None
         One per object, then one per picture or plane.
     """
-    window = trained_window(predictor, reference.image)
+    window = protocol.intensity or trained_window(predictor, reference.image)
     for plane in planes_of(reference, protocol.plane_step, window):
         try:
             seen = plane.seen

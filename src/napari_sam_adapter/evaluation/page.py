@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.evaluation.results import Difference, Evaluation
     from napari_sam_adapter.evaluation.tables import Summary
+    from napari_sam_adapter.intensity import IntensityMapping
 
 MEANINGS = {
     "dice": "overlap, 0 to 1",
@@ -136,4 +137,13 @@ def _title(evaluation: Evaluation) -> str:
     images = len({row.source for row in evaluation.images.rows})
     objects = len(evaluation.objects.rows)
     counts = [counted(objects, "object")] * bool(objects) + [counted(images, "image")]
-    return f"{evaluation.dataset}: {protocol.name}{start}, {' in '.join(counts)}"
+    window = "" if protocol.intensity is None else f", {_words(protocol.intensity)}"
+    return (
+        f"{evaluation.dataset}: {protocol.name}{start}, {' in '.join(counts)}{window}"
+    )
+
+
+def _words(window: IntensityMapping) -> str:
+    if window.rule == "contrast_limits":
+        return f"window {window.low:g} to {window.high:g}"
+    return f"window {window.rule}"

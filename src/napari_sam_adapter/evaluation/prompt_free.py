@@ -57,7 +57,7 @@ def judge_prompt_free(
             "Expected a network that works without prompts, got "
             f"{type(predictor).__name__}. Use load_predictor."
         )
-    window = trained_window(predictor, reference.image)
+    window = protocol.intensity or trained_window(predictor, reference.image)
     for plane in planes_of(reference, protocol.plane_step, window):
         try:
             seen = plane.seen

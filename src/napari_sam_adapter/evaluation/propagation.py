@@ -71,7 +71,12 @@ def judge_propagation(
         )
         return
     colour = "c" * (reference.image.ndim - 3)
-    session = Session(reference.image, predictor, axes=f"zyx{colour}")
+    session = Session(
+        reference.image,
+        predictor,
+        axes=f"zyx{colour}",
+        intensity=protocol.intensity,
+    )
     rows = []
     for number in choose_objects(reference.labels, reference.name, protocol):
         truth = reference.labels == number

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from napari_sam_adapter.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from napari_sam_adapter.intensity import IntensityMapping
 
 TARGETS = (0.8, 0.9)
 """IoU to be reached in the count of prompts."""
@@ -38,6 +41,9 @@ class Interactive:
         take it from the labels: yes if an image has more than three.
     seed : int
         Of the random choices and of the bootstrap.
+    intensity : IntensityMapping or None
+        Through which all images are seen; by default the window of the adapter, or
+        else that of each image.
 
     Raises
     ------
@@ -52,6 +58,7 @@ class Interactive:
     plane_step: int = 8
     instances: bool | None = None
     seed: int = 0
+    intensity: IntensityMapping | None = None
 
     def __post_init__(self) -> None:
         _check_start(self.start)
@@ -99,6 +106,9 @@ class PromptFree:
         MAE, as in the papers. Dice, IoU and BER take them as they are.
     seed : int
         Of the bootstrap.
+    intensity : IntensityMapping or None
+        Through which all images are seen; by default the window of the adapter, or
+        else that of each image.
 
     Raises
     ------
@@ -109,6 +119,7 @@ class PromptFree:
     plane_step: int = 8
     stretch: bool = True
     seed: int = 0
+    intensity: IntensityMapping | None = None
 
     def __post_init__(self) -> None:
         _check_least("plane_step", self.plane_step, 1)
@@ -146,6 +157,9 @@ class Propagation:
         Objects with fewer voxels are left out.
     seed : int
         Of the random choices and of the bootstrap.
+    intensity : IntensityMapping or None
+        Through which all images are seen; by default the window of the adapter, or
+        else that of each image.
 
     Raises
     ------
@@ -157,6 +171,7 @@ class Propagation:
     objects_per_image: int | None = None
     smallest_object: int = 30
     seed: int = 0
+    intensity: IntensityMapping | None = None
 
     def __post_init__(self) -> None:
         _check_start(self.start)
