@@ -179,6 +179,11 @@ ACTIONS = {
             "measure", "Measure", "Measure all objects: features of the Labels layer."
         ),
         Action("export", "Export ...", "Save labels, annotations or measurements."),
+        Action(
+            "take_labels",
+            "Take labels",
+            "Make objects of another Labels layer, to correct them here.",
+        ),
     )
 }
 

@@ -17,7 +17,7 @@ from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.written import Region, around
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
     from napari.layers import Layer
@@ -121,6 +121,35 @@ def drop_outline(layer: Labels) -> None:
     """
     if has_open_outline(layer):
         layer._overlays["brush_stroke"].abort(layer)
+
+
+def fitting_layers(
+    layers: Iterable[Layer], shape: tuple[int, ...], own: Labels | None
+) -> list[Labels]:
+    """Return the Labels layers of the user that fit an image.
+
+    Parameters
+    ----------
+    layers : iterable of Layer
+        Of the viewer.
+    shape : tuple of int
+        Of the image, without colours.
+    own : Labels or None
+        The one that shows our masks; left out.
+
+    Returns
+    -------
+    list of Labels
+        In the order of the viewer; none with several levels.
+    """
+    return [
+        layer
+        for layer in layers
+        if isinstance(layer, Labels)
+        and layer is not own
+        and not layer.multiscale
+        and tuple(layer.data.shape) == shape
+    ]
 
 
 def take_stroke(

@@ -33,6 +33,7 @@ from napari_sam_adapter.plugin.hover_preview import HoverPreview
 from napari_sam_adapter.plugin.key_settings import KeySettings
 from napari_sam_adapter.plugin.key_table import KeyHelp
 from napari_sam_adapter.plugin.keys_in_strokes import KeysInStrokes
+from napari_sam_adapter.plugin.labels_taking import LabelsTaking
 from napari_sam_adapter.plugin.mouse_ahead import MouseAhead
 from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
 from napari_sam_adapter.plugin.object_finding import ObjectFinding
@@ -92,6 +93,7 @@ class SegmentAnythingWidget(QWidget):
         self.exports = Exports(controller, self)
         self.encoding = EncodingAhead(controller)
         self.finding = ObjectFinding(controller)
+        self.taking = LabelsTaking(controller)
         self.prompting = PromptCommands(controller)
         self.candidates, self.prompt_panel = prompt_feature(controller)
         self.preview = HoverPreview(controller)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 BUTTONS = (
     ("jump_to_object", "reopen_object", "lock_objects"),
     ("merge_objects", "split_object", "delete_objects"),
-    ("measure", "export"),
+    ("measure", "export", "take_labels"),
 )
 RULE_TIPS = {
     "keep": "Other objects keep their pixels.",

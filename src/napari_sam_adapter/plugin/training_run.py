@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from napari.layers import Labels
 from platformdirs import user_data_path
 
 from napari_sam_adapter.errors import SamAdapterError, SessionError, TrainingError
 from napari_sam_adapter.image_io.output import writing
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.labels_layer import fitting_layers
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.training_task import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from napari.components import ViewerModel
+    from napari.layers import Labels
     from psygnal import SignalInstance
 
     from napari_sam_adapter.plugin.segmenter import Segmenter
@@ -118,11 +119,7 @@ class TrainingRun:
         workspace = self._in_use()
         shape, own = workspace.session.labels.shape, workspace.layers.labels
         self._state.label_layers = tuple(
-            layer
-            for layer in self._viewer.layers
-            if isinstance(layer, Labels)
-            and layer is not own
-            and tuple(layer.data.shape) == shape
+            fitting_layers(self._viewer.layers, shape, own)
         )
 
     def choose_layer(self, layer: Labels | None) -> None:

@@ -292,6 +292,7 @@ _KINDS: dict[str, Any] = {
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "asked": lambda values: tuple(map(_prompts, values)),
     "box": lambda value: tuple(_array(value)),
+    "corner": tuple,
     "intensity": lambda values: IntensityMapping(**values),
     "edits": lambda values: tuple(map(edit_from_json, values)),
     "entries": lambda values: tuple(map(edit_from_json, values)),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from napari_sam_adapter.volume.piece_search import FoundPieces
+    from napari_sam_adapter.volume.plane import Plane
 
 UNRECORDED = MappingProxyType({"recorded": False})
 """Of a field that a journal leaves out, because a replay finds it again."""
@@ -129,6 +133,27 @@ class SplitObject:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class WriteLabels:
+    """Give objects the pixels that labels from elsewhere say, where nobody has them.
+
+    They are no strokes: later masks of the same objects may change them.
+
+    Parameters
+    ----------
+    plane : Plane
+        Where.
+    corner : (row, column)
+        Where `values` begin.
+    values : (h, w) int array
+        Numbers of objects, none locked; 0 leaves a pixel as it is.
+    """
+
+    plane: Plane
+    corner: tuple[int, int]
+    values: npt.NDArray[np.integer[Any]]
+
+
 @dataclass(frozen=True)
 class SetOverlapRule:
     """Say who gets a pixel that a mask wants and another object has.
@@ -153,5 +178,6 @@ ObjectEdit: TypeAlias = (
     | ReopenObject
     | MergeObjects
     | SplitObject
+    | WriteLabels
     | SetOverlapRule
 )

@@ -21,6 +21,7 @@ from napari_sam_adapter.volume.object_edits import (
     SetOverlapRule,
     SplitObject,
     UnlockObject,
+    WriteLabels,
 )
 from napari_sam_adapter.volume.objects import ObjectRecord, PlaneRecord
 from napari_sam_adapter.volume.packing import slices_of
@@ -30,6 +31,7 @@ from napari_sam_adapter.volume.piece_search import (
     changed_meanwhile,
     parts_of,
 )
+from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.draft import Draft
-    from napari_sam_adapter.volume.plane import Plane
 
 DescribingEdit: TypeAlias = (
     RenameObject | SetClass | LockObject | UnlockObject | ReopenObject
@@ -75,6 +76,8 @@ def perform_on_objects(draft: Draft, edit: ObjectEdit) -> Iterator[None]:
             yield from _merge(draft, edit.object_ids)
         case SplitObject():
             yield from _split(draft, edit)
+        case WriteLabels():
+            _write_labels(draft, edit)
         case SetOverlapRule():
             _set_rule(draft, edit.rule)
         case _:
@@ -250,6 +253,25 @@ def _pieces_of(document: Document, edit: SplitObject) -> FoundPieces:
             f"{object_id} without. Erase a line where it shall be cut first."
         )
     return found
+
+
+def _write_labels(draft: Draft, edit: WriteLabels) -> None:
+    labels, values = draft.document.labels, np.asarray(edit.values)
+    Plane.require(edit.plane).check(labels.shape)
+    shape = edit.plane.shape(labels.shape)
+    ends = np.add(edit.corner, values.shape) if values.ndim == 2 else None
+    if ends is None or min(edit.corner) < 0 or (ends > shape).any():
+        raise SessionError(
+            f"Expected labels inside a plane of {shape} pixels, got {values.shape} "
+            f"from {edit.corner} on. Give those of the plane or a part of it."
+        )
+    for object_id in np.unique(values[values != 0]).tolist():
+        require_unlocked(draft.document, object_id)
+    box = (*edit.corner, int(ends[0]), int(ends[1]))
+    part = _view(draft.document, edit.plane, box)
+    taken = (values != 0) & (part == 0)
+    after = np.where(taken, values.astype(part.dtype), part)
+    draft.write(0, edit.plane, after, edit.corner)
 
 
 def next_numbers(document: Document, count: int) -> list[int]:
