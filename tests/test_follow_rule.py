@@ -76,6 +76,9 @@ def test_neighbours_give_negative_points_and_the_object_itself_none():
         {"interior_points": -1},
         {"box_margin": -1},
         {"box_slope": float("nan")},
+        {"box_margin": float("inf")},
+        {"interior_points": 1.5},
+        {"use_mask": "yes"},
     ],
 )
 def test_rules_without_sense_are_refused(rule):
@@ -85,11 +88,30 @@ def test_rules_without_sense_are_refused(rule):
 
 @pytest.mark.parametrize(
     "rule",
-    [{"max_slope": 0}, {"tolerance": 0.9}, {"min_likeness": 2}, {"patience": 0}],
+    [
+        {"max_slope": 0},
+        {"max_slope": float("inf")},
+        {"tolerance": 0.9},
+        {"min_likeness": 2},
+        {"min_score": 7},
+        {"min_score": float("nan")},
+        {"min_score": "0.5"},
+        {"patience": 0},
+        {"patience": 1.5},
+    ],
 )
 def test_stop_rules_without_sense_are_refused(rule):
     with pytest.raises(SessionError, match="Expected"):
         StopRule(**rule)
+
+
+def test_rules_keep_numpys_numbers_as_plain_ones():
+    rule = StopRule(np.float32(0.5), np.int64(2), patience=np.uint8(3))
+    assert rule == StopRule(0.5, 2, patience=3)
+    assert {type(value) for value in vars(rule).values()} == {float, int}
+    asked = FollowRule(np.False_, interior_points=np.int64(2))
+    assert asked == FollowRule(False, interior_points=2)
+    assert {type(value) for value in vars(asked).values()} == {bool, float, int}
 
 
 def reason_for(mask, last=DISK, score=0.9, likeness=1.0, distance=1.0):

@@ -180,3 +180,30 @@ def test_colours_of_8_bits_are_taken_as_they_are_and_grey_is_not():
     assert default_of_array(colours, 2) == IntensityMapping()
     grey = default_of_array(colours[..., 0], 2)
     assert (grey.low, grey.high) == (90, 129)
+
+
+@pytest.mark.parametrize(
+    ("rule", "low", "high"),
+    [
+        ("mine", 0, 5),
+        (["plane"], 0, 5),
+        ("contrast_limits", 9, 5),
+        ("contrast_limits", np.nan, 5),
+        ("percentile", 0, np.inf),
+    ],
+)
+def test_a_window_that_makes_no_sense_is_refused(rule, low, high):
+    with pytest.raises(ImageError, match=r"rules percentile, .* first and both finite"):
+        IntensityMapping(rule, low, high)
+
+
+@pytest.mark.parametrize("low", ["0", None, True, 10**400], ids=str)
+def test_what_is_no_number_makes_no_window(low):
+    with pytest.raises(ImageError, match="Expected a number for low"):
+        IntensityMapping("contrast_limits", low, 5)
+
+
+def test_numpys_numbers_make_the_same_window():
+    mapping = IntensityMapping("contrast_limits", np.uint16(3), np.float32(0.5) * 10)
+    assert mapping == IntensityMapping("contrast_limits", 3, 5)
+    assert (type(mapping.low), type(mapping.high)) == (float, float)

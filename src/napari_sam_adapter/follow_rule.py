@@ -11,6 +11,7 @@ from scipy import ndimage
 from napari_sam_adapter.boxed_mask import BoxedMask, place
 from napari_sam_adapter.drawings import innermost
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plain_numbers import check_numbers
 from napari_sam_adapter.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class FollowRule:
     Raises
     ------
     SessionError
-        If a number is out of range, or nothing is asked with.
+        If something is no number or out of range, or nothing is asked with.
     """
 
     use_box: bool = True
@@ -66,6 +67,7 @@ class FollowRule:
     box_slope: float = 0.25
 
     def __post_init__(self) -> None:
+        check_numbers(self, SessionError)
         if not (self.use_box or self.use_mask or self.interior_points > 0):
             raise SessionError(
                 "Expected a box, a mask or points to go on with, got none of them."
@@ -75,9 +77,9 @@ class FollowRule:
                 "Expected numbers of points from 0, got "
                 f"{self.interior_points} and {self.neighbour_points}."
             )
-        if not (self.box_margin >= 0 and self.box_slope >= 0):
+        if not (0 <= self.box_margin < np.inf and 0 <= self.box_slope < np.inf):
             raise SessionError(
-                "Expected box_margin and box_slope from 0, got "
+                "Expected finite box_margin and box_slope from 0, got "
                 f"{self.box_margin} and {self.box_slope}."
             )
 

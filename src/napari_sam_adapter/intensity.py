@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.plain_numbers import check_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,10 +27,21 @@ MAX_SAMPLES = 512 * 512
 """Pixels looked at in each of them."""
 PLANE = "plane"
 """Rule: each plane from its own smallest to its own largest value."""
+CONTRAST = "contrast_limits"
+"""Rule: a window that somebody chose."""
+LEARNED = "learned"
+"""Rule: such a window, as the adapter in use has it."""
 _MOST_VALUES = 1 << 16
 """Different values that are mapped once and then looked up."""
 _ROWS = 64
 """Rows that are looked up together: their places stay in the cache."""
+_CT_ENDS = {
+    "lung": (-1350.0, 150.0),
+    "bone": (-500.0, 1300.0),
+    "soft tissue": (-160.0, 240.0),
+    "brain": (0.0, 80.0),
+}
+_RULES = (*OF_ONE_IMAGE, CONTRAST, LEARNED, PLANE, *_CT_ENDS)
 
 
 @dataclass(frozen=True)
@@ -40,16 +51,31 @@ class IntensityMapping:
     Parameters
     ----------
     rule : str
-        Where the window comes from: ``"percentile"``, ``"contrast_limits"``, a name
-        of `CT_WINDOWS`, ``"plane"`` (each plane has its own, from its smallest to its
-        largest value), or ``"as_is"`` (8-bit values are used unchanged).
+        Where the window comes from: ``"percentile"``, ``"contrast_limits"``,
+        ``"learned"`` (by an adapter), a name of `CT_WINDOWS`, ``"plane"`` (each plane
+        has its own, from its smallest to its largest value), or ``"as_is"`` (8-bit
+        values are used unchanged).
     low, high : float
-        Image values that become 0 and 255; not used by ``"plane"``.
+        Image values that become 0 and 255, the lower first; not used by ``"plane"``.
+
+    Raises
+    ------
+    ImageError
+        If there is no such rule, or not two finite numbers, the lower first.
     """
 
     rule: str = "as_is"
     low: float = 0.0
     high: float = 255.0
+
+    def __post_init__(self) -> None:
+        check_numbers(self, ImageError)
+        if self.rule not in _RULES or not -np.inf < self.low <= self.high < np.inf:
+            raise ImageError(
+                f"Expected a window of one of the rules {', '.join(_RULES)}, its lower "
+                f"value first and both finite, got {self}. A window of your own has "
+                f'the rule "{CONTRAST}".'
+            )
 
     @property
     def is_flat(self) -> bool:
@@ -73,15 +99,6 @@ class IntensityMapping:
             return self.low, self.high
         finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
         return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether the rule is known and the window made of numbers, the lower first."""
-        ends = self.low, self.high
-        if not all(isinstance(end, int | float) for end in ends):
-            return False
-        are_finite = all(abs(end) <= sys.float_info.max for end in ends)
-        return self.rule in _RULES and are_finite and self.low <= self.high
 
     @property
     def suits_others(self) -> bool:
@@ -129,17 +146,8 @@ def _looked_up(table: Pixels, places: npt.NDArray[np.unsignedinteger[Any]]) -> P
     return found
 
 
-CT_WINDOWS = {
-    name: IntensityMapping(name, level - width / 2, level + width / 2)
-    for name, level, width in (
-        ("lung", -600.0, 1500.0),
-        ("bone", 400.0, 1800.0),
-        ("soft tissue", 40.0, 400.0),
-        ("brain", 40.0, 80.0),
-    )
-}
+CT_WINDOWS = {name: IntensityMapping(name, *ends) for name, ends in _CT_ENDS.items()}
 """Usual windows of computed tomography, in Hounsfield units."""
-_RULES = (*OF_ONE_IMAGE, "contrast_limits", PLANE, *CT_WINDOWS)
 
 
 def intensity_by_name(text: str) -> IntensityMapping:
@@ -161,7 +169,7 @@ def intensity_by_name(text: str) -> IntensityMapping:
     ImageError
         If the text means none.
     """
-    as_is = IntensityMapping("contrast_limits", 0.0, 255.0)  # chosen, not a default
+    as_is = IntensityMapping(CONTRAST, 0.0, 255.0)  # chosen, not a default
     named = {**CT_WINDOWS, PLANE: IntensityMapping(PLANE), "as_is": as_is}
     known = named.get(text) or named.get(text.replace("-", " "))
     if known is not None:
@@ -176,7 +184,7 @@ def intensity_by_name(text: str) -> IntensityMapping:
             f"Expected an intensity window as LOW,HIGH, or one of {words}, got "
             f"{text!r}. The lower value comes first, as in -160,240."
         )
-    return IntensityMapping("contrast_limits", low, high)
+    return IntensityMapping(CONTRAST, low, high)
 
 
 def check_pixels(plane: npt.NDArray[Any], name: str = "image") -> None:

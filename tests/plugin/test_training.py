@@ -7,13 +7,19 @@ from napari.utils.notifications import notification_manager
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, stack
 
 from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.intensity import LEARNED, IntensityMapping
+from napari_sam_adapter.model.adapter_header import read_adapter_header
 from napari_sam_adapter.model.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.plugin.state import ModelChoice, Phase
 from napari_sam_adapter.plugin.training_curve import COLOURS, LOSS_COLOUR
-from napari_sam_adapter.plugin.training_task import _numbered
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.plugin.training_task import (
+    TrainingTask,
+    _numbered,
+    train_on_layers,
+)
+from napari_sam_adapter.volume.planes import Plane, Volume
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +71,19 @@ def test_training_goes_on_while_clicks_are_answered_and_is_swapped_in(scene):
     assert scene.loads[loads:] == [scene.state.model]
     assert scene.state.loaded.adapter == str(state.result)
     assert scene.value(4, *RIGHT_DISK) == 2
+
+
+def test_an_adapter_learns_from_an_image_seen_as_the_one_before_learned(tmp_path):
+    torch.manual_seed(0)
+    base, output = tmp_path / "base.safetensors", tmp_path / "mine.safetensors"
+    save_base(build_sam(small_shape(64, 2, 64, 64)).state_dict(), base, {})
+    volume = Volume(stack(), intensity=IntensityMapping(LEARNED, 0, 180))
+    labels = {Plane((1, 2), (z,)): (stack()[z] > 100).astype(int) for z in (2, 3, 4)}
+    spacing = (1.0, 1.0, 1.0)
+    task = TrainingTask(volume, labels, output, str(base), "cpu", spacing, QUICK)
+    list(train_on_layers(task))
+    header = read_adapter_header(output)
+    assert header.notes.intensity == IntensityMapping("contrast_limits", 0, 180)
 
 
 def test_only_finished_slices_are_learned_if_some_are_marked(make_scene):

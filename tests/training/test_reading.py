@@ -14,7 +14,7 @@ from napari_sam_adapter.training.array_samples import samples_from_arrays
 from napari_sam_adapter.training.held_out import divide
 from napari_sam_adapter.training.labels import separate_objects
 from napari_sam_adapter.training.reading import find_samples, find_sets
-from napari_sam_adapter.training.samples import Sample, shared_intensity
+from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,16 +266,3 @@ def test_slices_between_blank_ones_are_seen_with_their_contrast(tmp_path: Path) 
             np.savez(file, image=image, labels=labels, spacing_zyx=(1, 1, 1))
     assert {s.image.max() for s in find_samples(path).training} == {255}
     assert {s.image.min() for s in find_samples(path).training} == {0}
-
-
-@pytest.mark.parametrize(
-    "window",
-    [IntensityMapping("mine", 0, 5), IntensityMapping("contrast_limits", 9, 5)],
-    ids=["rule", "order"],
-)
-def test_a_window_that_no_adapter_can_tell_is_refused_before_the_training(
-    window: IntensityMapping,
-) -> None:
-    image = np.zeros((4, 4), np.uint8)
-    with pytest.raises(TrainingError, match='the rule "contrast_limits"'):
-        shared_intensity([Sample(image, (image,), intensity=window)])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from napari_sam_adapter import __version__
-from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.errors import CheckpointError, ImageError
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.model.adapter import SOURCES
 from napari_sam_adapter.model.checkpoints import FORMAT_VERSION
@@ -237,12 +237,9 @@ def _intensity(header: Mapping[str, str], path: Path) -> IntensityMapping | None
     nothing: dict[str, Any] = {}
     fields = _value(header, "intensity", nothing, path, allow_none=True)
     try:
-        mapping = IntensityMapping(**fields) if fields else None
-    except TypeError as error:
+        return IntensityMapping(**fields) if fields else None
+    except (TypeError, ImageError) as error:
         raise _malformed("intensity", header, path) from error
-    if mapping is not None and not mapping.is_sound:
-        raise _malformed("intensity", header, path)
-    return mapping
 
 
 def _value(

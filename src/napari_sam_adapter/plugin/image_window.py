@@ -10,7 +10,13 @@ from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_sam_adapter.intensity import CT_WINDOWS, PLANE, IntensityMapping
+from napari_sam_adapter.intensity import (
+    CONTRAST,
+    CT_WINDOWS,
+    LEARNED,
+    PLANE,
+    IntensityMapping,
+)
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Phase
@@ -30,9 +36,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.planes import Plane
     from napari_sam_adapter.volume.session import Session
 
-PERCENTILE, CONTRAST, AS_IS = "percentile", "contrast_limits", "as_is"
-LEARNED = "learned"
-"""Rule: values that the adapter in use was trained with, whatever the layer shows."""
+PERCENTILE, AS_IS = "percentile", "as_is"
 ESTIMATE, PREVIEW = "estimate", "preview"
 """Kinds of jobs."""
 PREVIEW_SIDE = 128

@@ -9,11 +9,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap, QStandardItemModel
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_sam_adapter.intensity import CT_WINDOWS, PLANE
+from napari_sam_adapter.intensity import CONTRAST, CT_WINDOWS, LEARNED, PLANE
 from napari_sam_adapter.plugin.image_window import (
     AS_IS,
-    CONTRAST,
-    LEARNED,
     PERCENTILE,
     PREVIEW_SIDE,
     ImageWindow,

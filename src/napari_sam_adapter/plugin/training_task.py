@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import SamAdapterError, TrainingError
-from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.intensity import CONTRAST, LEARNED, IntensityMapping
 from napari_sam_adapter.plugin.torch_import import torch_on_its_way
 from napari_sam_adapter.volume.planes import Plane
 
@@ -134,6 +134,8 @@ def _samples_of(task: TrainingTask, plane: Plane, labels: LabelPlanes) -> list[S
         intensity=IntensityMapping(),
     )
     window = task.volume.intensity
+    if window.rule == LEARNED:  # of an adapter before this one
+        window = replace(window, rule=CONTRAST)
     own = (labels[plane],)
     known = [replace(s, layers=own, group="image", intensity=window) for s in found]
     if not plane.other_axes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.training.plain_numbers import check_numbers
+from napari_sam_adapter.plain_numbers import check_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -220,7 +220,7 @@ class TrainingConfig:
                 raise TrainingError(
                     f"Expected {entry.name} among {', '.join(choices)}, got {value!r}."
                 )
-        check_numbers(self)
+        check_numbers(self, TrainingError)
         positive = ("lora_rank", "objects", "steps", "batch", "validation_images")
         self._check_at_least(1, *positive, "validate_every")
         self._check_at_least(

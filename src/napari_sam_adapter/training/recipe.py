@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.training.plain_numbers import check_numbers
+from napari_sam_adapter.plain_numbers import check_numbers
 
 WARM_UP_STEPS = 100
 
@@ -47,7 +47,7 @@ class Phase:
     trains: Literal["everything", "quality"] = "everything"
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_numbers(self, TrainingError)
         first, last = self.learning_rate
         object.__setattr__(self, "learning_rate", (float(first), float(last)))
         if self.image_size % 64 or self.image_size <= 0:
@@ -99,7 +99,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_numbers(self, TrainingError)
         if self.model != "tiny":
             raise TrainingError(f'Expected the model "tiny", got {self.model!r}.')
         if not self.phases:

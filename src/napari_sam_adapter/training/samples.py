@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.datasets.fingerprints import fingerprint
-from napari_sam_adapter.errors import TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -132,11 +131,6 @@ def shared_intensity(samples: Sequence[Sample]) -> IntensityMapping | None:
     IntensityMapping or None
         Their common rule, with the median of the windows; None if they have no rule
         in common, or chosen windows that differ.
-
-    Raises
-    ------
-    TrainingError
-        If it is one that adapter files cannot tell.
     """
     known = {s.intensity for s in samples if s.intensity is not None}
     if len({mapping.rule for mapping in known}) != 1:
@@ -147,10 +141,4 @@ def shared_intensity(samples: Sequence[Sample]) -> IntensityMapping | None:
         float(np.median([getattr(mapping, end) for mapping in known]))
         for end in ("low", "high")
     )
-    shared = replace(next(iter(known)), low=low, high=high)
-    if not shared.is_sound:
-        raise TrainingError(
-            "Expected images seen through a window of a known rule, the lower value "
-            f'first, got {shared}. A window of your own has the rule "contrast_limits".'
-        )
-    return shared
+    return replace(next(iter(known)), low=low, high=high)

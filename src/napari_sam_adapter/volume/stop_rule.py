@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from napari_sam_adapter.boxed_mask import BoxedMask, common_box
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plain_numbers import check_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +41,7 @@ class StopRule:
     Parameters
     ----------
     min_score : float
-        A mask fails if the network's own estimate of its IoU is lower.
+        A mask fails if the network's own estimate of its IoU is lower; 0 to 1.
     max_slope : float
         How far the outline may move sideways per length of way: this says how much
         area and place may change, more for small objects and wide steps.
@@ -58,7 +59,7 @@ class StopRule:
     Raises
     ------
     SessionError
-        If a number is out of range.
+        If something is no number or out of range.
     """
 
     min_score: float = 0.5
@@ -68,14 +69,16 @@ class StopRule:
     patience: int = 2
 
     def __post_init__(self) -> None:
-        if not (self.max_slope > 0 and self.tolerance >= 1):
+        check_numbers(self, SessionError)
+        if not (0 < self.max_slope < math.inf and 1 <= self.tolerance < math.inf):
             raise SessionError(
-                "Expected max_slope above 0 and tolerance from 1, got "
+                "Expected max_slope above 0 and tolerance from 1, both finite, got "
                 f"{self.max_slope} and {self.tolerance}."
             )
-        if not 0 <= self.min_likeness <= 1:
+        if not (0 <= self.min_score <= 1 and 0 <= self.min_likeness <= 1):
             raise SessionError(
-                f"Expected min_likeness from 0 to 1, got {self.min_likeness}."
+                "Expected min_score and min_likeness from 0 to 1, got "
+                f"{self.min_score} and {self.min_likeness}."
             )
         if self.patience < 1:
             raise SessionError(f"Expected patience from 1, got {self.patience}.")
