@@ -49,6 +49,24 @@ def test_numpy_integers_make_the_same_key():
     assert hash(plane) == hash(Plane((0, 2), (3,)))
 
 
+@pytest.mark.parametrize("number", [3, np.int64(3), [3], np.array([3])])
+def test_a_single_position_may_be_a_number(number):
+    plane = Plane((0, 2), number)
+    assert plane == Plane((0, 2), (3,))
+    assert type(plane.position[0]) is int
+
+
+@pytest.mark.parametrize("number", [3.0, "3", None])
+def test_a_position_that_is_no_whole_number_is_refused(number):
+    with pytest.raises(PlaneError, match="Expected position as whole numbers"):
+        Plane((0, 2), number)
+
+
+def test_a_number_alone_is_no_position_where_there_are_two():
+    with pytest.raises(PlaneError, match="one position for every axis"):
+        Plane((2, 3), 3)
+
+
 def test_from_index_rounds_world_positions():
     assert Plane.from_index((1, 2), (2.6, 0.0, 0.0)) == Plane((1, 2), (3,))
 

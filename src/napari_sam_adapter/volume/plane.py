@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -31,7 +32,8 @@ class Plane:
         Array axes that run along the rows and along the columns of the plane, in
         this order; ``(2, 1)`` is the transposed view of ``(1, 2)``.
     position : tuple of int
-        Index on every other spatial axis, in axis order.
+        Index on every other spatial axis, in axis order. Where there is one such axis,
+        as in a volume, the number alone will do: ``Plane((1, 2), 20)``.
 
     Raises
     ------
@@ -44,7 +46,9 @@ class Plane:
 
     def __post_init__(self) -> None:
         axes = whole_numbers(self.axes, "axes")
-        position = whole_numbers(self.position, "position")
+        given = self.position
+        alone = isinstance(given, Integral)
+        position = whole_numbers((given,) if alone else given, "position")
         if len(axes) != 2 or axes[0] == axes[1]:
             raise PlaneError(f"Expected two different axes, got {axes}.")
         if min(axes) < 0 or max(axes) >= len(position) + 2:
