@@ -91,3 +91,22 @@ def test_strokes_that_do_not_fit_are_refused(session, plane, pixels, values):
 def test_painting_outside_the_volume_is_refused(session):
     with pytest.raises(PlaneError):
         session.apply(paint(Plane((1, 2), (99,)), [(0, 0)], 1))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "values", "message"),
+    [
+        ([(1, 1), (-3, 2), (50, 60)], [1] * 3, r"32 x 40, got \(-3, 2\)\. Leave out"),
+        ([(1, 1), (5, 40)], [1] * 2, r"got \(5, 40\)\. Leave out"),
+        (
+            [(1, 1), (2, 2), (3, 3)],
+            [5, -7, 9],
+            r"from 0 to 2147483647 .* got -7\. Paint",
+        ),
+        ([(1, 1)], [1 << 40], r"got 1099511627776\. .* larger integer type"),
+        ([(1, 1)], [1.5], r"\(1,\) float64\. Give \(row, column\) and a label"),
+    ],
+)
+def test_what_does_not_fit_a_stroke_is_named(session, plane, pixels, values, message):
+    with pytest.raises(SessionError, match=message):
+        session.apply(Paint(plane, np.array(pixels), np.array(values)))

@@ -160,6 +160,11 @@ def test_images_that_cannot_be_segmented_are_refused_at_once(data, axes):
         Volume(data, axes)
 
 
+def test_of_other_channels_than_colours_is_told_how_to_choose_one():
+    with pytest.raises(ImageError, match=r"got 2\. .* open_image.*channel.* --channel"):
+        Volume(np.zeros((2, 4, 4)), "cyx")
+
+
 @pytest.mark.parametrize(
     "array",
     [np.zeros((5, 1)), np.ones((5, 5)), np.full((5, 5), np.nan)],

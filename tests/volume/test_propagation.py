@@ -90,6 +90,54 @@ def test_time_or_depth_is_followed_as_asked(axis, changed, predictor):
     np.testing.assert_array_equal(touched, expected)
 
 
+@pytest.mark.parametrize(
+    ("axes", "axis", "same"),
+    [
+        ("tzyx", "T", 0),
+        ("tzyx", "z", 1),
+        ("tzyx", np.int64(-3), 1),
+        ("auto", -4, 0),
+        ("tzyx", np.uint8(1), 1),
+    ],
+)
+def test_an_axis_is_called_by_number_or_letter(axes, axis, same, predictor):
+    session = Session(np.stack([paint_balls(rod())] * 3), predictor, axes=axes)
+    session.new_object()
+    session.add_point(1, Plane((2, 3), (2, 4)), (7, 7))
+    session.mask(1, session.default_seed(1))
+    assert session.propagation(1, axis=axis).where.axis == same
+    touched = {result.plane.at(same, 0) for result in propagate(session, 1, axis=axis)}
+    assert touched == {session.default_seed(1).at(same, 0)}
+
+
+@pytest.mark.parametrize(
+    ("axes", "axis", "choices"),
+    [
+        ("tzyx", 2, r"axis 0 \(t\) or 1 \(z\) to follow, got 2\. .*shows 2 and 3"),
+        ("tzyx", "y", r"axis 0 \(t\) or 1 \(z\) to follow, got 'y'"),
+        ("tzyx", "", r"axis 0 \(t\) or 1 \(z\) to follow, got ''"),
+        ("auto", "z", "axis 0 or 1 to follow, got 'z'"),
+        ("auto", -5, "axis 0 or 1 to follow, got -5"),
+        ("auto", [0], r"axis 0 or 1 to follow, got \[0\]"),
+    ],
+)
+def test_of_a_wrong_axis_the_choices_are_told(axes, axis, choices, predictor):
+    session = Session(np.stack([paint_balls(rod())] * 3), predictor, axes=axes)
+    session.new_object()
+    session.add_point(1, Plane((2, 3), (2, 4)), (7, 7))
+    with pytest.raises(PlaneError, match=choices):
+        next(propagate(session, 1, axis=axis))
+
+
+def test_a_letter_counts_without_that_of_the_colours(predictor):
+    image = np.moveaxis(np.stack([paint_balls(ball(LEFT))] * 3), 0, 1)
+    session = Session(image, predictor, axes="zcyx")
+    session.new_object()
+    session.add_point(1, Plane((0, 2), (10,)), LEFT[::2])
+    list(propagate(session, 1, axis="y", settings=LENIENT))
+    np.testing.assert_array_equal(session.labels == 1, ball(LEFT))
+
+
 def test_following_stops_where_the_object_ends(plane):
     session = clicked_session(paint_balls(rod(stop=7)), plane)
     assert reasons(propagate(session, 1)) == {7: "empty", 0: "end"}

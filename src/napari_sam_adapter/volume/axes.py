@@ -33,11 +33,14 @@ class Layout:
     is_rgb : bool
         Whether the channels are red, green, blue and perhaps alpha; a channel axis
         of length one is a grey image.
+    letters : str
+        One per axis of `shape`; empty if nobody told them.
     """
 
     shape: tuple[int, ...]
     channel: int | None = None
     is_rgb: bool = False
+    letters: str = ""
 
 
 def read_layout(shape: Sequence[int], axes: str = "auto") -> Layout:
@@ -64,7 +67,8 @@ def read_layout(shape: Sequence[int], axes: str = "auto") -> Layout:
         or more than five spatial axes, or its channels are not colours.
     """
     shape = tuple(int(length) for length in shape)
-    channel = _channel_axis(shape, axes.lower())
+    axes = axes.lower()
+    channel = _channel_axis(shape, axes)
     spatial = tuple(length for axis, length in enumerate(shape) if axis != channel)
     if not 2 <= len(spatial) <= MOST_SPATIAL_AXES:
         raise ImageError(
@@ -73,7 +77,9 @@ def read_layout(shape: Sequence[int], axes: str = "auto") -> Layout:
         )
     if 0 in shape:
         raise ImageError(f"Expected an image with pixels, got shape {shape}.")
-    return Layout(spatial, channel, channel is not None and shape[channel] != 1)
+    letters = "" if axes == "auto" else axes.replace("c", "")
+    is_rgb = channel is not None and shape[channel] != 1
+    return Layout(spatial, channel, is_rgb, letters)
 
 
 def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
@@ -170,7 +176,8 @@ def _channel_axis(shape: tuple[int, ...], axes: str) -> int | None:
         return None
     if shape[channel] not in (1, *COLOUR_LENGTHS):
         raise ImageError(
-            f"Expected 1, 3 or 4 channels, got {shape[channel]}. Choose one channel."
+            f"Expected 1, 3 or 4 channels, got {shape[channel]}. Choose one: in Python "
+            "open_image(PATH).channel(0), in the shell --channel 0."
         )
     return channel
 

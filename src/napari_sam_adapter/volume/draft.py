@@ -52,6 +52,7 @@ class Draft:
         record : ObjectRecord or None
             None removes it.
         """
+        object_id = int(object_id)  # it may be NumPy's
         before = self.document.objects.get(object_id)
         before, _ = self._objects.get(object_id, (before, None))
         transition = object_transition(before, record)
@@ -70,7 +71,7 @@ class Draft:
         record : PlaneRecord
             An empty one is forgotten.
         """
-        key = object_id, plane
+        key = int(object_id), plane
         before = self.document.records.get(key)
         before, _ = self._records.get(key, (before, None))
         after = None if record.is_blank else record
@@ -126,7 +127,7 @@ class Draft:
         row, column = corner
         whole = plane.view(self.document.labels)
         before = whole[row : row + after.shape[0], column : column + after.shape[1]]
-        self.write_change(change_between(object_id, plane, before, after, corner))
+        self.write_change(change_between(int(object_id), plane, before, after, corner))
 
     def write_change(self, change: Change, new: int = 0) -> None:
         """Write new labels of which all is known.

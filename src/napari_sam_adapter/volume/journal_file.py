@@ -82,11 +82,12 @@ class Journal:
         Raises
         ------
         OutputError
-            If the file exists or cannot be written.
+            If the file exists or cannot be written; then nothing is left of a new one.
         """
+        line = header_line(header)
         try:
-            with path.open("xb") as file:
-                file.write(header_line(header))
+            path.open("xb").close()
+            _write_or_remove(path, line)
         except FileExistsError as error:
             raise OutputError(
                 f"Expected a new journal, but {path} exists. Choose another name, or "
@@ -182,6 +183,14 @@ class Recorded:
                     f"Expected the journal {self.path}, got: {error}. Save the labels."
                 ) from error
         return saved + b"".join(self.lines)
+
+
+def _write_or_remove(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError:
+        path.unlink()
+        raise
 
 
 def _length_of_whole_lines(file: FileIO) -> int:

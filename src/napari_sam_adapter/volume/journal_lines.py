@@ -286,22 +286,26 @@ def _array(value: Any) -> Any:
     return PackedArray.from_json(value).unpack() if isinstance(value, dict) else value
 
 
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(_array(value))
+
+
 _KINDS: dict[str, Any] = {
     kind.__name__: kind for group in (Edit, Entry) for kind in get_args(group)
 }
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "asked": lambda values: tuple(map(_prompts, values)),
-    "box": lambda value: tuple(_array(value)),
+    "box": _tuple,
     "corner": tuple,
     "intensity": lambda values: IntensityMapping(**values),
     "edits": lambda values: tuple(map(edit_from_json, values)),
     "entries": lambda values: tuple(map(edit_from_json, values)),
     "mask": _array,
-    "object_ids": tuple,
+    "object_ids": _tuple,
     "path": _array,
     "pixels": _array,
     "plane": _plane,
-    "point": lambda value: tuple(_array(value)),
+    "point": _tuple,
     "points": _array,
     "polarities": _array,
     "polygons": _polygons,
@@ -309,7 +313,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "scribbles": _scribbles,
     "seed": _plane,
     "settings": _settings,
-    "spacing": tuple,
+    "spacing": _tuple,
     "values": _array,
     "where": lambda values: PropagationRange(
         **{name: _from_json(name, part) for name, part in values.items()}

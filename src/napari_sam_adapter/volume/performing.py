@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
@@ -218,9 +219,9 @@ def _erase(draft: Draft, object_id: int, plane: Plane) -> None:
 
 def _make_object(draft: Draft, object_id: int) -> None:
     limit = int(np.iinfo(draft.document.labels.dtype).max)
-    if not 0 < object_id <= limit:
+    if not isinstance(object_id, Integral) or not 0 < object_id <= limit:
         raise SessionError(
-            f"Expected an object from 1 to {limit}, got {object_id}. "
+            f"Expected an object from 1 to {limit}, got {object_id!r}. "
             "Use labels of a larger integer type for more objects."
         )
     if object_id in draft.document.objects:
@@ -313,18 +314,20 @@ def _strokes(
     if not fits or pixels.dtype.kind not in "iu" or values.dtype.kind not in "iu":
         raise SessionError(
             "Expected (K, 2) whole pixels and (K,) whole values, got "
-            f"{pixels.shape} {pixels.dtype} and {values.shape} {values.dtype}."
+            f"{pixels.shape} {pixels.dtype} and {values.shape} {values.dtype}. Give "
+            "(row, column) and a label for each pixel."
         )
-    if np.any((pixels < 0) | (pixels >= edit.plane.shape(labels.shape))):
+    shape, most = edit.plane.shape(labels.shape), int(np.iinfo(labels.dtype).max)
+    outside = pixels[((pixels < 0) | (pixels >= shape)).any(axis=1)]
+    if len(outside):
         raise SessionError(
-            "Expected painted pixels inside the plane of "
-            f"{edit.plane.shape(labels.shape)} pixels, got {pixels.max(axis=0)}."
+            f"Expected painted pixels inside a plane of {shape[0]} x {shape[1]}, got "
+            f"{tuple(outside[0].tolist())}. Leave out what lies beside it."
         )
-    if (
-        values.size
-        and not 0 <= values.min() <= values.max() <= np.iinfo(labels.dtype).max
-    ):
+    unfit = values[(values < 0) | (values > most)]
+    if len(unfit):
         raise SessionError(
-            f"Expected labels that fit {labels.dtype}, got {values.max()}."
+            f"Expected labels from 0 to {most} to paint with, got {unfit[0]}. Paint 0 "
+            "to erase; use labels of a larger integer type for more objects."
         )
     return pixels.astype(np.int64), values.astype(np.int64)

@@ -92,6 +92,11 @@ class Volume:
         return len(self.shape)
 
     @property
+    def letters(self) -> str:
+        """One letter per spatial axis, or none if the axes were not told."""
+        return self._layout.letters
+
+    @property
     def is_rgb(self) -> bool:
         """Whether planes have three colours."""
         return self._layout.is_rgb

@@ -15,6 +15,7 @@ from napari_sam_adapter.volume.propagation_request import (
     PropagationRange,
     PropagationRequest,
     PropagationSettings,
+    objects_to_follow,
 )
 from napari_sam_adapter.volume.stop_rule import StopRule
 from napari_sam_adapter.volume.stretches import (
@@ -23,13 +24,15 @@ from napari_sam_adapter.volume.stretches import (
     parallel_planes,
     stretches_between,
 )
+from napari_sam_adapter.wording import any_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
+    from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.results import PlaneResult
     from napari_sam_adapter.volume.session import Session
 
@@ -45,11 +48,11 @@ __all__ = [
 
 def propagate(
     session: Session,
-    object_ids: int | Sequence[int],
+    object_ids: int | Iterable[int],
     start: int | None = None,
     stop: int | None = None,
     *,
-    axis: int | None = None,
+    axis: int | str | None = None,
     seed: Plane | None = None,
     settings: PropagationSettings | None = None,
     again: bool = False,
@@ -60,13 +63,14 @@ def propagate(
     ----------
     session : Session
         Document with the objects; changed between the results.
-    object_ids : int or sequence of int
+    object_ids : int or iterable of int
         One object, or several that are followed together.
     start, stop : int or None
         First and last index along the axis, both included; the ends of the volume
         by default.
-    axis : int or None
-        Axis to follow; by default the last one that the seed plane does not show.
+    axis : int, str or None
+        Axis to follow, one that the seed plane does not show; by default the last.
+        From 0, from -1 backwards, or its letter, if the volume was told its axes.
     seed : Plane or None
         Plane that says along which planes to go; by default the last one on which the
         user worked on the first object. Where an object has no anchor along these
@@ -101,12 +105,11 @@ def propagate(
     Undo takes everything back at once. The loop may be left at any time: what was
     yielded is in the labels and in the journal, and nothing else.
     """
-    several = [object_ids] if isinstance(object_ids, int) else list(object_ids)
-    if several:
-        seed = seed or session.default_seed(several[0])
-        where = resolve_range(session.volume.shape, seed, axis, start, stop)
-        session.mask(several[0], seed)
-        _compute_anchors(session, several, where)
+    several = objects_to_follow(object_ids)
+    seed = seed or session.default_seed(several[0])
+    where = resolve_range(session.volume, seed, axis, start, stop)
+    session.mask(several[0], seed)
+    _compute_anchors(session, several, where)
     request = session.propagation(
         several, start, stop, axis=axis, seed=seed, settings=settings, again=again
     )
@@ -120,7 +123,7 @@ def propagate(
 
 
 def _compute_anchors(
-    session: Session, object_ids: list[int], where: PropagationRange
+    session: Session, object_ids: Sequence[int], where: PropagationRange
 ) -> None:
     for object_id in object_ids:
         for plane in session.anchors(object_id):
@@ -130,9 +133,9 @@ def _compute_anchors(
 
 
 def resolve_range(
-    shape: tuple[int, ...],
+    volume: Volume,
     seed: Plane,
-    axis: int | None,
+    axis: int | str | None,
     start: int | None,
     stop: int | None,
 ) -> PropagationRange:
@@ -140,11 +143,11 @@ def resolve_range(
 
     Parameters
     ----------
-    shape : tuple of int
-        Spatial shape of the volume.
+    volume : Volume
+        The image.
     seed : Plane
         One of the planes.
-    axis, start, stop : int or None
+    axis, start, stop : int, str or None
         As in `propagate`.
 
     Returns
@@ -159,13 +162,12 @@ def resolve_range(
     PlaneError
         If the seed, the axis or the range does not fit the volume.
     """
-    seed.check(shape)
+    seed.check(shape := volume.shape)
     if not seed.other_axes:
         raise SessionError(
             "Expected a volume to follow the object through, got one plane."
         )
-    axis = seed.other_axes[-1] if axis is None else axis
-    seed.index_along(axis)
+    axis = seed.other_axes[-1] if axis is None else _axis(volume, seed, axis)
     start = 0 if start is None else start
     stop = shape[axis] - 1 if stop is None else stop
     start, stop = whole_numbers((start, stop), "ends of a range")
@@ -175,6 +177,19 @@ def resolve_range(
             f"end first, got {start} to {stop}."
         )
     return PropagationRange(seed, axis, start, stop)
+
+
+def _axis(volume: Volume, seed: Plane, asked: int | str) -> int:
+    named = str.lower(asked) if isinstance(asked, str) else asked
+    letters = {i: volume.letters[i : i + 1] for i in seed.other_axes}
+    for axis, letter in letters.items():
+        if named in (axis, axis - volume.ndim, letter or None):
+            return axis
+    choices = [f"{i} ({letter})" if letter else f"{i}" for i, letter in letters.items()]
+    raise PlaneError(
+        f"Expected axis {any_of(choices)} to follow, got {asked!r}. It is one that the "
+        f"plane does not show; this one shows {seed.axes[0]} and {seed.axes[1]}."
+    )
 
 
 def request_propagation(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -11,7 +13,7 @@ from napari_sam_adapter.volume.results import Origin
 from napari_sam_adapter.volume.stop_rule import StopRule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -63,6 +65,38 @@ class PropagationSettings:
     def needs_model(self) -> bool:
         """Whether a network is asked."""
         return self.method != "interpolation"
+
+
+def objects_to_follow(given: int | Iterable[int]) -> tuple[int, ...]:
+    """Return the objects that one or several numbers name.
+
+    Parameters
+    ----------
+    given : int or iterable of int
+        NumPy's whole numbers and arrays, too.
+
+    Returns
+    -------
+    tuple of int
+        At least one.
+
+    Raises
+    ------
+    SessionError
+        If there is none, or one is no whole number.
+    """
+    with suppress(TypeError):
+        return (operator.index(given),)  # type: ignore[arg-type]
+    try:
+        several = tuple(map(operator.index, given))  # type: ignore[arg-type]
+    except TypeError as error:
+        raise SessionError(
+            f"Expected objects to follow by their numbers, got {given!r}. Give one or "
+            "several, as in session.object_ids."
+        ) from error
+    if not several:
+        raise SessionError("Expected objects to follow, got none. Name them.")
+    return several
 
 
 @dataclass(frozen=True)

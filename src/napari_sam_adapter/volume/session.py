@@ -28,12 +28,13 @@ from napari_sam_adapter.volume.propagation import request_propagation, resolve_r
 from napari_sam_adapter.volume.propagation_request import (
     PropagationRequest,
     PropagationSettings,
+    objects_to_follow,
 )
 from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
 from napari_sam_adapter.volume.taking_found import taking_found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -120,7 +121,7 @@ class Session(EditableLabels):
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
             is_rounded = store is not None
-            header = header_of(image, labels, overwrite, self.spacing, is_rounded)
+            header = header_of(image, labels, bool(overwrite), self.spacing, is_rounded)
             self.log.record_with(Journal.create(Path(journal), header))
         if predictor is not None:
             self.predictor = predictor
@@ -132,8 +133,8 @@ class Session(EditableLabels):
 
     @predictor.setter
     def predictor(self, predictor: Predictor) -> None:
-        self._look_with(predictor)
-        self.log.write(UsePredictor(dict(predictor.description)))
+        with self.log.noting(UsePredictor(dict(predictor.description))):
+            self._look_with(predictor)
 
     @property
     def intensity(self) -> IntensityMapping:
@@ -142,10 +143,10 @@ class Session(EditableLabels):
 
     @intensity.setter
     def intensity(self, intensity: IntensityMapping) -> None:
-        self.volume = self.volume.with_intensity(intensity)
-        if self.predictor is not None:
-            self._look_with(self.predictor)
-        self.log.write(UseIntensity(intensity))
+        with self.log.noting(UseIntensity(intensity)):
+            self.volume = self.volume.with_intensity(intensity)
+            if self.predictor is not None:
+                self._look_with(self.predictor)
 
     def request(
         self, object_id: int, plane: Plane, instead: Prompts | None = None
@@ -282,11 +283,11 @@ class Session(EditableLabels):
 
     def propagation(
         self,
-        object_ids: int | Sequence[int],
+        object_ids: int | Iterable[int],
         start: int | None = None,
         stop: int | None = None,
         *,
-        axis: int | None = None,
+        axis: int | str | None = None,
         seed: Plane | None = None,
         settings: PropagationSettings | None = None,
         again: bool = False,
@@ -312,11 +313,9 @@ class Session(EditableLabels):
         """
         self.under_way.finish()
         self.spacing = check_spacing(self.spacing, self.volume.ndim)
-        several = (object_ids,) if isinstance(object_ids, int) else tuple(object_ids)
-        if not several:
-            raise SessionError("Expected objects to follow, got none. Name them.")
+        several = objects_to_follow(object_ids)
         seed = seed or self.default_seed(several[0])
-        where = resolve_range(self.volume.shape, seed, axis, start, stop)
+        where = resolve_range(self.volume, seed, axis, start, stop)
         settings = settings or PropagationSettings()
         predictor = self._require_predictor() if settings.needs_model else None
         number = self.log.next_number()
@@ -324,9 +323,9 @@ class Session(EditableLabels):
             self._document, predictor, number, several, where, settings,
             self.spacing, again,
         )  # fmt: skip
-        self._document.revisions.open_propagations[number] = request.finished
         entry = StartPropagation(number, several, where, settings, again, self.spacing)
         self.log.write(entry)
+        self._document.revisions.open_propagations[number] = request.finished
         return request
 
     def finish_propagation(self, request: PropagationRequest) -> None:

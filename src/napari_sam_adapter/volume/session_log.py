@@ -114,6 +114,37 @@ class SessionLog:
         elif self._recorder is not None:
             self._recorder.append(entry)
 
+    @contextmanager
+    def noting(self, entry: Entry) -> Iterator[None]:
+        """Do in a block what an entry says; write it at the end.
+
+        Parameters
+        ----------
+        entry : Entry
+            An edit or what else the labels depend on.
+
+        Yields
+        ------
+        None
+            Do it here.
+
+        Raises
+        ------
+        SessionError
+            Before the block, if a journal cannot hold the entry.
+        OutputError
+            As `write`.
+        """
+        try:
+            entry_text(entry)
+        except (TypeError, ValueError) as error:
+            raise SessionError(
+                f"Expected what a journal can hold, texts and numbers, got {entry}: "
+                f"{error}. Convert it first."
+            ) from error
+        yield
+        self.write(entry)
+
     def write_text(self, text: str) -> None:
         """Write an entry that is text already, in a block of `as_one`.
 
