@@ -161,17 +161,23 @@ def ctrl_c() -> Iterator[Callable[..., None]]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [((), "learned nothing yet"), (("--validation-share", "0"), "an earlier state")],
+)
 def test_an_interrupted_training_goes_on_after_the_step(
     command: list[str],
+    options: tuple[str, ...],
+    what: str,
     ctrl_c: Callable[..., None],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = [*command, "--validate-every", "4"]
+    command = [*command, "--validate-every", "4", *options]
     with register_optimizer_step_pre_hook(ctrl_c):
         assert main(command) == 130
     told = capsys.readouterr().err
-    assert "has the best state so far" in told
+    assert f"mine.safetensors has {what}" in told
     assert "--resume" in told
     assert not list(tmp_path.glob(".*"))
     assert main([*command, "--resume"]) == 0

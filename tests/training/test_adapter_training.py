@@ -543,6 +543,16 @@ def test_numbers_of_numpy_are_kept_as_plain_ones(
     assert type(asked.steps) is int
 
 
+def test_there_is_no_loss_before_the_first_step(
+    config: Configure, disks: list[Sample]
+) -> None:
+    told = list(train_adapter(config(steps=1), disks))
+    assert {(p.loss is None, p.iou is None) for p in told if not p.step} == {
+        (True,) * 2
+    }
+    assert told[-1].loss is not None
+
+
 def test_one_sample_trains_without_validation(
     config: Configure, disks: list[Sample]
 ) -> None:

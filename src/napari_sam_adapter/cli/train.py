@@ -163,10 +163,13 @@ def _told_validation(config: TrainingConfig, count: int, were_named: bool) -> st
 def _told_stop(config: TrainingConfig) -> str:
     if not config.state_path.exists():
         return "there is no state to go on from; the same command begins anew"
-    return (
-        f"{config.output} has the best state so far; the same command goes on with "
-        "--resume"
-    )
+    from napari_sam_adapter.model.adapter_header import read_adapter_header
+
+    best = read_adapter_header(config.output).notes.metrics.get("step")
+    has = "has the best state so far" if best else "has learned nothing yet"
+    if best is None:  # nobody judged it
+        has = "has an earlier state"
+    return f"{config.output} {has}; the same command goes on with --resume"
 
 
 def _show(steps: Iterator[TrainingProgress], quiet: bool) -> TrainingProgress:
@@ -181,8 +184,10 @@ def _show(steps: Iterator[TrainingProgress], quiet: bool) -> TrainingProgress:
         name="training", unit="step", total=total, done=done, delay=0
     ) as bar:
         for last in steps:
-            best = last.best.score if last.best else 0.0
-            bar.set_postfix(loss=last.loss, iou=last.iou, best=best, refresh=False)
+            best = None if last.best is None else last.best.score
+            told = {"loss": last.loss, "iou": last.iou, "best": best}
+            known = {name: value for name, value in told.items() if value is not None}
+            bar.set_postfix(known, refresh=False)
             bar.update(last.step - bar.n)
     return last
 

@@ -57,7 +57,7 @@ class TrainingCurve(QWidget):
         self.history = () if progress is None else progress.history
         if progress is None:
             self._losses = {}
-        elif progress.step:
+        elif progress.loss is not None:
             self._losses[progress.step] = progress.loss
         self.update()
 

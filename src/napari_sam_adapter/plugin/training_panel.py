@@ -174,7 +174,7 @@ class TrainingPanel(QWidget):
         self.bar.setRange(0, progress.total_steps)
         self.bar.setValue(progress.step)
         left = f", {spoken_time(progress.seconds_left)} left" if is_running else ""
-        loss = f", loss {progress.loss:.2f}" if progress.step else ""
+        loss = "" if progress.loss is None else f", loss {progress.loss:.2f}"
         self.bar.setFormat(f"%v of %m steps{left}{loss}")
         if progress.examples:
             self._show_examples(progress.examples)

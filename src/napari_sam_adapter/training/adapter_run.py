@@ -79,7 +79,7 @@ class AdapterRun:
         self._started = self._saved = time.monotonic()
 
     def steps(
-        self, resume: bool, stop: Callable[[], bool]
+        self, resume: bool, stop: Callable[[], bool] | None
     ) -> Iterator[TrainingProgress]:
         """Train to the end; left before, keep the last finished step.
 
@@ -87,7 +87,7 @@ class AdapterRun:
         ----------
         resume : bool
             Go on from ``OUTPUT.state``.
-        stop : callable
+        stop : callable or None
             Asked before each step; True ends the training.
 
         Yields
@@ -110,7 +110,7 @@ class AdapterRun:
             raise
 
     def _train(
-        self, resume: bool, stop: Callable[[], bool]
+        self, resume: bool, stop: Callable[[], bool] | None
     ) -> Iterator[TrainingProgress]:
         if resume:
             self._restore()
@@ -132,8 +132,10 @@ class AdapterRun:
         self._finish(ENDINGS[ending])
         yield self._progress()
 
-    def _early_ending(self, stop: Callable[[], bool]) -> int:
-        return STOPPED if stop() else STUCK if self._is_stuck() else GOES_ON
+    def _early_ending(self, stop: Callable[[], bool] | None) -> int:
+        if stop is not None and stop():
+            return STOPPED
+        return STUCK if self._is_stuck() else GOES_ON
 
     def _is_due(self) -> bool:
         """Whether to validate now: not again where that was done before a stop."""
@@ -275,8 +277,8 @@ class AdapterRun:
         return TrainingProgress(
             step=self._step,
             total_steps=self._config.steps,
-            loss=self._loss,
-            iou=self._iou,
+            loss=self._loss if self._step else None,
+            iou=self._iou if self._step else None,
             seconds=seconds,
             seconds_left=0.0 if self._ending else per_step * left,
             micro_batch=self._stepper.micro_batch,

@@ -11,6 +11,7 @@ from napari_sam_adapter.training.adapter_run import AdapterRun
 from napari_sam_adapter.training.held_out import divide
 from napari_sam_adapter.training.labels import separate_objects
 from napari_sam_adapter.training.preparing import preparing
+from napari_sam_adapter.training.reading import FoundSamples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
 def train_adapter(
     config: TrainingConfig,
-    samples: Sequence[Sample],
+    samples: Sequence[Sample] | FoundSamples,
     validation: Sequence[Sample] | None = None,
     *,
     functions: Mapping[str, ImageFilter] | None = None,
     resume: bool = False,
     resumable: bool = True,
-    stop: Callable[[], bool] = bool,
+    stop: Callable[[], bool] | None = None,
 ) -> Generator[TrainingProgress, None, None]:
     """Fit an adapter to samples.
 
@@ -37,17 +38,18 @@ def train_adapter(
     ----------
     config : TrainingConfig
         What to train, and where it goes.
-    samples : sequence of Sample
+    samples : sequence of Sample or FoundSamples
         Images with labels.
     validation : sequence of Sample or None
-        To choose the best state by; None takes some of the samples away.
+        To choose the best state by; by default what was found for it, or some of the
+        samples.
     functions : mapping of str to callable, optional
         Sources of task information of your own, by name; see `SamAdapter`.
     resume : bool
         Go on from ``OUTPUT.state``; the result is the same as without a stop.
     resumable : bool
         Whether to write ``OUTPUT.state``.
-    stop : callable
+    stop : callable or None
         Asked before each step. True ends the training for good: the state that is
         reached is judged, and kept if it is the best.
 
@@ -91,13 +93,13 @@ def train_adapter(
 
 def training_turns(
     config: TrainingConfig,
-    samples: Sequence[Sample],
+    samples: Sequence[Sample] | FoundSamples,
     validation: Sequence[Sample] | None = None,
     *,
     functions: Mapping[str, ImageFilter] | None = None,
     resume: bool = False,
     resumable: bool = True,
-    stop: Callable[[], bool] = bool,
+    stop: Callable[[], bool] | None = None,
 ) -> Generator[TrainingProgress | None, None, None]:
     """Do what `train_adapter` does, for a thread that does other work in between.
 
@@ -116,6 +118,10 @@ def training_turns(
     TrainingError
         As `train_adapter`, which raises the other errors, too.
     """
+    if isinstance(samples, FoundSamples):
+        if validation is None:
+            validation = samples.validation or None
+        samples = samples.training
     if not samples:
         raise TrainingError(
             "Expected labelled images to learn from, got none. Mark a slice as "

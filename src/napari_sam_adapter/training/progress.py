@@ -126,8 +126,8 @@ class TrainingProgress:
     step, total_steps : int
         Steps done, and steps at most. Several values come for a step, so that other
         work can go in between.
-    loss, iou : float
-        Running averages over training steps.
+    loss, iou : float or None
+        Running averages over training steps; None before the first.
     seconds, seconds_left : float
         Since the start, and until the end by what was measured so far.
     micro_batch : int
@@ -149,8 +149,8 @@ class TrainingProgress:
 
     step: int
     total_steps: int
-    loss: float
-    iou: float
+    loss: float | None
+    iou: float | None
     seconds: float
     seconds_left: float
     micro_batch: int
