@@ -36,7 +36,7 @@ def main(table: str) -> None:
     for name, asked in boxes.items():
         path = Path(table).parent / name
         image = nsa.open_image(path)
-        embedding = predictor.encode(np.asarray(image.data))
+        embedding = predictor.encode(image)
         prompts = [nsa.Prompts(box=box) for box in asked]
         labels = np.zeros(image.label_shape, np.uint16)
         for number, found in enumerate(predictor.predict_many(embedding, prompts), 1):

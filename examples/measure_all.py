@@ -18,11 +18,11 @@ import napari_sam_adapter as nsa
 def main(picture: str, table: str = "objects.csv") -> pd.DataFrame:
     image = nsa.open_image(picture)
     predictor = nsa.load_predictor("tiny", adapter="microscopy")
-    session = nsa.Session(image.data, predictor, axes=image.axes, spacing=image.scale)
+    session = nsa.Session(image, predictor)
     nsa.find_objects(session, nsa.Plane(axes=(0, 1)))
 
     labels = session.labels
-    found = nsa.measure(nsa.Measuring(labels, image.data, spacing=image.scale))
+    found = nsa.measure(labels, image)
     objects = pd.DataFrame(found.rows, columns=found.columns)
     objects.to_csv(table, index=False)
 

@@ -20,7 +20,7 @@ def main(folder: str, steps: int | str = 100, base: str = "tiny") -> float:
     output = Path(folder) / "mine.safetensors"
     found = nsa.find_samples(Path(folder))
     config = nsa.TrainingConfig(output, base, trains="decoder", steps=int(steps))
-    for progress in nsa.train_adapter(config, found.training, found.validation):
+    for progress in nsa.train_adapter(config, found):
         print(f"\rstep {progress.step} of {progress.total_steps}", end="", flush=True)
     print()
 
@@ -36,7 +36,7 @@ def main(folder: str, steps: int | str = 100, base: str = "tiny") -> float:
 
     for path in sorted((Path(folder) / "val" / "images").iterdir()):
         image = nsa.open_image(path)
-        probability = nsa.segment_semantic(np.asarray(image.data), mine)
+        probability = nsa.segment_semantic(image, mine)
         target = Path(folder) / f"{path.stem}_found.tif"
         mask = (probability > 0.5).astype(np.uint8)
         nsa.save_labels(target, mask, like=image, overwrite=True)

@@ -24,7 +24,6 @@ from napari_sam_adapter.image_io import (
 from napari_sam_adapter.image_io.formats import check_labels_path
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.units import METRES
-from napari_sam_adapter.volume.axes import spacing_of, unit_of
 from napari_sam_adapter.volume.measuring import Measuring
 
 if TYPE_CHECKING:
@@ -70,9 +69,7 @@ def write_units(
 
 def volume(image: OpenedImage) -> float:
     """Of a voxel, in cubic metres, as it is measured."""
-    spacing = spacing_of(image.axes, image.scale, image.units)
-    unit = unit_of(image.axes, image.units)
-    return float(np.prod(spacing)) * METRES[unit] ** 3
+    return float(np.prod(image.spacing)) * METRES[image.unit] ** 3
 
 
 def write_pages(path: Path) -> None:

@@ -8,6 +8,7 @@ from napari_sam_adapter.wording import (
     did_you_mean,
     numbered,
     readable_size,
+    sized,
     spoken_time,
     stopped,
 )
@@ -19,6 +20,10 @@ from napari_sam_adapter.wording import (
 )
 def test_sizes_are_for_people(size: float, text: str) -> None:
     assert readable_size(size) == text
+
+
+def test_the_size_of_an_array_is_a_product() -> None:
+    assert sized((40, 160, 160)) == "40 x 160 x 160"
 
 
 @pytest.mark.parametrize(

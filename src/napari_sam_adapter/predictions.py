@@ -260,6 +260,23 @@ class ForegroundPredictor(Predictor, Protocol):
         """Return for each pixel the probability that it belongs to an object."""
 
 
+def named(predictor: Predictor) -> str:
+    """Return what people call a predictor.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Described by what it is made of.
+
+    Returns
+    -------
+    str
+        Such as ``"tiny with microscopy"``.
+    """
+    about = predictor.description
+    return " with ".join(about[k] for k in ("model", "adapter") if k in about)
+
+
 def learned_window(predictor: object) -> IntensityMapping | None:
     """Return the window to 8 bits that an adapter was trained through.
 

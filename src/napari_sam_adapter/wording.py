@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 MOST_NUMBERS = 5
 """So many things are called by their numbers."""
@@ -37,6 +37,22 @@ def _plural(one: str) -> str:
     if one.endswith("y"):
         return f"{one[:-1]}ies"
     return f"{one}{'es' if one.endswith('x') else 's'}"
+
+
+def sized(shape: Iterable[int]) -> str:
+    """Return the size of an array.
+
+    Parameters
+    ----------
+    shape : iterable of int
+        Lengths of its axes.
+
+    Returns
+    -------
+    str
+        Such as ``"40 x 160 x 160"``.
+    """
+    return " x ".join(map(str, shape))
 
 
 def stopped(done: int, total: int, units: str, outcome: str) -> str:

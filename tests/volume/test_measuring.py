@@ -3,7 +3,7 @@ import pytest
 from skimage.measure import regionprops
 
 from napari_sam_adapter.errors import ImageError, SessionError
-from napari_sam_adapter.volume import hull, measuring
+from napari_sam_adapter.volume import hull, measured_blocks
 from napari_sam_adapter.volume.measuring import Measuring, measure
 
 
@@ -54,7 +54,7 @@ def test_the_box_reaches_to_the_outer_edges_of_the_voxels():
 
 def test_blocks_do_not_change_the_numbers(blobs, monkeypatch):
     whole = measure(Measuring(*blobs))
-    monkeypatch.setattr(measuring, "BLOCK_VOXELS", 1)
+    monkeypatch.setattr(measured_blocks, "BLOCK_VOXELS", 1)
     assert len(list(Measuring(*blobs).blocks())) == 3
     assert measure(Measuring(*blobs)) == whole
 

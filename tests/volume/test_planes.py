@@ -5,8 +5,8 @@ import pytest
 import zarr
 
 from napari_sam_adapter.errors import ImageError, PlaneError
+from napari_sam_adapter.image_io.units import spacing_of
 from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.volume.axes import spacing_of
 from napari_sam_adapter.volume.planes import Plane, Volume
 
 

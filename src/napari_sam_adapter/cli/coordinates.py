@@ -13,6 +13,7 @@ from napari_sam_adapter.cli.inputs import check_one_channel
 from napari_sam_adapter.errors import PlaneError, PromptError
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.plane import Plane
+from napari_sam_adapter.wording import sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -103,10 +104,9 @@ class Frame:
         position = self._parse(text)
         for value, length in zip(position, self.shape, strict=True):
             if not 0 <= round(value) < length:
-                size = " x ".join(str(number) for number in self.shape)
                 raise PromptError(
-                    f"Expected a point inside the image of {size} ({self._form()}), "
-                    f"got {text!r}. Give indices that start at 0."
+                    f"Expected a point inside the image of {sized(self.shape)} "
+                    f"({self._form()}), got {text!r}. Give indices that start at 0."
                 )
         return position
 
@@ -190,11 +190,10 @@ class Frame:
             position = ()
         if len(position) != len(self.axes) or not all(map(math.isfinite, position)):
             form = self._form()
-            size = " x ".join(map(str, self.shape))
             raise PromptError(
                 f"Expected {len(self.axes)} finite numbers {form}, got {text!r}. The "
-                f"image has {size} pixels: give one index for each axis, with commas "
-                "and no spaces between."
+                f"image has {sized(self.shape)} pixels: give one index for each axis, "
+                "with commas and no spaces between."
             )
         for axis, value in enumerate(position):
             if axis not in self.shown and not value.is_integer():

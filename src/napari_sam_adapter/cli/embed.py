@@ -100,7 +100,7 @@ def _steps(
             f"{type(predictor).__name__}. Choose another --model."
         )
     window = window or trained_window(predictor, image.data)
-    volume = Volume(image.data, image.axes, window, image.levels)
+    volume = Volume(image, intensity=window)
     for step in steps_with_room(volume, predictor, store, planes, MORE_ROOM, batch):
         if store.problem:
             raise OutputError(f"{store.problem} Make room, or choose another folder.")

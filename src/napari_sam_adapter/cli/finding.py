@@ -141,7 +141,6 @@ def find_in_file(
     from napari_sam_adapter.cli.coordinates import frame_of
     from napari_sam_adapter.image_io import open_image, save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
-    from napari_sam_adapter.volume.axes import spacing_of
 
     started = time.monotonic()
     check_apart("image", job.image, "labels", job.output)
@@ -150,9 +149,8 @@ def find_in_file(
     check_labels_path(job.output, job.overwrite, opened.label_axes)
     frame = frame_of(opened, job.axis)
     planes = _chosen(frame, job.slices, job.propagate)
-    spacing = spacing_of(opened.label_axes, opened.scale, opened.units)
     window = chosen_intensity(job.intensity, opened)
-    session = session_of(opened, job.predictor(), job.embeddings, spacing, window)
+    session = session_of(opened, job.predictor(), job.embeddings, window)
     steps = _steps(session, planes, frame.sliced if job.propagate else None)
     done = tuple(watched(steps, len(planes)))
     if all(step.problem for step in done):

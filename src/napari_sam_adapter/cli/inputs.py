@@ -9,7 +9,6 @@ import typer
 from napari_sam_adapter.errors import ImageError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_sam_adapter.image_io import OpenedImage
@@ -167,7 +166,6 @@ def session_of(
     image: OpenedImage,
     predictor: Predictor,
     embeddings: Path | None = None,
-    spacing: Sequence[float] | None = None,
     intensity: IntensityMapping | None = None,
 ) -> Session:
     """Return a session on an image, seen as the network was trained to.
@@ -180,8 +178,6 @@ def session_of(
         The network.
     embeddings : Path or None
         Folder where embeddings are kept; may grow by the usual budget.
-    spacing : sequence of float or None
-        Distance between neighbours on every axis.
     intensity : IntensityMapping or None
         Another window than the network's own.
 
@@ -191,14 +187,12 @@ def session_of(
         Without objects.
     """
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
-    from napari_sam_adapter.volume.planes import Volume
     from napari_sam_adapter.volume.session import Session
 
-    volume = Volume(image.data, image.axes, intensity, image.levels)
     store = None if embeddings is None else EmbeddingStore(embeddings)
     if store is not None:
         store.spare_present()
-    return Session(volume, predictor, spacing=spacing, store=store)
+    return Session(image, predictor, intensity=intensity, store=store)
 
 
 def open_labels(path: Path, image: OpenedImage | None = None) -> OpenedImage:

@@ -38,7 +38,6 @@ def measure(
     """
     from napari_sam_adapter.image_io.output import check_output
     from napari_sam_adapter.image_io.tables import save_csv
-    from napari_sam_adapter.volume.axes import spacing_of, unit_of
     from napari_sam_adapter.volume.measuring import Measuring, table_of
 
     for kind, path in (("image", image), ("labels", labels)):
@@ -47,14 +46,7 @@ def measure(
     check_output(output, overwrite)
     opened = open_channel(image, channel)
     check_one_channel(opened)
-    axes, units = opened.label_axes, opened.units
-    measuring = Measuring(
-        open_labels(labels, opened).data,
-        opened.data,
-        axes,
-        spacing_of(axes, opened.scale, units),
-        unit_of(axes, units),
-    )
+    measuring = Measuring.of(open_labels(labels, opened), opened)
     bar = shell_bar(measuring.blocks(), name="measuring", unit="block")
     table = table_of(measuring, [row for block in bar for row in block])
     save_csv(output, table.columns, table.rows, overwrite)

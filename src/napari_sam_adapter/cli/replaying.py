@@ -51,7 +51,7 @@ def replay(
         check_labels_path(output, overwrite)
     shape = _recorded_shape(session)
     opened = _level_of(shape, open_channel(image, channel))
-    volume = Volume(opened.data, _axes(shape, opened), levels=opened.levels)
+    volume = Volume(opened, _axes(shape, opened))
     like = opened if volume.shape == opened.label_shape else None
     known = AXES_BY_NDIM.get(volume.ndim, "yx")
     if output is not None:

@@ -128,7 +128,7 @@ def _run(
 ) -> tuple[Session, list[SliceReport]]:
     from napari_sam_adapter.cli.segmentation import segment_objects
 
-    session = session_of(task.image, predictor, embeddings, task.spacing, window)
+    session = session_of(task.image, predictor, embeddings, window)
     steps = segment_objects(session, task.objects, task.plans)
     bar = shell_bar(steps, name="segmenting", unit="slice", total=task.slices)
     return session, list(bar)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.cli.coordinates import PlanePrompts, frame_of, read_objects
 from napari_sam_adapter.cli.segmentation import plan_propagation
 from napari_sam_adapter.errors import PromptError
-from napari_sam_adapter.volume.axes import spacing_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,9 +106,3 @@ class Task:
         """Largest number of slices to be segmented."""
         pairs = zip(self.objects, self.plans, strict=True)
         return sum(sum(map(len, plan)) or len(prompts) for prompts, plan in pairs)
-
-    @property
-    def spacing(self) -> tuple[float, ...]:
-        """Distance between neighbours on every axis."""
-        image = self.image
-        return spacing_of(image.label_axes, image.scale, image.units)

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.datasets.plausible import looks_like_an_image
 from napari_sam_adapter.errors import DatasetError, SamAdapterError
+from napari_sam_adapter.wording import counted, sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,6 +66,9 @@ class Reference:
     image: npt.NDArray[Any]
     labels: npt.NDArray[np.int32]
     spacing: tuple[float, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Reference {self.name}, {sized(self.labels.shape)}>"
 
     def __post_init__(self) -> None:
         labels = np.asarray(self.labels)
@@ -156,7 +160,7 @@ class Pair:
     """
 
     name: str
-    load: Callable[[], Reference]
+    load: Callable[[], Reference] = field(repr=False)
     split: str = ""
 
     def read(self) -> Reference | BrokenPair:
@@ -192,6 +196,10 @@ class Dataset:
     name: str
     pairs: tuple[Pair, ...]
     broken: tuple[BrokenPair, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        broken = f", {len(self.broken)} broken" if self.broken else ""
+        return f"<Dataset {self.name}, {counted(len(self), 'pair')}{broken}>"
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.datasets import Dataset, open_dataset
 from napari_sam_adapter.datasets.fingerprints import fingerprints
 from napari_sam_adapter.datasets.planes import count_planes, has_single_slices
 from napari_sam_adapter.datasets.reference import BrokenPair, Reference
@@ -24,8 +25,8 @@ from napari_sam_adapter.predictions import learned_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from os import PathLike
 
-    from napari_sam_adapter.datasets.reference import Dataset
     from napari_sam_adapter.evaluation.judging import Case, Step
     from napari_sam_adapter.evaluation.protocols import EvaluationProtocol
     from napari_sam_adapter.predictions import Predictor
@@ -66,14 +67,16 @@ class EvaluationProgress:
 
 
 def evaluate(
-    dataset: Dataset, predictor: Predictor, protocol: EvaluationProtocol
+    dataset: Dataset | str | PathLike[str],
+    predictor: Predictor,
+    protocol: EvaluationProtocol,
 ) -> Evaluation:
     """Measure how good a predictor is on a data set.
 
     Parameters
     ----------
-    dataset : Dataset
-        From `open_dataset`.
+    dataset : Dataset, str or path
+        From `open_dataset`, or the path for it, of which all is used.
     predictor : Predictor
         From `load_predictor`; for `Interactive` and `Propagation` any other, too.
     protocol : Interactive, PromptFree or Propagation
@@ -86,7 +89,7 @@ def evaluate(
 
     Raises
     ------
-    EvaluationError
+    DatasetError, EvaluationError
         If nothing of the set can be used, or the predictor does not do this.
     """
     *_, last = evaluation_steps(dataset, predictor, protocol)
@@ -95,7 +98,9 @@ def evaluate(
 
 
 def evaluation_steps(
-    dataset: Dataset, predictor: Predictor, protocol: EvaluationProtocol
+    dataset: Dataset | str | PathLike[str],
+    predictor: Predictor,
+    protocol: EvaluationProtocol,
 ) -> Iterator[EvaluationProgress]:
     """Do the same step by step.
 
@@ -111,9 +116,11 @@ def evaluation_steps(
 
     Raises
     ------
-    EvaluationError
+    DatasetError, EvaluationError
         If nothing of the set can be used, or the predictor does not do this.
     """
+    if not isinstance(dataset, Dataset):
+        dataset = open_dataset(dataset)
     found, total = _Found(broken=list(dataset.broken)), len(dataset)
     known = learned_from(predictor)
     for done, (pair, reference) in enumerate(

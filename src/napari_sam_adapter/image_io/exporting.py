@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.image_io.coco import write_coco
 from napari_sam_adapter.image_io.formats import (
+    as_opened,
     check_labels_path,
     describe_labels,
     save_labels,
@@ -29,7 +30,7 @@ COCO_SUFFIX = ".json"
 def export_labels(
     path: str | PathLike[str],
     labels: npt.ArrayLike,
-    like: OpenedImage | None = None,
+    like: OpenedImage | str | PathLike[str] | None = None,
     classes: Mapping[int, str] | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -42,7 +43,7 @@ def export_labels(
         `save_labels`.
     labels : integer array
         Object numbers, 0 for background.
-    like : OpenedImage, optional
+    like : OpenedImage, str or path, optional
         The segmented image; the file takes its axes, scale, units, position and name.
     classes : mapping of int to str, optional
         Classes of the objects that have one; only annotations keep them.
@@ -51,7 +52,7 @@ def export_labels(
 
     Raises
     ------
-    OutputError
+    OutputError, ImageError
         As `save_labels`.
     """
     path = Path(path)
@@ -59,6 +60,7 @@ def export_labels(
         check_export_path(path, overwrite)
         save_labels(path, labels, like, overwrite)
         return
+    like = as_opened(like)
     check_output(path, overwrite)
     described = describe_labels(np.asarray(labels), like, path)
     name = path.with_suffix(".tif").name if like is None else like.name

@@ -107,7 +107,7 @@ def _format_to_open(path: Path) -> FileFormat:
 def save_labels(
     path: str | PathLike[str],
     labels: npt.ArrayLike,
-    like: OpenedImage | None = None,
+    like: OpenedImage | str | PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Save labels whole or not at all.
@@ -119,7 +119,7 @@ def save_labels(
         0.4), ``.nii``, ``.nii.gz``, ``.png`` (2-D, up to 65535) or ``.npy``.
     labels : integer array
         Object numbers, 0 for background; kept as uint16 if they fit, else as uint32.
-    like : OpenedImage, optional
+    like : OpenedImage, str or path, optional
         The segmented image; the file takes its axes, scale, units and position.
     overwrite : bool
         Whether a file or zarr folder of that name may be replaced.
@@ -129,12 +129,14 @@ def save_labels(
     OutputError
         If the file exists, its folder cannot be written, the disk is full, or the
         format cannot hold these labels. Nothing is left behind then.
+    ImageError
+        If `like` is a path of what is no image.
     """
     path = Path(path)
     check_labels_path(path, overwrite)
     write = _format_of(path, OutputError).write
     assert write is not None  # check_labels_path refuses such formats
-    described = describe_labels(np.asarray(labels), like, path)
+    described = describe_labels(np.asarray(labels), as_opened(like), path)
     with whole_output(path, overwrite) as temporary:
         write(temporary, described)
 
@@ -205,6 +207,13 @@ def _compact(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         )
     small = high <= np.iinfo(np.uint16).max
     return labels.astype(np.uint16 if small else np.uint32)
+
+
+def as_opened(image: OpenedImage | str | PathLike[str] | None) -> OpenedImage | None:
+    """Return an image, if there is one, opened if it was a path; see `open_image`."""
+    if image is None or isinstance(image, OpenedImage):
+        return image
+    return open_image(image)
 
 
 def describe_labels(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, PlaneError
+from napari_sam_adapter.wording import sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,6 +88,9 @@ class LazyArray:
     def size(self) -> int:
         """Number of elements of the view."""
         return int(np.prod(self.shape))
+
+    def __repr__(self) -> str:
+        return f"<LazyArray {sized(self.shape)} {self.dtype}, {self._name}>"
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.levels import level_factors
@@ -12,14 +14,16 @@ from napari_sam_adapter.image_io.units import (
     NO_UNIT,
     in_one_unit,
     known_unit,
+    spacing_of,
+    unit_of,
     unknown_units,
 )
+from napari_sam_adapter.wording import counted, sized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
 
 KNOWN_AXES = "tczyx"
@@ -74,6 +78,13 @@ class OpenedImage:
     window: tuple[float, float] | None = None
     parts: frozenset[Path] = frozenset()
 
+    def __repr__(self) -> str:
+        what = f"{self.name} {self.axes} {sized(self.data.shape)} {self.data.dtype}"
+        levels = (
+            f", {counted(len(self.levels), 'coarser level')}" if self.levels else ""
+        )
+        return f"<OpenedImage {what}{levels}>"
+
     @property
     def is_colour(self) -> bool:
         """Whether the last axis holds RGB or RGBA."""
@@ -88,6 +99,16 @@ class OpenedImage:
     def label_shape(self) -> tuple[int, ...]:
         """Shape of labels of this image."""
         return tuple(self.data.shape[: len(self.label_axes)])
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distances along the axes of labels that count, see `spacing_of`."""
+        return spacing_of(self.label_axes, self.scale, self.units)
+
+    @property
+    def unit(self) -> str:
+        """Unit of `spacing` along z, y and x; ``"pixel"`` if there is none."""
+        return unit_of(self.label_axes, self.units)
 
     @property
     def channels(self) -> int:
@@ -165,6 +186,24 @@ class OpenedImage:
         factors = level_factors(self.label_shape, shape, alike)
         scale = [s * f for s, f in zip(self.scale, factors, strict=True)]
         return replace(self, data=data, scale=tuple(scale), levels=self.levels[number:])
+
+
+def pixels_of(image: OpenedImage | npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return the pixels of a picture.
+
+    Parameters
+    ----------
+    image : OpenedImage or array
+        The picture; is read.
+
+    Returns
+    -------
+    array
+        Of an opened picture without alpha.
+    """
+    if isinstance(image, OpenedImage):
+        return np.asarray(image.data[..., :3] if image.is_colour else image.data)
+    return np.asarray(image)
 
 
 def describe(

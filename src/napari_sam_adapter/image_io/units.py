@@ -152,3 +152,54 @@ def in_one_unit(
             sizes[i] *= METRES[names[i]] / METRES[last]
             names[i] = last
     return sizes, names
+
+
+def spacing_of(
+    axes: str, scale: Sequence[float], units: Sequence[str]
+) -> tuple[float, ...]:
+    """Return the spacing for a session from what a file or layer says of its axes.
+
+    Parameters
+    ----------
+    axes : str
+        One letter per axis; those beside z, y and x, as of time, are not space.
+    scale : sequence of float
+        Distance between neighbours on every axis.
+    units : sequence of str
+        Their units.
+
+    Returns
+    -------
+    tuple of float
+        The scale, in the unit of the last of z, y and x, if all have units of length
+        or all the same; else it tells nothing about shape, and they get 1. A step on
+        any other axis counts as one along the last of z, y, x.
+    """
+    scale, units = in_one_unit(axes, scale, units)
+    in_space = [axis in SPACE for axis in axes]
+    units_of_space = {u for u, inside in zip(units, in_space, strict=True) if inside}
+    sizes = [abs(float(size)) if len(units_of_space) == 1 else 1.0 for size in scale]
+    known = [size for size, inside in zip(sizes, in_space, strict=True) if inside]
+    pixel = known[-1] if known else 1.0
+    pairs = zip(sizes, in_space, strict=True)
+    return tuple(size if inside else pixel for size, inside in pairs)
+
+
+def unit_of(axes: str, units: Sequence[str]) -> str:
+    """Return the unit of what `spacing_of` returns.
+
+    Parameters
+    ----------
+    axes : str
+        One letter per axis.
+    units : sequence of str
+        Their units.
+
+    Returns
+    -------
+    str
+        The unit of z, y and x, of several lengths the last; else ``"pixel"``.
+    """
+    pairs = zip(axes, in_one_unit(axes, (1.0,) * len(axes), units)[1], strict=True)
+    found = {unit for axis, unit in pairs if axis in SPACE}
+    return found.pop() if len(found) == 1 else NO_UNIT

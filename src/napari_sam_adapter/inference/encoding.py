@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_sam_adapter.image_io.opened_image import pixels_of
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.network import one_by_one
 from napari_sam_adapter.inference.preprocessing import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.inference.network import Network
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.intensity import IntensityMapping
@@ -65,9 +67,12 @@ class Encoding:
         )
 
     @torch.inference_mode()
-    def encode(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
+    def encode(
+        self, images: Sequence[npt.NDArray[Any] | OpenedImage]
+    ) -> list[ImageEmbedding]:
         """Encode planes; see `SamPredictor.encode_batch`."""
-        runs = itertools.groupby(images, lambda image: np.shape(image)[:2])
+        pixels = map(pixels_of, images)
+        runs = itertools.groupby(pixels, lambda image: image.shape[:2])
         return [
             embedding
             for run in (list(alike) for _, alike in runs)
@@ -144,7 +149,7 @@ class Encoding:
         return Pictures(resized, frames, self.family)
 
     def _prepared_one(self, image: npt.NDArray[Any]) -> tuple[Tensor, Frame]:
-        picture = to_rgb(self._seen(np.asarray(image)), self.family.intensity)
+        picture = to_rgb(self._seen(image), self.family.intensity)
         frame = self.frame_of((picture.shape[0], picture.shape[1]))
         return resize(picture, frame.resized, self.family.resampling), frame
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, PromptError
+from napari_sam_adapter.image_io.opened_image import pixels_of
 from napari_sam_adapter.inference.views import View, as_one_image, plane_shape, views_of
 from napari_sam_adapter.seeds import grid_points
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.inference.embedding import ImageEmbedding
     from napari_sam_adapter.inference.predictor import SamPredictor
 
@@ -119,7 +121,7 @@ class _Found(NamedTuple):
 
 
 def segment_everything(
-    image: npt.NDArray[Any],
+    image: npt.NDArray[Any] | OpenedImage,
     predictor: SamPredictor,
     settings: EverythingSettings | None = None,
 ) -> npt.NDArray[np.int32]:
@@ -130,7 +132,7 @@ def segment_everything(
 
     Parameters
     ----------
-    image : (H, W) or (H, W, 3) array
+    image : (H, W) or (H, W, 3) array, or OpenedImage
         One plane; pixels as for `SamPredictor.encode`.
     predictor : SamPredictor
         The network.
@@ -153,7 +155,7 @@ def segment_everything(
 
 
 def everything_steps(
-    image: npt.NDArray[Any],
+    image: npt.NDArray[Any] | OpenedImage,
     predictor: SamPredictor,
     settings: EverythingSettings | None = None,
 ) -> Iterator[EverythingProgress]:
@@ -175,7 +177,7 @@ def everything_steps(
         If the pixels cannot be segmented.
     """
     settings = settings or EverythingSettings()
-    image = np.asarray(image)
+    image = pixels_of(image)
     shape = plane_shape(image)
     views = views_of(shape, predictor.image_size)
     pixels = image if len(views) == 1 else as_one_image(image, predictor)

@@ -9,7 +9,7 @@ import torch
 
 from napari_sam_adapter.inference.answers import trained_masks
 from napari_sam_adapter.inference.asking import ask_alike, ask_all
-from napari_sam_adapter.inference.embedding import plane_of
+from napari_sam_adapter.inference.embedding import drawn_on
 from napari_sam_adapter.inference.encoding import Encoding
 from napari_sam_adapter.inference.mask_pixels import scaled_logits
 from napari_sam_adapter.inference.nearby import ask_nearby
@@ -20,6 +20,7 @@ from napari_sam_adapter.model.adapter_files import load_adapter
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.model.weight_files import file_hash
+from napari_sam_adapter.predictions import named
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.inference.embedding import ImageEmbedding
     from napari_sam_adapter.inference.proposals import Proposal
     from napari_sam_adapter.intensity import IntensityMapping
@@ -70,6 +72,9 @@ class SamPredictor:
         self._asked_device = torch.device(device)
         self.network = Network(checkpoint, device, dtype)
         self._encoding = Encoding(self.network, self._family, self._intensity)
+
+    def __repr__(self) -> str:
+        return f"<SamPredictor {named(self)} on {self.device}>"
 
     @property
     def device(self) -> torch.device:
@@ -145,12 +150,12 @@ class SamPredictor:
         changed._base = self._base
         return changed
 
-    def encode(self, image: npt.NDArray[Any]) -> ImageEmbedding:
+    def encode(self, image: npt.NDArray[Any] | OpenedImage) -> ImageEmbedding:
         """Encode one plane; the slow part.
 
         Parameters
         ----------
-        image : (H, W) or (H, W, 3) array
+        image : (H, W) or (H, W, 3) array, or OpenedImage
             8-bit pixels are used as they are; others are seen through the window of
             the adapter, or stretched between percentiles of this plane.
 
@@ -178,13 +183,15 @@ class SamPredictor:
         """
         return replace(self.encode(image), frame=self._encoding.frame_of(shape))
 
-    def encode_batch(self, images: Sequence[npt.NDArray[Any]]) -> list[ImageEmbedding]:
+    def encode_batch(
+        self, images: Sequence[npt.NDArray[Any] | OpenedImage]
+    ) -> list[ImageEmbedding]:
         """Encode several planes; up to eight in a row that have one size share a pass.
 
         Parameters
         ----------
-        images : sequence of (H, W) or (H, W, 3) arrays
-            Pixels as for `encode`.
+        images : sequence
+            As for `encode`.
 
         Returns
         -------
@@ -214,22 +221,7 @@ class SamPredictor:
         image: npt.NDArray[Any],
         shape: tuple[int, int],
     ) -> ImageEmbedding:
-        """Return an embedding from what was kept, and the pixels it is of.
-
-        Parameters
-        ----------
-        arrays : mapping of str to float16 array
-            What `pack` gave.
-        image : (H, W) or (H, W, 3) array
-            What was encoded: finer maps of the small model are made anew.
-        shape : (int, int)
-            Rows and columns of the plane that it shows.
-
-        Returns
-        -------
-        ImageEmbedding
-            Rounded to half precision, in float32.
-        """
+        """Return an embedding in float32, as `PackingPredictor` tells."""
         return self._encoding.unpack(arrays["features"], image, shape)
 
     def predict(
@@ -265,8 +257,8 @@ class SamPredictor:
         lies apart from what they and their positive points enclose is left out.
         """
         logits = None if previous is None else previous.logits
-        prompts = prompts.without_polygons(plane_of(embedding))
-        return ask_alike(self.network, self._family, embedding, [prompts], [logits])[0]
+        asked = drawn_on(embedding, [prompts])
+        return ask_alike(self.network, self._family, embedding, asked, [logits])[0]
 
     def predict_many(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
@@ -290,14 +282,14 @@ class SamPredictor:
         PromptError
             If an object has no prompt, or one lies outside the plane.
         """
-        asked = [p.without_polygons(plane_of(embedding)) for p in prompts_list]
+        asked = drawn_on(embedding, prompts_list)
         return ask_all(self.network, self._family, embedding, asked)
 
     def predict_nearby(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
     ) -> list[MaskPrediction]:
         """Do what `predict_many` does for objects that lie where their boxes are."""
-        asked = [p.without_polygons(plane_of(embedding)) for p in prompts_list]
+        asked = drawn_on(embedding, prompts_list)
         found = ask_nearby(self.network, self._family, embedding, asked)
         rest = [p for p, known in zip(asked, found, strict=True) if not known]
         whole = iter(self.predict_many(embedding, rest))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io.opened_image import pixels_of
 from napari_sam_adapter.inference.views import (
     as_one_image,
     plane_shape,
@@ -20,17 +21,18 @@ from napari_sam_adapter.predictions import is_large
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.inference.predictor import SamPredictor
 
 
 def segment_semantic(
-    image: npt.NDArray[Any], predictor: SamPredictor
+    image: npt.NDArray[Any] | OpenedImage, predictor: SamPredictor
 ) -> npt.NDArray[np.float32]:
     """Return where the network sees objects, without any prompt.
 
     Parameters
     ----------
-    image : (H, W) or (H, W, 3) array
+    image : (H, W) or (H, W, 3) array, or OpenedImage
         One plane; pixels as for `SamPredictor.encode`.
     predictor : SamPredictor
         Best with an adapter that was trained without prompts.
@@ -51,7 +53,7 @@ def segment_semantic(
     ----------
     Chen et al., *SAM Fails to Segment Anything? - SAM-Adapter*, 2023, section 3.
     """
-    image = np.asarray(image)
+    image = pixels_of(image)
     shape = plane_shape(image)
     if not is_large(shape, predictor.image_size):
         return predictor.foreground(predictor.encode(image))

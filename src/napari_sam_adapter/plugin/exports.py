@@ -18,6 +18,7 @@ from napari_sam_adapter.image_io.kinds import kind_of
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.image_io.tables import save_csv
+from napari_sam_adapter.image_io.units import unit_of
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.image_files import is_of_series, path_of
 from napari_sam_adapter.plugin.reporting import Feature, reporting
@@ -29,7 +30,6 @@ from napari_sam_adapter.plugin.world_units import (
     spacing_now,
     units_of,
 )
-from napari_sam_adapter.volume.axes import unit_of
 from napari_sam_adapter.volume.measuring import Measuring, table_of
 from napari_sam_adapter.volume.snapshot import LabelsSnapshot
 from napari_sam_adapter.wording import counted

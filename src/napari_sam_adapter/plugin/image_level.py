@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from napari_sam_adapter.image_io.levels import fitting_levels, level_factors
 from napari_sam_adapter.plugin.prompt_layers import TRANSFORMS, transform_of
+from napari_sam_adapter.wording import sized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +161,7 @@ def level_titles(image: Image) -> list[str]:
         Such as ``"1/2: 512 x 512"``, the full resolution first.
     """
     levels, _ = levels_of(image)
-    sizes = [" x ".join(map(str, level.shape[: image.ndim])) for level in levels]
+    sizes = [sized(level.shape[: image.ndim]) for level in levels]
     names = ["full", *(_title(_factors(image, level)) for level in levels[1:])]
     return [f"{name}: {size}" for name, size in zip(names, sizes, strict=True)]
 

@@ -11,8 +11,13 @@ from napari_sam_adapter.image_io.opened_image import (
     SPARE_AXES,
     OpenedImage,
 )
-from napari_sam_adapter.image_io.units import NO_UNIT, SPACE, UNIT_NAMES
-from napari_sam_adapter.volume.axes import spacing_of, unit_of
+from napari_sam_adapter.image_io.units import (
+    NO_UNIT,
+    SPACE,
+    UNIT_NAMES,
+    spacing_of,
+    unit_of,
+)
 
 if TYPE_CHECKING:
     from napari.layers import Layer

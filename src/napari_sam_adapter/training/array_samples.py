@@ -68,6 +68,8 @@ def samples_from_arrays(
         If a plane cannot be segmented.
     """
     _check_shapes(image, labels, name)
+    if isinstance(planes, int | np.integer):
+        raise TrainingError(f"Expected several planes, got {planes}: write [{planes}].")
     if planes is None:
         wanted = list(np.ndindex(*labels.shape[:-2]))
         lowest = MIN_FOREGROUND if labels.ndim > 2 else 1

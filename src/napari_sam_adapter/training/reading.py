@@ -42,6 +42,10 @@ class FoundSamples:
     validation: tuple[Sample, ...] = ()
     refused: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        counts = f"{len(self.training)} training, {len(self.validation)} validation"
+        return f"<FoundSamples {counts}, {len(self.refused)} refused>"
+
 
 def find_samples(
     data: str | Path,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.datasets.fingerprints import fingerprint
+from napari_sam_adapter.wording import sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +59,10 @@ class Sample:
     intensity: IntensityMapping | None = None
     after: npt.NDArray[Any] | None = None
     pixel: tuple[float, float] = (1.0, 1.0)
+
+    def __repr__(self) -> str:
+        name = f"{self.name}, " if self.name else ""
+        return f"<Sample {name}{sized(self.image.shape)}>"
 
     @property
     def neighbours(self) -> tuple[npt.NDArray[Any], ...]:

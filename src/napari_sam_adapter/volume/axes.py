@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import ImageError, SessionError
-from napari_sam_adapter.image_io.units import NO_UNIT, SPACE, in_one_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +66,6 @@ def read_layout(shape: Sequence[int], axes: str = "auto") -> Layout:
         or more than five spatial axes, or its channels are not colours.
     """
     shape = tuple(int(length) for length in shape)
-    axes = axes.lower()
     channel = _channel_axis(shape, axes)
     spatial = tuple(length for axis, length in enumerate(shape) if axis != channel)
     if not 2 <= len(spatial) <= MOST_SPATIAL_AXES:
@@ -77,7 +75,7 @@ def read_layout(shape: Sequence[int], axes: str = "auto") -> Layout:
         )
     if 0 in shape:
         raise ImageError(f"Expected an image with pixels, got shape {shape}.")
-    letters = "" if axes == "auto" else axes.replace("c", "")
+    letters = "" if axes == "auto" else axes.lower().replace("c", "")
     is_rgb = channel is not None and shape[channel] != 1
     return Layout(spatial, channel, is_rgb, letters)
 
@@ -112,66 +110,16 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
     return distances
 
 
-def spacing_of(
-    axes: str, scale: Sequence[float], units: Sequence[str]
-) -> tuple[float, ...]:
-    """Return the spacing for a session from what a file or layer says of its axes.
-
-    Parameters
-    ----------
-    axes : str
-        One letter per axis; those beside z, y and x, as of time, are not space.
-    scale : sequence of float
-        Distance between neighbours on every axis.
-    units : sequence of str
-        Their units.
-
-    Returns
-    -------
-    tuple of float
-        The scale, in the unit of the last of z, y and x, if all have units of length
-        or all the same; else it tells nothing about shape, and they get 1. A step on
-        any other axis counts as one along the last of z, y, x.
-    """
-    scale, units = in_one_unit(axes, scale, units)
-    in_space = [axis in SPACE for axis in axes]
-    units_of_space = {u for u, inside in zip(units, in_space, strict=True) if inside}
-    sizes = [abs(float(size)) if len(units_of_space) == 1 else 1.0 for size in scale]
-    known = [size for size, inside in zip(sizes, in_space, strict=True) if inside]
-    pixel = known[-1] if known else 1.0
-    pairs = zip(sizes, in_space, strict=True)
-    return tuple(size if inside else pixel for size, inside in pairs)
-
-
-def unit_of(axes: str, units: Sequence[str]) -> str:
-    """Return the unit of what `spacing_of` returns.
-
-    Parameters
-    ----------
-    axes : str
-        One letter per axis.
-    units : sequence of str
-        Their units.
-
-    Returns
-    -------
-    str
-        The unit of z, y and x, of several lengths the last; else ``"pixel"``.
-    """
-    pairs = zip(axes, in_one_unit(axes, (1.0,) * len(axes), units)[1], strict=True)
-    found = {unit for axis, unit in pairs if axis in SPACE}
-    return found.pop() if len(found) == 1 else NO_UNIT
-
-
 def _channel_axis(shape: tuple[int, ...], axes: str) -> int | None:
     if axes == "auto":
         return len(shape) - 1 if _looks_like_colour(shape) else None
-    if len(axes) != len(shape) or len(set(axes)) != len(axes):
+    is_text = isinstance(axes, str)
+    if not is_text or len(axes) != len(shape) or len(set(axes.lower())) < len(axes):
         raise ImageError(
             f"Expected one letter for each of the {len(shape)} axes, got {axes!r}. "
             'Write for example "zyx" or "yxc".'
         )
-    channel = axes.find("c")
+    channel = axes.lower().find("c")
     if channel < 0:
         return None
     if shape[channel] not in (1, *COLOUR_LENGTHS):

@@ -90,6 +90,9 @@ class EmbeddingStore:
         self._nbytes = 0
         self._until_look = 0
 
+    def __repr__(self) -> str:
+        return f"<EmbeddingStore {self.folder or 'without a folder'}>"
+
     def __contains__(self, key: str) -> bool:
         return self.keeps and self._entry(key).is_dir()
 

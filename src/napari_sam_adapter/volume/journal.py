@@ -37,7 +37,7 @@ from napari_sam_adapter.volume.new_labels import DEFAULT_LABELS
 from napari_sam_adapter.volume.planes import Volume
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.together import compute_together
-from napari_sam_adapter.wording import counted
+from napari_sam_adapter.wording import counted, sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.opened_image import OpenedImage
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
     from napari_sam_adapter.volume.results import PlaneResult
@@ -72,7 +73,7 @@ class ReplayStep:
 
 def replay(
     path: str | Path,
-    image: ArrayLike | Volume,
+    image: ArrayLike | Volume | OpenedImage,
     predictor: PredictorSource,
     *,
     labels: npt.NDArray[np.integer[Any]] | None = None,
@@ -86,7 +87,7 @@ def replay(
     ----------
     path : str or Path
         Journal, or the folder of a saved session; a half-written last line is dropped.
-    image : array-like or Volume
+    image : array-like, OpenedImage or Volume
         The same image. Intensity windows are taken from the journal.
     predictor : Predictor or callable
         The same predictor; or, for a session in which several were used, what
@@ -123,7 +124,7 @@ def replay(
 
 def replay_steps(
     path: str | Path,
-    image: ArrayLike | Volume,
+    image: ArrayLike | Volume | OpenedImage,
     predictor: PredictorSource,
     *,
     labels: npt.NDArray[np.integer[Any]] | None = None,
@@ -158,7 +159,7 @@ def replay_steps(
 
 def begin_again(
     header: JournalHeader,
-    image: ArrayLike | Volume,
+    image: ArrayLike | Volume | OpenedImage,
     labels: npt.NDArray[np.integer[Any]] | None = None,
     axes: str = "auto",
     checked: bool = True,
@@ -170,7 +171,7 @@ def begin_again(
     ----------
     header : JournalHeader
         Of the journal.
-    image : array-like or Volume
+    image : array-like, OpenedImage or Volume
         The same image.
     labels : int array or None
         The labels at that moment; needed if they were not empty.
@@ -282,7 +283,9 @@ class _Replayer:
         return predictor
 
 
-def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) -> Volume:
+def _same_volume(
+    header: JournalHeader, image: ArrayLike | Volume | OpenedImage, axes: str
+) -> Volume:
     intensity = IntensityMapping(**header.intensity)
     if isinstance(image, Volume):
         volume = image.with_intensity(intensity)
@@ -301,7 +304,7 @@ def _same_volume(header: JournalHeader, image: ArrayLike | Volume, axes: str) ->
 
 
 def _named(identity: dict[str, Any]) -> str:
-    size = " x ".join(map(str, identity.get("shape", ())))
+    size = sized(identity.get("shape", ()))
     levels = len(identity.get(LEVELS, ()))
     return f"{size} pixels" + f", {counted(levels, 'coarser level')}" * bool(levels)
 

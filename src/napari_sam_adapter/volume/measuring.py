@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,12 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM
+from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM, OpenedImage
 from napari_sam_adapter.image_io.units import NO_UNIT
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.hull import hull_share
 from napari_sam_adapter.volume.ledger import Ledger
+from napari_sam_adapter.volume.measured_blocks import Box, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,11 +24,8 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
 
-BLOCK_VOXELS = 1 << 24
-"""Objects are measured together while the block around them is not larger."""
 BRIGHTNESS = ("intensity_mean", "intensity_min", "intensity_max", "intensity_std")
 
-Box = tuple[slice, ...]
 Row = tuple[float | int | str, ...]
 
 
@@ -94,7 +91,46 @@ class Measuring:
     names: Mapping[int, str] = field(default_factory=dict)
     classes: Mapping[int, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls,
+        labels: ArrayLike | OpenedImage,
+        image: ArrayLike | OpenedImage | None = None,
+    ) -> Measuring:
+        """Return what to measure, with axes, spacing and unit of an opened image.
+
+        Parameters
+        ----------
+        labels : int array-like or OpenedImage
+            Objects.
+        image : array-like, OpenedImage or None
+            What is segmented; goes before the labels where both are opened.
+
+        Returns
+        -------
+        Measuring
+            Nothing is read.
+
+        Raises
+        ------
+        ImageError, SessionError
+            If they do not belong together.
+        """
+        opened = [one for one in (image, labels) if isinstance(one, OpenedImage)]
+        labels = labels.data if isinstance(labels, OpenedImage) else labels
+        image = image.data if isinstance(image, OpenedImage) else image
+        if not opened:
+            return cls(labels, image)
+        told = opened[0]
+        return cls(labels, image, told.label_axes, told.spacing, told.unit)
+
     def __post_init__(self) -> None:
+        for array in (self.labels, self.image):
+            if array is not None and not hasattr(array, "dtype"):
+                raise ImageError(
+                    f"Expected arrays to measure, got {type(array).__name__}. Write "
+                    "measure(labels, image) with arrays or what open_image returns."
+                )
         shape = tuple(self.labels.shape)
         if np.dtype(self.labels.dtype).kind not in "bui":
             raise ImageError(
@@ -158,7 +194,7 @@ class Measuring:
             labels = _taken(self.labels, frame)
             image = None if self.image is None else _taken(self.image, frame)
             ledger = Ledger(labels, is_strict=True)
-            for objects, box in _grouped(_boxes(ledger, len(self._space))):
+            for objects, box in together(ledger, len(self._space)):
                 yield self._measure(frame, objects, box, labels, image)
 
     @property
@@ -235,13 +271,18 @@ class Measuring:
         )
 
 
-def measure(measuring: Measuring) -> MeasurementTable:
+def measure(
+    labels: ArrayLike | OpenedImage | Measuring,
+    image: ArrayLike | OpenedImage | None = None,
+) -> MeasurementTable:
     """Measure all objects.
 
     Parameters
     ----------
-    measuring : Measuring
-        What to measure.
+    labels : int array-like, OpenedImage or Measuring
+        Objects, or all that is to be known of them.
+    image : array-like, OpenedImage or None
+        What is segmented; opened, it tells axes, spacing and unit.
 
     Returns
     -------
@@ -254,8 +295,9 @@ def measure(measuring: Measuring) -> MeasurementTable:
     Raises
     ------
     ImageError
-        If labels or image cannot be read.
+        If labels or image cannot be read or do not belong together.
     """
+    measuring = labels if isinstance(labels, Measuring) else Measuring.of(labels, image)
     rows = [row for block in measuring.blocks() for row in block]
     return table_of(measuring, rows)
 
@@ -285,40 +327,6 @@ def _taken(array: ArrayLike, frame: tuple[int, ...]) -> ArrayLike:
         return array
     taken: ArrayLike = array[frame] if frame else array
     return taken
-
-
-def _boxes(ledger: Ledger, ndim: int) -> Iterator[tuple[int, Box]]:
-    """Yield every object with the box around it."""
-    for object_id in ledger.objects:
-        parts = ledger.parts(object_id)
-        around = np.array([part.box for part in parts.values()])
-        (top, left), (bottom, right) = around[:, :2].min(0), around[:, 2:].max(0)
-        box = slice(int(top), int(bottom)), slice(int(left), int(right))
-        slices = slice(min(parts), max(parts) + 1)
-        yield object_id, box if ndim == 2 else (slices, *box)
-
-
-def _grouped(
-    boxes: Iterator[tuple[int, Box]],
-) -> Iterator[tuple[npt.NDArray[np.int64], Box]]:
-    """Join objects that start near each other while the box around them is small."""
-    objects: list[int] = []
-    around: Box = ()
-    for object_id, box in sorted(boxes, key=lambda entry: entry[1][0].start):
-        joined = _joined(around, box) if objects else box
-        sides = [axis.stop - axis.start for axis in joined]
-        if objects and math.prod(sides) > BLOCK_VOXELS:
-            yield np.array(sorted(objects)), around
-            objects, joined = [], box
-        objects.append(object_id)
-        around = joined
-    if objects:
-        yield np.array(sorted(objects)), around
-
-
-def _joined(box: Box, other: Box) -> Box:
-    pairs = zip(box, other, strict=True)
-    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in pairs)
 
 
 def _numbered(

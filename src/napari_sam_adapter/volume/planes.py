@@ -21,6 +21,8 @@ from napari_sam_adapter.intensity import (
 from napari_sam_adapter.volume.axes import read_layout
 from napari_sam_adapter.volume.levels import coarsest_for, level_of
 from napari_sam_adapter.volume.plane import Plane
+from napari_sam_adapter.volume.source import Source
+from napari_sam_adapter.wording import sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.opened_image import OpenedImage
     from napari_sam_adapter.volume.windows import Window
 
 __all__ = ["Plane", "Volume"]
@@ -41,16 +44,22 @@ class Volume:
 
     Parameters
     ----------
-    data : array-like
+    data : array-like or OpenedImage
         NumPy, dask or zarr array, memory map, or anything with ``shape``, ``dtype``
         and basic indexing; only the planes asked for are ever loaded.
     axes : str
-        One letter per axis, ``c`` for channels, or ``"auto"``; see `read_layout`.
+        One letter per axis, ``c`` for channels, or ``"auto"``: those of an opened
+        image, else see `read_layout`.
     intensity : IntensityMapping or None
         Window to 8 bits; by default estimated from a few planes at first use.
-    levels : sequence of array-like
-        The same volume with fewer and fewer pixels. Read instead of `data` where they
-        show enough, see `read_uint8`.
+    levels : sequence of array-like or None
+        The same volume with fewer and fewer pixels, by default those of an opened
+        image. Read instead of `data` where they show enough, see `read_uint8`.
+
+    Attributes
+    ----------
+    spacing : tuple of float or None
+        Distance between neighbours on every axis, if an opened image tells it.
 
     Raises
     ------
@@ -61,25 +70,28 @@ class Volume:
 
     def __init__(
         self,
-        data: ArrayLike,
+        data: ArrayLike | OpenedImage,
         axes: str = "auto",
         intensity: IntensityMapping | None = None,
-        levels: Sequence[ArrayLike] = (),
+        levels: Sequence[ArrayLike] | None = None,
     ) -> None:
-        if not hasattr(data, "shape") or not hasattr(data, "dtype"):
-            raise ImageError(f"Expected an array, got {type(data).__name__}.")
-        self._data = data
-        self._layout = read_layout(data.shape, axes)
-        self.dtype = np.dtype(data.dtype)
+        source = Source.of(data, axes, levels)
+        self._data, self.spacing = source.data, source.spacing
+        self._layout = read_layout(source.data.shape, source.axes)
+        self.dtype = np.dtype(source.data.dtype)
         if self.dtype.kind not in "buif":
             raise ImageError(
                 f"Expected an image of real numbers, got {self.dtype}. Convert it "
                 "first, for example to its magnitude."
             )
-        channel = self._layout.channel
-        self._levels = tuple(level_of(level, data.shape, channel) for level in levels)
+        full, channel = source.data.shape, self._layout.channel
+        self._levels = tuple(level_of(part, full, channel) for part in source.levels)
         self._intensity = self._chosen = intensity
         self._estimating = threading.Lock()
+
+    def __repr__(self) -> str:
+        size = f"{sized(self.shape)}{' RGB' if self.is_rgb else ''}"
+        return f"<Volume {size} {self.dtype}>"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -142,13 +154,7 @@ class Volume:
         return tuple(level.shape for level in self._levels)
 
     def without_levels(self) -> Volume:
-        """Return the same image, of which only the full resolution is read.
-
-        Returns
-        -------
-        Volume
-            Shares the data with this one.
-        """
+        """Return the same image, of which only the full resolution is read."""
         other = copy.copy(self)
         other._levels = ()
         return other
@@ -330,13 +336,7 @@ class Volume:
         return mapping_of_plane(self.intensity, pixels)
 
     def default_intensity(self) -> IntensityMapping:
-        """Estimate the window to 8 bits from a few planes.
-
-        Returns
-        -------
-        IntensityMapping
-            As `intensity.default_intensity`.
-        """
+        """Estimate the window to 8 bits from a few planes."""
         axes = self.ndim - 2, self.ndim - 1
         places = places_across(self.shape[:-2])
         planes = self._readable(Plane(axes, place) for place in places)

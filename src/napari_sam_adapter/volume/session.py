@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.predictions import trained_window
+from napari_sam_adapter.predictions import named
 from napari_sam_adapter.volume.as_volume import as_volume
 from napari_sam_adapter.volume.axes import check_spacing
 from napari_sam_adapter.volume.changes import Change
@@ -32,6 +32,7 @@ from napari_sam_adapter.volume.propagation_request import (
 )
 from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
 from napari_sam_adapter.volume.taking_found import taking_found
+from napari_sam_adapter.wording import counted, sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.opened_image import OpenedImage
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.prompts import Prompts
@@ -64,7 +66,7 @@ class Session(EditableLabels):
 
     Parameters
     ----------
-    image : array-like or Volume
+    image : array-like, OpenedImage or Volume
         2-D to 5-D image, colours included or not; read one plane at a time.
     predictor : Predictor or None
         Turns prompts into masks; may be set later.
@@ -82,8 +84,9 @@ class Session(EditableLabels):
     overwrite : bool
         Whether masks take pixels of other objects.
     spacing : sequence of float or None
-        Distance between neighbours on every spatial axis, in any unit; by default 1
-        on all. On a time axis: how far objects may move in one step. Can be set anew.
+        Distance between neighbours on every spatial axis, in any unit; by default what
+        an opened image tells, else 1 on all. On a time axis: how far objects may move
+        in one step. Can be set anew.
     store : EmbeddingStore or None
         Keeps embeddings on disk, in half precision, beyond this session.
 
@@ -99,7 +102,7 @@ class Session(EditableLabels):
 
     def __init__(
         self,
-        image: ArrayLike | Volume,
+        image: ArrayLike | Volume | OpenedImage,
         predictor: Predictor | None = None,
         labels: npt.NDArray[np.integer[Any]] | None = None,
         axes: str = "auto",
@@ -111,10 +114,10 @@ class Session(EditableLabels):
         spacing: Sequence[float] | None = None,
         store: EmbeddingStore | None = None,
     ) -> None:
-        image = as_volume(image, axes, intensity, trained_window(predictor, image))
+        image = as_volume(image, axes, intensity, predictor)
         super().__init__(image.shape, labels, overwrite)
         self.volume = image
-        self.spacing = check_spacing(spacing, image.ndim)
+        self.spacing = check_spacing(spacing or image.spacing, image.ndim)
         self._cache = EmbeddingCache(cache_bytes)
         self.store = store
         self._device = threading.Lock()
@@ -125,6 +128,11 @@ class Session(EditableLabels):
             self.log.record_with(Journal.create(Path(journal), header))
         if predictor is not None:
             self.predictor = predictor
+
+    def __repr__(self) -> str:
+        count = counted(len(self.object_ids), "object")
+        model = "no model" if self.predictor is None else named(self.predictor)
+        return f"<Session {sized(self.volume.shape)}, {count}, {model}>"
 
     @property
     def predictor(self) -> Predictor | None:
@@ -189,19 +197,7 @@ class Session(EditableLabels):
         return MaskRequest(object_id, plane, *asked, revision, predictor)
 
     def is_current(self, request: MaskRequest | PlaneResult) -> bool:
-        """Whether a request or its result is still wanted.
-
-        Parameters
-        ----------
-        request : MaskRequest or PlaneResult
-            From `request`, `compute` or `follow`.
-
-        Returns
-        -------
-        bool
-            False after any edit, undo or redo of this object on this plane, after
-            another predictor was chosen, and after its mask was committed.
-        """
+        """Whether a request or its result is still wanted: nothing outdated it."""
         number = request.propagation if isinstance(request, PlaneResult) else 0
         asked = request.object_id, request.plane, request.revision
         return self._document.is_current(*asked, number)

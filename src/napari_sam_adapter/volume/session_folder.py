@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.opened_image import OpenedImage
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.volume.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.journal import PredictorSource
@@ -170,7 +171,7 @@ def check_session_path(path: str | Path, overwrite: bool = False) -> Path:
 
 def open_session(
     path: str | Path,
-    image: ArrayLike | Volume,
+    image: ArrayLike | Volume | OpenedImage,
     predictor: PredictorSource | None = None,
     *,
     axes: str = "auto",
@@ -183,7 +184,7 @@ def open_session(
     ----------
     path : str or Path
         Folder from `save_session`, or a journal.
-    image : array-like or Volume
+    image : array-like, OpenedImage or Volume
         The same image.
     predictor : Predictor, callable or None
         As in `replay`; only needed if labels and state do not belong to the journal,
@@ -224,7 +225,7 @@ def open_session(
 
 def open_session_steps(
     path: str | Path,
-    image: ArrayLike | Volume,
+    image: ArrayLike | Volume | OpenedImage,
     predictor: PredictorSource | None = None,
     *,
     axes: str = "auto",

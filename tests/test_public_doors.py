@@ -1,0 +1,238 @@
+"""The public functions take what people have in hand, or say how to get it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from tests.fakes import DiskPredictor
+
+import napari_sam_adapter as nsa
+from napari_sam_adapter.cli.inputs import session_of
+from napari_sam_adapter.model.checkpoints import save_base
+from napari_sam_adapter.model.sam import build_sam
+from napari_sam_adapter.model.shape import small_shape
+from napari_sam_adapter.sample_images import nuclei_volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIRST = 18
+SIZES = {
+    "PhysicalSizeZ": 0.5,
+    "PhysicalSizeY": 0.25,
+    "PhysicalSizeX": 0.25,
+    "TimeIncrement": 60.0,
+    "TimeIncrementUnit": "s",
+}
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return nsa.load_predictor("tiny")
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    """A few slices at three times, or in three channels."""
+    image, _ = nuclei_volume()
+    part = image[FIRST : FIRST + 4]
+    return np.stack([part, np.roll(part, 2, axis=2), np.roll(part, 4, axis=2)])
+
+
+@pytest.fixture
+def film(frames, tmp_path) -> Path:
+    tifffile.imwrite(
+        tmp_path / "film.ome.tif", frames, metadata={"axes": "TZYX"} | SIZES
+    )
+    return tmp_path / "film.ome.tif"
+
+
+@pytest.fixture
+def channels(frames, tmp_path) -> Path:
+    metadata = {"axes": "CZYX"} | SIZES
+    tifffile.imwrite(tmp_path / "channels.ome.tif", frames, metadata=metadata)
+    return tmp_path / "channels.ome.tif"
+
+
+def followed(session, plane, axis) -> np.ndarray:
+    nucleus = session.new_object()
+    session.add_point(nucleus, plane, (89, 138))
+    list(nsa.propagate(session, nucleus, axis=axis))
+    return session.labels
+
+
+def test_a_film_is_followed_as_the_shell_follows_it(film, tiny):
+    image = nsa.open_image(film)
+    session, shell = nsa.Session(image, tiny), session_of(image, tiny)
+    assert session.spacing == shell.spacing == image.spacing == (0.25, 0.5, 0.25, 0.25)
+    plane = nsa.Plane((2, 3), (0, 2))
+    found = followed(session, plane, axis=0)
+    assert (found[:, 2] > 0).any(axis=(1, 2)).all()
+    np.testing.assert_array_equal(found, followed(shell, plane, axis=0))
+
+
+def test_a_channel_is_a_volume_and_several_are_refused(channels, tiny):
+    image = nsa.open_image(channels)
+    for ask in (nsa.Session, nsa.Volume):
+        with pytest.raises(nsa.SamAdapterError, match=r"got 3 chan.*image\.channel\("):
+            ask(image)
+    session = nsa.Session(image.channel(1), tiny)
+    assert session.spacing == (0.5, 0.25, 0.25)
+    assert followed(session, nsa.Plane((1, 2), (2,)), axis=0).any(axis=(1, 2)).all()
+
+
+def test_what_is_given_goes_before_what_the_file_tells(film, channels):
+    session = nsa.Session(nsa.open_image(film), spacing=(9, 1, 1, 1))
+    assert session.spacing == (9, 1, 1, 1)
+    colours = nsa.Session(nsa.open_image(channels), axes="czyx")
+    assert colours.volume.is_rgb
+    assert colours.spacing == (0.5, 0.25, 0.25)
+    assert nsa.Session(nsa.Volume(nsa.open_image(film))).spacing[1] == 0.5
+
+
+def test_a_pyramid_is_read_with_its_levels(tmp_path):
+    path = tmp_path / "wide.zarr"
+    nsa.save_labels(path, np.arange(1100 * 1100, dtype=np.uint32).reshape(1100, -1))
+    image = nsa.open_image(path)
+    shapes = [level.shape for level in image.levels]
+    assert shapes
+    assert list(nsa.Volume(image).level_shapes) == shapes
+    assert nsa.Volume(image, levels=()).level_shapes == ()
+
+
+def test_an_opened_image_is_replayed_and_reopened(film, tiny, tmp_path):
+    image = nsa.open_image(film)
+    journal = tmp_path / "journal.jsonl"
+    session = nsa.Session(image, tiny, journal=journal)
+    labels = followed(session, nsa.Plane((2, 3), (0, 2)), axis=0)
+    nsa.save_session(session, tmp_path / "film.session")
+    again = nsa.replay(journal, image, tiny)
+    opened = nsa.open_session(tmp_path / "film.session", image)
+    for other in (again, opened):
+        np.testing.assert_array_equal(other.labels, labels)
+        assert other.spacing == session.spacing
+
+
+def test_an_opened_picture_is_encoded_and_searched(frames, tiny, tmp_path):
+    grey = (frames[0, 2] / frames.max() * 255).astype(np.uint8)
+    rgba = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
+    Image.fromarray(rgba).save(tmp_path / "picture.png")
+    image = nsa.open_image(tmp_path / "picture.png")
+    asked = nsa.Prompts(points=[(89, 138)])
+    masks = [tiny.predict(tiny.encode(i), asked).mask for i in (image, rgba[..., :3])]
+    np.testing.assert_array_equal(*masks)
+    settings = nsa.EverythingSettings(4, min_score=0.6, min_stability=0.85)
+    assert nsa.segment_everything(image, tiny, settings).any()
+    assert nsa.segment_semantic(image, tiny).shape == grey.shape
+
+
+def test_labels_are_measured_with_what_the_image_tells(film, frames, tmp_path):
+    image, labels = nsa.open_image(film), (frames > np.median(frames)).astype(int)
+    told = nsa.measure(
+        nsa.Measuring(labels, image.data, image.axes, image.spacing, image.unit)
+    )
+    assert nsa.measure(labels, image) == told
+    assert told.column("unit") == ["um"] * len(frames)
+    nsa.save_labels(tmp_path / "labels.ome.tif", labels, like=film)
+    opened = nsa.open_image(tmp_path / "labels.ome.tif")
+    assert opened.scale == image.scale
+    assert nsa.measure(opened).column("volume") == told.column("volume")
+    assert nsa.measure(labels[0]).column("unit") == ["pixel"]
+    nsa.export_labels(tmp_path / "labels.json", labels, like=str(film))
+    assert '"Objects of film.ome.tif"' in (tmp_path / "labels.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda e, p: p.predict(e, [(1, 2)]), r"Prompts, got \[\(1, 2\)\].*Prompts\("),
+        (
+            lambda e, p: p.predict_many(e, [[(1, 2)]]),
+            r"Expected Prompts, got",
+        ),
+        (lambda e, p: nsa.measure([[0, 1]]), r"arrays to measure, got list"),
+        (lambda e, p: nsa.measure("a.tif"), r"arrays to measure, got str.*open_image"),
+        (lambda e, p: nsa.Session(np.zeros((2, 9, 9)), axes=[0, 1, 2]), r"one letter"),
+        (lambda e, p: nsa.Session("a.tif"), r"an array, got str.*open_image"),
+        (
+            lambda e, p: nsa.samples_from_arrays(
+                np.zeros((4, 9, 9)), np.ones((4, 9, 9), int), planes=3
+            ),
+            r"several planes, got 3: write \[3\]",
+        ),
+        (
+            lambda e, p: nsa.evaluate("nowhere", p, nsa.Interactive()),
+            r"does not exist",
+        ),
+        (
+            lambda e, p: nsa.save_labels("a.tif", np.ones((4, 4), int), like="nowhere"),
+            r"nowhere does not exist",
+        ),
+    ],
+)
+def test_what_is_no_such_thing_gets_a_sentence(ask, sentence, tiny, frames, tmp_path):
+    with pytest.raises(nsa.SamAdapterError, match=sentence):
+        ask(tiny.encode(frames[0, 0]), tiny)
+
+
+@pytest.fixture
+def cells(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40, 10:30] = 1
+    for split, count in (("train", 2), ("val", 1)):
+        for number in range(count):
+            pixels = 200 * mask + rng.integers(0, 30, mask.shape, np.uint8)
+            for part, array in (("images", pixels), ("masks", mask)):
+                folder = tmp_path / "cells" / split / part
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(array).save(folder / f"{number}.png")
+    return tmp_path / "cells"
+
+
+def test_a_folder_is_evaluated_by_its_path(cells):
+    asked = nsa.Interactive(corrections=0)
+    one, other = (
+        nsa.evaluate(dataset, DiskPredictor(), asked)
+        for dataset in (str(cells), nsa.open_dataset(cells))
+    )
+    assert len(one.objects.rows) == 3
+    assert one.objects == other.objects
+
+
+def test_what_was_found_is_trained_on_and_validated(cells, tmp_path):
+    base = tmp_path / "base.safetensors"
+    save_base(build_sam(small_shape(64, 2, 64, 64)).state_dict(), base, {})
+    output = tmp_path / "a.safetensors"
+    config = nsa.TrainingConfig(output, base=str(base), trains="decoder", steps=1)
+    *_, last = nsa.train_adapter(config, nsa.find_samples(cells), resumable=False)
+    assert len(last.examples) == 1
+    assert (last.step, len(last.history)) == (1, 2)
+
+
+def test_each_thing_says_in_a_line_what_it_is(cells, film, tiny, frames):
+    image = nsa.open_image(film)
+    session = nsa.Session(image, tiny)
+    session.new_object()
+    found = nsa.find_samples(cells)
+    things = {
+        session: r"<Session 3 x 4 x 160 x 160, 1 object, tiny>",
+        nsa.Session(frames): r"<Session 3 x 4 x 160 x 160, 0 objects, no model>",
+        session.volume: r"<Volume 3 x 4 x 160 x 160 uint16>",
+        image: r"<OpenedImage film.ome.tif tzyx 3 x 4 x 160 x 160 uint16>",
+        image.data: r"<LazyArray 3 x 4 x 160 x 160 uint16, .*film.ome.tif>",
+        tiny: r"<SamPredictor tiny on cpu>",
+        tiny.with_adapter("microscopy"): r"<SamPredictor tiny with microscopy on cpu>",
+        tiny.encode(frames[0, 0]): r"<ImageEmbedding of 160 x 160 pixels>",
+        nsa.EmbeddingStore("kept"): r"<EmbeddingStore kept>",
+        nsa.open_dataset(cells): r"<Dataset cells, 3 pairs>",
+    }
+    told = {repr(thing): line for thing, line in things.items()}
+    told |= {repr(found): r"<FoundSamples 2 training, 1 validation, 0 refused>"}
+    told |= {repr(found.training[0]): r"<Sample 0, 64 x 64>"}
+    assert all(re.fullmatch(line, text) for text, line in told.items()), told
