@@ -105,6 +105,13 @@ class MarkingDiskPredictor(DiskPredictor):
         return (embedding.features > BRIGHT).astype(np.float32)
 
 
+class CallableDiskPredictor(DiskPredictor):
+    """A disk predictor that can be called, as a network of torch can."""
+
+    def __call__(self, image: object) -> None:
+        raise AssertionError("nobody is to call it")
+
+
 class PackingDiskPredictor(DiskPredictor):
     """A disk predictor whose embeddings can be kept on disk."""
 

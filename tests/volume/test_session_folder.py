@@ -3,7 +3,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from tests.fakes import DiskPredictor
+from tests.fakes import CallableDiskPredictor, DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT
 from tests.volume.test_journal import same, work, work_through_planes
 
@@ -17,6 +17,8 @@ from napari_sam_adapter.volume.object_edits import (
     RenameObject,
     SetOverlapRule,
 )
+from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.session_folder import open_session, save_session
 
@@ -201,3 +203,127 @@ def test_window_names_and_the_rule_for_neighbours_are_opened_too(
 def test_a_folder_that_is_no_session_is_refused(tmp_path, volume):
     with pytest.raises(SessionError, match=r"saved session.*NAME\.session itself"):
         open_session(tmp_path, volume, DiskPredictor())
+
+
+def test_the_spacing_of_a_saved_session_is_opened_too(saved, folder, volume, plane):
+    saved.spacing = (5, 1, 1)
+    saved.new_object()
+    saved.add_point(1, plane, LEFT[1:])
+    assert list(propagate(saved, 1))
+    save_session(saved, folder)
+    opened = open_session(folder, volume, DiskPredictor())
+    assert opened.spacing == (5, 1, 1)
+    assert list(propagate(opened, 1)) == []
+    saved.spacing = (2, 1, 1)  # which no propagation has seen
+    save_session(saved, folder, overwrite=True)
+    assert open_session(folder, volume).spacing == (2, 1, 1)
+
+
+def test_a_saved_session_that_does_not_tell_its_spacing_has_the_one_it_began_with(
+    saved, folder, volume
+):
+    save_session(saved, folder)
+    with zipfile.ZipFile(folder / "state.zip") as file:
+        values, rest = json.loads(file.read("state.json")), file.read("bytes")
+    del values["state"]["spacing"]  # as in those of earlier versions
+    with zipfile.ZipFile(folder / "state.zip", "w") as file:
+        file.writestr("state.json", json.dumps(values))
+        file.writestr("bytes", rest)
+    assert open_session(folder, volume).spacing == (1, 1, 1)
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 40), (3, 1, 32, 40), (1, 1, 32, 40)])
+@pytest.mark.parametrize("is_labelled", [False, True])
+def test_axes_of_length_1_are_opened(volume, tmp_path, folder, shape, is_labelled):
+    image = np.broadcast_to(volume[LEFT[0]], shape)
+    labels = np.zeros(shape, np.uint16)
+    labels[..., 0, 0] = 7
+    session = Session(
+        image,
+        DiskPredictor(),
+        labels=labels if is_labelled else None,
+        journal=tmp_path / "autosave.jsonl",
+    )
+    number = session.new_object()
+    plane = Plane((len(shape) - 2, len(shape) - 1), (0,) * (len(shape) - 2))
+    session.add_point(number, plane, LEFT[1:])
+    session.mask(number, plane)
+    save_session(session, folder)
+    same(session, open_session(folder, image))
+
+
+def test_labels_of_a_session_that_is_repeated_are_given(volume, tmp_path, folder):
+    labels = np.zeros(volume.shape, np.int32)
+    labels[0, 0, 0] = 7
+    session = Session(volume, labels=labels.copy(), journal=tmp_path / "a.jsonl")
+    session.new_object()
+    save_session(session, folder)
+    lose_state(folder)
+    with pytest.raises(SessionError, match="Give them as `labels`"):
+        open_session(folder, volume, DiskPredictor())
+    same(session, open_session(folder, volume, DiskPredictor(), labels=labels))
+
+
+def test_the_first_predictor_of_a_session_may_come_when_it_is_opened(
+    volume, plane, tmp_path, folder
+):
+    session = Session(volume, journal=tmp_path / "autosave.jsonl")
+    session.new_object()
+    session.add_point(1, plane, LEFT[1:])
+    save_session(session, folder)
+    assert open_session(folder, volume, DiskPredictor()).mask(1, plane).any()
+
+    def load(description):
+        raise AssertionError("there is nothing to load")
+
+    assert open_session(folder, volume, load).predictor is None
+
+
+@pytest.mark.parametrize("is_repeated", [False, True])
+def test_a_predictor_that_can_be_called_is_no_loader(
+    volume, plane, tmp_path, folder, is_repeated
+):
+    session = Session(volume, CallableDiskPredictor(), journal=tmp_path / "a.jsonl")
+    session.new_object()
+    session.add_point(1, plane, LEFT[1:])
+    session.mask(1, plane)
+    save_session(session, folder)
+    if is_repeated:
+        lose_state(folder)
+    predictor = CallableDiskPredictor()
+    opened = open_session(folder, volume, predictor)
+    same(session, opened)
+    assert opened.predictor is predictor
+
+
+def test_an_opened_session_is_saved_again_without_a_new_journal(
+    saved, folder, volume, plane, tmp_path
+):
+    work(saved)
+    save_session(saved, folder)
+    before = (folder / "journal.jsonl").read_bytes()
+    opened = open_session(folder, volume, DiskPredictor())
+    work_on(opened, plane)
+    save_session(opened, tmp_path / "other.session")
+    assert (folder / "journal.jsonl").read_bytes() == before
+    save_session(opened, folder, overwrite=True)
+    work_on_further(opened, plane)
+    save_session(opened, folder, overwrite=True)
+    same(opened, open_session(folder, volume))
+    same(opened, replay(folder, volume, DiskPredictor()))
+
+
+def work_on_further(session, plane):
+    session.add_point(3, plane, RIGHT[1:], positive=False)
+    session.mask(3, plane)
+
+
+def test_a_half_written_line_is_not_saved_again(saved, folder, volume, tmp_path):
+    saved.new_object()
+    saved.close()
+    path = tmp_path / "autosave.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"kind": "NewOb')
+    opened = open_session(path, volume, DiskPredictor())
+    opened.new_object()
+    save_session(opened, folder)
+    assert replay(folder, volume, DiskPredictor()).object_ids == [1, 2]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_sam_adapter.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from napari_sam_adapter.predictions import Predictor
 
@@ -131,3 +132,38 @@ def is_same_predictor(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 def _without(description: Mapping[str, str], names: set[str]) -> dict[str, str]:
     return {key: value for key, value in description.items() if key not in names}
+
+
+def is_predictor(source: Any) -> bool:
+    """Whether something is a predictor, which may be callable, and not what loads one.
+
+    Parameters
+    ----------
+    source : Predictor or callable
+        As in `replay`.
+
+    Returns
+    -------
+    bool
+        False for a class, too.
+    """
+    return isinstance(getattr(source, "description", None), Mapping)
+
+
+def predictor_for(source: Any, description: dict[str, str]) -> Predictor:
+    """Return a predictor that is given, or load the one of a description.
+
+    Parameters
+    ----------
+    source : Predictor or callable
+        As in `replay`.
+    description : dict
+        Of the one that was used.
+
+    Returns
+    -------
+    Predictor
+        May be another one.
+    """
+    predictor: Predictor = source if is_predictor(source) else source(description)
+    return predictor

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.volume.described import is_same_predictor
+from napari_sam_adapter.volume.described import is_same_predictor, predictor_for
 from napari_sam_adapter.volume.embedding_store import EmbeddingStore
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.journal_entries import (
@@ -273,8 +273,7 @@ class _Replayer:
         )
 
     def _find_predictor(self, description: dict[str, str]) -> Predictor:
-        source = self._predictor
-        predictor: Predictor = source(description) if callable(source) else source
+        predictor = predictor_for(self._predictor, description)
         if not is_same_predictor(predictor.description, description):
             raise SessionError(
                 f"Expected the predictor {description}, got {predictor.description}. "

@@ -7,7 +7,7 @@ repetition. They count only if their sums tell that they belong to the journal.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from napari_sam_adapter.errors import OutputError, SamAdapterError, SessionError
 from napari_sam_adapter.image_io import open_image, save_labels
 from napari_sam_adapter.image_io.output import check_output, whole_output
+from napari_sam_adapter.volume.described import is_predictor, predictor_for
 from napari_sam_adapter.volume.journal import ReplayStep, begin_again, replay_steps
 from napari_sam_adapter.volume.journal_entries import UseIntensity
 from napari_sam_adapter.volume.journal_file import (
@@ -26,6 +27,7 @@ from napari_sam_adapter.volume.journal_file import (
 )
 from napari_sam_adapter.volume.journal_header import JournalHeader, labels_identity
 from napari_sam_adapter.volume.journal_lines import edit_from_json
+from napari_sam_adapter.volume.session_log import JournalInMemory
 from napari_sam_adapter.volume.session_state import (
     SessionState,
     read_state,
@@ -91,7 +93,8 @@ class SavableSession:
             If it has no journal.
         """
         session.under_way.finish()
-        return cls(session.log.recorded, session.state, session.labels)
+        state = replace(session.state, spacing=session.spacing)
+        return cls(session.log.recorded, state, session.labels)
 
     def write(self, folder: Path) -> None:
         """Write all parts into a new folder.
@@ -174,6 +177,7 @@ def open_session(
     image: ArrayLike | Volume | OpenedImage,
     predictor: PredictorSource | None = None,
     *,
+    labels: npt.NDArray[np.integer[Any]] | None = None,
     axes: str = "auto",
     journal: str | Path | None = None,
     store: EmbeddingStore | None = None,
@@ -189,10 +193,13 @@ def open_session(
     predictor : Predictor, callable or None
         As in `replay`; only needed if labels and state do not belong to the journal,
         so that everything has to be done again, or to go on.
+    labels : int array or None
+        As in `replay`; only needed if everything has to be done again.
     axes : str
         Meaning of the axes of `image`, see `Volume`.
     journal : str, Path or None
-        New file in which the journal goes on; the saved session stays as it is.
+        New file in which the journal goes on, by default in memory, for
+        `save_session`; the saved session stays as it is.
     store : EmbeddingStore or None
         Keeps embeddings of a session that had a store.
 
@@ -209,17 +216,18 @@ def open_session(
         If the new journal exists or cannot be written.
     """
     source = find_journal(path)
-    *_, last = open_session_steps(path, image, predictor, axes=axes, store=store)
+    *_, last = open_session_steps(
+        path, image, predictor, labels=labels, axes=axes, store=store
+    )
     session = last.session
     if journal is not None:
         session.log.record_with(_copy_of(source, Path(journal)))
-    if predictor is not None and session.predictor is None and session.log.descriptions:
-        found = (
-            predictor(session.log.descriptions[-1])
-            if callable(predictor)
-            else predictor
-        )
-        session.predictor = found
+    else:
+        session.log.record_with(JournalInMemory(source.read_bytes()))
+    if predictor is not None and session.predictor is None:
+        used = session.log.descriptions
+        if used or is_predictor(predictor):
+            session.predictor = predictor_for(predictor, used[-1] if used else {})
     return session
 
 
@@ -228,6 +236,7 @@ def open_session_steps(
     image: ArrayLike | Volume | OpenedImage,
     predictor: PredictorSource | None = None,
     *,
+    labels: npt.NDArray[np.integer[Any]] | None = None,
     axes: str = "auto",
     store: EmbeddingStore | None = None,
 ) -> Iterator[ReplayStep]:
@@ -235,7 +244,7 @@ def open_session_steps(
 
     Parameters
     ----------
-    path, image, predictor, axes, store
+    path, image, predictor, labels, axes, store
         As in `open_session`.
 
     Yields
@@ -251,9 +260,11 @@ def open_session_steps(
     journal = find_journal(path)
     found = _read_folder(journal)
     if found is not None:
-        header, lines, state, labels = found
-        session = begin_again(header, image, labels, axes, checked=False, store=store)
+        header, lines, state, saved = found
+        session = begin_again(header, image, saved, axes, checked=False, store=store)
         session.restore(state)
+        if state.spacing is not None:
+            session.spacing = state.spacing
         window = _last_window(lines)
         if window is not None:
             session.volume = session.volume.with_intensity(window)
@@ -264,7 +275,9 @@ def open_session_steps(
             f"Expected labels and state that belong to {journal}, got others or none. "
             "Give a predictor, so that the session can be repeated."
         )
-    yield from replay_steps(journal, image, predictor, axes=axes, store=store)
+    yield from replay_steps(
+        journal, image, predictor, labels=labels, axes=axes, store=store
+    )
 
 
 def _read_folder(
@@ -278,8 +291,9 @@ def _read_folder(
     header, lines = parse_journal(content, journal)
     try:
         read = np.array(open_image(labels).data, dtype=header.labels["dtype"])
+        read = read.reshape(header.image["shape"])  # axes of length 1 are lost there
         return header, lines, read_state(state, _sums(content, read)), read
-    except SamAdapterError:
+    except (SamAdapterError, ValueError):  # labels of another shape
         return None
 
 

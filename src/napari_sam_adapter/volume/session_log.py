@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Protocol
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.journal_entries import UsePredictor
-from napari_sam_adapter.volume.journal_lines import WrittenGroup, entry_text
+from napari_sam_adapter.volume.journal_file import Recorded
+from napari_sam_adapter.volume.journal_lines import (
+    WrittenGroup,
+    entry_line,
+    entry_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_sam_adapter.volume.journal_entries import Entry
-    from napari_sam_adapter.volume.journal_file import Recorded
     from napari_sam_adapter.volume.journal_lines import Recordable
 
 
 class Recorder(Protocol):
-    """Where entries go: a `Journal`, or an autosave that begins one."""
+    """Where entries go: a `Journal`, an autosave that begins one, or memory."""
 
     @property
     def recorded(self) -> Recorded:
@@ -29,6 +33,31 @@ class Recorder(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
+
+
+class JournalInMemory:
+    """A journal that goes on without a file, for `save_session`.
+
+    Parameters
+    ----------
+    content : bytes
+        What it begins with; a half-written last line is cut off.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._lines = [content[: content.rfind(b"\n") + 1]]
+
+    @property
+    def recorded(self) -> Recorded:
+        """All that was recorded so far."""
+        return Recorded(None, 0, tuple(self._lines))
+
+    def append(self, entry: Recordable) -> None:
+        """Remember one entry."""
+        self._lines.append(entry_line(entry))
+
+    def close(self) -> None:
+        """Do nothing: there is no file."""
 
 
 class SessionLog:
@@ -63,7 +92,8 @@ class SessionLog:
         if self._recorder is None:
             raise SessionError(
                 "Expected a session with a journal, got one without. Begin it with "
-                "Session(..., journal=PATH)."
+                "Session(..., journal=PATH), or go on with a journal by "
+                "open_session(PATH, ...) or replay(PATH, ..., resume=True)."
             )
         return self._recorder.recorded
 

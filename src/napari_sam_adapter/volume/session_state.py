@@ -62,6 +62,8 @@ class SessionState:
         See `SetOverlapRule`.
     preference : int or None
         See `Document.preference`.
+    spacing : tuple of float or None
+        Of the session; None where it was not kept yet.
     """
 
     objects: Mapping[int, ObjectRecord]
@@ -73,6 +75,7 @@ class SessionState:
     descriptions: tuple[dict[str, str], ...]
     overlap_rule: str = "keep"
     preference: int | None = None
+    spacing: tuple[float, ...] | None = None
 
 
 def write_state(path: Path, state: SessionState, sums: Mapping[str, str]) -> None:
