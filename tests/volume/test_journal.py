@@ -226,6 +226,30 @@ def test_images_keep_the_name_that_journals_know_them_by(shape, name):
     assert image_identity(Volume(image))["sha256"].startswith(name)
 
 
+@pytest.mark.parametrize("dtype", ["u2", "i4", "f4", "f8"])
+def test_the_order_of_bytes_in_memory_makes_no_other_image_or_labels(
+    volume, path, plane, dtype
+):
+    labels = np.zeros(volume.shape, "u2")
+    labels[0, 0, 0] = 7
+    for here, there in "><", "<>":
+        session = Session(
+            volume.astype(here + dtype),
+            DiskPredictor(),
+            labels=labels.astype(f"{here}u2"),
+            journal=path.with_suffix(f".{ord(here)}"),
+        )
+        session.add_point(7, plane, LEFT[1:])
+        session.mask(7, plane)
+        again = replay(
+            path.with_suffix(f".{ord(here)}"),
+            volume.astype(there + dtype),
+            DiskPredictor(),
+            labels=labels.astype(f"{there}u2"),
+        )
+        assert np.array_equal(session.labels, again.labels)
+
+
 def test_the_spacing_is_kept(volume, path):
     Session(volume, DiskPredictor(), journal=path, spacing=(5, 1, 0.5))
     assert replay(path, volume, DiskPredictor()).spacing == (5, 1, 0.5)

@@ -120,13 +120,13 @@ def identity_steps(
             continue
         try:
             pixels = volume.overview(plane, OVERVIEW_SIDE)
-            digest.update(np.ascontiguousarray(pixels).tobytes())
+            digest.update(_bytes_of(pixels))
         except ImageError:  # the rest of the image can be worked on
             unreadable.add(number)
         yield None
     identity: dict[str, Any] = {
         "shape": list(volume.shape),
-        "dtype": volume.dtype.str,
+        "dtype": _name_of(volume.dtype),
         "sha256": digest.hexdigest(),
     }
     if unreadable:
@@ -179,7 +179,7 @@ def empty_header_steps(
     yield JournalHeader(
         JOURNAL_VERSION,
         identity,
-        {"dtype": dtype.str, "sha256": None},
+        {"dtype": _name_of(dtype), "sha256": None},
         asdict(volume.intensity),
         overwrite,
         list(spacing),
@@ -203,13 +203,23 @@ def labels_identity(
         ``dtype``, and ``sha256`` or None if all are 0.
     """
     if labels is None:
-        return {"dtype": np.dtype(DEFAULT_LABELS).str, "sha256": None}
+        return {"dtype": _name_of(np.dtype(DEFAULT_LABELS)), "sha256": None}
     if not any(part.any() for part in labels):
-        return {"dtype": labels.dtype.str, "sha256": None}
+        return {"dtype": _name_of(labels.dtype), "sha256": None}
     digest = hashlib.sha256()
     for part in labels:
-        digest.update(np.ascontiguousarray(part).tobytes())
-    return {"dtype": labels.dtype.str, "sha256": digest.hexdigest()}
+        digest.update(_bytes_of(part))
+    return {"dtype": _name_of(labels.dtype), "sha256": digest.hexdigest()}
+
+
+def _name_of(dtype: np.dtype[Any]) -> str:
+    """Return the name of a type, whatever the order of its bytes in memory."""
+    return dtype.newbyteorder("<").str
+
+
+def _bytes_of(values: npt.NDArray[Any]) -> bytes:
+    """Return values as bytes, whatever their order in memory."""
+    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def header_of(
