@@ -734,6 +734,23 @@ def test_nifti_labels_lie_where_the_scan_lies(tmp_path: Path) -> None:
     np.testing.assert_allclose(nibabel.load(tmp_path / "labels.nii.gz").affine, affine)
 
 
+@pytest.mark.parametrize("shape", [(6, 5, 1, 3), (6, 5, 1)])
+def test_nifti_labels_of_a_single_slice_have_shape_and_header_of_the_scan(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    affine = np.array([[0, -2, 0, 5], [1.5, 0, 0, 6], [0, 0, 4, 7], [0, 0, 0, 1.0]])
+    scan = nibabel.Nifti1Image(np.ones(shape, np.int16), affine)
+    scan.header.set_zooms((1.5, 2, 4, 2.5)[: len(shape)])
+    nibabel.save(scan, tmp_path / "scan.nii.gz")
+    like = open_image(tmp_path / "scan.nii.gz")
+    values = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    save_labels(tmp_path / "labels.nii.gz", values.T.reshape(like.label_shape), like)
+    labels = nibabel.load(tmp_path / "labels.nii.gz")
+    np.testing.assert_array_equal(np.asarray(labels.dataobj), values)
+    assert labels.header.get_zooms() == scan.header.get_zooms()
+    np.testing.assert_array_equal(labels.affine, affine)
+
+
 def test_large_object_numbers_are_kept(tmp_path: Path) -> None:
     save_labels(tmp_path / "labels.tif", LABELS * 100_000)
     np.testing.assert_array_equal(

@@ -90,11 +90,14 @@ def write_nifti(path: Path, image: OpenedImage) -> None:
     axes = image.axes
     check_nifti_axes(axes)
     data = np.asarray(image.data).T  # x, y, z, t
-    if "t" in axes and "z" not in axes:
+    affine = image.affine
+    if "z" not in axes and ("t" in axes or affine is not None):
         data = data[:, :, np.newaxis]
     sizes, units = _known_sizes(image)
-    affine = image.affine
-    if affine is None:
+    if affine is not None:
+        steps = nibabel.affines.voxel_sizes(affine)  # along z for a single slice, too
+        sizes = dict(zip("xyz", steps.tolist(), strict=True)) | sizes
+    else:
         affine = np.diag([*(sizes.get(letter, 1.0) for letter in "xyz"), 1.0])
     volume = nibabel.Nifti1Image(data, affine)
     volume.header.set_zooms([sizes.get(a, 1.0) for a in "xyzt"[: data.ndim]])
