@@ -149,6 +149,28 @@ def test_brightness_of_half_precision_has_its_full_spread(blobs):
     assert table.column("intensity_std") == pytest.approx([100] * 3, rel=0.01)
 
 
+@pytest.mark.parametrize("colours", [False, True])
+def test_brightness_is_of_pixels_that_are_finite(blobs, colours):
+    labels, image = blobs
+    spoilt = image.copy()
+    spoilt[3, 10, 12], spoilt[4, 10, 12] = np.nan, np.inf  # in object 3
+    spoilt[labels == 5] = np.nan
+    finite = np.isfinite(spoilt)
+    expected = regionprops(np.where(finite, labels, 0), np.where(finite, spoilt, 0))
+    assert [region.label for region in expected] == [3, 700]
+    if colours:
+        spoilt = np.stack([spoilt] * 3, axis=-1)
+    table = measure(Measuring(labels, spoilt))
+    whole = measure(Measuring(labels))
+    assert [row[: len(whole.columns) - 1] for row in table.rows] == [
+        row[:-1] for row in whole.rows
+    ]
+    for name in measuring.BRIGHTNESS:
+        first, none, last = table.column(name)
+        assert [first, last] == pytest.approx([region[name] for region in expected])
+        assert np.isnan(none)
+
+
 def test_a_complex_image_is_refused():
     with pytest.raises(ImageError, match="real numbers, got complex"):
         Measuring(np.ones((4, 4), int), np.ones((4, 4), complex))

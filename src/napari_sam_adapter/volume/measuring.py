@@ -13,6 +13,11 @@ from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM, OpenedImage
 from napari_sam_adapter.image_io.units import NO_UNIT
 from napari_sam_adapter.volume.axes import check_spacing
+from napari_sam_adapter.volume.brightness import (
+    BRIGHTNESS,
+    brightness_of,
+    finite_grey,
+)
 from napari_sam_adapter.volume.hull import hull_share
 from napari_sam_adapter.volume.ledger import Ledger
 from napari_sam_adapter.volume.measured_blocks import Box, together
@@ -24,7 +29,6 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
 
-BRIGHTNESS = ("intensity_mean", "intensity_min", "intensity_max", "intensity_std")
 
 Row = tuple[float | int | str, ...]
 
@@ -217,9 +221,12 @@ class Measuring:
 
         spacing = self._steps
         numbered = _numbered(np.asarray(labels[box]), objects)
+        grey = is_finite = None
+        if image is not None:
+            grey, is_finite = finite_grey(np.asarray(image[box]), numbered.ndim)
         found = regionprops_table(  # type: ignore[no-untyped-call]
             numbered,
-            None if image is None else _grey(np.asarray(image[box]), numbered.ndim),
+            grey,
             properties=(
                 "label",
                 "num_pixels",
@@ -232,6 +239,9 @@ class Measuring:
             spacing=spacing,
             extra_properties=(hull_share,),
         )
+        if grey is not None and is_finite is not None and not is_finite.all():
+            numbered = np.where(is_finite, numbered, 0)
+            found |= brightness_of(numbered, grey, found["label"])
         corner = np.array([axis.start for axis in box]) * spacing
         return [
             self._row(frame, objects, found, number, corner, spacing)
@@ -289,8 +299,8 @@ def measure(
     MeasurementTable
         Per object its size in voxels and in world units, the centroid, the box around
         it (outer edges of its voxels), the diameter of a disk or ball of its size, its
-        share of its convex hull, and the brightness of the image in it. Positions
-        count from the centre of the first voxel.
+        share of its convex hull, and the brightness of the image in it, of pixels that
+        are finite. Positions count from the centre of the first voxel.
 
     Raises
     ------
@@ -336,9 +346,3 @@ def _numbered(
     places = np.minimum(np.searchsorted(objects, labels), len(objects) - 1)
     known = objects[places] == labels
     return np.where(known, places + 1, 0).astype(np.int32)
-
-
-def _grey(pixels: npt.NDArray[Any], ndim: int) -> npt.NDArray[Any]:
-    if pixels.dtype == np.float16:  # whose squares are too large for it
-        pixels = pixels.astype(np.float32)
-    return pixels if pixels.ndim == ndim else pixels[..., :3].mean(axis=-1)
