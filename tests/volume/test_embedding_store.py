@@ -150,7 +150,16 @@ def damage_flip(path):
     path.write_bytes(content)
 
 
-DAMAGES = {"cut": damage_cut, "flip": damage_flip, "gone": os.remove}
+def damage_kind(path):
+    path.write_bytes(b"[]")
+
+
+DAMAGES = {
+    "cut": damage_cut,
+    "flip": damage_flip,
+    "kind": damage_kind,
+    "gone": os.remove,
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
@@ -162,6 +171,31 @@ def test_damaged_entries_are_dropped_and_written_anew(store, damage, name):
     assert "a" not in store
     store.save("a", ARRAYS)
     assert store.load("a") is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"features", b"feature3"), (b"skip", b"skid")]
+)
+def test_an_entry_whose_names_were_changed_is_dropped(store, old, new):
+    store.save("a", ARRAYS)
+    path = next(path for path in files_of(store, "a") if path.name == "zarr.json")
+    assert old in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(old, new))
+    assert store.load("a") is None
+    assert "a" not in store
+
+
+@pytest.mark.skipif(os.name != "posix" or not os.geteuid(), reason="sees all files")
+def test_a_folder_that_cannot_be_listed_only_means_that_nothing_more_is_kept(store):
+    store.save("a", ARRAYS)
+    again = EmbeddingStore(store.folder)  # looks at what is there
+    store.folder.chmod(0o300)
+    try:
+        again.save("b", ARRAYS)
+        assert "not kept any more" in again.problem
+        assert again.load("b") is not None
+    finally:
+        store.folder.chmod(0o700)
 
 
 def test_an_entry_of_another_version_is_not_found(store, monkeypatch):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
 import shutil
 import time
 import uuid
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +39,7 @@ ABANDONED = 3600.0
 """Seconds after which an unfinished entry is taken for one of a killed process."""
 ENTRY, UNFINISHED, DROPPED = ".zarr", ".unfinished", ".dropped"
 NOT_IN_KEY = {"device"}
-DAMAGED = (OSError, ValueError, KeyError, TypeError, RuntimeError)
+DAMAGED = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError)
 """What zarr and its codecs raise on files that were cut or changed."""
 
 logger = logging.getLogger(__name__)
@@ -188,8 +190,11 @@ class EmbeddingStore:
             shutil.rmtree(unfinished, ignore_errors=True)
             if key not in self:  # or another process was faster
                 self._give_up(error)
-        else:
+            return
+        try:
             self._keep_to_budget()
+        except OSError as error:  # the folder is gone, or cannot be listed
+            self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
         self.problem = f"Embeddings are not kept any more in {self.folder}: {error}."
@@ -267,6 +272,7 @@ def _write(path: Path, arrays: Arrays) -> None:
     from zarr.codecs import BloscCodec, Crc32cCodec
 
     flat = np.concatenate([np.ravel(array) for array in arrays.values()])
+    shapes = {name: list(array.shape) for name, array in arrays.items()}
     stored = zarr.create_array(
         store=str(path),
         shape=flat.shape,
@@ -274,9 +280,7 @@ def _write(path: Path, arrays: Arrays) -> None:
         dtype=np.float16,
         compressors=[BloscCodec(cname="lz4", shuffle="bitshuffle"), Crc32cCodec()],
         fill_value=np.nan,
-        attributes={
-            "shapes": {name: list(array.shape) for name, array in arrays.items()}
-        },
+        attributes={"shapes": shapes, "sum": _sum(shapes)},
     )
     stored[:] = flat
 
@@ -289,14 +293,20 @@ def _read(path: Path) -> dict[str, npt.NDArray[np.float16]]:
     flat = np.asarray(stored[:], dtype=np.float16)
     if not np.isfinite(flat).all():
         raise ValueError("the values are not there")
-    arrays, start = {}, 0
-    for name, shape in stored.attrs["shapes"].items():
+    arrays, start, shapes = {}, 0, stored.attrs["shapes"]
+    if stored.attrs.get("sum", _sum(shapes)) != _sum(shapes):  # older ones have none
+        raise ValueError("names or shapes are others than were written")
+    for name, shape in shapes.items():
         stop = start + int(np.prod(shape))
         arrays[name] = flat[start:stop].reshape(shape)
         start = stop
     if start != flat.size:
         raise ValueError("the shapes do not fit the values")
     return arrays
+
+
+def _sum(shapes: Mapping[str, list[int]]) -> int:
+    return zlib.crc32(json.dumps(shapes).encode())
 
 
 def _size(path: str | Path) -> int:
