@@ -4,6 +4,7 @@ from skimage.measure import regionprops
 
 from napari_sam_adapter.errors import ImageError, SessionError
 from napari_sam_adapter.volume import hull, measured_blocks
+from napari_sam_adapter.volume.brightness import BRIGHTNESS
 from napari_sam_adapter.volume.measuring import Measuring, measure
 
 
@@ -165,7 +166,7 @@ def test_brightness_is_of_pixels_that_are_finite(blobs, colours):
     assert [row[: len(whole.columns) - 1] for row in table.rows] == [
         row[:-1] for row in whole.rows
     ]
-    for name in measuring.BRIGHTNESS:
+    for name in BRIGHTNESS:
         first, none, last = table.column(name)
         assert [first, last] == pytest.approx([region[name] for region in expected])
         assert np.isnan(none)

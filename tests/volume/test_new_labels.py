@@ -34,6 +34,15 @@ def test_large_labels_take_no_room_until_they_are_written(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_file_is_begun_on_a_disk_that_is_nearly_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(module, "LARGEST_IN_MEMORY", 100)
+    monkeypatch.setattr(module, "LEAST_ROOM", 10**18)
+    with pytest.raises(ImageError, match=r"B left\. Set TMPDIR"):
+        new_labels(SHAPE)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_labels_that_fit_nowhere_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path / "missing"))
     monkeypatch.setattr(module, "LARGEST_IN_MEMORY", 100)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
 
-
 Row = tuple[float | int | str, ...]
 
 

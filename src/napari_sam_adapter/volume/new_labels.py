@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 DEFAULT_LABELS = np.int32
 LARGEST_IN_MEMORY = 1024**3
 """Bytes of labels from which on they are kept in a file."""
+LEAST_ROOM = 256 * 1024**2
+"""Free bytes with which such a file is begun: a disk that is full ends the process."""
 
 
 def new_labels(shape: tuple[int, ...]) -> npt.NDArray[np.integer[Any]]:
@@ -36,12 +39,13 @@ def new_labels(shape: tuple[int, ...]) -> npt.NDArray[np.integer[Any]]:
     Raises
     ------
     ImageError
-        If the file cannot be made.
+        If the file cannot be made, or its disk is nearly full.
     """
     size = math.prod(shape) * np.dtype(DEFAULT_LABELS).itemsize
     if size <= LARGEST_IN_MEMORY:
         return np.zeros(shape, DEFAULT_LABELS)
     try:
+        _check_room(tempfile.gettempdir())
         with tempfile.TemporaryFile(prefix="labels-") as file:
             return np.memmap(file, DEFAULT_LABELS, "w+", shape=shape)
     except (OSError, ValueError, OverflowError) as error:
@@ -50,3 +54,9 @@ def new_labels(shape: tuple[int, ...]) -> npt.NDArray[np.integer[Any]]:
             f"{readable_size(size)}, in {tempfile.gettempdir()}, got: {error}. "
             "Set TMPDIR to a folder on a larger disk, or pass labels of your own."
         ) from error
+
+
+def _check_room(folder: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_ROOM:
+        raise OSError(f"a disk with {readable_size(free)} left")
