@@ -84,6 +84,39 @@ def test_a_set_without_parts_has_no_part_of_another_name(tmp_path: Path, save) -
         open_dataset(tmp_path, split="test")
 
 
+def test_parts_are_asked_for_as_anybody_spells_them(tmp_path: Path, save) -> None:
+    for part in ("Training", "Valid"):
+        folder = tmp_path / part
+        save(folder / "images" / f"{part}.png", folder / "masks" / f"{part}.png")
+    for split in ("valid", "validation", "VAL"):
+        (pair,) = open_dataset(tmp_path, split=split).pairs
+        assert (pair.name, pair.split) == ("Valid", "val")
+    (pair,) = open_dataset(tmp_path, split="training").pairs
+    assert (pair.name, pair.split) == ("Training", "train")
+
+
+@pytest.mark.parametrize("head", ["", "id,split\n"])
+def test_of_a_part_that_is_not_there_the_others_are_told(
+    tmp_path: Path, save, head: str
+) -> None:
+    for name in "abc":
+        save(tmp_path / "images" / f"{name}.png", tmp_path / "masks" / f"{name}.png")
+    path = tmp_path / ("index.csv" if head else "list.csv")
+    row = "{0},{1}\n" if head else "images/{0}.png,masks/{0}.png,{1}\n"
+    parts = (("a", "test"), ("b", "test"), ("c", "Training"))
+    path.write_text(head + "".join(row.format(*part) for part in parts))
+    with pytest.raises(DatasetError, match="has 2 pairs of test, 1 pair of train"):
+        open_dataset(tmp_path if head else path, split="val")
+
+
+def test_labels_may_lie_beside_images_in_a_folder_spelled_otherwise(
+    tmp_path: Path, save
+) -> None:
+    save(tmp_path / "set" / "a.png", tmp_path / "set" / "a_mask.png")
+    labels = tmp_path / "set" / ".." / "set"
+    assert [p.name for p in open_dataset(tmp_path / "set", labels).pairs] == ["a"]
+
+
 def test_two_folders_may_be_anywhere(tmp_path: Path, save) -> None:
     save(tmp_path / "raw" / "a.png", tmp_path / "truth" / "a_gt.png")
     assert len(open_dataset(tmp_path / "raw", tmp_path / "truth")) == 1
@@ -105,6 +138,47 @@ def test_a_list_names_pairs_relative_to_itself(tmp_path: Path, save) -> None:
     path.write_text("x/a.png\n")
     with pytest.raises(DatasetError, match="every line"):
         open_dataset(path)
+
+
+@pytest.mark.parametrize("delimiter", ",;")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("head", ["", "image,labels,part\n"])
+def test_lists_are_read_as_spreadsheets_save_them(
+    tmp_path: Path, save, delimiter: str, encoding: str, head: str
+) -> None:
+    save(tmp_path / "x" / "a.png", tmp_path / "y" / "a.png")
+    save(tmp_path / "x" / "b.png", tmp_path / "y" / "b.png")
+    rows = f"{head}x/a.png,y/a.png,Train\n  \n,,\nx/b.png,y/b.png,Val\n\n"
+    path = tmp_path / "pairs.csv"
+    path.write_text(rows.replace(",", delimiter), encoding=encoding)
+    dataset = open_dataset(path)
+    assert [(p.name, p.split) for p in dataset.pairs] == [("a", "train"), ("b", "val")]
+    assert not dataset.find_broken()
+
+
+def test_images_of_one_stem_are_told_apart_by_their_folders(
+    tmp_path: Path, save
+) -> None:
+    for part in ("p1", "p2"):
+        save(tmp_path / part / "image.png", tmp_path / part / "labels.png")
+    save(tmp_path / "p2" / "cell.png", tmp_path / "p2" / "other.png")
+    rows = [f"{part}/image.png,{part}/labels.png" for part in ("p1", "p2", "p2")]
+    path = tmp_path / "pairs.csv"
+    path.write_text("\n".join([*rows, "p2/cell.png,p2/other.png"]))
+    expected = ["p1/image", "p2/image", "p2/image (2)", "cell"]
+    dataset = open_dataset(path)
+    assert [pair.name for pair in dataset.pairs] == expected
+    assert [reference.name for reference in dataset.read()] == expected
+
+
+def test_images_of_one_name_are_told_apart_by_their_parts(tmp_path: Path, save) -> None:
+    for folder in (tmp_path, tmp_path / "val", tmp_path / "validation"):
+        save(folder / "images" / "a.png", folder / "masks" / "a.png")
+    save(tmp_path / "val" / "images" / "b.png", tmp_path / "val" / "masks" / "b.png")
+    dataset = open_dataset(tmp_path)
+    expected = ["a", "val/a", "b", "validation/a"]
+    assert [pair.name for pair in dataset.pairs] == expected
+    assert [reference.name for reference in dataset.read()] == expected
 
 
 def test_broken_pairs_are_listed_by_name(tmp_path: Path, save, labels) -> None:
@@ -221,6 +295,20 @@ def test_a_zip_file_is_read_by_split(tmp_path: Path, image, labels) -> None:
     assert len(open_dataset(path)) == 2
     with pytest.raises(DatasetError, match="'test'"):
         open_dataset(path, split="test")
+
+
+def test_an_index_is_read_as_spreadsheets_save_it(tmp_path: Path, save) -> None:
+    save(tmp_path / "images" / "a.png", tmp_path / "masks" / "a.png")
+    path = tmp_path / "index.csv"
+    path.write_text("id;split\n;\na;TRAIN\n", encoding="utf-8-sig")
+    (pair,) = open_dataset(tmp_path).pairs
+    assert (pair.name, pair.split) == ("a", "train")
+    path.write_text("id,split\na\n")
+    with pytest.raises(DatasetError, match=r"every line of index\.csv .* got 'a'"):
+        open_dataset(tmp_path)
+    path.write_text("name,split\na,train\n")
+    with pytest.raises(DatasetError, match=r"columns id and split .* got name, split"):
+        open_dataset(tmp_path)
 
 
 def test_volumes_in_a_zip_file(tmp_path: Path) -> None:

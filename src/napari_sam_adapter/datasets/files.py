@@ -7,11 +7,14 @@ import re
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from itertools import chain, count
 from operator import attrgetter
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam_adapter.datasets.listed import read_rows
 from napari_sam_adapter.datasets.reference import (
     TRAINING,
     BrokenPair,
@@ -65,7 +68,7 @@ def open_folders(images: Path, labels: Path) -> Dataset:
     DatasetError
         If a folder is missing, or two files of one folder have one stem.
     """
-    is_shared = images == labels
+    is_shared = images.resolve() == labels.resolve()
     masks = _by_stem([p for p in _images_in(labels) if not is_shared or _is_labels(p)])
     beside = _without_labels(_images_in(images), is_shared)
     pictures = _by_stem(_one_of_each(images, beside, masks), masks)
@@ -94,7 +97,7 @@ def open_list(path: Path) -> Dataset:
     Returns
     -------
     Dataset
-        In the order of the list.
+        In the order of the list. Images of one stem are called by their folders, too.
 
     Raises
     ------
@@ -102,17 +105,28 @@ def open_list(path: Path) -> Dataset:
         If the list cannot be read, or a line has not two or three entries.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file) if row]
+        rows = read_rows(path)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(
             f"Expected a list of images and labels at {path}, but it cannot be read "
             f"({error})."
         ) from error
-    if rows and rows[0][0].strip().lower() == "image":
+    if rows and rows[0][0].lower() == "image":
         rows = rows[1:]
-    has_splits = any(len(row) > 2 and row[2].strip() for row in rows)
-    pairs = [_listed(path, row, TRAINING if has_splits else "") for row in rows]
+    for row in rows:
+        if len(row) not in (2, 3):
+            raise DatasetError(
+                f"Expected an image and its labels on every line of {path}, got "
+                f"{','.join(row)!r}. Write: image.tif,labels.tif"
+            )
+    otherwise = TRAINING if any(row[2:] and row[2] for row in rows) else ""
+    pairs = [
+        replace(
+            pair_of(name, path.parent / image, path.parent / labels),
+            split=role_of("".join(split)) or otherwise,
+        )
+        for name, (image, labels, *split) in zip(_names(rows), rows, strict=True)
+    ]
     return Dataset(path.stem, tuple(pairs))
 
 
@@ -134,7 +148,7 @@ def pair_of(name: str, image: Path, labels: Path) -> Pair:
     return Pair(name, partial(_load, name, image, labels))
 
 
-def stem_of(path: Path) -> str:
+def stem_of(path: PurePath) -> str:
     """Return what the names of an image and its labels have in common.
 
     Parameters
@@ -152,15 +166,17 @@ def stem_of(path: Path) -> str:
     return stem if stem == name else split_name(stem)[0]
 
 
-def _listed(path: Path, row: Sequence[str], otherwise: str) -> Pair:
-    if len(row) not in (2, 3):
-        raise DatasetError(
-            f"Expected an image and its labels on every line of {path}, got "
-            f"{','.join(row)!r}. Write: image.tif,labels.tif"
-        )
-    image, labels = (path.parent / entry.strip() for entry in row[:2])
-    split = role_of(row[2]) if len(row) == 3 else ""
-    return replace(pair_of(stem_of(image), image, labels), split=split or otherwise)
+def _names(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a name for each pair of a list, none of them twice."""
+    images = [PurePath(row[0]) for row in rows]
+    stems = [stem_of(image) for image in images]
+    taken = Counter(stems)
+    names: dict[str, None] = {}
+    for image, stem in zip(images, stems, strict=True):
+        name = stem if taken[stem] == 1 else (image.parent / stem).as_posix()
+        again = (f"{name} ({number})" for number in count(2))
+        names[next(n for n in chain([name], again) if n not in names)] = None
+    return list(names)
 
 
 def _images_in(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from napari_sam_adapter.datasets.listed import read_rows
 from napari_sam_adapter.datasets.reference import (
     BrokenPair,
     Dataset,
@@ -26,12 +27,13 @@ from napari_sam_adapter.datasets.reference import (
 from napari_sam_adapter.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
 INDEX = "index.csv"
+COLUMNS = ("id", "split")
 PICTURE_ENDINGS = ("png", "jpg", "tif")
 
 
@@ -73,16 +75,14 @@ def open_indexed(path: Path, split: str | None = None) -> Dataset:
     """
     try:
         root = _root(path)
-        text = (root / INDEX).read_text(encoding="utf-8")
-        rows = list(csv.DictReader(io.StringIO(text)))
-        named = {row["id"]: role_of(row["split"]) for row in rows}
-    except (OSError, zipfile.BadZipFile, KeyError, UnicodeDecodeError) as error:
+        rows = read_rows(root / INDEX)
+    except (OSError, zipfile.BadZipFile, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(
             f"Expected a data set with {INDEX} at {path}, but it cannot be read "
             f"({error}). Check the file, or copy it again."
         ) from error
     pairs, broken = [], []
-    for name, role in named.items():
+    for name, role in _named(rows, path).items():
         if split not in (None, role):
             continue
         member = _member_of(name, root)
@@ -114,6 +114,24 @@ def read_arrays(path: Path, name: str) -> Reference:
 
 def _root(path: Path) -> Path | zipfile.Path:
     return path if path.is_dir() else zipfile.Path(path)
+
+
+def _named(rows: Sequence[Sequence[str]], path: Path) -> dict[str, str]:
+    """Return the part of each image that an index names."""
+    head = rows[0] if rows else ()
+    if not {*COLUMNS} <= {*head}:
+        raise DatasetError(
+            f"Expected the columns {' and '.join(COLUMNS)} in {INDEX} of {path}, got "
+            f"{', '.join(head) or 'none'}."
+        )
+    name, split = map(head.index, COLUMNS)
+    for row in rows[1:]:
+        if len(row) <= max(name, split):
+            raise DatasetError(
+                f"Expected {' and '.join(COLUMNS)} on every line of {INDEX} of {path}, "
+                f"got {','.join(row)!r}."
+            )
+    return {row[name]: role_of(row[split]) for row in rows[1:]}
 
 
 def _member_of(name: str, root: Path | zipfile.Path) -> str | None:

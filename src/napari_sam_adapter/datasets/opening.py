@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,17 +17,19 @@ from napari_sam_adapter.datasets.files import (
 )
 from napari_sam_adapter.datasets.indexed import has_index, open_indexed, read_arrays
 from napari_sam_adapter.datasets.reference import (
+    PARTS,
     TRAINING,
     VALIDATION,
-    VALIDATION_NAMES,
     Dataset,
     Pair,
     role_of,
 )
 from napari_sam_adapter.errors import DatasetError
 from napari_sam_adapter.image_io.kinds import ZARR, kind_of
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
 
@@ -48,13 +51,13 @@ def open_dataset(
     labels : str, path or None
         Folder of labels with the same stems, or the labels of the one image.
     split : str or None
-        Part of a set that has parts, ``"train"`` or ``"val"``; None takes all, and so
-        do these two where there are no parts.
+        Part of a set that has parts, ``"train"`` or ``"val"``, as anybody spells it;
+        None takes all, and so do these two where there are no parts.
 
     Returns
     -------
     Dataset
-        With at least one pair.
+        With at least one pair, and no two of one name.
 
     Raises
     ------
@@ -62,7 +65,9 @@ def open_dataset(
         If nothing of that kind is there, or no pair is found, or a part of another
         name is asked for and there are no parts.
     """
-    dataset = _open(Path(path), None if labels is None else Path(labels), split)
+    path, labels = Path(path), None if labels is None else Path(labels)
+    split = None if split is None else role_of(split)
+    dataset = _open(path, labels, split)
     is_empty = not dataset.pairs
     if split is not None:
         if not (is_empty or dataset.has_parts) and split not in (TRAINING, VALIDATION):
@@ -76,9 +81,17 @@ def open_dataset(
         names = "".join(f"{b.name}: {b.reason} " for b in dataset.broken[:5])
         raise DatasetError(
             f"Expected at least one image with labels at {path}{part}, found none. "
-            f"{names}{_where_images_lie(Path(path), is_empty)}"
+            f"{names}{_others_told(_open(path, labels, None))}"
+            f"{_where_images_lie(path, is_empty)}"
         )
     return dataset
+
+
+def _others_told(dataset: Dataset) -> str:
+    """Say which parts a set has, if the one that was asked for is empty."""
+    parts = Counter(pair.split or "no part" for pair in dataset.pairs)
+    told = (f"{counted(count, 'pair')} of {part}" for part, count in parts.items())
+    return f"It has {', '.join(told)}. " if parts else ""
 
 
 def _where_images_lie(path: Path, is_empty: bool) -> str:
@@ -114,21 +127,35 @@ def _open_alone(path: Path) -> Dataset:
             f"Expected a zip file, a folder or a CSV list as data set, got {path}. "
             "For a single image, give its labels, too (--labels)."
         )
-    names = (TRAINING, *VALIDATION_NAMES)
-    parts = {path / name: role_of(name) for name in names if (path / name).is_dir()}
-    if not parts:
+    folders = _parts_in(path)
+    if not folders:
         return _open_folder(path)
     if (path / "images").is_dir():
-        parts = {path: TRAINING, **parts}
-    return _joined(path.name, parts)
+        folders = [path, *folders]
+    return _joined(path, folders)
 
 
-def _joined(name: str, parts: dict[Path, str]) -> Dataset:
+def _parts_in(path: Path) -> list[Path]:
+    try:
+        named = [folder for folder in path.iterdir() if folder.name.lower() in PARTS]
+    except OSError:  # is told when its images are looked for
+        return []
+    return sorted(filter(Path.is_dir, named), key=lambda folder: folder.name.lower())
+
+
+def _joined(path: Path, folders: Sequence[Path]) -> Dataset:
     """Return the set of some folders, each with the part of the set that it is."""
-    opened = [(role, _open_folder(folder)) for folder, role in parts.items()]
-    pairs = (replace(p, split=role) for role, found in opened for p in found.pairs)
-    broken = (entry for _, found in opened for entry in found.broken)
-    return Dataset(name, tuple(pairs), tuple(broken))
+    opened = {folder: _open_folder(folder) for folder in folders}
+    taken = Counter(pair.name for found in opened.values() for pair in found.pairs)
+    pairs = []
+    for folder, found in opened.items():
+        split = TRAINING if folder == path else role_of(folder.name)
+        for pair in found.pairs:
+            longer = (folder.relative_to(path) / pair.name).as_posix()
+            name = pair.name if taken[pair.name] == 1 else longer
+            pairs.append(replace(pair, name=name, split=split))
+    broken = (entry for found in opened.values() for entry in found.broken)
+    return Dataset(path.name, tuple(pairs), tuple(broken))
 
 
 def _open_folder(path: Path) -> Dataset:

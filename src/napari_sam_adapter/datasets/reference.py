@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 COLOURS = 3
 MOST_AXES = 5
 VALIDATION, TRAINING = "val", "train"
-VALIDATION_NAMES = (VALIDATION, "valid", "validation")
+PARTS = {
+    **dict.fromkeys((TRAINING, "training"), TRAINING),
+    **dict.fromkeys((VALIDATION, "valid", "validation"), VALIDATION),
+}
+"""What parts are called, in lower case, and which part it is."""
 
 
 def role_of(split: str) -> str:
@@ -33,10 +37,10 @@ def role_of(split: str) -> str:
     Returns
     -------
     str
-        ``"val"`` for all ways to say so; others as they are.
+        ``"train"`` or ``"val"`` for all ways to say so; others as they are.
     """
     split = split.strip()
-    return VALIDATION if split.lower() in VALIDATION_NAMES else split
+    return PARTS.get(split.lower(), split)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +155,7 @@ class Pair:
     Parameters
     ----------
     name : str
-        Of the image in its set.
+        Of the image in its set; what is read is called so, too.
     load : callable
         Reads both, anew at every call.
     split : str
@@ -172,7 +176,9 @@ class Pair:
             Never raises for bad files.
         """
         try:
-            return self.load()
+            found = self.load()
+            named = found.name == self.name
+            return found if named else replace(found, name=self.name)
         except SamAdapterError as error:
             return BrokenPair(self.name, str(error))
         except Exception as error:  # noqa: BLE001 - libraries raise anything on bad files
