@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zipfile
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -311,6 +312,101 @@ def test_an_index_is_read_as_spreadsheets_save_it(tmp_path: Path, save) -> None:
         open_dataset(tmp_path)
 
 
+@pytest.fixture(params=["folder", "zip"])
+def indexed(request, tmp_path: Path):
+    """Open a set with an index: pictures and masks, by the names of their files."""
+
+    def make(**files: Image.Image):
+        names = sorted({file.split("/")[1].split(".")[0] for file in files})
+        index = "id,split\n" + "".join(f"{name},train\n" for name in names)
+        folder, path = tmp_path / "set", tmp_path / "set.zip"
+        for file, picture in files.items():
+            (folder / file).parent.mkdir(exist_ok=True, parents=True)
+            picture.save(folder / file, save_all=file.endswith("tif"))
+        (folder / "index.csv").write_text(index)
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in (*files, "index.csv"):
+                archive.write(folder / file, file)
+        found = open_dataset(path if request.param == "zip" else folder)
+        return dict(zip(names, found.read(), strict=True))
+
+    return make
+
+
+def test_pictures_with_an_index_are_read_as_those_in_folders(
+    indexed, image, labels
+) -> None:
+    colour = Image.fromarray(np.stack([image, image // 2, 0 * image], axis=-1))
+    painted = Image.fromarray(labels, "P")
+    painted.putpalette([0, 0, 0, *([200, 30, 60] * 9)])
+    grey = Image.fromarray(np.stack([labels] * 3, axis=-1))
+    files = {
+        "images/palette.png": colour.quantize(64),
+        "masks/palette.png": painted,
+        "images/cmyk.jpg": colour.convert("CMYK"),
+        "masks/cmyk.png": grey,
+        "images/two.png": Image.fromarray(image).convert("LA"),
+        "masks/two.png": Image.fromarray(labels > 0),
+    }
+    found = indexed(**files)
+    for name in ("palette", "cmyk"):
+        assert np.array_equal(found[name].labels, labels)
+        seen = found[name].image.astype(float) - np.asarray(colour)
+        assert np.abs(seen).mean() < 25
+    assert np.array_equal(found["two"].image, image)
+    assert np.array_equal(found["two"].labels, labels > 0)
+
+
+def test_pages_and_colours_that_are_no_labels_are_named(indexed, image, labels) -> None:
+    pages, coloured = BytesIO(), np.stack([labels, 0 * labels, labels], axis=-1)
+    Image.fromarray(image).save(
+        pages, "TIFF", save_all=True, append_images=[Image.fromarray(image)]
+    )
+    found = indexed(
+        **{
+            "images/pages.tif": Image.open(pages),
+            "masks/pages.png": Image.fromarray(labels),
+            "images/painted.png": Image.fromarray(image),
+            "masks/painted.png": Image.fromarray(coloured),
+        }
+    )
+    assert "one picture in images/pages.tif, got 2 pages" in found["pages"].reason
+    assert "a colour picture in masks/painted.png" in found["painted"].reason
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_arrays_with_labels_in_colour_are_named(
+    tmp_path: Path, image, labels, channels: int
+) -> None:
+    both = {"image": image, "labels": labels}
+    stacked = {key: np.stack([a] * channels, axis=-1) for key, a in both.items()}
+    np.savez(tmp_path / "a.npz", **stacked)
+    (broken,) = open_dataset(tmp_path / "a.npz").read()
+    assert "labels of the shape (20, 30) for the colour picture a" in broken.reason
+
+
+@pytest.mark.parametrize(
+    "spacing", [2.0, (1, 2), (0, 1, 1), (np.nan, 1, 1), (1, np.inf, 1), (1, -1, 1)]
+)
+def test_spacings_that_make_no_sense_are_named(tmp_path: Path, spacing) -> None:
+    labels = np.zeros((4, 20, 22), np.uint8)
+    labels[1:3, 5:15, 5:15] = 3
+    np.savez(tmp_path / "v.npz", image=labels, labels=labels, spacing_zyx=spacing)
+    (broken,) = open_dataset(tmp_path / "v.npz").read()
+    assert "a spacing above 0 for each of the 3 axes of v" in broken.reason
+
+
+def test_a_spacing_holds_for_pictures_and_for_volumes_in_time(tmp_path: Path) -> None:
+    labels = np.zeros((2, 4, 20, 22), np.uint8)
+    labels[:, 1:3, 5:15, 5:15] = 3
+    for name, part in (("series", labels), ("picture", labels[0, 1])):
+        path = tmp_path / f"{name}.npz"
+        np.savez(path, image=part, labels=part, spacing_zyx=(4, 3, 2))
+    (series,) = open_dataset(tmp_path / "series.npz").read()
+    (picture,) = open_dataset(tmp_path / "picture.npz").read()
+    assert (series.spacing, picture.spacing) == ((1, 4, 3, 2), (3, 2))
+
+
 def test_volumes_in_a_zip_file(tmp_path: Path) -> None:
     path = tmp_path / "volumes.zip"
     labels = np.zeros((4, 20, 22), np.uint8)
@@ -410,6 +506,8 @@ def test_numbers_too_large_are_replaced_by_their_rank(image, labels) -> None:
     huge = labels.astype(np.uint64) * 2**40
     huge[0, 0] = 3
     assert np.unique(Reference("a", image, huge).labels).tolist() == [0, 1, 2]
+    segments = labels * np.uint32(10**7)
+    assert np.array_equal(Reference("a", image, segments).labels, labels > 0)
 
 
 def test_borders_blurred_by_jpeg_do_not_count(tmp_path: Path, save, labels) -> None:

@@ -21,6 +21,7 @@ from napari_sam_adapter.datasets.reference import (
     Dataset,
     Pair,
     Reference,
+    numbers_of_colours,
     role_of,
 )
 from napari_sam_adapter.errors import DatasetError, ImageError
@@ -268,11 +269,12 @@ def _load(name: str, image: Path, labels: Path) -> Reference:
             raise DatasetError(f"Expected {what} at {path}, found none.")
     opened, reference = open_image(image), open_labels(labels)
     numbers = _labels(reference)
-    if opened.label_shape == numbers.shape:
+    are_alike = opened.label_shape == numbers.shape
+    if are_alike:
         check_same_place(opened, reference)
     if labels.suffix.lower() in (".jpg", ".jpeg"):
         numbers = numbers > JPEG_LEVEL
-    return Reference(name, _pixels(opened), numbers, opened.scale)
+    return Reference(name, _pixels(opened), numbers, opened.scale if are_alike else ())
 
 
 def _pixels(opened: OpenedImage) -> npt.NDArray[Any]:
@@ -289,10 +291,4 @@ def _labels(opened: OpenedImage) -> npt.NDArray[Any]:
     pixels = np.asarray(opened.data)
     if not opened.is_colour:
         return pixels
-    colours = pixels[..., :3]
-    if (colours != colours[..., :1]).any():
-        raise DatasetError(
-            f"Expected labels as numbers, got a colour picture in {opened.name}. "
-            "Save the numbers, not their colours."
-        )
-    return colours[..., 0]
+    return numbers_of_colours(pixels, opened.name)

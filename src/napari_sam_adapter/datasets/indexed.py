@@ -14,17 +14,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from napari_sam_adapter.datasets.listed import read_rows
+from napari_sam_adapter.datasets.planes import AXES
 from napari_sam_adapter.datasets.reference import (
+    COLOURS,
     BrokenPair,
     Dataset,
     Pair,
     Reference,
+    numbers_of_colours,
     role_of,
 )
 from napari_sam_adapter.errors import DatasetError
+from napari_sam_adapter.image_io.picture import read_numbers, read_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,14 +153,27 @@ def _load(path: Path, name: str, member: str) -> Reference:
     if member.endswith(".npz"):
         with np.load(content, allow_pickle=False) as arrays:
             return _of_arrays(arrays, name)
-    image = np.asarray(Image.open(content))
-    masks = io.BytesIO((root / f"masks/{name}.png").read_bytes())
-    labels = np.asarray(Image.open(masks))
-    return Reference(name, image[..., :3] if image.ndim == 3 else image, labels)
+    image = read_pixels(content, member)
+    mask = f"masks/{name}.png"
+    labels = read_numbers(io.BytesIO((root / mask).read_bytes()), mask)
+    return Reference(
+        name,
+        image[..., :COLOURS] if image.ndim == 3 else image,
+        numbers_of_colours(labels, mask) if labels.ndim == 3 else labels,
+    )
 
 
 def _of_arrays(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> Reference:
-    labels = arrays["labels"]
-    spacing = arrays.get("spacing_zyx", np.ones(labels.ndim))
-    sides = tuple(float(side) for side in np.ravel(spacing))
-    return Reference(name, arrays["image"], labels, sides)
+    image, labels = arrays["image"], arrays["labels"]
+    is_colour = (
+        image.ndim == 3 and image.dtype == np.uint8 and image.shape[-1] in (3, 4)
+    )
+    if is_colour and labels.shape == image.shape:
+        raise DatasetError(
+            f"Expected labels of the shape {image.shape[:2]} for the colour picture "
+            f"{name}, got {labels.shape}. Save the numbers, not their colours."
+        )
+    sides = [float(side) for side in np.ravel(arrays.get("spacing_zyx", ()))]
+    if len(sides) == len(AXES):  # of a picture, or of each volume of a time series
+        sides = [*[1.0] * labels.ndim, *sides][-labels.ndim :]
+    return Reference(name, image, labels, tuple(sides))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 COLOURS = 3
 MOST_AXES = 5
+LARGEST_KEPT = np.iinfo(np.uint16).max
+"""Objects are counted in a list of all numbers up to the largest."""
 VALIDATION, TRAINING = "val", "train"
 PARTS = {
     **dict.fromkeys((TRAINING, "training"), TRAINING),
@@ -43,6 +45,35 @@ def role_of(split: str) -> str:
     return PARTS.get(split.lower(), split)
 
 
+def numbers_of_colours(pixels: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    """Return labels that were saved as a grey picture in colour.
+
+    Parameters
+    ----------
+    pixels : (..., H, W, 3) or (..., H, W, 4) array
+        Red, green and blue, and perhaps how opaque they are.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    (..., H, W) array
+        The numbers.
+
+    Raises
+    ------
+    DatasetError
+        If there are other colours than grey.
+    """
+    colours = pixels[..., :COLOURS]
+    if (colours != colours[..., :1]).any():
+        raise DatasetError(
+            f"Expected labels as numbers, got a colour picture in {name}. Save the "
+            "numbers, not their colours."
+        )
+    return colours[..., 0]
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """An image or a volume with its reference labels.
@@ -55,15 +86,15 @@ class Reference:
         Intensities as stored.
     labels : (H, W) or (..., Z, H, W) array
         0 for background; other whole numbers are objects or classes. Kept as int32;
-        larger numbers are replaced by their rank.
+        if one is above 65,535, all are replaced by their ranks.
     spacing : tuple of float
-        Distance between neighbours along each axis of the labels.
+        Distance between neighbours along each axis of the labels; 1 where empty.
 
     Raises
     ------
     DatasetError
-        If the shapes do not belong together, or the labels are not whole numbers, or
-        below 0, or all 0.
+        If the shapes do not belong together, the labels are not whole numbers, or
+        below 0, or all 0, or a spacing is not above 0.
     """
 
     name: str
@@ -81,6 +112,7 @@ class Reference:
         object.__setattr__(self, "labels", _as_int32(labels))
         if not self.spacing:
             object.__setattr__(self, "spacing", (1.0,) * labels.ndim)
+        self._check_spacing(labels.ndim)
 
     @property
     def is_volume(self) -> bool:
@@ -98,6 +130,13 @@ class Reference:
             raise DatasetError(
                 f"Expected image and labels of one size for {self.name}, got {shape} "
                 f"and {labels.shape}."
+            )
+
+    def _check_spacing(self, axes: int) -> None:
+        if len(self.spacing) != axes or not all(0 < s < np.inf for s in self.spacing):
+            raise DatasetError(
+                f"Expected a spacing above 0 for each of the {axes} axes of "
+                f"{self.name}, got {', '.join(f'{side:g}' for side in self.spacing)}."
             )
 
     def _check_numbers(self, labels: npt.NDArray[Any]) -> None:
@@ -125,8 +164,8 @@ class Reference:
 
 
 def _as_int32(labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-    """Return the numbers, or their ranks where they are too large; 0 stays 0."""
-    if labels.dtype != np.bool_ and labels.max() > np.iinfo(np.int32).max:
+    """Return the numbers, or their ranks where one is large; 0 stays 0."""
+    if labels.dtype != np.bool_ and labels.max() > LARGEST_KEPT:
         numbers, ranks = np.unique(labels, return_inverse=True)
         labels = ranks.reshape(labels.shape) + int(numbers[0] != 0)
     return labels.astype(np.int32)

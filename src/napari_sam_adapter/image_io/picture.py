@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
 from napari_sam_adapter.quiet import without_warnings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
+    from PIL import Image
 
 DIRECT_MODES = ("L", "I", "I;16", "I;16B", "F", "RGB", "RGBA")
 """Pillow modes whose arrays are used as they are; all others become RGB or grey."""
@@ -40,20 +43,7 @@ def open_picture(path: Path) -> OpenedImage:
     ImageError
         If the picture is too large for Pillow's safety limit.
     """
-    from PIL import Image
-
-    try:
-        with without_warnings(), Image.open(path) as picture:
-            mode = picture.mode
-            if mode not in DIRECT_MODES:
-                mode = "L" if mode in GREY_MODES else "RGB"
-                pixels = np.array(picture.convert(mode))
-            else:
-                pixels = np.array(picture)
-    except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"Expected a picture of ordinary size, got {path}: {error} Save it as TIFF."
-        ) from error
+    pixels = read_pixels(path, str(path))
     return describe(LazyArray(pixels, str(path)), "yxs"[: pixels.ndim], {}, path)
 
 
@@ -76,28 +66,96 @@ def open_labels_png(path: Path) -> OpenedImage:
     ImageError
         As `open_picture`, or if the palette begins with another colour.
     """
+    numbers = read_numbers(path, str(path))
+    return describe(LazyArray(numbers, str(path)), "yxs"[: numbers.ndim], {}, path)
+
+
+def read_pixels(file: Path | BinaryIO, name: str) -> npt.NDArray[Any]:
+    """Read the pixels of a picture.
+
+    Parameters
+    ----------
+    file : Path or binary file
+        PNG, JPEG or TIFF.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    (H, W) or (H, W, C) array
+        As they are stored; palettes and CMYK as RGB.
+
+    Raises
+    ------
+    ImageError
+        If the picture is too large for Pillow's safety limit, or a TIFF has pages.
+    """
+    with _opened(file, name) as picture:
+        return _pixels(picture)
+
+
+def read_numbers(file: Path | BinaryIO, name: str) -> npt.NDArray[Any]:
+    """Read the numbers of a label picture, whatever colours stand for them.
+
+    Parameters
+    ----------
+    file : Path or binary file
+        PNG.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    (H, W) or (H, W, C) array
+        As `open_labels_png` tells.
+
+    Raises
+    ------
+    ImageError
+        As `read_pixels`, or if a palette begins with another colour than black.
+    """
+    with _opened(file, name) as picture:
+        if picture.mode == "1":
+            return np.array(picture).astype(np.uint8)
+        if picture.mode == "P" and picture.palette is not None:
+            return _palette_numbers(np.array(picture), _pixels(picture), name)
+        return _pixels(picture)
+
+
+@contextmanager
+def _opened(file: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
     from PIL import Image
 
-    opened = open_picture(path)
-    with without_warnings(), Image.open(path) as picture:
-        if picture.mode == "1":
-            numbers = np.array(picture).astype(np.uint8)
-        elif picture.mode == "P" and picture.palette is not None:
-            numbers = _palette_numbers(np.array(picture), np.asarray(opened.data), path)
-        else:
-            return opened
-    return describe(LazyArray(numbers, str(path)), "yx", {}, path)
+    try:
+        with without_warnings(), Image.open(file) as picture:
+            pages = getattr(picture, "n_frames", 1)
+            if picture.format == "TIFF" and pages > 1:
+                raise ImageError(
+                    f"Expected one picture in {name}, got {pages} pages. Save them as "
+                    "a volume, or each as a picture."
+                )
+            yield picture
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"Expected a picture of ordinary size, got {name}: {error} Save it as TIFF."
+        ) from error
+
+
+def _pixels(picture: Image.Image) -> npt.NDArray[Any]:
+    if picture.mode in DIRECT_MODES:
+        return np.array(picture)
+    return np.array(picture.convert("L" if picture.mode in GREY_MODES else "RGB"))
 
 
 def _palette_numbers(
-    indices: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8], path: Path
+    indices: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8], name: str
 ) -> npt.NDArray[np.uint8]:
     if (colours == colours[..., :1]).all():
         return colours[..., 0]
     if colours[indices == 0].any():
         raise ImageError(
             f"Expected a palette whose first colour is black, for the background, in "
-            f"{path}, got another. Save the labels as grey numbers."
+            f"{name}, got another. Save the labels as grey numbers."
         )
     return indices
 
