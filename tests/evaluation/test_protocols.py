@@ -311,3 +311,20 @@ def test_the_worst_cases_come_first() -> None:
 def test_settings_out_of_range_are_refused(protocol, wrong) -> None:
     with pytest.raises(EvaluationError, match="Expected"):
         protocol(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "told"),
+    [
+        (Interactive(smallest_object=1), "Left out are planes of volumes with fewer"),
+        (Interactive(smallest_object=9), "fewer than 9 pixels and planes of volumes"),
+        (Propagation(smallest_object=99), "Left out are objects of fewer than 99"),
+    ],
+)
+def test_what_is_left_out_is_told_where_nothing_is_left(protocol, told: str) -> None:
+    labels = np.zeros((12, 40, 40), np.int32)
+    labels[3:9, 10:14, 10:14] = 1
+    image = np.random.default_rng(0).integers(0, 255, labels.shape, np.uint8)
+    dataset = dataset_of("tiny objects", [Reference("v", image, labels)])
+    with pytest.raises(EvaluationError, match=told):
+        evaluate(dataset, DiskPredictor(), protocol)

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.datasets import Dataset, open_dataset
 from napari_sam_adapter.datasets.fingerprints import fingerprints
-from napari_sam_adapter.datasets.planes import count_planes, has_single_slices
+from napari_sam_adapter.datasets.planes import (
+    MIN_FOREGROUND,
+    count_planes,
+    has_single_slices,
+)
 from napari_sam_adapter.datasets.reference import BrokenPair, Reference
 from napari_sam_adapter.errors import EvaluationError
 from napari_sam_adapter.evaluation.interactive import judge_interactive
@@ -150,6 +154,16 @@ def evaluation_steps(
     yield EvaluationProgress(total, total, "", found.judged, result)
 
 
+def _left_out(protocol: EvaluationProtocol) -> str:
+    """Say what is not looked at, and what to do about it."""
+    smallest = 1 if isinstance(protocol, PromptFree) else protocol.smallest_object
+    objects = f"objects of fewer than {smallest} pixels" if smallest > 1 else ""
+    planes = f"planes of volumes with fewer than {MIN_FOREGROUND} labelled pixels"
+    rules = [objects, "" if isinstance(protocol, Propagation) else planes]
+    advice = "Allow smaller objects." if objects else "Give larger objects."
+    return f"Left out are {' and '.join(filter(None, rules))}. {advice}"
+
+
 def _begins_plane(step: Step) -> bool:
     """Whether a plane was read, or, without prompts, judged."""
     is_image = isinstance(step, Judgement) and step.case and not step.row.object_id
@@ -202,7 +216,7 @@ class _Found:
             reasons = "; ".join(f"{b.name}: {b.reason}" for b in self.broken[:3])
             raise EvaluationError(
                 f"Expected an object to ask for in {dataset.name}, found none. "
-                f"{reasons or 'Allow smaller objects.'}"
+                f"{reasons or _left_out(protocol)}"
             )
         return Evaluation(
             dataset.name,
