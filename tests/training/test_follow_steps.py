@@ -145,6 +145,9 @@ def test_slices_know_both_neighbours_and_their_pixels() -> None:
     assert samples[2].pixel == (0.5, 0.25)
     reference = Reference("cone", *volume(), spacing=(4.0, 2.0, 1.0))
     planes = [p for p in planes_of(reference) if p.place.startswith("z")]
+    assert planes[0].place == "z=0"
+    assert planes[0].prior is None
+    assert np.array_equal(planes[1].prior, planes[0].labels)
     assert planes[-1].after is None
     assert np.array_equal(planes[1].after, planes[2].labels)
     assert planes[1].pixel == (0.5, 0.25)

@@ -51,6 +51,8 @@ class ReferencePlane:
         Height and width of a pixel, in ways to the plane after.
     window : IntensityMapping
         Through which the picture or volume is seen.
+    cut : (int, int) or None
+        Axis of the volume, z, y or x, and where along it the plane lies.
     """
 
     source: str
@@ -61,6 +63,7 @@ class ReferencePlane:
     after: npt.NDArray[np.int32] | None = None
     pixel: tuple[float, float] = (1.0, 1.0)
     window: IntensityMapping = field(default_factory=IntensityMapping)
+    cut: tuple[int, int] | None = None
 
     @property
     def seen(self) -> npt.NDArray[np.uint8]:
@@ -124,9 +127,10 @@ def _cut(
             f"{AXES[axis]}={index}",
             np.take(image, index, axis),
             along[index],
-            along[max(0, index - 1)],
+            along[index - 1] if index > 0 else None,
             along[index + 1] if index < last else None,
             (height / spacing[axis], width / spacing[axis]),
+            cut=(axis, index),
         )
 
 

@@ -78,4 +78,5 @@ def samples_of(
             intensity=plane.window,
             after=plane.after,
             pixel=plane.pixel,
+            cut=plane.cut,
         )

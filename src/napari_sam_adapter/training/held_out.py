@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam_adapter.datasets.planes import MIN_FOREGROUND
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.samples import Sample
@@ -55,35 +58,80 @@ def divide(
     Returns
     -------
     training, validation : lists of Sample
-        At least one is for validation if there are two; whole groups where there are
-        three or more, else a run of neighbours.
+        At least one is for validation if there are two: whole groups, if some have
+        together about the share; else a run of neighbours of the largest group, which
+        is cropped out of the planes that cross it.
 
     Notes
     -----
     Neighbouring planes are nearly the same image: dividing them one by one would make
     the validation look better than it is.
     """
-    samples = list(samples)
-    wanted = max(1, round(config.validation_share * len(samples)))
-    if len(samples) < 2 or config.validation_share == 0:
-        return samples, []
+    count = len(samples)
+    if count < 2 or config.validation_share == 0:
+        return list(samples), []
+    wanted = min(max(1, round(config.validation_share * count)), count - 1)
     rng = np.random.default_rng(config.seed)
-    groups: dict[str, list[int]] = {}
+    members: dict[str, list[int]] = {}
     for index, sample in enumerate(samples):
-        groups.setdefault(sample.group or f"/{index}", []).append(index)
-    chosen: list[int] = []
-    if len(groups) >= 3:
-        order = rng.permutation(len(groups))
-        members = list(groups.values())
-        for number in order[:-1]:
-            if len(chosen) < wanted:
-                chosen += members[number]
-    else:
-        start = int(rng.integers(len(samples) - wanted + 1))
-        chosen = list(range(start, start + wanted))
-    held = set(chosen)
-    training = [sample for i, sample in enumerate(samples) if i not in held]
-    return training, [samples[i] for i in sorted(held)]
+        members.setdefault(sample.group or f"/{index}", []).append(index)
+    groups = list(members.values())
+    held = _whole_groups(groups, wanted, rng)
+    cropped: Mapping[int, Sample | None] = {}
+    if not wanted / 2 <= len(held) <= max(wanted, count / 2):
+        largest = {index: samples[index] for index in max(groups, key=len)}
+        held, cropped = _run_of(largest, wanted, rng)
+    rest = [cropped.get(i, s) for i, s in enumerate(samples) if i not in held]
+    training = [sample for sample in rest if sample is not None]
+    return training, [samples[index] for index in sorted(held)]
+
+
+def _whole_groups(
+    groups: Sequence[Sequence[int]], wanted: int, rng: np.random.Generator
+) -> set[int]:
+    """Return the samples of some groups, each of which brings nearer what is wanted."""
+    held: set[int] = set()
+    for number in rng.permutation(len(groups)):
+        missing = wanted - len(held)
+        if abs(missing - len(groups[number])) < abs(missing):
+            held.update(groups[number])
+    return held
+
+
+def _run_of(
+    volume: Mapping[int, Sample], wanted: int, rng: np.random.Generator
+) -> tuple[set[int], dict[int, Sample | None]]:
+    """Find a run of the planes of a volume, and what is left of those across it."""
+    # where planes cross it, it lies at an end, so that they lose but a strip
+    axes = [sample.cut and sample.cut[0] for sample in volume.values()]
+    ((axis, _),) = Counter(axes).most_common(1)
+    places = {
+        index: sample.cut[1] if sample.cut else index
+        for own, (index, sample) in zip(axes, volume.items(), strict=True)
+        if own == axis
+    }
+    known = sorted(set(places.values()))
+    count = max(1, min(round(wanted / len(volume) * len(known)), len(known) - 1))
+    starts = len(known) - count
+    is_crossed = len(places) < len(volume)
+    start = (
+        starts * int(rng.integers(2)) if is_crossed else int(rng.integers(starts + 1))
+    )
+    low, high = known[start], known[start + count - 1]
+    held = {index for index, place in places.items() if low <= place <= high}
+    kept = slice(0, low) if start else slice(high + 1, None)
+    crossing = volume.keys() - places.keys()
+    return held, {index: _cropped(volume[index], axis, kept) for index in crossing}
+
+
+def _cropped(sample: Sample, axis: int | None, kept: slice) -> Sample | None:
+    """Return what is kept of an axis of the volume, if objects are there."""
+    assert sample.cut is not None  # as no other plane crosses any
+    assert axis is not None
+    way = axis - (axis > sample.cut[0])
+    part = sample.transformed(lambda array: array[(slice(None),) * way + (kept,)])
+    is_empty = np.count_nonzero(part.layers[0]) < MIN_FOREGROUND
+    return None if is_empty else part
 
 
 def looked_at(samples: Sequence[Sample], config: TrainingConfig) -> list[Sample]:

@@ -48,6 +48,8 @@ class Sample:
         The first layer on the plane after; same numbers.
     pixel : (float, float)
         Height and width of a pixel, in ways to the neighbouring planes.
+    cut : (int, int) or None
+        Of a volume that is cut along each axis: which one, z, y or x, and where.
     """
 
     image: npt.NDArray[np.uint8]
@@ -59,6 +61,7 @@ class Sample:
     intensity: IntensityMapping | None = None
     after: npt.NDArray[Any] | None = None
     pixel: tuple[float, float] = (1.0, 1.0)
+    cut: tuple[int, int] | None = None
 
     def __repr__(self) -> str:
         name = f"{self.name}, " if self.name else ""
