@@ -160,7 +160,7 @@ def _left_out(protocol: EvaluationProtocol) -> str:
     objects = f"objects of fewer than {smallest} pixels" if smallest > 1 else ""
     planes = f"planes of volumes with fewer than {MIN_FOREGROUND} labelled pixels"
     rules = [objects, "" if isinstance(protocol, Propagation) else planes]
-    advice = "Allow smaller objects." if objects else "Give larger objects."
+    advice = "Allow smaller objects." if objects else "Give such planes as pictures."
     return f"Left out are {' and '.join(filter(None, rules))}. {advice}"
 
 
