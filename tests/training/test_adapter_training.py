@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import signal
 import sys
 from dataclasses import replace
@@ -301,6 +302,55 @@ def test_resuming_with_other_samples_is_refused(
     moved = [replace(d, name=f"elsewhere/{d.name}") for d in disks]
     first = next(train_adapter(config(), moved, resume=True))
     assert first.step == 2
+
+
+@pytest.mark.parametrize("replaced", ["base", "start"])
+def test_resuming_with_other_weights_is_refused(
+    config: Configure,
+    disks: list[Sample],
+    base: Path,
+    tmp_path: Path,
+    replaced: str,
+) -> None:
+    names = ("base", "start", "other base", "other start")
+    files = {name: tmp_path / f"{name}.safetensors" for name in names}
+    shutil.copy(base, files["base"])
+    list(train_adapter(config(trains="everything", output=files["other base"]), disks))
+    for name, count in (("start", 1), ("other start", 2)):
+        list(train_adapter(config(output=files[name], steps=count), disks))
+    asked = config(base=str(files["base"]))
+    if replaced == "start":
+        asked = config(start=str(files["start"]))
+    stopped = train_adapter(asked, disks)
+    next(p for p in stopped if p.step == 2)
+    stopped.close()
+    assert next(train_adapter(asked, disks, resume=True)).step == 2
+    shutil.copy(files[f"other {replaced}"], files[replaced])
+    with pytest.raises(TrainingError, match=f"weights in .*{replaced}.safetensors"):
+        next(train_adapter(asked, disks, resume=True))
+
+
+def test_a_state_that_does_not_tell_its_weights_is_resumed(
+    config: Configure, disks: list[Sample]
+) -> None:
+    stopped = train_adapter(config(), disks)
+    next(p for p in stopped if p.step == 2)
+    stopped.close()
+    state = torch.load(config().state_path, weights_only=True)
+    del state["base_sha256"]
+    torch.save(state, config().state_path)
+    assert next(train_adapter(config(), disks, resume=True)).step == 2
+
+
+def test_a_start_that_the_training_replaces_does_not_hinder_resuming(
+    config: Configure, disks: list[Sample]
+) -> None:
+    list(train_adapter(config(steps=1), disks))
+    asked = config(start=str(config().output), learning_rate=2e-3)
+    stopped = train_adapter(asked, disks)
+    next(p for p in stopped if p.step == 2)
+    stopped.close()
+    assert next(train_adapter(asked, disks, resume=True)).step == 2
 
 
 def test_the_window_of_the_images_goes_into_the_file_and_is_used_again(

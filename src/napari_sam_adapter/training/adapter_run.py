@@ -16,12 +16,12 @@ from napari_sam_adapter.training.progress import (
     TrainingProgress,
     Validation,
 )
-from napari_sam_adapter.training.samples import (
-    digest_of,
-    labels_of,
-    shared_intensity,
+from napari_sam_adapter.training.samples import labels_of, shared_intensity
+from napari_sam_adapter.training.training_state import (
+    load_state,
+    origin_of,
+    save_state,
 )
-from napari_sam_adapter.training.training_state import load_state, save_state
 from napari_sam_adapter.training.validation import Answer, answer, judge
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class AdapterRun:
         self._trainee, self._base_sha256 = prepared.trainee, prepared.base_sha256
         self._examples, self._estimate = prepared.examples, prepared.estimate
         self._held_out = looked_at(held_out, config)
-        self._data = digest_of([*training, *self._held_out])
+        seen = [*training, *self._held_out]
+        self._origin = origin_of(config, prepared.base_sha256, seen)
         self._intensity = shared_intensity(training)
         known = {*labels_of(training), *self._trainee.learned_from}
         self._learned_from = sorted(known)
@@ -251,11 +252,11 @@ class AdapterRun:
             "trained": self._trainee.trained_state(),
             "optimiser": self._stepper.optimiser.state_dict(),
         }
-        save_state(self._config.state_path, content, self._config, self._data)
+        save_state(self._config.state_path, content, self._config, self._origin)
         self._saved_step = self._step
 
     def _restore(self) -> None:
-        content = load_state(self._config.state_path, self._config, self._data)
+        content = load_state(self._config.state_path, self._config, self._origin)
         trained = self._trainee.trained_state()
         with torch.no_grad():
             for name, tensor in content["trained"].items():

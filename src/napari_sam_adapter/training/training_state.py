@@ -8,17 +8,51 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.model.weight_files import whole_file
+from napari_sam_adapter.inference.weights import find_weights
+from napari_sam_adapter.model.weight_files import file_hash, whole_file
 from napari_sam_adapter.training.progress import Validation
+from napari_sam_adapter.training.samples import digest_of
+from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.samples import Sample
+
+    Origin = Mapping[str, str]
+
+
+def origin_of(
+    config: TrainingConfig, base_sha256: str, samples: Sequence[Sample]
+) -> Origin:
+    """Return what tells what a training is made from, beside its options.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Names the adapter to start from.
+    base_sha256 : str
+        Hash of the base model's file.
+    samples : sequence of Sample
+        All that it looks at.
+
+    Returns
+    -------
+    dict of str to str
+        Hashes of samples, base and start; without a start that the output replaces.
+    """
+    origin = {"data": digest_of(samples), "base_sha256": base_sha256}
+    if config.start is not None:
+        start = find_weights(config.start, Kind.ADAPTER)
+        if start.resolve() != config.output.resolve():
+            origin["start_sha256"] = file_hash(start)
+    return origin
 
 
 def save_state(
-    path: Path, content: dict[str, Any], config: TrainingConfig, data: str
+    path: Path, content: dict[str, Any], config: TrainingConfig, origin: Origin
 ) -> None:
     """Write the state of a training.
 
@@ -30,8 +64,8 @@ def save_state(
         Tensors, numbers and text, and the list of `Validation` as ``"history"``.
     config : TrainingConfig
         Written along, so that only the same training goes on.
-    data : str
-        The same of its samples, see `digest_of`.
+    origin : dict of str to str
+        The same of what it is made from, see `origin_of`.
 
     Raises
     ------
@@ -41,13 +75,13 @@ def save_state(
     plain = content | {
         "history": [astuple(entry) for entry in content["history"]],
         "config": config.identity,
-        "data": data,
+        **origin,
     }
     with whole_file(path) as partial:
         torch.save(plain, partial)
 
 
-def load_state(path: Path, config: TrainingConfig, data: str) -> dict[str, Any]:
+def load_state(path: Path, config: TrainingConfig, origin: Origin) -> dict[str, Any]:
     """Read the state of a training.
 
     Parameters
@@ -56,8 +90,8 @@ def load_state(path: Path, config: TrainingConfig, data: str) -> dict[str, Any]:
         File of `save_state`.
     config : TrainingConfig
         Has to be the one of the stopped training.
-    data : str
-        `digest_of` its samples, which have to be those of the stopped training.
+    origin : dict of str to str
+        `origin_of` it, which has to be that of the stopped training.
 
     Returns
     -------
@@ -67,8 +101,8 @@ def load_state(path: Path, config: TrainingConfig, data: str) -> dict[str, Any]:
     Raises
     ------
     TrainingError
-        If the file cannot be used, or belongs to a training with other options
-        or samples.
+        If the file cannot be used, or belongs to a training with other options,
+        samples or weights.
     """
     if not (path.is_file() and config.output.is_file()):
         raise TrainingError(
@@ -95,10 +129,24 @@ def load_state(path: Path, config: TrainingConfig, data: str) -> dict[str, Any]:
             f"Expected to resume with {name} = {other.get(name)}, as it was started, "
             f"got {identity[name]}. Use that, or start without resume."
         )
-    if content.get("data") != data:
+    _check_origin(content, config, origin)
+    return content
+
+
+def _check_origin(
+    content: Mapping[str, Any], config: TrainingConfig, origin: Origin
+) -> None:
+    """Raise unless the training is made from the same; early states tell samples."""
+    if content.get("data") != origin["data"]:
         raise TrainingError(
             "Expected to resume with the images, labels and window (--intensity) of "
             "the training as it was started, got others. Use those, or start anew "
             "without resume (--from goes on from an adapter with other images)."
         )
-    return content
+    for key, name in (("base_sha256", config.base), ("start_sha256", config.start)):
+        if content.get(key, origin.get(key)) != origin.get(key):
+            raise TrainingError(
+                f"Expected to resume with the weights in {name} as they were when "
+                "the training was started, got others. Put those back, or start "
+                "without resume."
+            )
