@@ -196,6 +196,48 @@ def test_propagation_follows_every_object_on_its_own(volumes) -> None:
     assert found.images.rows[0].values[0] == 2
 
 
+def test_objects_are_followed_by_the_spacing_of_the_volume(volumes) -> None:
+    (found,) = volumes.read()
+    asked = {}
+    for way in (1.0, 6.0):
+        predictor = DiskPredictor()
+        reference = Reference("two", found.image, found.labels, (way, 1.0, 1.0))
+        evaluate(dataset_of("balls", [reference]), predictor, Propagation())
+        asked[way] = {str(prompts.box) for prompts, _ in predictor.predicted}
+    assert asked[1.0] != asked[6.0]
+
+
+def test_volumes_that_cannot_be_followed_are_listed(volumes) -> None:
+    (good,) = volumes.read()
+    complex_ones = Reference("complex", good.image * 1j, good.labels)
+    flat = Reference("flat", good.image, good.labels, (0.0, 1.0, 1.0))
+    every = dataset_of("all", [complex_ones, flat, good])
+    found = evaluate(every, DiskPredictor(), Propagation())
+    assert [broken.name for broken in found.broken] == ["complex", "flat"]
+    assert len(found.objects.rows) == 2
+
+
+class Failing(DiskPredictor):
+    """Fails at the first question."""
+
+    def predict(self, embedding, prompts, previous=None):
+        answer = super().predict(embedding, prompts, previous)
+        if len(self.predicted) == 1:
+            raise ImageError("Expected an image with structure.")
+        return answer
+
+
+def test_an_object_that_cannot_be_followed_is_out_of_the_way_of_the_next() -> None:
+    labels = np.zeros((9, 32, 40), np.uint8)
+    labels[2:8, 8:20, 8:20], labels[2:8, 8:20, 20:32] = 1, 2
+    touching = dataset_of("both", [Reference("both", bright(labels), labels)])
+    whole = evaluate(touching, DiskPredictor(), Propagation())
+    found = evaluate(touching, Failing(), Propagation())
+    assert [broken.name for broken in found.broken] == ["both z=5 #1"]
+    assert found.objects.rows == whole.objects.rows[1:]
+    assert whole.objects.rows[1].values[0] > 0.5
+
+
 def test_slices_that_are_missed_and_slices_too_many_are_told_apart() -> None:
     truth, answer = np.zeros((2, 10, 4, 4), bool)
     truth[2:6, 1:3, 1:3] = True

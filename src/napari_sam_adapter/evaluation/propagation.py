@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_sam_adapter.datasets.planes import has_single_slices
 from napari_sam_adapter.datasets.reference import BrokenPair
-from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.errors import ImageError, SessionError
 from napari_sam_adapter.evaluation.judging import (
     Case,
     Judgement,
@@ -71,12 +71,17 @@ def judge_propagation(
         )
         return
     colour = "c" * (reference.image.ndim - 3)
-    session = Session(
-        reference.image,
-        predictor,
-        axes=f"zyx{colour}",
-        intensity=protocol.intensity,
-    )
+    try:
+        session = Session(
+            reference.image,
+            predictor,
+            axes=f"zyx{colour}",
+            intensity=protocol.intensity,
+            spacing=reference.spacing,
+        )
+    except (ImageError, SessionError) as error:  # pixels, or spacing
+        yield BrokenPair(reference.name, str(error))
+        return
     rows = []
     for number in choose_objects(reference.labels, reference.name, protocol):
         truth = reference.labels == number
@@ -144,15 +149,17 @@ def judge_volume(answer: Mask, truth: Mask, seed: int) -> tuple[float, ...]:
 def _follow(
     session: Session, truth: Mask, seed: int, protocol: Propagation
 ) -> Generator[None, None, Mask]:
-    """Segment an object, take its mask, and leave the session empty again."""
+    """Segment an object, take its mask, and leave the session empty in any case."""
     plane = Plane((1, 2), (seed,))
     object_id = session.new_object()
-    session.set_prompts(object_id, plane, first_prompt(truth[seed], protocol.start))
-    if session.mask(object_id, plane).any():
-        for _ in propagate(session, object_id, axis=SLICED, seed=plane):
-            yield None
-    answer: Mask = session.labels == object_id
-    session.apply(DeleteObject(object_id))
+    try:
+        session.set_prompts(object_id, plane, first_prompt(truth[seed], protocol.start))
+        if session.mask(object_id, plane).any():
+            for _ in propagate(session, object_id, axis=SLICED, seed=plane):
+                yield None
+        answer: Mask = session.labels == object_id
+    finally:
+        session.apply(DeleteObject(object_id))
     return answer
 
 
