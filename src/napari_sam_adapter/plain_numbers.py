@@ -1,9 +1,10 @@
-"""Numbers in settings: of the right kind, and plain ones, as files keep them."""
+"""Numbers and texts in settings: of the right kind, and plain, as files keep them."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from numbers import Integral, Real
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,16 +14,18 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.errors import SamAdapterError
 
-_NUMBERS: dict[object, tuple[tuple[type, ...], type, str]] = {
+_KINDS: dict[object, tuple[tuple[type, ...], type, str]] = {
     "bool": ((bool, np.bool_), bool, "true or false"),
     "int": ((Integral,), int, "a whole number"),
     "float": ((Real,), float, "a number"),
+    "str": ((str, PurePath), str, "a text"),
+    "str | None": ((str, PurePath), str, "a text"),
 }
 """What fields take, what they keep, and what it is called; by their annotation."""
 
 
 def check_numbers(settings: DataclassInstance, error: type[SamAdapterError]) -> None:
-    """Refuse what is no number where one belongs; make NumPy's numbers plain ones.
+    """Refuse what is no number or text where one belongs; make NumPy's numbers plain.
 
     Parameters
     ----------
@@ -37,10 +40,10 @@ def check_numbers(settings: DataclassInstance, error: type[SamAdapterError]) -> 
         If a value is of another kind, or too large for its kind.
     """
     for entry in fields(settings):
-        if entry.type not in _NUMBERS:
-            continue
-        kinds, plain, words = _NUMBERS[entry.type]
         value = getattr(settings, entry.name)
+        if entry.type not in _KINDS or (value is None and entry.default is None):
+            continue
+        kinds, plain, words = _KINDS[entry.type]
         is_other = isinstance(value, bool) and plain is not bool
         if is_other or not isinstance(value, kinds):
             raise error(f"Expected {words} for {entry.name}, got {value!r}.")

@@ -114,6 +114,21 @@ def test_broken_pairs_are_told_and_refused_if_strict(
     assert "left out: b: " in capsys.readouterr().err
 
 
+def test_named_validation_images_that_are_lost_are_told(
+    command: list[str], data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in ("images", "masks"):
+        for name in "abcd":
+            split = "val" if name == "d" else "train"
+            (data / split / part).mkdir(parents=True, exist_ok=True)
+            file = f"{part}/{name}.png"
+            (data / file).rename(data / split / file)
+        (data / part).rmdir()
+    (data / "val" / "images" / "d.png").write_bytes(b"nothing")
+    assert main([*command, "--steps", "1"]) == 0
+    assert "none of the images that the data name" in capsys.readouterr().err
+
+
 def test_a_killed_training_resumes_to_the_same_adapter(
     command: list[str], base: Path, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from napari_sam_adapter.training.adapter_data import AdapterExamples, kind_of_st
 from napari_sam_adapter.training.adapter_training import train_adapter
 from napari_sam_adapter.training.array_samples import samples_from_arrays
 from napari_sam_adapter.training.augmentation import fit_view, random_view
+from napari_sam_adapter.training.datasets import samples_of
 from napari_sam_adapter.training.follow_steps import FollowPrompts, follow_objects
 from napari_sam_adapter.training.samples import Sample
 
@@ -189,6 +190,19 @@ def test_steps_are_shared_as_asked(config: Callable[..., TrainingConfig]) -> Non
     shares = {kind: kinds.count(kind) / len(kinds) for kind in set(kinds)}
     expected = {"prompt-free": 0.4, "prompted": 0.45, "followed": 0.15}
     assert shares == pytest.approx(expected, abs=0.03)
+
+
+def test_neighbours_that_nobody_labelled_are_none(
+    config: Callable[..., TrainingConfig],
+) -> None:
+    asked = config(prompted_share=1.0, follow_share=0.5)
+    image, labels = volume()
+    labels[::2] = 0
+    alone = Reference("alone", image, labels)
+    samples = list(samples_of(alone))
+    assert samples
+    with pytest.raises(TrainingError, match="labels on neighbouring slices"):
+        AdapterExamples([s for s in samples if " z=" in s.name], asked, SIDE, SMALL)
 
 
 def test_slices_without_neighbours_serve_clicks_and_boxes_alone(

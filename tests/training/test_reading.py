@@ -8,8 +8,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_sam_adapter.errors import DatasetError, TrainingError
+from napari_sam_adapter.errors import DatasetError, SamAdapterError, TrainingError
 from napari_sam_adapter.intensity import IntensityMapping
+from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
 from napari_sam_adapter.training.array_samples import samples_from_arrays
 from napari_sam_adapter.training.held_out import divide
 from napari_sam_adapter.training.labels import separate_objects
@@ -207,7 +208,7 @@ def test_only_finished_planes_are_taken(
     [
         (lambda labels: labels[:, :-1], "shape"),
         (lambda labels: labels * 0, "labelled pixels"),
-        (lambda labels: labels * 0 + 1, "background"),
+        (lambda labels: labels * 0 + 1, "object and background"),
         (lambda labels: labels - 1, "from 0"),
         (lambda labels: labels + 0.5, "fractions"),
     ],
@@ -221,6 +222,55 @@ def test_bad_labels_are_refused(
     image, labels = volume
     with pytest.raises(TrainingError, match=reason):
         samples_from_arrays(image, change(labels))
+
+
+def spoilt(
+    kind: str, volume: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the volume with a plane 2 that cannot be used."""
+    image, labels = (part.copy() for part in volume)
+    if kind == "labelled all over":
+        labels[2] = 1000
+    else:
+        image[2] = 0 if kind == "blank" else np.nan
+    return image, labels
+
+
+@pytest.mark.parametrize("kind", ["blank", "no numbers", "labelled all over"])
+def test_planes_that_cannot_be_used_are_left_out_and_named(
+    tmp_path: Path, volume: tuple[np.ndarray, np.ndarray], kind: str
+) -> None:
+    image, labels = spoilt(kind, volume)
+    np.savez(tmp_path / "mine.npz", image=image, labels=labels)
+    found = find_samples(tmp_path / "mine.npz")
+    names = [sample.name for sample in found.training]
+    assert names == ["mine 1", "mine 3", "mine 4"]
+    (line,) = found.refused
+    assert line.startswith("mine 2: Expected")
+    assert [s.name for s in samples_from_arrays(image, labels, name="mine")] == names
+    with pytest.raises(SamAdapterError, match="mine 2"):
+        samples_from_arrays(image, labels, [1, 2], name="mine")
+    with pytest.raises(TrainingError, match="nothing to learn from: image 1: "):
+        samples_from_arrays(np.zeros_like(image), labels)
+
+
+def test_validation_images_that_are_lost_are_told(tmp_path: Path) -> None:
+    pair(tmp_path / "train", "a")
+    pair(tmp_path / "val", "b")
+    assert not find_samples(tmp_path).lost_validation
+    (tmp_path / "val" / "images" / "b.png").write_bytes(b"nothing")
+    assert find_samples(tmp_path).lost_validation
+    found = find_sets(tmp_path.parent, {tmp_path.name: 1.0}, 24)
+    assert found.lost_validation
+    assert not found.validation
+
+
+@pytest.mark.parametrize("sets", ["5", "{a=0}", "{a=-1.0}", "{a='b'}", "{a=nan}"])
+def test_recipes_with_senseless_weights_are_refused(tmp_path: Path, sets: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"sets = {sets}\n")
+    with pytest.raises(TrainingError, match="weight"):
+        read_adapter_recipe(str(path))
 
 
 def test_scattered_numbers_are_classes_and_their_pieces_objects() -> None:

@@ -13,7 +13,8 @@ from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.config_options import with_config_options
 from napari_sam_adapter.cli.downloading import fetch_missing
-from napari_sam_adapter.errors import OutputError, TrainingError
+from napari_sam_adapter.cli.refusing import tell_refused
+from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.progress import TrainingProgress
     from napari_sam_adapter.training.reading import FoundSamples
-
-SHOWN_REFUSALS = 10
 
 RecipeOption = Annotated[
     str | None,
@@ -78,7 +77,13 @@ def train(
         found = find_sets(data, chosen.sets, config.validation_images, window)
     else:
         found = find_samples(data, labels, window)
-    _tell_refused(found, strict)
+    tell_refused(found.refused, strict)
+    if found.lost_validation:
+        typer.echo(
+            "none of the images that the data name to validate on can be used: others "
+            "are kept back instead",
+            err=True,
+        )
     fetch_missing(config.base, config.start)
     _train(config, found, resume, report)
 
@@ -95,22 +100,6 @@ def _check_outputs(
             f"Expected a new run, but {config.state_path} keeps the state of an "
             "earlier one. Go on from it with --resume, or replace it with --overwrite."
         )
-
-
-def _tell_refused(found: FoundSamples, strict: bool) -> None:
-    if not found.refused:
-        return
-    shown = list(found.refused[:SHOWN_REFUSALS])
-    more = len(found.refused) - len(shown)
-    if more:
-        shown.append(f"and {more} more")
-    if strict:
-        raise TrainingError(
-            f"Expected usable pairs with --strict, got {len(found.refused)} broken: "
-            f"{'; '.join(shown)}. Repair them, or leave out --strict."
-        )
-    for line in shown:
-        typer.echo(f"left out: {line}", err=True)
 
 
 def _train(

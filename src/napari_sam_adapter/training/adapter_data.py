@@ -15,11 +15,14 @@ from napari_sam_adapter.training.augmentation import View, fit_view, random_view
 from napari_sam_adapter.training.follow_steps import (
     NOTHING_ASKED,
     FollowPrompts,
+    can_follow,
     check_neighbours,
     follow_objects,
 )
 from napari_sam_adapter.training.prompt_data import (
+    NOTHING_SHOWN,
     SYNTHETIC_SIDE,
+    TRIES,
     PromptExample,
     halve,
     network_input,
@@ -40,8 +43,6 @@ StepKind = Literal["prompt-free", "prompted", "followed"]
 
 FIXED_VIEWS = 4
 """Random views of a sample when images are encoded only once."""
-TRIES = 100
-"""Views looked at until one shows an object."""
 NEW_VIEW = -1
 """Key of a view that will not come again."""
 
@@ -122,7 +123,7 @@ class AdapterExamples(Dataset[AdapterExample]):
         self._weights = weights / weights.sum()
         if config.prompted_share and config.follow_share:
             check_neighbours(samples)
-            weights = weights * [bool(sample.neighbours) for sample in samples]
+            weights = weights * [can_follow(sample) for sample in samples]
             self._follow_weights = weights / weights.sum()
 
     def __len__(self) -> int:
@@ -141,10 +142,7 @@ class AdapterExamples(Dataset[AdapterExample]):
             found = self._follow(rng) if follows else self._prompt(rng)
             if found is not None:
                 return found
-        raise TrainingError(
-            f"Expected objects of some size, but {TRIES} views showed none. "
-            "Leave out images with tiny objects, or cut them into smaller ones."
-        )
+        raise TrainingError(NOTHING_SHOWN)
 
     def _prompt(self, rng: np.random.Generator) -> AdapterExample | None:
         if rng.random() < self._config.synthetic_share:

@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.training.config import TrainingConfig
-from napari_sam_adapter.training.recipe import about, read_toml
+from napari_sam_adapter.training.recipe import about, checked_sets, read_toml
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,16 @@ def read_adapter_recipe(name: str) -> AdapterRecipe:
     Raises
     ------
     TrainingError
-        If there is no such recipe or an option is unknown.
+        If there is no such recipe, an option is unknown, or a weight not above 0.
     """
     try:
         content = read_toml(name)
-        sets = {key: float(value) for key, value in content.pop("sets", {}).items()}
-    except (OSError, AttributeError, TypeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise TrainingError(
             f"Expected the recipe microscopy or medical, or a TOML file, got {name!r}: "
             f"{about(error)}."
         ) from error
+    sets = checked_sets(content.pop("sets", {}))
     known = {entry.name for entry in fields(TrainingConfig)} - {"output"}
     unknown = sorted(set(content) - known)
     if unknown:

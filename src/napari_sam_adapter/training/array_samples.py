@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.errors import ImageError, TrainingError
 from napari_sam_adapter.intensity import (
     IntensityMapping,
     check_pixels,
     default_of_array,
     mapping_of_plane,
 )
+from napari_sam_adapter.training.datasets import nothing_in
 from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Index = tuple[int, ...]
+
+_log = logging.getLogger(__name__)
 
 MIN_FOREGROUND = 20
 """Planes of a volume with fewer labelled pixels are left out, unless asked for."""
@@ -46,7 +50,8 @@ def samples_from_arrays(
         Whole numbers, 0 for background.
     planes : sequence of int or tuple of int, or None
         Positions on the axes before the last two of those that are finished; None
-        takes all with some labelled pixels.
+        takes all with some labelled pixels, and leaves out (and logs) those that are
+        blank or without a finite value, or labelled all over.
     name : str
         For messages.
     intensity : IntensityMapping or None
@@ -67,28 +72,93 @@ def samples_from_arrays(
     ImageError
         If a plane cannot be segmented.
     """
+    samples, refused = usable_planes(
+        image, labels, planes, name=name, intensity=intensity, spacing=spacing
+    )
+    for line in refused:
+        _log.warning("left out: %s", line)
+    return samples
+
+
+def usable_planes(
+    image: Any,
+    labels: Any,
+    planes: Sequence[int | Index] | None = None,
+    *,
+    name: str = "image",
+    intensity: IntensityMapping | None = None,
+    spacing: Sequence[float] | None = None,
+) -> tuple[list[Sample], list[str]]:
+    """Do what `samples_from_arrays` does, and say what is left out.
+
+    Parameters
+    ----------
+    image, labels, planes, name, intensity, spacing
+        As for `samples_from_arrays`.
+
+    Returns
+    -------
+    samples : list of Sample
+        At least one.
+    refused : list of str
+        One line for each plane that cannot be used, with its name and the reason;
+        planes that are asked for are never left out.
+
+    Raises
+    ------
+    TrainingError
+        As `samples_from_arrays`.
+    ImageError
+        The same.
+    """
+    numbered = _labelled(labels, _places(image, labels, planes, name), planes, name)
+    if intensity is None:
+        intensity = default_of_array(image, labels.ndim)
+    is_strict = planes is not None or labels.ndim == 2
+    samples: list[Sample] = []
+    refused: list[str] = []
+    for index in sorted(numbered):
+        try:
+            samples.append(_sample(image, index, numbered, name, intensity))
+        except (ImageError, TrainingError) as error:
+            if is_strict:
+                raise
+            refused.append(f"{_title(name, index)}: {error}")
+    if not samples:
+        raise TrainingError(nothing_in(name, refused))
+    if spacing is not None and labels.ndim > 2:
+        way, height, width = spacing[-3:]
+        pixel = (height / way, width / way)
+        samples = [replace(sample, pixel=pixel) for sample in samples]
+    return samples, refused
+
+
+def _places(
+    image: Any, labels: Any, planes: Sequence[int | Index] | None, name: str
+) -> list[Index]:
+    """Return where to look for labels, on the axes before the last two."""
     _check_shapes(image, labels, name)
     if isinstance(planes, int | np.integer):
         raise TrainingError(f"Expected several planes, got {planes}: write [{planes}].")
     if planes is None:
-        wanted = list(np.ndindex(*labels.shape[:-2]))
-        lowest = MIN_FOREGROUND if labels.ndim > 2 else 1
-    else:
-        wanted = [_position(plane, labels.shape[:-2], name) for plane in planes]
-        lowest = 1
-    found = {index: _whole_numbers(labels[index], name) for index in wanted}
+        return list(np.ndindex(*labels.shape[:-2]))
+    return [_position(plane, labels.shape[:-2], name) for plane in planes]
+
+
+def _labelled(
+    labels: Any,
+    places: Sequence[Index],
+    planes: Sequence[int | Index] | None,
+    name: str,
+) -> dict[Index, npt.NDArray[np.int32]]:
+    """Return the planes with labels enough, with small numbers."""
+    lowest = MIN_FOREGROUND if planes is None and labels.ndim > 2 else 1
+    found = {index: _whole_numbers(labels[index], name) for index in places}
     used = {i: plane for i, plane in found.items() if np.count_nonzero(plane) >= lowest}
     if not used:
         raise TrainingError(f"Expected labelled pixels in {name}, got none.")
-    if intensity is None:
-        intensity = default_of_array(image, labels.ndim)
     numbers = np.unique(np.concatenate([np.unique(p) for p in used.values()]))
-    numbered = {index: _renumbered(plane, numbers) for index, plane in used.items()}
-    samples = (_sample(image, i, numbered, name, intensity) for i in sorted(numbered))
-    if spacing is None or labels.ndim < 3:
-        return list(samples)
-    way, height, width = spacing[-3:]
-    return [replace(s, pixel=(height / way, width / way)) for s in samples]
+    return {index: _renumbered(plane, numbers) for index, plane in used.items()}
 
 
 def check_content(
@@ -112,7 +182,7 @@ def check_content(
     TrainingError
         If the labels are all the same.
     """
-    check_pixels(pixels, name)
+    check_pixels(pixels, f"image ({name})" if name else "image")
     if labels.min() == labels.max():
         raise TrainingError(
             f"Expected object and background in {name}, got only {labels.max()}."
@@ -126,7 +196,7 @@ def _sample(
     name: str,
     intensity: IntensityMapping,
 ) -> Sample:
-    title = " ".join([name, ",".join(map(str, index))]).strip()
+    title = _title(name, index)
     pixels = _plane(image[index])
     plane = planes[index]
     check_content(pixels, plane, title)
@@ -143,6 +213,10 @@ def _sample(
         intensity=intensity,
         after=after,
     )
+
+
+def _title(name: str, index: Index) -> str:
+    return " ".join([name, ",".join(map(str, index))]).strip()
 
 
 def _position(plane: int | Index, shape: tuple[int, ...], name: str) -> Index:

@@ -68,14 +68,30 @@ def check_neighbours(samples: Sequence[Sample]) -> None:
     Raises
     ------
     TrainingError
-        If no sample has a neighbour.
+        If no sample has a neighbour with a label.
     """
-    if not any(sample.neighbours for sample in samples):
+    if not any(map(can_follow, samples)):
         raise TrainingError(
             "Expected labels on neighbouring slices, as follow_share above 0 needs "
             "them, got none. Label slices that follow each other, one number an "
             "object, or set follow_share to 0."
         )
+
+
+def can_follow(sample: Sample) -> bool:
+    """Return whether something is labelled on a neighbouring slice.
+
+    Parameters
+    ----------
+    sample : Sample
+        What to learn from.
+
+    Returns
+    -------
+    bool
+        False, too, for slices between others that nobody labelled.
+    """
+    return any(neighbour.any() for neighbour in sample.neighbours)
 
 
 def follow_objects(

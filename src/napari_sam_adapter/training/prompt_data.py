@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.inference.preprocessing import normalise, to_rgb
 from napari_sam_adapter.model.families import SMALL
 from napari_sam_adapter.training.affinities import region_map
@@ -30,6 +31,12 @@ SYNTHETIC_SIDE = 320
 """Side of the drawn images in pixels."""
 MIN_OBJECT = 6
 """Smallest object in target pixels."""
+TRIES = 100
+"""Views looked at until one shows an object."""
+NOTHING_SHOWN = (
+    f"Expected objects of some size, but {TRIES} views showed none. "
+    "Leave out images with tiny objects, or cut them into smaller ones."
+)
 
 
 class PromptExample(NamedTuple):
@@ -92,13 +99,14 @@ class PromptDataset(Dataset[PromptExample]):
     def __getitem__(self, number: int) -> PromptExample:
         step, within = divmod(number, self.phase.batch)
         rng = np.random.default_rng((self.recipe.seed, self.first_step + step, within))
-        while True:
+        for _ in range(TRIES):
             view = random_view(self._draw(rng), self.phase.image_size, rng)
             picked = pick_objects(view, self.phase.objects, rng)
             if picked is not None:
                 foreground = torch.from_numpy(halve(view.layers[0] > 0))
                 regions = region_map(view.layers)
                 return PromptExample(network_input(view), *picked, foreground, regions)
+        raise TrainingError(NOTHING_SHOWN)
 
     def _draw(self, rng: np.random.Generator) -> Sample:
         if not self.groups or rng.random() < self.recipe.synthetic_share:

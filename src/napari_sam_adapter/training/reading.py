@@ -12,8 +12,8 @@ from napari_sam_adapter.datasets import BrokenPair, open_dataset
 from napari_sam_adapter.datasets.indexed import has_index
 from napari_sam_adapter.datasets.reference import TRAINING, VALIDATION
 from napari_sam_adapter.errors import SamAdapterError, TrainingError
-from napari_sam_adapter.training.array_samples import check_content, samples_from_arrays
-from napari_sam_adapter.training.datasets import samples_of
+from napari_sam_adapter.training.array_samples import check_content, usable_planes
+from napari_sam_adapter.training.datasets import line_about, nothing_in, samples_of
 from napari_sam_adapter.training.held_out import evenly
 
 if TYPE_CHECKING:
@@ -35,12 +35,16 @@ class FoundSamples:
     training, validation : tuples of Sample
         Validation is empty where the data do not name any.
     refused : tuple of str
-        One line for each pair that cannot be used, with its name and the reason.
+        One line for each pair, or plane of a volume, that cannot be used, with its
+        name and the reason.
+    lost_validation : bool
+        Whether the data name images for validation, of which none can be used.
     """
 
     training: tuple[Sample, ...] = ()
     validation: tuple[Sample, ...] = ()
     refused: tuple[str, ...] = ()
+    lost_validation: bool = False
 
     def __repr__(self) -> str:
         counts = f"{len(self.training)} training, {len(self.validation)} validation"
@@ -52,7 +56,7 @@ def find_samples(
     labels: str | Path | None = None,
     intensity: IntensityMapping | None = None,
 ) -> FoundSamples:
-    """Read all pairs of images and labels, and leave out those that are broken.
+    """Read all pairs of images and labels, and leave out what is broken.
 
     Parameters
     ----------
@@ -81,27 +85,27 @@ def find_samples(
     dataset = open_dataset(data, labels)
     has_axes = labels is None and has_index(Path(data))
     found: dict[str, list[Sample]] = {split: [] for split in USED_SPLITS}
-    refused = [_line(entry) for entry in dataset.broken]
+    refused = [line_about(entry) for entry in dataset.broken]
     for pair in dataset.pairs:
         if pair.split not in found:
             continue
         reference = pair.read()
         if isinstance(reference, BrokenPair):
-            refused.append(_line(reference))
+            refused.append(line_about(reference))
             continue
         try:
-            found[pair.split] += _samples_of(reference, has_axes, intensity)
+            samples, left_out = _samples_of(reference, has_axes, intensity)
+            found[pair.split] += samples
+            refused += left_out
         except SamAdapterError as error:
             refused.append(f"{pair.name}: {error}")
     training = (*found[""], *found[TRAINING])
     if not training:
-        reasons = "; ".join(line.rstrip(".") for line in refused[:3])
-        reasons = reasons or "it holds no pairs for training"
-        raise TrainingError(
-            f"Expected images with labels in {data}, got nothing to learn from: "
-            f"{reasons}."
-        )
-    return FoundSamples(training, tuple(found[VALIDATION]), tuple(refused))
+        raise TrainingError(nothing_in(data, refused))
+    validation = tuple(found[VALIDATION])
+    names_some = any(pair.split == VALIDATION for pair in dataset.pairs)
+    is_lost = names_some and not validation
+    return FoundSamples(training, validation, tuple(refused), is_lost)
 
 
 def find_sets(
@@ -138,6 +142,7 @@ def find_sets(
     training: list[Sample] = []
     validation: list[list[Sample]] = []
     refused: list[str] = []
+    is_lost = False
     for name, weight in weights.items():
         archive = folder / f"{name}.zip"
         path = archive if archive.exists() else folder / name
@@ -145,13 +150,16 @@ def find_sets(
         training += _named(found.training, name, weight / len(found.training))
         validation.append(_named(found.validation, name, 1.0))
         refused += [f"{name} {line}" for line in found.refused]
-    held_out = evenly(validation, validated)
-    return FoundSamples(tuple(training), tuple(held_out), tuple(refused))
+        is_lost |= found.lost_validation
+    held_out = tuple(evenly(validation, validated))
+    is_lost = is_lost and not held_out
+    return FoundSamples(tuple(training), held_out, tuple(refused), is_lost)
 
 
 def _samples_of(
     reference: Reference, has_axes: bool, intensity: IntensityMapping | None
-) -> list[Sample]:
+) -> tuple[list[Sample], list[str]]:
+    """Return the samples of a pair, and what is said about planes left out."""
     image, labels = reference.image, reference.labels
     if intensity is not None and image.dtype == np.uint8:  # later they are not, too
         raise TrainingError(
@@ -159,7 +167,7 @@ def _samples_of(
             "uint8. Leave it out, or give the original."
         )
     if not has_axes:
-        return samples_from_arrays(
+        return usable_planes(
             image,
             labels,
             name=reference.name,
@@ -168,7 +176,7 @@ def _samples_of(
         )
     if labels.ndim == 2:
         check_content(image, labels, reference.name)
-    return list(samples_of(reference, window=intensity))
+    return list(samples_of(reference, window=intensity)), []
 
 
 def _named(samples: tuple[Sample, ...], name: str, weight: float) -> list[Sample]:
@@ -182,7 +190,3 @@ def _named(samples: tuple[Sample, ...], name: str, weight: float) -> list[Sample
         )
         for sample in samples
     ]
-
-
-def _line(broken: BrokenPair) -> str:
-    return f"{broken.name}: {broken.reason}"

@@ -6,6 +6,7 @@ import math
 import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,6 +101,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_numbers(self, TrainingError)
+        object.__setattr__(self, "sets", checked_sets(self.sets))
         if self.model != "tiny":
             raise TrainingError(f'Expected the model "tiny", got {self.model!r}.')
         if not self.phases:
@@ -130,6 +132,35 @@ class Recipe:
         half_cosine = 0.5 * (1 + math.cos(math.pi * within / phase.steps))
         warm_up = min(1.0, (step + 1) / WARM_UP_STEPS)
         return warm_up * (end + (start - end) * half_cosine)
+
+
+def checked_sets(sets: object) -> dict[str, float]:
+    """Return how often each data set of a recipe is drawn.
+
+    Parameters
+    ----------
+    sets : dict of str to number
+        As the recipe has it.
+
+    Returns
+    -------
+    dict of str to float
+        The same.
+
+    Raises
+    ------
+    TrainingError
+        If it is no table, or a weight is no number above 0.
+    """
+    if not isinstance(sets, dict):
+        raise TrainingError(f"Expected sets with their weights, got {sets!r}.")
+    for name, weight in sets.items():
+        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
+        if not (is_number and 0 < weight < math.inf):
+            raise TrainingError(
+                f"Expected a weight above 0 for the set {name}, got {weight!r}."
+            )
+    return {name: float(weight) for name, weight in sets.items()}
 
 
 def read_recipe(name: str | Path) -> Recipe:
