@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,14 +13,26 @@ from napari_sam_adapter.model.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.training.config import TrainingConfig
-from napari_sam_adapter.training.pretrain import initialise
+from napari_sam_adapter.training.first_values import initialise
 from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SIDE = 64
+
+
+def interrupt(*_: object) -> None:
+    """What Ctrl-C does, as late as Python notices it."""
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import signal
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,7 +10,7 @@ import pytest
 import torch
 from tests.disturbed import disturbed, is_helped
 from tests.full_disk import full_disk
-from tests.training.conftest import SIDE
+from tests.training.conftest import SIDE, interrupt
 from torch.nn.modules.module import register_module_full_backward_hook
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
@@ -28,6 +26,7 @@ from napari_sam_adapter.errors import (
 from napari_sam_adapter.inference.loading import load_predictor
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.model.adapter_header import read_adapter_header
+from napari_sam_adapter.model.checkpoints import load_checkpoint, save_base
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.weight_files import read_weights
 from napari_sam_adapter.prompts import Prompts
@@ -147,18 +146,6 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(
     assert last.history == expected.history
     assert are_equal(whole.output, parts.output)
     assert not parts.state_path.exists()
-
-
-def interrupt(*_: object) -> None:
-    """What Ctrl-C does, as late as Python notices it."""
-    signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("ctrl_c")
@@ -312,21 +299,25 @@ def test_resuming_with_other_weights_is_refused(
     tmp_path: Path,
     replaced: str,
 ) -> None:
-    names = ("base", "start", "other base", "other start")
-    files = {name: tmp_path / f"{name}.safetensors" for name in names}
-    shutil.copy(base, files["base"])
-    list(train_adapter(config(trains="everything", output=files["other base"]), disks))
-    for name, count in (("start", 1), ("other start", 2)):
-        list(train_adapter(config(output=files[name], steps=count), disks))
-    asked = config(base=str(files["base"]))
-    if replaced == "start":
-        asked = config(start=str(files["start"]))
+    path = tmp_path / "weights.safetensors"
+
+    def replace_weights(count: int) -> None:
+        if replaced == "base":
+            sam = load_checkpoint(base).sam
+            sam.image_encoder.pos_embed.data += count
+            save_base(sam.state_dict(), path, {})
+        else:
+            alone = config(output=path, steps=count, validation_share=0)
+            list(train_adapter(alone, disks))
+
+    replace_weights(1)
+    asked = config(**{replaced: str(path)}, validation_share=0)
     stopped = train_adapter(asked, disks)
     next(p for p in stopped if p.step == 2)
     stopped.close()
     assert next(train_adapter(asked, disks, resume=True)).step == 2
-    shutil.copy(files[f"other {replaced}"], files[replaced])
-    with pytest.raises(TrainingError, match=f"weights in .*{replaced}.safetensors"):
+    replace_weights(2)
+    with pytest.raises(TrainingError, match=r"weights in .*weights.safetensors as"):
         next(train_adapter(asked, disks, resume=True))
 
 
@@ -574,6 +565,10 @@ def test_bad_requests_are_refused_before_training(
         {"learning_rate": float("nan")},
         {"label_kind": "panoptic"},
         {"validation_share": 1},
+        {"licence": 3},
+        {"base": 3},
+        {"start": 3},
+        {"sources": 5},
     ],
     ids=str,
 )
@@ -582,6 +577,16 @@ def test_senseless_configurations_are_refused(
 ) -> None:
     with pytest.raises(TrainingError, match=next(iter(change)).split("_")[0]):
         config(**change)
+
+
+def test_the_random_numbers_of_the_caller_go_on(
+    config: Configure, disks: list[Sample]
+) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    list(train_adapter(config(steps=2), disks))
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_numbers_of_numpy_are_kept_as_plain_ones(

@@ -9,6 +9,12 @@ import pytest
 import torch
 from PIL import Image
 from tests.full_disk import full_disk
+from tests.training.conftest import interrupt
+from torch.nn.modules.module import register_module_full_backward_hook
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 from torch.overrides import TorchFunctionMode
 
 from napari_sam_adapter.errors import (
@@ -46,6 +52,8 @@ SHORT = Recipe(
     ),
     synthetic_share=1.0,
 )
+
+BRIEF = Recipe(phases=(Phase(64, 3, 1, 1, 0, (1e-3, 1e-3)),), synthetic_share=1.0)
 
 
 def with_judging(steps: int) -> Recipe:
@@ -196,6 +204,10 @@ def test_recipe_of_the_package_is_valid() -> None:
         b"synthetic_share=1\nseed='a'\n[[phases]]\nimage_size=64\nsteps=1\nbatch=1",
         b"synthetic_share=1\n[[phases]]\nimage_size=64.0\nsteps=1\nbatch=1",
         b"synthetic_share=1\n[[phases]]\nimage_size=64\nsteps=1\nbatch=1\ntrains='x'",
+        b"sets=5\n[[phases]]\nimage_size=64\nsteps=1\nbatch=1",
+        b"sets={fold=0.0}\n[[phases]]\nimage_size=64\nsteps=1\nbatch=1",
+        b"sets={fold=-1}\n[[phases]]\nimage_size=64\nsteps=1\nbatch=1",
+        b"sets={fold='a'}\n[[phases]]\nimage_size=64\nsteps=1\nbatch=1",
         b"# in Latin 1: \xe9",
     ],
 )
@@ -206,15 +218,126 @@ def test_bad_recipes_are_refused(tmp_path: Path, text: bytes) -> None:
         read_recipe(path)
 
 
-def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+def pictures(path: Path, **objects: int) -> None:
+    """Write a set with pictures whose one object has so many pixels along a side."""
+    with zipfile.ZipFile(path, "w") as archive:
+        index = "".join(f"{name},train\n" for name in objects)
+        archive.writestr("index.csv", f"id,split\n{index}")
+        for name, side in objects.items():
+            labels = np.zeros((64, 64), np.uint8)
+            labels[9 : 9 + side, 9 : 9 + side] = 1
+            for folder, pixels in (("images", labels * 200), ("masks", labels)):
+                with archive.open(f"{folder}/{name}.png", "w") as file:
+                    Image.fromarray(pixels).save(file, "PNG")
+
+
+def stopped_at(step: int, recipe: Recipe, folder: Path, output: Path) -> None:
+    steps = pretrain(recipe, folder, output)
+    next(p for p in steps if p.step == step)
+    steps.close()
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, step: int) -> None:
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     assert [p.step for p in pretrain(SHORT, tmp_path, whole)] == [1, 2, 3, 4, 5]
-    first = dataclasses.replace(SHORT, phases=SHORT.phases[:1])
-    assert len(list(pretrain(first, tmp_path, parts))) == 3
+    stopped_at(step, SHORT, tmp_path, parts)
     resumed = list(pretrain(SHORT, tmp_path, parts, resume=True))
-    assert [p.step for p in resumed] == [4, 5]
-    a, b = (load_checkpoint(path).sam.state_dict() for path in (whole, parts))
-    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert [p.step for p in resumed] == list(range(step + 1, 6))
+    assert not changed(whole, parts)
+    assert not list(tmp_path.glob("*.state"))
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.filterwarnings("ignore:.*[bB]ackward hook:UserWarning")
+@pytest.mark.parametrize(
+    "catch",
+    [
+        register_module_full_backward_hook,
+        register_optimizer_step_pre_hook,
+        register_optimizer_step_post_hook,
+    ],
+    ids=["gradient", "before moving", "after moving"],
+)
+def test_an_interrupt_keeps_whole_steps(tmp_path: Path, catch) -> None:
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    list(pretrain(BRIEF, tmp_path, whole))
+    steps = pretrain(BRIEF, tmp_path, parts)
+    next(steps)
+    with catch(interrupt), pytest.raises(KeyboardInterrupt):
+        list(steps)
+    list(pretrain(BRIEF, tmp_path, parts, resume=True))
+    assert not changed(whole, parts)
+
+
+def test_a_new_start_forgets_the_state_of_the_run_before(tmp_path: Path) -> None:
+    path = tmp_path / "base.safetensors"
+    stopped_at(2, BRIEF, tmp_path, path)
+    stopped_at(1, BRIEF, tmp_path, path)
+    assert next(pretrain(BRIEF, tmp_path, path, resume=True)).step == 2
+
+
+def test_resuming_with_another_recipe_or_other_data_is_refused(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "base.safetensors"
+    recipe = dataclasses.replace(BRIEF, sets={"mine": 1.0})
+    pictures(tmp_path / "mine.zip", good=30)
+    stopped_at(1, recipe, tmp_path, path)
+    other = dataclasses.replace(recipe, weight_decay=0.1)
+    with pytest.raises(TrainingError, match="weight_decay"):
+        next(pretrain(other, tmp_path, path, resume=True))
+    pictures(tmp_path / "mine.zip", good=20)
+    with pytest.raises(TrainingError, match="data sets"):
+        next(pretrain(recipe, tmp_path, path, resume=True))
+
+
+def test_a_state_that_does_not_tell_its_recipe_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "base.safetensors"
+    stopped_at(1, BRIEF, tmp_path, path)
+    state = path.with_name(path.name + ".state")
+    content = torch.load(state, weights_only=True)
+    del content["recipe"]
+    torch.save(content, state)
+    with pytest.raises(TrainingError, match="earlier version"):
+        next(pretrain(BRIEF, tmp_path, path, resume=True))
+
+
+@pytest.mark.parametrize(("steps", "told"), [(1, "half precision"), (8, "finite loss")])
+def test_what_is_no_number_is_not_written(
+    tmp_path: Path, steps: int, told: str
+) -> None:
+    phase = Phase(64, steps, 1, 1, 0, (1e30, 1e30))
+    path = tmp_path / "base.safetensors"
+    with pytest.raises(TrainingError, match=told):
+        list(pretrain(dataclasses.replace(BRIEF, phases=(phase,)), tmp_path, path))
+    assert not path.exists()
+
+
+def test_the_random_numbers_of_the_caller_go_on(tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    list(pretrain(BRIEF, tmp_path, tmp_path / "base.safetensors"))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_pairs_of_a_set_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(BRIEF, sets={"mine": 1.0})
+    path = tmp_path / "base.safetensors"
+    pictures(tmp_path / "mine.zip", good=30, empty=0)
+    (line,) = next(pretrain(recipe, tmp_path, path)).refused
+    assert line.startswith("mine empty: Expected")
+    pictures(tmp_path / "mine.zip", empty=0)
+    with pytest.raises(TrainingError, match=r"mine\.zip, got nothing.*empty"):
+        next(pretrain(recipe, tmp_path, path))
+
+
+def test_objects_that_are_always_too_small_end_the_search(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(BRIEF, sets={"mine": 1.0}, synthetic_share=0.0)
+    pictures(tmp_path / "mine.zip", dot=1)
+    with pytest.raises(TrainingError, match="views showed none"):
+        next(pretrain(recipe, tmp_path, tmp_path / "base.safetensors"))
 
 
 def test_a_phase_for_the_quality_leaves_the_masks_as_they_are(tmp_path: Path) -> None:
@@ -230,14 +353,15 @@ def test_a_phase_for_the_quality_is_resumed_and_followed_by_others(
     tmp_path: Path,
 ) -> None:
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
-    list(pretrain(with_judging(2), tmp_path, whole))
-    list(pretrain(with_judging(1), tmp_path, parts))
-    list(pretrain(with_judging(2), tmp_path, parts, resume=True))
-    assert not changed(whole, parts)
     judged = with_judging(2)
+    list(pretrain(judged, tmp_path, parts))
     more = dataclasses.replace(judged, phases=(*judged.phases, SHORT.phases[0]))
-    list(pretrain(more, tmp_path, parts, resume=True))
+    list(pretrain(more, tmp_path, whole))
     assert changed(whole, parts, "image_encoder")
+    for step in (3, 4):  # before it, and within
+        stopped_at(step, more, tmp_path, parts)
+        list(pretrain(more, tmp_path, parts, resume=True))
+        assert not changed(whole, parts)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
+from napari_sam_adapter.cli.refusing import tell_refused
 from napari_sam_adapter.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from napari_sam_adapter.training.pretrain import PretrainProgress
@@ -42,15 +43,16 @@ def pretrain(
         device=device,
         workers=workers,
     )
-    _show(steps)
+    _go_through(steps, output)
     typer.echo(f"{output}: written")
 
 
 def _check_outputs(output: Path, resume: bool, overwrite: bool) -> None:
     from napari_sam_adapter.image_io.output import check_output
+    from napari_sam_adapter.training.config import state_beside
 
     check_output(output, overwrite or resume)
-    state = output.with_name(output.name + ".state")
+    state = state_beside(output)
     check_output(state, overwrite=True)
     if state.exists() and not (resume or overwrite):
         raise OutputError(
@@ -59,9 +61,28 @@ def _check_outputs(output: Path, resume: bool, overwrite: bool) -> None:
         )
 
 
+def _go_through(steps: Generator[PretrainProgress, None, None], output: Path) -> None:
+    try:
+        _show(steps)
+    except KeyboardInterrupt:
+        steps.close()  # it may have come between two of them
+        typer.echo(_told_stop(output), err=True)
+        raise
+
+
+def _told_stop(output: Path) -> str:
+    from napari_sam_adapter.training.config import state_beside
+
+    if not state_beside(output).exists():
+        return "there is no state to go on from; the same command begins anew"
+    return "the same command goes on with --resume after the last finished step"
+
+
 def _show(steps: Iterator[PretrainProgress]) -> None:
     with shell_bar(name="training", unit="step") as bar:
         for progress in steps:
+            if not bar.n:
+                tell_refused(progress.refused)
             bar.total = progress.total_steps
             bar.set_postfix(
                 phase=progress.phase,

@@ -153,7 +153,13 @@ class AdapterRun:
         rest = Subset(self._examples, range(done, len(self._examples)))
         workers = self._config.workers
         is_pinned = self._processes.device.type == "cuda"
-        yield from DataLoader(rest, size, num_workers=workers, pin_memory=is_pinned)
+        yield from DataLoader(
+            rest,
+            size,
+            num_workers=workers,
+            pin_memory=is_pinned,
+            generator=torch.Generator(),  # leaves the caller's alone
+        )
 
     def _take_step(self, batch: AdapterExample) -> Iterator[TrainingProgress]:
         for loss, iou in self._stepper.gather(batch, self._step):  # noqa: B007  the last

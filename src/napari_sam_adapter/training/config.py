@@ -286,4 +286,20 @@ class TrainingConfig:
     @property
     def state_path(self) -> Path:
         """Where the state to resume from stands."""
-        return self.output.with_name(self.output.name + ".state")
+        return state_beside(self.output)
+
+
+def state_beside(output: Path) -> Path:
+    """Return where the state to resume from stands.
+
+    Parameters
+    ----------
+    output : Path
+        What is trained.
+
+    Returns
+    -------
+    Path
+        In the same folder.
+    """
+    return output.with_name(output.name + ".state")

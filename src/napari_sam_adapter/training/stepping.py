@@ -15,20 +15,25 @@ from napari_sam_adapter.model.steady import steady_step
 from napari_sam_adapter.training.adapter_data import AdapterExample, cut, kind_of_step
 from napari_sam_adapter.training.cost import StepCost
 from napari_sam_adapter.training.follow_steps import FollowPrompts
+from napari_sam_adapter.training.gradients import (
+    check_finite,
+    clipped,
+    fast_backward,
+)
 from napari_sam_adapter.training.half_precision import half_precision_pays
-from napari_sam_adapter.training.pretrain import fast_backward
 from napari_sam_adapter.training.prompt_data import PromptExample, to_device
+from napari_sam_adapter.training.randomness import own_randomness
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from contextlib import AbstractContextManager
 
     from napari_sam_adapter.training.adapter_data import AdapterExamples
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.processes import Processes
     from napari_sam_adapter.training.trainee import Trainee
 
-GRADIENT_CLIP = 1.0
 WARM_UP_SHARE, LAST_RATE = 0.05, 0.02
 """Share of the steps in which the rate rises, and its last value."""
 OUT_OF_MEMORY = (
@@ -114,15 +119,7 @@ class Stepper:
         """
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate(step)
-        length = torch.nn.utils.clip_grad_norm_(
-            self._trainee.parameters(), GRADIENT_CLIP
-        )
-        if not (math.isfinite(loss) and math.isfinite(float(length))):
-            raise TrainingError(
-                f"Expected a finite loss and gradient, got {loss} and {float(length)} "
-                f"in step {step + 1}. The best state so far is kept; use a lower "
-                "learning rate."
-            )
+        check_finite(loss, float(clipped(self._trainee)), step)
         self.optimiser.step()
 
     def measure(self, examples: AdapterExamples) -> Generator[None, None, StepCost]:
@@ -151,11 +148,11 @@ class Stepper:
         part = _moved(default_collate([examples[0]]), self.device)
 
         def step() -> None:
-            _seed(self._config.seed, 0, 0)
-            with self.arithmetic():
-                loss, _ = self._trainee(part, False)
-            with fast_backward(self.device):
-                loss.backward()
+            with self._randomness(0, 0):
+                with self.arithmetic():
+                    loss, _ = self._trainee(part, False)
+                with fast_backward(self.device):
+                    loss.backward()
             loss.item()  # waits for the device
 
         try:
@@ -181,9 +178,9 @@ class Stepper:
         """Add the gradient of some images; return the sums of their loss and IoU."""
         part = _moved(cut(batch, start, stop), self.device)
         prompt_free = kind_of_step(self._config, step) == "prompt-free"
-        _seed(self._config.seed, step, self._first + start)
         count = stop - start
         with ExitStack() as stack:
+            stack.enter_context(self._randomness(step, self._first + start))
             stack.enter_context(steady_step(self.device))
             if stop < self._batch:
                 stack.enter_context(self._processes.without_sync(self._model))
@@ -194,6 +191,10 @@ class Stepper:
             with fast_backward(self.device):  # for what is computed again
                 (loss * count / self._batch).backward()
         return count * float(loss.detach()), count * float(iou)
+
+    def _randomness(self, step: int, place: int) -> AbstractContextManager[None]:
+        sequence = np.random.SeedSequence((self._config.seed, step, place))
+        return own_randomness(int(sequence.generate_state(1)[0]), self.device)
 
     def _learning_rate(self, step: int) -> float:
         steps, highest = self._config.steps, self._config.learning_rate
@@ -214,11 +215,6 @@ def _uses_half(config: TrainingConfig, device: torch.device) -> bool:
     if config.precision != "auto":
         return config.precision == "bfloat16"
     return half_precision_pays(str(device))
-
-
-def _seed(seed: int, step: int, place: int) -> None:
-    sequence = np.random.SeedSequence((seed, step, place))
-    torch.manual_seed(int(sequence.generate_state(1)[0]))
 
 
 def _moved(batch: AdapterExample, device: torch.device) -> AdapterExample:

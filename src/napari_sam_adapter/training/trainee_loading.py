@@ -22,6 +22,7 @@ from napari_sam_adapter.model.dense_prompts import PER_TOKEN
 from napari_sam_adapter.model.families import SAM, SAM_ADAPTER
 from napari_sam_adapter.model.image_encoder import ImageEncoder
 from napari_sam_adapter.model.lora import add_lora, lora_state
+from napari_sam_adapter.training.randomness import own_randomness
 from napari_sam_adapter.training.trainee import Trainee
 from napari_sam_adapter.weight_store.entries import Kind
 
@@ -73,8 +74,8 @@ def load_trainee(
             f"Expected a model with masks of a {MASK_STRIDE}th of its input, "
             f"got {config.base} ({base.family.name}). Train another model."
         )
-    torch.manual_seed(config.seed)
-    trainee = Trainee(_with_part(base, config, functions), config)
+    with own_randomness(config.seed):
+        trainee = Trainee(_with_part(base, config, functions), config)
     encoder = trainee.sam.image_encoder
     if config.checkpointing and isinstance(encoder, ImageEncoder):
         for block in encoder.blocks:
