@@ -32,14 +32,14 @@ class EnoughError(Exception):
 
 
 class Stopper:
-    """A recorder that ends a session after so many entries."""
+    """A recorder that ends a session after so many entries; the next is taken back."""
 
     def __init__(self, count):
         self.left = count
 
     def append(self, entry):
         self.left -= 1
-        if self.left == 0:
+        if self.left < 0:
             raise EnoughError
 
     def close(self):

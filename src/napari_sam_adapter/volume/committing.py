@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from napari_sam_adapter.boxed_mask import nothing
+from napari_sam_adapter.interrupts import uninterrupted
 from napari_sam_adapter.volume.answer import Answer
 from napari_sam_adapter.volume.candidates import preferred_number
 from napari_sam_adapter.volume.draft import Draft
@@ -17,40 +18,43 @@ from napari_sam_adapter.volume.journal_entries import (
 from napari_sam_adapter.volume.mask_writing import check_shape, write_mask
 from napari_sam_adapter.volume.objects import Derivation
 from napari_sam_adapter.volume.results import JointResult, clip_score
+from napari_sam_adapter.volume.withdrawing import withdraw
 
 if TYPE_CHECKING:
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.results import PlaneResult
+    from napari_sam_adapter.volume.session_log import SessionLog
 
 _MaskEntry: TypeAlias = Predict | PredictTogether | Propagated
 
 
 def commit_to(
-    document: Document, result: PlaneResult | JointResult
-) -> tuple[_MaskEntry | None, list[Change]]:
+    document: Document, log: SessionLog, result: PlaneResult | JointResult
+) -> list[Change]:
     """Write masks, and what is known about them, and note them in the history.
 
     Parameters
     ----------
     document : Document
         Where it is written.
+    log : SessionLog
+        Gets an entry, unless all is stale. For masks of one pass it has the prompts of
+        all: in which company an object was decoded may change its mask by rounding.
     result : PlaneResult or JointResult
         What comes in; what is stale of it is left out.
 
     Returns
     -------
-    entry : Predict, PredictTogether, Propagated or None
-        What the journal says; None if all is stale. For masks of one pass it has the
-        prompts of all: in which company an object was decoded may change its mask by
-        rounding.
-    changes : list of Change
+    list of Change
         What happened to the pixels.
 
     Raises
     ------
     SessionError
         If a mask is one of a plane of another shape; then nothing is changed.
+    OutputError
+        If the journal cannot be written; the masks are written nevertheless.
     """
     entry = _entry_of(document, result)
     parts = result.results if isinstance(result, JointResult) else (result,)
@@ -58,27 +62,38 @@ def commit_to(
     current = [part for part in parts if _is_current(document, part)]
     for part in current:
         check_shape(part.boxed_mask, part.plane.shape(document.labels.shape))
-    takings = (_take_over(document, part, spared_from) for part in current)
-    changes = [change for taken in takings for change in taken]
-    return entry if current else None, changes
+    if not current:
+        return []
+    drafts = [Draft(document, part.propagation) for part in current]
+    pairs = list(zip(drafts, current, strict=True))
+    with uninterrupted():
+        try:
+            for draft, part in pairs:
+                if part.propagation:
+                    _commit_propagated(draft, part)
+                else:
+                    _commit_answer(draft, part, spared_from)
+            problem = log.try_to_write(entry)
+        except BaseException:
+            withdraw(document, *(draft.step() for draft in drafts))
+            raise
+        for draft, part in pairs:
+            _take_note(document, draft, part)
+    if problem:
+        raise problem
+    return [change for draft in drafts for change in draft.changes]
 
 
-def _take_over(
-    document: Document, result: PlaneResult, spared_from: int | None
-) -> list[Change]:
-    draft = Draft(document, result.propagation)
-    if result.propagation:
-        _commit_propagated(draft, result)
-    else:
-        _commit_answer(draft, result, spared_from)
+def _take_note(document: Document, draft: Draft, result: PlaneResult) -> None:
     step = draft.step()
     document.revisions.settle(step)
     if result.propagation:
         document.history.push(step)
-    else:
-        document.history.attach(step, (result.object_id, result.plane))
-        document.revisions.end_disturbed(draft.changes)
-    return draft.changes
+        return
+    key = result.object_id, result.plane
+    document.history.attach(step, key)
+    document.revisions.end_disturbed(draft.changes)
+    document.keep_refinable(key)
 
 
 def _is_current(document: Document, part: PlaneResult) -> bool:
@@ -117,7 +132,6 @@ def _commit_answer(draft: Draft, result: PlaneResult, spared_from: int | None) -
     followed = record.corrects
     record = replace(record, answer=answer, derivation=None, followed=followed)
     draft.set_record(object_id, plane, record)
-    draft.document.keep_refinable((object_id, plane))
 
 
 def _commit_propagated(draft: Draft, result: PlaneResult) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
-from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.interrupts import uninterrupted
 from napari_sam_adapter.volume.draft import Draft
 from napari_sam_adapter.volume.edits import DeleteObject, Edit
 from napari_sam_adapter.volume.journal_entries import EditGroup, Redo, Undo
 from napari_sam_adapter.volume.performing import perform
+from napari_sam_adapter.volume.withdrawing import withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,26 +51,16 @@ def doing(document: Document, log: SessionLog, entry: Doable) -> Iterator[Change
     Raises
     ------
     SamAdapterError
-        If an edit is refused: then everything is as it was. That objects cannot be
-        deleted or merged is known before the first change.
+        If an edit is refused: then everything is as it was, and so after any other
+        error or interrupt. That objects cannot be deleted or merged is known before
+        the first change.
     OutputError
         If the journal cannot be written; everything is done nevertheless.
     """
     if isinstance(entry, Undo | Redo):
-        step = document.back() if isinstance(entry, Undo) else document.forth()
-        yield from document.carrying_out(step)
+        yield from _retracing(document, log, entry)
     else:
-        draft = Draft(document)
-        try:
-            yield from _performed(draft, entry)
-        except SamAdapterError:
-            document.carry_out(draft.step().inverted())
-            raise
-        step = draft.step()
-        if step.is_empty:
-            return
-        document.take_note(step, draft.changes)
-    log.write(entry)
+        yield from _editing(document, log, entry)
 
 
 def with_pauses(changes: Iterable[Change]) -> Iterator[None]:
@@ -91,6 +82,50 @@ def with_pauses(changes: Iterable[Change]) -> Iterator[None]:
         if cost > AT_ONCE:
             cost = 0
             yield
+
+
+def _editing(
+    document: Document, log: SessionLog, entry: Edit | EditGroup
+) -> Iterator[Change]:
+    draft, is_done, problem = Draft(document), False, None
+    try:
+        yield from _performed(draft, entry)
+        step = draft.step()
+        if step.is_empty:
+            return
+        with uninterrupted():
+            problem = log.try_to_write(entry)
+            document.take_note(step, draft.changes)
+            is_done = True
+    except BaseException:
+        if not is_done:
+            withdraw(document, draft.step())
+        raise
+    if problem:
+        raise problem
+
+
+def _retracing(
+    document: Document, log: SessionLog, entry: Undo | Redo
+) -> Iterator[Change]:
+    go, return_ = document.back, document.forth
+    if isinstance(entry, Redo):
+        go, return_ = return_, go
+    step, is_done, problem = None, False, None
+    try:
+        with uninterrupted():
+            step = go()
+        yield from document.carrying_out(step)
+        with uninterrupted():
+            problem = log.try_to_write(entry)
+            is_done = True
+    except BaseException:
+        if step is not None and not is_done:
+            withdraw(document, step)
+            return_()
+        raise
+    if problem:
+        raise problem
 
 
 def _performed(draft: Draft, entry: Edit | EditGroup) -> Iterator[Change]:

@@ -139,13 +139,13 @@ class Draft:
         new : int
             As of `Document.write`.
         """
-        self.document.write(change, new)
         self.changes.append(change)
         if not change.is_empty:
             self._packed.append(PackedChange.of(change))
+        self.document.write(change, new)
 
     def step(self) -> Step:
-        """Return all that was done, for the history.
+        """Return all that was done, for the history, or begun, for `withdraw`.
 
         Returns
         -------

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.written import Region
 
 _LARGEST = np.iinfo(np.uint32).max
 FEW_LABELS = 1 << 20
@@ -183,6 +184,27 @@ class Ledger:
                     self._lose(number, lost)
                 self._gain(number, after[index], changed, around)
 
+    def recount(
+        self, labels: npt.NDArray[np.integer[Any]], regions: Iterable[Region]
+    ) -> None:
+        """Count slices anew of which it is not known what was counted.
+
+        Parameters
+        ----------
+        labels : int array of the spatial shape
+            As they are.
+        regions : iterable of tuples of slice
+            Boxes in the labels; all slices that they cross are counted.
+        """
+        leading = ([range(a.start, a.stop) for a in box[:-2]] for box in regions)
+        for place in {place for ranges in leading for place in product(*ranges)}:
+            number = self._number(place)
+            for object_id in [i for i, known in self._parts.items() if number in known]:
+                self._forget(object_id, number)
+            for object_id, part in _count(labels[place]):
+                self._parts.setdefault(object_id, {})[number] = _packed(part)
+                self.touch([object_id])
+
     def note_new(self, change: Change, voxels: int) -> bool:
         """Count the first pixels of an object on a plane, without looking.
 
@@ -220,13 +242,22 @@ class Ledger:
 
     def _lose(self, number: int, values: npt.NDArray[Any]) -> None:
         for value, count in _tally(values):
-            parts = self._parts[value]
-            voxels, box = _unpacked(parts.pop(number))
+            parts = self._parts.get(value, {})
+            if number not in parts:
+                continue  # somebody wrote into the array beside the session
+            voxels, box = _unpacked(parts[number])
             if voxels > count:
                 parts[number] = _packed(Part(voxels - count, box))
-            if not parts:
-                del self._parts[value]
-            self.touch([value])
+                self.touch([value])
+            else:
+                self._forget(value, number)
+
+    def _forget(self, object_id: int, number: int) -> None:
+        parts = self._parts[object_id]
+        del parts[number]
+        if not parts:
+            del self._parts[object_id]
+        self.touch([object_id])
 
     def _gain(
         self,

@@ -228,10 +228,7 @@ class Session(EditableLabels):
             journal cannot be written, and then the mask is written nevertheless.
         """
         self.under_way.finish()
-        entry, changes = commit_to(self._document, result)
-        if entry is not None:
-            self.log.write(entry)
-        return changes
+        return commit_to(self._document, self.log, result)
 
     def taking_in(self, found: FoundMasks) -> Iterator[list[Change]]:
         """Make objects of found masks part by part, see `taking_found`."""

@@ -5,14 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.volume.journal_entries import UsePredictor
 from napari_sam_adapter.volume.journal_file import Recorded
-from napari_sam_adapter.volume.journal_lines import (
-    WrittenGroup,
-    entry_line,
-    entry_text,
-)
+from napari_sam_adapter.volume.journal_lines import entry_line, entry_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +74,6 @@ class SessionLog:
         self.number = number
         self.descriptions = list(descriptions)
         self._recorder: Recorder | None = None
-        self._group: list[str] | None = None
 
     @property
     def recorded(self) -> Recorded:
@@ -119,13 +114,14 @@ class SessionLog:
         self.number += 1
         return self.number - 1
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: Recordable) -> None:
         """Write an entry.
 
         Parameters
         ----------
-        entry : Entry
-            An edit or what else the labels depend on.
+        entry : Entry or WrittenGroup
+            An edit or what else the labels depend on; of a group all is saved or
+            nothing.
 
         Raises
         ------
@@ -139,9 +135,7 @@ class SessionLog:
             and entry.description not in self.descriptions[-1:]
         ):
             self.descriptions.append(entry.description)
-        if self._group is not None:
-            self._group.append(entry_text(entry))
-        elif self._recorder is not None:
+        if self._recorder is not None:
             self._recorder.append(entry)
 
     @contextmanager
@@ -175,36 +169,24 @@ class SessionLog:
         yield
         self.write(entry)
 
-    def write_text(self, text: str) -> None:
-        """Write an entry that is text already, in a block of `as_one`.
+    def try_to_write(self, entry: Recordable) -> OutputError | None:
+        """Write an entry about what is to be done in any case.
 
         Parameters
         ----------
-        text : str
-            From `journal_lines`.
-        """
-        assert self._group is not None  # as promised
-        self.count += 1
-        self.edit_count += 1
-        self._group.append(text)
+        entry : Entry or WrittenGroup
+            As of `write`.
 
-    @contextmanager
-    def as_one(self) -> Iterator[None]:
-        """Write the entries of a block as one, at its end: all are saved or none.
-
-        Raises
-        ------
-        OutputError
-            If they cannot be written; see `Journal.append`.
+        Returns
+        -------
+        OutputError or None
+            To be raised when it is done, if the entry has to wait in memory.
         """
-        group: list[str] = []
-        self._group = group
         try:
-            yield
-        finally:
-            self._group = None
-            if group and self._recorder is not None:
-                self._recorder.append(WrittenGroup(tuple(group)))
+            self.write(entry)
+        except OutputError as problem:
+            return problem
+        return None
 
     def close(self) -> None:
         """Let go of the file; further entries are not written."""

@@ -13,14 +13,20 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from napari_sam_adapter.boxed_mask import NOWHERE, BoxedMask
+from napari_sam_adapter.interrupts import uninterrupted
 from napari_sam_adapter.volume.changes import Change
 from napari_sam_adapter.volume.draft import Draft
-from napari_sam_adapter.volume.journal_lines import new_objects_text, predicted_text
+from napari_sam_adapter.volume.journal_lines import (
+    WrittenGroup,
+    new_objects_text,
+    predicted_text,
+)
 from napari_sam_adapter.volume.mask_writing import write_mask
 from napari_sam_adapter.volume.objects import NEW_OBJECT, PlaneRecord
 from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.performing_objects import next_numbers
 from napari_sam_adapter.volume.protection import protected_pixels
+from napari_sam_adapter.volume.withdrawing import withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,17 +136,80 @@ def taking_found(
     if not total:
         return
     first = next_numbers(document, total)[0]
-    spared_from = 1 if found.spares_all else first
-    with log.as_one():
-        _make_objects(document, found, first)
-        texts = ((number, text) for number, text, *_ in _objects_of(found, first))
-        log.write_text(new_objects_text(found.plane, texts))
+    taking = _Taking(document, found, first)
+    try:
+        with uninterrupted():
+            taking.make_objects()
         yield []
         for part in found.passes:
-            ids = tuple(part.numbered(first))
-            yield _write_masks(document, found.plane, part, ids, spared_from)
-            log.write_text(predicted_text(found.plane, part.texts, ids, spared_from))
-            first += part.new
+            yield taking.write_masks(part)
+        with uninterrupted():
+            problem = log.try_to_write(WrittenGroup(tuple(taking.texts)))
+            taking.is_done = True
+    except BaseException:
+        taking.withdraw()
+        raise
+    if problem:
+        raise problem
+
+
+class _Taking:
+    """Objects in the making, and what the journal will say of them."""
+
+    def __init__(self, document: Document, found: FoundMasks, first: int) -> None:
+        self.is_done = False
+        self.texts: list[str] = []
+        self._document, self._found = document, found
+        self._first, self._next = first, first
+        self._undone = tuple(document.history.undone)
+        self._drafts: list[Draft] = []
+        self._is_noted = False
+
+    def make_objects(self) -> None:
+        """Make all objects, with what was asked and answered."""
+        document, plane, draft = self._document, self._found.plane, self._begin()
+        objects = list(_objects_of(self._found, self._first))
+        for number, _, prompts, answer in objects:
+            draft.set_object(number, NEW_OBJECT)
+            draft.set_record(number, plane, PlaneRecord(prompts, answer))
+        texts = ((number, text) for number, text, *_ in objects)
+        self.texts.append(new_objects_text(plane, texts))
+        step = draft.step()
+        document.take_note(step, [])
+        self._is_noted = True
+        for key, (_, record) in step.records.items():
+            if record is not None and record.answer and record.answer.can_be_refined:
+                document.keep_refinable(key)
+
+    def write_masks(self, part: FindPass) -> list[Change]:
+        """Write the masks of a pass, and add them to the step."""
+        document, plane, draft = self._document, self._found.plane, self._begin()
+        spared_from = 1 if self._found.spares_all else self._first
+        ids = tuple(part.numbered(self._next))
+        for object_id, lot in zip(ids, part.masks, strict=True):
+            if object_id == NOBODY or _fill(draft, object_id, plane, lot):
+                continue
+            mask = BoxedMask(plane.shape(document.labels.shape), *lot)
+            write_mask(draft, object_id, plane, mask, spared_from=spared_from)
+        document.history.add_to_last(draft.step())
+        document.revisions.end_disturbed(draft.changes)
+        self.texts.append(predicted_text(plane, part.texts, ids, spared_from))
+        self._next += part.new
+        return draft.changes
+
+    def withdraw(self) -> None:
+        """Take everything back, unless it is done."""
+        if self.is_done:
+            return
+        history = self._document.history
+        withdraw(self._document, *(draft.step() for draft in self._drafts))
+        if self._is_noted:
+            history.done.pop()
+            history.undone.extend(self._undone)
+
+    def _begin(self) -> Draft:
+        self._drafts.append(draft := Draft(self._document))
+        return draft
 
 
 def _objects_of(
@@ -154,36 +223,6 @@ def _objects_of(
         ):
             if answer is not None:
                 yield next(numbers), text, prompts, answer
-
-
-def _make_objects(document: Document, found: FoundMasks, first: int) -> None:
-    draft = Draft(document)
-    for number, _, prompts, answer in _objects_of(found, first):
-        draft.set_object(number, NEW_OBJECT)
-        draft.set_record(number, found.plane, PlaneRecord(prompts, answer))
-    step = draft.step()
-    document.take_note(step, [])
-    for key, (_, record) in step.records.items():
-        if record is not None and record.answer and record.answer.can_be_refined:
-            document.keep_refinable(key)
-
-
-def _write_masks(
-    document: Document,
-    plane: Plane,
-    part: FindPass,
-    ids: tuple[int, ...],
-    spared_from: int,
-) -> list[Change]:
-    draft, shape = Draft(document), plane.shape(document.labels.shape)
-    for object_id, lot in zip(ids, part.masks, strict=True):
-        if object_id == NOBODY or _fill(draft, object_id, plane, lot):
-            continue
-        mask = BoxedMask(shape, *lot)
-        write_mask(draft, object_id, plane, mask, spared_from=spared_from)
-    document.history.add_to_last(draft.step())
-    document.revisions.end_disturbed(draft.changes)
-    return draft.changes
 
 
 def _fill(draft: Draft, object_id: int, plane: Plane, lot: Lot) -> bool:
