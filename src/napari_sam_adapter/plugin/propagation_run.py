@@ -161,7 +161,7 @@ class PropagationRun:
         index = result.plane.index_along(where.axis)
         if index not in (where.start, where.stop):
             return SAID_TO_END
-        is_border = index in (0, self.request.labels.shape[where.axis] - 1)
+        is_border = index in (0, self.request.volume_shape[where.axis] - 1)
         return reason if is_border else RANGE_ENDED
 
     @property

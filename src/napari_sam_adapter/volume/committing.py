@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from napari_sam_adapter.boxed_mask import nothing
+import numpy as np
+
+from napari_sam_adapter.boxed_mask import nothing, place
 from napari_sam_adapter.interrupts import uninterrupted
 from napari_sam_adapter.volume.answer import Answer
 from napari_sam_adapter.volume.candidates import preferred_number
@@ -17,6 +19,7 @@ from napari_sam_adapter.volume.journal_entries import (
 )
 from napari_sam_adapter.volume.mask_writing import check_shape, write_mask
 from napari_sam_adapter.volume.objects import Derivation
+from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.results import JointResult, clip_score
 from napari_sam_adapter.volume.withdrawing import withdraw
 
@@ -139,6 +142,7 @@ def _commit_propagated(draft: Draft, result: PlaneResult) -> None:
     record = document.record(object_id, plane)
     if result.is_usable:
         write_mask(draft, object_id, plane, result.boxed_mask, document.finished)
+        result = _as_written(document, result)
     elif record.is_derived:
         empty = nothing(result.boxed_mask.shape)
         write_mask(draft, object_id, plane, empty, document.finished)
@@ -146,3 +150,13 @@ def _commit_propagated(draft: Draft, result: PlaneResult) -> None:
         record, answer=None, derivation=Derivation.of(result), followed=None
     )
     draft.set_record(object_id, plane, record)
+
+
+def _as_written(document: Document, result: PlaneResult) -> PlaneResult:
+    """Return a result without the pixels that it did not get."""
+    mask = result.boxed_mask
+    labels = result.plane.view(document.labels)[slices_of(mask.box)]
+    left = mask.pixels & (labels == result.object_id)
+    if np.array_equal(left, mask.pixels):
+        return result
+    return result.less(place(left, mask.box, mask.shape))

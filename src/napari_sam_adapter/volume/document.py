@@ -64,8 +64,7 @@ class Document:
         self.revisions = Revisions()
         self.recordings: list[list[Change]] = []
         self.written = Written()
-        known = {object_id: (None, ObjectRecord()) for object_id in self.ledger.objects}
-        self.restore_objects(known)
+        self.restore_objects({i: (None, ObjectRecord()) for i in self.ledger.objects})
 
     @property
     def spared(self) -> set[int]:
@@ -287,6 +286,7 @@ class Document:
             return
         for recording in self.recordings:
             recording.append(change)
+        self.revisions.note(change)
         self.written.add(region := change.region)
         if new and self.ledger.note_new(change, new):
             self.labels[region] = change.after

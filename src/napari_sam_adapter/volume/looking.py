@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_sam_adapter.boxed_mask import BoxedMask, place, union
+from napari_sam_adapter.boxed_mask import BoxedMask, union
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.follow_rule import next_prompts
 from napari_sam_adapter.predictions import is_large
-from napari_sam_adapter.volume.packing import slices_of
+from napari_sam_adapter.volume.reasons import CONFLICT
+from napari_sam_adapter.volume.results import AGREEMENT
 from napari_sam_adapter.volume.sightings import Sighting, absent, made_disjoint
 from napari_sam_adapter.volume.stop_rule import (
     Look,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.predictions import MaskPrediction
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
@@ -79,9 +79,9 @@ class PlaneLooker:
             found = self._ask(index, image, runs)
         except ImageError as error:
             return self._miss(index, runs, str(error))
-        for run, (mask, score) in zip(runs, found, strict=True):
-            look = self._measure(plane, image, mask)
-            self._judge(index, look, run, mask, score)
+        for run, answer in zip(runs, found, strict=True):
+            look = self._measure(plane, image, answer.mask)
+            self._judge(index, look, run, answer)
 
     def _miss(self, index: int, runs: Sequence[Run], reason: str) -> None:
         for run in runs:
@@ -119,8 +119,8 @@ class PlaneLooker:
 
     def _ask(
         self, index: int, image: npt.NDArray[np.uint8] | None, runs: Sequence[Run]
-    ) -> list[tuple[BoxedMask, float]]:
-        """Return one mask and score per run; the masks do not overlap."""
+    ) -> list[_Answer]:
+        """Return one answer per run; the masks do not overlap."""
         request = self._request
         crowd = self._crowd(index, runs)
         asked, owners = [], []
@@ -136,36 +136,21 @@ class PlaneLooker:
         parts: list[list[MaskPrediction]] = [[] for _ in runs]
         for owner, answer in zip(owners, answers, strict=True):
             parts[owner].append(answer)
-        joined = [_join(answers_of_run) for answers_of_run in parts]
-        masks = [self._spare(mask, index) for mask, _ in joined]
-        scores = [score for _, score in joined]
-        masks = made_disjoint(masks, scores, [run.object_id for run in runs])
-        return list(zip(masks, scores, strict=True))
-
-    def _finished(self, index: int, box: Box) -> Labels | None:
-        """Return the labels of finished objects in a box of a plane, 0 elsewhere."""
-        others = self._request.finished.difference(self._request.object_ids)
-        if not others:
-            return None
-        plane = self._request.where.plane(index).view(self._request.labels)
-        labels = plane[slices_of(box)]
-        return np.where(np.isin(labels, list(others)), labels, 0)
-
-    def _spare(self, mask: BoxedMask, index: int) -> BoxedMask:
-        """Return a mask without the pixels of finished objects."""
-        finished = self._finished(index, mask.box)
-        if finished is None:
-            return mask
-        return place(mask.pixels & (finished == 0), mask.box, mask.shape)
+        wholes, scores = zip(*map(_join, parts), strict=True)
+        left = [request.bystanders.spare(mask, plane) for mask in wholes]
+        are_taken = map(_is_taken, wholes, left, runs)
+        masks = made_disjoint(left, scores, [run.object_id for run in runs])
+        return list(map(_Answer, masks, scores, are_taken))
 
     def _crowd(self, index: int, runs: Sequence[Run]) -> Labels | None:
-        """Return who is where: finished objects, and the runs on the plane before."""
+        """Return who is where: bystanders, and the runs on the plane before."""
         if not self._request.settings.follow.neighbour_points:
             return None
         crowd: Labels = np.zeros(self._request.shape, np.int64)
-        finished = self._finished(index, (0, 0, *self._request.shape))
-        if finished is not None:
-            crowd[...] = finished
+        plane, whole = self._request.where.plane(index), (0, 0, *self._request.shape)
+        others = self._request.bystanders.on(plane, whole)
+        if others is not None:
+            crowd[...] = others
         for run in runs:
             top, left, bottom, right = run.last.box
             crowd[top:bottom, left:right][run.last.pixels] = run.object_id
@@ -176,9 +161,9 @@ class PlaneLooker:
         index: int,
         look: Look | None,
         run: Run,
-        mask: BoxedMask,
-        score: float,
+        answer: _Answer,
     ) -> None:
+        mask, score, is_taken = answer
         rule, request = self._request.settings.stop, self._request
         distance = request.step * abs(index - run.index)
         steadiness = expected_overlap(run.last, distance, request.pixel, rule.max_slope)
@@ -187,10 +172,36 @@ class PlaneLooker:
         cues = measure(mask, run.last, score, likeness, steadiness, area)
         if taper := run.stretch.taper:
             cues = replace(cues, excess=taper.excess(index, mask.area))
-        reason = rule.reason(cues)
+        reason = CONFLICT if is_taken else rule.reason(cues)
         confidence = 0.0 if reason else cues.confidence
         seen = Sighting(mask, score, confidence, reason, not reason, cues)
         run.take(index, seen, look)
+
+
+class _Answer(NamedTuple):
+    """What the network says of an object, as far as it may be its own.
+
+    Attributes
+    ----------
+    mask : BoxedMask
+        The object.
+    score : float
+        Of the whole mask.
+    is_taken : bool
+        Whether another object has most of it.
+    """
+
+    mask: BoxedMask
+    score: float
+    is_taken: bool
+
+
+def _is_taken(whole: BoxedMask, left: BoxedMask, run: Run) -> bool:
+    """Whether what is left of a mask is too little to be the object."""
+    if left.area > AGREEMENT * whole.area or not whole.pixels.size:
+        return False
+    # A mask that only went astray on a neighbour is more like the last without that.
+    return left.overlap(run.last) <= whole.overlap(run.last)
 
 
 def _join(answers: Sequence[MaskPrediction]) -> tuple[BoxedMask, float]:

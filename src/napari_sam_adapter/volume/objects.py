@@ -12,7 +12,7 @@ from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.changes import union_box
 from napari_sam_adapter.volume.correcting import corrected
 from napari_sam_adapter.volume.packing import PackedArray, slices_of
-from napari_sam_adapter.volume.reasons import REASONS
+from napari_sam_adapter.volume.reasons import CONFLICT, REASONS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -111,10 +111,11 @@ class Derivation:
         Returns
         -------
         bool
-            False for planes that could not be read: they may be readable now.
+            False for planes that could not be read, and where another object was in
+            the way: it may be otherwise now.
         """
         is_same = self.origin is not None and self.origin.fingerprint == fingerprint
-        return is_same and self.reason in REASONS
+        return is_same and self.reason in REASONS - {CONFLICT}
 
 
 @dataclass(frozen=True, slots=True)

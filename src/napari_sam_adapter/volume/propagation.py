@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.boxed_mask import BoxedMask, place
 from napari_sam_adapter.errors import ImageError, PlaneError, SessionError
 from napari_sam_adapter.follow_rule import FollowRule
+from napari_sam_adapter.volume.bystanders import Bystanders
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.performing_objects import require_unlocked
 from napari_sam_adapter.volume.plane import whole_numbers
@@ -274,8 +275,8 @@ def request_propagation(
         frozenset(outdated),
         frozenset(passed),
         _revisions(document, object_ids, planes, where),
-        document.labels,
-        frozenset(document.finished | document.locked),
+        document.labels.shape,
+        Bystanders(document, object_ids),
         predictor,
     )
 

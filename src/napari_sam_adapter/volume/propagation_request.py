@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.follow_rule import FollowRule
@@ -15,9 +15,7 @@ from napari_sam_adapter.volume.stop_rule import StopRule
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import numpy as np
-    import numpy.typing as npt
-
+    from napari_sam_adapter.volume.bystanders import Bystanders
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
     from napari_sam_adapter.volume.stretches import Stretch
@@ -182,10 +180,10 @@ class PropagationRequest:
         the user asked for a mask there and got none.
     revisions : mapping of (int, int) to int
         State of every object at every index.
-    labels : int array of the spatial shape
-        Only pixels of `finished` objects are read.
-    finished : frozenset of int
-        Accepted objects: neighbours that are never written over.
+    volume_shape : tuple of int
+        Length of every spatial axis.
+    bystanders : Bystanders
+        Objects beside them, whose pixels are spared.
     predictor : PlanePredictor or None
         Reads, embeds and segments planes; safe in any thread. None for interpolation.
     """
@@ -199,8 +197,8 @@ class PropagationRequest:
     outdated: frozenset[tuple[int, int]]
     passed: frozenset[tuple[int, int]]
     revisions: Mapping[tuple[int, int], int]
-    labels: npt.NDArray[np.integer[Any]]
-    finished: frozenset[int]
+    volume_shape: tuple[int, ...]
+    bystanders: Bystanders
     predictor: PlanePredictor | None
 
     @property
@@ -224,7 +222,7 @@ class PropagationRequest:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the planes."""
-        return self.where.seed.shape(self.labels.shape)
+        return self.where.seed.shape(self.volume_shape)
 
     @property
     def total(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.boxed_mask import Box
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.plane import Plane
+
+_Pixel = TypeVar("_Pixel", bound=np.generic)
 
 
 def protected_pixels(
@@ -48,14 +50,14 @@ def protected_pixels(
     for (owner, other), around in document.kept.items():
         if around is not None and other == plane and not _meet(around, box):
             continue  # the rule where one object was split into very many
-        crossing = _crossing(plane, box, other)
-        if crossing is None:
+        met = crossing(plane, box, other)
+        if met is None:
             continue
         record = document.records[owner, other]
-        here, there = crossing
+        here, there = met
         marked: npt.NDArray[np.bool_] | bool = True
         if not record.locked and record.painted is not None:
-            marked = _turned(record.painted.unpack_part(there), plane, other, here)
+            marked = turned(record.painted.unpack_part(there), plane, other, here)
         if owner != object_id:
             marked = marked & (plane.view(document.labels)[slices_of(here)] == owner)
         if kept is None:
@@ -70,8 +72,24 @@ def _meet(one: Box, other: Box) -> bool:
     return is_across and one[1] < other[3] and other[1] < one[3]
 
 
-def _crossing(plane: Plane, box: Box, other: Plane) -> tuple[Box, Box] | None:
-    """Return where another plane crosses a box: as a box here, and as one there."""
+def crossing(
+    plane: Plane, box: Box, other: Plane, other_box: Box | None = None
+) -> tuple[Box, Box] | None:
+    """Return where parts of two planes cross.
+
+    Parameters
+    ----------
+    plane, other : Plane
+        Of one volume, along any axes.
+    box, other_box : (row_start, column_start, row_stop, column_stop)
+        Half-open part of each; by default all of the other one.
+
+    Returns
+    -------
+    (box, box) or None
+        The same pixels as a box of the plane, and as one of the other; None if they do
+        not meet.
+    """
     if other.axes == plane.axes and other.position != plane.position:
         return None  # the most common case by far, and asked for every mask
     extent = {axis: (place, place + 1) for axis, place in _places(plane)}
@@ -81,6 +99,13 @@ def _crossing(plane: Plane, box: Box, other: Plane) -> tuple[Box, Box] | None:
         if not start <= place < stop:
             return None
         extent[axis] = place, place + 1
+    if other_box is not None:
+        for i, axis in enumerate(other.axes):
+            start, stop = extent[axis]
+            start, stop = max(start, other_box[i]), min(stop, other_box[i + 2])
+            if start >= stop:
+                return None
+            extent[axis] = start, stop
     return _box_of(plane, extent), _box_of(other, extent)
 
 
@@ -93,10 +118,25 @@ def _box_of(plane: Plane, extent: dict[int, tuple[int, int]]) -> Box:
     return top, left, bottom, right
 
 
-def _turned(
-    pixels: npt.NDArray[np.bool_], plane: Plane, other: Plane, box: Box
-) -> npt.NDArray[np.bool_]:
-    """Turn pixels of another plane so that they lie as those of a box on this one."""
+def turned(
+    pixels: npt.NDArray[_Pixel], plane: Plane, other: Plane, box: Box
+) -> npt.NDArray[_Pixel]:
+    """Turn pixels of another plane so that they lie as those of a box on this one.
+
+    Parameters
+    ----------
+    pixels : (h, w) array
+        Of the other plane, in the box there that `crossing` gives.
+    plane, other : Plane
+        As of `crossing`.
+    box : (row_start, column_start, row_stop, column_stop)
+        The box here that it gives.
+
+    Returns
+    -------
+    array
+        The same pixels in the shape of that box.
+    """
     if plane.axes == other.axes[::-1]:
         return pixels.T
     return pixels.reshape(box[2] - box[0], box[3] - box[1])

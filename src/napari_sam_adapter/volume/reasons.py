@@ -6,6 +6,8 @@ EMPTY = "empty"
 """Reason of no mask: the object is not on this plane."""
 BEYOND = "beyond"
 """Reason of no mask where an earlier propagation had one."""
+CONFLICT = "conflict"
+"""Reason where another object has most of the pixels."""
 TOLD = {
     END: "the image ended",
     EMPTY: "the object ended",
@@ -16,7 +18,7 @@ TOLD = {
     "disagreement": "both directions disagreed",
     "one side": "only one direction got further",
     "interpolated": "neither direction got further",
-    "conflict": "another object was there",
+    CONFLICT: "another object was there",
 }
 """How users read a reason."""
 RANGE_ENDED, SAID_TO_END = "the range ended", "where you said it ends"

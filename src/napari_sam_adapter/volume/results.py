@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.mask_fields import HasMask
+from napari_sam_adapter.volume.reasons import CONFLICT
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam_adapter.boxed_mask import Box
+    from napari_sam_adapter.boxed_mask import Box, BoxedMask
     from napari_sam_adapter.predictions import MaskPrediction
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.plane_predictor import PlanePredictor
     from napari_sam_adapter.volume.stop_rule import Cues
+
+AGREEMENT = 0.6
+"""Share of agreement below which directions or objects are in conflict."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +175,29 @@ class PlaneResult(HasMask):
             request.revision,
             score_is_trusted=prediction.score_is_trusted,
             box=prediction.box,
+        )
+
+    def less(self, mask: BoxedMask) -> PlaneResult:
+        """Return what is left where other objects have pixels of the mask.
+
+        Parameters
+        ----------
+        mask : BoxedMask
+            A part of it.
+
+        Returns
+        -------
+        PlaneResult
+            Of lower confidence; with the reason ``"conflict"`` if little is left.
+        """
+        share = mask.area / max(self.boxed_mask.area, 1)
+        return replace(
+            self,
+            mask=mask.like_whole(),
+            box=mask.box,
+            confidence=self.confidence * share,
+            reason=self.reason if share > AGREEMENT else CONFLICT,
+            is_usable=bool(mask.pixels.size),
         )
 
     @property

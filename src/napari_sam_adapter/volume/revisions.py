@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from napari_sam_adapter.volume.bystanders import Bystanders
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.history import Key, Step
     from napari_sam_adapter.volume.plane import Plane
@@ -20,13 +21,12 @@ class Revisions:
 
     Attributes
     ----------
-    open_propagations : dict of int to frozenset of int
-        Number of each propagation whose results are wanted, and the objects that were
-        finished when it began.
+    open_propagations : dict of int to Bystanders
+        Number of each propagation whose results are wanted, and the objects beside it.
     """
 
     def __init__(self) -> None:
-        self.open_propagations: dict[int, frozenset[int]] = {}
+        self.open_propagations: dict[int, Bystanders] = {}
         self._clock = itertools.count(1)
         self._latest: dict[int | Key, int] = {}
         self._oldest = 0
@@ -69,16 +69,27 @@ class Revisions:
         for key in step.records:
             self._latest[key] = next(self._clock)
 
+    def note(self, change: Change) -> None:
+        """Let propagations see the labels as they were when they began.
+
+        Parameters
+        ----------
+        change : Change
+            About to be written.
+        """
+        for bystanders in self.open_propagations.values():
+            bystanders.append(change)
+
     def end_disturbed(self, changes: Iterable[Change]) -> None:
         """End propagations that rely on pixels which were just changed.
 
         Parameters
         ----------
         changes : iterable of Change
-            By anything but a propagation, which spares finished objects. A run that
-            saw a finished object move could not be repeated from the journal.
+            By anything but a propagation, which spares finished objects.
         """
         pixels = [part for change in changes for part in (change.before, change.after)]
-        for number, finished in list(self.open_propagations.items()):
-            if any(np.isin(part, list(finished)).any() for part in pixels):
+        for number, bystanders in list(self.open_propagations.items()):
+            finished = list(bystanders.finished)
+            if any(np.isin(part, finished).any() for part in pixels):
                 del self.open_propagations[number]

@@ -318,7 +318,7 @@ class Session(EditableLabels):
         )  # fmt: skip
         entry = StartPropagation(number, several, where, settings, again, self.spacing)
         self.log.write(entry)
-        self._document.revisions.open_propagations[number] = request.finished
+        self._document.revisions.open_propagations[number] = request.bystanders
         return request
 
     def finish_propagation(self, request: PropagationRequest) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from napari_sam_adapter.boxed_mask import nothing
 from napari_sam_adapter.volume.interpolation import interpolate
 from napari_sam_adapter.volume.reasons import BEYOND
-from napari_sam_adapter.volume.results import PlaneResult
+from napari_sam_adapter.volume.results import AGREEMENT, PlaneResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,8 +24,6 @@ BRIDGED = 0.2
 """Confidence of a mask that was interpolated over failures."""
 ONE_SIDED = 0.5
 """Factor of confidence at the anchor from which the other direction did not come."""
-AGREEMENT = 0.6
-"""Share of agreement below which directions or objects are in conflict."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,34 +199,21 @@ def finish_plane(
         One per object that was looked for here, or has an old mask to be cleared.
     """
     found = {i: pair for i, pair in found.items() if (i, index) not in request.passed}
-    usable = [i for i, (_, seen) in found.items() if seen and seen.is_usable]
-    sightings = [seen for i in usable if (seen := found[i][1])]
+    sightings = {i: seen for i, (_, seen) in found.items() if seen and seen.is_usable}
+    plane, spare = request.where.plane(index), request.bystanders.spare
     masks = made_disjoint(
-        [seen.mask for seen in sightings], [seen.score for seen in sightings], usable
+        [spare(seen.mask, plane) for seen in sightings.values()],
+        [seen.score for seen in sightings.values()],
+        list(sightings),
     )
-    disjoint = {
-        object_id: _less(seen, mask)
-        for object_id, seen, mask in zip(usable, sightings, masks, strict=True)
-    }
+    left = dict(zip(sightings, masks, strict=True))
     for object_id, (stretch, seen) in found.items():
-        seen = disjoint.get(object_id, seen)
         if seen is not None:
-            yield to_result(request, object_id, index, seen, stretch)
+            result = to_result(request, object_id, index, seen, stretch)
+            mask = left.get(object_id, seen.mask)
+            yield result if mask is seen.mask else result.less(mask)
         elif (object_id, index) in request.outdated:
             yield cleared(request, object_id, index, stretch)
-
-
-def _less(seen: Sighting, mask: BoxedMask) -> Sighting:
-    if mask is seen.mask:
-        return seen
-    share = mask.area / seen.mask.area
-    return replace(
-        seen,
-        mask=mask,
-        confidence=seen.confidence * share,
-        reason=seen.reason if share > AGREEMENT else "conflict",
-        is_usable=bool(mask.pixels.size),
-    )
 
 
 def to_result(

@@ -105,7 +105,7 @@ class _Ballot:
         if not masks:
             return None
         axes = request.where.axis, *request.where.seed.axes
-        low, high = _box_around(masks, [request.labels.shape[axis] for axis in axes])
+        low, high = _box_around(masks, [request.volume_shape[axis] for axis in axes])
         votes = np.zeros(high - low, np.uint8)
         known = np.zeros(votes.shape, bool)
         window = int(low[1]), int(low[2]), int(high[1]), int(high[2])
