@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from napari_sam_adapter.errors import PlaneError, SamAdapterError
+from napari_sam_adapter.errors import PlaneError, SamAdapterError, SessionError
 from napari_sam_adapter.plugin import (
     labels_layer,
     prompt_layers,
@@ -94,7 +94,10 @@ class Workspace:
     @property
     def next_id(self) -> int:
         """The number of the next new object; it is made by its first prompt."""
-        return max(self.session.object_ids, default=0) + 1
+        try:
+            return self.session.next_id
+        except SessionError:  # told when it shall be made
+            return max(self.session.object_ids) + 1
 
     @property
     def object_ids(self) -> tuple[int, ...]:

@@ -51,7 +51,7 @@ class Document:
     ) -> None:
         self.labels = labels
         self.overlap_rule = "overwrite" if overwrite else "keep"
-        self.ledger = Ledger(labels, is_empty)
+        self.ledger = Ledger(labels, is_empty, is_strict=True)
         self.history = History()
         self.objects: dict[int, ObjectRecord] = {}
         self.finished: set[int] = set()

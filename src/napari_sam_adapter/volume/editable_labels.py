@@ -169,14 +169,14 @@ class EditableLabels(ReadableLabels):
         Returns
         -------
         int
-            Its label: one more than the largest in use.
+            Its label, `next_id`.
 
         Raises
         ------
         SessionError
-            If the labels array has no larger value.
+            If the labels array has no free value.
         """
-        object_id = max(self._document.objects, default=0) + 1
+        object_id = self.next_id
         self.apply(NewObject(object_id))
         return object_id
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.written import Region
 
-_LARGEST = np.iinfo(np.uint32).max
+_LARGEST = int(np.iinfo(np.uint32).max)
 FEW_LABELS = 1 << 20
 """Below this, labels are counted with one number per label: no sorting."""
 
@@ -279,6 +279,22 @@ class Ledger:
             self.touch([value])
 
 
+def largest_label(dtype: np.dtype[Any]) -> int:
+    """Return the largest number that an object can have.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        Of the labels, an integer type.
+
+    Returns
+    -------
+    int
+        What fits into it and into 32 bits.
+    """
+    return min(int(np.iinfo(dtype).max), _LARGEST)
+
+
 def _packed(part: Part) -> bytes:
     return _NUMBERS.pack(part.voxels, *part.box)
 
@@ -302,8 +318,8 @@ def _check(pixels: npt.NDArray[np.integer[Any]]) -> None:
     low, high = int(pixels.min()), int(pixels.max())
     if low < 0 or high > _LARGEST:
         raise ImageError(
-            f"Expected labels from 0 to {_LARGEST}, got {low} to {high}. If they were "
-            "stored in too few bits, write them anew as uint32."
+            f"Expected labels from 0 to {_LARGEST}, got {low} to {high}. Make the "
+            "background 0; if they were stored in too few bits, write them as uint32."
         )
 
 

@@ -32,6 +32,7 @@ from napari_sam_adapter.volume.edits import (
     SetPrompts,
     UnlockPlane,
 )
+from napari_sam_adapter.volume.ledger import largest_label
 from napari_sam_adapter.volume.mask_writing import write_mask
 from napari_sam_adapter.volume.objects import NEW_OBJECT, PlaneRecord, same_prompts
 from napari_sam_adapter.volume.packing import slices_of
@@ -146,6 +147,11 @@ def edited_prompts(prompts: Prompts, edit: PromptEdit) -> Prompts:
         case SetMaskPrompt():
             return replace(prompts, mask=edit.mask)
         case SetPrompts():
+            if not isinstance(edit.prompts, Prompts):
+                raise PromptError(
+                    f"Expected Prompts, got {edit.prompts!r}. Empty ones, Prompts(), "
+                    "ask for nothing."
+                )
             return edit.prompts
     assert_never(edit)
 
@@ -218,11 +224,11 @@ def _erase(draft: Draft, object_id: int, plane: Plane) -> None:
 
 
 def _make_object(draft: Draft, object_id: int) -> None:
-    limit = int(np.iinfo(draft.document.labels.dtype).max)
+    limit = largest_label(draft.document.labels.dtype)
     if not isinstance(object_id, Integral) or not 0 < object_id <= limit:
         raise SessionError(
-            f"Expected an object from 1 to {limit}, got {object_id!r}. "
-            "Use labels of a larger integer type for more objects."
+            f"Expected a whole number from 1 to {limit} as an object, got "
+            f"{object_id!r}. Use labels of a larger integer type for more objects."
         )
     if object_id in draft.document.objects:
         raise SessionError(

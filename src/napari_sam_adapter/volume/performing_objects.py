@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import reduce
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.changes import union_box
 from napari_sam_adapter.volume.document import OVERLAP_RULES
+from napari_sam_adapter.volume.ledger import largest_label
 from napari_sam_adapter.volume.object_edits import (
     LockObject,
     MergeObjects,
@@ -275,7 +277,7 @@ def _write_labels(draft: Draft, edit: WriteLabels) -> None:
 
 
 def next_numbers(document: Document, count: int) -> list[int]:
-    """Return the next free numbers for new objects.
+    """Return free numbers for new objects.
 
     Parameters
     ----------
@@ -287,21 +289,26 @@ def next_numbers(document: Document, count: int) -> list[int]:
     Returns
     -------
     list of int
-        In rising order.
+        In rising order: those after the largest in use, or the lowest free ones where
+        the labels end before.
 
     Raises
     ------
     SessionError
         If the labels have no room for them.
     """
-    first = max(document.objects, default=0) + 1
-    limit = int(np.iinfo(document.labels.dtype).max)
-    if first + count - 1 > limit:
+    objects, limit = document.objects, largest_label(document.labels.dtype)
+    first = max(objects, default=0) + 1
+    if first + count - 1 <= limit:
+        return list(range(first, first + count))
+    free = (number for number in range(1, limit + 1) if number not in objects)
+    numbers = list(islice(free, count))
+    if len(numbers) < count:
         raise SessionError(
             f"Expected room for {counted(count, 'object')} more, but labels end at "
             f"{limit}. Use labels of a larger integer type for more objects."
         )
-    return list(range(first, first + count))
+    return numbers
 
 
 def _write_into(

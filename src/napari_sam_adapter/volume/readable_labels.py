@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.candidates import preferred_mask
 from napari_sam_adapter.volume.document import Document
+from napari_sam_adapter.volume.given_labels import check_labels
 from napari_sam_adapter.volume.new_labels import new_labels
 from napari_sam_adapter.volume.object_list import ObjectList
+from napari_sam_adapter.volume.performing_objects import next_numbers
 from napari_sam_adapter.volume.review import (
     DOUBTFUL,
     Doubt,
@@ -20,6 +20,7 @@ from napari_sam_adapter.volume.review import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
@@ -44,7 +45,7 @@ class ReadableLabels:
     SessionError
         If the labels have another shape, are not whole numbers, or are read-only.
     ImageError
-        If new labels do not fit on the disk.
+        If new labels do not fit on the disk, or one is below 0 or beyond 32 bits.
     """
 
     def __init__(
@@ -65,13 +66,28 @@ class ReadableLabels:
 
     @property
     def labels(self) -> npt.NDArray[np.integer[Any]]:
-        """The labels; 0 is background. Change them by edits only."""
+        """The labels; 0 is background. Change them by edits only, or a copy.
+
+        What is written into this very array, which viewers share, is not counted, not
+        taken back, and not in the journal.
+        """
         return self._document.labels
 
     @property
     def object_ids(self) -> list[int]:
         """All objects, in rising order."""
         return sorted(self._document.objects)
+
+    @property
+    def next_id(self) -> int:
+        """Free number for an object: after the largest, or else the lowest.
+
+        Raises
+        ------
+        SessionError
+            If the labels array has no free value.
+        """
+        return next_numbers(self._document, 1)[0]
 
     @property
     def accepted_ids(self) -> list[int]:
@@ -310,33 +326,3 @@ class ReadableLabels:
                 "Click it on a plane first, or give the plane to begin with."
             )
         return anchors[-1]
-
-
-def check_labels(labels: npt.NDArray[np.integer[Any]], shape: tuple[int, ...]) -> None:
-    """Raise unless masks can be written into an array.
-
-    Parameters
-    ----------
-    labels : array
-        The labels.
-    shape : tuple of int
-        Spatial shape of the volume.
-
-    Raises
-    ------
-    SessionError
-        If the array has another shape, is not of whole numbers, or is read-only.
-    """
-    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
-        raise SessionError(
-            "Expected labels as a NumPy array of whole numbers, got "
-            f"{getattr(labels, 'dtype', type(labels).__name__)}."
-        )
-    if labels.shape != tuple(shape):
-        raise SessionError(
-            f"Expected labels of the image's shape {tuple(shape)}, got {labels.shape}."
-        )
-    if not labels.flags.writeable:
-        raise SessionError(
-            "Expected labels that can be written, got a read-only array."
-        )

@@ -7,7 +7,6 @@ made for each of very many objects is as little as can be.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -78,9 +77,8 @@ class FindPass(NamedTuple):
         small = tuple(answer and answer.without_logits() for answer in self.answers)
         return self._replace(answers=small)
 
-    def numbered(self, first: int) -> Iterator[int]:
+    def numbered(self, numbers: Iterator[int]) -> Iterator[int]:
         """Yield the object of each answer; what was asked in vain is nobody's."""
-        numbers = count(first)
         for answer in self.answers:
             yield NOBODY if answer is None else next(numbers)
 
@@ -135,8 +133,7 @@ def taking_found(
     total = sum(part.new for part in found.passes)
     if not total:
         return
-    first = next_numbers(document, total)[0]
-    taking = _Taking(document, found, first)
+    taking = _Taking(document, found, next_numbers(document, total))
     try:
         with uninterrupted():
             taking.make_objects()
@@ -156,11 +153,13 @@ def taking_found(
 class _Taking:
     """Objects in the making, and what the journal will say of them."""
 
-    def __init__(self, document: Document, found: FoundMasks, first: int) -> None:
+    def __init__(
+        self, document: Document, found: FoundMasks, numbers: list[int]
+    ) -> None:
         self.is_done = False
         self.texts: list[str] = []
         self._document, self._found = document, found
-        self._first, self._next = first, first
+        self._numbers, self._left = numbers, iter(numbers)
         self._undone = tuple(document.history.undone)
         self._drafts: list[Draft] = []
         self._is_noted = False
@@ -168,7 +167,7 @@ class _Taking:
     def make_objects(self) -> None:
         """Make all objects, with what was asked and answered."""
         document, plane, draft = self._document, self._found.plane, self._begin()
-        objects = list(_objects_of(self._found, self._first))
+        objects = list(_objects_of(self._found, self._numbers))
         for number, _, prompts, answer in objects:
             draft.set_object(number, NEW_OBJECT)
             draft.set_record(number, plane, PlaneRecord(prompts, answer))
@@ -184,8 +183,8 @@ class _Taking:
     def write_masks(self, part: FindPass) -> list[Change]:
         """Write the masks of a pass, and add them to the step."""
         document, plane, draft = self._document, self._found.plane, self._begin()
-        spared_from = 1 if self._found.spares_all else self._first
-        ids = tuple(part.numbered(self._next))
+        spared_from = 1 if self._found.spares_all else self._numbers[0]
+        ids = tuple(part.numbered(self._left))
         for object_id, lot in zip(ids, part.masks, strict=True):
             if object_id == NOBODY or _fill(draft, object_id, plane, lot):
                 continue
@@ -194,7 +193,6 @@ class _Taking:
         document.history.add_to_last(draft.step())
         document.revisions.end_disturbed(draft.changes)
         self.texts.append(predicted_text(plane, part.texts, ids, spared_from))
-        self._next += part.new
         return draft.changes
 
     def withdraw(self) -> None:
@@ -213,16 +211,16 @@ class _Taking:
 
 
 def _objects_of(
-    found: FoundMasks, first: int
+    found: FoundMasks, numbers: list[int]
 ) -> Iterator[tuple[int, str, Prompts, Answer]]:
     """Yield new objects, what each was asked with, as text and not, and its answer."""
-    numbers = count(first)
+    left = iter(numbers)
     for part in found.passes:
         for text, prompts, answer in zip(
             part.texts, part.prompts, part.answers, strict=True
         ):
             if answer is not None:
-                yield next(numbers), text, prompts, answer
+                yield next(left), text, prompts, answer
 
 
 def _fill(draft: Draft, object_id: int, plane: Plane, lot: Lot) -> bool:
