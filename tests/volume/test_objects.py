@@ -298,7 +298,7 @@ def test_sizes_follow_edits_along_any_axis(two):
 @pytest.mark.parametrize("largest", [9, 3_000_000])
 def test_labels_at_the_start_are_counted(volume, largest):
     labels = np.zeros(volume.shape, np.int32)
-    labels[3:5, 2:4, 2:4], labels[0, 0, 0], labels[1, 1, 1] = largest, 2, -5
+    labels[3:5, 2:4, 2:4], labels[0, 0, 0] = largest, 2
     session = Session(volume, labels=labels)
     assert session.object_ids == [2, largest]
     assert session.objects.summary(largest).voxels == 8
