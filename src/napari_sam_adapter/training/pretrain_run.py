@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_sam_adapter.errors import TrainingError
+from napari_sam_adapter.interrupts import uninterrupted
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import TINY
 from napari_sam_adapter.model.weight_files import whole_file
@@ -19,7 +20,6 @@ from napari_sam_adapter.training.gradients import (
     fast_backward,
 )
 from napari_sam_adapter.training.half_precision import half_precision_pays
-from napari_sam_adapter.training.interrupts import uninterrupted
 from napari_sam_adapter.training.prompt_data import PromptExample, to_device
 from napari_sam_adapter.training.prompt_steps import interactive_loss
 from napari_sam_adapter.training.randomness import own_randomness
