@@ -117,7 +117,8 @@ class Session(EditableLabels):
         image = as_volume(image, axes, intensity, predictor)
         super().__init__(image.shape, labels, overwrite)
         self.volume = image
-        self.spacing = check_spacing(spacing or image.spacing, image.ndim)
+        spacing = image.spacing if spacing is None else spacing
+        self.spacing = check_spacing(spacing, image.ndim)
         self._cache = EmbeddingCache(cache_bytes)
         self.store = store
         self._device = threading.Lock()
