@@ -5,6 +5,8 @@ import pytest
 from napari.layers import Image
 
 from napari_sam_adapter.plugin.labels_layer import build_labels_layer, take_stroke
+from napari_sam_adapter.volume.drawn import drawn_on
+from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.planes import Plane
 
 
@@ -30,7 +32,8 @@ def strokes(labels):
 def replayed(array, edits):
     result = array.copy()
     for edit in edits:
-        edit.plane.view(result)[tuple(edit.pixels.T)] = edit.values
+        drawn = drawn_on(result, edit)
+        edit.plane.view(result)[slices_of(drawn.box)] = drawn.after
     return result
 
 
@@ -51,8 +54,8 @@ def test_erasing_is_an_edit_to_background(labels, strokes):
     with labels.block_history():
         labels.fill((1, 6, 6), 0)
     ((edit,),) = strokes
-    assert len(edit.values) == 9
-    assert not edit.values.any()
+    assert len(edit.pixels) == 9
+    assert edit.values == 0
     assert labels.data[1, 6, 6] == 2
 
 
@@ -76,3 +79,28 @@ def test_brush_through_several_planes_is_one_edit_per_plane(labels, strokes):
     (edits,) = strokes
     assert [edit.plane.position for edit in edits] == [(0,), (1,), (2,), (3,)]
     assert np.array_equal(replayed(labels.data, edits), painted)
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (2, 1)], ids=["as stored", "transposed"])
+def test_filling_a_volume_is_one_mask_and_one_label_per_plane(labels, axes):
+    taken = []
+    labels.events.paint.connect(
+        lambda e: taken.extend(take_stroke(labels, e.value, axes))
+    )
+    labels.n_edit_dimensions = 3
+    with labels.block_history():
+        labels.fill((0, 0, 0), 7)
+        painted = labels.data.copy()
+    assert [edit.plane for edit in taken] == [Plane(axes, (z,)) for z in range(4)]
+    assert all(edit.pixels.dtype == bool and edit.values == 7 for edit in taken)
+    assert np.array_equal(replayed(labels.data, taken), painted)
+
+
+def test_a_large_stroke_of_several_labels_keeps_each(labels, strokes):
+    with labels.block_history():
+        labels.fill((1, 6, 6), 3)
+        labels.fill((1, 0, 0), 4)
+        painted = labels.data.copy()
+    ((edit,),) = strokes
+    assert edit.pixels.dtype == bool
+    assert np.array_equal(replayed(labels.data, [edit]), painted)

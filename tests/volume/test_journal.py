@@ -79,6 +79,7 @@ ENTRIES = [
     SetPrompts(1, PLANE, Prompts()),
     ChooseCandidate(1, PLANE, 2),
     Paint(PLANE, np.array([(1, 2)]), np.array([3])),
+    Paint(PLANE, np.eye(3) > 0, 3),
     UseIntensity(IntensityMapping("lung", -1350.0, 150.0)),
     EditGroup((NewObject(1), SetPrompts(1, PLANE, PROMPTS))),
     Predict(1, PLANE),

@@ -63,6 +63,25 @@ def test_painting_over_another_object_binds_both(clicked, plane):
     assert clicked.anchors(2) == clicked.anchors(1) == [plane]
 
 
+@pytest.mark.parametrize("values", [7, np.array([7, 8, 9])], ids=["one", "each"])
+def test_a_mask_paints_as_the_list_of_its_pixels(session, plane, values):
+    mask = np.zeros(plane.shape(session.labels.shape), bool)
+    mask[1, 2] = mask[1, 5] = mask[3, 4] = True
+    session.apply(Paint(plane, mask, values))
+    by_mask = session.labels.copy()
+    session.undo()
+    assert not session.labels.any()
+    session.apply(Paint(plane, np.argwhere(mask), values))
+    assert by_mask.any()
+    assert np.array_equal(session.labels, by_mask)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (40,)], ids=["small", "flat"])
+def test_masks_of_another_shape_are_refused(session, plane, shape):
+    with pytest.raises(SessionError, match="Expected"):
+        session.apply(Paint(plane, np.ones(shape, bool), 1))
+
+
 def test_an_empty_stroke_is_no_step(session, plane):
     session.apply(Paint(plane, np.zeros((0, 2), int), np.zeros(0, int)))
     assert not session.can_undo

@@ -13,17 +13,20 @@ from napari.layers import Labels
 from napari_sam_adapter.plugin.object_look import object_colours
 from napari_sam_adapter.plugin.prompt_layers import transform_of
 from napari_sam_adapter.volume.edits import Paint
+from napari_sam_adapter.volume.packing import slices_of
 from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.written import Region, around
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
     from napari.layers import Layer
 
 WRITERS = "paint", "fill", "paint_polygon", "data_setitem"
 """What napari's tools and scripts write into a Labels layer with."""
+MASK_FROM = 64
+"""One pixel of so many of a plane: from here on a mask is smaller than a list."""
 LOCKED = (
     "Expected a stroke that changes something, got one over locked objects. Unlock "
     "them first."
@@ -184,9 +187,9 @@ def take_stroke(
     for part in parts:
         part.write(after, region, part.after)
     layer.data[region] = before
-    pixels = np.argwhere(after != before)
-    start = [axis.start for axis in region]
-    return _as_edits(pixels + start, after[tuple(pixels.T)], axes)
+    start = tuple(axis.start for axis in region)
+    planes = _changed_planes(before, after, start, axes)
+    return [_as_edit(*found, layer.data.shape) for found in planes]
 
 
 @dataclass(frozen=True)
@@ -221,14 +224,40 @@ def _read_part(atom: Any) -> _Part:
     return _Part(box, where, before, after)
 
 
-def _as_edits(
-    indices: npt.NDArray[np.intp], values: npt.NDArray[Any], axes: tuple[int, int]
-) -> list[Paint]:
-    edits = []
-    others = [axis for axis in range(indices.shape[1]) if axis not in axes]
-    positions, groups = np.unique(indices[:, others], axis=0, return_inverse=True)
-    for number, position in enumerate(positions):
-        members = groups.ravel() == number
-        plane = Plane(axes, tuple(position.tolist()))
-        edits.append(Paint(plane, indices[members][:, list(axes)], values[members]))
-    return edits
+def _changed_planes(
+    before: npt.NDArray[Any],
+    after: npt.NDArray[Any],
+    start: tuple[int, ...],
+    axes: tuple[int, int],
+) -> Iterator[tuple[Plane, tuple[int, int], npt.NDArray[np.bool_], npt.NDArray[Any]]]:
+    """Compare a region plane by plane: where, its corner, what changed, the labels."""
+    others = [axis for axis in range(before.ndim) if axis not in axes]
+    corner = start[axes[0]], start[axes[1]]
+    for position in np.ndindex(*(before.shape[axis] for axis in others)):
+        part = Plane(axes, position)
+        now = part.view(after)
+        changed = now != part.view(before)
+        if changed.any():
+            there = (
+                start[axis] + at for axis, at in zip(others, position, strict=True)
+            )
+            yield Plane(axes, tuple(there)), corner, changed, now
+
+
+def _as_edit(
+    plane: Plane,
+    corner: tuple[int, int],
+    changed: npt.NDArray[np.bool_],
+    now: npt.NDArray[Any],
+    shape: tuple[int, ...],
+) -> Paint:
+    """Return an edit that gives the changed pixels their labels: one mask for many."""
+    values = now[changed]
+    label = int(values[0]) if values.min() == values.max() else values
+    whole = plane.shape(shape)
+    if values.size * MASK_FROM < whole[0] * whole[1]:
+        return Paint(plane, np.argwhere(changed) + corner, label)
+    mask = np.zeros(whole, dtype=bool)
+    box = *corner, corner[0] + changed.shape[0], corner[1] + changed.shape[1]
+    mask[slices_of(box)] = changed
+    return Paint(plane, mask, label)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam_adapter.errors import SamAdapterError, SessionError
 from napari_sam_adapter.plugin import labels_layer, prompt_layers
 from napari_sam_adapter.volume.journal_entries import Undo
@@ -64,7 +66,7 @@ def _is_of_another(workspace: Workspace, strokes: Sequence[Paint], label: int) -
         return False
     if label == workspace.object_id or label not in workspace.session.object_ids:
         return False
-    return any((stroke.values == label).any() for stroke in strokes)
+    return any(np.any(stroke.values == label) for stroke in strokes)
 
 
 def _axes(workspace: Workspace) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_sam_adapter.volume.object_edits import ObjectEdit
 
@@ -226,15 +226,16 @@ class Paint:
     ----------
     plane : Plane
         Where.
-    pixels : (K, 2) int array
-        (row, column) of the pixels.
-    values : (K,) int array
-        New labels, 0 to erase; a value not in use makes an object.
+    pixels : (K, 2) int array or (H, W) bool array
+        (row, column) of the pixels, or a mask of the plane: smaller if they are many.
+    values : (K,) int array or int
+        New labels, one for each or the same for all, 0 to erase; a value not in use
+        makes an object. Those of a mask are in its order, row by row.
     """
 
     plane: Plane
-    pixels: npt.NDArray[np.int64]
-    values: npt.NDArray[np.int64]
+    pixels: npt.NDArray[np.integer[Any]] | npt.NDArray[np.bool_]
+    values: npt.NDArray[np.integer[Any]] | int
 
 
 @dataclass(frozen=True)

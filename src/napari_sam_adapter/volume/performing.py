@@ -12,6 +12,7 @@ from napari_sam_adapter.boxed_mask import nothing
 from napari_sam_adapter.errors import PromptError, SessionError
 from napari_sam_adapter.prompts import Prompts, Scribble
 from napari_sam_adapter.volume.candidates import size_rank
+from napari_sam_adapter.volume.drawn import drawn_on
 from napari_sam_adapter.volume.edits import (
     Accept,
     AddPoint,
@@ -45,8 +46,6 @@ from napari_sam_adapter.volume.plane import Plane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import numpy.typing as npt
 
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.draft import Draft
@@ -259,43 +258,18 @@ def _choose_candidate(draft: Draft, edit: ChooseCandidate) -> None:
 
 def _paint(draft: Draft, edit: Paint) -> None:
     document, plane = draft.document, edit.plane
-    Plane.require(plane).check(document.labels.shape)
-    pixels, values = _spared(document, plane, *_strokes(edit, document.labels))
-    if not len(pixels):
-        return
-    (top, left), (bottom, right) = pixels.min(axis=0), pixels.max(axis=0) + 1
-    box = int(top), int(left), int(bottom), int(right)
-    before = plane.view(document.labels)[slices_of(box)]
-    after = before.copy()
-    stroke = pixels[:, 0] - top, pixels[:, 1] - left
-    after[stroke] = values
-    painted = np.zeros(before.shape, dtype=bool)
-    painted[stroke] = True
-    touched = np.unique(np.concatenate([before[painted], after[painted]]))
-    objects = [int(value) for value in touched if value]
-    for object_id in objects:
+    stroke = drawn_on(document.labels, edit).sparing(document.locked)
+    shape, box = plane.shape(document.labels.shape), stroke.box
+    for object_id in (objects := stroke.labels()):
         if object_id not in document.objects:
             _make_object(draft, object_id)
-        mine = painted & ((before == object_id) | (after == object_id))
+        mine = (stroke.before == object_id) | (stroke.after == object_id)
         record = document.record(object_id, plane)
-        record = record.with_painted(mine, box, plane.shape(document.labels.shape))
+        record = record.with_painted(stroke.mask & mine, box, shape)
         draft.set_record(object_id, plane, record)
-    draft.write(objects[0] if len(objects) == 1 else 0, plane, after, box[:2])
-
-
-def _spared(
-    document: Document,
-    plane: Plane,
-    pixels: npt.NDArray[np.int64],
-    values: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Leave out of a stroke what would change locked objects."""
-    if not document.locked:
-        return pixels, values
-    locked = list(document.locked)
-    before = plane.view(document.labels)[pixels[:, 0], pixels[:, 1]]
-    free = ~(np.isin(before, locked) | np.isin(values, locked))
-    return pixels[free], values[free]
+    if stroke.mask.any():
+        only = objects[0] if len(objects) == 1 else 0
+        draft.write(only, plane, stroke.after, box[:2])
 
 
 def _release_paint(draft: Draft, edit: ReleasePaint) -> None:
@@ -305,35 +279,3 @@ def _release_paint(draft: Draft, edit: ReleasePaint) -> None:
     if record.painted is not None:
         released = replace(record, painted=None)
         draft.set_record(edit.object_id, edit.plane, released)
-
-
-def _strokes(
-    edit: Paint, labels: npt.NDArray[np.integer[Any]]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    pixels = np.asarray(edit.pixels)
-    values = np.asarray(edit.values)
-    if pixels.size == 0:
-        pixels = np.zeros((0, 2), dtype=np.int64)
-    fits = (
-        pixels.ndim == 2 and pixels.shape[1] == 2 and values.shape == pixels.shape[:1]
-    )
-    if not fits or pixels.dtype.kind not in "iu" or values.dtype.kind not in "iu":
-        raise SessionError(
-            "Expected (K, 2) whole pixels and (K,) whole values, got "
-            f"{pixels.shape} {pixels.dtype} and {values.shape} {values.dtype}. Give "
-            "(row, column) and a label for each pixel."
-        )
-    shape, most = edit.plane.shape(labels.shape), int(np.iinfo(labels.dtype).max)
-    outside = pixels[((pixels < 0) | (pixels >= shape)).any(axis=1)]
-    if len(outside):
-        raise SessionError(
-            f"Expected painted pixels inside a plane of {shape[0]} x {shape[1]}, got "
-            f"{tuple(outside[0].tolist())}. Leave out what lies beside it."
-        )
-    unfit = values[(values < 0) | (values > most)]
-    if len(unfit):
-        raise SessionError(
-            f"Expected labels from 0 to {most} to paint with, got {unfit[0]}. Paint 0 "
-            "to erase; use labels of a larger integer type for more objects."
-        )
-    return pixels.astype(np.int64), values.astype(np.int64)

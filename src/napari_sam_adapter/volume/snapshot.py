@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.volume.changes import change_between, region_of
+from napari_sam_adapter.volume.drawn import box_of, drawn_on
 from napari_sam_adapter.wording import readable_size
 
 if TYPE_CHECKING:
@@ -96,14 +97,12 @@ def note_taken_back(document: Document, strokes: Sequence[Paint]) -> None:
         What stood in the labels for a while: it may be seen, and be in a copy.
     """
     for stroke in strokes:
-        box = *stroke.pixels.min(0).tolist(), *(stroke.pixels.max(0) + 1).tolist()
-        document.written.add(region_of(stroke.plane, box))
+        document.written.add(region_of(stroke.plane, box_of(stroke)))
     if not document.recordings:
         return
     for stroke in strokes:
-        before = stroke.plane.view(document.labels)
-        after = before.copy()
-        after[stroke.pixels[:, 0], stroke.pixels[:, 1]] = stroke.values
-        change = change_between(0, stroke.plane, before, after)
+        drawn = drawn_on(document.labels, stroke)
+        corner = drawn.box[:2]
+        change = change_between(0, stroke.plane, drawn.before, drawn.after, corner)
         for noted in document.recordings:
             noted += [change, change.inverted()]
