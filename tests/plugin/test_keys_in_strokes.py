@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtWidgets import QApplication
 from tests.fakes import MarkingDiskPredictor
 from tests.plugin import mouse
-from tests.plugin.conftest import MarkingPredictor
+from tests.plugin.conftest import LEFT_DISK, MarkingPredictor, disks
 from tests.plugin.test_passes import (
     COUNT,
     IMAGE,
@@ -121,3 +121,23 @@ def test_undo_takes_the_stroke_back_when_it_is_done(scene):
     scene.qtbot.waitUntil(lambda: not (scene.labels[0, 40:47]).any())
     assert count(scene.labels) == COUNT
     assert scene.state.message.text.startswith("Taken back: stroke on object")
+
+
+@pytest.mark.parametrize("tool", ["use_scribbles", "use_lasso", "use_boxes"])
+@pytest.mark.parametrize("key", [("U",), ("N",), ("Z", "Control"), ("D", "Shift")])
+def test_keys_wait_for_the_end_of_a_shape(make_scene, tool, key):
+    scene = make_scene(disks(), name="cells")
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.press(tool)
+    before = scene.labels.copy()
+
+    def meanwhile():
+        mouse.press_key(scene.viewer, *key)
+        QApplication.processEvents()
+        assert np.array_equal(scene.labels, before)
+
+    mouse.drag(scene.viewer, (40, 52), (50, 68), meanwhile)
+    scene.qtbot.waitUntil(lambda: not scene.workspace.commands_waiting)
+    scene.settle()
+    assert not scene.workspace.layers.is_dragging

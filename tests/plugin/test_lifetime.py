@@ -10,7 +10,7 @@ from napari.utils.notifications import notification_manager
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
-from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.errors import CheckpointError, SessionError
 from napari_sam_adapter.plugin.background import Priority
 from napari_sam_adapter.plugin.state import Phase
 
@@ -371,3 +371,53 @@ def test_constant_plane_is_refused_at_the_click(make_scene):
     scene.click(LEFT_DISK)
     assert "every pixel is 7" in scene.widget.activity_panel.status.text()
     assert not scene.labels.any()
+
+
+@pytest.mark.parametrize("name", ["points", "shapes", "labels"])
+def test_a_click_is_answered_though_a_layer_is_removed_meanwhile(scene, name):
+    scene.predictor.gate.clear()
+    mouse.click(scene.viewer, LEFT_DISK)
+    scene.qtbot.waitUntil(lambda: scene.predictor.asked > 0)
+    scene.viewer.layers.remove(getattr(scene.workspace.layers, name))
+    scene.predictor.gate.set()
+    scene.settle()
+    assert scene.value(3, *LEFT_DISK) == 1
+    assert scene.state.message.text == "Object 1 is segmented."
+
+
+def test_an_error_goes_with_the_last_point(scene):
+    points = scene.workspace.layers.points
+    scene.click(LEFT_DISK)
+    scene.controller.report(SessionError("Expected a click inside, got none."))
+    points.selected_data = {0}
+    points.remove_selected()
+    scene.settle()
+    assert not scene.state.message.is_error
+
+
+def test_an_image_on_top_takes_the_hint_along_and_is_told(scene):
+    scene.viewer.add_image(np.zeros((8, 64, 80)), name="other")
+    hint = scene.state.message.text
+    assert hint.startswith("Press Points or Box")
+    scene.press("use_points")
+    told = "This is for cells, which lies under other"
+    assert told in scene.state.message.text
+    ours = scene.workspace.layers.all
+    assert list(scene.viewer.layers)[-3:] == list(ours)
+    scene.click(LEFT_DISK)
+    assert scene.value(3, *LEFT_DISK) == 1
+
+
+def test_an_image_that_is_seen_through_is_not_told(scene):
+    scene.viewer.add_image(np.zeros((8, 64, 80)), name="other", blending="additive")
+    scene.press("use_points")
+    assert "other" not in scene.state.message.text
+
+
+def test_the_image_on_top_is_the_first_in_use(make_scene):
+    def add(viewer):
+        viewer.add_image(disks(), name="below")
+        viewer.add_image(disks(), name="seen")
+        viewer.add_image(disks(), name="hidden", visible=False)
+
+    assert make_scene(None, add).workspace.image.name == "seen"

@@ -218,6 +218,17 @@ def test_an_image_that_goes_takes_the_search_with_it(scene):
     assert scene.state.progress.total == 0
 
 
+def test_a_layer_that_goes_leaves_the_search_alone(scene):
+    scene.predictor.gate.clear()
+    scene.press("find_objects")
+    scene.qtbot.waitUntil(lambda: scene.state.progress.total > 0)
+    scene.workspace.layers.ensure(scene.labels)
+    scene.viewer.layers.remove(scene.workspace.layers.shapes)
+    scene.predictor.gate.set()
+    scene.qtbot.waitUntil(lambda: "2 objects found" in scene.state.message.text)
+    assert len(scene.workspace.session.object_ids) == 2
+
+
 def test_an_image_that_goes_meanwhile_ends_the_passes(open_scene, autosaves):
     centres = [
         (8 * row + 4, 8 * column + 4) for row in range(12) for column in range(10)

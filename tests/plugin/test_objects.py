@@ -11,7 +11,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QColorDialog, QLineEdit
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.plugin.object_table import (
     CLASS,
@@ -573,3 +573,31 @@ def test_ten_thousand_objects_are_sorted_by_any_column(model, column):
     assert model.object_at(0) == 10_000
     model.sort(NUMBER)
     assert model.object_at(0) == 1
+
+
+def test_an_object_without_a_pixel_is_not_kept(make_scene):
+    scene = make_scene(disks(), name="cells")
+    scene.press("use_points")
+    scene.click((2, 2))
+    assert not (scene.labels == 1).any()
+    assert scene.widget.annotation_panel.score.text() == "-"
+    scene.controller.do("accept")
+    assert scene.state.message.text.startswith("Object 1 has no pixels yet.")
+    assert not scene.workspace.session.accepted_ids
+
+
+def test_after_the_largest_label_the_smallest_free_one_is_next(make_scene):
+    scene = make_scene(disks(), name="cells")
+    scene.press("use_points")
+    largest = int(np.iinfo(scene.labels.dtype).max)
+    scene.workspace.layers.labels.fill((2, 2), largest)
+    scene.settle()
+    scene.press("next_object")
+    assert scene.state.object_id == 1
+
+
+def test_an_object_that_is_not_there_is_told_in_short(make_scene):
+    scene = make_scene(disks(), name="cells")
+    scene.press("use_points")
+    scene.controller.choose_object(7)
+    assert scene.state.message.text.startswith("Object 7 is not there; object 1 is.")

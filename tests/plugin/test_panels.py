@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 from napari.components import ViewerModel
@@ -200,3 +201,34 @@ def test_nothing_is_cut_off_at_the_narrowest_width(qtbot):
     for panel in (widget.image_panel, widget.annotation_panel):
         seen = panel.visibleRegion().boundingRect().width()
         assert seen >= panel.minimumSizeHint().width()
+
+
+def test_the_box_of_objects_steps_over_gaps(annotation):
+    chosen, box = [], annotation.object_number
+    annotation.object_chosen.connect(chosen.append)
+    state = PluginState(object_id=3, object_ids=(1, 3, 7, 9))
+    annotation.show_state(state)
+    box.stepUp()
+    annotation.show_state(replace(state, object_id=7))
+    box.stepDown()
+    annotation.show_state(replace(state, object_id=3))
+    box.stepBy(-5)
+    assert chosen == [7, 3, 1]
+
+
+def test_a_number_that_is_refused_does_not_stay_in_the_box(annotation):
+    annotation.show_state(PluginState(object_id=3, object_ids=(1, 3, 7)))
+    annotation.object_number.setValue(5)
+    assert annotation.object_number.value() == 3
+
+
+def test_numbers_that_qt_cannot_hold_raise_nothing(annotation):
+    annotation.show_state(PluginState(object_id=2**40, object_ids=(1, 2**40)))
+    assert annotation.object_number.value() == 2**31 - 1
+
+
+def test_a_long_message_does_not_squeeze_the_panels(activity):
+    text = "word " * 1000
+    activity.show_state(PluginState(message=Message(text)))
+    assert len(activity.status.text()) < 500
+    assert activity.status.toolTip() == text

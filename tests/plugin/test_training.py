@@ -316,3 +316,17 @@ def test_following_is_refused_where_no_slices_are_neighbours(scene):
     scene.widget.training.start({**QUICK, "follow_share": 0.5})
     finish(scene)
     assert "neighbouring slices" in scene.widget.training_panel.status.text()
+
+
+def test_an_adapter_can_be_used_in_the_3d_view(make_scene, tmp_path):
+    scene = make_scene(stack(), name="cells")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.viewer.dims.ndisplay = 3
+    adapter = tmp_path / "mine-1.safetensors"
+    adapter.touch()
+    scene.widget.training_panel.use_pressed.emit(adapter)
+    scene.settle()
+    assert scene.state.model.adapter == str(adapter)
+    assert not scene.state.message.is_error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
@@ -214,3 +215,19 @@ def test_axes_are_called_as_at_the_sliders(make_scene):
 
 def test_an_axis_without_a_name_is_counted(scene, panel):
     assert panel.axis.currentText() == "axis 0"
+
+
+def test_an_unreadable_slice_of_the_strip_is_told(make_scene):
+    def read(block_info=None):
+        ((z, _), *_) = block_info[None]["array-location"]
+        if z == 5:
+            raise OSError("disk gone")
+        return stack()[z : z + 1]
+
+    chunks = (1,) * 8, (64,), (80,)
+    scene = make_scene(da.map_blocks(read, chunks=chunks, dtype=np.uint8), name="lazy")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.widget.volume_panel.index_chosen.emit(5)
+    assert scene.state.message.is_error

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import PluginState
 
 ERROR_STYLE = "color: #ff6b6b; font-weight: bold;"
+STATUS_TIP = "What to do next, or what went wrong."
+LONGEST = 400
+"""Letters of a message that are shown: more would squeeze the panels above."""
 IDLE = Progress(0, 1)
 """An empty bar that stands still; a total of 0 makes it move."""
 PATIENCE = 300
@@ -64,7 +67,7 @@ class ActivityPanel(QWidget):
         self.status.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
         )
-        self.status.setToolTip("What to do next, or what went wrong.")
+        self.status.setToolTip(STATUS_TIP)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         row = QHBoxLayout()
@@ -101,7 +104,9 @@ class ActivityPanel(QWidget):
             self._show_progress(state.progress if busy else IDLE)
         elif not self._patience.isActive():
             self._patience.start()
-        self.status.setText(state.message.text)
+        text = state.message.text
+        self.status.setText(text if len(text) <= LONGEST else f"{text[:LONGEST]} ...")
+        self.status.setToolTip(STATUS_TIP if len(text) <= LONGEST else text)
         style = ERROR_STYLE if state.message.is_error else ""
         if style != self.status.styleSheet():  # Qt lays out again even for the same
             self.status.setStyleSheet(style)

@@ -12,12 +12,12 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSpinBox,
     QWidget,
 )
 
 from napari_sam_adapter.plugin.action_buttons import action_button
 from napari_sam_adapter.plugin.actions import ACTIONS
+from napari_sam_adapter.plugin.object_number import ObjectNumber
 from napari_sam_adapter.plugin.prompt_tools import tools_for
 from napari_sam_adapter.plugin.state import Phase, Tool
 
@@ -69,10 +69,8 @@ class AnnotationPanel(QWidget):
         )
         self._polarity = _either(self.positive, self.negative)
         self._tools = _either(*(self.buttons[name] for name in TOOLS))
-        self.object_number = QSpinBox()
-        self.object_number.setRange(0, 0)
-        self.object_number.setKeyboardTracking(False)
-        self.object_number.setToolTip("The object under work; choose one to go back.")
+        self.object_number = ObjectNumber()
+        self._shown: tuple[int, tuple[int, ...]] = 0, ()
         self.object_number.valueChanged.connect(self._on_number_changed)
         self.score = QLabel(UNKNOWN_SCORE)
         self.score.setToolTip("How sure the network is of this mask, from 0 to 1.")
@@ -115,11 +113,8 @@ class AnnotationPanel(QWidget):
             self.buttons[name].setVisible(tool in known)
 
     def _show_object(self, state: PluginState) -> None:
-        self.object_number.blockSignals(True)
-        ids = state.object_ids or (0,)
-        self.object_number.setRange(min(ids), max(ids))
-        self.object_number.setValue(state.object_id)
-        self.object_number.blockSignals(False)
+        self._shown = state.object_id, state.object_ids
+        self.object_number.show_object(*self._shown)
         score = UNKNOWN_SCORE if state.score is None else f"{state.score:.2f}"
         self.score.setText(score)
 
@@ -159,6 +154,7 @@ class AnnotationPanel(QWidget):
 
     def _on_number_changed(self, number: int) -> None:
         self.object_chosen.emit(number)
+        self.object_number.show_object(*self._shown)  # the one before, if refused
 
 
 def _either(*buttons: QPushButton) -> QButtonGroup:

@@ -11,6 +11,7 @@ from psygnal import Signal
 from napari_sam_adapter.errors import SamAdapterError, SessionError
 from napari_sam_adapter.plugin.actions import ACTIONS, KeyBindings
 from napari_sam_adapter.plugin.click_signs import sign_of_click
+from napari_sam_adapter.plugin.hints import hint, is_hint, no_such_object, topmost
 from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
 from napari_sam_adapter.plugin.object_commands import ObjectCommands
 from napari_sam_adapter.plugin.prompt_tools import PromptTools
@@ -18,7 +19,6 @@ from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.segmenter import Segmenter
 from napari_sam_adapter.plugin.session_view import show_session
 from napari_sam_adapter.plugin.state import (
-    NOTHING_OPEN,
     Message,
     ModelChoice,
     PluginState,
@@ -143,8 +143,7 @@ class Controller:
             Model, adapter and device.
         """
         self._state.model = choice
-        if self._state.message.is_error:
-            self._hint()
+        self._drop_error()
         self._segmenter.retry()
 
     def load_model(self) -> None:
@@ -184,9 +183,7 @@ class Controller:
         if object_id in workspace.object_ids:
             workspace.choose_object(object_id)
         else:
-            expected = f"Expected one of the objects {workspace.object_ids}"
-            tip = "Press Next object for a new one."
-            self.report(SessionError(f"{expected}, got {object_id}. {tip}"))
+            self.report(SessionError(no_such_object(object_id, workspace.object_ids)))
         self.update()
 
     @reporting
@@ -224,6 +221,7 @@ class Controller:
         for plane in planes:
             if workspace.session.prompts(workspace.object_id, plane).is_empty:
                 workspace.repaint()
+                self._drop_error()
             else:
                 self._segmenter.ask(workspace, workspace.object_id, plane)
         self.update()
@@ -261,11 +259,10 @@ class Controller:
 
     def on_layers_changed(self) -> None:
         """List the images; the chosen one stays if it is still there."""
-        layers = self._viewer.layers
-        images = tuple(layer for layer in layers if isinstance(layer, Image))
+        images = tuple(la for la in self._viewer.layers if isinstance(la, Image))
         chosen = self._state.image
         if chosen is None or chosen not in images:
-            chosen = images[0] if images else None
+            chosen = topmost(images)
         self._state.images = images
         if chosen != self._state.image:
             self.choose_image(chosen)
@@ -278,9 +275,8 @@ class Controller:
             if workspace is self.workspace:
                 self.choose_image(None)
         for workspace in self.workspaces:
-            if workspace.layers.forget(layer):
+            if workspace.layers.forget(layer):  # work goes on: it needs no layer
                 self._keys.forget(layer)
-                self._segmenter.forget(workspace)
 
     def on_view_changed(self) -> None:
         """Show the score of the plane that is in view now."""
@@ -295,9 +291,10 @@ class Controller:
 
     def on_tool_changed(self) -> None:
         """Show which tool is in use."""
-        self._state.tool = (
-            Tool.NONE if self.workspace is None else self.workspace.layers.tool()
-        )
+        workspace, before = self.workspace, self._state.tool
+        self._state.tool = Tool.NONE if workspace is None else workspace.layers.tool()
+        if self._state.tool is not before and is_hint(self._state.message, before):
+            self._hint()
 
     # Keeping the state up to date.
 
@@ -337,8 +334,11 @@ class Controller:
         self._watch.expect_stillness()
 
     def _hint(self) -> None:
-        hint = Message(self._state.tool.hint)
-        self._state.message = NOTHING_OPEN if self.workspace is None else hint
+        self._state.message = hint(self._state.tool, self.workspace, self._viewer)
+
+    def _drop_error(self) -> None:
+        if self._state.message.is_error:
+            self._hint()
 
     def _on_commit(self, workspace: Workspace) -> None:
         if workspace is self.workspace:

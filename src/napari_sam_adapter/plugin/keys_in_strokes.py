@@ -1,4 +1,4 @@
-"""What keys do while the mouse draws in the masks."""
+"""What keys do while the mouse draws in the masks or a shape."""
 
 from __future__ import annotations
 
@@ -45,4 +45,4 @@ class KeysInStrokes(Feature):
 
 
 def _is_stroking(workspace: Workspace) -> bool:
-    return workspace.layers.is_stroking
+    return workspace.layers.is_stroking or workspace.layers.is_dragging

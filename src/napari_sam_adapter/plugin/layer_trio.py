@@ -10,6 +10,7 @@ from napari_sam_adapter.plugin import (
     prompt_reading,
     prompt_shapes,
 )
+from napari_sam_adapter.plugin.hints import lift
 from napari_sam_adapter.plugin.labels_painting import LabelsPainter
 from napari_sam_adapter.plugin.state import Press, Tool
 
@@ -86,6 +87,7 @@ class LayerTrio:
         self._is_drawing = False
         self._press = Press()
         self._is_stroking = False
+        self._pressed: Layer | None = None
         for name in prompt_layers.TRANSFORMS:
             getattr(image.events, name).connect(self._on_transform)
 
@@ -108,6 +110,13 @@ class LayerTrio:
             self._is_stroking = False
             self.drop_outline()
         return self._is_stroking
+
+    @property
+    def is_dragging(self) -> bool:
+        """Whether the mouse button is down and draws a prompt."""
+        if self._viewer.layers.selection.active != self._pressed:  # as above
+            self._pressed = None
+        return self._pressed is not None
 
     @property
     def is_painting(self) -> bool:
@@ -170,6 +179,7 @@ class LayerTrio:
             One of `MODES`.
         """
         layer = self.points if tool is Tool.POINTS else self.shapes
+        lift(self._viewer.layers, self.all)
         if layer is not None:
             self._viewer.layers.selection.active = layer
             layer.visible = True
@@ -304,8 +314,13 @@ class LayerTrio:
             for name, value in prompt_layers.transform_of(self._image).items():
                 setattr(layer, name, value)
 
-    def _on_press(self, layer: Points | Shapes, event: Any) -> None:
+    def _on_press(self, layer: Points | Shapes, event: Any) -> Iterator[None]:
         self._press = Press(event.button == RIGHT_BUTTON, "Shift" in event.modifiers)
+        self._pressed = layer
+        yield
+        while event.type == "mouse_move":
+            yield
+        self._pressed = None
 
     def _on_prompts(self, event: Any) -> None:
         if self._is_redrawing:

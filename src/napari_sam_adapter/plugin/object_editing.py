@@ -11,7 +11,7 @@ import numpy as np
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.object_look import ObjectLook
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.session_view import object_at_work
+from napari_sam_adapter.plugin.session_view import object_at_work, require_pixels
 from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.viewer_planes import show_voxel
 from napari_sam_adapter.plugin.world_units import voxel_size
@@ -145,6 +145,7 @@ class ObjectEditing(Feature):
     def accept(self) -> None:
         """Keep the selected objects as they are and go to a new one."""
         workspace, objects = self._controller.in_use(), self._several()
+        require_pixels(workspace.session, objects)
         workspace.apply(*map(Accept, objects))
         workspace.choose_object(workspace.next_id)
         one = f"Object {objects[0]} is kept."

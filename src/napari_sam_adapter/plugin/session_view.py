@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.errors import SessionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_sam_adapter.plugin.state import PluginState
     from napari_sam_adapter.plugin.workspace import Workspace
+    from napari_sam_adapter.volume.session import Session
 
 
 def show_session(state: PluginState, workspace: Workspace | None) -> None:
@@ -60,8 +63,33 @@ def object_at_work(workspace: Workspace, or_else: str = "") -> int:
     return workspace.object_id
 
 
+def require_pixels(session: Session, object_ids: Sequence[int]) -> None:
+    """Refuse objects without a pixel.
+
+    Parameters
+    ----------
+    session : Session
+        Of the image in use.
+    object_ids : sequence of int
+        Objects of it.
+
+    Raises
+    ------
+    SessionError
+        If one has none.
+    """
+    for object_id in object_ids:
+        if not session.objects.summary(object_id).voxels:
+            raise SessionError(
+                f"Object {object_id} has no pixels yet. Click on an object, or delete "
+                "it."
+            )
+
+
 def _score(workspace: Workspace) -> float | None:
-    plane = workspace.plane_or_none()
-    if plane is None or workspace.object_id not in workspace.session.object_ids:
+    """Return the score of the mask in view; an empty one has none."""
+    plane, objects = workspace.plane_or_none(), workspace.session.objects
+    number = workspace.object_id
+    if plane is None or number not in objects or not objects.is_on(number, plane):
         return None
-    return workspace.session.score(workspace.object_id, plane)
+    return workspace.session.score(number, plane)

@@ -17,12 +17,12 @@ from napari_sam_adapter.plugin.training_task import (
     LabelPlanes,
     Trainer,
     TrainingTask,
-    name_of,
     train_on_layers,
 )
 from napari_sam_adapter.plugin.weights_state import check_here
 from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.spoken import name_of
 from napari_sam_adapter.wording import counted, stopped
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class TrainingRun:
         if workspace is None:
             return
         for plane in workspace.known_prompts():
-            if plane == workspace.plane_in_view():
+            if plane == workspace.plane_or_none():
                 self._owner.segmenter.ask(workspace, workspace.object_id, plane)
 
     def _in_use(self) -> Workspace:

@@ -13,6 +13,7 @@ from napari_sam_adapter.errors import SamAdapterError, TrainingError
 from napari_sam_adapter.intensity import CONTRAST, LEARNED, IntensityMapping
 from napari_sam_adapter.plugin.torch_import import torch_on_its_way
 from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.spoken import name_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,19 +147,3 @@ def _samples_of(task: TrainingTask, plane: Plane, labels: LabelPlanes) -> list[S
     )
     height, width = (task.spacing[i] / task.spacing[axis] for i in plane.axes)
     return [replace(s, prior=before, after=after, pixel=(height, width)) for s in known]
-
-
-def name_of(plane: Plane) -> str:
-    """Return how messages call a slice.
-
-    Parameters
-    ----------
-    plane : Plane
-        Of the image.
-
-    Returns
-    -------
-    str
-        Its place on the axes that are not shown.
-    """
-    return f"slice {','.join(map(str, plane.position))}" if plane.position else "image"

@@ -103,6 +103,7 @@ class VolumeReview(Feature):
         self._controller.state.follow = choice
         self._controller.update()
 
+    @reporting
     def go_to(self, index: int) -> None:
         """Show a slice.
 

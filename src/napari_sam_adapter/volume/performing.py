@@ -43,6 +43,7 @@ from napari_sam_adapter.volume.performing_objects import (
     require_unlocked,
 )
 from napari_sam_adapter.volume.plane import Plane
+from napari_sam_adapter.volume.spoken import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,8 +196,8 @@ def _unlocked(document: Document, object_id: int, plane: Plane) -> PlaneRecord:
     record = document.record(object_id, plane)
     if record.locked:
         raise SessionError(
-            f"Expected a plane on which object {object_id} may be changed, got the "
-            f"locked {plane}. Unlock it first."
+            f"Expected a slice on which object {object_id} may be changed, got "
+            f"{name_of(plane)}, where it is locked. Unlock it first."
         )
     return record
 

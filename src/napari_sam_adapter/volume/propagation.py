@@ -18,6 +18,7 @@ from napari_sam_adapter.volume.propagation_request import (
     PropagationSettings,
     objects_to_follow,
 )
+from napari_sam_adapter.volume.spoken import name_of
 from napari_sam_adapter.volume.stop_rule import StopRule
 from napari_sam_adapter.volume.stretches import (
     Anchor,
@@ -312,8 +313,8 @@ def _anchors(
         anchors[index] = _anchor(document, object_id, where.seed, index)
         if not anchors[index].is_source:
             raise SessionError(
-                f"Expected a mask of object {object_id} on {where.seed}, got none. "
-                "Segment the object there first."
+                f"Expected a mask of object {object_id} on {name_of(where.seed)}, got "
+                "none. Segment the object there first."
             )
     return anchors
 

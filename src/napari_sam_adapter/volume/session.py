@@ -31,6 +31,7 @@ from napari_sam_adapter.volume.propagation_request import (
     objects_to_follow,
 )
 from napari_sam_adapter.volume.results import MaskRequest, PlaneResult
+from napari_sam_adapter.volume.spoken import name_of
 from napari_sam_adapter.volume.taking_found import taking_found
 from napari_sam_adapter.wording import counted, sized
 
@@ -174,8 +175,7 @@ class Session(EditableLabels):
         Returns
         -------
         MaskRequest
-            For `compute`, in any thread. Later edits make it stale; one that asks
-            something else is never committed.
+            For `compute`, in any thread; edits and another question make it stale.
 
         Raises
         ------
@@ -190,8 +190,8 @@ class Session(EditableLabels):
             record, revision = replace(record, prompts=instead), NEVER
         if record.prompts.is_empty:
             raise SessionError(
-                f"Expected prompts for object {object_id} on {plane}, got none. "
-                "Add a point, box, scribble or mask first."
+                f"Expected prompts for object {object_id} on {name_of(plane)}, got "
+                "none. Add a point, box, scribble or mask first."
             )
         predictor, shape = self._require_predictor(), plane.shape(self.volume.shape)
         asked = record.question(predictor.predictor.capabilities, shape)
