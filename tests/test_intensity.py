@@ -186,7 +186,6 @@ def test_colours_of_8_bits_are_taken_as_they_are_and_grey_is_not():
     ("rule", "low", "high"),
     [
         ("mine", 0, 5),
-        (["plane"], 0, 5),
         ("contrast_limits", 9, 5),
         ("contrast_limits", np.nan, 5),
         ("percentile", 0, np.inf),
@@ -195,6 +194,11 @@ def test_colours_of_8_bits_are_taken_as_they_are_and_grey_is_not():
 def test_a_window_that_makes_no_sense_is_refused(rule, low, high):
     with pytest.raises(ImageError, match=r"rules percentile, .* first and both finite"):
         IntensityMapping(rule, low, high)
+
+
+def test_a_rule_that_is_no_text_is_refused():
+    with pytest.raises(ImageError, match="a text for rule"):
+        IntensityMapping(["plane"], 0, 5)
 
 
 @pytest.mark.parametrize("low", ["0", None, True, 10**400], ids=str)

@@ -7,15 +7,13 @@ from numbers import Integral, Real
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from napari_sam_adapter.errors import SamAdapterError
 
 _KINDS: dict[object, tuple[tuple[type, ...], type, str]] = {
-    "bool": ((bool, np.bool_), bool, "true or false"),
+    "bool": ((bool,), bool, "true or false"),
     "int": ((Integral,), int, "a whole number"),
     "float": ((Real,), float, "a number"),
     "str": ((str, PurePath), str, "a text"),
@@ -41,6 +39,8 @@ def check_numbers(settings: DataclassInstance, error: type[SamAdapterError]) -> 
     """
     for entry in fields(settings):
         value = getattr(settings, entry.name)
+        if getattr(value, "shape", None) == ():  # one of NumPy's
+            value = value.item()
         if entry.type not in _KINDS or (value is None and entry.default is None):
             continue
         kinds, plain, words = _KINDS[entry.type]

@@ -202,5 +202,5 @@ def test_what_is_no_number_of_an_object_is_not_followed(several):
 @pytest.mark.parametrize("number", [1.5, "2", None])
 def test_what_is_no_number_makes_no_object(number):
     session = started()
-    with pytest.raises(SessionError, match=r"Expected an object from 1"):
+    with pytest.raises(SessionError, match=r"Expected a whole number from 1"):
         session.apply(NewObject(number))
