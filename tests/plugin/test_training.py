@@ -123,6 +123,20 @@ def test_marks_are_shown_and_can_be_taken_back(make_scene):
     assert panel.finished.isChecked()
 
 
+def test_marks_stay_with_their_image_while_another_one_is_in_use(make_scene):
+    scene = make_scene(stack(), name="cells")
+    image, panel = scene.state.image, scene.widget.training_panel
+    other = scene.viewer.add_image(stack()[::-1].copy(), name="other")
+    scene.viewer.dims.set_current_step(0, 3)
+    panel.finished.click()
+    scene.controller.choose_image(other)
+    assert not panel.finished.isChecked()
+    assert scene.widget.training_state.finished == ()
+    scene.controller.choose_image(image)
+    assert panel.finished.isChecked()
+    assert scene.widget.training_state.finished == (Plane((1, 2), (3,)),)
+
+
 def colours(curve):
     """Names of the colours that a widget is drawn with."""
     picture = curve.grab().toImage()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from platformdirs import user_data_path
@@ -95,8 +96,11 @@ class TrainingRun:
         self._owner, self._plugin_state, self._state = owner, plugin_state, state
         self._viewer, self._train = viewer, train
         self._task: TrainingTask | None = None
-        plugin_state.events.image.connect(self._forget_marks)
-        owner.updated.connect(self._show_mark)
+        self._marks: WeakKeyDictionary[Workspace, tuple[Plane, ...]] = (
+            WeakKeyDictionary()
+        )
+        plugin_state.events.image.connect(self._forget_layers)
+        owner.updated.connect(self._show_marks)
 
     @property
     def _queue(self) -> JobQueue:
@@ -135,12 +139,13 @@ class TrainingRun:
     @reporting
     def switch_finished(self) -> None:
         """Mark the slice in view as finished, or take the mark back."""
-        plane = self._in_use().plane_in_view()
+        workspace = self._in_use()
+        plane = workspace.plane_in_view()
         marked = [p for p in self._state.finished if p != plane]
         if len(marked) == len(self._state.finished):
             marked.append(plane)
-        self._state.finished = tuple(marked)
-        self._show_mark()
+        self._marks[workspace] = tuple(marked)
+        self._show_marks()
         names = ", ".join(name_of(p) for p in sorted(marked, key=_position))
         self._state.message = Message(f"Marked as finished: {names or 'nothing'}.")
 
@@ -168,8 +173,9 @@ class TrainingRun:
         )
         self._state.progress, self._state.result = None, None
         self._state.is_running, self._state.is_stopping = True, False
+        why = "marked as" if self._state.finished else "with labels, none marked as"
         self._state.message = Message(
-            f"Training on {counted(len(labels), 'slice')} ..."
+            f"Training on {counted(len(labels), 'slice')} {why} finished ..."
         )
         self._queue.submit(
             Job(
@@ -285,15 +291,14 @@ class TrainingRun:
         best = self._state.progress and self._state.progress.best
         return best is not None and not best.step
 
-    def _forget_marks(self) -> None:
-        self._state.finished, self._state.labels = (), None
-        self._state.label_layers = ()
-        self._show_mark()
+    def _forget_layers(self) -> None:
+        self._state.labels, self._state.label_layers = None, ()
 
-    def _show_mark(self) -> None:
+    def _show_marks(self) -> None:
         workspace = self._owner.workspace
+        marked = () if workspace is None else self._marks.get(workspace, ())
         plane = None if workspace is None else workspace.plane_or_none()
-        self._state.is_finished = plane in self._state.finished
+        self._state.finished, self._state.is_finished = marked, plane in marked
 
 
 def _position(plane: Plane) -> tuple[int, ...]:
