@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
@@ -18,6 +19,7 @@ from tests.plugin.conftest import disks
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
 from napari_sam_adapter.plugin.sections import Sections
+from napari_sam_adapter.plugin.state import Message
 
 LAPTOP = 300, 640
 
@@ -147,6 +149,26 @@ def test_icons_follow_the_theme(make_scene):
     scene.widget.stop()
     scene.viewer.theme = "dark"
     assert button.icon().pixmap(16).toImage() == light
+
+
+def contrast(*colours):
+    """How far two colours differ in brightness, as WCAG 2.1 measures it."""
+    values = np.array([colour.getRgbF()[:3] for colour in colours])
+    linear = np.where(
+        values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
+    )
+    dark, light = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_errors_can_be_read_in_both_themes(make_scene):
+    scene = make_scene(disks())
+    label = scene.widget.activity_panel.status
+    scene.state.message = Message("Expected a cat, got a dog.", is_error=True)
+    for theme in ("dark", "light", "dark"):
+        scene.viewer.theme = theme
+        drawn = label.palette()
+        assert contrast(drawn.windowText().color(), drawn.window().color()) >= 4.5
 
 
 def test_a_panel_that_grows_is_not_cut_off(qtbot):

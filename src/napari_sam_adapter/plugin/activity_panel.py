@@ -10,7 +10,6 @@ from psygnal import Signal
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -20,16 +19,13 @@ from qtpy.QtWidgets import (
 from napari_sam_adapter.plugin.action_buttons import action_button
 from napari_sam_adapter.plugin.icons import icon
 from napari_sam_adapter.plugin.state import Phase, Progress
+from napari_sam_adapter.plugin.status_label import StatusLabel
 from napari_sam_adapter.plugin.time_left import TimeLeft
 from napari_sam_adapter.wording import spoken_time
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import PluginState
 
-ERROR_STYLE = "color: #ff6b6b; font-weight: bold;"
-STATUS_TIP = "What to do next, or what went wrong."
-LONGEST = 400
-"""Letters of a message that are shown: more would squeeze the panels above."""
 IDLE = Progress(0, 1)
 """An empty bar that stands still; a total of 0 makes it move."""
 PATIENCE = 300
@@ -60,14 +56,9 @@ class ActivityPanel(QWidget):
         self._patience.setSingleShot(True)
         self._patience.setInterval(PATIENCE)
         self._patience.timeout.connect(partial(self._show_progress, Progress()))
-        self.status = QLabel()
-        self.status.setWordWrap(True)
+        self.status = StatusLabel("What to do next, or what went wrong.")
         self.status.setMinimumHeight(3 * self.status.fontMetrics().lineSpacing())
         self.status.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.status.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse
-        )
-        self.status.setToolTip(STATUS_TIP)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         row = QHBoxLayout()
@@ -104,12 +95,7 @@ class ActivityPanel(QWidget):
             self._show_progress(state.progress if busy else IDLE)
         elif not self._patience.isActive():
             self._patience.start()
-        text = state.message.text
-        self.status.setText(text if len(text) <= LONGEST else f"{text[:LONGEST]} ...")
-        self.status.setToolTip(STATUS_TIP if len(text) <= LONGEST else text)
-        style = ERROR_STYLE if state.message.is_error else ""
-        if style != self.status.styleSheet():  # Qt lays out again even for the same
-            self.status.setStyleSheet(style)
+        self.status.show_message(state.message)
 
     def _show_progress(self, progress: Progress) -> None:
         if progress == self._shown:

@@ -16,8 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam_adapter.plugin.activity_panel import ERROR_STYLE
 from napari_sam_adapter.plugin.comparison_layers import COLOURS, TITLES
+from napari_sam_adapter.plugin.status_label import StatusLabel
 from napari_sam_adapter.plugin.training_panel import AskedComboBox
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ class ComparisonPanel(QWidget):
         self.switch.setCheckable(True)
         self.names = QLabel(), QLabel()
         self.scores = QLabel(), QLabel()
-        self.agreement, self.status = QLabel(), QLabel()
-        self.status.setWordWrap(True)
+        self.agreement, self.status = QLabel(), StatusLabel()
         self._choices: tuple[str, ...] = ()
         self._add_tooltips()
         self._lay_out()
@@ -87,8 +86,7 @@ class ComparisonPanel(QWidget):
             score = None if answer is None else answer.scores[number]
             self.scores[number].setText(UNKNOWN if score is None else f"{score:.2f}")
         self.agreement.setText(UNKNOWN if answer is None else f"{answer.iou:.2f}")
-        self.status.setText(state.message.text)
-        self.status.setStyleSheet(ERROR_STYLE if state.message.is_error else "")
+        self.status.show_message(state.message)
 
     def _show_choices(self, state: ComparisonState) -> None:
         if state.choices != self._choices:

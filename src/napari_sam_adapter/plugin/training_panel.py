@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam_adapter.plugin.activity_panel import ERROR_STYLE
+from napari_sam_adapter.plugin.status_label import StatusLabel
 from napari_sam_adapter.plugin.training_curve import TrainingCurve
 from napari_sam_adapter.wording import spoken_time
 
@@ -102,8 +102,7 @@ class TrainingPanel(QWidget):
         self.bar, self.curve = QProgressBar(), TrainingCurve()
         self.before, self.now = QLabel(), QLabel()
         self.example = QComboBox()
-        self.status = QLabel()
-        self.status.setWordWrap(True)
+        self.status = StatusLabel()
         self._result: Any = None
         self._shown: TrainingProgress | None = None
         self._was_running = False
@@ -146,8 +145,7 @@ class TrainingPanel(QWidget):
         self.start.setEnabled(has_image and not state.is_running)
         self.stop.setEnabled(state.is_running and not state.is_stopping)
         self.use.setEnabled(state.result is not None)
-        self.status.setText(state.message.text)
-        self.status.setStyleSheet(ERROR_STYLE if state.message.is_error else "")
+        self.status.show_message(state.message)
         self._show_progress(state)
 
     def _show_layers(self, state: TrainingState) -> None:

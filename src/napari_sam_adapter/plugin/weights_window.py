@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
-from napari_sam_adapter.plugin.activity_panel import ERROR_STYLE
+from napari_sam_adapter.plugin.status_label import StatusLabel
 from napari_sam_adapter.plugin.weights_dialogs import ask_export, ask_import
 from napari_sam_adapter.weight_store.entries import Kind, State
 from napari_sam_adapter.wording import readable_size
@@ -55,7 +55,7 @@ class WeightsWindow(QDialog):
         self.table = QTreeWidget()
         self.table.setRootIsDecorated(False)
         self.table.setHeaderLabels(COLUMNS)
-        self.details, self.status, self.folder = _text(), _text(), _text()
+        self.details, self.status, self.folder = _text(), StatusLabel(), _text()
         self.bar = QProgressBar()
         self.bar.setRange(0, BAR_STEPS)
         self.download = QPushButton("Download")
@@ -164,8 +164,7 @@ class WeightsWindow(QDialog):
         self.folder.setText(
             f"Cache folder: {state.folder} ({readable_size(state.used)})"
         )
-        self.status.setText(state.message.text)
-        self.status.setStyleSheet(ERROR_STYLE if state.message.is_error else "")
+        self.status.show_message(state.message)
         self._show_progress()
         self._show_chosen()
 
