@@ -13,6 +13,8 @@ from qtpy.QtWidgets import (
     QLabel,
     QMainWindow,
     QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
     QWidget,
 )
 from tests.plugin.conftest import disks
@@ -47,6 +49,30 @@ def test_the_panel_fits_300_pixels(make_scene):
         widget.sections.fold(title, True)
     QApplication.processEvents()
     assert widget.minimumSizeHint().width() <= LAPTOP[0]
+
+
+def room_for_text(box):
+    """How many pixels of an entry a combo box shows."""
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    control, part = (
+        QStyle.ComplexControl.CC_ComboBox,
+        QStyle.SubControl.SC_ComboBoxEditField,
+    )
+    return box.style().subControlRect(control, option, part, box).width()
+
+
+def test_short_choices_are_read_whole_at_300_pixels(make_scene):
+    widget = make_scene(disks()).widget
+    for title in ("Prompts", "Training"):
+        widget.sections.fold(title, True)
+    widget.setFixedWidth(LAPTOP[0])
+    QApplication.processEvents()
+    assert widget.width() == LAPTOP[0]
+    for box in (widget.prompt_panel.background, widget.training_panel.masks):
+        texts = [box.itemText(number) for number in range(box.count())]
+        longest = max(map(box.fontMetrics().horizontalAdvance, texts))
+        assert longest <= room_for_text(box), texts
 
 
 def test_a_press_on_a_title_folds_its_panel(make_widget, qtbot):

@@ -76,7 +76,7 @@ class Press:
 class BackgroundPress(Enum):
     """What makes a click mark background; else it marks what a left click does."""
 
-    EITHER = "right click or Shift"
+    EITHER = "right or Shift"
     RIGHT = "right click"
     SHIFT = "Shift"
 

@@ -39,7 +39,7 @@ FORM_FIELDS = (
     "trains", "steps", "prompted_share", "follow_share", "learning_rate", "augment"
 )  # fmt: skip
 """Options that the form shows; the others keep their defaults."""
-OWN_MASKS = "masks of this widget"
+OWN_MASKS = "own masks"
 NO_ADAPTER = "everything"
 """Not offered: its result is a model of its own."""
 PICTURE_SIDE = 120
