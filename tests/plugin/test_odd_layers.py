@@ -111,6 +111,22 @@ def test_undo_and_redo_while_a_layer_of_ours_is_hidden(scene, hidden):
     assert (len(layers.points.data), len(layers.shapes.data)) == shown
 
 
+def test_prompts_that_the_user_hid_stay_hidden_while_images_are_changed(scene):
+    image, layers = scene.state.image, scene.workspace.layers
+    other = scene.viewer.add_image(stack(), name="other")
+    layers.points.visible = False
+    scene.controller.choose_image(other)
+    assert not layers.points.visible
+    assert not layers.shapes.visible
+    scene.controller.choose_image(image)
+    assert not layers.points.visible
+    assert layers.shapes.visible
+    layers.points.visible = True
+    scene.controller.choose_image(other)
+    scene.controller.choose_image(image)
+    assert layers.points.visible
+
+
 @pytest.mark.parametrize("tool", ["use_points", "use_boxes"])
 def test_a_click_on_hidden_prompts_says_why_nothing_happens(scene, tool):
     scene.press("next_object")

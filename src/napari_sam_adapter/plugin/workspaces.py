@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from napari_sam_adapter.plugin.image_level import levels_of
 from napari_sam_adapter.plugin.left_layers import leave
@@ -56,6 +57,7 @@ class Workspaces:
         self._on_opened = on_opened
         self.levels: dict[Layer, int] = {}
         self.at_full_resolution: set[Layer] = set()
+        self._hidden: WeakSet[Layer] = WeakSet()
         self._of: dict[tuple[Layer, int], Workspace] = {}
 
     def __iter__(self) -> Iterator[Workspace]:
@@ -65,7 +67,10 @@ class Workspaces:
     def put_away(self) -> None:
         """Hide the prompts of the image in use; none is in use then."""
         if self.current is not None:
-            self.current.layers.show_prompts(False)
+            layers = self.current.layers
+            prompts = layers.points, layers.shapes
+            self._hidden.update(p for p in prompts if p is not None and not p.visible)
+            layers.show_prompts(False)
         self.current = None
 
     def take_up(self, image: Image) -> None:
@@ -89,7 +94,11 @@ class Workspaces:
             self._of[key] = opened
             self._on_opened(opened)
         self.current = self._of[key]
-        self.current.layers.show_prompts(True)
+        layers = self.current.layers
+        layers.show_prompts(True)
+        for layer in self._hidden.intersection(layers.all):  # as the user left them
+            layer.visible = False
+        self._hidden.difference_update(layers.all)
 
     def take_out(self, layer: Layer) -> list[Workspace]:
         """Let go of an image that left the viewer or has other pixels.
