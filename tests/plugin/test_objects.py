@@ -491,6 +491,51 @@ def test_unticked_objects_are_hidden_and_come_back(scene, table):
     assert tuple(layer.get_color(1)) == colour
 
 
+def test_hidden_objects_stay_hidden_when_colours_are_shuffled(scene, table):
+    layer = scene.workspace.layers.labels
+    index, _ = table.place(2)
+
+    def in_table():
+        return index.data(Qt.ItemDataRole.DecorationRole).getRgbF()
+
+    table.tick(1)
+    for seed in (5, 7):
+        before = tuple(layer.get_color(2))
+        layer.new_colormap(seed)
+        assert layer.get_color(1)[3] == 0
+        assert tuple(layer.get_color(2)) != before
+        assert in_table() == pytest.approx(tuple(layer.get_color(2)), abs=1e-3)
+    table.tick(1)
+    assert layer.get_color(1)[3] == 1
+    repainted = []
+    table.model.dataChanged.connect(lambda *_: repainted.append(in_table()))
+    layer.new_colormap(9)
+    assert repainted[-1] == pytest.approx(tuple(layer.get_color(2)), abs=1e-3)
+
+
+def test_an_object_more_leaves_the_colours_of_a_hidden_one_alone(scene, table):
+    layer = scene.workspace.layers.labels
+    table.tick(1)
+    colormap = layer.colormap
+    paint(scene, range(3), range(4), 9)
+    assert layer.colormap is colormap  # else all is drawn again
+    assert layer.get_color(9)[3] == 1
+    paint(scene, range(3), range(4), 5000)
+    assert layer.get_color(5000)[3] == 1
+    assert layer.get_color(1)[3] == 0
+
+
+def test_objects_are_hidden_while_only_the_selected_one_is_shown(scene, table):
+    layer = scene.workspace.layers.labels
+    layer.show_selected_label = True
+    table.tick(1)
+    assert layer.colormap.use_selection
+    layer.show_selected_label = False
+    assert [layer.get_color(i)[3] for i in (1, 2)] == [0, 1]
+    table.tick(1)
+    assert not layer.colormap.use_selection
+
+
 def test_every_object_is_seen_on_black_and_differs_from_the_next(scene):
     layer = scene.workspace.layers.labels
     colours = np.array([layer.get_color(i)[:3] for i in range(1, 60)])

@@ -70,6 +70,7 @@ class ObjectEditing(Feature):
         }
         controller.add_commands(commands)
         controller.updated.connect(self.show)
+        controller.closed.connect(self._let_go)
         panel.action_pressed.connect(controller.do)
         panel.selection_changed.connect(self._on_selection)
         panel.jump_asked.connect(self.jump_to)
@@ -309,7 +310,14 @@ class ObjectEditing(Feature):
         self._controller.state.message = Message(text)
 
     def _look(self, workspace: Workspace) -> ObjectLook:
-        return self._looks.setdefault(workspace.session, ObjectLook())
+        if workspace.session not in self._looks:
+            self._looks[workspace.session] = look = ObjectLook()
+            look.recoloured.connect(self.show)
+        return self._looks[workspace.session]
+
+    def _let_go(self) -> None:
+        for look in self._looks.values():
+            look.apply(None, [])
 
     def _follow(self, workspace: Workspace | None) -> None:
         self._at_work = 0, False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
+from psygnal import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +24,9 @@ _SHADES = ((0.85, 1.0), (0.55, 0.95), (0.7, 0.8))
 """Saturation and value, in turn, because hues alone repeat soon."""
 _BLUE, _BLUE_REACH, _BLUE_SATURATION = 2 / 3, 0.1, 0.35
 """Blue is the darkest of hues: it is seen on black if it is pale."""
+_AHEAD = 256
+"""Colours of so many objects to come are given beforehand: other colours make napari
+draw the whole layer again."""
 
 
 def object_colours() -> CyclicLabelColormap:
@@ -58,14 +62,19 @@ class ObjectLook:
     """Hidden objects and colours chosen by the user, through the layer's colormap.
 
     While nothing is hidden and no colour is chosen, the layer keeps its own colormap.
+    If the user gives it another one, by napari's shuffle, that is its own from then on.
     """
+
+    recoloured = Signal()
+    """Emitted when the layer was given other colours than these: apply again."""
 
     def __init__(self) -> None:
         self.hidden: frozenset[int] = frozenset()
         self._colours: dict[int, Colour] = {}
         self._own: Any = None
+        self._last: Any = None
         self._layer: Labels | None = None
-        self._known: list[int] = []
+        self._known: frozenset[int] | None = None
 
     def show(self, object_ids: Iterable[int], shown: bool) -> None:
         """Show or hide objects, from the next `apply` on.
@@ -79,7 +88,7 @@ class ObjectLook:
         """
         several = frozenset(object_ids)
         self.hidden = self.hidden - several if shown else self.hidden | several
-        self._known = []
+        self._known = None
 
     def paint(self, object_ids: Iterable[int], colour: Colour) -> None:
         """Give objects a colour, from the next `apply` on.
@@ -92,7 +101,7 @@ class ObjectLook:
             0 to 1.
         """
         self._colours.update(dict.fromkeys(object_ids, colour))
-        self._known = []
+        self._known = None
 
     def colour(self, object_id: int) -> Colour | None:
         """Return the colour of an object when it is shown.
@@ -130,18 +139,37 @@ class ObjectLook:
         bool
             Whether anything had to be done.
         """
-        is_new = layer is not self._layer
+        if layer is not self._layer:
+            self._follow(layer)
+        is_new = _colormap(layer) is not self._last
         if is_new:
-            self._layer, self._own, self._known = layer, None, []
+            self._last, self._own, self._known = _colormap(layer), None, None
         if layer is None or not (self.hidden or self._colours or self._own is not None):
             return is_new
-        if object_ids == self._known:
+        if self._known is not None and self._known.issuperset(object_ids):
             return is_new
-        self._known = object_ids
         if self._own is None:
             self._own = layer.colormap
-        layer.colormap = self._mapping(object_ids)
+            self._own.use_selection = False  # else all but one have no colour
+        last = max(object_ids, default=0)
+        ahead = range(last + 1, last + 1 + _AHEAD)
+        self._known = frozenset(object_ids).union(ahead)
+        self._last = colormap = self._mapping([*object_ids, *ahead])
+        colormap.use_selection = layer.show_selected_label
+        colormap.selection = layer.selected_label
+        layer.colormap = colormap
         return True
+
+    def _follow(self, layer: Labels | None) -> None:
+        if self._layer is not None:
+            self._layer.events.colormap.disconnect(self._on_colormap)
+        self._layer = layer
+        if layer is not None:
+            layer.events.colormap.connect(self._on_colormap)
+
+    def _on_colormap(self, event: Any) -> None:
+        if _colormap(self._layer) is not self._last:
+            self.recoloured.emit()
 
     def _mapping(self, object_ids: list[int]) -> Any:
         if not (self.hidden or self._colours):
