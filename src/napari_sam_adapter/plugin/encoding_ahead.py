@@ -15,7 +15,7 @@ from napari_sam_adapter.plugin.encoding_run import (
 )
 from napari_sam_adapter.plugin.kept_embeddings import give_room
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.state import Message, Phase, Progress
+from napari_sam_adapter.plugin.state import Phase
 from napari_sam_adapter.predictions import PackingPredictor
 from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane
 from napari_sam_adapter.volume.embedding_room import RoomEstimate
@@ -62,7 +62,7 @@ class EncodingAhead(Feature):
         planes = tuple(planes_around(plane, workspace.volume.shape))
         run = EncodingRun(_task(workspace, planes))
         self._told = ""
-        self._say(f"Encoding {counted(len(planes), 'slice')} ahead ...")
+        self.say(f"Encoding {counted(len(planes), 'slice')} ahead ...")
         self._controller.state.progress = run.progress
         self._controller.segmenter.queue.submit(
             Job(
@@ -84,12 +84,12 @@ class EncodingAhead(Feature):
         step: EmbeddedPlane | RoomEstimate | Pass,
     ) -> None:
         if isinstance(step, RoomEstimate):
-            self._say(f"Encoding {step.text}. Clicks go first.")
+            self.say(f"Encoding {step.text}. Clicks go first.")
         elif isinstance(step, EmbeddedPlane):
             run.count(step)
         if not _is_current(workspace, run.task):
             self._controller.segmenter.stop_encoding()
-            self._say("Stopped: the slices are seen in another way now. Press again.")
+            self.say("Stopped: the slices are seen in another way now. Press again.")
         elif self._phase is Phase.ENCODING and run.is_due(SHOW_INTERVAL):
             self._controller.state.progress = run.progress
 
@@ -102,9 +102,9 @@ class EncodingAhead(Feature):
         self.report(error)
 
     def _on_end(self, run: EncodingRun) -> None:
-        self._controller.state.progress = Progress()
+        self.end_progress()
         if not self._told:
-            self._say(run.summary)
+            self.say(run.summary)
 
     def _tell_problem(self) -> None:
         """Say once that embeddings are not kept any more; the work goes on."""
@@ -114,9 +114,6 @@ class EncodingAhead(Feature):
         if problem and not self._told:
             self._told = problem
             self.report(OutputError(f"{problem} The work goes on without."))
-
-    def _say(self, text: str) -> None:
-        self._controller.state.message = Message(text)
 
 
 def planes_around(plane: Plane, shape: tuple[int, ...]) -> Iterator[Plane]:

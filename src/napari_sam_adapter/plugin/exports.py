@@ -22,7 +22,6 @@ from napari_sam_adapter.image_io.units import unit_of
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.image_files import is_of_series, path_of
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.world_units import (
     axes_of,
@@ -203,7 +202,7 @@ class Exports(Feature):
         check_export_path(path, overwrite=True, others=_TABLES)
         workspace = self._controller.in_use()
         task = _task(workspace, path)
-        self._say(f"Saving {path.name} ...")
+        self.say(f"Saving {path.name} ...")
         write = partial(self._start, map(ExportTask.run, (task,)), self._on_saved)
         self._copy(workspace, task.labels, write)
 
@@ -215,7 +214,7 @@ class Exports(Feature):
     def _measure(self, path: Path | None) -> None:
         workspace = self._controller.in_use()
         task = _measuring_task(workspace, path)
-        self._say("Measuring ...")
+        self.say("Measuring ...")
         on_result = partial(self._on_measured, workspace, path)
         measure = partial(self._start, task.steps(), on_result)
         self._copy(workspace, task.labels, measure)
@@ -250,7 +249,7 @@ class Exports(Feature):
         then()
 
     def _on_saved(self, path: Path) -> None:
-        self._say(f"Saved {path}.")
+        self.say(f"Saved {path}.")
 
     def _on_measured(
         self, workspace: Workspace, path: Path | None, table: MeasurementTable | None
@@ -262,7 +261,7 @@ class Exports(Feature):
             columns = {name: table.column(name) for name in table.columns}
             layer.features = {"index": columns.pop("object"), **columns}
         where = FEATURES_TABLE if path is None else str(path)
-        self._say(f"Measured {counted(len(table.rows), 'object')}: see {where}.")
+        self.say(f"Measured {counted(len(table.rows), 'object')}: see {where}.")
 
     def _may_replace(self, path: Path) -> bool:
         if not path.exists():
@@ -270,9 +269,6 @@ class Exports(Feature):
         question = f"{path.name} is there already. Replace it?"
         answer = QMessageBox.question(self._parent, "Export objects", question)
         return answer == QMessageBox.StandardButton.Yes
-
-    def _say(self, text: str) -> None:
-        self._controller.state.message = Message(text)
 
 
 def _as_file_name(name: str) -> str:

@@ -9,7 +9,6 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.labels_layer import fitting_layers
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.volume.edits import NewObject
 from napari_sam_adapter.volume.labels_to_take import labels_to_take_steps
@@ -43,7 +42,7 @@ class LabelsTaking(Feature):
         """Make objects of the only Labels layer that fits, or of the selected one."""
         workspace = self._controller.in_use()
         layer = self._layer_for(workspace)
-        self._say(f"Reading {layer.name} ...")
+        self.say(f"Reading {layer.name} ...")
         self._controller.segmenter.queue.submit(
             Job(
                 owner=workspace,
@@ -92,10 +91,7 @@ class LabelsTaking(Feature):
         work = workspace.session.doing(group)
         self._controller.objects.passes.do(workspace, work, on_begun)
         count = sum(isinstance(edit, NewObject) for edit in group.edits)
-        self._say(
+        self.say(
             f"{counted(count, 'object')} taken from {layer.name}, which is hidden now. "
             "Choose one in the table and click to correct it."
         )
-
-    def _say(self, text: str) -> None:
-        self._controller.state.message = Message(text)

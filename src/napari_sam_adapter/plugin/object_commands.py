@@ -78,7 +78,7 @@ class ObjectCommands(Feature):
         session, is_undo = workspace.session, isinstance(entry, Undo)
         session.under_way.finish()
         if not (session.can_undo if is_undo else session.can_redo):
-            self._say(f"There is nothing to {'undo' if is_undo else 'redo'}.")
+            self.say(f"There is nothing to {'undo' if is_undo else 'redo'}.")
             return
         text = f"{done}: {session.objects.words_for_next(entry)}."
         touched = session.objects.in_next(entry)
@@ -86,7 +86,7 @@ class ObjectCommands(Feature):
         kept = {workspace.object_id}.intersection(session.accepted_ids)
         show = partial(self._show, workspace, touched, is_new, kept)
         self.passes.do(workspace, session.doing(entry), show)
-        self._say(text)
+        self.say(text)
 
     def _show(
         self, workspace: Workspace, touched: set[int], is_new: bool, kept: set[int]
@@ -108,6 +108,3 @@ class ObjectCommands(Feature):
             workspace.choose_object(workspace.next_id)
         for plane in workspace.planes_without_mask():
             self._controller.segmenter.ask(workspace, workspace.object_id, plane)
-
-    def _say(self, text: str) -> None:
-        self._controller.state.message = Message(text)

@@ -12,7 +12,6 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.object_look import ObjectLook
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.session_view import object_at_work, require_pixels
-from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.viewer_planes import show_voxel
 from napari_sam_adapter.plugin.world_units import voxel_size
 from napari_sam_adapter.volume.edits import Accept, DeleteObject, Edit
@@ -126,7 +125,7 @@ class ObjectEditing(Feature):
             self._choose(object_id)
         else:
             self._jump_to(object_id)
-        self._say(f"Object {object_id} is open again.")
+        self.say(f"Object {object_id} is open again.")
 
     @reporting
     def switch_lock(self) -> None:
@@ -138,7 +137,7 @@ class ObjectEditing(Feature):
             for object_id in objects
         ]
         self._apply(*edits)
-        self._say(
+        self.say(
             f"{numbered('Object', objects)}: {'unlocked' if locked else 'locked'}."
         )
 
@@ -150,7 +149,7 @@ class ObjectEditing(Feature):
         workspace.apply(*map(Accept, objects))
         workspace.choose_object(workspace.next_id)
         one = f"Object {objects[0]} is kept."
-        self._say(one if len(objects) == 1 else f"{len(objects)} objects are kept.")
+        self.say(one if len(objects) == 1 else f"{len(objects)} objects are kept.")
         self._controller.update()
 
     @reporting
@@ -161,7 +160,7 @@ class ObjectEditing(Feature):
         first = workspace.object_id if workspace.object_id in objects else objects[0]
         edit = MergeObjects((first, *(i for i in objects if i != first)))
         self._do(edit, partial(workspace.choose_object, first))
-        self._say(f"{numbered('Object', objects)}: now object {first}.")
+        self.say(f"{numbered('Object', objects)}: now object {first}.")
 
     @reporting
     def delete(self) -> None:
@@ -173,7 +172,7 @@ class ObjectEditing(Feature):
 
         self._do(EditGroup(tuple(map(DeleteObject, objects))), go_on)
         them = "it" if len(objects) == 1 else "them"
-        self._say(f"{numbered('Object', objects)}: deleted. Undo brings {them} back.")
+        self.say(f"{numbered('Object', objects)}: deleted. Undo brings {them} back.")
 
     @reporting
     def rename(self, object_id: int, name: str) -> None:
@@ -305,9 +304,6 @@ class ObjectEditing(Feature):
         voxel = _voxel_to_look_at(workspace, object_id)
         show_voxel(self._controller.viewer, workspace.frame, voxel)
         self._choose(object_id)
-
-    def _say(self, text: str) -> None:
-        self._controller.state.message = Message(text)
 
     def _look(self, workspace: Workspace) -> ObjectLook:
         if workspace.session not in self._looks:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.model.variants import other_adapters
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.state import Message, Progress
+from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.volume.finding import (
     FoundObjects,
@@ -60,7 +60,7 @@ class ObjectFinding(Feature):
 
     def _start(self, workspace: Workspace, plane: Plane) -> None:
         request = finding(workspace.session, plane)
-        self._say("Looking for objects ...")
+        self.say("Looking for objects ...")
         self._progress = Progress()
         self._controller.segmenter.queue.submit(
             Job(
@@ -70,7 +70,7 @@ class ObjectFinding(Feature):
                 steps=find_steps(request),
                 on_result=partial(self._on_step, workspace, plane),
                 on_error=self.report,
-                on_end=self._on_end,
+                on_end=self.end_progress,
                 stopped=lambda: self._progress.stopped("Nothing was changed."),
             )
         )
@@ -84,9 +84,6 @@ class ObjectFinding(Feature):
         else:
             self._progress = Progress(step.done, step.total, "places")
             self._controller.state.progress = self._progress
-
-    def _on_end(self) -> None:
-        self._controller.state.progress = Progress()
 
     @reporting
     def _take_in(self, workspace: Workspace, plane: Plane, found: FoundObjects) -> None:
@@ -118,12 +115,9 @@ class ObjectFinding(Feature):
         if self._controller.state.message.is_error:  # such as that nothing is saved
             return
         nothing = NO_MORE_FOUND if are_more else self._nothing_found()
-        self._say(f"{counted(count, 'object')} found." if count else nothing)
+        self.say(f"{counted(count, 'object')} found." if count else nothing)
 
     def _nothing_found(self) -> str:
         choice = self._controller.state.model
         names = [*other_adapters(choice.model, choice.adapter), "one of your own"]
         return NOTHING_FOUND.format(" or ".join(names))
-
-    def _say(self, text: str) -> None:
-        self._controller.state.message = Message(text)

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.plugin.state import Message, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,3 +72,17 @@ class Feature:
             The reason.
         """
         self._controller.report(error)
+
+    def say(self, text: str) -> None:
+        """Show a sentence in the status line.
+
+        Parameters
+        ----------
+        text : str
+            What was done, or is under way.
+        """
+        self._controller.state.message = Message(text)
+
+    def end_progress(self) -> None:
+        """Let the bar stand still."""
+        self._controller.state.progress = Progress()

@@ -17,7 +17,7 @@ from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.safekeeping_state import SafekeepingState, offer_of
 from napari_sam_adapter.plugin.session_network import SessionNetwork
 from napari_sam_adapter.plugin.session_saving import NewSession
-from napari_sam_adapter.plugin.state import Message, Progress
+from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.volume.autosave import Autosave
 from napari_sam_adapter.volume.autosave_files import (
@@ -104,7 +104,7 @@ class Safekeeping(Feature):
         clipboard = QGuiApplication.clipboard()
         assert clipboard is not None  # Qt's own; there as long as the application is
         clipboard.setText(sentence)
-        self._say(f"Copied: {sentence}")
+        self.say(f"Copied: {sentence}")
 
     @reporting
     def save(self, path: Path) -> None:
@@ -191,7 +191,7 @@ class Safekeeping(Feature):
 
     def _go_on(self, kept: KeptSession, path: Path, session: Session) -> None:
         if kept.is_discarded:
-            self._say(DISCARDED)
+            self.say(DISCARDED)
             return
         autosave = Autosave.going_on(path, self.report)
         kept.unfinished.remove(path)
@@ -220,9 +220,9 @@ class Safekeeping(Feature):
         if is_seen:
             said.append(kept.network.choose(self._controller))
         self._controller.update()
-        self._say(text := " ".join(filter(None, said)))
+        self.say(text := " ".join(filter(None, said)))
         if is_seen and go_to_last_edit(self._controller.viewer, kept.workspace):
-            self._say(f"{text} You see the slice of the last edit.")
+            self.say(f"{text} You see the slice of the last edit.")
 
     def _take_up(
         self,
@@ -232,25 +232,22 @@ class Safekeeping(Feature):
     ) -> None:
         kept.workspace.session.under_way.finish()
         take_over = partial(self._take_over, kept, kept.edit_count, then)
-        self._say("Opening the session ...")
+        self.say("Opening the session ...")
         on_step = partial(self._on_step, kept, take_over)
         kept.opening, kept.network = Progress(), SessionNetwork()
         steps = kept.network.looked_for(steps)
         job = Job(
             kept, "open", Priority.OPEN, steps, on_step, partial(self._on_failed, kept),
-            on_end=self._end_progress,
+            on_end=self.end_progress,
             stopped=lambda: kept.opening.stopped("The other session is not opened."),
         )  # fmt: skip
         self._controller.segmenter.queue.submit(job)
 
     def _on_failed(self, kept: KeptSession, error: SamAdapterError) -> None:
         if kept.is_discarded:  # perhaps before its file was read
-            self._say(DISCARDED)
+            self.say(DISCARDED)
         else:
             self.report(error)
-
-    def _end_progress(self) -> None:
-        self._controller.state.progress = Progress()
 
     def _on_step(
         self, kept: KeptSession, take_over: Callable[[Session], None], step: ReplayStep
@@ -278,7 +275,7 @@ class Safekeeping(Feature):
         return described_predictors(self._load, self._controller.segmenter.predictor)
 
     def _write_when_still(self, kept: KeptSession, path: Path, attempts: int) -> None:
-        self._say(f"Saving {path.name} ...")
+        self.say(f"Saving {path.name} ...")
         if kept.saving is not None:
             kept.saving.discard()
         kept.saving = new = NewSession(path, attempts)
@@ -313,7 +310,7 @@ class Safekeeping(Feature):
         if kept.edit_count == count:
             written.give_name(overwrite=written.path == kept.saved_as)
             kept.saved_as, kept.saved_count = written.path, count
-            self._say(f"Saved as {written.path}.")
+            self.say(f"Saved as {written.path}.")
             return
         written.discard()
         if written.attempts <= 1:
@@ -332,9 +329,6 @@ class Safekeeping(Feature):
         self._controller.segmenter.queue.cancel(lambda job: job.owner is kept)
         self._pause.forget(kept.workspace)
         kept.leave()
-
-    def _say(self, text: str) -> None:
-        self._controller.state.message = Message(text)
 
     def _show(self) -> None:
         workspace = self._controller.workspace

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.state import Message
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.world_units import spacing_now
 from napari_sam_adapter.volume.object_edits import SplitObject
@@ -52,7 +51,7 @@ class SplittingRun(Feature):
         session.under_way.finish()
         spacing = session.spacing = spacing_now(workspace.frame)
         search = session.objects.piece_search(object_id, spacing)
-        self._say(f"Looking for the pieces of object {object_id} ...")
+        self.say(f"Looking for the pieces of object {object_id} ...")
         self._queue.submit(
             Job(
                 owner=workspace,
@@ -69,7 +68,7 @@ class SplittingRun(Feature):
         if self._state.is_splitting:
             self._pause.forget()
             self._queue.cancel(lambda job: True)
-            self._say("Stopped. The object is as it was.")
+            self.say("Stopped. The object is as it was.")
 
     def _show(self) -> None:
         # What waits for the end of a stroke is under way, too: a page waits for it.
@@ -104,7 +103,4 @@ class SplittingRun(Feature):
         workspace.layers.drop_outline()
         self._controller.objects.passes.do(workspace, session.doing(edit))
         new = sorted(set(session.object_ids) - before)
-        self._say(f"Object {object_id} was split: {numbered('Object', new)} new.")
-
-    def _say(self, text: str) -> None:
-        self._state.message = Message(text)
+        self.say(f"Object {object_id} was split: {numbered('Object', new)} new.")
