@@ -87,8 +87,9 @@ def test_an_adapter_learns_from_an_image_seen_as_the_one_before_learned(tmp_path
 
 
 def test_only_finished_slices_are_learned_if_some_are_marked(make_scene):
-    tasks = []
+    tasks, told = [], []
     scene = make_scene(stack(), name="cells")
+    scene.widget.training_state.events.message.connect(lambda m: told.append(m.text))
     scene.widget.training._train = lambda task: iter(tasks.append(task) or ())
     for z in (2, 3):
         scene.viewer.dims.set_current_step(0, z)
@@ -103,6 +104,8 @@ def test_only_finished_slices_are_learned_if_some_are_marked(make_scene):
         [(2,), (3,)],
         [(3,)],
     ]
+    assert "Training on 2 slices with labels, none marked as finished ..." in told
+    assert "Training on 1 slice marked as finished ..." in told
     labels = tasks[1].labels[Plane((1, 2), (3,))]
     assert np.array_equal(labels, scene.labels[3])
     assert labels is not scene.labels
