@@ -32,5 +32,5 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
-    if waiting:
-        handler(*waiting[0])
+        if waiting:
+            handler(*waiting[0])

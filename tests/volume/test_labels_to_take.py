@@ -11,7 +11,7 @@ from tests.fakes import DiskPredictor
 from napari_sam_adapter import Plane, Session, replay
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.edits import NewObject, Paint
-from napari_sam_adapter.volume.labels_to_take import labels_to_take_steps
+from napari_sam_adapter.volume.labels_to_take import reading_labels
 from napari_sam_adapter.volume.object_edits import LockObject, WriteLabels
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ def foreign() -> np.ndarray:
 
 
 def edits_for(session: Session, labels: np.ndarray) -> EditGroup:
-    *_, last = labels_to_take_steps(labels, session.object_ids)
-    return last
+    *_, last = reading_labels(labels)
+    assert last is not None
+    return last.edits_for(session)
 
 
 def test_objects_keep_their_numbers_and_one_undo_takes_them_back() -> None:
@@ -49,10 +50,36 @@ def test_numbers_in_use_are_passed_over_and_pixels_in_use_stay() -> None:
     place = np.array([[6, 6], [0, 0]])
     session.apply(Paint(Plane((1, 2), (1,)), place, np.array([7, 7])))
     session.apply(*edits_for(session, foreign()).edits)
-    assert session.object_ids == [7, 14, 307]
-    expected = np.where(foreign() > 0, foreign().astype(int) + 7, 0)
+    assert session.object_ids == [7, 8, 9]
+    expected = np.select([foreign() == 7, foreign() == 300], [8, 9])
     expected[1, 6, 6] = expected[1, 0, 0] = 7
     np.testing.assert_array_equal(session.labels, expected)
+
+
+def test_free_numbers_are_taken_where_the_labels_end() -> None:
+    own = np.zeros(IMAGE.shape, np.uint8)
+    own[0, 0, 0], own[0, 0, 1] = 3, 255
+    session = Session(IMAGE, labels=own)
+    session.apply(*edits_for(session, foreign()).edits)
+    assert session.object_ids == [1, 2, 3, 255]
+    assert (session.labels[foreign() == 300] == 2).all()
+
+
+def test_many_labels_of_many_slices_are_taken_with_pauses() -> None:
+    image = np.zeros((8, 512, 512), np.uint8)
+    image[:, 1:] = 9
+    labels = np.zeros(image.shape, np.int32)
+    labels[:, ::8, ::8] = 1 + np.arange(64 * 64).reshape(64, 64)
+    session = Session(image)
+    work = session.doing(edits_for(session, labels))
+    pauses = 0
+    for _ in work:
+        pauses += 1
+        if pauses == 1:
+            assert not session.labels[-1].any()
+    assert pauses >= 4
+    np.testing.assert_array_equal(session.labels, labels)
+    assert session.objects.summary(64 * 64).voxels == 8
 
 
 def test_taken_labels_are_in_the_journal(tmp_path: Path) -> None:

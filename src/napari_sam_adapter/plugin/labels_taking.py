@@ -10,8 +10,7 @@ from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.labels_layer import fitting_layers
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.stroke_pause import StrokePause
-from napari_sam_adapter.volume.edits import NewObject
-from napari_sam_adapter.volume.labels_to_take import labels_to_take_steps
+from napari_sam_adapter.volume.labels_to_take import reading_labels
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.workspace import Workspace
-    from napari_sam_adapter.volume.journal_entries import EditGroup
+    from napari_sam_adapter.volume.labels_to_take import LabelsToTake
 
 
 class LabelsTaking(Feature):
@@ -48,7 +47,7 @@ class LabelsTaking(Feature):
                 owner=workspace,
                 key="taking",
                 priority=Priority.FINDING,
-                steps=labels_to_take_steps(layer.data, workspace.session.object_ids),
+                steps=reading_labels(layer.data),
                 on_result=partial(self._on_step, workspace, layer),
                 on_error=self.report,
                 stopped=lambda: "No labels were taken.",
@@ -73,13 +72,17 @@ class LabelsTaking(Feature):
             )
         return (selected or fitting)[0]
 
-    def _on_step(self, workspace: Workspace, layer: Labels, step: EditGroup) -> None:
-        if step.edits:
+    def _on_step(
+        self, workspace: Workspace, layer: Labels, step: LabelsToTake | None
+    ) -> None:
+        if step is not None:
             take_in = partial(self._take_in, workspace, layer, step)
             self._pause.when_still(workspace, take_in)
 
     @reporting
-    def _take_in(self, workspace: Workspace, layer: Labels, group: EditGroup) -> None:
+    def _take_in(
+        self, workspace: Workspace, layer: Labels, found: LabelsToTake
+    ) -> None:
         if workspace not in self._controller.workspaces:
             return
 
@@ -88,9 +91,10 @@ class LabelsTaking(Feature):
             workspace.choose_object(workspace.next_id)
             layer.visible = False
 
-        work = workspace.session.doing(group)
+        session = workspace.session
+        work = session.doing(found.edits_for(session))
         self._controller.objects.passes.do(workspace, work, on_begun)
-        count = sum(isinstance(edit, NewObject) for edit in group.edits)
+        count = len(found.numbers)
         self.say(
             f"{counted(count, 'object')} taken from {layer.name}, which is hidden now. "
             "Choose one in the table and click to correct it."

@@ -119,16 +119,17 @@ def _run_of(
     )
     low, high = known[start], known[start + count - 1]
     held = {index for index, place in places.items() if low <= place <= high}
-    kept = slice(0, low) if start else slice(high + 1, None)
     crossing = volume.keys() - places.keys()
-    return held, {index: _cropped(volume[index], axis, kept) for index in crossing}
+    return held, {index: _beside(volume[index], axis, low, high) for index in crossing}
 
 
-def _cropped(sample: Sample, axis: int | None, kept: slice) -> Sample | None:
-    """Return what is kept of an axis of the volume, if objects are there."""
+def _beside(sample: Sample, axis: int | None, low: int, high: int) -> Sample | None:
+    """Return the longer part of an axis beside a run, if objects are there."""
     assert sample.cut is not None  # as no other plane crosses any
     assert axis is not None
     way = axis - (axis > sample.cut[0])
+    after = sample.layers[0].shape[way] - 1 - high
+    kept = slice(0, low) if low >= after else slice(high + 1, None)
     part = sample.transformed(lambda array: array[(slice(None),) * way + (kept,)])
     is_empty = np.count_nonzero(part.layers[0]) < MIN_FOREGROUND
     return None if is_empty else part

@@ -140,8 +140,9 @@ def _check_origin(
     if content.get("data") != origin["data"]:
         raise TrainingError(
             "Expected to resume with the images, labels and window (--intensity) of "
-            "the training as it was started, got others. Use those, or start anew "
-            "without resume (--from goes on from an adapter with other images)."
+            "the training as it was started, got others, or a state of an earlier "
+            "version that held other images back. Use those, or start anew without "
+            "resume (--from goes on from an adapter with other images)."
         )
     for key, name in (("base_sha256", config.base), ("start_sha256", config.start)):
         if content.get(key, origin.get(key)) != origin.get(key):

@@ -121,8 +121,9 @@ def _retracing(
             is_done = True
     except BaseException:
         if step is not None and not is_done:
-            withdraw(document, step)
-            return_()
+            with uninterrupted():
+                withdraw(document, step)
+                return_()
         raise
     if problem:
         raise problem

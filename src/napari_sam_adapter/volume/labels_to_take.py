@@ -1,7 +1,8 @@
-"""Edits that make objects of labels from elsewhere."""
+"""Labels from elsewhere, and the edits that make objects of them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,13 +10,16 @@ import numpy as np
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.edits import NewObject
 from napari_sam_adapter.volume.journal_entries import EditGroup
+from napari_sam_adapter.volume.ledger import largest_label
 from napari_sam_adapter.volume.object_edits import WriteLabels
 from napari_sam_adapter.volume.plane import Plane
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     import numpy.typing as npt
+
+    from napari_sam_adapter.volume.readable_labels import ReadableLabels
 
 
 class _Part(NamedTuple):
@@ -26,22 +30,69 @@ class _Part(NamedTuple):
     values: npt.NDArray[np.integer[Any]]
 
 
-def labels_to_take_steps(labels: Any, known: Collection[int]) -> Iterator[EditGroup]:
-    """Return the edits that make objects of labels, little by little.
+@dataclass(frozen=True, eq=False)
+class LabelsToTake:
+    """Labels that were read.
+
+    Parameters
+    ----------
+    numbers : tuple of int
+        Objects, in rising order.
+    parts : tuple of _Part
+        Planes with objects.
+    """
+
+    numbers: tuple[int, ...]
+    parts: tuple[_Part, ...]
+
+    def edits_for(self, session: ReadableLabels) -> EditGroup:
+        """Return the edits that make objects of them.
+
+        Parameters
+        ----------
+        session : Session
+            Of an image of the same size.
+
+        Returns
+        -------
+        EditGroup
+            For `Session.apply` or `Session.doing`. Objects keep their numbers, unless
+            one of these is in use or does not fit: then all get free ones. Pixels that
+            an object has already stay.
+
+        Raises
+        ------
+        SessionError
+            If there are more objects than free numbers.
+        """
+        numbers, parts = self.numbers, self.parts
+        fits = numbers[-1] <= largest_label(session.labels.dtype)
+        if not fits or not set(numbers).isdisjoint(session.object_ids):
+            numbers = tuple(session.next_ids(len(numbers)))
+            before, after = np.array([0, *self.numbers]), np.array([0, *numbers])
+            parts = tuple(
+                part._replace(values=after[np.searchsorted(before, part.values)])
+                for part in parts
+            )
+        dtype = np.min_scalar_type(numbers[-1])
+        written = (
+            WriteLabels(p.plane, p.corner, p.values.astype(dtype)) for p in parts
+        )
+        return EditGroup((*map(NewObject, numbers), *written))
+
+
+def reading_labels(labels: Any) -> Iterator[LabelsToTake | None]:
+    """Read labels plane by plane.
 
     Parameters
     ----------
     labels : (..., H, W) int array-like
-        As large as those of the session; read plane by plane. Objects keep their
-        numbers, unless one of these is in use: then all get higher ones.
-    known : collection of int
-        Objects of the session.
+        0 for background.
 
     Yields
     ------
-    EditGroup
-        Empty ones while it reads, at last the one with all edits, for
-        `Session.apply` or `Session.doing`. Pixels that an object has already stay.
+    LabelsToTake or None
+        None after each plane, at last what was read.
 
     Raises
     ------
@@ -61,13 +112,10 @@ def labels_to_take_steps(labels: Any, known: Collection[int]) -> Iterator[EditGr
         if found[-1]:
             parts.append(_part(Plane(axes, position), values))
             numbers.update(found[found > 0].tolist())
-        yield EditGroup(())
+        yield None
     if not numbers:
         raise SessionError("Expected labels of objects, got background alone.")
-    shift = 0 if numbers.isdisjoint(known) else max(known)
-    new = (NewObject(number + shift) for number in sorted(numbers))
-    written = (_shifted(part, shift, max(numbers)) for part in parts)
-    yield EditGroup((*new, *written))
+    yield LabelsToTake(tuple(sorted(numbers)), tuple(parts))
 
 
 def _part(plane: Plane, values: npt.NDArray[np.integer[Any]]) -> _Part:
@@ -75,11 +123,3 @@ def _part(plane: Plane, values: npt.NDArray[np.integer[Any]]) -> _Part:
     top, left = int(rows[0]), int(columns[0])
     cut = values[top : rows[-1] + 1, left : columns[-1] + 1].copy()
     return _Part(plane, (top, left), cut)
-
-
-def _shifted(part: _Part, shift: int, largest: int) -> WriteLabels:
-    dtype = np.min_scalar_type(largest + shift)
-    values = part.values.astype(dtype)
-    if shift:
-        values[values > 0] += dtype.type(shift)
-    return WriteLabels(part.plane, part.corner, values)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from napari_sam_adapter.boxed_mask import NOWHERE, Box, bounding_box
+from napari_sam_adapter.boxed_mask import NOWHERE, Box
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.volume.changes import union_box
 
@@ -267,10 +267,9 @@ class Ledger:
         around: Box,
     ) -> None:
         tallied = _tally(after[changed])
+        found = dict(_count(np.where(changed, after, 0))) if len(tallied) > 1 else {}
         for value, count in tallied:
-            box = around
-            if len(tallied) > 1:
-                box = _moved(bounding_box(changed & (after == value)), around[:2])
+            box = _moved(found[value].box, around[:2]) if found else around
             part = Part(count, box)
             parts = self._parts.setdefault(value, {})
             if number in parts:

@@ -80,6 +80,7 @@ def perform_on_objects(draft: Draft, edit: ObjectEdit) -> Iterator[None]:
             yield from _split(draft, edit)
         case WriteLabels():
             _write_labels(draft, edit)
+            yield
         case SetOverlapRule():
             _set_rule(draft, edit.rule)
         case _:

@@ -87,7 +87,27 @@ class ReadableLabels:
         SessionError
             If the labels array has no free value.
         """
-        return next_numbers(self._document, 1)[0]
+        return self.next_ids(1)[0]
+
+    def next_ids(self, count: int) -> list[int]:
+        """Return free numbers for objects: after the largest, or else the lowest.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+
+        Returns
+        -------
+        list of int
+            In rising order.
+
+        Raises
+        ------
+        SessionError
+            If the labels array has not so many free values.
+        """
+        return next_numbers(self._document, count)
 
     @property
     def accepted_ids(self) -> list[int]:

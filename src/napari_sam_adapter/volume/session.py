@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.interrupts import uninterrupted
 from napari_sam_adapter.predictions import named
 from napari_sam_adapter.volume.as_volume import as_volume
 from napari_sam_adapter.volume.axes import check_spacing
@@ -143,7 +144,9 @@ class Session(EditableLabels):
 
     @predictor.setter
     def predictor(self, predictor: Predictor) -> None:
-        with self.log.noting(UsePredictor(dict(predictor.description))):
+        entry = UsePredictor(dict(predictor.description))
+        self.under_way.finish()
+        with uninterrupted(), self.log.noting(entry):
             self._look_with(predictor)
 
     @property
@@ -153,7 +156,8 @@ class Session(EditableLabels):
 
     @intensity.setter
     def intensity(self, intensity: IntensityMapping) -> None:
-        with self.log.noting(UseIntensity(intensity)):
+        self.under_way.finish()
+        with uninterrupted(), self.log.noting(UseIntensity(intensity)):
             self.volume = self.volume.with_intensity(intensity)
             if self.predictor is not None:
                 self._look_with(self.predictor)

@@ -200,10 +200,11 @@ class _Taking:
         if self.is_done:
             return
         history = self._document.history
-        withdraw(self._document, *(draft.step() for draft in self._drafts))
-        if self._is_noted:
-            history.done.pop()
-            history.undone.extend(self._undone)
+        with uninterrupted():
+            withdraw(self._document, *(draft.step() for draft in self._drafts))
+            if self._is_noted:
+                history.done.pop()
+                history.undone.extend(self._undone)
 
     def _begin(self) -> Draft:
         self._drafts.append(draft := Draft(self._document))
