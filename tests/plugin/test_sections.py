@@ -64,12 +64,17 @@ def room_for_text(box):
 
 def test_short_choices_are_read_whole_at_300_pixels(make_scene):
     widget = make_scene(disks()).widget
-    for title in ("Prompts", "Training"):
+    for title in ("Prompts", "Volume", "Training"):
         widget.sections.fold(title, True)
     widget.setFixedWidth(LAPTOP[0])
     QApplication.processEvents()
     assert widget.width() == LAPTOP[0]
-    for box in (widget.prompt_panel.background, widget.training_panel.masks):
+    boxes = (
+        widget.prompt_panel.background,
+        widget.volume_panel.method,
+        widget.training_panel.masks,
+    )
+    for box in boxes:
         texts = [box.itemText(number) for number in range(box.count())]
         longest = max(map(box.fontMetrics().horizontalAdvance, texts))
         assert longest <= room_for_text(box), texts

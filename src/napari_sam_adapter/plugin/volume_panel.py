@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.review import SliceState
 
 METHODS: dict[str, Method] = {
-    "network, slice by slice": "model",
-    "network, along three axes": "three-way",
-    "between drawn slices, no network": "interpolation",
+    "slice by slice": "model",
+    "along three axes": "three-way",
+    "without network": "interpolation",
 }
 BUTTONS = "next_doubt", "lock_slice", "end_here", "encode_all"
 
@@ -62,7 +62,10 @@ class VolumePanel(QWidget):
         self.axis.setToolTip("The axis along which objects are followed.")
         self.method = narrow(QComboBox())
         self.method.addItems(list(METHODS))
-        self.method.setToolTip("Who draws the slices in between.")
+        self.method.setToolTip(
+            "Who draws the slices: the network, one after the other, or along three "
+            "axes with a vote; or, without it, what lies between drawn slices."
+        )
         self.everything = QCheckBox("all open objects")
         self.everything.setToolTip("Follow every object that is not accepted yet.")
         self.range: Any = QRangeSlider(Qt.Orientation.Horizontal)  # type: ignore[no-untyped-call]
