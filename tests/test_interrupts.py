@@ -18,6 +18,7 @@ def work(done: list[str], fails: bool) -> None:
             raise ValueError
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("fails", [False, True])
 def test_an_interrupt_comes_after_the_work_and_is_never_lost(fails: bool) -> None:
     done: list[str] = []

@@ -52,6 +52,7 @@ def test_what_a_set_cannot_give_is_told(
     assert (tmp_path / "base.safetensors").exists()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_stopped_run_says_how_to_go_on(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,7 +25,7 @@ from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
 from napari_sam_adapter.training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_killed_training_resumes_to_the_same_adapter(
 
 
 @pytest.fixture
-def ctrl_c() -> Iterator[Callable[..., None]]:
+def ctrl_c(interruptible: None) -> Callable[..., None]:
     """Press Ctrl-C when it is called for the third time."""
     calls = itertools.count(1)
 
@@ -171,9 +171,7 @@ def ctrl_c() -> Iterator[Callable[..., None]]:
         if next(calls) == 3:
             signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield press
-    signal.signal(signal.SIGINT, before)
+    return press
 
 
 @pytest.mark.parametrize(

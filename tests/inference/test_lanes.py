@@ -52,14 +52,6 @@ def test_other_threads_keep_their_processors(processors):
     assert in_a_new_thread(torch.get_num_threads) == processors
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl+C raises, also where a shell in the background had it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("processors")
 def test_nobody_is_at_work_any_more_when_one_object_fails():
     failed, finished = threading.Event(), []

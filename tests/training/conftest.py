@@ -17,7 +17,7 @@ from napari_sam_adapter.training.first_values import initialise
 from napari_sam_adapter.training.samples import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 SIDE = 64
@@ -26,13 +26,6 @@ SIDE = 64
 def interrupt(*_: object) -> None:
     """What Ctrl-C does, as late as Python notices it."""
     signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

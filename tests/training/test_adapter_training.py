@@ -148,7 +148,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(
     assert not parts.state_path.exists()
 
 
-@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.filterwarnings("ignore:.*[bB]ackward hook:UserWarning")
 @pytest.mark.parametrize(
     "catch",

@@ -248,7 +248,7 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, step: int) -> N
     assert not list(tmp_path.glob("*.state"))
 
 
-@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.filterwarnings("ignore:.*[bB]ackward hook:UserWarning")
 @pytest.mark.parametrize(
     "catch",

@@ -24,13 +24,7 @@ AT = Plane((1, 2), (4,))
 STRIDES = {"delete": 59, "undo": 7, "redo": 11, "click": 41, "follow": 487, "find": 83}
 """Lines from one moment to the next."""
 WATCHED = "napari_sam_adapter/volume/", "napari_sam_adapter/interrupts"
-
-
-@pytest.fixture(autouse=True)
-def ctrl_c():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("interruptible")
 
 
 def interrupt(work, number):
