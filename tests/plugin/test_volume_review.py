@@ -164,7 +164,7 @@ def test_without_a_network_slices_between_drawn_ones_are_filled(scene, panel):
     scene.viewer.dims.set_current_step(0, 6)
     scene.click(LEFT_DISK)
     asked = len(scene.predictor.predicted)
-    panel.method.setCurrentText("between drawn slices, no network")
+    panel.method.setCurrentText("without network")
     panel.method.activated.emit(panel.method.currentIndex())
     assert METHODS[panel.method.currentText()] == scene.state.follow.method
     follow(scene)
