@@ -10,27 +10,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+INTERRUPTS = signal.SIGINT, signal.SIGTERM
+
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let an interrupt (Ctrl-C) wait for the end of what is done inside.
+    """Let an interrupt wait for the end of what is done inside.
+
+    Ctrl-C, and SIGTERM where it does the same, as in the shell.
 
     Yields
     ------
     None
         Other threads than the main one are never interrupted.
     """
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(
-        handler
-    ):
-        yield
-        return
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        known = {number: signal.getsignal(number) for number in INTERRUPTS}
+        handlers = {n: handler for n, handler in known.items() if callable(handler)}
     waiting: list[tuple[Any, ...]] = []
-    signal.signal(signal.SIGINT, lambda *call: waiting.append(call))
+    for number in handlers:
+        signal.signal(number, lambda *call: waiting.append(call))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         if waiting:
-            handler(*waiting[0])
+            handlers[waiting[0][0]](*waiting[0])
