@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam_adapter.cli.coordinates import Frame, read_objects
+from napari_sam_adapter.cli.coordinates import read_objects
+from napari_sam_adapter.cli.frame import Frame
 from napari_sam_adapter.errors import PlaneError, PromptError
 from napari_sam_adapter.volume.plane import Plane
 

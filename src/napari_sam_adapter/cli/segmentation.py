@@ -16,7 +16,8 @@ from napari_sam_adapter.volume.reasons import REASONS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from napari_sam_adapter.cli.coordinates import Frame, PlanePrompts
+    from napari_sam_adapter.cli.coordinates import PlanePrompts
+    from napari_sam_adapter.cli.frame import Frame
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.session import Session

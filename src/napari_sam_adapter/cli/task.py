@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.cli.coordinates import PlanePrompts, frame_of, read_objects
+from napari_sam_adapter.cli.coordinates import PlanePrompts, read_objects
+from napari_sam_adapter.cli.frame import frame_of
 from napari_sam_adapter.cli.segmentation import plan_propagation
 from napari_sam_adapter.errors import PromptError
 
