@@ -75,6 +75,16 @@ BoxOption = Annotated[
         "Repeatable, once per slice and object.",
     ),
 ]
+PromptsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--prompts",
+        metavar="TABLE.csv",
+        help="Instead of these, prompts of many objects: a column for each axis, and "
+        "perhaps object, kind (point, negative or box) and y2, x2 of boxes; or a "
+        "Points or Shapes layer that napari saved.",
+    ),
+]
 SeparateOption = Annotated[
     bool,
     typer.Option(

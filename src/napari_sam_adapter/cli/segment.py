@@ -19,7 +19,7 @@ from napari_sam_adapter.cli.inputs import (
 )
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import OutputError
-from napari_sam_adapter.wording import counted
+from napari_sam_adapter.wording import counted, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,7 @@ def segment(
     point: options.PointOption = None,
     negative: options.NegativeOption = None,
     box: options.BoxOption = None,
+    prompts: options.PromptsOption = None,
     separate: options.SeparateOption = False,
     axis: options.AxisOption = None,
     propagate: options.PropagateOption = False,
@@ -55,7 +56,7 @@ def segment(
     report: options.ReportOption = None,
     embeddings: options.KnownEmbeddingsOption = None,
 ) -> None:
-    """Segment objects in an image from points and boxes.
+    """Segment objects in an image from points and boxes, few or a table of them.
 
     The labels keep axes, scale and position of the image. Where objects would
     overlap, the pixels stay with the first.
@@ -66,13 +67,17 @@ def segment(
 
     started = time.monotonic()
     _check_outputs(image, output, report, overwrite)
+    if prompts is not None and report is not None:
+        check_apart("prompts", prompts, "report", report)
     asked = PromptOptions(
-        point or (), negative or (), box or (), separate, axis, propagate, start, stop
-    )
+        point or (), negative or (), box or (), separate, prompts,
+        axis, propagate, start, stop,
+    )  # fmt: skip
     opened = open_channel(image, channel, level)
     check_labels_path(output, overwrite, opened.label_axes)
     window = chosen_intensity(intensity, opened)
     task = Task.of(opened, asked)
+    _tell_left_out(task)
     _tell_beyond(task)
     predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)
     session, reports = _run(task, predictor, embeddings, window)
@@ -104,6 +109,14 @@ def _check_outputs(
         check_output(report, overwrite)
 
 
+def _tell_left_out(task: Task) -> None:
+    from napari_sam_adapter.cli.table_columns import MEANT
+
+    for name in task.left_out:
+        meant = did_you_mean(name, MEANT)
+        typer.echo(f"passed over the column {name!r} of the prompts.{meant}", err=True)
+
+
 def _tell_beyond(task: Task) -> None:
     """Name boxes that the image does not hold, as those with y and x swapped."""
     for prompts in task.objects:
@@ -129,7 +142,7 @@ def _run(
     from napari_sam_adapter.cli.segmentation import segment_objects
 
     session = session_of(task.image, predictor, embeddings, window)
-    steps = segment_objects(session, task.objects, task.plans)
+    steps = segment_objects(session, task.objects, task.plans, task.numbers)
     bar = shell_bar(steps, name="segmenting", unit="slice", total=task.slices)
     return session, list(bar)
 
@@ -148,7 +161,7 @@ def _summarise(
         "units": task.image.units,
         "intensity": asdict(session.intensity),
         "predictor": {} if predictor is None else predictor.description,
-        "objects": summarise_objects(session, reports),
+        "objects": summarise_objects(session, reports, task.names),
         "seconds": round(seconds, 2),
     }
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, PlaneError
+from napari_sam_adapter.volume.edits import NewObject
 from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.propagation_request import PropagationRange
 from napari_sam_adapter.volume.reasons import REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from napari_sam_adapter.cli.coordinates import PlanePrompts
     from napari_sam_adapter.cli.frame import Frame
@@ -104,6 +105,7 @@ def segment_objects(
     session: Session,
     objects: Sequence[PlanePrompts],
     plans: Sequence[Sequence[PropagationRange]],
+    numbers: Sequence[int],
 ) -> Iterator[SliceReport]:
     """Segment objects one after the other; what cannot be read stops nothing else.
 
@@ -115,6 +117,8 @@ def segment_objects(
         Prompts of every object, by slice.
     plans : sequence of sequences of PropagationRange
         Where to follow every object to; empty for the prompted slices only.
+    numbers : sequence of int
+        The label of every object.
 
     Yields
     ------
@@ -127,8 +131,8 @@ def segment_objects(
         If no slice with prompts can be segmented at all.
     """
     asked_for = []
-    for prompts, plan in zip(objects, plans, strict=True):
-        object_id = session.new_object()
+    for object_id, prompts, plan in zip(numbers, objects, plans, strict=True):
+        session.apply(NewObject(object_id))
         found = []
         for plane, asked in prompts.items():
             report = _segment_slice(session, object_id, plane, asked)
@@ -208,7 +212,7 @@ def _range(
 
 
 def summarise_objects(
-    session: Session, reports: Sequence[SliceReport]
+    session: Session, reports: Iterable[SliceReport], names: Mapping[int, str]
 ) -> list[dict[str, Any]]:
     """Sum up what became of every object, ready for JSON.
 
@@ -216,8 +220,10 @@ def summarise_objects(
     ----------
     session : Session
         With finished masks.
-    reports : sequence of SliceReport
+    reports : iterable of SliceReport
         All of them.
+    names : mapping of int to str
+        What a table calls the objects; empty if there is none.
 
     Returns
     -------
@@ -225,20 +231,18 @@ def summarise_objects(
         Per object its number, voxels, mean score over the slices that have one, and
         the slices. The score is None where it is not to be trusted.
     """
-    summaries = []
-    for object_id in session.object_ids:
-        own = {r.position: r for r in reports if r.object_id == object_id}
-        slices = [_as_json(own[position]) for position in sorted(own)]
-        used = [entry["score"] for entry in slices if entry["used"]]
-        summaries.append(
-            {
-                "object": object_id,
-                "voxels": session.objects.summary(object_id).voxels,
-                "score": _mean(used),
-                "slices": slices,
-            }
-        )
-    return summaries
+    slices: dict[int, dict[tuple[int, ...], SliceReport]] = defaultdict(dict)
+    for report in reports:
+        slices[report.object_id][report.position] = report
+    return [
+        {
+            "object": object_id,
+            **({"name": names[object_id]} if names else {}),
+            "voxels": session.objects.summary(object_id).voxels,
+            **_as_json(slices[object_id]),
+        }
+        for object_id in session.object_ids
+    ]
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:
@@ -246,7 +250,13 @@ def _mean(scores: Sequence[float | None]) -> float | None:
     return round(float(np.mean(known)), 4) if known else None
 
 
-def _as_json(report: SliceReport) -> dict[str, Any]:
+def _as_json(reports: Mapping[tuple[int, ...], SliceReport]) -> dict[str, Any]:
+    slices = [_slice_as_json(reports[position]) for position in sorted(reports)]
+    used = [entry["score"] for entry in slices if entry["used"]]
+    return {"score": _mean(used), "slices": slices}
+
+
+def _slice_as_json(report: SliceReport) -> dict[str, Any]:
     return {
         "position": report.position,
         "score": None if report.score is None else round(report.score, 4),

@@ -38,7 +38,10 @@ def lines_about(found: dict[str, Any]) -> Iterator[str]:
     size += f" on {counted(len(used), 'slice')}" * has_slices
     score = found["score"]
     mean = "" if score is None else f", mean score {score:.2f}"
-    yield f"object {found['object']}: {size}{mean}"
+    number = str(found["object"])
+    name = found.get("name", number)
+    label = "" if name == number else f" (label {number})"
+    yield f"object {name}{label}: {size}{mean}"
     doubtful = [e["position"] for e in used if e["confidence"] < DOUBTFUL]
     if doubtful:
         where = ranges(doubtful) if has_slices else "it"

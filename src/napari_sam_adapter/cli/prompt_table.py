@@ -1,0 +1,208 @@
+"""Prompts of many objects from a table: our own, or a layer that napari saved."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from napari_sam_adapter.cli.table_columns import TableColumns
+from napari_sam_adapter.datasets.listed import read_listed
+from napari_sam_adapter.drawings import Polygon, Scribble
+from napari_sam_adapter.errors import PromptError, SamAdapterError
+from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.wording import numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_sam_adapter.cli.coordinates import PlanePrompts
+    from napari_sam_adapter.cli.frame import Frame
+    from napari_sam_adapter.cli.table_columns import Thing
+    from napari_sam_adapter.datasets.listed import ListedRows
+    from napari_sam_adapter.volume.plane import Plane
+
+LARGEST_NUMBER = 65_535
+"""Labels up to it go into any kind of file."""
+NUMBER = re.compile(r"[1-9]\d{0,4}")
+LINES, BOXES = ("line", "path"), ("box", "rectangle", "ellipse")
+
+
+@dataclass(frozen=True)
+class PromptTable:
+    """The objects of a table.
+
+    Parameters
+    ----------
+    objects : list of dict
+        Prompts of every object, by slice, in the order of the table.
+    names : list of str
+        What the table calls them; empty if it does not.
+    left_out : list of str
+        Columns that mean nothing here.
+    """
+
+    objects: list[PlanePrompts]
+    names: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def numbers(self) -> list[int]:
+        """Their labels: their names if all are such numbers, otherwise from 1."""
+        if all(map(NUMBER.fullmatch, self.names)):
+            own = list(map(int, self.names))
+            if own and max(own) <= LARGEST_NUMBER:
+                return own
+        return list(range(1, len(self.objects) + 1))
+
+
+class _Part(NamedTuple):
+    """Prompts of one thing in the table."""
+
+    line: int
+    prompts: Prompts
+
+
+def read_prompt_table(path: Path, frame: Frame) -> PromptTable:
+    """Read the prompts of many objects.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file: with a column for each axis, and perhaps ``object`` and ``kind``; or
+        a Points or Shapes layer as napari saves it.
+    frame : Frame
+        The image.
+
+    Returns
+    -------
+    PromptTable
+        At least one object.
+
+    Raises
+    ------
+    PromptError
+        If it cannot be read, a column is missing, or a line does not fit the image;
+        the first such line is told, and which others there are.
+    """
+    listed = _listed(path)
+    if not listed.rows:
+        raise PromptError(
+            f"Expected a table with names of columns in its first line, got {path} "
+            "without a line."
+        )
+    try:
+        columns = TableColumns.of(listed.rows[0], frame, listed.separator)
+    except PromptError as error:
+        raise PromptError(f"{path}: {error}") from error
+    problems: dict[int, str] = {}
+    things = columns.things(listed.rows[1:], listed.lines[1:], problems)
+    found = _by_object(things, frame, problems)
+    _refuse(path, problems)
+    if not found:
+        raise PromptError(
+            f"Expected prompts below the first line of {path}, got none. Write a line "
+            "for each."
+        )
+    objects = [
+        {plane: _joined([part.prompts for part in parts]) for plane, parts in o.items()}
+        for o in found.values()
+    ]
+    names = [name for name in found if isinstance(name, str)]
+    return PromptTable(objects, names, columns.left_out)
+
+
+def _listed(path: Path) -> ListedRows:
+    try:
+        return read_listed(path)
+    except (OSError, UnicodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PromptError(
+            f"Expected a table of prompts at {path}, but it cannot be read ({reason}). "
+            "Save it as CSV, in UTF-8."
+        ) from error
+
+
+def _by_object(
+    things: Sequence[Thing], frame: Frame, problems: dict[int, str]
+) -> dict[str | int, dict[Plane, list[_Part]]]:
+    """Sort what is asked by object and slice; note what cannot be."""
+    found: dict[str | int, dict[Plane, list[_Part]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for thing in things:
+        try:
+            plane, prompts = _on_plane(thing, frame)
+        except SamAdapterError as error:
+            problems[thing.line] = str(error)
+        else:
+            found[thing.name][plane].append(_Part(thing.line, prompts))
+    for name, planes in found.items():
+        for parts in planes.values():
+            _check_together(name, parts, problems)
+    return found
+
+
+def _on_plane(thing: Thing, frame: Frame) -> tuple[Plane, Prompts]:
+    """Return what a thing asks, and where."""
+    kind, corners = thing.kind, thing.corners
+    for corner in corners:
+        frame.check_whole(corner)
+    frame.check_on_one_slice(corners)
+    plane = frame.plane(corners[0])
+    flat = np.array([frame.in_plane(corner) for corner in corners])
+    if kind in BOXES:
+        prompts = Prompts(box=(*flat.min(axis=0), *flat.max(axis=0)))
+    elif kind in LINES:
+        prompts = Prompts(scribbles=(Scribble(flat),))
+    elif kind == "polygon":
+        prompts = Prompts(polygons=(Polygon(flat),))
+    else:
+        frame.check_inside(corners[0])
+        prompts = Prompts(flat, np.array([kind != "negative"]))
+    plane.check(frame.shape)
+    prompts.check_inside(plane.shape(frame.shape))
+    return plane, prompts
+
+
+def _check_together(
+    name: str | int, parts: Sequence[_Part], problems: dict[int, str]
+) -> None:
+    """Note what does not go together on one slice of an object."""
+    for second in [part.line for part in parts if part.prompts.box is not None][1:]:
+        problems[second] = (
+            f"Expected one box of object {name!r} on a slice, got a second. Give one "
+            "box around the whole object, or the other box another object."
+        )
+    if any(part.prompts.mark_object for part in parts):
+        return
+    problems[parts[0].line] = (
+        f"Expected a point or a box of object {name!r} on the slice of this negative "
+        "point, got none. Add one."
+        if isinstance(name, str)
+        else "Expected to know of which object this negative point is, got no column "
+        "named object. Add it."
+    )
+
+
+def _refuse(path: Path, problems: dict[int, str]) -> None:
+    if problems:
+        first, *others = sorted(problems)
+        more = f" See {numbered('line', others)}, too." if others else ""
+        raise PromptError(f"{path}, line {first}: {problems[first]}{more}")
+
+
+def _joined(parts: Sequence[Prompts]) -> Prompts:
+    boxes = (part.box for part in parts)
+    return Prompts(
+        np.concatenate([part.points for part in parts]),
+        np.concatenate([part.signs for part in parts]),
+        next((box for box in boxes if box is not None), None),
+        tuple(line for part in parts for line in part.scribbles),
+        polygons=tuple(line for part in parts for line in part.polygons),
+    )

@@ -1,0 +1,280 @@
+"""What the columns of a table of prompts mean, and what stands in its lines."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.wording import any_of, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from napari_sam_adapter.cli.frame import Frame, Position
+
+OBJECT, KIND = "object", "kind"
+KINDS = {"point": "point", "negative": "negative", "box": "box", "positive": "point"}
+"""The last is what the widget writes."""
+POLARITY = "polarity"
+"""Column of the Points layer of the widget, which shows one object."""
+SHAPE, SHAPE_TYPE, VERTEX = "index", "shape-type", "vertex-index"
+"""Columns of a Shapes layer; the first also of a Points layer."""
+SHAPES = "rectangle", "ellipse", "polygon", "path", "line"
+MEANT = OBJECT, KIND, POLARITY
+"""Columns that are not of an axis."""
+SILENT = "", SHAPE, VERTEX, "axes"
+"""Columns that programs write for themselves."""
+USUAL_AXES = "tzyx"
+NEARLY_WHOLE = 1e-3
+"""How far napari's numbers, in single precision, may be beside those of slices."""
+WHOLE = re.compile(r"(\d+)\.0")
+
+
+class Thing(NamedTuple):
+    """A point, a box or a shape.
+
+    Attributes
+    ----------
+    line : int
+        Where it stands, or begins.
+    name : str or int
+        Its object; a number of its own where the table does not tell.
+    kind : str
+        One of `KINDS` or `SHAPES`.
+    corners : list of positions
+        One of a point.
+    """
+
+    line: int
+    name: str | int
+    kind: str
+    corners: list[Position]
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """In which columns what stands.
+
+    Parameters
+    ----------
+    names : list of str
+        All columns, in lower case.
+    axes : list of str
+        The column of each axis of the image.
+    seconds : list of str
+        The column of the second corner of a box, for each axis; it need not be there.
+    needed : tuple of int
+        Axes that a slice shows.
+    separator : str
+        What parts the entries.
+    """
+
+    names: list[str]
+    axes: list[str]
+    seconds: list[str]
+    needed: tuple[int, ...]
+    separator: str
+
+    @classmethod
+    def of(cls, head: Sequence[str], frame: Frame, separator: str) -> TableColumns:
+        """Return the columns for the first line of a table.
+
+        Parameters
+        ----------
+        head : sequence of str
+            The line.
+        frame : Frame
+            The image.
+        separator : str
+            What parts the entries.
+
+        Returns
+        -------
+        TableColumns
+            With one for each axis.
+
+        Raises
+        ------
+        PromptError
+            If that of an axis is missing, one is there twice, or the image has not all
+            axes.
+        """
+        names = [name.casefold() for name in head]
+        letters = list(frame.axes.casefold())
+        saved = [f"axis-{number}" for number in range(len(letters))]
+        axes = next((own for own in (letters, saved) if {*own} <= {*names}), None)
+        if axes is None:
+            raise PromptError(
+                f"Expected a column for each axis, {', '.join(letters)}, got "
+                f"{', '.join(head)}. Write these names into the first line; napari's "
+                "own files have axis-0, axis-1, ..."
+            )
+        seconds = [f"{axis}2" for axis in axes]
+        columns = cls(names, axes, seconds, frame.shown, separator)
+        columns.check(frame)
+        return columns
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Names of columns that mean something."""
+        return (*self.axes, *self.seconds, *MEANT, SHAPE_TYPE)
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names of columns that mean nothing."""
+        return [name for name in self.names if name not in (*self.known, *SILENT)]
+
+    def check(self, frame: Frame) -> None:
+        """Raise if a column is there twice, or is of an axis that is not.
+
+        Parameters
+        ----------
+        frame : Frame
+            The image.
+
+        Raises
+        ------
+        PromptError
+            If so.
+        """
+        for name in self.left_out:
+            if name in USUAL_AXES or re.fullmatch(r"axis-\d+", name):
+                raise PromptError(
+                    f"Expected coordinates in an image with the axes {frame.axes!r}, "
+                    f"got a column {name}, too. Take it out if the image is the right "
+                    "one."
+                )
+        for name in self.known:
+            if self.names.count(name) > 1:
+                raise PromptError(
+                    f"Expected one column {name}, got {self.names.count(name)}. Give "
+                    "the others another name."
+                )
+
+    def things(
+        self,
+        rows: Sequence[Sequence[str]],
+        lines: Sequence[int],
+        problems: dict[int, str],
+    ) -> list[Thing]:
+        """Read the lines below the first.
+
+        Parameters
+        ----------
+        rows : sequence of sequences of str
+            Their entries.
+        lines : sequence of int
+            Where they stand.
+        problems : dict of int to str
+            Gets what is wrong, by line.
+
+        Returns
+        -------
+        list of Thing
+            Of those with nothing wrong.
+        """
+        has_shapes = SHAPE in self.names and SHAPE_TYPE in self.names
+        shapes: dict[str, list[Thing]] = defaultdict(list)
+        things = []
+        for line, row in zip(lines, rows, strict=True):
+            try:
+                entries = self._entries(row)
+                if has_shapes:
+                    shapes[entries[SHAPE]].append(self._vertex(line, entries))
+                else:
+                    things.append(self._thing(line, entries))
+            except PromptError as error:
+                problems[line] = str(error)
+        return things + [_whole(vertices) for vertices in shapes.values()]
+
+    def _entries(self, row: Sequence[str]) -> dict[str, str]:
+        width = len(self.names)
+        if any(row[width:]):
+            raise PromptError(
+                f"Expected {width} entries as in the first line, got "
+                f"{len(row)}. Put entries with {self.separator!r} in them into "
+                "quotation marks."
+            )
+        padded = [*row, *[""] * width][:width]
+        return dict(zip(self.names, padded, strict=True))
+
+    def _thing(self, line: int, entries: Mapping[str, str]) -> Thing:
+        corners = [tuple(self._numbers(self.axes, entries))]
+        second = [name for name in self.seconds if entries.get(name)]
+        written = entries.get(KIND) or entries.get(POLARITY, "")
+        kind = _kind_of(written) if written else "box" if second else "point"
+        if kind == "box":
+            corners.append(self._second_corner(entries))
+        elif second:
+            raise PromptError(
+                f"Expected no {second[0]} of a point, got {entries[second[0]]!r}. Is "
+                "it a box? Write box as its kind."
+            )
+        return Thing(line, self._name(line, entries), kind, corners)
+
+    def _vertex(self, line: int, entries: Mapping[str, str]) -> Thing:
+        kind = entries[SHAPE_TYPE].casefold()
+        if kind not in SHAPES:
+            raise PromptError(
+                f"Expected {any_of(SHAPES)} as {SHAPE_TYPE}, got {kind!r}."
+            )
+        corner = tuple(self._numbers(self.axes, entries))
+        return Thing(line, self._name(line, entries), kind, [corner])
+
+    def _name(self, line: int, entries: Mapping[str, str]) -> str | int:
+        if OBJECT not in self.names:
+            return 0 if POLARITY in self.names else line
+        name = " ".join(entries[OBJECT].split())
+        if not name:
+            raise PromptError(
+                "Expected an object on every line, got none here. Name it, or take the "
+                "column object out: then each line is one."
+            )
+        whole = WHOLE.fullmatch(name)  # as pandas and napari write numbers
+        return whole[1] if whole else name
+
+    def _second_corner(self, entries: Mapping[str, str]) -> Position:
+        own = [
+            second if number in self.needed or entries.get(second) else first
+            for number, (first, second) in enumerate(
+                zip(self.axes, self.seconds, strict=True)
+            )
+        ]
+        return tuple(self._numbers(own, entries))
+
+    def _numbers(
+        self, names: Sequence[str], entries: Mapping[str, str]
+    ) -> Iterator[float]:
+        for name in names:
+            text = entries.get(name, "")
+            decimal = text if self.separator == "," else text.replace(",", ".")
+            try:
+                value = float(decimal)
+            except ValueError:
+                value = math.nan
+            if not math.isfinite(value):
+                raise PromptError(
+                    f"Expected a finite number as {name}, got {text!r}. Give pixels, "
+                    "from 0."
+                )
+            near = round(value)
+            yield float(near) if abs(value - near) < NEARLY_WHOLE else value
+
+
+def _kind_of(text: str) -> str:
+    try:
+        return KINDS[text.casefold()]
+    except KeyError:
+        raise PromptError(
+            f"Expected point, negative or box as kind, got {text!r}."
+            f"{did_you_mean(text, KINDS)}"
+        ) from None
+
+
+def _whole(vertices: Sequence[Thing]) -> Thing:
+    corners = [vertex.corners[0] for vertex in vertices]
+    return vertices[0]._replace(corners=corners)
