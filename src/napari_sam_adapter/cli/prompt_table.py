@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 LARGEST_NUMBER = 65_535
 """Labels up to it go into any kind of file."""
 NUMBER = re.compile(r"[1-9]\d{0,4}")
-LINES, BOXES = ("line", "path"), ("box", "rectangle", "ellipse")
+POINTS, LINES = ("point", "negative"), ("line", "path")
+BOXES = "box", "rectangle", "ellipse"
 
 
 @dataclass(frozen=True)
@@ -156,16 +157,16 @@ def _on_plane(thing: Thing, frame: Frame) -> tuple[Plane, Prompts]:
     frame.check_on_one_slice(corners)
     plane = frame.plane(corners[0])
     flat = np.array([frame.in_plane(corner) for corner in corners])
+    if kind in POINTS:
+        frame.check_inside(corners[0])
+        return plane, Prompts(flat, None if kind == "point" else np.array([False]))
+    plane.check(frame.shape)
     if kind in BOXES:
         prompts = Prompts(box=(*flat.min(axis=0), *flat.max(axis=0)))
     elif kind in LINES:
         prompts = Prompts(scribbles=(Scribble(flat),))
-    elif kind == "polygon":
-        prompts = Prompts(polygons=(Polygon(flat),))
     else:
-        frame.check_inside(corners[0])
-        prompts = Prompts(flat, np.array([kind != "negative"]))
-    plane.check(frame.shape)
+        prompts = Prompts(polygons=(Polygon(flat),))
     prompts.check_inside(plane.shape(frame.shape))
     return plane, prompts
 
@@ -198,6 +199,8 @@ def _refuse(path: Path, problems: dict[int, str]) -> None:
 
 
 def _joined(parts: Sequence[Prompts]) -> Prompts:
+    if len(parts) == 1:
+        return parts[0]
     boxes = (part.box for part in parts)
     return Prompts(
         np.concatenate([part.points for part in parts]),

@@ -184,12 +184,15 @@ class TableColumns:
             try:
                 entries = self._entries(row)
                 if has_shapes:
-                    shapes[entries[SHAPE]].append(self._vertex(line, entries))
+                    vertex = self._vertex(line, entries)
+                    shapes[entries[SHAPE]].append(vertex)
                 else:
                     things.append(self._thing(line, entries))
             except PromptError as error:
                 problems[line] = str(error)
-        return things + [_whole(vertices) for vertices in shapes.values()]
+        if not problems:  # of a corner that is wrong, the whole shape would be told
+            things += [_whole(vertices) for vertices in shapes.values()]
+        return things
 
     def _entries(self, row: Sequence[str]) -> dict[str, str]:
         width = len(self.names)
