@@ -10,6 +10,7 @@ _EXAMPLES = {
         "segment nuclei.ome.tif --point 20,89,138 --propagate -o labels.ome.tif",
         "segment ct.nii.gz --box 40,100,120:40,160,190 --propagate -o liver.nii.gz",
         "segment cells.png --point 130,34 --point 15,40 --separate -o labels.png",
+        "segment cells.png --prompts points.csv -o labels.png",
     ),
     "find": (
         "find cells.png --adapter microscopy -o labels.png",
@@ -30,7 +31,11 @@ _EXAMPLES = {
         "evaluate cells/ --compare none mine.safetensors",
         "evaluate nuclei.ome.tif --labels nuclei_labels.ome.tif --protocol propagation",
     ),
-    "measure": ("measure nuclei.ome.tif nuclei_labels.ome.tif -o objects.csv",),
+    "measure": (
+        "measure nuclei.ome.tif nuclei_labels.ome.tif -o objects.csv",
+        "measure plate_1/ -o all.csv",
+        "measure cells/train/images found_cells -o all.csv",
+    ),
     "export": (
         "export nuclei_labels.ome.tif labels.nii.gz --image nuclei.ome.tif",
         "export cells_labels.png annotations.json --image cells.png",

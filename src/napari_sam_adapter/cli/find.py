@@ -13,7 +13,7 @@ import typer
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.finding import FindJob, find_in_file
-from napari_sam_adapter.cli.inputs import OF_FILE
+from napari_sam_adapter.cli.inputs import OF_FILE, images_of
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.wording import counted
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 NOTHING_FOUND = (
     "Nothing found. An adapter that was trained on such images finds more: {}."
 )
-ImagesArgument = Annotated[
-    Path,
-    typer.Argument(
-        help="TIFF, OME-Zarr, NIfTI, DICOM, PNG, JPEG or NPY; or a folder of such."
-    ),
-]
 OutputOption = Annotated[
     Path,
     typer.Option(
@@ -67,7 +61,7 @@ SchedulerOption = Annotated[
 
 def find(
     context: typer.Context,
-    image: ImagesArgument,
+    image: options.ImagesArgument,
     output: OutputOption,
     slices: SlicesOption = None,
     propagate: FollowOption = False,
@@ -109,18 +103,11 @@ def find(
         from napari_sam_adapter.intensity import intensity_by_name
 
         intensity_by_name(intensity)  # what is wrong with it is told once
-    images = _images_of(image)
+    images = images_of(image)
     if images == [image]:
         _find_in_image(job, scheduler)
     else:
         _find_in_images(job, images, scheduler)
-
-
-def _images_of(path: Path) -> list[Path]:
-    """Return the images of a folder; an image is its own."""
-    from napari_sam_adapter.image_io.series import images_to_annotate
-
-    return images_to_annotate(path) if path.is_dir() else [path]
 
 
 def _find_in_image(job: FindJob, scheduler: str | None) -> None:

@@ -48,6 +48,29 @@ def check_apart(kind: str, path: Path, other_kind: str, other: Path) -> None:
         )
 
 
+def images_of(path: Path) -> list[Path]:
+    """Return the images of a folder; an image is its own.
+
+    Parameters
+    ----------
+    path : Path
+        What a command was given.
+
+    Returns
+    -------
+    list of Path
+        At least one.
+
+    Raises
+    ------
+    DatasetError
+        If it is a folder that cannot be read, or has no image.
+    """
+    from napari_sam_adapter.image_io.series import images_to_annotate
+
+    return images_to_annotate(path) if path.is_dir() else [path]
+
+
 def open_channel(path: Path, channel: int | None, level: int = 0) -> OpenedImage:
     """Open an image, or one channel of it.
 

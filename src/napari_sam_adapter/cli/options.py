@@ -10,6 +10,12 @@ import typer
 ImageArgument = Annotated[
     Path, typer.Argument(help="TIFF, OME-Zarr, NIfTI, DICOM, PNG, JPEG or NPY.")
 ]
+ImagesArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="TIFF, OME-Zarr, NIfTI, DICOM, PNG, JPEG or NPY; or a folder of such."
+    ),
+]
 _LABELS = typer.Option(
     "--output",
     "-o",
