@@ -97,6 +97,7 @@ def test_what_cannot_be_used_is_told_and_passed_over(
 ) -> None:
     (folder / "broken.tif").write_bytes(b"II*\0broken")
     (folder / "broken_labels.tif").write_bytes(b"II*\0broken")
+    (folder / "other_labels.tif").unlink()
     save(folder / "other.tif", (6, 8))
     save(folder / "other_size.tif", (20, 20))
     (folder / "other_size_labels.tif").replace(folder / "other_labels.tif")
