@@ -124,7 +124,7 @@ def _find_in_image(job: FindJob, scheduler: str | None) -> None:
         if step.problem:
             typer.echo(f"slice {step.place}: {step.problem}", err=True)
         elif step.place:
-            typer.echo(f"slice {step.place}: {counted(step.objects, 'object')}")
+            typer.echo(f"slice {step.place}: {counted(len(step.object_ids), 'object')}")
     typer.echo(f"{job.output}: {_words(found)}")
     if not found.objects:
         typer.echo(_nothing_found(job.model, job.adapter), err=True)

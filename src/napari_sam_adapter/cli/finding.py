@@ -17,13 +17,13 @@ from napari_sam_adapter.cli.inputs import (
 from napari_sam_adapter.errors import ImageError, PlaneError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from napari_sam_adapter.cli.frame import Frame
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.plane import Plane
-    from napari_sam_adapter.volume.session import Session
+    from napari_sam_adapter.volume.volume_search import SearchedPlane
 
 _loading = Lock()
 
@@ -68,35 +68,12 @@ class FindJob:
             )
 
 
-class SliceStep(NamedTuple):
-    """A slice that was searched.
-
-    Attributes
-    ----------
-    plane : Plane
-        Which.
-    objects : int
-        How many are new.
-    problem : str
-        What went wrong; may be empty.
-    """
-
-    plane: Plane
-    objects: int
-    problem: str = ""
-
-    @property
-    def place(self) -> str:
-        """Where the slice is; nothing of a picture."""
-        return ", ".join(map(str, self.plane.position))
-
-
 class Found(NamedTuple):
     """What was found in an image.
 
     Attributes
     ----------
-    steps : tuple of SliceStep
+    steps : tuple of SearchedPlane
         Slice by slice.
     objects : int
         How many in all.
@@ -106,7 +83,7 @@ class Found(NamedTuple):
         What is wrong with the image; may be empty.
     """
 
-    steps: tuple[SliceStep, ...]
+    steps: tuple[SearchedPlane, ...]
     objects: int
     seconds: float
     problem: str = ""
@@ -114,7 +91,9 @@ class Found(NamedTuple):
 
 def find_in_file(
     job: FindJob,
-    watched: Callable[[Iterable[SliceStep], int], Iterable[SliceStep]] = lambda s, _: s,
+    watched: Callable[
+        [Iterable[SearchedPlane], int], Iterable[SearchedPlane]
+    ] = lambda s, _: s,
 ) -> Found:
     """Find all objects of an image and write them.
 
@@ -141,6 +120,7 @@ def find_in_file(
     from napari_sam_adapter.cli.frame import frame_of
     from napari_sam_adapter.image_io import open_image, save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
+    from napari_sam_adapter.volume.volume_search import find_in_volume
 
     started = time.monotonic()
     check_apart("image", job.image, "labels", job.output)
@@ -151,7 +131,7 @@ def find_in_file(
     planes = _chosen(frame, job.slices, job.propagate)
     window = chosen_intensity(job.intensity, opened)
     session = session_of(opened, job.predictor(), job.embeddings, window)
-    steps = _steps(session, planes, frame.sliced if job.propagate else None)
+    steps = find_in_volume(session, planes, follow=job.propagate, axis=frame.sliced)
     done = tuple(watched(steps, len(planes)))
     if all(step.problem for step in done):
         raise ImageError(done[0].problem)
@@ -200,22 +180,3 @@ def _indices(text: str | None, length: int) -> range:
             f"{length - 1}, got {text!r}."
         )
     return range(start, last + 1, step)
-
-
-def _steps(
-    session: Session, planes: Sequence[Plane], axis: int | None
-) -> Iterator[SliceStep]:
-    """Yield each slice with the number of its new objects, and what went wrong."""
-    from napari_sam_adapter.volume.finding import find_objects
-    from napari_sam_adapter.volume.propagation import propagate
-
-    for plane in planes:
-        try:
-            found = find_objects(session, plane)
-        except ImageError as error:
-            yield SliceStep(plane, 0, str(error))
-            continue
-        if axis is not None and found:
-            for _ in propagate(session, found, axis=axis, seed=plane):
-                pass
-        yield SliceStep(plane, len(found))

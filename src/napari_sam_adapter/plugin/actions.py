@@ -83,6 +83,12 @@ ACTIONS = {
             "Shift-F",
         ),
         Action(
+            "find_in_volume",
+            "On all slices",
+            "Find objects on one slice after the other, and follow each through the "
+            "others: those of the range under Volume.",
+        ),
+        Action(
             "propagate",
             "Propagate",
             "Follow the object through the planes on both sides.",

@@ -35,8 +35,8 @@ TOOLS = {
 }
 """Which tool each button takes."""
 BUTTONS = (
-    *TOOLS, "next_object", "accept", "find_objects", "propagate", "stop", "undo",
-    "redo", "release_paint",
+    *TOOLS, "next_object", "accept", "find_objects", "find_in_volume", "propagate",
+    "stop", "undo", "redo", "release_paint",
 )  # fmt: skip
 
 
@@ -95,7 +95,9 @@ class AnnotationPanel(QWidget):
         self._show_understood(state.understood)
         self._show_object(state)
         propagating = state.phase is Phase.PROPAGATING
-        self.buttons["propagate"].setEnabled(not propagating)
+        for name in ("find_in_volume", "propagate"):
+            self.buttons[name].setEnabled(not propagating)
+        self.buttons["find_in_volume"].setVisible(state.has_slices)
         self.buttons["stop"].setEnabled(busy)
         self.buttons["undo"].setEnabled(state.can_undo)
         self.buttons["redo"].setEnabled(state.can_redo)
@@ -122,12 +124,13 @@ class AnnotationPanel(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(3, 3, 3, 3)
         grid.setHorizontalSpacing(3)
+        in_volume = self.buttons["find_in_volume"]
         pairs = (
             (QLabel("prompt"), self.buttons["use_points"], self.buttons["use_boxes"]),
             (QLabel("click marks"), self.positive, self.negative),
             (QLabel("object"), self.object_number, self.buttons["next_object"]),
             (QLabel("score"), self.score, self.buttons["accept"]),
-            (QLabel("slice"), self.buttons["find_objects"]),
+            (QLabel("slice"), self.buttons["find_objects"], in_volume),
             (QLabel("volume"), self.buttons["propagate"], self.buttons["stop"]),
             (QLabel("hand paint"), self.buttons["release_paint"]),
             (QLabel("history"), self.buttons["undo"], self.buttons["redo"]),

@@ -42,6 +42,10 @@ class Priority(IntEnum):
     IDLE = 11
 
 
+WAIT = object()
+"""What steps yield that go on when the main thread has done something, see `wake`."""
+
+
 def ignore(*_: object) -> None:
     """Do nothing with a result, an error or an end."""
 
@@ -59,7 +63,8 @@ class Job:
     priority : Priority
         Lower values go first; equal ones in order.
     steps : iterator
-        Advanced on the worker thread; each value is one result.
+        Advanced on the worker thread; each value is one result. After `WAIT` the job
+        stays in the queue, but lets others go first until somebody wakes it.
     on_result : callable
         Called on the main thread with each value, unless the job was cancelled.
     on_error : callable
@@ -157,6 +162,17 @@ class JobQueue:
         self._start()
         self._on_change()
 
+    def wake(self, job: Job) -> None:
+        """Let a job go on whose last value was `WAIT`.
+
+        Parameters
+        ----------
+        job : Job
+            Its result was delivered; nothing is done if it was cancelled since.
+        """
+        self._put_back(job)
+        self._start()
+
     def cancel(self, wanted: Callable[[Job], bool]) -> None:
         """Cancel some jobs; their late results are dropped and `on_end` is not called.
 
@@ -222,7 +238,7 @@ class JobQueue:
         with _uncounted() if self._mostly_waits else contextlib.nullcontext():
             while (job := self._take()) is not None:
                 report = _advance(job)
-                if not report.ended:
+                if not report.ended and report.value is not WAIT:
                     self._put_back(job)
                 yield report
 

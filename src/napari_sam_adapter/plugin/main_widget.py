@@ -45,6 +45,7 @@ from napari_sam_adapter.plugin.sections import Sections
 from napari_sam_adapter.plugin.state import PluginState
 from napari_sam_adapter.plugin.training_state import TrainingState
 from napari_sam_adapter.plugin.training_task import Trainer, train_on_layers
+from napari_sam_adapter.plugin.volume_finding import VolumeFinding
 from napari_sam_adapter.plugin.weights_state import WeightsController
 from napari_sam_adapter.plugin.weights_window import WeightsWindow
 
@@ -93,6 +94,7 @@ class SegmentAnythingWidget(QWidget):
         self.exports = Exports(controller, self)
         self.encoding = EncodingAhead(controller)
         self.finding = ObjectFinding(controller)
+        self.volume_finding = VolumeFinding(controller)
         self.taking = LabelsTaking(controller)
         self.prompting = PromptCommands(controller)
         self.candidates, self.prompt_panel = prompt_feature(controller)

@@ -20,6 +20,7 @@ from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.state import ModelChoice
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.object_search import FindProgress
     from napari_sam_adapter.volume.plane import Plane
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 AT_ONCE = 100
 """Objects that are made in less time than a pass takes."""
 NOTHING_FOUND = (
-    "Nothing found on this slice. Click on an object, or choose an adapter for such "
-    "images under Network: {}."
+    "Nothing found on {}. Click on an object, or choose an adapter for such images "
+    "under Network: {}."
 )
-NO_MORE_FOUND = "No more objects found on this slice. Click on those that are missing."
+NO_MORE_FOUND = "No more objects found on {}. Click on those that are missing."
 
 
 class ObjectFinding(Feature):
@@ -114,10 +115,28 @@ class ObjectFinding(Feature):
     def _tell(self, count: int, are_more: bool) -> None:
         if self._controller.state.message.is_error:  # such as that nothing is saved
             return
-        nothing = NO_MORE_FOUND if are_more else self._nothing_found()
+        nothing = nothing_found("this slice", are_more, self._controller.state.model)
         self.say(f"{counted(count, 'object')} found." if count else nothing)
 
-    def _nothing_found(self) -> str:
-        choice = self._controller.state.model
-        names = [*other_adapters(choice.model, choice.adapter), "one of your own"]
-        return NOTHING_FOUND.format(" or ".join(names))
+
+def nothing_found(where: str, are_more: bool, choice: ModelChoice) -> str:
+    """Say that a search found nothing, and what to do.
+
+    Parameters
+    ----------
+    where : str
+        What was looked at.
+    are_more : bool
+        Whether there are objects already.
+    choice : ModelChoice
+        The network that was asked.
+
+    Returns
+    -------
+    str
+        Two sentences.
+    """
+    if are_more:
+        return NO_MORE_FOUND.format(where)
+    names = [*other_adapters(choice.model, choice.adapter), "one of your own"]
+    return NOTHING_FOUND.format(where, " or ".join(names))

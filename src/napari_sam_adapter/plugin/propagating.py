@@ -1,28 +1,62 @@
-"""Following objects in the background: one propagation at a time."""
+"""Following objects in the background: one propagation, or search, at a time."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from qtpy.QtCore import QTimer
 
-from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.background import WAIT, Job, JobQueue, Priority
 from napari_sam_adapter.plugin.propagation_run import PropagationRun, request_of
 from napari_sam_adapter.plugin.state import Message, PluginState, Progress
-from napari_sam_adapter.volume.following import follow
-from napari_sam_adapter.wording import numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.stroke_pause import StrokePause
     from napari_sam_adapter.plugin.workspace import Workspace
-    from napari_sam_adapter.volume.results import PlaneResult
+    from napari_sam_adapter.volume.changes import Change
 
 REPAINT_INTERVAL = 100
 """Milliseconds between two repaints, of bar and masks, while a propagation runs."""
+
+
+class LongRun(Protocol):
+    """What writes masks of many slices, a step of the history as a whole.
+
+    Attributes
+    ----------
+    workspace : Workspace
+        Whose labels.
+    is_stopped : bool
+        Set when it ends before its end.
+    """
+
+    workspace: Workspace
+    is_stopped: bool
+
+    @property
+    def title(self) -> str:
+        """What is said when it begins."""
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+
+    @property
+    def summary(self) -> str:
+        """What came of it, in a sentence or two."""
+
+    def steps(self) -> Iterator[Any]:
+        """Do the work, on the worker thread."""
+
+    def take(self, step: Any) -> Sequence[Change]:
+        """Take over what came of a step, `WAIT` too, and return what changed."""
+
+    def close(self) -> None:
+        """Declare that nothing more comes of it."""
 
 
 class Propagating:
@@ -55,7 +89,7 @@ class Propagating:
         self._pause = pause
         self._on_commit = on_commit
         self._report = report
-        self._run: PropagationRun | None = None
+        self._run: LongRun | None = None
         self._unpainted: Workspace | None = None
         self._repaint_timer = QTimer()
         self._repaint_timer.setSingleShot(True)
@@ -83,21 +117,29 @@ class Propagating:
             If axis and range do not fit the plane in view.
         """
         request = request_of(workspace, self._state.follow)
-        self._run = run = PropagationRun(workspace, request)
+        self.begin(PropagationRun(workspace, request))
+
+    def begin(self, run: LongRun) -> None:
+        """Begin a run; one before it was stopped.
+
+        Parameters
+        ----------
+        run : LongRun
+            What to do.
+        """
+        self._run = run
         self._state.progress = run.progress
-        objects = numbered("object", request.object_ids)
-        self._state.message = Message(f"Following {objects} ...")
-        self._queue.submit(
-            Job(
-                owner=workspace,
-                key="propagation",
-                priority=Priority.PROPAGATION,
-                steps=follow(request),
-                on_result=partial(self._on_followed, run),
-                on_error=self._report,
-                on_end=partial(self._on_end, run),
-            )
+        self._state.message = Message(run.title)
+        job = Job(
+            owner=run.workspace,
+            key="propagation",
+            priority=Priority.PROPAGATION,
+            steps=run.steps(),
+            on_result=lambda step: self._on_step(run, job, step),
+            on_error=self._report,
+            on_end=partial(self._on_end, run),
         )
+        self._queue.submit(job)
 
     def stop(self) -> None:
         """Stop it; what it has done so far stays and is one undo step."""
@@ -111,7 +153,7 @@ class Propagating:
         if self._run is None:
             return
         run, self._run = self._run, None
-        run.workspace.session.finish_propagation(run.request)
+        run.close()
         self._state.progress = Progress()
         if run.is_stopped or not self._state.message.is_error:
             self._state.message = Message(run.summary)
@@ -123,25 +165,26 @@ class Propagating:
         self.finish()
         self._unpainted = None
 
-    def _on_end(self, run: PropagationRun) -> None:
+    def _on_end(self, run: LongRun) -> None:
         self._pause.when_still(run.workspace, partial(self._finish, run))
 
-    def _finish(self, run: PropagationRun) -> None:
+    def _finish(self, run: LongRun) -> None:
         if run is self._run:  # else it was stopped, and another one may have begun
             self.finish()
 
-    def _on_followed(self, run: PropagationRun, result: PlaneResult | None) -> None:
-        if result is not None:
-            commit = partial(self._commit, run, result)
-            self._pause.when_still(run.workspace, commit)
+    def _on_step(self, run: LongRun, job: Job, step: Any) -> None:
+        if step is not None:
+            self._pause.when_still(run.workspace, partial(self._take, run, job, step))
 
-    def _commit(self, run: PropagationRun, result: PlaneResult) -> None:
-        changes = run.workspace.session.commit(result)
-        run.count(result, changes)
-        if run.workspace.is_seen(changes):
+    def _take(self, run: LongRun, job: Job, step: Any) -> None:
+        if run is not self._run:  # stopped while a stroke was drawn
+            return
+        if run.workspace.is_seen(run.take(step)):
             self._unpainted = run.workspace
         if not self._repaint_timer.isActive():
             self._repaint_timer.start()
+        if step is WAIT:
+            self._queue.wake(job)
 
     def _repaint(self) -> None:
         if self._run is not None:

@@ -9,6 +9,7 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.session_view import object_at_work
 from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.plugin.world_units import spacing_now
+from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.propagation_request import PropagationSettings
 from napari_sam_adapter.volume.reasons import (
     END,
@@ -20,6 +21,8 @@ from napari_sam_adapter.volume.reasons import (
 from napari_sam_adapter.wording import any_of, counted, numbered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from napari_sam_adapter.plugin.state import FollowChoice
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.volume.changes import Change
@@ -103,25 +106,42 @@ class PropagationRun:
     _endings: dict[str, None] = field(default_factory=dict, init=False)
     _unreadable: dict[Plane, str] = field(default_factory=dict, init=False)
 
-    def count(self, result: PlaneResult, changes: list[Change]) -> None:
-        """Take note of a plane.
+    def steps(self) -> Iterator[PlaneResult | None]:
+        """Follow the objects, on the worker thread."""
+        return follow(self.request)
+
+    def take(self, step: PlaneResult) -> list[Change]:
+        """Write the mask of a plane, and take note of it.
 
         Parameters
         ----------
-        result : PlaneResult
+        step : PlaneResult
             What the network said.
-        changes : list of Change
+
+        Returns
+        -------
+        list of Change
             What was written; nothing if the result was of no use.
         """
+        changes = self.workspace.session.commit(step)
         self._planes += 1
         self._written += bool(changes)
         self._changed += not all(change.is_empty for change in changes)
-        if result.reason not in REASONS:
-            self._unreadable[result.plane] = result.reason
-            return
-        is_end = not result.is_usable or result.reason == END
-        if is_end and result.reason in TOLD:
-            self._endings[self._ending(result)] = None
+        is_end = not step.is_usable or step.reason == END
+        if step.reason not in REASONS:
+            self._unreadable[step.plane] = step.reason
+        elif is_end and step.reason in TOLD:
+            self._endings[self._ending(step)] = None
+        return changes
+
+    def close(self) -> None:
+        """Declare that nothing more comes of it."""
+        self.workspace.session.finish_propagation(self.request)
+
+    @property
+    def title(self) -> str:
+        """What is said when it begins."""
+        return f"Following {numbered('object', self.request.object_ids)} ..."
 
     @property
     def progress(self) -> Progress:
@@ -167,9 +187,24 @@ class PropagationRun:
     @property
     def _missing(self) -> str:
         """What is said of planes that could not be read."""
-        if not self._unreadable:
-            return ""
-        places = [", ".join(map(str, plane.position)) for plane in self._unreadable]
-        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-        reason = next(iter(self._unreadable.values()))
-        return f" Not looked at: {places[0]}{more}. {reason}"
+        return not_looked_at([*self._unreadable.items()])
+
+
+def not_looked_at(problems: Sequence[tuple[Plane, str]]) -> str:
+    """Say what is wrong with planes that were passed over.
+
+    Parameters
+    ----------
+    problems : sequence of (Plane, str)
+        Which, and why.
+
+    Returns
+    -------
+    str
+        Two sentences after a space, about the first one; nothing if there is none.
+    """
+    if not problems:
+        return ""
+    (plane, reason), *others = problems
+    more = f" and {len(others)} more" if others else ""
+    return f" Not looked at: {', '.join(map(str, plane.position))}{more}. {reason}"

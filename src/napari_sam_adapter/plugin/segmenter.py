@@ -11,6 +11,7 @@ from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.plugin.announcing import ready
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.outcome import told
+from napari_sam_adapter.plugin.phases import phase_of
 from napari_sam_adapter.plugin.propagating import Propagating
 from napari_sam_adapter.plugin.state import (
     Message,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from napari_sam_adapter.plugin.network_loading import Loader
+    from napari_sam_adapter.plugin.propagating import LongRun
     from napari_sam_adapter.plugin.workspace import Workspace
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.planes import Plane
@@ -199,6 +201,17 @@ class Segmenter:
         self._propagate_next = workspace
         self._on_queue_changed()
 
+    def begin(self, run: LongRun) -> None:
+        """Begin what takes the place of a propagation; ask `when_loaded` before.
+
+        Parameters
+        ----------
+        run : LongRun
+            What to do.
+        """
+        self.stop_propagation()
+        self._propagating.begin(run)
+
     def stop(self) -> None:
         """Stop the long work that began last; clicks and earlier work go on."""
         stops: dict[Priority, Callable[[], None]] = {
@@ -328,20 +341,7 @@ class Segmenter:
             start = partial(self._propagating.start, waiting)
             wish = (id(waiting), "propagation"), waiting, start
             self._attempt(partial(self.when_loaded, *wish))
-        self._state.phase = self._phase()
-
-    def _phase(self) -> Phase:
-        for priority, phase in (
-            (Priority.PROPAGATION, Phase.PROPAGATING),
-            (Priority.ENCODING, Phase.ENCODING),
-            (Priority.LOAD, Phase.LOADING),
-            (Priority.OPEN, Phase.LOADING),
-            (Priority.CLICK, Phase.SEGMENTING),
-            (Priority.FINDING, Phase.FINDING),
-        ):
-            if self._queue.has(priority):
-                return phase
-        return Phase.READY
+        self._state.phase = phase_of(self._queue)
 
     def _attempt(self, start: Callable[[], None]) -> None:
         try:

@@ -26,9 +26,10 @@ def show_session(state: PluginState, workspace: Workspace | None) -> None:
     """
     if workspace is None:
         state.object_id, state.object_ids, state.score = 0, (), None
-        state.can_undo = state.can_redo = False
+        state.can_undo = state.can_redo = state.has_slices = False
         return
     session = workspace.session
+    state.has_slices = workspace.volume.ndim > 2
     state.object_ids = workspace.object_ids
     state.object_id = workspace.object_id
     state.score = _score(workspace)

@@ -239,6 +239,8 @@ class PluginState:
         The object under work; 0 if no image is chosen.
     object_ids : tuple of int
         All objects of the image.
+    has_slices : bool
+        Whether the image is more than one picture.
     one_per_click : bool
         Whether every click on an object makes a new one.
     preview : bool
@@ -276,6 +278,7 @@ class PluginState:
     background_press: BackgroundPress = BackgroundPress.EITHER
     object_id: int = 0
     object_ids: tuple[int, ...] = ()
+    has_slices: bool = False
     one_per_click: bool = False
     preview: bool = False
     choices: tuple[Choice, ...] = ()

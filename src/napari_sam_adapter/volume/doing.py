@@ -87,7 +87,8 @@ def with_pauses(changes: Iterable[Change]) -> Iterator[None]:
 def _editing(
     document: Document, log: SessionLog, entry: Edit | EditGroup
 ) -> Iterator[Change]:
-    draft, is_done, problem = Draft(document), False, None
+    run = entry.run if isinstance(entry, EditGroup) else 0
+    draft, is_done, problem = Draft(document, run), False, None
     try:
         yield from _performed(draft, entry)
         step = draft.step()

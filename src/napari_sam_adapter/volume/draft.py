@@ -29,7 +29,7 @@ class Draft:
     document : Document
         Changed at once.
     propagation : int
-        Number of the propagation this belongs to, 0 for an edit.
+        As of `Step`.
     """
 
     def __init__(self, document: Document, propagation: int = 0) -> None:

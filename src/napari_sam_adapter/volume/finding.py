@@ -165,7 +165,9 @@ def take_in(session: Session, found: FoundObjects) -> list[Change]:
     return [change for part in taking_in(session, found) for change in part]
 
 
-def taking_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
+def taking_in(
+    session: Session, found: FoundObjects, run: int = 0
+) -> Iterator[list[Change]]:
     """Make objects of what was found, part by part; for `UnderWay`.
 
     Parameters
@@ -174,6 +176,8 @@ def taking_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
         That of the request.
     found : FoundObjects
         From `find_steps`.
+    run : int
+        As of `FoundMasks`.
 
     Yields
     ------
@@ -197,7 +201,7 @@ def taking_in(session: Session, found: FoundObjects) -> Iterator[list[Change]]:
         )
     passes = tuple(_still_new(session, found))
     spares_all = session.overlap_rule != "overwrite"
-    yield from session.taking_in(FoundMasks(plane, passes, spares_all))
+    yield from session.taking_in(FoundMasks(plane, passes, spares_all, run))
 
 
 def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:

@@ -41,7 +41,8 @@ class Step:
     changes : tuple of PackedChange
         Pixels, in the order in which they were written.
     propagation : int
-        Number of the propagation that made it, 0 for an edit.
+        Number of the propagation, or of the search through a volume, that made it;
+        0 for an edit.
     overlap_rule : (str, str) or None
         The rule before and after, if it was changed.
     preference : (int or None, int or None), or None
@@ -202,7 +203,7 @@ class History:
         Parameters
         ----------
         step : Step
-            Joins the step before if both belong to one propagation.
+            Joins the step before if both have the number of one propagation.
         """
         self.undone.clear()
         if step.propagation:

@@ -212,6 +212,7 @@ class _Replayer:
         self._predictor = predictor
         self._requests: dict[int, PropagationRequest] = {}
         self._results: dict[int, Iterator[PlaneResult | None]] = {}
+        self._runs: dict[int, int] = {}  # numbers of searches, then and now
 
     def do(self, entry: Entry) -> None:
         session = self._session
@@ -242,12 +243,19 @@ class _Replayer:
             case FinishPropagation():
                 session.finish_propagation(self._requests[entry.number])
             case EditGroup():
-                session.apply(*entry.edits)
+                self._do_together(entry)
             case EntryGroup():
                 for part in entry.entries:
                     self.do(part)
             case _:
                 session.apply(entry)
+
+    def _do_together(self, entry: EditGroup) -> None:
+        if entry.run and entry.run not in self._runs:
+            self._runs[entry.run] = self._session.log.next_number()
+        run = self._runs.get(entry.run, 0)
+        for _ in self._session.doing(replace(entry, run=run)):
+            pass
 
     def _start(self, entry: StartPropagation) -> None:
         where = entry.where
@@ -255,6 +263,7 @@ class _Replayer:
         request = self._session.propagation(
             entry.object_ids, where.start, where.stop, axis=where.axis,
             seed=where.seed, settings=entry.settings, again=entry.again,
+            run=self._runs.get(entry.number, 0),
         )  # fmt: skip
         self._requests[entry.number] = request
         self._results[entry.number] = follow(request)

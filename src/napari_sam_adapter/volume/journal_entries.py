@@ -166,9 +166,12 @@ class EditGroup:
     ----------
     edits : iterable of Edit
         In order, as often as somebody asks.
+    run : int
+        As of `Step.propagation`: it joins the step before if that has the same.
     """
 
     edits: Iterable[Edit]
+    run: int = 0
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def entry_text(entry: Entry) -> str:
     """
     match entry:
         case EditGroup():
-            return _group(EditGroup, "edits", map(entry_text, entry.edits))
+            return _group(EditGroup, "edits", map(entry_text, entry.edits), entry.run)
         case EntryGroup():
             return _group(EntryGroup, "entries", map(entry_text, entry.entries))
     return json.dumps(edit_to_json(entry))
@@ -105,7 +105,9 @@ def prompts_text(prompts: Prompts) -> str:
     return json.dumps(_of_prompts(prompts))
 
 
-def new_objects_text(plane: Plane, prompts: Iterable[tuple[int, str]]) -> str:
+def new_objects_text(
+    plane: Plane, prompts: Iterable[tuple[int, str]], run: int = 0
+) -> str:
     """Return the edits that make objects with prompts on a plane, as JSON.
 
     Parameters
@@ -114,6 +116,8 @@ def new_objects_text(plane: Plane, prompts: Iterable[tuple[int, str]]) -> str:
         Where.
     prompts : iterable of (int, str)
         New objects, and `prompts_text` of each.
+    run : int
+        As of `EditGroup`.
 
     Returns
     -------
@@ -127,7 +131,7 @@ def new_objects_text(plane: Plane, prompts: Iterable[tuple[int, str]]) -> str:
         f'"prompts": {text}}}'
         for number, text in prompts
     )
-    return _group(EditGroup, "edits", texts)
+    return _group(EditGroup, "edits", texts, run)
 
 
 def predicted_text(
@@ -157,8 +161,9 @@ def predicted_text(
     )
 
 
-def _group(kind: type, name: str, texts: Iterable[str]) -> str:
-    return f'{{"kind": "{kind.__name__}", "{name}": [{", ".join(texts)}]}}'
+def _group(kind: type, name: str, texts: Iterable[str], run: int | None = None) -> str:
+    more = "" if run is None else f', "run": {run}'
+    return f'{{"kind": "{kind.__name__}", "{name}": [{", ".join(texts)}]{more}}}'
 
 
 def edit_to_json(entry: Entry) -> dict[str, Any]:

@@ -289,6 +289,7 @@ class Session(EditableLabels):
         seed: Plane | None = None,
         settings: PropagationSettings | None = None,
         again: bool = False,
+        run: int = 0,
     ) -> PropagationRequest:
         """Return everything a worker needs to follow objects.
 
@@ -296,6 +297,8 @@ class Session(EditableLabels):
         ----------
         object_ids, start, stop, axis, seed, settings, again
             As in `propagate`.
+        run : int
+            As of `FoundMasks`: the number to take.
 
         Returns
         -------
@@ -316,7 +319,7 @@ class Session(EditableLabels):
         where = resolve_range(self.volume, seed, axis, start, stop)
         settings = settings or PropagationSettings()
         predictor = self._require_predictor() if settings.needs_model else None
-        number = self.log.next_number()
+        number = run or self.log.next_number()
         request = request_propagation(
             self._document, predictor, number, several, where, settings,
             self.spacing, again,

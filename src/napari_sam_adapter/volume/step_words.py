@@ -36,7 +36,7 @@ def in_words(step: Step) -> str:
 
 
 def _propagation(step: Step) -> str:
-    if not step.propagation:
+    if not step.propagation or step.objects:  # a search makes objects, too
         return ""
     written = {(change.object_id, change.plane) for change in step.changes}
     objects = {object_id for object_id, _ in written or step.records}

@@ -96,11 +96,15 @@ class FoundMasks:
     spares_all : bool
         Whether the new objects take no pixel of those before; else only not of each
         other.
+    run : int
+        Number of the search through a volume that this is a part of: all of it is one
+        step. 0 for a step of its own.
     """
 
     plane: Plane
     passes: tuple[FindPass, ...]
     spares_all: bool
+    run: int = 0
 
 
 def taking_found(
@@ -160,6 +164,7 @@ class _Taking:
         self.texts: list[str] = []
         self._document, self._found = document, found
         self._numbers, self._left = numbers, iter(numbers)
+        self._done = tuple(document.history.done)
         self._undone = tuple(document.history.undone)
         self._drafts: list[Draft] = []
         self._is_noted = False
@@ -172,7 +177,7 @@ class _Taking:
             draft.set_object(number, NEW_OBJECT)
             draft.set_record(number, plane, PlaneRecord(prompts, answer))
         texts = ((number, text) for number, text, *_ in objects)
-        self.texts.append(new_objects_text(plane, texts))
+        self.texts.append(new_objects_text(plane, texts, self._found.run))
         step = draft.step()
         document.take_note(step, [])
         self._is_noted = True
@@ -203,11 +208,12 @@ class _Taking:
         with uninterrupted():
             withdraw(self._document, *(draft.step() for draft in self._drafts))
             if self._is_noted:
-                history.done.pop()
+                history.done.clear()
+                history.done.extend(self._done)
                 history.undone.extend(self._undone)
 
     def _begin(self) -> Draft:
-        self._drafts.append(draft := Draft(self._document))
+        self._drafts.append(draft := Draft(self._document, self._found.run))
         return draft
 
 

@@ -1,0 +1,247 @@
+"""Every object of a volume, by looking at one plane after the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.fakes import MarkingDiskPredictor
+from tests.volume.conftest import LEFT, RIGHT, SHAPE
+
+from napari_sam_adapter.errors import PlaneError, SessionError
+from napari_sam_adapter.volume.edits import DeleteObject
+from napari_sam_adapter.volume.finding import find_objects
+from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.journal_entries import Undo
+from napari_sam_adapter.volume.object_edits import LockObject
+from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.propagation import propagate
+from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.session_folder import open_session, save_session
+from napari_sam_adapter.volume.volume_search import (
+    FindPart,
+    Following,
+    FollowPart,
+    find_in_volume,
+    search_parts,
+)
+
+PLANES = [Plane((1, 2), (z,)) for z in range(SHAPE[0])]
+
+
+@pytest.fixture
+def predictor():
+    return MarkingDiskPredictor()
+
+
+def seen(steps):
+    return [(step.plane.position[0], len(step.object_ids)) for step in steps]
+
+
+def test_every_object_is_found_once_and_followed(session, volume):
+    steps = list(find_in_volume(session, PLANES))
+    assert sum(count for _, count in seen(steps)) == 2
+    assert session.object_ids == [1, 2]
+    assert {session.labels[LEFT], session.labels[RIGHT]} == {1, 2}
+    bright = volume > 127
+    assert (session.labels[bright] > 0).mean() > 0.8
+    assert not session.labels[~bright].any()
+
+
+def test_it_is_what_finding_and_following_by_hand_gives(session, volume):
+    list(find_in_volume(session, PLANES))
+    by_hand = Session(volume, MarkingDiskPredictor())
+    for plane in PLANES:
+        found = find_objects(by_hand, plane)
+        if found:
+            list(propagate(by_hand, found, seed=plane))
+    assert np.array_equal(session.labels, by_hand.labels)
+
+
+def test_without_following_each_plane_has_objects_of_its_own(session):
+    steps = list(find_in_volume(session, PLANES[3:6], follow=False))
+    assert seen(steps) == [(3, 2), (4, 2), (5, 2)]
+    assert len(session.object_ids) == 6
+    assert not session.labels[[2, 6]].any()
+
+
+def test_nothing_is_written_outside_the_range(session):
+    list(find_in_volume(session, PLANES[4:5], axis=0, start=3, stop=5))
+    written = session.labels.any(axis=(1, 2))
+    assert np.flatnonzero(written).tolist() == [3, 4, 5]
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (2, 0)])
+def test_planes_may_lie_along_any_axes(session, volume, axes):
+    (axis,) = {0, 1, 2}.difference(axes)
+    planes = [Plane(axes, (i,)) for i in range(volume.shape[axis])]
+    assert sum(count for _, count in seen(find_in_volume(session, planes))) == 2
+    assert (session.labels[volume > 127] > 0).mean() > 0.8
+
+
+def test_only_the_time_of_the_planes_is_searched(volume):
+    film = Session(np.stack([volume] * 3), MarkingDiskPredictor())
+    planes = [Plane((2, 3), (1, z)) for z in range(SHAPE[0])]
+    list(find_in_volume(film, planes, axis=1))
+    assert film.object_ids == [1, 2]
+    assert not film.labels[[0, 2]].any()
+
+
+def test_planes_that_show_nothing_are_passed_over(volume):
+    volume[2] = 0
+    session = Session(volume, MarkingDiskPredictor())
+    steps = list(find_in_volume(session, PLANES))
+    assert [step.place for step in steps if step.problem] == ["2"]
+    assert session.object_ids == [1, 2]
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_all_of_it_is_one_step(session, follow):
+    session.new_object()
+    list(find_in_volume(session, PLANES, follow=follow))
+    labels, ids = session.labels.copy(), session.object_ids
+    words = session.objects.words_for_next(Undo())
+    assert words == f"search that found {len(ids) - 1} objects"
+    session.undo()
+    assert session.object_ids == [1]
+    assert not session.labels.any()
+    session.redo()
+    assert np.array_equal(session.labels, labels)
+    assert session.object_ids == ids
+
+
+def test_two_searches_are_two_steps(session):
+    list(find_in_volume(session, PLANES[:4], follow=False))
+    labels = session.labels.copy()
+    list(find_in_volume(session, PLANES[4:], follow=False))
+    assert not np.array_equal(session.labels, labels)
+    session.undo()
+    assert np.array_equal(session.labels, labels)
+
+
+def test_what_was_done_meanwhile_is_a_step_of_its_own(session):
+    steps = find_in_volume(session, PLANES, start=0, stop=4)
+    assert next(step for step in steps if step.object_ids)
+    clicked = session.new_object()
+    list(steps)
+    while clicked in session.object_ids:
+        session.undo()
+    assert session.object_ids
+    session.undo()
+    assert not session.object_ids
+
+
+def test_the_loop_may_be_left_at_any_time(session):
+    for step in find_in_volume(session, PLANES):
+        if step.object_ids:
+            break
+    assert session.labels.any()
+    session.undo()
+    assert not session.labels.any()
+
+
+def test_it_ends_where_another_network_is_chosen(session):
+    steps = find_in_volume(session, PLANES)
+    next(steps)
+    session.predictor = MarkingDiskPredictor(model="other")
+    with pytest.raises(SessionError, match="Search again"):
+        next(steps)
+
+
+def test_what_was_deleted_or_locked_meanwhile_is_not_followed(session):
+    parts = search_parts(session, PLANES[4:5], Following())
+    search = next(parts)
+    assert isinstance(search, FindPart)
+    for step in search.steps():
+        list(search.taking_in(step))
+    session.apply(DeleteObject(1))
+    session.apply(LockObject(2))
+    assert not isinstance(next(parts), FollowPart)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [({"axis": 1}, PlaneError), ({"start": 4, "stop": 20}, PlaneError)],
+)
+def test_a_range_that_does_not_fit_is_refused_before_the_search(
+    session, options, error
+):
+    with pytest.raises(error):
+        next(find_in_volume(session, PLANES, **options))
+    assert not session.object_ids
+
+
+def test_a_picture_has_nothing_to_follow_through(volume):
+    picture = Session(volume[4], MarkingDiskPredictor())
+    with pytest.raises(SessionError, match="volume"):
+        next(find_in_volume(picture, [Plane((0, 1))]))
+    assert seen_ids(find_in_volume(picture, [Plane((0, 1))], follow=False)) == [1, 2]
+
+
+def seen_ids(steps):
+    return [number for step in steps for number in step.object_ids]
+
+
+def test_found_objects_are_corrected_as_any(session):
+    list(find_in_volume(session, PLANES))
+    number = int(session.labels[LEFT])
+    (anchor,) = session.anchors(number)
+    assert len(session.prompts(number, anchor).points) == 1
+    session.add_point(number, PLANES[4], (14, 10), positive=False)
+    assert not session.mask(number, PLANES[4])[14, 10]
+
+
+def test_a_replay_gives_the_same_labels_and_steps(volume, tmp_path):
+    path = tmp_path / "cells.jsonl"
+    session = Session(volume, MarkingDiskPredictor(), journal=path)
+    list(find_in_volume(session, PLANES[:4]))
+    session.undo()
+    list(find_in_volume(session, PLANES[:2]))
+    list(find_in_volume(session, PLANES[2:]))
+    number = int(session.labels[RIGHT])
+    session.add_point(number, PLANES[4], (24, 28), positive=False)
+    session.mask(number, PLANES[4])
+    list(propagate(session, number))
+    session.close()
+    again = replay(path, volume, MarkingDiskPredictor())
+    while True:
+        assert np.array_equal(again.labels, session.labels)
+        assert again.object_ids == session.object_ids
+        assert again.can_undo == session.can_undo
+        if not session.can_undo:
+            break
+        session.undo()
+        again.undo()
+
+
+def test_a_saved_session_takes_it_back_in_one_step(session, volume, tmp_path):
+    path = tmp_path / "cells.jsonl"
+    session = Session(volume, MarkingDiskPredictor(), journal=path)
+    list(find_in_volume(session, PLANES))
+    save_session(session, tmp_path / "cells.session")
+    opened = open_session(tmp_path / "cells.session", volume, MarkingDiskPredictor())
+    assert np.array_equal(opened.labels, session.labels)
+    opened.undo()
+    assert not opened.labels.any()
+
+
+def test_a_part_that_breaks_off_takes_back_itself_alone(session):
+    parts = search_parts(session, PLANES[3:5], None)
+    take_in(next(parts))
+    labels, _ = session.labels.copy(), next(parts)
+    taking = take_in(next(parts), to_the_end=False)
+    assert len(session.object_ids) == 4
+    taking.close()
+    assert np.array_equal(session.labels, labels)
+    assert session.object_ids == [1, 2]
+    session.undo()
+    assert not session.object_ids
+    assert not session.can_undo
+
+
+def take_in(part, to_the_end=True):
+    *_, found = part.steps()
+    taking = part.taking_in(found)
+    next(taking)
+    if to_the_end:
+        list(taking)
+    return taking
