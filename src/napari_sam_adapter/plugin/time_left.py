@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,11 +10,16 @@ if TYPE_CHECKING:
 
 
 class TimeLeft:
-    """Estimates from the pace since the work began."""
+    """Estimates from the pace of the second half of what is done.
+
+    What comes first may take long: the objects of the first slices of a search through
+    a volume are followed through all others.
+    """
 
     def __init__(self) -> None:
         self._last: Progress | None = None
-        self._begin = (0, 0.0)
+        self._steps: deque[tuple[int, float]] = deque()
+        self._first = 0
 
     def update(self, progress: Progress, now: float) -> float | None:
         """Return how long it will take.
@@ -32,7 +38,13 @@ class TimeLeft:
         """
         last, self._last = self._last, progress
         if last is None or last.total != progress.total or progress.done < last.done:
-            self._begin = progress.done, now
-        done = progress.done - self._begin[0]
-        left = progress.total - progress.done
-        return (now - self._begin[1]) / done * left if done > 0 and left > 0 else None
+            self._steps.clear()
+            self._first = progress.done
+        if not self._steps or progress.done > self._steps[-1][0]:
+            self._steps.append((progress.done, now))
+        middle = (self._first + progress.done) / 2
+        while len(self._steps) > 1 and self._steps[1][0] <= middle:
+            self._steps.popleft()
+        begin, then = self._steps[0]
+        done, left = progress.done - begin, progress.total - progress.done
+        return (now - then) / done * left if done > 0 and left > 0 else None

@@ -18,6 +18,7 @@ from napari_sam_adapter.volume.finding import (
 )
 from napari_sam_adapter.volume.following import follow
 from napari_sam_adapter.volume.propagation import resolve_range
+from napari_sam_adapter.volume.results import PlaneResult
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.object_search import FindProgress, FindRequest
     from napari_sam_adapter.volume.plane import Plane
     from napari_sam_adapter.volume.propagation_request import PropagationRequest
-    from napari_sam_adapter.volume.results import PlaneResult
     from napari_sam_adapter.volume.session import Session
 
 
@@ -154,7 +154,7 @@ class FindPart:
         except ImageError as error:
             self.problem = str(error)
 
-    def taking_in(self, step: FindProgress | FoundObjects) -> Iterator[list[Change]]:
+    def taking_in(self, step: object) -> Iterator[list[Change]]:
         """Make objects of what was found, part by part; see `finding.taking_in`."""
         if not (isinstance(step, FoundObjects) and step.passes):
             return
@@ -183,10 +183,10 @@ class FollowPart:
         """Follow the objects, in any thread; see `follow`."""
         return follow(self._request)
 
-    def taking_in(self, result: PlaneResult | None) -> Iterator[list[Change]]:
+    def taking_in(self, step: object) -> Iterator[list[Change]]:
         """Write a mask."""
-        if result is not None:
-            yield self._session.commit(result)
+        if isinstance(step, PlaneResult):
+            yield self._session.commit(step)
 
 
 Part: TypeAlias = FindPart | FollowPart
