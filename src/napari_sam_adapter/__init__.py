@@ -54,6 +54,7 @@ _ROOMS = {
     "SetOverlapRule": "volume.object_edits",
     "SplitObject": "volume.object_edits",
     "StopRule": "volume.stop_rule",
+    "TidyObject": "volume.object_edits",
     "TrainingConfig": "training.config",
     "TrainingProgress": "training.progress",
     "UnlockObject": "volume.object_edits",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _KINDS: dict[object, tuple[tuple[type, ...], type, str]] = {
     "bool": ((bool,), bool, "true or false"),
     "int": ((Integral,), int, "a whole number"),
+    "int | None": ((Integral,), int, "a whole number"),
     "float": ((Real,), float, "a number"),
     "str": ((str, PurePath), str, "a text"),
     "str | None": ((str, PurePath), str, "a text"),

@@ -23,6 +23,7 @@ from napari_sam_adapter.volume.object_edits import (
     RenameObject,
     SetOverlapRule,
     SplitObject,
+    TidyObject,
     UnlockObject,
 )
 from napari_sam_adapter.volume.planes import Plane
@@ -128,6 +129,7 @@ class Monkey:
             MergeObjects((one, other)), SplitObject(one), LockObject(one),
             UnlockObject(other), SetOverlapRule("cut"), SetOverlapRule("keep"),
             DeleteObject(one), RenameObject(one, f"like {other}"),
+            TidyObject(one), TidyObject(other, (2, 0), smoothing=1),
         ]  # fmt: skip
         self.session.apply(edits[self.rng.integers(len(edits))])
 

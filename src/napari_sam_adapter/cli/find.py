@@ -65,6 +65,7 @@ def find(
     output: OutputOption,
     slices: SlicesOption = None,
     propagate: FollowOption = False,
+    tidy: options.TidyOption = False,
     axis: options.AxisOption = None,
     channel: options.ChannelOption = None,
     level: options.LevelOption = 0,
@@ -96,6 +97,7 @@ def find(
         channel=channel,
         level=level,
         propagate=propagate,
+        tidy=tidy,
         overwrite=overwrite,
         embeddings=embeddings,
     )

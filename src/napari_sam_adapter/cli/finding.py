@@ -40,7 +40,7 @@ class FindJob:
         A `Loader`, which makes the network, once in each process.
     model, adapter, device, preprocessing
         What it is given.
-    intensity, slices, axis, channel, level, propagate, overwrite, embeddings
+    intensity, slices, axis, channel, level, propagate, tidy, overwrite, embeddings
         The options of ``find``.
     """
 
@@ -57,6 +57,7 @@ class FindJob:
     channel: int | None = None
     level: int = 0
     propagate: bool = False
+    tidy: bool = False
     overwrite: bool = False
     embeddings: Path | None = None
 
@@ -118,6 +119,7 @@ def find_in_file(
         then.
     """
     from napari_sam_adapter.cli.frame import frame_of
+    from napari_sam_adapter.cli.segmentation import tidy_all
     from napari_sam_adapter.image_io import open_image, save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
     from napari_sam_adapter.volume.volume_search import find_in_volume
@@ -135,6 +137,8 @@ def find_in_file(
     done = tuple(watched(steps, len(planes)))
     if all(step.problem for step in done):
         raise ImageError(done[0].problem)
+    if job.tidy:
+        tidy_all(session, planes[0].axes)
     save_labels(job.output, session.labels, opened, job.overwrite)
     seconds = time.monotonic() - started
     return Found(done, len(session.object_ids), seconds, image.problem)

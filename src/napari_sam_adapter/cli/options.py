@@ -113,6 +113,14 @@ PropagateOption = Annotated[
         help="Follow the objects from slice to slice, beyond the prompted ones.",
     ),
 ]
+TidyOption = Annotated[
+    bool,
+    typer.Option(
+        "--tidy",
+        help="At the end fill small holes of every object, and remove specks, slice by "
+        "slice.",
+    ),
+]
 StartOption = Annotated[
     int | None,
     typer.Option(help="First slice to follow to, from 0. [default: that of the image]"),

@@ -45,6 +45,7 @@ def segment(
     propagate: options.PropagateOption = False,
     start: options.StartOption = None,
     stop: options.StopOption = None,
+    tidy: options.TidyOption = False,
     channel: options.ChannelOption = None,
     level: options.LevelOption = 0,
     model: options.ModelOption = "tiny",
@@ -81,6 +82,8 @@ def segment(
     _tell_beyond(task)
     predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)
     session, reports = _run(task, predictor, embeddings, window)
+    if tidy:
+        typer.echo(_tidied(task, session))
     save_labels(output, session.labels, task.image, overwrite)
     summary = _summarise(task, session, reports, time.monotonic() - started)
     if report is not None:
@@ -145,6 +148,13 @@ def _run(
     steps = segment_objects(session, task.objects, task.plans, task.numbers)
     bar = shell_bar(steps, name="segmenting", unit="slice", total=task.slices)
     return session, list(bar)
+
+
+def _tidied(task: Task, session: Session) -> str:
+    from napari_sam_adapter.cli.segmentation import tidy_all
+
+    plane = next(iter(task.objects[0]))
+    return tidy_all(session, plane.axes)
 
 
 def _summarise(

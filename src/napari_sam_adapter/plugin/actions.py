@@ -180,6 +180,13 @@ ACTIONS = {
             "Make an object of every piece, or cut the only one at its waist.",
             "Shift-S",
         ),
+        Action(
+            "tidy_objects",
+            "Tidy",
+            "Fill small holes of the selected objects and remove specks, slice by "
+            "slice.",
+            "Shift-T",
+        ),
         Action("delete_objects", "Delete", "Remove the selected objects.", "Shift-D"),
         Action(
             "measure", "Measure", "Measure all objects: features of the Labels layer."

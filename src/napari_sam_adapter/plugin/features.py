@@ -27,6 +27,7 @@ from napari_sam_adapter.plugin.series_run import SeriesRun
 from napari_sam_adapter.plugin.session_panel import SessionPanel
 from napari_sam_adapter.plugin.splitting_run import SplittingRun
 from napari_sam_adapter.plugin.state import NO_ADAPTER
+from napari_sam_adapter.plugin.tidying_run import TidyingRun
 from napari_sam_adapter.plugin.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.training_run import TrainingRun
 from napari_sam_adapter.plugin.volume_panel import VolumePanel
@@ -115,6 +116,7 @@ def object_feature(controller: Controller) -> tuple[ObjectEditing, ObjectPanel]:
     panel = ObjectPanel()
     editing = ObjectEditing(controller, panel)
     SplittingRun(controller, editing)
+    TidyingRun(controller, editing)
     return editing, panel
 
 

@@ -130,7 +130,7 @@ class ObjectEditing(Feature):
     @reporting
     def switch_lock(self) -> None:
         """Lock the selected objects; unlock them if all are locked."""
-        objects, session = self._several(), self._session
+        objects, session = self.several(), self._session
         locked = all(session.objects.summary(i).locked for i in objects)
         edits: list[Edit] = [
             UnlockObject(object_id) if locked else LockObject(object_id)
@@ -144,7 +144,7 @@ class ObjectEditing(Feature):
     @reporting
     def accept(self) -> None:
         """Keep the selected objects as they are and go to a new one."""
-        workspace, objects = self._controller.in_use(), self._several()
+        workspace, objects = self._controller.in_use(), self.several()
         require_pixels(workspace.session, objects)
         workspace.apply(*map(Accept, objects))
         workspace.choose_object(workspace.next_id)
@@ -156,7 +156,7 @@ class ObjectEditing(Feature):
     def merge(self) -> None:
         """Make the selected objects one: the one under work, or the first."""
         workspace = self._controller.in_use()
-        objects = self._several()
+        objects = self.several()
         first = workspace.object_id if workspace.object_id in objects else objects[0]
         edit = MergeObjects((first, *(i for i in objects if i != first)))
         self._do(edit, partial(workspace.choose_object, first))
@@ -165,7 +165,7 @@ class ObjectEditing(Feature):
     @reporting
     def delete(self) -> None:
         """Remove the selected objects and go to a new one."""
-        workspace, objects = self._controller.in_use(), self._several()
+        workspace, objects = self._controller.in_use(), self.several()
 
         def go_on() -> None:
             workspace.choose_object(workspace.next_id)
@@ -250,8 +250,8 @@ class ObjectEditing(Feature):
     def _session(self) -> Session:
         return self._controller.in_use().session
 
-    def _several(self, or_else: str = OR_SEVERAL) -> tuple[int, ...]:
-        """Return the selected objects, or the one under work."""
+    def several(self, or_else: str = OR_SEVERAL) -> tuple[int, ...]:
+        """Return the selected objects, or the one under work, or say what to do."""
         workspace = self._controller.in_use()
         objects = self._panel.selected or (object_at_work(workspace, or_else),)
         for object_id in objects:
@@ -271,7 +271,7 @@ class ObjectEditing(Feature):
         SessionError
             If several are selected, or there is none.
         """
-        objects = self._several("")
+        objects = self.several("")
         if len(objects) != 1:
             raise SessionError(
                 f"Expected one selected object, got {len(objects)}. Select one."

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 BUTTONS = (
     ("jump_to_object", "reopen_object", "lock_objects"),
-    ("merge_objects", "split_object", "delete_objects"),
-    ("measure", "export", "take_labels"),
+    ("merge_objects", "split_object", "tidy_objects"),
+    ("delete_objects", "measure", "export"),
+    ("take_labels",),
 )
 RULE_TIPS = {
     "keep": "Other objects keep their pixels.",

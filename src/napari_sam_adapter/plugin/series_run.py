@@ -75,7 +75,7 @@ class SeriesRun(Feature):
             {"next_image": self.next_image, "previous_image": self.previous_image}
         )
         controller.updated.connect(self._on_updated)
-        for event in ("phase", "is_splitting"):
+        for event in ("phase", "is_splitting", "is_tidying"):
             getattr(controller.state.events, event).connect(self._on_work)
         controller.closed.connect(self.close)
 

@@ -225,6 +225,8 @@ class PluginState:
         What is going on.
     is_splitting : bool
         Whether the pieces of an object are being looked for.
+    is_tidying : bool
+        Whether holes and specks of objects are being looked for.
     images : tuple of Image
         The image layers of the viewer.
     image : Image or None
@@ -271,6 +273,7 @@ class PluginState:
 
     phase: Phase = Phase.READY
     is_splitting: bool = False
+    is_tidying: bool = False
     images: tuple[Image, ...] = ()
     image: Image | None = None
     tool: Tool = Tool.NONE
@@ -296,7 +299,8 @@ class PluginState:
     @property
     def is_busy(self) -> bool:
         """Whether there is something to stop."""
-        return self.phase is not Phase.READY or self.is_splitting
+        is_searching = self.is_splitting or self.is_tidying
+        return self.phase is not Phase.READY or is_searching
 
     @property
     def has_image(self) -> bool:

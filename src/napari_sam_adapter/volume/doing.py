@@ -17,7 +17,7 @@ from napari_sam_adapter.volume.performing import perform
 from napari_sam_adapter.volume.withdrawing import withdraw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from napari_sam_adapter.volume.changes import Change
     from napari_sam_adapter.volume.document import Document
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Doable: TypeAlias = Edit | EditGroup | Undo | Redo
 """What an entry may say."""
+Watch: TypeAlias = "Callable[[Change], None]"
+"""Is told what happens to the pixels."""
 AT_ONCE = 1 << 18
 """Pixels after which there is a pause, a few milliseconds after the one before."""
 LEAST = 1 << 12
@@ -63,13 +65,17 @@ def doing(document: Document, log: SessionLog, entry: Doable) -> Iterator[Change
         yield from _editing(document, log, entry)
 
 
-def with_pauses(changes: Iterable[Change]) -> Iterator[None]:
+def with_pauses(
+    changes: Iterable[Change], watch: Watch | None = None
+) -> Iterator[None]:
     """Go through changes, and pause whenever many pixels were written.
 
     Parameters
     ----------
     changes : iterable of Change
         From `doing`.
+    watch : callable or None
+        Called with each of them.
 
     Yields
     ------
@@ -78,6 +84,8 @@ def with_pauses(changes: Iterable[Change]) -> Iterator[None]:
     """
     cost = 0
     for change in changes:
+        if watch is not None:
+            watch(change)
         cost += LEAST + change.after.size
         if cost > AT_ONCE:
             cost = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_sam_adapter.volume.doing import Doable, doing, with_pauses
+from napari_sam_adapter.volume.doing import Doable, Watch, doing, with_pauses
 from napari_sam_adapter.volume.edits import (
     Accept,
     AddPoint,
@@ -107,13 +107,13 @@ class EditableLabels(ReadableLabels):
         """
         return self._do(edits[0] if len(edits) == 1 else EditGroup(edits))
 
-    def doing(self, entry: Doable) -> Iterator[None]:
+    def doing(self, entry: Doable, watch: Watch | None = None) -> Iterator[None]:
         """Carry out an edit, several, an undo or a redo little by little.
 
         Parameters
         ----------
-        entry : Edit, EditGroup, Undo or Redo
-            What to do. There must be something to undo or redo.
+        entry, watch
+            What to do, and who is told; there must be something to undo or redo.
 
         Returns
         -------
@@ -125,7 +125,7 @@ class EditableLabels(ReadableLabels):
         SamAdapterError
             As `apply`.
         """
-        return with_pauses(doing(self._document, self.log, entry))
+        return with_pauses(doing(self._document, self.log, entry), watch)
 
     def apply_drawn(self, *strokes: Paint) -> list[Change]:
         """Carry out strokes that stood in the labels already and were taken back.

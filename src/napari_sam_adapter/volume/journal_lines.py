@@ -300,6 +300,7 @@ _KINDS: dict[str, Any] = {
 }
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "asked": lambda values: tuple(map(_prompts, values)),
+    "axes": _tuple,
     "box": _tuple,
     "corner": tuple,
     "intensity": lambda values: IntensityMapping(**values),

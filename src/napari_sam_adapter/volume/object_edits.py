@@ -6,15 +6,22 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.plain_numbers import check_numbers
+from napari_sam_adapter.volume.plane import whole_numbers
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from napari_sam_adapter.volume.piece_search import FoundPieces
     from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.tidy_search import FoundTidying
 
 UNRECORDED = MappingProxyType({"recorded": False})
 """Of a field that a journal leaves out, because a replay finds it again."""
+MOST_SMOOTHING = 100
+"""Pixels: what is beyond is a slip of the hand."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,69 @@ class SplitObject:
     )
 
 
+@dataclass(frozen=True)
+class TidyObject:
+    """Fill small holes of an object and remove specks, slice by slice.
+
+    What is a hole or a speck is seen on each slice alone. A hole is surrounded by the
+    object there, within the slice; one that a background point lies in stays. A speck
+    is a piece that touches the rest neither along an edge nor at a corner; one with a
+    point on the object stays, and so does the largest piece of every slice. Pixels of
+    other objects, of locked slices, and those painted by hand stay as they are.
+
+    The object's pixels count as what they were: later masks may change them, so that
+    this is best done at the end.
+
+    Parameters
+    ----------
+    object_id : int
+        The object; not locked.
+    axes : (int, int) or None
+        Axes along rows and columns of the slices; by default the last two.
+    largest_hole : int or None
+        Pixels up to which a hole is filled, 0 for none; by default a twentieth of the
+        object's on that slice.
+    smallest_piece : int or None
+        Pixels from which a piece stays, 0 for all; by default a tenth of the largest
+        piece on that slice.
+    smoothing : float
+        Width in pixels of the Gaussian that evens the outline out, up to 100; 0 leaves
+        it.
+    found : FoundTidying or None
+        What is to be changed, if it was looked for ahead; no part of a journal.
+
+    Raises
+    ------
+    SessionError
+        If something is no number or out of range.
+    """
+
+    object_id: int
+    axes: tuple[int, int] | None = None
+    largest_hole: int | None = None
+    smallest_piece: int | None = None
+    smoothing: float = 0.0
+    found: FoundTidying | None = field(
+        default=None, compare=False, repr=False, metadata=UNRECORDED
+    )
+
+    def __post_init__(self) -> None:
+        check_numbers(self, SessionError)
+        if self.axes is not None:
+            axes = whole_numbers(self.axes, "axes")
+            object.__setattr__(self, "axes", axes)
+        for name in ("largest_hole", "smallest_piece"):
+            if (getattr(self, name) or 0) < 0:
+                raise SessionError(
+                    f"Expected {name} of 0 pixels or more, got {getattr(self, name)}."
+                )
+        if not 0 <= self.smoothing <= MOST_SMOOTHING:
+            raise SessionError(
+                f"Expected smoothing from 0 to {MOST_SMOOTHING} pixels, got "
+                f"{self.smoothing}."
+            )
+
+
 @dataclass(frozen=True, eq=False)
 class WriteLabels:
     """Give objects the pixels that labels from elsewhere say, where nobody has them.
@@ -178,6 +248,7 @@ ObjectEdit: TypeAlias = (
     | ReopenObject
     | MergeObjects
     | SplitObject
+    | TidyObject
     | WriteLabels
     | SetOverlapRule
 )

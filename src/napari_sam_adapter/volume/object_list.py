@@ -15,6 +15,7 @@ from napari_sam_adapter.volume.performing_objects import require_unlocked
 from napari_sam_adapter.volume.piece_search import PieceSearch
 from napari_sam_adapter.volume.plane import numbered_plane
 from napari_sam_adapter.volume.step_words import in_words
+from napari_sam_adapter.volume.tidy_search import TidySearch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.document import Document
     from napari_sam_adapter.volume.history import Key, Step
     from napari_sam_adapter.volume.journal_entries import Redo
+    from napari_sam_adapter.volume.object_edits import TidyObject
     from napari_sam_adapter.volume.objects import PlaneRecord
     from napari_sam_adapter.volume.plane import Plane
 
@@ -309,6 +311,27 @@ class ObjectList:
         """
         require_unlocked(self._document, object_id)
         return PieceSearch.begin(self._document, object_id, spacing)
+
+    def tidy_search(self, edit: TidyObject) -> TidySearch:
+        """Return what a worker needs to find out what is to be tidied.
+
+        Parameters
+        ----------
+        edit : TidyObject
+            Of an object that may be changed; takes what is found.
+
+        Returns
+        -------
+        TidySearch
+            Of the object as it is now.
+
+        Raises
+        ------
+        SessionError, PlaneError
+            As the edit.
+        """
+        require_unlocked(self._document, edit.object_id)
+        return TidySearch.begin(self._document, edit)
 
     def _next(self, entry: Undo | Redo) -> Step:
         history = self._document.history

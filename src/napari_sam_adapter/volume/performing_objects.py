@@ -22,6 +22,7 @@ from napari_sam_adapter.volume.object_edits import (
     SetClass,
     SetOverlapRule,
     SplitObject,
+    TidyObject,
     UnlockObject,
     WriteLabels,
 )
@@ -34,6 +35,7 @@ from napari_sam_adapter.volume.piece_search import (
     parts_of,
 )
 from napari_sam_adapter.volume.plane import Plane
+from napari_sam_adapter.volume.tidy_search import tidy_object
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
@@ -78,6 +80,9 @@ def perform_on_objects(draft: Draft, edit: ObjectEdit) -> Iterator[None]:
             yield from _merge(draft, edit.object_ids)
         case SplitObject():
             yield from _split(draft, edit)
+        case TidyObject():
+            require_unlocked(draft.document, edit.object_id)
+            yield from tidy_object(draft, edit)
         case WriteLabels():
             _write_labels(draft, edit)
             yield

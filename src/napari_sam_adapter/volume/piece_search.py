@@ -78,7 +78,7 @@ class PieceSearch:
             If the spacing does not fit.
         """
         labels = document.labels
-        region = _region(list(parts_of(document, object_id)), labels.ndim)
+        region = region_of_object(document, object_id)
         steps = check_spacing(spacing, labels.ndim)
         ledger = document.ledger
         return cls(labels, object_id, region, tuple(steps), ledger, ledger.stamp)
@@ -178,13 +178,19 @@ class FoundPieces:
                 yield plane_at(within.ndim, tuple(position)), box, within[index]
 
 
-def changed_meanwhile(object_id: int) -> SessionError:
-    """Return why pieces that were found are of no use.
+def changed_meanwhile(
+    object_id: int, sought: str = "its pieces were looked for", again: str = "Split"
+) -> SessionError:
+    """Return why what was found ahead is of no use.
 
     Parameters
     ----------
     object_id : int
         The object.
+    sought : str
+        What was done ahead.
+    again : str
+        What the user can do again.
 
     Returns
     -------
@@ -192,8 +198,8 @@ def changed_meanwhile(object_id: int) -> SessionError:
         To raise.
     """
     return SessionError(
-        f"Expected object {object_id} as it was when its pieces were looked for, "
-        "got one that was changed meanwhile. Split it again."
+        f"Expected object {object_id} as it was when {sought}, got one that was "
+        f"changed meanwhile. {again} it again."
     )
 
 
@@ -218,9 +224,24 @@ def parts_of(document: Document, object_id: int) -> Iterator[tuple[Plane, Box]]:
         yield numbered_plane(document.labels.shape, number), part.box
 
 
-def _region(parts: list[tuple[Plane, Box]], ndim: int) -> Region:
+def region_of_object(document: Document, object_id: int) -> Region:
+    """Return the part of the labels around all voxels of an object.
+
+    Parameters
+    ----------
+    document : Document
+        Where it is.
+    object_id : int
+        The object.
+
+    Returns
+    -------
+    tuple of slice
+        One per axis; empty if there are no voxels.
+    """
+    parts = list(parts_of(document, object_id))
     if not parts:
-        return (slice(0, 0),) * ndim
+        return (slice(0, 0),) * document.labels.ndim
     places = np.array([plane.position for plane, _ in parts]).reshape(len(parts), -1)
     boxes = np.array([box for _, box in parts])
     starts = [*places.min(axis=0), *boxes[:, :2].min(axis=0)]

@@ -129,8 +129,13 @@ def _asked(before: Prompts, after: Prompts) -> str:
 
 
 def _mask(step: Step) -> str:
-    objects = {object_id for object_id, _ in step.records}
-    return f"mask of {_called(objects)}" if objects else "the last change"
+    """Name masks that came, and changes of pixels alone, which tidying makes."""
+    for key, (before, after) in step.records.items():
+        was, now = before or NOTHING_KNOWN, after or NOTHING_KNOWN
+        if was.answer is not now.answer:
+            return f"mask of {_called({key[0] for key in step.records})}"
+    tidied = {change.object_id for change in step.changes} - {0}
+    return f"tidying of {_called(tidied)}" if tidied else "the last change"
 
 
 def _where(
