@@ -153,6 +153,7 @@ class Steps:
         self.command("undo", "undo of the split")
         self.command("undo", "undo of the merger")
         table.selectAll()
+        self.command("tidy_objects")
         self.command("delete_objects")
         self.command("undo", "undo of the deletion")
 

@@ -522,3 +522,23 @@ def test_a_box_beyond_the_slice_is_told(
 def test_a_folder_of_images_is_no_image(refused, tmp_path: Path) -> None:
     command = ("segment", tmp_path, "--point", "1,1", "-o", "out.tif")
     assert "one of its files" in refused(*command)
+
+
+@pytest.mark.parametrize("command", ["segment", "find"])
+def test_tidy_fills_holes_at_the_end(
+    run: Run, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, columns = np.ogrid[:64, :64]
+    disk = (rows - 32) ** 2 + (columns - 32) ** 2 <= 400
+    image, labels = tmp_path / "cell.png", tmp_path / "labels.png"
+    pixels = np.where(disk, 200, 10).astype(np.uint8)
+    pixels[40:42, 36:38] = 10
+    Image.fromarray(pixels).save(image)
+    words = [command, image, "-o", labels]
+    words += ["--point", "32,32"] if command == "segment" else []
+    assert run(*words) == 0
+    assert np.array_equal(np.asarray(Image.open(labels)) > 0, pixels == 200)
+    assert run(*words, "--tidy", "--overwrite") == 0
+    assert np.array_equal(np.asarray(Image.open(labels)) > 0, disk)
+    if command == "segment":
+        assert "1 hole filled." in capsys.readouterr().out

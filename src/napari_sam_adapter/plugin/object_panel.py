@@ -200,7 +200,7 @@ class ObjectPanel(QWidget):
         grid.addWidget(self.rule, 1, 1, 1, 2)
         for row, names in enumerate(BUTTONS, start=2):
             for column, name in enumerate(names):
-                grid.addWidget(self.buttons[name], row, column)
+                grid.addWidget(self.buttons[name], row, column, 1, 3 // len(names))
 
     def _on_selection(self, *changes: object) -> None:
         if not self._is_selecting:

@@ -96,7 +96,8 @@ def _under(
     pixels = np.rint(points).astype(int)
     within = ((pixels >= 0) & (pixels < numbers.shape)).all(axis=1)
     rows, columns = pixels[within].T
-    return numbers[rows, columns]
+    under: npt.NDArray[np.int32] = numbers[rows, columns]
+    return under
 
 
 def _smoothed(mask: npt.NDArray[np.bool_], width: float) -> npt.NDArray[np.bool_]:
@@ -107,7 +108,8 @@ def _smoothed(mask: npt.NDArray[np.bool_], width: float) -> npt.NDArray[np.bool_
     is_gone = np.ones(count + 1, dtype=bool)
     is_gone[pieces[smooth]] = False
     is_gone[0] = False
-    return smooth | is_gone[pieces]
+    smooth |= is_gone[pieces]
+    return smooth
 
 
 class TidyCount:
