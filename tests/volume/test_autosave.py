@@ -16,6 +16,7 @@ from napari_sam_adapter.volume.autosave_files import (
     unfinished_in,
 )
 from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.journal_file import read_journal
 from napari_sam_adapter.volume.journal_header import empty_header_steps, header_line
 from napari_sam_adapter.volume.session import Session
 from napari_sam_adapter.volume.session_folder import open_session, save_session
@@ -79,6 +80,19 @@ def test_only_what_nobody_works_on_is_unfinished(kept, folder, volume):
     again.new_object()
     again.close()
     assert replay(path, volume, DiskPredictor()).object_ids == [1, 2]
+
+
+def test_a_file_that_breaks_off_in_its_first_line_is_not_offered(kept, folder):
+    begin(kept)
+    kept.new_object()
+    kept.close()
+    (path,) = folder.glob("*.jsonl")
+    image = read_journal(path)[0].image
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for size, expected in {0: [], first - 1: [], first: [path]}.items():
+        path.write_bytes(whole[:size])
+        assert unfinished_in(folder, image) == expected
 
 
 def test_a_session_is_saved_before_its_first_edit_and_before_its_file(

@@ -27,7 +27,7 @@ from napari_sam_adapter.volume.edits import (
     SetPrompts,
     UnlockPlane,
 )
-from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.journal import replay, replay_steps
 from napari_sam_adapter.volume.journal_entries import (
     EditGroup,
     FinishPropagation,
@@ -286,6 +286,36 @@ def test_a_half_written_last_line_is_dropped(saved, path, volume, plane, cut):
     again = replay(path, volume, DiskPredictor())
     np.testing.assert_array_equal(again.labels == 1, again.labels > 0)
     np.testing.assert_array_equal(again.labels[4] == 1, ball(LEFT)[4])
+
+
+def test_a_journal_cut_at_any_byte_is_there_up_to_its_last_whole_line(
+    saved, path, volume
+):
+    work(saved)
+    steps = replay_steps(path, volume, DiskPredictor())
+    states = [step.session.labels.copy() for step in steps]
+    content = path.read_bytes()
+    ends = [place for place, value in enumerate(content, 1) if value == ord("\n")]
+    for end in (*ends, *range(ends[0], len(content), 97)):
+        path.write_bytes(content[:end])
+        lines = content[:end].count(b"\n")
+        labels = replay(path, volume, DiskPredictor()).labels
+        np.testing.assert_array_equal(labels, states[lines - 1])
+
+
+@pytest.mark.parametrize("size", [0, 1, 40])
+def test_a_journal_without_a_whole_first_line_holds_nothing(saved, path, volume, size):
+    saved.new_object()
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(SessionError, match="breaks off in its first line"):
+        replay(path, volume, DiskPredictor())
+
+
+def test_a_journal_of_another_version_is_told(saved, path, volume):
+    saved.new_object()
+    path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 9', 1))
+    with pytest.raises(SessionError, match="got 9"):
+        replay(path, volume, DiskPredictor())
 
 
 def test_a_replayed_session_goes_on_in_the_same_file(saved, path, volume, plane):

@@ -57,10 +57,12 @@ def unfinished_in(folder: Path, image: Mapping[str, Any]) -> list[Path]:
     Returns
     -------
     list of Path
-        Journals, the newest first; none that somebody works on.
+        Journals, the newest first; none that somebody works on, or that breaks off in
+        its first line.
     """
-    found = [path for path in folder.glob(f"{_key(image)}-*{SUFFIX}") if _is_free(path)]
-    return sorted(found, key=_age)
+    found = folder.glob(f"{_key(image)}-*{SUFFIX}")
+    usable = [path for path in found if _is_free(path) and _is_begun(path)]
+    return sorted(usable, key=_age)
 
 
 def clean(folder: Path) -> None:
@@ -135,6 +137,15 @@ def _age(path: Path) -> float:
         return time.time() - path.stat().st_mtime
     except OSError:  # removed while we look
         return 0.0
+
+
+def _is_begun(path: Path) -> bool:
+    """Return whether the first line is whole: without it no edit counts."""
+    try:
+        with path.open("rb") as file:
+            return file.readline().endswith(b"\n")
+    except OSError:
+        return False
 
 
 def _is_free(path: Path) -> bool:

@@ -289,11 +289,18 @@ def parse_journal(
     SessionError
         If it is no journal, of another version, or damaged.
     """
-    whole, _, _ = content.rpartition(b"\n")
-    lines = list(_parse(path, whole))
-    if not lines or lines[0].get("version") != JOURNAL_VERSION:
+    whole, end, _ = content.rpartition(b"\n")
+    if not end:
         raise SessionError(
-            f"Expected a journal of version {JOURNAL_VERSION} at {path}."
+            f"Expected a journal, got {path}, which breaks off in its first line: no "
+            "edit was saved in it. Remove it, and begin the session anew."
+        )
+    lines = list(_parse(path, whole))
+    version = lines[0].get("version") if lines else None
+    if version != JOURNAL_VERSION:
+        raise SessionError(
+            f"Expected a journal of version {JOURNAL_VERSION} at {path}, got "
+            f"{version}. Replay it with the version that wrote it."
         )
     try:
         return JournalHeader(**lines[0]), lines[1:]
