@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 import weakref
@@ -7,14 +8,17 @@ import weakref
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.errors import CheckpointError, SessionError
 from napari_sam_adapter.plugin.background import Priority
 from napari_sam_adapter.plugin.state import Phase
+from napari_sam_adapter.volume.autosave import Autosave
 
 pytestmark = pytest.mark.slow
+PACKAGE = "napari_sam_adapter"
 
 
 @pytest.fixture
@@ -86,6 +90,35 @@ def test_a_mask_that_waits_for_other_work_goes_with_its_image(scene):
     session.under_way.finish()
     scene.qtbot.waitUntil(lambda: not segmenter._pause.is_waiting)
     assert not (session.labels == 2).any()
+
+
+def delete_timers():
+    """Do to our timers what Qt does at exit, before the widget goes."""
+    ours = [o for o in gc.get_objects() if PACKAGE in str(type(o).__module__)]
+    held = [vars(o).values() for o in ours if hasattr(o, "__dict__")]
+    for timer in {t for values in held for t in values if isinstance(t, QTimer)}:
+        with contextlib.suppress(RuntimeError):  # one of an earlier test
+            timer.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
+@pytest.mark.parametrize("under_way", ["nothing", "other work", "a propagation"])
+def test_an_application_that_ends_closes_the_widget_after_its_timers(
+    scene, autosaves, under_way
+):
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    if under_way == "other work":
+        scene.press("next_object")
+        mouse.click(scene.viewer, RIGHT_DISK)
+        scene.workspace.session.under_way.begin(iter("12"))
+    elif under_way == "a propagation":
+        scene.press("propagate")
+    scene.predictor.gate.set()
+    (path,) = autosaves.glob("*.jsonl")
+    delete_timers()
+    scene.controller.close()
+    Autosave.going_on(path).close()  # nobody holds it any more
 
 
 def test_all_layers_removed_during_a_click_raise_nothing(scene):

@@ -150,20 +150,24 @@ class Propagating:
 
     def finish(self) -> None:
         """Declare that nothing more comes of it, and say what came."""
-        if self._run is None:
-            return
-        run, self._run = self._run, None
-        run.close()
-        self._state.progress = Progress()
-        if run.is_stopped or not self._state.message.is_error:
-            self._state.message = Message(run.summary)
-        run.workspace.repaint()
-        self._on_commit(run.workspace)
+        run = self._end()
+        if run is not None:
+            self._state.progress = Progress()
+            if run.is_stopped or not self._state.message.is_error:
+                self._state.message = Message(run.summary)
+            self._on_commit(run.workspace)
 
     def close(self) -> None:
-        """Finish for good; the queue is closed."""
-        self.finish()
+        """Finish for good; the queue is closed, and nobody is left to be told."""
+        self._end()
         self._unpainted = None
+
+    def _end(self) -> LongRun | None:
+        run, self._run = self._run, None
+        if run is not None:
+            run.close()
+            run.workspace.repaint()
+        return run
 
     def _on_end(self, run: LongRun) -> None:
         self._pause.when_still(run.workspace, partial(self._finish, run))

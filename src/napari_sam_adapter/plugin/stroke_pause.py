@@ -75,7 +75,7 @@ class StrokePause:
         others = [waiting for waiting in kept if waiting[0] is not workspace]
         self._waiting = deque(others)
         if not others:
-            self._timer.stop()
+            stop_for_good(self._timer)
 
     def close(self) -> None:
         """Drop what was put off, for good."""
