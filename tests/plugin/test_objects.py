@@ -31,6 +31,7 @@ from napari_sam_adapter.volume.planes import Plane
 from napari_sam_adapter.volume.session import Session
 
 PLANE = Plane((1, 2), (3,))
+TICK = Qt.ItemDataRole.CheckStateRole
 
 
 class Table:
@@ -489,6 +490,23 @@ def test_unticked_objects_are_hidden_and_come_back(scene, table):
     table.tick(1)
     assert layer.colormap is own
     assert tuple(layer.get_color(1)) == colour
+
+
+def test_objects_of_a_session_that_is_opened_are_all_seen(
+    scene, table, session, tmp_path
+):
+    layer = scene.workspace.layers.labels
+    colours = [tuple(layer.get_color(i)) for i in (1, 2)]
+    scene.widget.safekeeping.save(tmp_path / "work.session")
+    scene.qtbot.waitUntil(lambda: (tmp_path / "work.session").exists())
+    table.tick(1)
+    scene.widget.safekeeping.open(tmp_path / "work.session")
+    scene.qtbot.waitUntil(lambda: scene.workspace.session is not session)
+    index, _ = table.place(1)
+    assert Qt.CheckState(index.data(TICK)) is Qt.CheckState.Checked
+    assert [tuple(layer.get_color(i)) for i in (1, 2)] == colours
+    table.tick(1)
+    assert [layer.get_color(i)[3] for i in (1, 2)] == [0, 1]
 
 
 def test_hidden_objects_stay_hidden_when_colours_are_shuffled(scene, table):

@@ -307,6 +307,8 @@ class ObjectEditing(Feature):
 
     def _look(self, workspace: Workspace) -> ObjectLook:
         if workspace.session not in self._looks:
+            for other in self._looks.values():
+                other.leave(workspace.layers.labels)
             self._looks[workspace.session] = look = ObjectLook()
             look.recoloured.connect(self.show)
         return self._looks[workspace.session]

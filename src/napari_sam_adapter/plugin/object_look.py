@@ -160,6 +160,19 @@ class ObjectLook:
         layer.colormap = colormap
         return True
 
+    def leave(self, layer: Labels | None) -> None:
+        """Give a layer that shows the objects of another session its own colours back.
+
+        Parameters
+        ----------
+        layer : Labels or None
+            Nothing happens if it is not the one of the last `apply`.
+        """
+        if layer is self._layer is not None:
+            self.hidden, self._colours, self._known = frozenset(), {}, None
+            self.apply(layer, [])
+            self.apply(None, [])
+
     def _follow(self, layer: Labels | None) -> None:
         if self._layer is not None:
             self._layer.events.colormap.disconnect(self._on_colormap)
