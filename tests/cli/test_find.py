@@ -253,6 +253,24 @@ def test_a_window_that_means_nothing_is_told_once(
     assert not (tmp_path / "labels").exists()
 
 
+def test_slices_that_mean_nothing_are_told_once(
+    refused: Refused, folder: Path, tmp_path: Path
+) -> None:
+    command = "find", folder, "-o", tmp_path / "labels", "--slices", "3:2"
+    assert refused(*command).count("3:2") == 1
+    assert not (tmp_path / "labels").exists()
+
+
+def test_what_no_image_has_is_told_once(
+    run: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = "find", folder, "-o", tmp_path / "labels", "--slices", "90"
+    assert run(*command) == 2
+    told = capsys.readouterr().err
+    assert told.count("Expected no --slices") == 1
+    assert told.count(": as a4.tif.") == 2
+
+
 def test_objects_are_found_through_the_window_asked_for(
     run: Run, volume: Path, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.finding import FindJob, find_in_file
+from napari_sam_adapter.cli.finding import FindJob, check_slices, find_in_file
 from napari_sam_adapter.cli.inputs import OF_FILE, images_of
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import ImageError, OutputError
@@ -140,6 +140,8 @@ def _find_in_images(job: FindJob, images: list[Path], scheduler: str | None) -> 
     """Find the objects of each image; what cannot be used is told and passed over."""
     from napari_sam_adapter.cluster import run_each
 
+    if job.slices is not None:
+        check_slices(job.slices)  # what is wrong with it is told once
     _check_folder(job.output, len(images))
     jobs = _jobs(job, images)
     there = len(images) - len(jobs)
@@ -156,10 +158,14 @@ def _find_in_images(job: FindJob, images: list[Path], scheduler: str | None) -> 
     _make_folder(jobs[0].output.parent)
     outcomes = run_each(find_in_file, jobs, scheduler)
     failed, total = 0, 0
+    told: dict[str, str] = {}
     for outcome in shell_bar(outcomes, name="finding", unit="image", total=len(jobs)):
         if outcome.result is None:
             failed += 1
-            typer.echo(f"{outcome.item.image}: {outcome.problem}", err=True)
+            name = outcome.item.image.name
+            problem = told.get(outcome.problem, outcome.problem)
+            told.setdefault(outcome.problem, f"as {name}.")
+            typer.echo(f"{outcome.item.image}: {problem}", err=True)
             continue
         total += outcome.result.objects
         _tell_problems(outcome.item.image, outcome.result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -168,19 +169,42 @@ def _chosen(frame: Frame, slices: str | None, propagate: bool) -> list[Plane]:
     return [plane for plane in frame.planes() if plane.index_along(axis) in wanted]
 
 
-def _indices(text: str | None, length: int) -> range:
+def check_slices(text: str) -> range:
+    """Return the slices to look at of an image with any number of them.
+
+    Parameters
+    ----------
+    text : str
+        The value of ``--slices``.
+
+    Returns
+    -------
+    range
+        Their indices; an open end is far.
+
+    Raises
+    ------
+    PlaneError
+        If it means nothing.
+    """
+    return _indices(text, None)
+
+
+def _indices(text: str | None, length: int | None) -> range:
+    end = sys.maxsize if length is None else length
     if text is None:
-        return range(length // 2, length // 2 + 1)
+        return range(end // 2, end // 2 + 1)
     first, *more = text.split(":")
     try:
         start = int(first or 0)
-        last = int((more or [first])[0] or length - 1)
+        last = int((more or [first])[0] or end - 1)
         step = int(more[1]) if more[1:] else 1
     except ValueError:
         step = 0
-    if len(more) > 2 or step < 1 or not 0 <= start <= last < length:
+    if len(more) > 2 or step < 1 or not 0 <= start <= last < end:
+        numbers = "on" if length is None else f"to {length - 1}"
         raise PlaneError(
-            f"Expected --slices as N or FIRST:LAST or FIRST:LAST:STEP, from 0 to "
-            f"{length - 1}, got {text!r}."
+            f"Expected --slices as N or FIRST:LAST or FIRST:LAST:STEP, from 0 "
+            f"{numbers}, got {text!r}."
         )
     return range(start, last + 1, step)
