@@ -3,15 +3,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from napari_sam_adapter import __version__
 from napari_sam_adapter.cli.main import main
 
-if TYPE_CHECKING:
-    from pathlib import Path
+FULL = Path("/dev/full")
 
 
 def test_help_loads_neither_torch_nor_napari_nor_numpy() -> None:
@@ -40,6 +40,16 @@ def test_the_package_can_be_run_as_a_module() -> None:
     command = [sys.executable, "-m", "napari_sam_adapter", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"napari-sam-adapter {__version__}\n"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs a device that is full")
+def test_a_full_standard_output_is_one_line() -> None:
+    command = [sys.executable, "-m", "napari_sam_adapter", "--help"]
+    with FULL.open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "Expected a standard output" in done.stderr
 
 
 def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -88,11 +90,28 @@ def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> in
         return _refuse(_about_usage(error))
     except typer.Abort:  # a question was answered with no
         return INTERRUPTED
+    except OSError as error:
+        if not _is_unheard():
+            raise
+        return _refuse(
+            f"Expected a standard output that takes what is told, got: "
+            f"{error.strerror}. Free some space, or send it elsewhere."
+        )
     except KeyboardInterrupt:
         result = INTERRUPTED
     if result == INTERRUPTED:  # typer returns it, too
         typer.echo(f"{PROGRAM}: stopped", err=True)
     return result if isinstance(result, int) else 0
+
+
+def _is_unheard() -> bool:
+    """Return whether the standard output takes nothing more; then nothing is sent."""
+    try:
+        typer.echo()  # what could not be written before is not kept
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _about_usage(error: typer.BadParameter) -> str:
