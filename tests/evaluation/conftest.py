@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napari_sam_adapter import SamPredictor, load_predictor
-from napari_sam_adapter.datasets.reference import Dataset, Reference, dataset_of
+from napari_sam_adapter.datasets.reference import Dataset, Pair, Reference
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 
@@ -30,6 +30,11 @@ def labels_of(*masks: np.ndarray) -> np.ndarray:
 def bright(labels: np.ndarray) -> np.ndarray:
     ground = np.indices(labels.shape).sum(axis=0) % 3
     return np.where(labels > 0, 200, ground).astype(np.uint8)
+
+
+def dataset_of(name: str, references: list[Reference]) -> Dataset:
+    """Make a data set of arrays in memory."""
+    return Dataset(name, tuple(Pair(r.name, lambda r=r: r) for r in references))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.evaluation.conftest import bright, disk, labels_of
+from tests.evaluation.conftest import bright, dataset_of, disk, labels_of
 from tests.fakes import DiskPredictor
 
 from napari_sam_adapter import (
@@ -13,7 +13,7 @@ from napari_sam_adapter import (
     Session,
     evaluate,
 )
-from napari_sam_adapter.datasets.reference import Pair, Reference, dataset_of
+from napari_sam_adapter.datasets.reference import Pair, Reference
 from napari_sam_adapter.errors import EvaluationError, ImageError
 from napari_sam_adapter.evaluation.evaluating import evaluation_steps
 from napari_sam_adapter.evaluation.prompt_free import judge_map, judge_prompt_free

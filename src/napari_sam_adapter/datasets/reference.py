@@ -293,29 +293,3 @@ class Dataset:
         """
         found = [entry for entry in self.read() if isinstance(entry, BrokenPair)]
         return [*self.broken, *found]
-
-
-def dataset_of(name: str, references: list[Reference]) -> Dataset:
-    """Make a data set of arrays in memory.
-
-    Parameters
-    ----------
-    name : str
-        Of the set.
-    references : list of Reference
-        The images.
-
-    Returns
-    -------
-    Dataset
-        With one pair for each.
-    """
-    return Dataset(name, tuple(Pair(r.name, _Held(r)) for r in references))
-
-
-@dataclass(frozen=True, eq=False)
-class _Held:
-    reference: Reference
-
-    def __call__(self) -> Reference:
-        return self.reference
