@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -21,6 +23,9 @@ FOLDER_MARKS = {
     ".session": ("journal.jsonl",),
 }
 """Folders that are written as one: suffix, and files of which one must be inside."""
+LEFT_SECONDS = 7 * 24 * 3600
+"""After so long nobody works any more on a file under a temporary name."""
+OLD = "old-"
 
 
 def check_output(path: Path, overwrite: bool = False) -> None:
@@ -59,7 +64,7 @@ def check_output(path: Path, overwrite: bool = False) -> None:
         )
     try:
         # As long as the longest name of `whole_output`.
-        suffix = f"-old-{path.name}"
+        suffix = f"-{OLD}{path.name}"
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=suffix):
             pass
     except OSError as error:
@@ -102,6 +107,8 @@ def writing(path: Path, tip: str = "choose another folder") -> Iterator[None]:
 def whole_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary name, and rename it to `path` if all went well.
 
+    What a process that was killed a week ago left of the same file goes then, too.
+
     Parameters
     ----------
     path : Path
@@ -128,6 +135,7 @@ def whole_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
         with writing(path):
             yield temporary
             _replace(temporary, path)
+        _remove_left(path)
     finally:
         _remove(temporary)
 
@@ -137,7 +145,7 @@ def _replace(temporary: Path, path: Path) -> None:
     if not path.is_dir():
         os.replace(temporary, path)
         return
-    old = path.with_name(f".{secrets.token_hex(4)}-old-{path.name}")
+    old = path.with_name(f".{secrets.token_hex(4)}-{OLD}{path.name}")
     os.replace(path, old)
     try:
         os.replace(temporary, path)
@@ -145,6 +153,19 @@ def _replace(temporary: Path, path: Path) -> None:
         os.replace(old, path)
         raise
     _remove(old)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove what a killed process left of an earlier try to write the same file.
+
+    What stepped aside stays: it may be all there was.
+    """
+    left = re.compile(rf"\.[0-9a-f]{{8}}-(?!{OLD}){re.escape(path.name)}")
+    with suppress(OSError):
+        for other in path.parent.iterdir():
+            is_left = left.fullmatch(other.name) is not None
+            if is_left and time.time() - other.stat().st_mtime > LEFT_SECONDS:
+                _remove(other)
 
 
 def _remove(path: Path) -> None:
