@@ -75,6 +75,11 @@ def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> in
     int
         Exit code: 0, 2 for bad input (one line on stderr says why), 130 if
         interrupted by Ctrl+C or SIGTERM.
+
+    Raises
+    ------
+    OSError
+        If the system refuses what no command expected it to: a bug.
     """
     # Without a handler, what tifffile logs about a broken file would go to stderr.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
