@@ -8,7 +8,7 @@ import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.inputs import chosen_intensity, open_channel
+from napari_sam_adapter.cli.inputs import choose_view, open_told
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.wording import counted
@@ -49,8 +49,7 @@ def embed(
     from napari_sam_adapter.cli.frame import frame_of
 
     _check_folder(embeddings)
-    opened = open_channel(image, channel, level)
-    window = chosen_intensity(intensity, opened)
+    opened, window = choose_view(open_told(image), channel, level, intensity)
     planes = list(frame_of(opened, axis).planes())
     store = _store(embeddings, budget)
     predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)

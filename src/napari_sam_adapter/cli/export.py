@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
-from napari_sam_adapter.cli.inputs import check_apart, open_channel, open_labels
+from napari_sam_adapter.cli.inputs import check_apart, open_labels, open_told
 from napari_sam_adapter.wording import counted
 
 
@@ -30,7 +30,7 @@ def export(
     if image is not None:
         check_apart("image", image, "output", output)
     check_export_path(output, overwrite)
-    like = None if image is None else open_channel(image, None)
+    like = None if image is None else open_told(image)
     opened = open_labels(labels, like)
     check_export_path(output, overwrite, axes=(like or opened).label_axes)
     data = np.asarray(opened.data)

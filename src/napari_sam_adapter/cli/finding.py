@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from napari_sam_adapter.cli.inputs import (
     check_apart,
-    choose_channel,
-    chosen_intensity,
+    choose_view,
     session_of,
 )
 from napari_sam_adapter.errors import ImageError, PlaneError
@@ -55,7 +54,7 @@ class FindJob:
     intensity: str | None = None
     slices: str | None = None
     axis: str | None = None
-    channel: int | None = None
+    channel: str | None = None
     level: int = 0
     propagate: bool = False
     tidy: bool = False
@@ -128,11 +127,10 @@ def find_in_file(
     started = time.monotonic()
     check_apart("image", job.image, "labels", job.output)
     image = open_image(job.image)
-    opened = choose_channel(image, job.channel, job.level)
+    opened, window = choose_view(image, job.channel, job.level, job.intensity)
     check_labels_path(job.output, job.overwrite, opened.label_axes)
     frame = frame_of(opened, job.axis)
     planes = _chosen(frame, job.slices, job.propagate)
-    window = chosen_intensity(job.intensity, opened)
     session = session_of(opened, job.predictor(), job.embeddings, window)
     steps = find_in_volume(session, planes, follow=job.propagate, axis=frame.sliced)
     done = tuple(watched(steps, len(planes)))

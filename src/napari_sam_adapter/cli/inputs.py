@@ -71,19 +71,13 @@ def images_of(path: Path) -> list[Path]:
     return images_to_annotate(path) if path.is_dir() else [path]
 
 
-def open_channel(path: Path, channel: int | None, level: int = 0) -> OpenedImage:
-    """Open an image, or one channel of it.
-
-    Says on stderr what is wrong with it.
+def open_told(path: Path) -> OpenedImage:
+    """Open an image, and say on stderr what is wrong with it.
 
     Parameters
     ----------
     path : Path
         The file.
-    channel : int or None
-        The channel; None for the whole image.
-    level : int
-        Of a pyramid.
 
     Returns
     -------
@@ -93,14 +87,14 @@ def open_channel(path: Path, channel: int | None, level: int = 0) -> OpenedImage
     Raises
     ------
     ImageError
-        If the file is no image, or there is no such channel or level.
+        If the file is no image.
     """
     from napari_sam_adapter.image_io import open_image
 
     image = open_image(path)
     if image.problem:
         typer.echo(image.problem, err=True)
-    return choose_channel(image, channel, level)
+    return image
 
 
 def check_one_channel(image: OpenedImage) -> None:
@@ -123,19 +117,19 @@ def check_one_channel(image: OpenedImage) -> None:
         )
 
 
-def choose_channel(
-    image: OpenedImage, channel: int | None, level: int = 0
+def choose_channels(
+    image: OpenedImage, channels: str | None, window: IntensityMapping | None = None
 ) -> OpenedImage:
-    """Return a level of an image, or one channel of it.
+    """Return one channel of an image, or several as its colours.
 
     Parameters
     ----------
     image : OpenedImage
         The image.
-    channel : int or None
-        The channel; None for the whole image.
-    level : int
-        Of a pyramid.
+    channels : str or None
+        Numbers with commas between; None for the whole image.
+    window : IntensityMapping or None
+        Through which each of several is seen.
 
     Returns
     -------
@@ -145,10 +139,56 @@ def choose_channel(
     Raises
     ------
     ImageError
-        If there is no such channel or level.
+        If there is no such channel, or they cannot be colours.
     """
-    image = image.level(level)
-    return image if channel is None else image.channel(channel)
+    if channels is None:
+        return image
+    try:
+        numbers = [int(number) for number in channels.split(",")]
+    except ValueError as error:
+        raise ImageError(
+            f"Expected --channel as N or N,N or N,N,N, got {channels!r}. Give numbers "
+            "from 0, with commas and no spaces between."
+        ) from error
+    if len(numbers) == 1:
+        return image.channel(numbers[0])
+    windows = None if window is None else [window] * len(numbers)
+    return image.composite(numbers, windows)
+
+
+def choose_view(
+    image: OpenedImage, channels: str | None, level: int, intensity: str | None
+) -> tuple[OpenedImage, IntensityMapping | None]:
+    """Return what the network shall see of an image, and through which window.
+
+    Parameters
+    ----------
+    image : OpenedImage
+        The image.
+    channels : str or None
+        As in `choose_channels`.
+    level : int
+        Of a pyramid.
+    intensity : str or None
+        As in `chosen_intensity`.
+
+    Returns
+    -------
+    image : OpenedImage
+        One channel, or colour; not read yet.
+    window : IntensityMapping or None
+        Chosen for it; None if nothing was asked for, and for several channels, which
+        are seen through it already.
+
+    Raises
+    ------
+    ImageError
+        If there is no such channel, level or window.
+    """
+    window = chosen_intensity(intensity, image)
+    chosen = choose_channels(image, channels, window).level(level)
+    is_composite = channels is not None and "," in channels
+    return chosen, None if is_composite else window
 
 
 def chosen_intensity(asked: str | None, image: OpenedImage) -> IntensityMapping | None:

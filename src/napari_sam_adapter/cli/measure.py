@@ -12,10 +12,9 @@ from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.inputs import (
     check_apart,
     check_one_channel,
-    choose_channel,
     images_of,
-    open_channel,
     open_labels,
+    open_told,
 )
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.wording import counted
@@ -101,7 +100,7 @@ def _jobs(image: Path, labels: Path | None, channel: int | None) -> list[Measure
 def _of_image(job: MeasureJob) -> MeasurementTable:
     from napari_sam_adapter.volume.measuring import table_of
 
-    measuring = _measuring(open_channel(job.image, job.channel), job.labels)
+    measuring = _measuring(open_told(job.image), job)
     bar = shell_bar(measuring.blocks(), name="measuring", unit="block")
     return table_of(measuring, [row for block in bar for row in block])
 
@@ -139,15 +138,15 @@ def _measured(job: MeasureJob) -> tuple[str, MeasurementTable]:
     from napari_sam_adapter.volume import measuring
 
     image = open_image(job.image)
-    chosen = choose_channel(image, job.channel)
-    return image.problem, measuring.measure(_measuring(chosen, job.labels))
+    return image.problem, measuring.measure(_measuring(image, job))
 
 
-def _measuring(image: OpenedImage, labels: Path) -> Measuring:
+def _measuring(image: OpenedImage, job: MeasureJob) -> Measuring:
     from napari_sam_adapter.volume.measuring import Measuring
 
-    check_one_channel(image)
-    return Measuring.of(open_labels(labels, image), image)
+    chosen = image if job.channel is None else image.channel(job.channel)
+    check_one_channel(chosen)
+    return Measuring.of(open_labels(job.labels, chosen), chosen)
 
 
 def _tell_without(jobs: Sequence[MeasureJob]) -> None:

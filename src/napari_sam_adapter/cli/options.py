@@ -132,10 +132,12 @@ StopOption = Annotated[
     ),
 ]
 ChannelOption = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        help="Channel of a multi-channel image, or of a colour one, from 0. Needed "
-        "where channels are no colours."
+        metavar="N[,N[,N]]",
+        help="Channel of a multi-channel image, or of a colour one, from 0; or two or "
+        "three, which the network sees as colours. Needed where channels are no "
+        "colours.",
     ),
 ]
 MeasuredChannelOption = Annotated[

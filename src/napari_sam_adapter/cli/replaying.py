@@ -8,7 +8,7 @@ import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.inputs import check_apart, open_channel
+from napari_sam_adapter.cli.inputs import check_apart, choose_channels, open_told
 from napari_sam_adapter.cli.loading import loader_of
 from napari_sam_adapter.wording import counted
 
@@ -50,7 +50,7 @@ def replay(
             check_apart("session", session.resolve().parent, "labels", output)
         check_labels_path(output, overwrite)
     shape = _recorded_shape(session)
-    opened = _level_of(shape, open_channel(image, channel))
+    opened = _level_of(shape, choose_channels(open_told(image), channel))
     volume = Volume(opened, _axes(shape, opened))
     like = opened if volume.shape == opened.label_shape else None
     known = AXES_BY_NDIM.get(volume.ndim, "yx")

@@ -13,8 +13,8 @@ from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.inputs import (
     check_apart,
-    chosen_intensity,
-    open_channel,
+    choose_view,
+    open_told,
     session_of,
 )
 from napari_sam_adapter.cli.loading import loader_of
@@ -74,9 +74,8 @@ def segment(
         point or (), negative or (), box or (), separate, prompts,
         axis, propagate, start, stop,
     )  # fmt: skip
-    opened = open_channel(image, channel, level)
+    opened, window = choose_view(open_told(image), channel, level, intensity)
     check_labels_path(output, overwrite, opened.label_axes)
-    window = chosen_intensity(intensity, opened)
     task = Task.of(opened, asked)
     _tell_left_out(task)
     _tell_beyond(task)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io.composite import ChannelWindows, Composite
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.levels import level_factors
 from napari_sam_adapter.image_io.units import (
@@ -21,10 +22,12 @@ from napari_sam_adapter.image_io.units import (
 from napari_sam_adapter.wording import counted, sized
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from napari_sam_adapter.intensity import IntensityMapping
 
 KNOWN_AXES = "tczyx"
 SPARE_AXES = "ztuvw"
@@ -153,6 +156,44 @@ class OpenedImage:
             scale=tuple(self.scale[i] for i in keep),
             units=tuple(self.units[i] for i in keep),
         )
+
+    def composite(
+        self,
+        numbers: Sequence[int],
+        windows: Sequence[IntensityMapping] | None = None,
+    ) -> OpenedImage:
+        """Return several channels as the colours of one image, without reading them.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            Two or three indices on the channel or colour axis: of three, red, green and
+            blue; of two the first is yellow, the second blue.
+        windows : sequence of IntensityMapping, optional
+            Which values of each channel become black and full; default the 0.5 and 99.5
+            percentiles of a few of its planes. If these are all one value, what is
+            above it is full.
+
+        Returns
+        -------
+        OpenedImage
+            In 8 bits, with a colour axis in place of the channel axis.
+
+        Raises
+        ------
+        ImageError
+            If there is no such channel, not two or three of them or of the windows, or
+            they are no real numbers.
+        """
+        parts = [self.channel(number) for number in numbers]
+        levels = [[part.data, *part.levels] for part in parts]
+        shared = ChannelWindows(levels, windows)
+        data, *coarser = (
+            LazyArray(Composite(level, shared), self.name)
+            for level in zip(*levels, strict=True)
+        )
+        axes = parts[0].axes + "c"
+        return replace(parts[0], data=data, levels=tuple(coarser), axes=axes)
 
     def level(self, number: int) -> OpenedImage:
         """Return a level of a pyramid as an image of its own, without reading it.

@@ -83,5 +83,6 @@ def _check_one_channel(image: OpenedImage) -> None:
     if image.channels:
         raise ImageError(
             f"Expected one channel or colour, got {image.channels} channels in "
-            f"{image.name}. Choose one with image.channel(0)."
+            f"{image.name}. Choose one with image.channel(0), or two or three as "
+            "colours with image.composite((0, 1))."
         )
