@@ -110,6 +110,9 @@ def test_chosen_windows_are_used() -> None:
     both = opened(STACK).composite((0, 1), windows)
     np.testing.assert_array_equal(both.data[2, ..., 0], windows[0].apply(STACK[2, 0]))
     np.testing.assert_array_equal(both.data[2, ..., 2], windows[1].apply(STACK[2, 1]))
+    assert both.channel_windows is not None
+    assert both.channel_windows.each == tuple(windows)
+    assert both.channel(1).channel_windows is None
 
 
 def test_all_levels_of_a_pyramid_share_their_windows(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,12 +55,14 @@ def test_the_network_sees_channels_as_colours(
 
 
 def test_a_window_is_that_of_each_channel(channels: Path, tmp_path: Path) -> None:
-    predictor = DiskPredictor()
+    predictor, report = DiskPredictor(), tmp_path / "report.json"
     asked = "segment", channels, *options_of("segment", tmp_path), "--channel", "0,1"
-    words = [str(word) for word in (*asked, "--intensity", "0,400")]
+    words = [str(word) for word in (*asked, "--intensity", "0,400", "--json", report)]
     assert main(words, lambda *_, **__: predictor) == 0
     (seen,) = predictor.encoded
     assert seen[CENTRES[1][1:]].tolist() == [0, 0, 128]
+    window = {"rule": "contrast_limits", "low": 0.0, "high": 400.0}
+    assert json.loads(report.read_text())["intensity"] == [window, window]
 
 
 @pytest.mark.parametrize(

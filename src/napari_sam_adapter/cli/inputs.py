@@ -187,8 +187,7 @@ def choose_view(
     """
     window = chosen_intensity(intensity, image)
     chosen = choose_channels(image, channels, window).level(level)
-    is_composite = channels is not None and "," in channels
-    return chosen, None if is_composite else window
+    return chosen, window if chosen.channel_windows is None else None
 
 
 def chosen_intensity(asked: str | None, image: OpenedImage) -> IntensityMapping | None:

@@ -161,14 +161,16 @@ def _summarise(
 ) -> dict[str, Any]:
     from napari_sam_adapter.cli.segmentation import summarise_objects
 
-    predictor = session.predictor
+    predictor, windows = session.predictor, task.image.channel_windows
     return {
         "image": task.image.name,
         "axes": task.image.label_axes,
         "shape": task.image.label_shape,
         "scale": task.image.scale,
         "units": task.image.units,
-        "intensity": asdict(session.intensity),
+        "intensity": asdict(session.intensity)
+        if windows is None
+        else [asdict(window) for window in windows.each],
         "predictor": {} if predictor is None else predictor.description,
         "objects": summarise_objects(session, reports, task.names),
         "seconds": round(seconds, 2),

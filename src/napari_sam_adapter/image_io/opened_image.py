@@ -68,6 +68,8 @@ class OpenedImage:
         Values that the file wants shown black and white.
     parts : frozenset of Path
         Files of a series that make up this image; empty where it is one by itself.
+    channel_windows : ChannelWindows, optional
+        Through which channels became its colours.
     """
 
     data: LazyArray | npt.NDArray[Any]
@@ -80,6 +82,7 @@ class OpenedImage:
     problem: str = ""
     window: tuple[float, float] | None = None
     parts: frozenset[Path] = frozenset()
+    channel_windows: ChannelWindows | None = None
 
     def __repr__(self) -> str:
         what = f"{self.name} {self.axes} {sized(self.data.shape)} {self.data.dtype}"
@@ -155,6 +158,7 @@ class OpenedImage:
             axes=self.axes.replace("c", ""),
             scale=tuple(self.scale[i] for i in keep),
             units=tuple(self.units[i] for i in keep),
+            channel_windows=None,
         )
 
     def composite(
@@ -192,8 +196,13 @@ class OpenedImage:
             LazyArray(Composite(level, shared), self.name)
             for level in zip(*levels, strict=True)
         )
-        axes = parts[0].axes + "c"
-        return replace(parts[0], data=data, levels=tuple(coarser), axes=axes)
+        return replace(
+            parts[0],
+            data=data,
+            levels=tuple(coarser),
+            axes=parts[0].axes + "c",
+            channel_windows=shared,
+        )
 
     def level(self, number: int) -> OpenedImage:
         """Return a level of a pyramid as an image of its own, without reading it.
