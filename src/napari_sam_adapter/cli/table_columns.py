@@ -28,6 +28,7 @@ MEANT = OBJECT, KIND, POLARITY
 """Columns that are not of an axis."""
 SILENT = "", SHAPE, VERTEX, "axes"
 """Columns that programs write for themselves."""
+SHOWN_NAMES = 12
 USUAL_AXES = "tzyx"
 NEARLY_WHOLE = 1e-3
 """How far napari's numbers, in single precision, may be beside those of slices."""
@@ -110,8 +111,9 @@ class TableColumns:
         if axes is None:
             raise PromptError(
                 f"Expected a column for each axis, {', '.join(letters)}, got "
-                f"{', '.join(head)}. Write these names into the first line; napari's "
-                "own files have axis-0, axis-1, ..."
+                f"{', '.join(head[:SHOWN_NAMES])}{', ...' * (len(head) > SHOWN_NAMES)}"
+                ". Write these names into the first line; napari's own files have "
+                "axis-0, axis-1, ..."
             )
         seconds = [f"{axis}2" for axis in axes]
         columns = cls(names, axes, seconds, frame.shown, separator)
