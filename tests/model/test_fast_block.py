@@ -11,7 +11,6 @@ from napari_sam_adapter.model import (
     fast_attention,
     fast_block,
     half_attention,
-    products,
 )
 from napari_sam_adapter.model.half_attention import attend_in_half
 from napari_sam_adapter.model.image_encoder import (
@@ -42,13 +41,10 @@ def random_block(window: int, side: int | None, heads: int = 3) -> Block:
 
 
 @pytest.mark.parametrize("most", [7, 512], ids=["small parts", "one part"])
-@pytest.mark.parametrize("is_onednn", [True, False])
 @pytest.mark.parametrize("case", CASES)
 def test_fast_block_equals_the_plain_one(
     case: str, is_onednn: bool, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (fast_attention, fast_block, products):  # whatever is measured here
-        monkeypatch.setattr(module, "onednn_pays", lambda: is_onednn)
     monkeypatch.setattr(fast_attention, "_QUERIES", most)
     monkeypatch.setattr(fast_block, "_TOKENS", most)
     block = random_block(*CASES[case])
@@ -81,14 +77,11 @@ def test_scores_far_from_zero(case: str, score: float) -> None:
     assert torch.allclose(fast, plain, atol=1e-3)
 
 
-@pytest.mark.parametrize("is_onednn", [True, False])
 @pytest.mark.parametrize("is_attention_in_half", [True, False])
 def test_half_precision_keeps_sums_in_float32(
     is_attention_in_half: bool, is_onednn: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(half_attention, "_pays", lambda _: is_attention_in_half)
-    if not is_onednn:
-        monkeypatch.setattr(products, "_multiplies_bfloat16", lambda: False)
     block = random_block(4, 4)
     x = torch.randn(1, 9, 9, 24)
     with torch.no_grad():
@@ -145,11 +138,9 @@ def test_gradients_still_flow_in_training() -> None:
     assert all(parameter.grad is not None for parameter in block.parameters())
 
 
-@pytest.mark.parametrize("is_onednn", [True, False])
 def test_products_have_rows_times_rows(
-    is_onednn: bool, monkeypatch: pytest.MonkeyPatch
+    is_onednn: bool,
 ) -> None:
-    monkeypatch.setattr(products, "onednn_pays", lambda: is_onednn)
     x, weight, bias = torch.randn(5, 7), torch.randn(3, 7), torch.randn(3)
     expected = x @ weight.T + bias
     with torch.inference_mode():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_sam_adapter.model import folded_upscaling, image_side, products
+from napari_sam_adapter.model import folded_upscaling, image_side
 from napari_sam_adapter.model.dense_prompts import embed_mask, whole
 from napari_sam_adapter.model.folded_decoder import (
     PromptSide,
@@ -75,11 +75,9 @@ def test_folded_decoder_equals_the_plain_one(
     assert torch.allclose(estimates, scores[:, masks], atol=1e-5)
 
 
-@pytest.mark.parametrize("is_onednn", [True, False], ids=["oneDNN", "MKL"])
 def test_points_that_share_steps_get_the_masks_they_get_alone(
-    is_onednn: bool, monkeypatch: pytest.MonkeyPatch
+    is_onednn: bool,
 ) -> None:
-    monkeypatch.setattr(products, "onednn_pays", lambda: is_onednn)
     sam = random_sam(SHAPES["published"])
     points = torch.rand(9, 2, 2) * 80, torch.arange(18).view(9, 2) % 2
     with torch.inference_mode():
@@ -109,11 +107,9 @@ def test_each_point_is_looked_for_where_it_says() -> None:
     assert len({tuple(m.flatten().tolist()) for m in found[:, 0] == OUTSIDE}) > 1
 
 
-@pytest.mark.parametrize("is_onednn", [True, False], ids=["oneDNN", "MKL"])
 def test_a_script_s_autocast_does_not_matter(
-    is_onednn: bool, monkeypatch: pytest.MonkeyPatch
+    is_onednn: bool,
 ) -> None:
-    monkeypatch.setattr(products, "onednn_pays", lambda: is_onednn)
     sam = random_sam(SHAPES["published"])
     with torch.inference_mode():
         image, asked, _ = sides(sam, "points")

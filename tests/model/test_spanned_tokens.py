@@ -9,7 +9,6 @@ from torch import Tensor
 from napari_sam_adapter.model import (
     folded_decoder,
     folded_upscaling,
-    products,
     spanned_tokens,
 )
 from napari_sam_adapter.model.dense_prompts import embed_mask
@@ -68,7 +67,6 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return used
 
 
-@pytest.mark.parametrize("is_onednn", [True, False], ids=["oneDNN", "MKL"])
 @pytest.mark.parametrize("part", [7, 1024], ids=["parts", "whole"])
 @pytest.mark.parametrize("tokens", [1, 2, 5, 7])
 def test_many_prompts_get_the_masks_of_the_published_decoder(
@@ -78,7 +76,6 @@ def test_many_prompts_get_the_masks_of_the_published_decoder(
     spans: list[tuple[int, int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(products, "onednn_pays", lambda: is_onednn)
     monkeypatch.setattr(folded_upscaling, "_TOKENS", part)
     sam, embedding = random_sam(), torch.randn(1, 256, GRID, GRID)
     sparse = torch.randn(MANY, tokens, 256)
