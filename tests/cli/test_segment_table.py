@@ -53,11 +53,12 @@ def test_objects_are_called_by_their_names(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     report = tmp_path / "report.json"
+    table.write_text(TABLE.replace("notes", "notes,objekt"))
     command = "segment", volume, "--prompts", table, "-o", output, "--json", report
     assert run(*command) == 0
     printed = capsys.readouterr()
     assert "object left (label 1): " in printed.out
-    assert "passed over the column 'notes' of the prompts." in printed.err
+    assert "passed over: notes, objekt. Did you mean 'object'?" in printed.err
     objects = json.loads(report.read_text())["objects"]
     named = [(found["object"], found["name"]) for found in objects]
     assert named == [(1, "left"), (2, "right")]

@@ -141,8 +141,8 @@ def test_a_list_names_pairs_relative_to_itself(tmp_path: Path, save) -> None:
         open_dataset(path)
 
 
-@pytest.mark.parametrize("delimiter", ",;")
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("delimiter", ",;\t")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("head", ["", "image,labels,part\n"])
 def test_lists_are_read_as_spreadsheets_save_them(
     tmp_path: Path, save, delimiter: str, encoding: str, head: str

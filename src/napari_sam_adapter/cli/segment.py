@@ -114,9 +114,10 @@ def _check_outputs(
 def _tell_left_out(task: Task) -> None:
     from napari_sam_adapter.cli.table_columns import MEANT
 
-    for name in task.left_out:
-        meant = did_you_mean(name, MEANT)
-        typer.echo(f"passed over the column {name!r} of the prompts.{meant}", err=True)
+    if task.left_out:
+        names = ", ".join(task.left_out)
+        meant = "".join(did_you_mean(name, MEANT) for name in task.left_out)
+        typer.echo(f"columns of the table passed over: {names}.{meant}", err=True)
 
 
 def _tell_beyond(task: Task) -> None:
