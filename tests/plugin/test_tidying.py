@@ -77,6 +77,31 @@ def test_what_is_tidy_locked_or_not_there_is_told(scene):
     assert "has no mask yet" in scene.state.message.text
 
 
+@pytest.mark.parametrize("order", [(0, 2, 1), (1, 0, 2)])
+def test_slices_are_those_in_view_and_hidden_objects_are_tidied(scene, order):
+    scene.viewer.dims.order = order
+    scene.widget.object_panel.shown_changed.emit((2,), False)
+    scene.controller.do("tidy_objects")
+    scene.settle()
+    is_open = order[0] == 1
+    text = "Nothing to tidy." if is_open else "1 hole filled."
+    assert scene.state.message.text == text
+    own = scene.workspace.session.labels == 2
+    assert own[at(RIGHT_DISK)] != is_open
+
+
+def test_a_picture_is_tidied(make_scene):
+    image = stack()[3]
+    image[at(LEFT_DISK)[1:]] = 0
+    scene = make_scene(image, name="cell")
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.controller.do("tidy_objects")
+    scene.settle()
+    assert scene.state.message.text == "1 hole filled."
+    assert scene.value(*at(LEFT_DISK)[1:]) == 1
+
+
 @pytest.fixture
 def held(monkeypatch):
     """The search waits, as for a large object, until this is set."""

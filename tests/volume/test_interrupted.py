@@ -16,12 +16,21 @@ from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.volume.edits import AddPoint, DeleteObject, NewObject, Paint
 from napari_sam_adapter.volume.finding import find_objects
 from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.object_edits import TidyObject
 from napari_sam_adapter.volume.plane import Plane
 from napari_sam_adapter.volume.propagation import propagate
 from napari_sam_adapter.volume.session import Session
 
 AT = Plane((1, 2), (4,))
-STRIDES = {"delete": 59, "undo": 7, "redo": 11, "click": 41, "follow": 487, "find": 83}
+STRIDES = {
+    "delete": 59,
+    "undo": 7,
+    "redo": 11,
+    "click": 41,
+    "follow": 487,
+    "find": 83,
+    "tidy": 97,
+}
 """Lines from one moment to the next."""
 WATCHED = "napari_sam_adapter/volume/", "napari_sam_adapter/interrupts"
 pytestmark = pytest.mark.usefixtures("interruptible")
@@ -78,6 +87,10 @@ def find(session):
     find_objects(session, AT.at(0, 5))
 
 
+def tidy(session):
+    session.apply(TidyObject(1, smoothing=2), TidyObject(1, (0, 2), smoothing=1))
+
+
 def is_counted(session):
     ids, counts = np.unique(session.labels[session.labels > 0], return_counts=True)
     told = {i: session.objects.summary(i).voxels for i in session.object_ids}
@@ -105,7 +118,7 @@ def begin(volume, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("do", [delete, undo, redo, click, follow, find])
+@pytest.mark.parametrize("do", [delete, undo, redo, click, follow, find, tidy])
 def test_ctrl_c_leaves_nothing_half_done(begin, do):
     for number in itertools.count(0, STRIDES[do.__name__]):
         session, play_again = begin()
@@ -144,7 +157,7 @@ class FullMemory:
         pass
 
 
-@pytest.mark.parametrize("do", [delete, undo, redo, click, follow, find])
+@pytest.mark.parametrize("do", [delete, undo, redo, click, follow, find, tidy])
 def test_what_cannot_be_written_down_for_another_reason_is_taken_back(begin, do):
     session, _ = begin()
     before, ids = session.labels.copy(), session.object_ids
