@@ -133,6 +133,7 @@ def test_stop_keeps_what_is_found(scene):
     assert not scene.state.can_undo
 
 
+@pytest.mark.slow
 def test_stop_before_anything_is_found_says_so(scene):
     begin(scene)
     scene.press("stop")
@@ -142,6 +143,7 @@ def test_stop_before_anything_is_found_says_so(scene):
     assert not scene.state.can_undo
 
 
+@pytest.mark.slow
 def test_undo_meanwhile_ends_it_and_takes_all(scene):
     begin(scene)
     scene.predictor.gate.set()
@@ -166,6 +168,7 @@ def test_a_click_meanwhile_is_answered_and_keeps_its_pixels(scene):
     assert len(session.prompts(clicked, Plane((1, 2), (5,))).points) == 1
 
 
+@pytest.mark.slow
 def test_an_object_that_is_corrected_meanwhile_stays_the_one_under_work(scene):
     scene.viewer.dims.set_current_step(0, 3)
     scene.press("use_points")
@@ -177,6 +180,7 @@ def test_an_object_that_is_corrected_meanwhile_stays_the_one_under_work(scene):
     assert len(scene.workspace.session.object_ids) >= 2
 
 
+@pytest.mark.slow
 def test_it_ends_where_another_network_answers_a_click(scene):
     scene.viewer.dims.set_current_step(0, 5)
     scene.press("use_points")
@@ -194,6 +198,7 @@ def test_it_ends_where_another_network_answers_a_click(scene):
     assert scene.state.phase is Phase.READY
 
 
+@pytest.mark.slow
 def test_a_stroke_meanwhile_is_not_mixed_with_masks(scene):
     scene.viewer.dims.set_current_step(0, 2)
     scene.press("use_points")
@@ -224,6 +229,7 @@ def test_an_image_that_goes_takes_the_search_with_it(scene, autosaves):
     assert not scene.state.is_busy
 
 
+@pytest.mark.slow
 def test_another_image_lets_it_go_on(scene):
     session = scene.workspace.session
     begin(scene)
@@ -234,6 +240,7 @@ def test_another_image_lets_it_go_on(scene):
     assert not scene.labels.any()
 
 
+@pytest.mark.slow
 def test_a_closed_widget_ends_it(scene, autosaves):
     begin(scene)
     scene.predictor.gate.set()
@@ -255,6 +262,7 @@ def test_the_journal_repeats_it_in_one_step(scene, autosaves):
     assert not again.labels.any()
 
 
+@pytest.mark.slow
 def test_blank_slices_are_passed_over_and_told(open_scene):
     image = changing_stack()
     image[[0, 7]] = 0
@@ -282,6 +290,7 @@ def test_pressed_again_it_says_that_there_are_no_more(scene):
     assert np.array_equal(scene.labels, labels)
 
 
+@pytest.mark.slow
 def test_only_the_time_in_view_is_searched(open_scene):
     film = np.stack([changing_stack()] * 3)
     scene = open_scene(film)
@@ -291,6 +300,7 @@ def test_only_the_time_in_view_is_searched(open_scene):
     assert not scene.labels[[0, 2]].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1), (0, 2, 1)])
 def test_slices_are_those_of_the_view(open_scene, order):
     scene = open_scene(changing_stack())
@@ -301,6 +311,7 @@ def test_slices_are_those_of_the_view(open_scene, order):
     assert anchor.other_axes == (order[0],)
 
 
+@pytest.mark.slow
 def test_a_pyramid_is_searched_at_the_level_in_use(open_scene):
     image = changing_stack()
     scene = open_scene([image, image[:, ::2, ::2]], multiscale=True)
@@ -324,14 +335,15 @@ def test_in_3d_it_says_what_to_do(scene):
     assert not scene.state.is_busy
 
 
+@pytest.mark.slow
 def test_propagate_takes_its_place(scene):
     begin(scene)
     scene.predictor.gate.set()
     scene.qtbot.waitUntil(lambda: bool(scene.workspace.session.object_ids))
     scene.controller.choose_object(1)
     scene.controller.do("propagate")
-    scene.settle()
-    assert scene.state.message.text.startswith(("Followed object 1", "Object 1 is up"))
+    ends = "Followed object 1", "Object 1 is up to date"
+    scene.qtbot.waitUntil(lambda: scene.state.message.text.startswith(ends))
 
 
 def test_the_panel_fits_300_pixels(scene):

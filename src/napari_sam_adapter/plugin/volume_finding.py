@@ -135,7 +135,8 @@ class FindingRun:
                 return [change for made in part.taking_in(step) for change in made]
         except SamAdapterError as error:
             self._controller.report(error)
-            self.close()  # and the next part is none
+            self._part = None
+            self.close()
         return ()
 
     def close(self) -> None:
