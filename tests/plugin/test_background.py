@@ -8,7 +8,7 @@ import pytest
 from qtpy.QtCore import QThreadPool
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.background import WAIT, Job, JobQueue, Priority
 
 ENDS_IN_THE_MIDDLE_OF_A_STEP = """
 import threading
@@ -193,3 +193,25 @@ def test_a_script_may_end_in_the_middle_of_a_step():
         check=True,
     )
     assert ended.stderr == ""
+
+
+def test_a_job_that_waits_stays_in_the_queue_and_lets_others_go_first(recorder, qtbot):
+    waiting = recorder.job([1, WAIT, 2])
+    recorder.queue.submit(waiting)
+    qtbot.waitUntil(lambda: recorder.results == [1, WAIT])
+    recorder.queue.submit(recorder.job([3], "other", Priority.IDLE))
+    qtbot.waitUntil(lambda: recorder.queue.jobs == (waiting,))
+    assert recorder.results == [1, WAIT, 3]
+    recorder.queue.wake(waiting)
+    qtbot.waitUntil(lambda: not recorder.queue.jobs)
+    assert recorder.results == [1, WAIT, 3, 2]
+
+
+def test_a_job_that_was_cancelled_is_not_woken(recorder, qtbot):
+    waiting = recorder.job([WAIT, 2])
+    recorder.queue.submit(waiting)
+    qtbot.waitUntil(lambda: recorder.results == [WAIT])
+    recorder.queue.cancel(lambda job: True)
+    recorder.queue.wake(waiting)
+    assert not recorder.queue.jobs
+    assert recorder.results == [WAIT]
