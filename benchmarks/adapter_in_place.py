@@ -30,9 +30,10 @@ from rounds import now, print_row
 
 from napari_sam_adapter import SamPredictor
 from napari_sam_adapter.inference.preprocessing import Pictures, frame_of, resize
-from napari_sam_adapter.model import fast_adapter, fast_block
-from napari_sam_adapter.model.checkpoints import Checkpoint
-from napari_sam_adapter.model.families import SAM
+from napari_sam_adapter.model.adapters import fast_adapter
+from napari_sam_adapter.model.encoder import fast_block
+from napari_sam_adapter.model.families.preparation import SAM
+from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.layers import warm_up_vector_math
 
 if TYPE_CHECKING:

@@ -46,9 +46,9 @@ from rounds import (
     timed,
 )
 
-from napari_sam_adapter.model.fast_adapter import as_additions
-from napari_sam_adapter.model.fast_block import _add_mlp, add_to
-from napari_sam_adapter.model.image_encoder import Block
+from napari_sam_adapter.model.adapters.fast_adapter import as_additions
+from napari_sam_adapter.model.encoder.fast_block import _add_mlp, add_to
+from napari_sam_adapter.model.encoder.image_encoder import Block
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.products import product
 
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_sam_adapter.model.adapter import SamAdapter
-    from napari_sam_adapter.model.fast_block import Addition
+    from napari_sam_adapter.model.adapters.adapter import SamAdapter
+    from napari_sam_adapter.model.encoder.fast_block import Addition
 
 SIDE, PATCH = 1024, 16
 HEADS, NARROW, TOGETHER = 12, 64, 4096

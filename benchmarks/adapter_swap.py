@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from napari_sam_adapter import load_predictor
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.adapter_files import save_adapter
-from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.files.adapter_files import save_adapter
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import VIT_B
 

@@ -46,8 +46,8 @@ from napari_sam_adapter import (
     load_predictor,
 )
 from napari_sam_adapter.inference.decoding import Decoding
-from napari_sam_adapter.volume.edits import DeleteObject, Paint
-from napari_sam_adapter.volume.following import follow
+from napari_sam_adapter.volume.document.edits import DeleteObject, Paint
+from napari_sam_adapter.volume.propagation.following import follow
 
 if TYPE_CHECKING:
     from segment_anything import SamPredictor as PublishedPredictor

@@ -5,9 +5,9 @@
 One box on the middle slice of the largest objects of every volume; of each slice that
 is reached, the cues and whether its mask is good (IoU of 0.7 or more). A logistic
 regression in which all sets weigh the same gives PRIOR and EVIDENCE in
-`volume/stop_rule.py`. Every set is then judged by weights that were made without it:
-of the slices that are flagged, how many are wrong (precision); of the wrong ones, how
-many are flagged (recall).
+`volume/propagation/stop_rule.py`. Every set is then judged by weights that were made
+without it: of the slices that are flagged, how many are wrong (precision); of the wrong
+ones, how many are flagged (recall).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from napari_sam_adapter import Plane, Session, load_predictor, propagate
 from napari_sam_adapter.evaluation.overlap import iou
-from napari_sam_adapter.volume.review import DOUBTFUL
-from napari_sam_adapter.volume.stop_rule import LARGEST_GROWTH
+from napari_sam_adapter.volume.propagation.stop_rule import LARGEST_GROWTH
+from napari_sam_adapter.volume.session.review import DOUBTFUL
 
 SETS = {
     "em3d_chloroplasts": 6,

@@ -20,8 +20,8 @@ from napari_sam_adapter import Plane, Prompts, load_predictor
 from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.evaluation.overlap import iou
 from napari_sam_adapter.evaluation.user import correction
-from napari_sam_adapter.volume.correcting import corrected
-from napari_sam_adapter.volume.planes import Volume
+from napari_sam_adapter.volume.asking.correcting import corrected
+from napari_sam_adapter.volume.planes.planes import Volume
 
 SETS = {
     "em3d_chloroplasts": "any",

@@ -31,9 +31,9 @@ from torch import Tensor, nn
 from napari_sam_adapter import EverythingSettings, SamPredictor
 from napari_sam_adapter.inference import everything
 from napari_sam_adapter.inference.decoding import Decoding
-from napari_sam_adapter.model.checkpoints import Checkpoint
-from napari_sam_adapter.model.folded_decoder import FoundMasks
-from napari_sam_adapter.model.image_encoder import EncodedImage
+from napari_sam_adapter.model.decoder.folded_decoder import FoundMasks
+from napari_sam_adapter.model.encoder.image_encoder import EncodedImage
+from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.seeds import grid_points
 

@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader
 
 from napari_sam_adapter.inference.preprocessing import frame_of, to_input, to_rgb
 from napari_sam_adapter.inference.weights import find_weights
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.evp import Evp, PlainHead, levels_of
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.adapters.evp import Evp, PlainHead, levels_of
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 from napari_sam_adapter.training.adapter_data import AdapterExample, AdapterExamples
 from napari_sam_adapter.training.losses import hard_iou, prompt_free_loss
 from napari_sam_adapter.training.processes import join_processes

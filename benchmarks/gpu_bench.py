@@ -13,7 +13,7 @@ import torch
 from published import SHAPES
 
 from napari_sam_adapter import Prompts, SamPredictor
-from napari_sam_adapter.model.checkpoints import Checkpoint
+from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import vit_shape
 

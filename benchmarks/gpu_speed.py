@@ -43,8 +43,8 @@ from napari_sam_adapter import (
 )
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.preprocessing import frame_of
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.checkpoints import Checkpoint
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.prompt_tensors import PromptTensors
 
 if TYPE_CHECKING:

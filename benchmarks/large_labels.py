@@ -22,8 +22,8 @@ import numpy as np
 
 from napari_sam_adapter import Plane, Session
 from napari_sam_adapter.predictions import ALL_PROMPTS, MaskCandidate, MaskPrediction
-from napari_sam_adapter.volume.edits import EndHere, Paint
-from napari_sam_adapter.volume.object_edits import MergeObjects
+from napari_sam_adapter.volume.document.edits import EndHere, Paint
+from napari_sam_adapter.volume.document.object_edits import MergeObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ class Volume:
         self.timed(what, action)
         layer = self._shown
         if layer is not None:
-            from napari_sam_adapter.plugin.labels_painting import LabelsPainter
+            from napari_sam_adapter.plugin.viewing.labels_painting import LabelsPainter
 
             written = self.session.written.take()
             labels, painter = self.session.labels, LabelsPainter()

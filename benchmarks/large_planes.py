@@ -20,7 +20,7 @@ from napari_sam_adapter import Plane, Prompts, Session, load_predictor, open_dat
 from napari_sam_adapter.evaluation.reports import markdown
 from napari_sam_adapter.evaluation.user import centre_of
 from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.volume.window_search import first_side
+from napari_sam_adapter.volume.asking.window_search import first_side
 
 TILE = 256
 PLANE = Plane((0, 1))

@@ -37,9 +37,14 @@ from napari_sam_adapter import (
 from napari_sam_adapter.errors import SamAdapterError
 from napari_sam_adapter.predictions import ALL_PROMPTS, MaskCandidate, MaskPrediction
 from napari_sam_adapter.sample_images import nuclei_volume
-from napari_sam_adapter.volume.autosave import Autosave
-from napari_sam_adapter.volume.edits import Accept, ChooseCandidate, NewObject, Paint
-from napari_sam_adapter.volume.journal_header import empty_header_steps
+from napari_sam_adapter.volume.document.edits import (
+    Accept,
+    ChooseCandidate,
+    NewObject,
+    Paint,
+)
+from napari_sam_adapter.volume.journal.journal_header import empty_header_steps
+from napari_sam_adapter.volume.saving.autosave import Autosave
 
 CLICKS_PER_OBJECT = 4
 UNDONE = 500

@@ -18,8 +18,8 @@ import torch
 from rounds import machine, options, timed
 
 from napari_sam_adapter import Plane, Session, load_predictor
-from napari_sam_adapter.volume.edits import Paint
-from napari_sam_adapter.volume.following import follow
+from napari_sam_adapter.volume.document.edits import Paint
+from napari_sam_adapter.volume.propagation.following import follow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

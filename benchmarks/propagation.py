@@ -53,9 +53,9 @@ from napari_sam_adapter import (
 from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.evaluation.overlap import iou
 from napari_sam_adapter.evaluation.user import box_of, centre_of, correction
-from napari_sam_adapter.volume.interpolation import interpolate
-from napari_sam_adapter.volume.planes import Volume
-from napari_sam_adapter.volume.review import DOUBTFUL
+from napari_sam_adapter.volume.planes.planes import Volume
+from napari_sam_adapter.volume.propagation.interpolation import interpolate
+from napari_sam_adapter.volume.session.review import DOUBTFUL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,11 +29,11 @@ from torch import Tensor, nn
 
 from napari_sam_adapter import Plane, SamPredictor, Session
 from napari_sam_adapter.inference.decoding import Decoding
-from napari_sam_adapter.model.checkpoints import Checkpoint
-from napari_sam_adapter.model.image_encoder import EncodedImage
+from napari_sam_adapter.model.encoder.image_encoder import EncodedImage
+from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.layers import warm_up_vector_math
-from napari_sam_adapter.volume.edits import Paint
-from napari_sam_adapter.volume.following import follow
+from napari_sam_adapter.volume.document.edits import Paint
+from napari_sam_adapter.volume.propagation.following import follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable

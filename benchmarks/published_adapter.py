@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from napari_sam_adapter.model.adapter import SamAdapter
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

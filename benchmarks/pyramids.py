@@ -96,7 +96,7 @@ def ask(path: Path, has_levels: bool) -> tuple[float, int, float, float]:
     from large_volume import peak
 
     from napari_sam_adapter import Plane, Session, load_predictor, open_image
-    from napari_sam_adapter.volume.planes import Volume
+    from napari_sam_adapter.volume.planes.planes import Volume
 
     predictor = load_predictor("tiny")
     image = open_image(path)

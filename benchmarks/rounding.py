@@ -34,10 +34,10 @@ from napari_sam_adapter import (
 from napari_sam_adapter.datasets.reference import Reference
 from napari_sam_adapter.evaluation.user import centre_of
 from napari_sam_adapter.inference.fastest import choose_way
-from napari_sam_adapter.model.checkpoints import Checkpoint
+from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import VIT_B
-from napari_sam_adapter.volume.embedding_store import embedding_key
+from napari_sam_adapter.volume.embeddings.embedding_store import embedding_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,10 +22,10 @@ from rounds import beside, machine, options, timed
 from skimage.data import camera
 
 from napari_sam_adapter import EmbeddingStore, Plane, Prompts, load_predictor
-from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
-from napari_sam_adapter.volume.embedding_store import embedding_key
-from napari_sam_adapter.volume.plane_predictor import PlanePredictor
-from napari_sam_adapter.volume.planes import Volume
+from napari_sam_adapter.volume.asking.plane_predictor import PlanePredictor
+from napari_sam_adapter.volume.embeddings.embedding_cache import EmbeddingCache
+from napari_sam_adapter.volume.embeddings.embedding_store import embedding_key
+from napari_sam_adapter.volume.planes.planes import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -35,9 +35,9 @@ from rounds import (
 from napari_sam_adapter import load_predictor
 from napari_sam_adapter.inference.mask_pixels import to_boxes, to_pixels
 from napari_sam_adapter.inference.preprocessing import frame_of
-from napari_sam_adapter.model.folded_decoder import PromptSide, decode
-from napari_sam_adapter.model.folded_upscaling import to_rows
-from napari_sam_adapter.model.image_side import ImageSide
+from napari_sam_adapter.model.decoder.folded_decoder import PromptSide, decode
+from napari_sam_adapter.model.decoder.folded_upscaling import to_rows
+from napari_sam_adapter.model.decoder.image_side import ImageSide
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.sam import build_sam
 

@@ -36,7 +36,7 @@ def test_the_house_names_every_module() -> None:
     [
         "import napari_sam_adapter",
         "import napari_sam_adapter.cli.main",
-        "import napari_sam_adapter.volume.session",
+        "import napari_sam_adapter.volume.session.session",
         "from napari_sam_adapter import Session, Prompts, propagate, open_image",
         "import napari_sam_adapter.model.variants",
         "from napari_sam_adapter import open_dataset",

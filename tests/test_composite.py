@@ -15,9 +15,9 @@ from napari_sam_adapter.errors import ImageError, SessionError
 from napari_sam_adapter.image_io import OpenedImage, open_image
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.intensity import PLANE, IntensityMapping
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.planes import Plane, Volume
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.planes.planes import Plane, Volume
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from tests.volume.conftest import LEFT, ball
 from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.follow_rule import FollowRule, next_prompts
-from napari_sam_adapter.volume.stop_rule import (
+from napari_sam_adapter.volume.propagation.stop_rule import (
     Look,
     StopRule,
     expected_overlap,

@@ -24,7 +24,7 @@ from napari_sam_adapter.image_io import (
 from napari_sam_adapter.image_io.formats import check_labels_path
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.units import METRES
-from napari_sam_adapter.volume.measuring import Measuring
+from napari_sam_adapter.volume.measuring.measuring import Measuring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,7 +13,7 @@ from tests.fakes import DiskPredictor
 
 import napari_sam_adapter as nsa
 from napari_sam_adapter.cli.inputs import session_of
-from napari_sam_adapter.model.checkpoints import save_base
+from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.sample_images import nuclei_volume

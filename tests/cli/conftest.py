@@ -12,7 +12,7 @@ import torch
 from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.cli.main import main
-from napari_sam_adapter.model.checkpoints import save_base
+from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
 

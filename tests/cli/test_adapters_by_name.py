@@ -6,7 +6,7 @@ import pytest
 import tifffile
 
 from napari_sam_adapter.cli.main import main
-from napari_sam_adapter.model.adapter_header import read_adapter_header
+from napari_sam_adapter.model.files.adapter_header import read_adapter_header
 from napari_sam_adapter.model.variants import ADAPTERS, other_adapters
 from napari_sam_adapter.sample_images import nuclei_volume
 from napari_sam_adapter.weight_store.entries import Kind, find_entry

@@ -13,9 +13,9 @@ from tests.fakes import DiskPredictor, PackingDiskPredictor
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.image_io import open_image
-from napari_sam_adapter.volume.edits import AddPoint, NewObject
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document.edits import AddPoint, NewObject
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.session.session import Session
 
 if TYPE_CHECKING:
     from pathlib import Path

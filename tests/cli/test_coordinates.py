@@ -6,7 +6,7 @@ import pytest
 from napari_sam_adapter.cli.coordinates import read_objects
 from napari_sam_adapter.cli.frame import Frame
 from napari_sam_adapter.errors import PlaneError, PromptError
-from napari_sam_adapter.volume.plane import Plane
+from napari_sam_adapter.volume.planes.plane import Plane
 
 FLAT = Frame.of("yx", (20, 30))
 VOLUME = Frame.of("zyx", (6, 20, 30))

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from napari_sam_adapter.image_io import open_image
-from napari_sam_adapter.model.checkpoints import save_base
+from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.sample_images import nuclei_volume

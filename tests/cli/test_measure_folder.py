@@ -10,8 +10,8 @@ import pytest
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.image_io import OpenedImage, save_labels
-from napari_sam_adapter.volume.joined_tables import joined_tables
-from napari_sam_adapter.volume.measuring import MeasurementTable, measure
+from napari_sam_adapter.volume.measuring.joined_tables import joined_tables
+from napari_sam_adapter.volume.measuring.measuring import MeasurementTable, measure
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from tests.conftest import CONTENT, SHA256
 from tests.model.test_exports import base_of, published_state
 
 from napari_sam_adapter.cli.main import main
-from napari_sam_adapter.model import checkpoints
-from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.files import checkpoints
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.variants import ADAPTERS, MODELS

@@ -11,11 +11,11 @@ from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.image_io import open_image
-from napari_sam_adapter.volume.edits import AddPoint, NewObject
-from napari_sam_adapter.volume.planes import Plane, Volume
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.session_folder import save_session
+from napari_sam_adapter.volume.document.edits import AddPoint, NewObject
+from napari_sam_adapter.volume.planes.planes import Plane, Volume
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.saving.session_folder import save_session
+from napari_sam_adapter.volume.session.session import Session
 
 if TYPE_CHECKING:
     from pathlib import Path

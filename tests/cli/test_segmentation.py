@@ -5,7 +5,7 @@ import pytest
 from napari_sam_adapter.cli.frame import Frame
 from napari_sam_adapter.cli.segmentation import plan_propagation
 from napari_sam_adapter.errors import PlaneError
-from napari_sam_adapter.volume.plane import Plane
+from napari_sam_adapter.volume.planes.plane import Plane
 
 VOLUME = Frame.of("zyx", (20, 8, 8))
 

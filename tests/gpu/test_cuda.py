@@ -19,7 +19,7 @@ from napari_sam_adapter import (
     segment_semantic,
 )
 from napari_sam_adapter.sample_images import large_nucleus, nuclei_volume
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.planes.planes import Plane
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from napari_sam_adapter import TrainingConfig, load_predictor, train_adapter
-from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 from napari_sam_adapter.training.pretrain import pretrain
 from napari_sam_adapter.training.recipe import Phase, Recipe
 from napari_sam_adapter.training.synthetic import draw_sample

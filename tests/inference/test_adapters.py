@@ -13,10 +13,10 @@ from tests.own_decoder import with_own_decoder
 from napari_sam_adapter import Prompts, SamPredictor, load_predictor
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.inference.stability import stability
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.adapter_files import save_adapter
-from napari_sam_adapter.model.adapter_header import AdapterNotes
-from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.files.adapter_files import save_adapter
+from napari_sam_adapter.model.files.adapter_header import AdapterNotes
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 

@@ -16,13 +16,13 @@ from napari_sam_adapter.inference.everything import (
 from napari_sam_adapter.inference.mask_pixels import MaskInBox
 from napari_sam_adapter.inference.preprocessing import frame_of
 from napari_sam_adapter.inference.proposals import Proposal
-from napari_sam_adapter.model.families import (
+from napari_sam_adapter.model.decoder.prompt_encoder import PromptEncoder
+from napari_sam_adapter.model.families.preparation import (
     EFFICIENT_SAM,
     LITE_MEDSAM,
     SAM,
     SAM_ADAPTER,
 )
-from napari_sam_adapter.model.prompt_encoder import PromptEncoder
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.prompts import Prompts

@@ -10,9 +10,9 @@ from napari_sam_adapter.inference.answers import to_prediction
 from napari_sam_adapter.inference.mask_prompts import to_mask_prompt
 from napari_sam_adapter.inference.nearness import tokens_near
 from napari_sam_adapter.inference.preprocessing import frame_of
-from napari_sam_adapter.model.families import SAM
-from napari_sam_adapter.volume.sightings import made_disjoint
-from napari_sam_adapter.volume.windows import Window
+from napari_sam_adapter.model.families.preparation import SAM
+from napari_sam_adapter.volume.planes.windows import Window
+from napari_sam_adapter.volume.propagation.sightings import made_disjoint
 
 FRAME = frame_of((4000, 3000), 128)
 WINDOW = Window(1000, 2000, 5000, 5000)

@@ -10,8 +10,8 @@ import torch
 from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.preprocessing import frame_of
-from napari_sam_adapter.model import image_side
-from napari_sam_adapter.model.image_levels import ImageLevels, levels_of
+from napari_sam_adapter.model.decoder import image_side
+from napari_sam_adapter.model.decoder.image_levels import ImageLevels, levels_of
 from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape

@@ -12,15 +12,15 @@ from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.inference.fastest import present_devices
 from napari_sam_adapter.inference.loading import load_predictor
 from napari_sam_adapter.inference.weights import export_weights, import_weights
-from napari_sam_adapter.model import checkpoints
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.adapter_files import save_adapter
-from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.lora import add_lora
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.adapters.lora import add_lora
+from napari_sam_adapter.model.files import checkpoints
+from napari_sam_adapter.model.files.adapter_files import save_adapter
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
+from napari_sam_adapter.model.files.weight_files import read_weights, write_weights
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.variants import MODELS
-from napari_sam_adapter.model.weight_files import read_weights, write_weights
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from napari_sam_adapter.inference.mask_pixels import (
 )
 from napari_sam_adapter.inference.preprocessing import Frame, frame_of
 from napari_sam_adapter.inference.stability import stability
-from napari_sam_adapter.model.families import EFFICIENT_SAM, MEDSAM, SAM
+from napari_sam_adapter.model.families.preparation import EFFICIENT_SAM, MEDSAM, SAM
 
 FRAMES = {
     "enlarged": frame_of((300, 411), 128),

@@ -11,8 +11,8 @@ from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.embedding import ImageEmbedding
 from napari_sam_adapter.inference.nearness import tokens_near
 from napari_sam_adapter.inference.preprocessing import frame_of
-from napari_sam_adapter.model.mask_decoder import MaskDecoder
-from napari_sam_adapter.model.near_masks import OUTSIDE, TokenBox
+from napari_sam_adapter.model.decoder.mask_decoder import MaskDecoder
+from napari_sam_adapter.model.decoder.near_masks import OUTSIDE, TokenBox
 from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape

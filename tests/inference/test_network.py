@@ -8,7 +8,7 @@ import torch
 from tests.own_decoder import with_own_decoder
 
 from napari_sam_adapter.inference.network import Network
-from napari_sam_adapter.model.checkpoints import Checkpoint
+from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 

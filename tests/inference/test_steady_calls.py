@@ -14,10 +14,11 @@ from torch import nn
 
 from napari_sam_adapter import Prompts, SamPredictor, load_predictor
 from napari_sam_adapter.inference import asking, nearby
-from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
+from napari_sam_adapter.model.adapters.adapted_encoder import AdaptedImageEncoder
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.families.tiny_vit import Stage
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.model.tiny_vit import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

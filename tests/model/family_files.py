@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import torch
 from tests.model import reference_numbers as ref
 
-from napari_sam_adapter.model.efficient_sam import build_efficient_sam
-from napari_sam_adapter.model.sam import build_sam
-from napari_sam_adapter.model.sam_med2d import build_sam_med2d
-from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.model.tiny_vit import (
+from napari_sam_adapter.model.families.efficient_sam import build_efficient_sam
+from napari_sam_adapter.model.families.sam_med2d import build_sam_med2d
+from napari_sam_adapter.model.families.tiny_vit import (
     StageShape,
     TinyVitShape,
     build_tiny_vit_sam,
 )
+from napari_sam_adapter.model.sam import build_sam
+from napari_sam_adapter.model.shape import SamShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.adapter import AdaptedImageEncoder, SamAdapter
+from napari_sam_adapter.model.adapters.adapted_encoder import AdaptedImageEncoder
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.adapters.task_information import FILTERS
 from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
-from napari_sam_adapter.model.task_information import FILTERS
 
 WIDTH, DEPTH = 32, 3
 

@@ -9,7 +9,7 @@ import pytest
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.intensity import CT_WINDOWS, IntensityMapping
-from napari_sam_adapter.model.adapter_header import AdapterHeader, AdapterNotes
+from napari_sam_adapter.model.files.adapter_header import AdapterHeader, AdapterNotes
 
 FILE = Path("mine.safetensors")
 SOUND = (

@@ -10,10 +10,10 @@ from tests.model import reference_numbers as ref
 from tests.model.test_sam_parity import TINY
 
 from napari_sam_adapter.inference.preprocessing import frame_of, to_input
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.checkpoints import Checkpoint, load_checkpoint
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.adapters.task_information import high_frequencies
+from napari_sam_adapter.model.files.checkpoints import Checkpoint, load_checkpoint
 from napari_sam_adapter.model.sam import build_sam
-from napari_sam_adapter.model.task_information import high_frequencies
 
 if TYPE_CHECKING:
     from pathlib import Path

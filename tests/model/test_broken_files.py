@@ -15,7 +15,7 @@ import torch
 from tests.model import broken_files as broken
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -143,7 +143,7 @@ LOAD_ALL = """
 import json, re, sys
 from pathlib import Path
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 
 def memory(which):
     status = Path("/proc/self/status").read_text()

@@ -15,14 +15,20 @@ from safetensors.torch import load_file, save_file
 from napari_sam_adapter import __version__
 from napari_sam_adapter.errors import CheckpointError, OutputError
 from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
-from napari_sam_adapter.model.adapter_header import (
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.files.adapter_files import load_adapter, save_adapter
+from napari_sam_adapter.model.files.adapter_header import (
     AdapterNotes,
     read_adapter_header,
 )
-from napari_sam_adapter.model.checkpoints import load_checkpoint, save_base
-from napari_sam_adapter.model.layouts import WRAPPERS
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint, save_base
+from napari_sam_adapter.model.files.layouts import WRAPPERS
+from napari_sam_adapter.model.files.weight_files import (
+    read_header,
+    read_weights,
+    whole_file,
+    write_weights,
+)
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import (
     TINY,
@@ -31,12 +37,6 @@ from napari_sam_adapter.model.shape import (
     VIT_L,
     SamShape,
     infer_shape,
-)
-from napari_sam_adapter.model.weight_files import (
-    read_header,
-    read_weights,
-    whole_file,
-    write_weights,
 )
 
 if TYPE_CHECKING:
@@ -326,7 +326,7 @@ def test_unreadable_bytes_give_a_checkpoint_error(tmp_path: Path) -> None:
 def test_loading_does_not_import_the_compiler_of_torch(base_file: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from napari_sam_adapter.model.checkpoints import load_checkpoint\n"
+        "from napari_sam_adapter.model.files.checkpoints import load_checkpoint\n"
         f"load_checkpoint(Path({str(base_file)!r}))\n"
         "assert 'torch._dynamo' not in sys.modules, 'costs seconds'"
     )

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.evp import Evp, PlainHead, levels_of
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.adapters.evp import Evp, PlainHead, levels_of
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 

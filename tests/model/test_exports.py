@@ -9,17 +9,17 @@ from tests.full_disk import full_disk
 from tests.model.test_adapter_parity import published_state
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
-from napari_sam_adapter.model.adapter_header import read_adapter_header
-from napari_sam_adapter.model.checkpoints import Checkpoint, load_checkpoint
-from napari_sam_adapter.model.exports import (
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.adapters.lora import add_lora, lora_state
+from napari_sam_adapter.model.families.preparation import MICRO_SAM, SAM_ADAPTER
+from napari_sam_adapter.model.files.adapter_files import load_adapter, save_adapter
+from napari_sam_adapter.model.files.adapter_header import read_adapter_header
+from napari_sam_adapter.model.files.checkpoints import Checkpoint, load_checkpoint
+from napari_sam_adapter.model.files.exports import (
     export_plain_sam,
     export_published,
     import_published,
 )
-from napari_sam_adapter.model.families import MICRO_SAM, SAM_ADAPTER
-from napari_sam_adapter.model.lora import add_lora, lora_state
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 

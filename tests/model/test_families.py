@@ -14,19 +14,20 @@ from tests.model import family_files as files
 from napari_sam_adapter import Prompts, SamPredictor, Scribble, load_predictor
 from napari_sam_adapter.errors import CheckpointError, PromptError
 from napari_sam_adapter.inference.preprocessing import frame_of, to_input, to_rgb
-from napari_sam_adapter.model import checkpoints, families
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.adapter_files import save_adapter
-from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.exports import export_plain_sam
-from napari_sam_adapter.model.families import PREPROCESSINGS, choose_family
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.families import preparation as families
+from napari_sam_adapter.model.families.preparation import PREPROCESSINGS, choose_family
+from napari_sam_adapter.model.files import checkpoints
+from napari_sam_adapter.model.files.adapter_files import save_adapter
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
+from napari_sam_adapter.model.files.exports import export_plain_sam
 from napari_sam_adapter.model.shape import SamShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.families.preparation import Family
 
     State = dict[str, torch.Tensor]
 

@@ -11,15 +11,15 @@ from tests.model import family_files as files
 from tests.model import reference_numbers as ref
 
 from napari_sam_adapter.inference.preprocessing import frame_of, to_input
-from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.families import EFFICIENT_SAM, SAM
+from napari_sam_adapter.model.families.preparation import EFFICIENT_SAM, SAM
+from napari_sam_adapter.model.families.tiny_vit import infer_tiny_vit
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.model.tiny_vit import infer_tiny_vit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_sam_adapter.model.checkpoints import Checkpoint
+    from napari_sam_adapter.model.files.checkpoints import Checkpoint
 
 
 def loaded(content: object, path: Path) -> Checkpoint:

@@ -6,26 +6,26 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_sam_adapter.model import fast_block
-from napari_sam_adapter.model.adapter import (
+from napari_sam_adapter.model.adapters.adapter import (
     AdaptedImageEncoder,
     LearnedWeights,
     SamAdapter,
 )
-from napari_sam_adapter.model.fast_adapter import run_with_prompts
-from napari_sam_adapter.model.fast_filter import (
+from napari_sam_adapter.model.adapters.fast_adapter import run_with_prompts
+from napari_sam_adapter.model.adapters.fast_filter import (
     can_embed_fast,
     distinct_planes,
     embed_high_frequencies,
     grey_shades,
 )
-from napari_sam_adapter.model.image_encoder import Block
-from napari_sam_adapter.model.sam import build_sam
-from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.model.task_information import (
+from napari_sam_adapter.model.adapters.task_information import (
     high_frequencies,
     low_frequencies,
 )
+from napari_sam_adapter.model.encoder import fast_block
+from napari_sam_adapter.model.encoder.image_encoder import Block
+from napari_sam_adapter.model.sam import build_sam
+from napari_sam_adapter.model.shape import SamShape
 
 WIDTH, DEPTH = 32, 3
 MEAN = torch.tensor([123.675, 116.28, 103.53])[:, None, None]

@@ -7,13 +7,9 @@ import math
 import pytest
 import torch
 
-from napari_sam_adapter.model import (
-    fast_attention,
-    fast_block,
-    half_attention,
-)
-from napari_sam_adapter.model.half_attention import attend_in_half
-from napari_sam_adapter.model.image_encoder import (
+from napari_sam_adapter.model.encoder import fast_attention, fast_block, half_attention
+from napari_sam_adapter.model.encoder.half_attention import attend_in_half
+from napari_sam_adapter.model.encoder.image_encoder import (
     Block,
     PatchEmbed,
     join_windows,

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from napari_sam_adapter.model.conv_stem import ConvStem, FinerMaps
+from napari_sam_adapter.model.decoder.mask_decoder import MapRefiner
+from napari_sam_adapter.model.encoder.conv_stem import ConvStem, FinerMaps
 from napari_sam_adapter.model.fast_convolution import convolved, with_convolved
 from napari_sam_adapter.model.layers import ConvBlock
-from napari_sam_adapter.model.mask_decoder import MapRefiner
 from napari_sam_adapter.model.prompt_maps import MAP_CHANNELS, MapEmbed
 
 LAYERS = {

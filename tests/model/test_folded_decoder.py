@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_sam_adapter.model import folded_upscaling, image_side
-from napari_sam_adapter.model.dense_prompts import embed_mask, whole
-from napari_sam_adapter.model.folded_decoder import (
+from napari_sam_adapter.model.decoder import folded_upscaling, image_side
+from napari_sam_adapter.model.decoder.dense_prompts import embed_mask, whole
+from napari_sam_adapter.model.decoder.folded_decoder import (
     PromptSide,
     decode,
     decode_above,
 )
-from napari_sam_adapter.model.folded_upscaling import to_rows
-from napari_sam_adapter.model.image_side import ImageSide
-from napari_sam_adapter.model.near_masks import OUTSIDE, TokenBox
+from napari_sam_adapter.model.decoder.folded_upscaling import to_rows
+from napari_sam_adapter.model.decoder.image_side import ImageSide
+from napari_sam_adapter.model.decoder.near_masks import OUTSIDE, TokenBox
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.spare import Spare

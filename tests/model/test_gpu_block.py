@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from napari_sam_adapter.model.gpu_block import run_on_gpu
-from napari_sam_adapter.model.image_encoder import (
+from napari_sam_adapter.model.encoder.gpu_block import run_on_gpu
+from napari_sam_adapter.model.encoder.image_encoder import (
     Block,
     PatchEmbed,
     project_patches,

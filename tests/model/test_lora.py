@@ -4,7 +4,12 @@ import pytest
 import torch
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.lora import add_lora, load_lora, lora_state, merge_lora
+from napari_sam_adapter.model.adapters.lora import (
+    add_lora,
+    load_lora,
+    lora_state,
+    merge_lora,
+)
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import SamShape
 

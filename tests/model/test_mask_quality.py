@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from napari_sam_adapter import Prompts, SamPredictor, load_predictor
+from napari_sam_adapter.model.decoder.mask_quality import MaskQuality, measures_of
 from napari_sam_adapter.model.layers import Window
-from napari_sam_adapter.model.mask_quality import MaskQuality, measures_of
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.training.prompt_steps import Scene, SimulatedPrompts

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_sam_adapter.model.folded_upscaling import upscale
-from napari_sam_adapter.model.near_masks import (
+from napari_sam_adapter.model.decoder.folded_upscaling import upscale
+from napari_sam_adapter.model.decoder.near_masks import (
     OUTSIDE,
     TokenBox,
     masks_near,

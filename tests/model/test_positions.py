@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from napari_sam_adapter.model.prompt_encoder import PositionalEncoding
+from napari_sam_adapter.model.decoder.prompt_encoder import PositionalEncoding
 
 
 def test_half_precision_round_about_leaves_positions_alone() -> None:

@@ -6,16 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_sam_adapter.model import (
+from napari_sam_adapter.model.decoder import (
     folded_decoder,
     folded_upscaling,
     spanned_tokens,
 )
-from napari_sam_adapter.model.dense_prompts import embed_mask
-from napari_sam_adapter.model.folded_decoder import PromptSide, decode, decode_above
-from napari_sam_adapter.model.folded_upscaling import to_rows
-from napari_sam_adapter.model.image_side import ImageSide
-from napari_sam_adapter.model.near_masks import TokenBox
+from napari_sam_adapter.model.decoder.dense_prompts import embed_mask
+from napari_sam_adapter.model.decoder.folded_decoder import (
+    PromptSide,
+    decode,
+    decode_above,
+)
+from napari_sam_adapter.model.decoder.folded_upscaling import to_rows
+from napari_sam_adapter.model.decoder.image_side import ImageSide
+from napari_sam_adapter.model.decoder.near_masks import TokenBox
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import SamShape
 

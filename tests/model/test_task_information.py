@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.model.task_information import (
+from napari_sam_adapter.model.adapters.task_information import (
     FILTERS,
     filtered,
     high_frequencies,

@@ -14,10 +14,10 @@ from tests.model import broken_files as broken
 from tests.model import family_files as files
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
-from napari_sam_adapter.model.checkpoints import Checkpoint, load_checkpoint
-from napari_sam_adapter.model.weight_files import (
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.files.adapter_files import load_adapter, save_adapter
+from napari_sam_adapter.model.files.checkpoints import Checkpoint, load_checkpoint
+from napari_sam_adapter.model.files.weight_files import (
     read_header,
     read_weights,
     write_weights,
@@ -243,7 +243,7 @@ def test_too_little_memory_is_no_damage(tmp_path: Path, suffix: str) -> None:
 import resource, torch
 from pathlib import Path
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.weight_files import read_weights
+from napari_sam_adapter.model.files.weight_files import read_weights
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 27), -1))
 try:

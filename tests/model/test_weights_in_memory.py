@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from tests.model import family_files as files
 
 from napari_sam_adapter import Prompts, load_predictor
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
-from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.files.adapter_files import load_adapter, save_adapter
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

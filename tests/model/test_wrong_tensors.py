@@ -12,13 +12,13 @@ from tests.model.test_checkpoints import saved_adapter
 from tests.model.test_family_behaviour import FILES
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.model.adapter_files import load_adapter, save_adapter
-from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.hugging_face import from_hugging_face
-from napari_sam_adapter.model.lora import add_lora
+from napari_sam_adapter.model.adapters.lora import add_lora
+from napari_sam_adapter.model.files.adapter_files import load_adapter, save_adapter
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
+from napari_sam_adapter.model.files.hugging_face import from_hugging_face
+from napari_sam_adapter.model.files.weight_files import read_header, write_weights
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.model.weight_files import read_header, write_weights
 
 if TYPE_CHECKING:
     from pathlib import Path

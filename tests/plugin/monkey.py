@@ -14,9 +14,9 @@ from tests.plugin import mouse
 
 from napari_sam_adapter.plugin.actions import ACTIONS
 from napari_sam_adapter.plugin.state import ModelChoice
-from napari_sam_adapter.volume.journal import _Replayer, begin_again
-from napari_sam_adapter.volume.journal_header import JournalHeader
-from napari_sam_adapter.volume.journal_lines import edit_from_json
+from napari_sam_adapter.volume.journal.journal_header import JournalHeader
+from napari_sam_adapter.volume.journal.journal_lines import edit_from_json
+from napari_sam_adapter.volume.saving.replaying import _Replayer, begin_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, corner_of, disks, stack
 
 from napari_sam_adapter.boxed_mask import BoxedMask
-from napari_sam_adapter.plugin.candidate_choice import thumbnails
+from napari_sam_adapter.plugin.network.candidate_choice import thumbnails
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.intensity import CT_WINDOWS, PLANE, IntensityMapping
-from napari_sam_adapter.plugin.annotation_panel import UNKNOWN_SCORE
+from napari_sam_adapter.plugin.panels.annotation_panel import UNKNOWN_SCORE
 from napari_sam_adapter.plugin.state import ModelChoice, Phase, Tool
 from napari_sam_adapter.predictions import ALL_PROMPTS, Capabilities
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.planes.planes import Plane
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes import DiskPredictor
 from tests.plugin.conftest import MarkingPredictor, disks
 
-from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.saving.replaying import replay
 
 SMALL = (40, 40), (220, 60), (60, 220)
 LARGE = (220, 220)

@@ -14,18 +14,18 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.inference.loading import load_predictor
-from napari_sam_adapter.model.adapter_files import save_adapter
-from napari_sam_adapter.model.checkpoints import load_checkpoint, save_base
+from napari_sam_adapter.model.files.adapter_files import save_adapter
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint, save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
-from napari_sam_adapter.plugin import comparison
-from napari_sam_adapter.plugin.comparison import ComparisonTask, compare
-from napari_sam_adapter.plugin.network_loading import NetworkLoader
+from napari_sam_adapter.plugin.network.network_loading import NetworkLoader
 from napari_sam_adapter.plugin.state import ModelChoice
+from napari_sam_adapter.plugin.training import comparison
+from napari_sam_adapter.plugin.training.comparison import ComparisonTask, compare
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.embedding_cache import EmbeddingCache
-from napari_sam_adapter.volume.plane_predictor import PlanePredictor
-from napari_sam_adapter.volume.planes import Plane, Volume
+from napari_sam_adapter.volume.asking.plane_predictor import PlanePredictor
+from napari_sam_adapter.volume.embeddings.embedding_cache import EmbeddingCache
+from napari_sam_adapter.volume.planes.planes import Plane, Volume
 
 pytestmark = pytest.mark.slow
 

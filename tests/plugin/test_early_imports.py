@@ -8,7 +8,7 @@ import sys, threading
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels
-from napari_sam_adapter.plugin.early_imports import begin_early_imports
+from napari_sam_adapter.plugin.viewing.early_imports import begin_early_imports
 from qtpy.QtCore import QCoreApplication
 
 application = QCoreApplication([])

@@ -11,11 +11,11 @@ from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.plugin.background import Priority
-from napari_sam_adapter.plugin.encoding_ahead import planes_around
+from napari_sam_adapter.plugin.network.encoding_ahead import planes_around
 from napari_sam_adapter.plugin.state import Phase
-from napari_sam_adapter.volume import embedding_room
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.asking import embedding_room
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.saving.replaying import replay
 
 pytestmark = pytest.mark.slow
 
@@ -101,7 +101,9 @@ def test_the_second_opening_of_a_volume_encodes_nothing(scene, open_scene):
 def test_progress_and_time_left_are_shown_and_stop_keeps_what_is_done(
     scene, monkeypatch
 ):
-    monkeypatch.setattr("napari_sam_adapter.plugin.encoding_ahead.SHOW_INTERVAL", 0)
+    monkeypatch.setattr(
+        "napari_sam_adapter.plugin.network.encoding_ahead.SHOW_INTERVAL", 0
+    )
     seen = []
     scene.state.events.progress.connect(
         lambda _: seen.append(scene.widget.activity_panel.bar.text())
@@ -167,7 +169,9 @@ def set_room(gigabytes):
 def test_a_stack_without_room_is_refused_before_it_pushes_itself_out(
     scene, monkeypatch
 ):
-    monkeypatch.setattr("napari_sam_adapter.plugin.kept_embeddings.GIGABYTE", 2000)
+    monkeypatch.setattr(
+        "napari_sam_adapter.plugin.layers.kept_embeddings.GIGABYTE", 2000
+    )
     set_room(1)
     encode_all(scene)
     scene.settle()
@@ -287,7 +291,9 @@ def test_planes_of_time_series_come_from_the_nearest_point_in_time_on():
 
 
 def test_large_slices_are_refused_after_the_first_window(open_scene, monkeypatch):
-    monkeypatch.setattr("napari_sam_adapter.plugin.kept_embeddings.GIGABYTE", 10**6)
+    monkeypatch.setattr(
+        "napari_sam_adapter.plugin.layers.kept_embeddings.GIGABYTE", 10**6
+    )
     set_room(1)
     scene = open_scene(unlike(np.tile(stack(LENGTH), (1, 10, 10))))
     scene.predictor.image_size = 64

@@ -15,7 +15,7 @@ from tests.plugin.conftest import (
     disks,
 )
 
-from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.saving.replaying import replay
 
 SPOT = (220, 160)
 RADIUS = 3

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 SCRIPT = """
 import numpy as np, napari
 from qtpy.QtTest import QTest
-from napari_sam_adapter.plugin.freed_programs import let_go_of_freed_programs
+from napari_sam_adapter.plugin.viewing.freed_programs import let_go_of_freed_programs
 
 let_go_of_freed_programs()
 viewer = napari.Viewer()

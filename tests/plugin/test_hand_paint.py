@@ -7,9 +7,9 @@ import pytest
 from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, stack
 
-from napari_sam_adapter.volume.edits import NewObject
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.object_edits import LockObject
+from napari_sam_adapter.volume.document.edits import NewObject
+from napari_sam_adapter.volume.document.object_edits import LockObject
+from napari_sam_adapter.volume.saving.replaying import replay
 
 pytestmark = pytest.mark.slow
 

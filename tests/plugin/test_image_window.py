@@ -11,10 +11,10 @@ from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.intensity import CT_WINDOWS, LEARNED, PLANE, IntensityMapping
-from napari_sam_adapter.plugin.image_window import REST
-from napari_sam_adapter.plugin.image_window_panel import RULES
+from napari_sam_adapter.plugin.layers.image_window import REST
+from napari_sam_adapter.plugin.panels.image_window_panel import RULES
 from napari_sam_adapter.plugin.state import Phase
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.session.session import Session
 
 pytestmark = pytest.mark.slow
 

@@ -18,8 +18,8 @@ from tests.plugin.test_passes import (
     wait,
 )
 
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.session_folder import open_session
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.saving.session_folder import open_session
 
 pytestmark = pytest.mark.slow
 

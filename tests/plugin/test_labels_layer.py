@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_sam_adapter.plugin.labels_layer import build_labels_layer, take_stroke
-from napari_sam_adapter.volume.drawn import drawn_on
-from napari_sam_adapter.volume.packing import slices_of
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.plugin.layers.labels_layer import (
+    build_labels_layer,
+    take_stroke,
+)
+from napari_sam_adapter.volume.asking.packing import slices_of
+from napari_sam_adapter.volume.document.drawn import drawn_on
+from napari_sam_adapter.volume.planes.planes import Plane
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from qtpy.QtWidgets import QApplication
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 from tests.plugin.monkey import is_shown
 
-from napari_sam_adapter.plugin import labels_painting
-from napari_sam_adapter.plugin.image_session import start_session
-from napari_sam_adapter.volume.edits import NewObject, Paint
-from napari_sam_adapter.volume.object_edits import LockObject
-from napari_sam_adapter.volume.plane import Plane
+from napari_sam_adapter.plugin.layers.image_session import start_session
+from napari_sam_adapter.plugin.viewing import labels_painting
+from napari_sam_adapter.volume.document.edits import NewObject, Paint
+from napari_sam_adapter.volume.document.object_edits import LockObject
+from napari_sam_adapter.volume.planes.plane import Plane
 
 pytestmark = pytest.mark.slow
 

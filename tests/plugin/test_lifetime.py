@@ -15,7 +15,7 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 from napari_sam_adapter.errors import CheckpointError, SessionError
 from napari_sam_adapter.plugin.background import Priority
 from napari_sam_adapter.plugin.state import Phase
-from napari_sam_adapter.volume.autosave import Autosave
+from napari_sam_adapter.volume.saving.autosave import Autosave
 
 pytestmark = pytest.mark.slow
 PACKAGE = "napari_sam_adapter"

@@ -9,9 +9,9 @@ from qtpy.QtWidgets import QApplication
 from tests.plugin.conftest import stack
 from tests.plugin.monkey import Monkey
 
-from napari_sam_adapter.plugin import passes
-from napari_sam_adapter.volume import doing
-from napari_sam_adapter.volume.session_folder import open_session, save_session
+from napari_sam_adapter.plugin.viewing import passes
+from napari_sam_adapter.volume.saving.session_folder import open_session, save_session
+from napari_sam_adapter.volume.session import doing
 
 FEW = {"seeds": [1, 2], "bursts": 6, "length": 20}
 MANY = {"seeds": list(range(20)), "bursts": 20, "length": 25}

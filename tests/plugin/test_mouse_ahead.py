@@ -16,7 +16,7 @@ from tests.plugin.conftest import (
 )
 
 from napari_sam_adapter.plugin.background import Priority
-from napari_sam_adapter.plugin.mouse_ahead import LONG_REST, REST
+from napari_sam_adapter.plugin.network.mouse_ahead import LONG_REST, REST
 from napari_sam_adapter.plugin.state import ModelChoice
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from tests.plugin.conftest import (
 )
 
 from napari_sam_adapter.plugin.state import ModelChoice, Phase
-from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.volume.saving.replaying import replay
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QColorDialog, QLineEdit
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
-from napari_sam_adapter.plugin.object_table import (
+from napari_sam_adapter.plugin.panels.object_table import (
     CLASS,
     COLUMNS,
     NAME,
@@ -24,11 +24,11 @@ from napari_sam_adapter.plugin.object_table import (
     SURE,
     ObjectTableModel,
 )
-from napari_sam_adapter.volume.edits import DeleteObject, Paint
-from napari_sam_adapter.volume.journal_file import read_journal
-from napari_sam_adapter.volume.piece_search import PieceSearch
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document.edits import DeleteObject, Paint
+from napari_sam_adapter.volume.document.piece_search import PieceSearch
+from napari_sam_adapter.volume.journal.journal_file import read_journal
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.session.session import Session
 
 PLANE = Plane((1, 2), (3,))
 TICK = Qt.ItemDataRole.CheckStateRole

@@ -7,8 +7,8 @@ import pytest
 from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks
 
-from napari_sam_adapter.volume.edits import Paint
-from napari_sam_adapter.volume.plane import Plane
+from napari_sam_adapter.volume.document.edits import Paint
+from napari_sam_adapter.volume.planes.plane import Plane
 
 pytestmark = pytest.mark.slow
 

@@ -8,10 +8,10 @@ from napari.components import ViewerModel
 from qtpy.QtCore import QEvent, QObject
 
 from napari_sam_adapter.plugin.actions import ACTIONS
-from napari_sam_adapter.plugin.activity_panel import ActivityPanel
-from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
-from napari_sam_adapter.plugin.model_panel import ModelPanel
+from napari_sam_adapter.plugin.panels.activity_panel import ActivityPanel
+from napari_sam_adapter.plugin.panels.annotation_panel import AnnotationPanel
+from napari_sam_adapter.plugin.panels.model_panel import ModelPanel
 from napari_sam_adapter.plugin.state import (
     Message,
     ModelChoice,

@@ -13,9 +13,9 @@ from tests.plugin import mouse
 from tests.plugin.conftest import MarkingPredictor, disks
 from tests.plugin.monkey import is_shown
 
-from napari_sam_adapter.plugin import passes
 from napari_sam_adapter.plugin.state import NOTHING_OPEN
-from napari_sam_adapter.volume.journal import replay
+from napari_sam_adapter.plugin.viewing import passes
+from napari_sam_adapter.volume.saving.replaying import replay
 
 pytestmark = pytest.mark.slow
 

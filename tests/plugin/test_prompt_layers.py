@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_sam_adapter.plugin import prompt_layers as layers
-from napari_sam_adapter.plugin import prompt_reading as reading
-from napari_sam_adapter.plugin import prompt_shapes as shapes_layer
+from napari_sam_adapter.plugin.layers import prompt_layers as layers
+from napari_sam_adapter.plugin.layers import prompt_reading as reading
+from napari_sam_adapter.plugin.layers import prompt_shapes as shapes_layer
 from napari_sam_adapter.prompts import Polygon, Prompts, Scribble
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.planes.planes import Plane
 
 PLANE = Plane((1, 2), (3,))
 SHAPE = 5, 20, 30

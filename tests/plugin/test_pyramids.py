@@ -14,10 +14,10 @@ from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, GatedPredictor, disks
 
 from napari_sam_adapter.image_io import open_image
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.planes import Plane, Volume
-from napari_sam_adapter.volume.window_search import first_side
-from napari_sam_adapter.volume.windows import all_windows
+from napari_sam_adapter.volume.asking.window_search import first_side
+from napari_sam_adapter.volume.planes.planes import Plane, Volume
+from napari_sam_adapter.volume.planes.windows import all_windows
+from napari_sam_adapter.volume.saving.replaying import replay
 
 pytestmark = pytest.mark.slow
 

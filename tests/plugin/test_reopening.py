@@ -28,9 +28,9 @@ from tests.plugin.test_safekeeping import (
     wait_for_header,
 )
 
-from napari_sam_adapter.plugin import passes
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
-from napari_sam_adapter.volume.autosave_files import MOST_DAYS
+from napari_sam_adapter.plugin.viewing import passes
+from napari_sam_adapter.volume.saving.autosave_files import MOST_DAYS
 
 pytestmark = pytest.mark.slow
 

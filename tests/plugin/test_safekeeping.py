@@ -11,10 +11,12 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 from tests.plugin.test_manifest import MANIFEST
 
 from napari_sam_adapter.plugin.session_menu import open_session, save_session
-from napari_sam_adapter.plugin.session_saving import NewSession
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.session_folder import SavableSession
-from napari_sam_adapter.volume.session_folder import open_session as saved_session
+from napari_sam_adapter.plugin.sessions.session_saving import NewSession
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.saving.session_folder import SavableSession
+from napari_sam_adapter.volume.saving.session_folder import (
+    open_session as saved_session,
+)
 
 pytestmark = pytest.mark.slow
 

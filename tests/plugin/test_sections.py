@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from tests.plugin.conftest import disks
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
-from napari_sam_adapter.plugin.sections import Sections
+from napari_sam_adapter.plugin.panels.sections import Sections
 from napari_sam_adapter.plugin.state import Message
 
 LAPTOP = 300, 640

@@ -19,9 +19,9 @@ from tests.plugin.conftest import (
 from napari_sam_adapter.image_io.formats import open_image, save_labels
 from napari_sam_adapter.image_io.series import PROGRESS_NAME, SeriesEntry
 from napari_sam_adapter.plugin.state import Tool
-from napari_sam_adapter.volume.finding import find_steps, finding, taking_in
-from napari_sam_adapter.volume.object_edits import MergeObjects
-from napari_sam_adapter.volume.piece_search import PieceSearch
+from napari_sam_adapter.volume.document.object_edits import MergeObjects
+from napari_sam_adapter.volume.document.piece_search import PieceSearch
+from napari_sam_adapter.volume.finding.finding import find_steps, finding, taking_in
 
 pytestmark = pytest.mark.slow
 

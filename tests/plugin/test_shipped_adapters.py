@@ -4,7 +4,7 @@ import pytest
 from tests.plugin.conftest import disks
 
 from napari_sam_adapter.model.variants import ADAPTERS
-from napari_sam_adapter.plugin.network_loading import load_from_disk
+from napari_sam_adapter.plugin.network.network_loading import load_from_disk
 
 
 @pytest.mark.parametrize("name", list(ADAPTERS))

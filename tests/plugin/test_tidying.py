@@ -9,10 +9,10 @@ import pytest
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
 
-from napari_sam_adapter.volume.edits import Paint
-from napari_sam_adapter.volume.object_edits import LockObject
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.tidy_search import TidySearch
+from napari_sam_adapter.volume.document.edits import Paint
+from napari_sam_adapter.volume.document.object_edits import LockObject
+from napari_sam_adapter.volume.document.tidy_search import TidySearch
+from napari_sam_adapter.volume.planes.plane import Plane
 
 PLANE = Plane((1, 2), 3)
 

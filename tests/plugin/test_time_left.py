@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from napari_sam_adapter.plugin.state import Progress
-from napari_sam_adapter.plugin.time_left import TimeLeft
+from napari_sam_adapter.plugin.viewing.time_left import TimeLeft
 
 
 def test_time_left_follows_the_pace():

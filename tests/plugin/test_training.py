@@ -8,18 +8,18 @@ from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, stack
 
 from napari_sam_adapter.inference.loading import load_predictor
 from napari_sam_adapter.intensity import LEARNED, IntensityMapping
-from napari_sam_adapter.model.adapter_header import read_adapter_header
-from napari_sam_adapter.model.checkpoints import save_base
+from napari_sam_adapter.model.files.adapter_header import read_adapter_header
+from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
+from napari_sam_adapter.plugin.panels.training_curve import COLOURS, LOSS_COLOUR
 from napari_sam_adapter.plugin.state import ModelChoice, Phase
-from napari_sam_adapter.plugin.training_curve import COLOURS, LOSS_COLOUR
-from napari_sam_adapter.plugin.training_task import (
+from napari_sam_adapter.plugin.training.training_task import (
     TrainingTask,
     _numbered,
     train_on_layers,
 )
-from napari_sam_adapter.volume.planes import Plane, Volume
+from napari_sam_adapter.volume.planes.planes import Plane, Volume
 
 pytestmark = pytest.mark.slow
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from tests.plugin.conftest import LEFT_DISK, stack
 
-from napari_sam_adapter.plugin.travel import Travel
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.plugin.viewing.travel import Travel
+from napari_sam_adapter.volume.planes.planes import Plane
 
 SHAPE = (8, 64, 80)
 

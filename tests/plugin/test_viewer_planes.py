@@ -7,12 +7,12 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_sam_adapter.errors import PlaneError
-from napari_sam_adapter.plugin.viewer_planes import (
+from napari_sam_adapter.plugin.viewing.viewer_planes import (
     plane_in_view,
     show_plane,
     show_slice,
 )
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.planes.planes import Plane
 
 
 def add_image(shape=(6, 20, 30), **options):

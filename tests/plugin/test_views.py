@@ -7,7 +7,7 @@ import pytest
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, corner_of, disks, stack
 
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.planes.planes import Plane
 
 pytestmark = pytest.mark.slow
 

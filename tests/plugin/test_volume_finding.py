@@ -16,10 +16,10 @@ from tests.plugin.conftest import (
 )
 
 from napari_sam_adapter.plugin.state import ModelChoice, Phase
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.volume_search import find_in_volume
+from napari_sam_adapter.volume.finding.volume_search import find_in_volume
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 LENGTH = 8
 

@@ -9,8 +9,8 @@ from qtpy.QtCore import Qt
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
-from napari_sam_adapter.plugin.volume_panel import METHODS
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.plugin.panels.volume_panel import METHODS
+from napari_sam_adapter.volume.planes.planes import Plane
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from tests.fakes import DiskPredictor
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, GatedPredictor, disks, stack
 
-from napari_sam_adapter.plugin.propagation_run import PropagationRun
+from napari_sam_adapter.plugin.network.propagation_run import PropagationRun
 from napari_sam_adapter.plugin.state import Phase
-from napari_sam_adapter.volume.following import follow
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.journal_entries import StartPropagation
-from napari_sam_adapter.volume.journal_file import read_journal
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.document.journal_entries import StartPropagation
+from napari_sam_adapter.volume.journal.journal_file import read_journal
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.propagation.following import follow
+from napari_sam_adapter.volume.saving.replaying import replay
 
 
 @pytest.fixture

@@ -11,19 +11,19 @@ from tests.plugin.conftest import LEFT_DISK, disks
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.inference.weights import EXPORTS
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.adapter_files import save_adapter
-from napari_sam_adapter.model.adapter_header import read_adapter_header
-from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.families import SAM_ADAPTER
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.families.preparation import SAM_ADAPTER
+from napari_sam_adapter.model.files.adapter_files import save_adapter
+from napari_sam_adapter.model.files.adapter_header import read_adapter_header
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.model.variants import MODELS
-from napari_sam_adapter.plugin.network_loading import load_from_disk
+from napari_sam_adapter.plugin.network.network_loading import load_from_disk
+from napari_sam_adapter.plugin.network.weights_state import WeightsController
+from napari_sam_adapter.plugin.panels.weights_dialogs import LAYOUTS, NO_BASE
+from napari_sam_adapter.plugin.panels.weights_window import WeightsWindow
 from napari_sam_adapter.plugin.state import ModelChoice
-from napari_sam_adapter.plugin.weights_dialogs import LAYOUTS, NO_BASE
-from napari_sam_adapter.plugin.weights_state import WeightsController
-from napari_sam_adapter.plugin.weights_window import WeightsWindow
 from napari_sam_adapter.weight_store.entries import Kind, State
 
 

@@ -6,7 +6,7 @@ from napari.layers import Image
 
 from napari_sam_adapter.image_io import open_image
 from napari_sam_adapter.plugin.image_files import read_layers
-from napari_sam_adapter.plugin.world_units import axes_of
+from napari_sam_adapter.plugin.viewing.world_units import axes_of
 
 
 def test_a_layer_of_five_axes_has_the_letters_of_its_file(tmp_path):

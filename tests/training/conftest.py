@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sam_adapter.model.checkpoints import save_base
+from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.training.config import TrainingConfig

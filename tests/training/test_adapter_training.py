@@ -25,16 +25,16 @@ from napari_sam_adapter.errors import (
 )
 from napari_sam_adapter.inference.loading import load_predictor
 from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.model.adapter_header import read_adapter_header
-from napari_sam_adapter.model.checkpoints import load_checkpoint, save_base
-from napari_sam_adapter.model.image_encoder import ImageEncoder
-from napari_sam_adapter.model.weight_files import read_weights
+from napari_sam_adapter.model.encoder.image_encoder import ImageEncoder
+from napari_sam_adapter.model.files.adapter_header import read_adapter_header
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint, save_base
+from napari_sam_adapter.model.files.weight_files import read_weights
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.training.adapter_training import train_adapter, training_turns
 from napari_sam_adapter.training.config import PARTS
 from napari_sam_adapter.training.samples import Sample, shared_intensity
 from napari_sam_adapter.training.trainee_loading import load_trainee
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.follow_rule import FollowRule, next_prompts
 from napari_sam_adapter.inference.preprocessing import frame_of
 from napari_sam_adapter.inference.prompt_tensors import to_tensors
-from napari_sam_adapter.model.families import SAM, SMALL
+from napari_sam_adapter.model.families.preparation import SAM, SMALL
 from napari_sam_adapter.training.adapter_data import AdapterExamples, kind_of_step
 from napari_sam_adapter.training.adapter_training import train_adapter
 from napari_sam_adapter.training.array_samples import samples_from_arrays
@@ -29,7 +29,7 @@ from napari_sam_adapter.training.samples import Sample
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.training.config import TrainingConfig
 
 RNG = np.random.default_rng(0)

@@ -23,7 +23,7 @@ from napari_sam_adapter.errors import (
     OutputError,
     TrainingError,
 )
-from napari_sam_adapter.model.checkpoints import load_checkpoint
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 from napari_sam_adapter.model.shape import TINY
 from napari_sam_adapter.training.augmentation import fit_view, random_view
 from napari_sam_adapter.training.datasets import read_samples

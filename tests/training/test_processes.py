@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from napari_sam_adapter.model.weight_files import read_weights
+from napari_sam_adapter.model.files.weight_files import read_weights
 from napari_sam_adapter.training.adapter_training import train_adapter
 
 if TYPE_CHECKING:

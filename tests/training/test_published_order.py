@@ -10,10 +10,10 @@ import torch
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.inference.loading import load_predictor
-from napari_sam_adapter.model.adapter_files import load_adapter
-from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.exports import export_published, import_published
-from napari_sam_adapter.model.families import SAM_ADAPTER
+from napari_sam_adapter.model.families.preparation import SAM_ADAPTER
+from napari_sam_adapter.model.files.adapter_files import load_adapter
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
+from napari_sam_adapter.model.files.exports import export_published, import_published
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.training.adapter_data import AdapterExamples

@@ -10,7 +10,8 @@ import torch
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.errors import CheckpointError, TrainingError
-from napari_sam_adapter.model import checkpoints, families
+from napari_sam_adapter.model.families import preparation as families
+from napari_sam_adapter.model.files import checkpoints
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.training.config import TrainingConfig

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.fakes import DiskPredictor
 
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.session.session import Session
 
 SHAPE = (9, 32, 40)
 LEFT, RIGHT = (4, 10, 10), (4, 20, 28)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from tests.fakes import MarkingDiskPredictor
 
-from napari_sam_adapter.volume.autosave import Autosave
-from napari_sam_adapter.volume.edits import AddPoint, NewObject, Paint
-from napari_sam_adapter.volume.finding import find_objects
-from napari_sam_adapter.volume.journal_header import empty_header_steps
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document.edits import AddPoint, NewObject, Paint
+from napari_sam_adapter.volume.finding.finding import find_objects
+from napari_sam_adapter.volume.journal.journal_header import empty_header_steps
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.saving.autosave import Autosave
+from napari_sam_adapter.volume.session.session import Session
 
 SHAPE = (3, 24, 24)
 

@@ -7,11 +7,13 @@ from tests.volume.conftest import LEFT, ball, paint_balls
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.predictions import MaskPrediction
-from napari_sam_adapter.volume.edits import EndHere, Paint
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import follow, propagate
-from napari_sam_adapter.volume.propagation_request import PropagationSettings
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document.edits import EndHere, Paint
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.propagation.propagation import follow, propagate
+from napari_sam_adapter.volume.propagation.propagation_request import (
+    PropagationSettings,
+)
+from napari_sam_adapter.volume.session.session import Session
 
 DEPTH = 21
 PLANE = Plane((1, 2), (10,))

@@ -8,18 +8,21 @@ from tests.volume.conftest import LEFT
 from tests.volume.test_journal import full_disk, same, work
 
 from napari_sam_adapter.errors import OutputError, SessionError
-from napari_sam_adapter.volume.autosave import Autosave
-from napari_sam_adapter.volume.autosave_files import (
+from napari_sam_adapter.volume.journal.journal_file import read_journal
+from napari_sam_adapter.volume.journal.journal_header import (
+    empty_header_steps,
+    header_line,
+)
+from napari_sam_adapter.volume.saving.autosave import Autosave
+from napari_sam_adapter.volume.saving.autosave_files import (
     MOST_DAYS,
     autosave_folder,
     clean,
     unfinished_in,
 )
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.journal_file import read_journal
-from napari_sam_adapter.volume.journal_header import empty_header_steps, header_line
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.session_folder import open_session, save_session
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.saving.session_folder import open_session, save_session
+from napari_sam_adapter.volume.session.session import Session
 
 
 @pytest.fixture
@@ -178,7 +181,7 @@ def test_old_and_too_many_autosaves_are_removed(folder, kept, monkeypatch):
         age = (MOST_DAYS + 1) * 24 * 3600 if number == 3 else 60 + number
         os.utime(path, (time.time() - age,) * 2)
     os.utime(in_use, (0, 0))
-    monkeypatch.setattr("napari_sam_adapter.volume.autosave_files.MOST_FILES", 3)
+    monkeypatch.setattr("napari_sam_adapter.volume.saving.autosave_files.MOST_FILES", 3)
     clean(folder)
     assert {path.name for path in folder.glob("*.jsonl")} == {
         in_use.name, "0.jsonl", "1.jsonl", "2.jsonl",

@@ -13,12 +13,12 @@ from tests.volume.test_journal import full_disk
 
 from napari_sam_adapter import open_image
 from napari_sam_adapter.errors import ImageError, PlaneError, SessionError
-from napari_sam_adapter.volume.embedding_store import EmbeddingStore
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.together import compute_together
+from napari_sam_adapter.volume.asking.together import compute_together
+from napari_sam_adapter.volume.embeddings.embedding_store import EmbeddingStore
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 DEPTH = 15
 MASK = ball((7, *LEFT[1:]), (1000, 6.2, 6.2), (DEPTH, 32, 40))

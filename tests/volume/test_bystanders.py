@@ -7,14 +7,17 @@ import pytest
 from tests.fakes import MarkingDiskPredictor
 
 from napari_sam_adapter.follow_rule import FollowRule
-from napari_sam_adapter.volume.edits import DeleteObject, NewObject, Paint
-from napari_sam_adapter.volume.finding import find_objects
-from napari_sam_adapter.volume.following import follow
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.object_edits import SetOverlapRule
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.propagation import PropagationSettings, propagate
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document.edits import DeleteObject, NewObject, Paint
+from napari_sam_adapter.volume.document.object_edits import SetOverlapRule
+from napari_sam_adapter.volume.finding.finding import find_objects
+from napari_sam_adapter.volume.planes.plane import Plane
+from napari_sam_adapter.volume.propagation.following import follow
+from napari_sam_adapter.volume.propagation.propagation import (
+    PropagationSettings,
+    propagate,
+)
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 LENGTH = 12
 SQUARE = np.argwhere(np.ones((10, 10))) + 6

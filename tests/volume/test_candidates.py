@@ -8,11 +8,15 @@ from tests.volume.conftest import LEFT, RIGHT
 from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.predictions import MaskCandidate
-from napari_sam_adapter.volume.candidates import outlined, preferred_number, size_rank
-from napari_sam_adapter.volume.edits import ChooseCandidate
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.journal_lines import edit_from_json
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.asking.candidates import (
+    outlined,
+    preferred_number,
+    size_rank,
+)
+from napari_sam_adapter.volume.document.edits import ChooseCandidate
+from napari_sam_adapter.volume.journal.journal_lines import edit_from_json
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 LARGEST = 2
 """Number of the largest candidate that the disk predictor gives."""

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from napari_sam_adapter.volume.changes import (
+from napari_sam_adapter.volume.asking.packing import PackedArray
+from napari_sam_adapter.volume.document.changes import (
     PackedChange,
     bounding_box,
     change_between,
     merge_mask,
 )
-from napari_sam_adapter.volume.packing import PackedArray
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.planes.planes import Plane
 
 PLANE = Plane((1, 2), (0,))
 

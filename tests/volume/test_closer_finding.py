@@ -9,12 +9,12 @@ from tests.volume.conftest import ball, paint_balls
 
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.seeds import typical_size
-from napari_sam_adapter.volume.finding import find_objects
-from napari_sam_adapter.volume.first_look import compute_in_looks
-from napari_sam_adapter.volume.glancing import glance
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.asking.first_look import compute_in_looks
+from napari_sam_adapter.volume.asking.glancing import glance
+from napari_sam_adapter.volume.finding.finding import find_objects
+from napari_sam_adapter.volume.planes.plane import Plane
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 SHAPE = (1, 100, 80)
 PLANE = Plane((1, 2), (0,))

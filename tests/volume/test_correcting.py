@@ -7,9 +7,9 @@ from tests.volume.conftest import LEFT
 from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.predictions import Capabilities
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.correcting import corrected
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import propagate
+from napari_sam_adapter.volume.asking.correcting import corrected
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.propagation.propagation import propagate
 
 ABOVE = Plane((1, 2), (5,))
 INSIDE = LEFT[1:]

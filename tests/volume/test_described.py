@@ -2,7 +2,7 @@ import pytest
 from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.volume.described import DescribedPredictors
+from napari_sam_adapter.volume.saving.described import DescribedPredictors
 
 DESCRIPTION = {"model": "m", "device": "gpu", "dtype": "half", "version": "1"}
 

@@ -10,14 +10,18 @@ from tests.fakes import MarkingDiskPredictor
 
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume import document
-from napari_sam_adapter.volume.edits import DeleteObject
-from napari_sam_adapter.volume.finding import find_objects
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.journal_entries import EditGroup, Redo, Undo
-from napari_sam_adapter.volume.object_edits import LockObject, MergeObjects, SplitObject
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document import document
+from napari_sam_adapter.volume.document.edits import DeleteObject
+from napari_sam_adapter.volume.document.journal_entries import EditGroup, Redo, Undo
+from napari_sam_adapter.volume.document.object_edits import (
+    LockObject,
+    MergeObjects,
+    SplitObject,
+)
+from napari_sam_adapter.volume.finding.finding import find_objects
+from napari_sam_adapter.volume.planes.plane import Plane
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 PLANE = Plane((0, 1))
 SIDE, FREE = 12, (4, 4)

@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from tests.fakes import DiskEmbedding
 
-from napari_sam_adapter.volume.embedding_cache import EmbeddingCache, embedding_bytes
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.embeddings.embedding_cache import (
+    EmbeddingCache,
+    embedding_bytes,
+)
+from napari_sam_adapter.volume.planes.planes import Plane
 
 KILOBYTE = 1024
 

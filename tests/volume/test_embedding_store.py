@@ -11,23 +11,26 @@ from tests.fakes import DiskEmbedding, DiskPredictor, PackingDiskPredictor
 from tests.volume.conftest import LEFT, RIGHT
 
 from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.volume import embedding_store
-from napari_sam_adapter.volume.embedding_ahead import (
+from napari_sam_adapter.volume.asking.embedding_ahead import (
     EmbeddedPlane,
     count_windows,
     embedding_steps,
 )
-from napari_sam_adapter.volume.embedding_room import RoomEstimate, steps_with_room
-from napari_sam_adapter.volume.embedding_store import (
+from napari_sam_adapter.volume.asking.embedding_room import (
+    RoomEstimate,
+    steps_with_room,
+)
+from napari_sam_adapter.volume.embeddings import embedding_store
+from napari_sam_adapter.volume.embeddings.embedding_store import (
     ABANDONED,
     EmbeddingStore,
     embedding_key,
 )
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.planes import Plane, Volume
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.session_folder import open_session, save_session
-from napari_sam_adapter.volume.windows import all_windows
+from napari_sam_adapter.volume.planes.planes import Plane, Volume
+from napari_sam_adapter.volume.planes.windows import all_windows
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.saving.session_folder import open_session, save_session
+from napari_sam_adapter.volume.session.session import Session
 
 ARRAYS = {
     "features": np.linspace(-3, 3, 96).astype(np.float16).reshape(1, 4, 4, 6),
@@ -355,7 +358,7 @@ def test_a_large_plane_is_read_window_by_window_and_an_empty_one_named(store):
 WRITER = """
 import itertools, sys
 import numpy as np
-from napari_sam_adapter.volume.embedding_store import EmbeddingStore
+from napari_sam_adapter.volume.embeddings.embedding_store import EmbeddingStore
 
 store = EmbeddingStore(sys.argv[1])
 for number in itertools.count():

@@ -16,21 +16,21 @@ from napari_sam_adapter.errors import (
     SessionError,
 )
 from napari_sam_adapter.predictions import ALL_PROMPTS
-from napari_sam_adapter.volume import object_search
-from napari_sam_adapter.volume.edits import ChooseCandidate
-from napari_sam_adapter.volume.finding import (
+from napari_sam_adapter.volume.document.edits import ChooseCandidate
+from napari_sam_adapter.volume.document.ledger import Ledger
+from napari_sam_adapter.volume.document.object_edits import SetOverlapRule
+from napari_sam_adapter.volume.finding import object_search
+from napari_sam_adapter.volume.finding.finding import (
     FoundObjects,
     find_objects,
     find_steps,
     finding,
     take_in,
 )
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.ledger import Ledger
-from napari_sam_adapter.volume.object_edits import SetOverlapRule
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 
 class CompanyPredictor(MarkingDiskPredictor):

@@ -3,7 +3,7 @@
 import numpy as np
 from tests.volume.test_glancing import CENTRE, PLANE, SHAPE, request_at, small_disk
 
-from napari_sam_adapter.volume.first_look import FirstLook, compute_in_looks
+from napari_sam_adapter.volume.asking.first_look import FirstLook, compute_in_looks
 
 
 def answer(request):

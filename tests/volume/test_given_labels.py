@@ -8,12 +8,12 @@ from tests.fakes import MarkingDiskPredictor
 from tests.volume.conftest import LEFT, SHAPE
 
 from napari_sam_adapter.errors import ImageError, PromptError, SessionError
-from napari_sam_adapter.volume.edits import NewObject, Paint
-from napari_sam_adapter.volume.finding import find_objects
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.object_edits import SetOverlapRule, SplitObject
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document.edits import NewObject, Paint
+from napari_sam_adapter.volume.document.object_edits import SetOverlapRule, SplitObject
+from napari_sam_adapter.volume.finding.finding import find_objects
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 
 def filled(value, dtype):

@@ -5,15 +5,15 @@ from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.glancing import (
+from napari_sam_adapter.volume.asking.glancing import (
     can_glance,
     glance,
     look_ahead,
     look_around,
 )
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.windows import Focus
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.planes.windows import Focus
+from napari_sam_adapter.volume.session.session import Session
 
 SIDE = 64
 """Side of a first window; a closer look takes half of it."""

@@ -3,7 +3,10 @@ import pytest
 from tests.volume.conftest import ball
 
 from napari_sam_adapter.boxed_mask import BoxedMask, common_box, place
-from napari_sam_adapter.volume.interpolation import interpolate, signed_distance
+from napari_sam_adapter.volume.propagation.interpolation import (
+    interpolate,
+    signed_distance,
+)
 
 NOTHING = BoxedMask.of(np.zeros((32, 40), bool))
 

@@ -13,13 +13,18 @@ from tests.fakes import MarkingDiskPredictor
 from tests.volume.conftest import LEFT
 
 from napari_sam_adapter.errors import SamAdapterError
-from napari_sam_adapter.volume.edits import AddPoint, DeleteObject, NewObject, Paint
-from napari_sam_adapter.volume.finding import find_objects
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.object_edits import TidyObject
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document.edits import (
+    AddPoint,
+    DeleteObject,
+    NewObject,
+    Paint,
+)
+from napari_sam_adapter.volume.document.object_edits import TidyObject
+from napari_sam_adapter.volume.finding.finding import find_objects
+from napari_sam_adapter.volume.planes.plane import Plane
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 AT = Plane((1, 2), (4,))
 STRIDES = {

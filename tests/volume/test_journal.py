@@ -9,7 +9,8 @@ from tests.volume.conftest import LEFT, RIGHT, ball
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.prompts import Prompts, Scribble
-from napari_sam_adapter.volume.edits import (
+from napari_sam_adapter.volume.asking.packing import PackedArray
+from napari_sam_adapter.volume.document.edits import (
     Accept,
     AddPoint,
     AddScribble,
@@ -27,8 +28,7 @@ from napari_sam_adapter.volume.edits import (
     SetPrompts,
     UnlockPlane,
 )
-from napari_sam_adapter.volume.journal import replay, replay_steps
-from napari_sam_adapter.volume.journal_entries import (
+from napari_sam_adapter.volume.document.journal_entries import (
     EditGroup,
     FinishPropagation,
     Predict,
@@ -40,23 +40,23 @@ from napari_sam_adapter.volume.journal_entries import (
     UseIntensity,
     UsePredictor,
 )
-from napari_sam_adapter.volume.journal_header import image_identity
-from napari_sam_adapter.volume.journal_lines import (
+from napari_sam_adapter.volume.document.objects import same_prompts
+from napari_sam_adapter.volume.journal.journal_header import image_identity
+from napari_sam_adapter.volume.journal.journal_lines import (
     edit_from_json,
     edit_to_json,
     new_objects_text,
     predicted_text,
     prompts_text,
 )
-from napari_sam_adapter.volume.objects import same_prompts
-from napari_sam_adapter.volume.packing import PackedArray
-from napari_sam_adapter.volume.planes import Plane, Volume
-from napari_sam_adapter.volume.propagation import follow, propagate
-from napari_sam_adapter.volume.propagation_request import (
+from napari_sam_adapter.volume.planes.planes import Plane, Volume
+from napari_sam_adapter.volume.propagation.propagation import follow, propagate
+from napari_sam_adapter.volume.propagation.propagation_request import (
     PropagationRange,
     PropagationSettings,
 )
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.saving.replaying import replay, replay_steps
+from napari_sam_adapter.volume.session.session import Session
 
 PLANE = Plane((2, 1), (4,))
 PROMPTS = Prompts(

@@ -13,13 +13,13 @@ from tests.fakes import MarkingDiskPredictor
 from tests.volume import editing_child
 from tests.volume.editing_child import EDITORS, image
 
-from napari_sam_adapter.volume.autosave import Autosave
-from napari_sam_adapter.volume.autosave_files import unfinished_in
-from napari_sam_adapter.volume.journal import replay, replay_steps
-from napari_sam_adapter.volume.journal_file import read_journal
-from napari_sam_adapter.volume.journal_header import image_identity
-from napari_sam_adapter.volume.planes import Volume
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.journal.journal_file import read_journal
+from napari_sam_adapter.volume.journal.journal_header import image_identity
+from napari_sam_adapter.volume.planes.planes import Volume
+from napari_sam_adapter.volume.saving.autosave import Autosave
+from napari_sam_adapter.volume.saving.autosave_files import unfinished_in
+from napari_sam_adapter.volume.saving.replaying import replay, replay_steps
+from napari_sam_adapter.volume.session.session import Session
 
 ROOT = Path(__file__).parents[2]
 IMAGE = image()

@@ -10,14 +10,14 @@ from tests.fakes import DiskPredictor
 
 from napari_sam_adapter import Plane, Session, replay
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.edits import NewObject, Paint
-from napari_sam_adapter.volume.labels_to_take import reading_labels
-from napari_sam_adapter.volume.object_edits import LockObject, WriteLabels
+from napari_sam_adapter.volume.document.edits import NewObject, Paint
+from napari_sam_adapter.volume.document.object_edits import LockObject, WriteLabels
+from napari_sam_adapter.volume.session.labels_to_take import reading_labels
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_sam_adapter.volume.journal_entries import EditGroup
+    from napari_sam_adapter.volume.document.journal_entries import EditGroup
 
 IMAGE = np.zeros((4, 30, 40), np.uint8)
 IMAGE[1:3, 5:15, 5:15] = IMAGE[2, 20:25, 20:35] = 200

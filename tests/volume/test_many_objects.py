@@ -5,11 +5,13 @@ from tests.volume.conftest import LEFT, RIGHT, ball, paint_balls
 
 from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.propagation_request import PropagationSettings
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.sightings import made_disjoint
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.propagation.propagation_request import (
+    PropagationSettings,
+)
+from napari_sam_adapter.volume.propagation.sightings import made_disjoint
+from napari_sam_adapter.volume.session.session import Session
 
 PLANE = Plane((1, 2), (4,))
 

@@ -10,14 +10,14 @@ from tests.volume.conftest import LEFT, RIGHT
 from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.answer import Answer
-from napari_sam_adapter.volume.finding import find_objects
-from napari_sam_adapter.volume.following import follow
-from napari_sam_adapter.volume.objects import PlaneRecord
-from napari_sam_adapter.volume.packing import PackedArray
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.windows import Window
+from napari_sam_adapter.volume.asking.answer import Answer
+from napari_sam_adapter.volume.asking.packing import PackedArray
+from napari_sam_adapter.volume.document.objects import PlaneRecord
+from napari_sam_adapter.volume.finding.finding import find_objects
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.planes.windows import Window
+from napari_sam_adapter.volume.propagation.following import follow
+from napari_sam_adapter.volume.session.session import Session
 
 UNDONE = 3
 """Steps taken back: the last propagation, the prompt and the mask before it."""

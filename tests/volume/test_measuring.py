@@ -3,9 +3,9 @@ import pytest
 from skimage.measure import regionprops
 
 from napari_sam_adapter.errors import ImageError, SessionError
-from napari_sam_adapter.volume import hull, measured_blocks
-from napari_sam_adapter.volume.brightness import BRIGHTNESS
-from napari_sam_adapter.volume.measuring import Measuring, measure
+from napari_sam_adapter.volume.measuring import hull, measured_blocks
+from napari_sam_adapter.volume.measuring.brightness import BRIGHTNESS
+from napari_sam_adapter.volume.measuring.measuring import Measuring, measure
 
 
 @pytest.fixture

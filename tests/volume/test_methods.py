@@ -3,10 +3,10 @@ from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT
 
 from napari_sam_adapter import Polygon, Prompts, Scribble, __version__
-from napari_sam_adapter.volume.edits import NewObject, Paint, SetPrompts
-from napari_sam_adapter.volume.methods import methods_sentence
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document.edits import NewObject, Paint, SetPrompts
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.saving.methods import methods_sentence
+from napari_sam_adapter.volume.session.session import Session
 
 
 class Described(DiskPredictor):

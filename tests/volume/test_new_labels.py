@@ -6,11 +6,11 @@ import pytest
 from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.volume import new_labels as module
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.new_labels import new_labels
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document import new_labels as module
+from napari_sam_adapter.volume.document.new_labels import new_labels
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 SHAPE = (3, 20, 30)
 

@@ -12,7 +12,7 @@ from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.follow_rule import FollowRule
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.edits import (
+from napari_sam_adapter.volume.document.edits import (
     Accept,
     AddPoint,
     ChooseCandidate,
@@ -24,22 +24,24 @@ from napari_sam_adapter.volume.edits import (
     SetBox,
     SetMaskPrompt,
 )
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.journal_file import Journal
-from napari_sam_adapter.volume.journal_header import header_of
-from napari_sam_adapter.volume.object_edits import (
+from napari_sam_adapter.volume.document.object_edits import (
     LockObject,
     MergeObjects,
     RenameObject,
     SplitObject,
     UnlockObject,
 )
-from napari_sam_adapter.volume.planes import Plane, Volume
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.propagation_request import PropagationSettings
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.session_folder import open_session, save_session
-from napari_sam_adapter.volume.stop_rule import StopRule
+from napari_sam_adapter.volume.journal.journal_file import Journal
+from napari_sam_adapter.volume.journal.journal_header import header_of
+from napari_sam_adapter.volume.planes.planes import Plane, Volume
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.propagation.propagation_request import (
+    PropagationSettings,
+)
+from napari_sam_adapter.volume.propagation.stop_rule import StopRule
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.saving.session_folder import open_session, save_session
+from napari_sam_adapter.volume.session.session import Session
 
 SPACING = np.array([2, 1, 1], np.float32)
 IMAGE = paint_balls(ball(LEFT), ball(RIGHT)).astype(np.uint16) * 10

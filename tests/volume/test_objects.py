@@ -6,9 +6,8 @@ from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.edits import Accept, DeleteObject, Paint
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.object_edits import (
+from napari_sam_adapter.volume.document.edits import Accept, DeleteObject, Paint
+from napari_sam_adapter.volume.document.object_edits import (
     LockObject,
     MergeObjects,
     RenameObject,
@@ -18,9 +17,10 @@ from napari_sam_adapter.volume.object_edits import (
     SplitObject,
     UnlockObject,
 )
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 
 def fill(plane, rows, columns, value):

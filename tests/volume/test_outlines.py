@@ -7,9 +7,9 @@ from tests.volume.conftest import LEFT, RIGHT
 
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.prompts import Polygon, Prompts
-from napari_sam_adapter.volume.edits import NewObject, SetPrompts
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document.edits import NewObject, SetPrompts
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 
 def square(point, half=4.4, positive=True):

@@ -3,8 +3,8 @@ import pytest
 from tests.volume.conftest import LEFT, ball
 
 from napari_sam_adapter.errors import PlaneError, SessionError
-from napari_sam_adapter.volume.edits import DeleteObject, Paint
-from napari_sam_adapter.volume.planes import Plane
+from napari_sam_adapter.volume.document.edits import DeleteObject, Paint
+from napari_sam_adapter.volume.planes.planes import Plane
 
 
 def paint(plane, pixels, value):

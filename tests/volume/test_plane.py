@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_sam_adapter.errors import PlaneError, SamAdapterError
-from napari_sam_adapter.volume.plane import (
+from napari_sam_adapter.volume.planes.plane import (
     Plane,
     planes_of,
 )

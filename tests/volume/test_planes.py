@@ -7,7 +7,7 @@ import zarr
 from napari_sam_adapter.errors import ImageError, PlaneError
 from napari_sam_adapter.image_io.units import spacing_of
 from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.volume.planes import Plane, Volume
+from napari_sam_adapter.volume.planes.planes import Plane, Volume
 
 
 class OnePlaneArray:

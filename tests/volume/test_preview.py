@@ -3,10 +3,10 @@ import pytest
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.intensity import PLANE, IntensityMapping
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.planes import Volume
-from napari_sam_adapter.volume.preview import preview_plane
-from napari_sam_adapter.volume.windows import Window
+from napari_sam_adapter.volume.planes.plane import Plane
+from napari_sam_adapter.volume.planes.planes import Volume
+from napari_sam_adapter.volume.planes.preview import preview_plane
+from napari_sam_adapter.volume.planes.windows import Window
 
 FIRST = Plane((1, 2), (0,))
 

@@ -5,13 +5,15 @@ from tests.volume.conftest import LEFT, RIGHT, SHAPE, ball, paint_balls
 
 from napari_sam_adapter.errors import PlaneError, SessionError
 from napari_sam_adapter.predictions import Capabilities, MaskPrediction
-from napari_sam_adapter.volume.edits import Paint
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import follow, propagate
-from napari_sam_adapter.volume.propagation_request import PropagationSettings
-from napari_sam_adapter.volume.review import DOUBTFUL
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.stop_rule import StopRule
+from napari_sam_adapter.volume.document.edits import Paint
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.propagation.propagation import follow, propagate
+from napari_sam_adapter.volume.propagation.propagation_request import (
+    PropagationSettings,
+)
+from napari_sam_adapter.volume.propagation.stop_rule import StopRule
+from napari_sam_adapter.volume.session.review import DOUBTFUL
+from napari_sam_adapter.volume.session.session import Session
 
 LENIENT = PropagationSettings(stop=StopRule(max_slope=10))
 

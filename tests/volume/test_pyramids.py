@@ -7,12 +7,12 @@ from tests.fakes import DiskPredictor, ReducingDiskPredictor
 from napari_sam_adapter.errors import ImageError, SessionError
 from napari_sam_adapter.image_io.levels import fitting_levels, level_factors
 from napari_sam_adapter.intensity import PLANE, IntensityMapping
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.planes import Volume
-from napari_sam_adapter.volume.preview import preview_plane
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.windows import Window
+from napari_sam_adapter.volume.planes.plane import Plane
+from napari_sam_adapter.volume.planes.planes import Volume
+from napari_sam_adapter.volume.planes.preview import preview_plane
+from napari_sam_adapter.volume.planes.windows import Window
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 INPUT = 64
 SLICES, SIDE = 6, 2048

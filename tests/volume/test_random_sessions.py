@@ -9,15 +9,14 @@ from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT, SHAPE, ball, paint_balls
 
 from napari_sam_adapter.errors import SamAdapterError
-from napari_sam_adapter.volume.edits import (
+from napari_sam_adapter.volume.document.edits import (
     Accept,
     DeleteObject,
     EndHere,
     LockPlane,
     Paint,
 )
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.object_edits import (
+from napari_sam_adapter.volume.document.object_edits import (
     LockObject,
     MergeObjects,
     RenameObject,
@@ -26,10 +25,17 @@ from napari_sam_adapter.volume.object_edits import (
     TidyObject,
     UnlockObject,
 )
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import FollowRule, follow, propagate
-from napari_sam_adapter.volume.propagation_request import PropagationSettings
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.propagation.propagation import (
+    FollowRule,
+    follow,
+    propagate,
+)
+from napari_sam_adapter.volume.propagation.propagation_request import (
+    PropagationSettings,
+)
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 IMAGE = paint_balls(ball(LEFT), ball(RIGHT), ball((3, 11, 24), (2, 5, 4)))
 CENTRES = [LEFT, RIGHT, (3, 11, 24)]

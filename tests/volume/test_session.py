@@ -7,7 +7,7 @@ from napari_sam_adapter.errors import ImageError, PlaneError, PromptError, Sessi
 from napari_sam_adapter.intensity import CT_WINDOWS
 from napari_sam_adapter.predictions import Capabilities
 from napari_sam_adapter.prompts import Prompts, Scribble
-from napari_sam_adapter.volume.edits import (
+from napari_sam_adapter.volume.document.edits import (
     Accept,
     AddPoint,
     AddScribble,
@@ -20,9 +20,9 @@ from napari_sam_adapter.volume.edits import (
     SetMaskPrompt,
     SetPrompts,
 )
-from napari_sam_adapter.volume.planes import Plane, Volume
-from napari_sam_adapter.volume.readable_labels import ReadableLabels
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.planes.planes import Plane, Volume
+from napari_sam_adapter.volume.session.readable_labels import ReadableLabels
+from napari_sam_adapter.volume.session.session import Session
 
 
 def test_a_click_segments_the_object_under_it(session, plane):

@@ -10,17 +10,17 @@ from tests.volume.test_journal import same, work, work_through_planes
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.image_io import open_image, save_labels
 from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.volume.edits import AddPoint, NewObject
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.object_edits import (
+from napari_sam_adapter.volume.document.edits import AddPoint, NewObject
+from napari_sam_adapter.volume.document.object_edits import (
     LockObject,
     RenameObject,
     SetOverlapRule,
 )
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.session_folder import open_session, save_session
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.saving.session_folder import open_session, save_session
+from napari_sam_adapter.volume.session.session import Session
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_parts_of_a_saved_session_have_the_names_they_always_had(saved, folder):
 def test_an_opened_session_goes_on_as_the_first_would_have(
     saved, folder, volume, plane, tmp_path, monkeypatch, refinable
 ):
-    limit = "napari_sam_adapter.volume.document.MOST_REFINABLE"
+    limit = "napari_sam_adapter.volume.document.document.MOST_REFINABLE"
     monkeypatch.setattr(limit, refinable)
     work(saved)
     save_session(saved, folder)

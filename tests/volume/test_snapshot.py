@@ -3,10 +3,10 @@
 import numpy as np
 from tests.fakes import DiskPredictor
 
-from napari_sam_adapter.volume.edits import DeleteObject, Paint
-from napari_sam_adapter.volume.object_edits import LockObject
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document.edits import DeleteObject, Paint
+from napari_sam_adapter.volume.document.object_edits import LockObject
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.session.session import Session
 
 FIRST, SECOND = Plane((1, 2), (0,)), Plane((1, 2), (1,))
 

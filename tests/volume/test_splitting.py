@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from napari_sam_adapter.errors import SessionError
-from napari_sam_adapter.volume.edits import Paint
-from napari_sam_adapter.volume.journal_lines import edit_from_json, edit_to_json
-from napari_sam_adapter.volume.object_edits import LockObject, SplitObject
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.splitting import pieces_of
+from napari_sam_adapter.volume.document.edits import Paint
+from napari_sam_adapter.volume.document.object_edits import LockObject, SplitObject
+from napari_sam_adapter.volume.document.splitting import pieces_of
+from napari_sam_adapter.volume.journal.journal_lines import edit_from_json, edit_to_json
+from napari_sam_adapter.volume.planes.plane import Plane
+from napari_sam_adapter.volume.session.session import Session
 
 
 def balls(shape, centres, radii, spacing=None):

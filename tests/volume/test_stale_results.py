@@ -4,8 +4,13 @@ from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT
 
 from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.volume.edits import Accept, DeleteObject, NewObject, Paint
-from napari_sam_adapter.volume.propagation import follow, propagate
+from napari_sam_adapter.volume.document.edits import (
+    Accept,
+    DeleteObject,
+    NewObject,
+    Paint,
+)
+from napari_sam_adapter.volume.propagation.propagation import follow, propagate
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.errors import PlaneError, SessionError
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.edits import LockPlane, Paint, SetPrompts
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.journal_entries import Undo
-from napari_sam_adapter.volume.journal_lines import edit_from_json, edit_to_json
-from napari_sam_adapter.volume.object_edits import LockObject, TidyObject
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.tidying import TidyCount
+from napari_sam_adapter.volume.document.edits import LockPlane, Paint, SetPrompts
+from napari_sam_adapter.volume.document.journal_entries import Undo
+from napari_sam_adapter.volume.document.object_edits import LockObject, TidyObject
+from napari_sam_adapter.volume.document.tidying import TidyCount
+from napari_sam_adapter.volume.journal.journal_lines import edit_from_json, edit_to_json
+from napari_sam_adapter.volume.planes.plane import Plane
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 PLANE = Plane((0, 1))
 BODY, HOLE, BIG_HOLE = np.s_[2:22, 2:22], np.s_[6:8, 6:8], np.s_[10:19, 10:19]

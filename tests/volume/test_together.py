@@ -5,9 +5,9 @@ import pytest
 from tests.fakes import DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT
 
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.together import can_share, compute_together
+from napari_sam_adapter.volume.asking.together import can_share, compute_together
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.session.session import Session
 
 
 class CountingPredictor(DiskPredictor):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from tests.fakes import MarkingDiskPredictor
 
-from napari_sam_adapter.volume.edits import NewObject
-from napari_sam_adapter.volume.finding import find_steps, finding, taking_in
-from napari_sam_adapter.volume.following import follow
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.session_folder import open_session, save_session
+from napari_sam_adapter.volume.document.edits import NewObject
+from napari_sam_adapter.volume.finding.finding import find_steps, finding, taking_in
+from napari_sam_adapter.volume.planes.plane import Plane
+from napari_sam_adapter.volume.propagation.following import follow
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.saving.session_folder import open_session, save_session
+from napari_sam_adapter.volume.session.session import Session
 
 PLANE = Plane((0, 1))
 COUNT = 40

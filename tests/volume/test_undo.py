@@ -5,7 +5,7 @@ import pytest
 from tests.volume.conftest import LEFT, RIGHT, ball
 
 from napari_sam_adapter.prompts import Polygon, Prompts
-from napari_sam_adapter.volume.edits import (
+from napari_sam_adapter.volume.document.edits import (
     Accept,
     AddScribble,
     ChooseCandidate,
@@ -22,8 +22,8 @@ from napari_sam_adapter.volume.edits import (
     SetPrompts,
     UnlockPlane,
 )
-from napari_sam_adapter.volume.journal_entries import Redo, Undo
-from napari_sam_adapter.volume.object_edits import (
+from napari_sam_adapter.volume.document.journal_entries import Redo, Undo
+from napari_sam_adapter.volume.document.object_edits import (
     LockObject,
     MergeObjects,
     RenameObject,
@@ -33,7 +33,7 @@ from napari_sam_adapter.volume.object_edits import (
     SplitObject,
     UnlockObject,
 )
-from napari_sam_adapter.volume.propagation import propagate
+from napari_sam_adapter.volume.propagation.propagation import propagate
 
 LINE = np.array([(10.0, 10.0), (10.0, 16.0), (16.0, 16.0)])
 
@@ -280,7 +280,9 @@ def test_two_quick_clicks_are_redone_after_the_first_got_its_mask(session, plane
 def test_old_steps_are_forgotten_when_their_answers_need_much_memory(
     session, plane, monkeypatch
 ):
-    monkeypatch.setattr("napari_sam_adapter.volume.history.MOST_BYTES", 130 * 5120)
+    monkeypatch.setattr(
+        "napari_sam_adapter.volume.document.history.MOST_BYTES", 130 * 5120
+    )
     session.new_object()
     for number in range(150):
         session.add_point(1, plane, (number % 32, number % 40), number % 2 == 0)
@@ -292,7 +294,7 @@ def test_old_steps_are_forgotten_when_their_answers_need_much_memory(
 
 
 def test_only_the_newest_answers_can_be_refined(session, plane, monkeypatch):
-    monkeypatch.setattr("napari_sam_adapter.volume.document.MOST_REFINABLE", 2)
+    monkeypatch.setattr("napari_sam_adapter.volume.document.document.MOST_REFINABLE", 2)
     for object_id in (1, 2, 3):
         session.new_object()
         session.add_point(object_id, plane.at(0, object_id), LEFT[1:])

@@ -8,22 +8,22 @@ from tests.fakes import MarkingDiskPredictor
 from tests.volume.conftest import LEFT, RIGHT, SHAPE
 
 from napari_sam_adapter.errors import PlaneError, SessionError
-from napari_sam_adapter.volume.edits import DeleteObject
-from napari_sam_adapter.volume.finding import find_objects
-from napari_sam_adapter.volume.journal import replay
-from napari_sam_adapter.volume.journal_entries import Undo
-from napari_sam_adapter.volume.object_edits import LockObject
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.session_folder import open_session, save_session
-from napari_sam_adapter.volume.volume_search import (
+from napari_sam_adapter.volume.document.edits import DeleteObject
+from napari_sam_adapter.volume.document.journal_entries import Undo
+from napari_sam_adapter.volume.document.object_edits import LockObject
+from napari_sam_adapter.volume.finding.finding import find_objects
+from napari_sam_adapter.volume.finding.volume_search import (
     FindPart,
     Following,
     FollowPart,
     find_in_volume,
     search_parts,
 )
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.saving.replaying import replay
+from napari_sam_adapter.volume.saving.session_folder import open_session, save_session
+from napari_sam_adapter.volume.session.session import Session
 
 PLANES = [Plane((1, 2), (z,)) for z in range(SHAPE[0])]
 

@@ -9,17 +9,17 @@ from tests.fakes import DiskPredictor
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.predictions import MaskPrediction, is_large
 from napari_sam_adapter.prompts import Prompts, Scribble
-from napari_sam_adapter.volume.following import follow
-from napari_sam_adapter.volume.planes import Plane
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
-from napari_sam_adapter.volume.window_search import WindowSearch
-from napari_sam_adapter.volume.windows import (
+from napari_sam_adapter.volume.asking.window_search import WindowSearch
+from napari_sam_adapter.volume.planes.planes import Plane
+from napari_sam_adapter.volume.planes.windows import (
     Focus,
     Window,
     all_windows,
     window_at,
 )
+from napari_sam_adapter.volume.propagation.following import follow
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.session.session import Session
 
 SIDE = 32
 INPUT = 2 * SIDE

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.plane import Plane
+from napari_sam_adapter.volume.planes.plane import Plane
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.intensity import IntensityMapping
-    from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane
-    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
-    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.asking.embedding_ahead import EmbeddedPlane
+    from napari_sam_adapter.volume.embeddings.embedding_store import EmbeddingStore
+    from napari_sam_adapter.volume.planes.plane import Plane
 
 MORE_ROOM = "Give it more with --budget."
 
@@ -72,7 +72,10 @@ def _check_folder(path: Path) -> None:
 
 
 def _store(folder: Path, gigabytes: float) -> EmbeddingStore:
-    from napari_sam_adapter.volume.embedding_store import GIGABYTE, EmbeddingStore
+    from napari_sam_adapter.volume.embeddings.embedding_store import (
+        GIGABYTE,
+        EmbeddingStore,
+    )
 
     store = EmbeddingStore(folder, int(gigabytes * GIGABYTE))
     if not store.keeps:
@@ -89,9 +92,12 @@ def _steps(
     window: IntensityMapping | None,
 ) -> Iterator[EmbeddedPlane]:
     from napari_sam_adapter.predictions import PackingPredictor, trained_window
-    from napari_sam_adapter.volume.embedding_ahead import EmbeddedPlane
-    from napari_sam_adapter.volume.embedding_room import RoomEstimate, steps_with_room
-    from napari_sam_adapter.volume.planes import Volume
+    from napari_sam_adapter.volume.asking.embedding_ahead import EmbeddedPlane
+    from napari_sam_adapter.volume.asking.embedding_room import (
+        RoomEstimate,
+        steps_with_room,
+    )
+    from napari_sam_adapter.volume.planes.planes import Volume
 
     if not isinstance(predictor, PackingPredictor):
         raise SessionError(

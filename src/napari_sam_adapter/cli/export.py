@@ -24,7 +24,7 @@ def export(
 
     from napari_sam_adapter.image_io import export_labels
     from napari_sam_adapter.image_io.exporting import check_export_path
-    from napari_sam_adapter.volume.ledger import Ledger
+    from napari_sam_adapter.volume.document.ledger import Ledger
 
     check_apart("labels", labels, "output", output)
     if image is not None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.cli.frame import Frame
     from napari_sam_adapter.predictions import Predictor
-    from napari_sam_adapter.volume.plane import Plane
-    from napari_sam_adapter.volume.volume_search import SearchedPlane
+    from napari_sam_adapter.volume.finding.volume_search import SearchedPlane
+    from napari_sam_adapter.volume.planes.plane import Plane
 
 _loading = Lock()
 
@@ -122,7 +122,7 @@ def find_in_file(
     from napari_sam_adapter.cli.segmentation import tidy_all
     from napari_sam_adapter.image_io import open_image, save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
-    from napari_sam_adapter.volume.volume_search import find_in_volume
+    from napari_sam_adapter.volume.finding.volume_search import find_in_volume
 
     started = time.monotonic()
     check_apart("image", job.image, "labels", job.output)

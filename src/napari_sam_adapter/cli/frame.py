@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.cli.inputs import check_one_channel
 from napari_sam_adapter.errors import PlaneError, PromptError
-from napari_sam_adapter.volume.plane import Plane
+from napari_sam_adapter.volume.planes.plane import Plane
 from napari_sam_adapter.wording import sized
 
 if TYPE_CHECKING:

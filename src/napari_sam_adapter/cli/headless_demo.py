@@ -17,9 +17,9 @@ from napari_sam_adapter.sample_images import (
     large_nucleus,
     nuclei_volume,
 )
-from napari_sam_adapter.volume.plane import Plane
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.planes.plane import Plane
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.session.session import Session
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:

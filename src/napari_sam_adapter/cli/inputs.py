@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
-    from napari_sam_adapter.volume.session import Session
+    from napari_sam_adapter.volume.session.session import Session
 
 OF_FILE = "file"
 """Asks for the window that the file of an image wants."""
@@ -248,8 +248,8 @@ def session_of(
     Session
         Without objects.
     """
-    from napari_sam_adapter.volume.embedding_store import EmbeddingStore
-    from napari_sam_adapter.volume.session import Session
+    from napari_sam_adapter.volume.embeddings.embedding_store import EmbeddingStore
+    from napari_sam_adapter.volume.session.session import Session
 
     store = None if embeddings is None else EmbeddingStore(embeddings)
     if store is not None:

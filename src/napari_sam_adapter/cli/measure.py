@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam_adapter.image_io import OpenedImage
-    from napari_sam_adapter.volume.measuring import MeasurementTable, Measuring
+    from napari_sam_adapter.volume.measuring.measuring import (
+        MeasurementTable,
+        Measuring,
+    )
 
 CSV = ".csv"
 SHOWN_NAMES = 5
@@ -98,7 +101,7 @@ def _jobs(image: Path, labels: Path | None, channel: int | None) -> list[Measure
 
 
 def _of_image(job: MeasureJob) -> MeasurementTable:
-    from napari_sam_adapter.volume.measuring import table_of
+    from napari_sam_adapter.volume.measuring.measuring import table_of
 
     measuring = _measuring(open_told(job.image), job)
     bar = shell_bar(measuring.blocks(), name="measuring", unit="block")
@@ -108,7 +111,7 @@ def _of_image(job: MeasureJob) -> MeasurementTable:
 def _of_folder(folder: Path, jobs: Sequence[MeasureJob]) -> MeasurementTable:
     """Measure the images that have labels; what cannot be used is told."""
     from napari_sam_adapter.cluster import run_each
-    from napari_sam_adapter.volume.joined_tables import joined_tables
+    from napari_sam_adapter.volume.measuring.joined_tables import joined_tables
 
     labelled = [job for job in jobs if job.labels.exists()]
     _tell_without([job for job in jobs if not job.labels.exists()])
@@ -135,14 +138,14 @@ def _of_folder(folder: Path, jobs: Sequence[MeasureJob]) -> MeasurementTable:
 def _measured(job: MeasureJob) -> tuple[str, MeasurementTable]:
     """Measure an image; say what is wrong with it."""
     from napari_sam_adapter.image_io import open_image
-    from napari_sam_adapter.volume import measuring
+    from napari_sam_adapter.volume.measuring import measuring
 
     image = open_image(job.image)
     return image.problem, measuring.measure(_measuring(image, job))
 
 
 def _measuring(image: OpenedImage, job: MeasureJob) -> Measuring:
-    from napari_sam_adapter.volume.measuring import Measuring
+    from napari_sam_adapter.volume.measuring.measuring import Measuring
 
     chosen = image if job.channel is None else image.channel(job.channel)
     check_one_channel(chosen)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.cli.frame import Frame
     from napari_sam_adapter.cli.table_columns import Thing
     from napari_sam_adapter.datasets.listed import ListedRows
-    from napari_sam_adapter.volume.plane import Plane
+    from napari_sam_adapter.volume.planes.plane import Plane
 
 LARGEST_NUMBER = 65_535
 """Labels up to it go into any kind of file."""

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sam_adapter.image_io import OpenedImage
-    from napari_sam_adapter.volume.described import DescribedPredictors
-    from napari_sam_adapter.volume.planes import Volume
-    from napari_sam_adapter.volume.session import Session
+    from napari_sam_adapter.volume.planes.planes import Volume
+    from napari_sam_adapter.volume.saving.described import DescribedPredictors
+    from napari_sam_adapter.volume.session.session import Session
 
 
 def replay(
@@ -36,10 +36,10 @@ def replay(
     from napari_sam_adapter.image_io import save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
     from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM
-    from napari_sam_adapter.volume.described import DescribedPredictors
-    from napari_sam_adapter.volume.methods import methods_sentence
-    from napari_sam_adapter.volume.planes import Volume
-    from napari_sam_adapter.volume.session_folder import SUFFIX
+    from napari_sam_adapter.volume.planes.planes import Volume
+    from napari_sam_adapter.volume.saving.described import DescribedPredictors
+    from napari_sam_adapter.volume.saving.methods import methods_sentence
+    from napari_sam_adapter.volume.saving.session_folder import SUFFIX
 
     if output is None and not methods:
         raise OutputError("Expected something to do. Give --output, --methods or both.")
@@ -67,7 +67,7 @@ def replay(
 
 
 def _repeat(path: Path, volume: Volume, predictors: DescribedPredictors) -> Session:
-    from napari_sam_adapter.volume.journal import replay_steps
+    from napari_sam_adapter.volume.saving.replaying import replay_steps
 
     steps = replay_steps(path, volume, predictors)
     first = next(steps)
@@ -79,7 +79,10 @@ def _repeat(path: Path, volume: Volume, predictors: DescribedPredictors) -> Sess
 
 def _recorded_shape(path: Path) -> list[int]:
     """Return the shape of the image on which a session was made."""
-    from napari_sam_adapter.volume.journal_file import find_journal, read_journal
+    from napari_sam_adapter.volume.journal.journal_file import (
+        find_journal,
+        read_journal,
+    )
 
     header, _ = read_journal(find_journal(path))
     shape: list[int] = header.image["shape"]
@@ -97,7 +100,7 @@ def _level_of(shape: list[int], image: OpenedImage) -> OpenedImage:
 
 def _axes(shape: list[int], image: OpenedImage) -> str:
     """Return what the axes mean: napari gives channels a slider of their own."""
-    from napari_sam_adapter.volume.axes import SPATIAL_LETTERS
+    from napari_sam_adapter.volume.planes.axes import SPATIAL_LETTERS
 
     all_spatial = shape == list(image.data.shape)
     return SPATIAL_LETTERS[-len(image.data.shape) :] if all_spatial else image.axes

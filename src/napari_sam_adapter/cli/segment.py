@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.cli.task import Task
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
-    from napari_sam_adapter.volume.session import Session
+    from napari_sam_adapter.volume.session.session import Session
 
 
 def segment(

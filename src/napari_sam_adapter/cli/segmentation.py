@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, PlaneError
-from napari_sam_adapter.volume.edits import NewObject
-from napari_sam_adapter.volume.object_edits import TidyObject
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.propagation_request import PropagationRange
-from napari_sam_adapter.volume.reasons import REASONS
-from napari_sam_adapter.volume.tidying import TidyCount
+from napari_sam_adapter.volume.asking.reasons import REASONS
+from napari_sam_adapter.volume.document.edits import NewObject
+from napari_sam_adapter.volume.document.object_edits import TidyObject
+from napari_sam_adapter.volume.document.tidying import TidyCount
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.propagation.propagation_request import PropagationRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.cli.coordinates import PlanePrompts
     from napari_sam_adapter.cli.frame import Frame
     from napari_sam_adapter.prompts import Prompts
-    from napari_sam_adapter.volume.plane import Plane
-    from napari_sam_adapter.volume.session import Session
+    from napari_sam_adapter.volume.planes.plane import Plane
+    from napari_sam_adapter.volume.session.session import Session
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.cli.frame import Frame
     from napari_sam_adapter.image_io import OpenedImage
-    from napari_sam_adapter.volume.propagation_request import PropagationRange
+    from napari_sam_adapter.volume.propagation.propagation_request import (
+        PropagationRange,
+    )
 
 
 @dataclass(frozen=True)

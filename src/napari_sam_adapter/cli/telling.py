@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from napari_sam_adapter.volume.reasons import TOLD
-from napari_sam_adapter.volume.review import DOUBTFUL
+from napari_sam_adapter.volume.asking.reasons import TOLD
+from napari_sam_adapter.volume.session.review import DOUBTFUL
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:

@@ -152,7 +152,7 @@ def _told_validation(config: TrainingConfig, count: int, were_named: bool) -> st
 def _told_stop(config: TrainingConfig) -> str:
     if not config.state_path.exists():
         return "there is no state to go on from; the same command begins anew"
-    from napari_sam_adapter.model.adapter_header import read_adapter_header
+    from napari_sam_adapter.model.files.adapter_header import read_adapter_header
 
     best = read_adapter_header(config.output).notes.metrics.get("step")
     has = "has the best state so far" if best else "has learned nothing yet"

@@ -22,7 +22,7 @@ from napari_sam_adapter.evaluation.protocols import TARGETS
 from napari_sam_adapter.evaluation.tables import Row
 from napari_sam_adapter.evaluation.user import correction
 from napari_sam_adapter.predictions import trained_window
-from napari_sam_adapter.volume.packing import PackedArray
+from napari_sam_adapter.volume.asking.packing import PackedArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -18,10 +18,10 @@ from napari_sam_adapter.evaluation.judging import (
 )
 from napari_sam_adapter.evaluation.overlap import dice, iou, surface_dice
 from napari_sam_adapter.evaluation.tables import Row
-from napari_sam_adapter.volume.edits import DeleteObject
-from napari_sam_adapter.volume.planes import Plane, Volume
-from napari_sam_adapter.volume.propagation import propagate
-from napari_sam_adapter.volume.session import Session
+from napari_sam_adapter.volume.document.edits import DeleteObject
+from napari_sam_adapter.volume.planes.planes import Plane, Volume
+from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

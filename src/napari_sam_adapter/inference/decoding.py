@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_sam_adapter.inference.lanes import lanes_for, side_by_side
-from napari_sam_adapter.model.dense_prompts import PER_TOKEN, embed_mask, whole
-from napari_sam_adapter.model.folded_decoder import (
+from napari_sam_adapter.model.decoder.dense_prompts import PER_TOKEN, embed_mask, whole
+from napari_sam_adapter.model.decoder.folded_decoder import (
     FoundMasks,
     PromptSide,
     decode,
     decode_above,
 )
-from napari_sam_adapter.model.folded_upscaling import to_rows
-from napari_sam_adapter.model.image_side import ImageSide
-from napari_sam_adapter.model.mask_decoder import MaskDecoder
-from napari_sam_adapter.model.near_masks import masks_near
+from napari_sam_adapter.model.decoder.folded_upscaling import to_rows
+from napari_sam_adapter.model.decoder.image_side import ImageSide
+from napari_sam_adapter.model.decoder.mask_decoder import MaskDecoder
+from napari_sam_adapter.model.decoder.near_masks import masks_near
 from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.model.spare import Spare
 from napari_sam_adapter.model.steady import steady_step
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam_adapter.inference.embedding import ImageEmbedding
-    from napari_sam_adapter.model.dense_prompts import DensePrompt
-    from napari_sam_adapter.model.near_masks import TokenBox
+    from napari_sam_adapter.model.decoder.dense_prompts import DensePrompt
+    from napari_sam_adapter.model.decoder.near_masks import TokenBox
     from napari_sam_adapter.model.sam import Sam
 
 _KEPT = 3

@@ -20,7 +20,7 @@ from napari_sam_adapter.inference.preprocessing import (
     to_rgb,
 )
 from napari_sam_adapter.intensity import check_pixels
-from napari_sam_adapter.model.dense_prompts import PER_TOKEN
+from napari_sam_adapter.model.decoder.dense_prompts import PER_TOKEN
 from napari_sam_adapter.model.steady import steady_call
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.inference.network import Network
     from napari_sam_adapter.inference.preprocessing import Frame
     from napari_sam_adapter.intensity import IntensityMapping
-    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.families.preparation import Family
 
 _AT_ONCE = 8
 """Planes that are encoded together: more take more memory, and no less time each."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from napari_sam_adapter.errors import DeviceError
 from napari_sam_adapter.inference.full_precision import full_precision
-from napari_sam_adapter.model.image_encoder import Block
+from napari_sam_adapter.model.encoder.image_encoder import Block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

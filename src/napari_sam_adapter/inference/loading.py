@@ -13,7 +13,7 @@ from napari_sam_adapter.inference.fastest import (
 )
 from napari_sam_adapter.inference.predictor import SamPredictor
 from napari_sam_adapter.inference.weights import check_base, load_model
-from napari_sam_adapter.model.families import SMALL
+from napari_sam_adapter.model.families.preparation import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from napari_sam_adapter.model.task_information import ImageFilter
+    from napari_sam_adapter.model.adapters.task_information import ImageFilter
 
 
 def load_predictor(

@@ -16,7 +16,7 @@ from napari_sam_adapter.inference.cells import cells_of
 from napari_sam_adapter.inference.pixel_axis import TOGETHER, Room, pixel_axes
 from napari_sam_adapter.inference.stability import OFFSET
 from napari_sam_adapter.inference.two_steps import two_steps
-from napari_sam_adapter.model.families import SAM
+from napari_sam_adapter.model.families.preparation import SAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.inference.cells import CellMasks, Rim
     from napari_sam_adapter.inference.pixel_axis import Places
     from napari_sam_adapter.inference.preprocessing import Frame
-    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.families.preparation import Family
 
     _Area = tuple[slice, slice]
     _Found = tuple[_Area, npt.NDArray[np.bool_], list[int]]

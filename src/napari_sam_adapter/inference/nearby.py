@@ -16,7 +16,7 @@ from napari_sam_adapter.inference.answers import trained_masks
 from napari_sam_adapter.inference.asking import predictions_of
 from napari_sam_adapter.inference.mask_prompts import CERTAIN
 from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
-from napari_sam_adapter.model.dense_prompts import PER_TOKEN
+from napari_sam_adapter.model.decoder.dense_prompts import PER_TOKEN
 from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.model.steady import steady_call, steady_step
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.inference.embedding import ImageEmbedding
     from napari_sam_adapter.inference.network import Network
     from napari_sam_adapter.inference.preprocessing import Frame
-    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.model.prompt_tensors import PromptTensors
     from napari_sam_adapter.model.sam import Sam
     from napari_sam_adapter.predictions import MaskPrediction

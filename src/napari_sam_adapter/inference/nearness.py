@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.model.dense_prompts import PER_TOKEN
-from napari_sam_adapter.model.near_masks import TokenBox
+from napari_sam_adapter.model.decoder.dense_prompts import PER_TOKEN
+from napari_sam_adapter.model.decoder.near_masks import TokenBox
 
 if TYPE_CHECKING:
     from napari_sam_adapter.inference.preprocessing import Frame

@@ -12,9 +12,9 @@ from napari_sam_adapter.inference.decoding import Decoding
 from napari_sam_adapter.inference.full_precision import full_precision
 from napari_sam_adapter.inference.in_parts import Things, in_parts
 from napari_sam_adapter.inference.recorded_encoder import RecordedEncoder
-from napari_sam_adapter.model.adapter import AdaptedImageEncoder
-from napari_sam_adapter.model.conv_stem import ConvStem
-from napari_sam_adapter.model.image_encoder import EncodedImage, ImageEncoder
+from napari_sam_adapter.model.adapters.adapted_encoder import AdaptedImageEncoder
+from napari_sam_adapter.model.encoder.conv_stem import ConvStem
+from napari_sam_adapter.model.encoder.image_encoder import EncodedImage, ImageEncoder
 from napari_sam_adapter.model.steady import steady_call
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_sam_adapter.model.checkpoints import Checkpoint
+    from napari_sam_adapter.model.files.checkpoints import Checkpoint
 
     Answer = TypeVar("Answer")
 

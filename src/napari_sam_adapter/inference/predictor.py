@@ -16,10 +16,10 @@ from napari_sam_adapter.inference.nearby import ask_nearby
 from napari_sam_adapter.inference.network import Network
 from napari_sam_adapter.inference.proposals import propose
 from napari_sam_adapter.inference.weights import find_weights
-from napari_sam_adapter.model.adapter_files import load_adapter
+from napari_sam_adapter.model.files.adapter_files import load_adapter
+from napari_sam_adapter.model.files.weight_files import file_hash
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.model.prompt_tensors import PromptTensors
-from napari_sam_adapter.model.weight_files import file_hash
 from napari_sam_adapter.predictions import named
 from napari_sam_adapter.weight_store.entries import Kind
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.inference.embedding import ImageEmbedding
     from napari_sam_adapter.inference.proposals import Proposal
     from napari_sam_adapter.intensity import IntensityMapping
-    from napari_sam_adapter.model.checkpoints import Checkpoint
-    from napari_sam_adapter.model.task_information import ImageFilter
+    from napari_sam_adapter.model.adapters.task_information import ImageFilter
+    from napari_sam_adapter.model.files.checkpoints import Checkpoint
     from napari_sam_adapter.predictions import Capabilities, MaskPrediction
     from napari_sam_adapter.prompts import Prompts
 

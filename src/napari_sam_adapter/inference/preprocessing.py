@@ -15,7 +15,7 @@ from PIL import Image
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.intensity import check_pixels, estimate_intensity
-from napari_sam_adapter.model.families import SAM
+from napari_sam_adapter.model.families.preparation import SAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.families.preparation import Family
 
 FLAT = 2.0
 """Added to the standard deviation of an image, in 8-bit levels."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam_adapter.inference.preprocessing import Frame
-    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.prompts import Prompts
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.inference.decoding import Decoding
     from napari_sam_adapter.inference.embedding import ImageEmbedding
     from napari_sam_adapter.inference.network import Network
-    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.families.preparation import Family
 
 
 class Proposal(NamedTuple):

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_sam_adapter.model.image_encoder import EncodedImage, Started
+from napari_sam_adapter.model.encoder.image_encoder import EncodedImage, Started
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_sam_adapter.model.adapter import AdaptedImageEncoder
-    from napari_sam_adapter.model.image_encoder import ImageEncoder
+    from napari_sam_adapter.model.adapters.adapted_encoder import AdaptedImageEncoder
+    from napari_sam_adapter.model.encoder.image_encoder import ImageEncoder
 
     Encoder = ImageEncoder | AdaptedImageEncoder
     Key = tuple[tuple[int, ...], tuple[torch.Size, ...]]

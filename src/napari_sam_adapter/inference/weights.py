@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.image_io.output import check_output
-from napari_sam_adapter.model.adapter import TOKENS
-from napari_sam_adapter.model.adapter_files import check_adapter, load_adapter
-from napari_sam_adapter.model.adapter_header import read_adapter_header
-from napari_sam_adapter.model.checkpoints import load_checkpoint
-from napari_sam_adapter.model.exports import (
+from napari_sam_adapter.model.adapters.adapter import TOKENS
+from napari_sam_adapter.model.adapters.task_information import FILTERS
+from napari_sam_adapter.model.files.adapter_files import check_adapter, load_adapter
+from napari_sam_adapter.model.files.adapter_header import read_adapter_header
+from napari_sam_adapter.model.files.checkpoints import load_checkpoint
+from napari_sam_adapter.model.files.exports import (
     export_plain_sam,
     export_published,
     import_published,
 )
-from napari_sam_adapter.model.task_information import FILTERS
-from napari_sam_adapter.model.weight_files import read_weights
+from napari_sam_adapter.model.files.weight_files import read_weights
 from napari_sam_adapter.weight_store.downloading import download, offer
 from napari_sam_adapter.weight_store.entries import Entry, Kind, entries, find_entry
 from napari_sam_adapter.weight_store.folder import file_sum, pinned_sum
@@ -33,8 +33,8 @@ from napari_sam_adapter.weight_store.importing import (
 from napari_sam_adapter.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.model.adapter_header import AdapterHeader
-    from napari_sam_adapter.model.checkpoints import Checkpoint
+    from napari_sam_adapter.model.files.adapter_header import AdapterHeader
+    from napari_sam_adapter.model.files.checkpoints import Checkpoint
 
 EXPORTS = {"sam": export_plain_sam, "sam-adapter": export_published}
 """Layouts of other programs: segment-anything's, and that of the SAM-Adapter paper."""

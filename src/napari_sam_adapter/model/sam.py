@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from napari_sam_adapter.model.image_encoder import ImageEncoder
-from napari_sam_adapter.model.mask_decoder import MaskDecoder
-from napari_sam_adapter.model.prompt_encoder import PromptEncoder
+from napari_sam_adapter.model.decoder.mask_decoder import MaskDecoder
+from napari_sam_adapter.model.decoder.prompt_encoder import PromptEncoder
+from napari_sam_adapter.model.encoder.image_encoder import ImageEncoder
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,23 +10,23 @@ from psygnal import Signal
 
 from napari_sam_adapter.errors import SamAdapterError, SessionError
 from napari_sam_adapter.plugin.actions import ACTIONS, KeyBindings
-from napari_sam_adapter.plugin.click_signs import sign_of_click
-from napari_sam_adapter.plugin.hints import hint, is_hint, no_such_object, topmost
-from napari_sam_adapter.plugin.network_loading import Loader, load_from_disk
-from napari_sam_adapter.plugin.object_commands import ObjectCommands
-from napari_sam_adapter.plugin.prompt_tools import PromptTools
-from napari_sam_adapter.plugin.reporting import reporting
-from napari_sam_adapter.plugin.segmenter import Segmenter
-from napari_sam_adapter.plugin.session_view import show_session
-from napari_sam_adapter.plugin.state import (
-    Message,
-    ModelChoice,
-    PluginState,
-    Tool,
+from napari_sam_adapter.plugin.layers.click_signs import sign_of_click
+from napari_sam_adapter.plugin.layers.hints import (
+    hint,
+    is_hint,
+    no_such_object,
+    topmost,
 )
-from napari_sam_adapter.plugin.viewer_watch import ViewerWatch
-from napari_sam_adapter.plugin.workspace import Workspace
-from napari_sam_adapter.plugin.workspaces import Workspaces
+from napari_sam_adapter.plugin.layers.workspace import Workspace
+from napari_sam_adapter.plugin.layers.workspaces import Workspaces
+from napari_sam_adapter.plugin.network.network_loading import Loader, load_from_disk
+from napari_sam_adapter.plugin.network.segmenter import Segmenter
+from napari_sam_adapter.plugin.objects.object_commands import ObjectCommands
+from napari_sam_adapter.plugin.objects.prompt_tools import PromptTools
+from napari_sam_adapter.plugin.reporting import reporting
+from napari_sam_adapter.plugin.session_view import show_session
+from napari_sam_adapter.plugin.state import Message, ModelChoice, PluginState, Tool
+from napari_sam_adapter.plugin.viewing.viewer_watch import ViewerWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_sam_adapter.plugin.state import Press
-    from napari_sam_adapter.volume.planes import Plane
+    from napari_sam_adapter.volume.planes.planes import Plane
 
 
 class Controller:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import napari
 
     from napari_sam_adapter.image_io.series import Series
-    from napari_sam_adapter.plugin.network_loading import Loader
+    from napari_sam_adapter.plugin.network.network_loading import Loader
 
 
 def open_sample(

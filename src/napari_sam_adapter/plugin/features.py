@@ -9,38 +9,38 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.plugin.annotation_panel import AnnotationPanel
-from napari_sam_adapter.plugin.candidate_choice import CandidateChoice
-from napari_sam_adapter.plugin.comparison import Comparison
-from napari_sam_adapter.plugin.comparison_panel import ComparisonPanel
-from napari_sam_adapter.plugin.image_panel import ImagePanel
-from napari_sam_adapter.plugin.image_window import ImageWindow
-from napari_sam_adapter.plugin.image_window_panel import ImageWindowPanel
-from napari_sam_adapter.plugin.level_choice import LevelChoice
-from napari_sam_adapter.plugin.model_panel import ModelPanel
-from napari_sam_adapter.plugin.object_editing import ObjectEditing
-from napari_sam_adapter.plugin.object_panel import ObjectPanel
-from napari_sam_adapter.plugin.prompt_panel import PromptPanel
-from napari_sam_adapter.plugin.safekeeping import Safekeeping
-from napari_sam_adapter.plugin.series_panel import SeriesPanel
-from napari_sam_adapter.plugin.series_run import SeriesRun
-from napari_sam_adapter.plugin.session_panel import SessionPanel
-from napari_sam_adapter.plugin.splitting_run import SplittingRun
+from napari_sam_adapter.plugin.layers.image_window import ImageWindow
+from napari_sam_adapter.plugin.layers.level_choice import LevelChoice
+from napari_sam_adapter.plugin.network.candidate_choice import CandidateChoice
+from napari_sam_adapter.plugin.objects.object_editing import ObjectEditing
+from napari_sam_adapter.plugin.objects.splitting_run import SplittingRun
+from napari_sam_adapter.plugin.objects.tidying_run import TidyingRun
+from napari_sam_adapter.plugin.objects.volume_review import VolumeReview
+from napari_sam_adapter.plugin.panels.annotation_panel import AnnotationPanel
+from napari_sam_adapter.plugin.panels.comparison_panel import ComparisonPanel
+from napari_sam_adapter.plugin.panels.image_panel import ImagePanel
+from napari_sam_adapter.plugin.panels.image_window_panel import ImageWindowPanel
+from napari_sam_adapter.plugin.panels.model_panel import ModelPanel
+from napari_sam_adapter.plugin.panels.object_panel import ObjectPanel
+from napari_sam_adapter.plugin.panels.prompt_panel import PromptPanel
+from napari_sam_adapter.plugin.panels.series_panel import SeriesPanel
+from napari_sam_adapter.plugin.panels.session_panel import SessionPanel
+from napari_sam_adapter.plugin.panels.training_panel import TrainingPanel
+from napari_sam_adapter.plugin.panels.volume_panel import VolumePanel
+from napari_sam_adapter.plugin.sessions.safekeeping import Safekeeping
+from napari_sam_adapter.plugin.sessions.series_run import SeriesRun
 from napari_sam_adapter.plugin.state import NO_ADAPTER
-from napari_sam_adapter.plugin.tidying_run import TidyingRun
-from napari_sam_adapter.plugin.training_panel import TrainingPanel
-from napari_sam_adapter.plugin.training_run import TrainingRun
-from napari_sam_adapter.plugin.volume_panel import VolumePanel
-from napari_sam_adapter.plugin.volume_review import VolumeReview
+from napari_sam_adapter.plugin.training.comparison import Comparison
+from napari_sam_adapter.plugin.training.training_run import TrainingRun
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_sam_adapter.plugin.comparison_state import ComparisonState
     from napari_sam_adapter.plugin.controller import Controller
-    from napari_sam_adapter.plugin.network_loading import Loader
-    from napari_sam_adapter.plugin.training_state import TrainingState
-    from napari_sam_adapter.plugin.training_task import Trainer
+    from napari_sam_adapter.plugin.network.network_loading import Loader
+    from napari_sam_adapter.plugin.training.comparison_state import ComparisonState
+    from napari_sam_adapter.plugin.training.training_state import TrainingState
+    from napari_sam_adapter.plugin.training.training_task import Trainer
 
 
 def image_feature(controller: Controller) -> tuple[LevelChoice, ImagePanel]:

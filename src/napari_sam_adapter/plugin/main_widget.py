@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_sam_adapter.plugin.activity_panel import ActivityPanel
-from napari_sam_adapter.plugin.comparison_state import ComparisonState
 from napari_sam_adapter.plugin.controller import Controller
-from napari_sam_adapter.plugin.early_imports import begin_early_imports
-from napari_sam_adapter.plugin.encoding_ahead import EncodingAhead
-from napari_sam_adapter.plugin.exports import Exports
 from napari_sam_adapter.plugin.features import (
     annotation_feature,
     comparison_feature,
@@ -26,28 +21,33 @@ from napari_sam_adapter.plugin.features import (
     training_feature,
     volume_feature,
 )
-from napari_sam_adapter.plugin.frames import Frames
-from napari_sam_adapter.plugin.freed_programs import let_go_of_freed_programs
-from napari_sam_adapter.plugin.hidden_layers import HiddenLayers
-from napari_sam_adapter.plugin.hover_preview import HoverPreview
 from napari_sam_adapter.plugin.key_settings import KeySettings
-from napari_sam_adapter.plugin.key_table import KeyHelp
-from napari_sam_adapter.plugin.keys_in_strokes import KeysInStrokes
-from napari_sam_adapter.plugin.labels_taking import LabelsTaking
-from napari_sam_adapter.plugin.mouse_ahead import MouseAhead
-from napari_sam_adapter.plugin.network_loading import Loader, NetworkLoader
-from napari_sam_adapter.plugin.object_finding import ObjectFinding
-from napari_sam_adapter.plugin.point_size import PointSize
+from napari_sam_adapter.plugin.layers.hidden_layers import HiddenLayers
+from napari_sam_adapter.plugin.layers.point_size import PointSize
+from napari_sam_adapter.plugin.layers.replaced_data import ReplacedData
+from napari_sam_adapter.plugin.network.encoding_ahead import EncodingAhead
+from napari_sam_adapter.plugin.network.hover_preview import HoverPreview
+from napari_sam_adapter.plugin.network.mouse_ahead import MouseAhead
+from napari_sam_adapter.plugin.network.network_loading import Loader, NetworkLoader
+from napari_sam_adapter.plugin.network.weights_state import WeightsController
+from napari_sam_adapter.plugin.objects.exports import Exports
+from napari_sam_adapter.plugin.objects.labels_taking import LabelsTaking
+from napari_sam_adapter.plugin.objects.object_finding import ObjectFinding
+from napari_sam_adapter.plugin.objects.prompt_commands import PromptCommands
+from napari_sam_adapter.plugin.objects.volume_finding import VolumeFinding
+from napari_sam_adapter.plugin.panels.activity_panel import ActivityPanel
+from napari_sam_adapter.plugin.panels.key_table import KeyHelp
+from napari_sam_adapter.plugin.panels.sections import Sections
+from napari_sam_adapter.plugin.panels.weights_window import WeightsWindow
 from napari_sam_adapter.plugin.preferences import FoldedSections
-from napari_sam_adapter.plugin.prompt_commands import PromptCommands
-from napari_sam_adapter.plugin.replaced_data import ReplacedData
-from napari_sam_adapter.plugin.sections import Sections
 from napari_sam_adapter.plugin.state import PluginState
-from napari_sam_adapter.plugin.training_state import TrainingState
-from napari_sam_adapter.plugin.training_task import Trainer, train_on_layers
-from napari_sam_adapter.plugin.volume_finding import VolumeFinding
-from napari_sam_adapter.plugin.weights_state import WeightsController
-from napari_sam_adapter.plugin.weights_window import WeightsWindow
+from napari_sam_adapter.plugin.training.comparison_state import ComparisonState
+from napari_sam_adapter.plugin.training.training_state import TrainingState
+from napari_sam_adapter.plugin.training.training_task import Trainer, train_on_layers
+from napari_sam_adapter.plugin.viewing.early_imports import begin_early_imports
+from napari_sam_adapter.plugin.viewing.frames import Frames
+from napari_sam_adapter.plugin.viewing.freed_programs import let_go_of_freed_programs
+from napari_sam_adapter.plugin.viewing.keys_in_strokes import KeysInStrokes
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

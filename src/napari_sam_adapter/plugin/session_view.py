@@ -9,9 +9,9 @@ from napari_sam_adapter.errors import SessionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_sam_adapter.plugin.layers.workspace import Workspace
     from napari_sam_adapter.plugin.state import PluginState
-    from napari_sam_adapter.plugin.workspace import Workspace
-    from napari_sam_adapter.volume.session import Session
+    from napari_sam_adapter.volume.session.session import Session
 
 
 def show_session(state: PluginState, workspace: Workspace | None) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from napari.layers import Image
 
-    from napari_sam_adapter.volume.propagation_request import Method
+    from napari_sam_adapter.volume.propagation.propagation_request import Method
 
 NO_ADAPTER = "none"
 """What the model without adapter is called."""

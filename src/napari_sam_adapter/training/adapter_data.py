@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.samples import Sample
 

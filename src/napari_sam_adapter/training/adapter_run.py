@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from napari_sam_adapter.interrupts import uninterrupted
-from napari_sam_adapter.model.adapter_header import LABELS, AdapterNotes
+from napari_sam_adapter.model.files.adapter_header import LABELS, AdapterNotes
 from napari_sam_adapter.training.held_out import looked_at
 from napari_sam_adapter.training.progress import (
     Example,

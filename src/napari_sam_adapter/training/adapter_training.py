@@ -16,7 +16,7 @@ from napari_sam_adapter.training.reading import FoundSamples
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
-    from napari_sam_adapter.model.task_information import ImageFilter
+    from napari_sam_adapter.model.adapters.task_information import ImageFilter
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.progress import TrainingProgress
     from napari_sam_adapter.training.samples import Sample

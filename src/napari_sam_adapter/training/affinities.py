@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_sam_adapter.model.conv_stem import SKIP_CHANNELS
+from napari_sam_adapter.model.encoder.conv_stem import SKIP_CHANNELS
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from napari_sam_adapter.model.decoder.two_way_transformer import DownsampledAttention
 from napari_sam_adapter.model.layers import ConvBlock
-from napari_sam_adapter.model.two_way_transformer import DownsampledAttention
 
 if TYPE_CHECKING:
     from napari_sam_adapter.model.sam import Sam

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.inference.preprocessing import Frame
-    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.training.augmentation import View
     from napari_sam_adapter.training.samples import Sample

@@ -14,7 +14,7 @@ from napari_sam_adapter.training.trainee_loading import load_trainee
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from napari_sam_adapter.model.task_information import ImageFilter
+    from napari_sam_adapter.model.adapters.task_information import ImageFilter
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.progress import TrainingEstimate
     from napari_sam_adapter.training.samples import Sample

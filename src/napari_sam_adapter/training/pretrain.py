@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Subset
 
 from napari_sam_adapter.errors import OutputError, TrainingError
 from napari_sam_adapter.inference.fastest import choose_way
-from napari_sam_adapter.model.checkpoints import save_base
+from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.training.config import state_beside
 from napari_sam_adapter.training.datasets import nothing_in, read_split

@@ -9,9 +9,9 @@ import torch
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.interrupts import uninterrupted
+from napari_sam_adapter.model.files.weight_files import whole_file
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import TINY
-from napari_sam_adapter.model.weight_files import whole_file
 from napari_sam_adapter.training.affinities import AffinityHead
 from napari_sam_adapter.training.first_values import initialise
 from napari_sam_adapter.training.gradients import (

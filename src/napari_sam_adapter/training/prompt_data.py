@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.inference.preprocessing import normalise, to_rgb
-from napari_sam_adapter.model.families import SMALL
+from napari_sam_adapter.model.families.preparation import SMALL
 from napari_sam_adapter.training.affinities import region_map
 from napari_sam_adapter.training.augmentation import View, random_view
 from napari_sam_adapter.training.synthetic import draw_sample
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.model.families import Family
+    from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.training.recipe import Phase, Recipe
     from napari_sam_adapter.training.samples import Sample
 

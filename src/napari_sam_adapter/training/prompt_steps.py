@@ -29,7 +29,7 @@ from napari_sam_adapter.training.prompt_sampling import (
 )
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.model.image_encoder import EncodedImage
+    from napari_sam_adapter.model.encoder.image_encoder import EncodedImage
     from napari_sam_adapter.model.sam import Sam
     from napari_sam_adapter.training.affinities import AffinityHead
 

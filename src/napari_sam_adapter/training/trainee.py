@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from napari_sam_adapter.model.adapter_files import save_adapter
-from napari_sam_adapter.model.checkpoints import save_base
-from napari_sam_adapter.model.families import SAM
-from napari_sam_adapter.model.image_encoder import EncodedImage
+from napari_sam_adapter.model.adapters.lora import lora_state
+from napari_sam_adapter.model.encoder.image_encoder import EncodedImage
+from napari_sam_adapter.model.families.preparation import SAM
+from napari_sam_adapter.model.files.adapter_files import save_adapter
+from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.layers import Window
-from napari_sam_adapter.model.lora import lora_state
 from napari_sam_adapter.training.adapter_data import NEW_VIEW
 from napari_sam_adapter.training.follow_steps import simulated
 from napari_sam_adapter.training.losses import (
@@ -32,9 +32,9 @@ from napari_sam_adapter.training.prompt_steps import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_sam_adapter.model.adapter import SamAdapter
-    from napari_sam_adapter.model.adapter_header import AdapterNotes
-    from napari_sam_adapter.model.checkpoints import Checkpoint
+    from napari_sam_adapter.model.adapters.adapter import SamAdapter
+    from napari_sam_adapter.model.files.adapter_header import AdapterNotes
+    from napari_sam_adapter.model.files.checkpoints import Checkpoint
     from napari_sam_adapter.training.adapter_data import AdapterExample
     from napari_sam_adapter.training.config import TrainingConfig
 

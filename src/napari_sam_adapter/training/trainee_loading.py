@@ -16,12 +16,12 @@ from napari_sam_adapter.inference.weights import (
     find_weights,
     load_model,
 )
-from napari_sam_adapter.model.adapter import SamAdapter
-from napari_sam_adapter.model.adapter_files import load_adapter
-from napari_sam_adapter.model.dense_prompts import PER_TOKEN
-from napari_sam_adapter.model.families import SAM, SAM_ADAPTER
-from napari_sam_adapter.model.image_encoder import ImageEncoder
-from napari_sam_adapter.model.lora import add_lora, lora_state
+from napari_sam_adapter.model.adapters.adapter import SamAdapter
+from napari_sam_adapter.model.adapters.lora import add_lora, lora_state
+from napari_sam_adapter.model.decoder.dense_prompts import PER_TOKEN
+from napari_sam_adapter.model.encoder.image_encoder import ImageEncoder
+from napari_sam_adapter.model.families.preparation import SAM, SAM_ADAPTER
+from napari_sam_adapter.model.files.adapter_files import load_adapter
 from napari_sam_adapter.training.randomness import own_randomness
 from napari_sam_adapter.training.trainee import Trainee
 from napari_sam_adapter.weight_store.entries import Kind
@@ -29,8 +29,8 @@ from napari_sam_adapter.weight_store.entries import Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_sam_adapter.model.checkpoints import Checkpoint
-    from napari_sam_adapter.model.task_information import ImageFilter
+    from napari_sam_adapter.model.adapters.task_information import ImageFilter
+    from napari_sam_adapter.model.files.checkpoints import Checkpoint
     from napari_sam_adapter.training.config import TrainingConfig
 
     Functions = Mapping[str, ImageFilter]

@@ -9,7 +9,7 @@ import torch
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.inference.weights import find_weights
-from napari_sam_adapter.model.weight_files import file_hash, whole_file
+from napari_sam_adapter.model.files.weight_files import file_hash, whole_file
 from napari_sam_adapter.training.progress import Validation
 from napari_sam_adapter.training.samples import digest_of
 from napari_sam_adapter.weight_store.entries import Kind

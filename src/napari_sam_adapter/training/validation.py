@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.model.image_encoder import EncodedImage
+    from napari_sam_adapter.model.encoder.image_encoder import EncodedImage
     from napari_sam_adapter.training.augmentation import View
     from napari_sam_adapter.training.config import TrainingConfig
     from napari_sam_adapter.training.samples import Sample

@@ -1,0 +1,1 @@
+"""What is added to a frozen encoder: SAM-Adapter, EVP, LoRA."""

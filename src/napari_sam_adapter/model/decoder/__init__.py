@@ -1,0 +1,1 @@
+"""SAM's prompt encoder and mask decoder, and the quick way through them."""

@@ -1,0 +1,1 @@
+"""SAM's image encoder, and its quick ways on each kind of processor."""

@@ -1,0 +1,1 @@
+"""Networks beside SAM, and how each family wants its images."""

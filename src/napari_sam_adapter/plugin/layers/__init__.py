@@ -1,0 +1,1 @@
+"""An image in use: its session, and the layers over it."""

@@ -1,0 +1,128 @@
+"""The images that were taken into use, and the one in use now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from napari_sam_adapter.plugin.layers.image_level import levels_of
+from napari_sam_adapter.plugin.layers.left_layers import leave
+from napari_sam_adapter.plugin.layers.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+    from napari.components import ViewerModel
+    from napari.layers import Image, Layer
+
+    from napari_sam_adapter.plugin.layers.workspace_owner import WorkspaceOwner
+
+
+class Workspaces:
+    """One workspace for every image, and level of it, that was taken into use.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layers live.
+    owner : WorkspaceOwner
+        Whom the workspaces tell.
+    on_opened : callable
+        Told once about every image that is taken into use.
+
+    Attributes
+    ----------
+    current : Workspace or None
+        The one in use.
+    starting_labels : dict of Layer to int array
+        Objects of images that are about to be taken into use.
+    levels : dict of Layer to int
+        On which level of a multiscale image to work, if not at full resolution.
+    at_full_resolution : set of Layer
+        Multiscale images for which no other level may be chosen.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        owner: WorkspaceOwner,
+        on_opened: Callable[[Workspace], None],
+    ) -> None:
+        self.current: Workspace | None = None
+        self.starting_labels: dict[Layer, npt.NDArray[np.integer[Any]]] = {}
+        self._viewer = viewer
+        self._owner = owner
+        self._on_opened = on_opened
+        self.levels: dict[Layer, int] = {}
+        self.at_full_resolution: set[Layer] = set()
+        self._hidden: WeakSet[Layer] = WeakSet()
+        self._of: dict[tuple[Layer, int], Workspace] = {}
+
+    def __iter__(self) -> Iterator[Workspace]:
+        """Give out all of them."""
+        return iter(self._of.values())
+
+    def put_away(self) -> None:
+        """Hide the prompts of the image in use; none is in use then."""
+        if self.current is not None:
+            layers = self.current.layers
+            prompts = layers.points, layers.shapes
+            self._hidden.update(p for p in prompts if p is not None and not p.visible)
+            layers.show_prompts(False)
+        self.current = None
+
+    def take_up(self, image: Image) -> None:
+        """Use an image; its session is started or taken up again.
+
+        Parameters
+        ----------
+        image : Image
+            A layer of the viewer.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be segmented.
+        """
+        level = min(self.levels.get(image, 0), len(levels_of(image)[0]) - 1)
+        key = image, level
+        if key not in self._of:
+            labels = self.starting_labels.pop(image, None)
+            opened = Workspace(self._viewer, image, self._owner, labels, level)
+            self._of[key] = opened
+            self._on_opened(opened)
+        self.current = self._of[key]
+        layers = self.current.layers
+        layers.show_prompts(True)
+        for layer in self._hidden.intersection(layers.all):  # as the user left them
+            layer.visible = False
+        self._hidden.difference_update(layers.all)
+
+    def take_out(self, layer: Layer) -> list[Workspace]:
+        """Let go of an image that left the viewer or has other pixels.
+
+        Parameters
+        ----------
+        layer : Layer
+            Any.
+
+        Returns
+        -------
+        list of Workspace
+            Those that it had.
+        """
+        if layer not in self._viewer.layers:
+            self.levels.pop(layer, None)
+            self.at_full_resolution.discard(layer)
+        keys = [key for key in self._of if key[0] == layer]
+        return [self._of.pop(key) for key in keys]
+
+    def close(self) -> None:
+        """Let go of all; layers and masks stay."""
+        for workspace in self:
+            leave(workspace.image, workspace.layers.all)
+            workspace.close()
+        self._of.clear()
+        self.current = None

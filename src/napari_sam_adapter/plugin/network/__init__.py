@@ -1,0 +1,1 @@
+"""What the network does for the window, in the background."""

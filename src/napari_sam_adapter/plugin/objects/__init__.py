@@ -1,0 +1,1 @@
+"""What is done with objects: finding, editing, review, export."""

@@ -1,0 +1,133 @@
+"""Tidy objects while the window goes on: a worker looks for holes and specks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.viewing.stroke_pause import StrokePause
+from napari_sam_adapter.volume.document.journal_entries import EditGroup
+from napari_sam_adapter.volume.document.object_edits import TidyObject
+from napari_sam_adapter.volume.document.tidy_search import outdated
+from napari_sam_adapter.volume.document.tidying import TidyCount
+from napari_sam_adapter.wording import counted, numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.layers.workspace import Workspace
+    from napari_sam_adapter.plugin.objects.object_editing import ObjectEditing
+    from napari_sam_adapter.volume.document.tidy_search import FoundTidying
+    from napari_sam_adapter.volume.session.session import Session
+
+
+class TidyingRun(Feature):
+    """The command that tidies objects; it has a thread of its own beside clicks.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose images are used.
+    objects : ObjectEditing
+        Who knows which objects are meant.
+    """
+
+    def __init__(self, controller: Controller, objects: ObjectEditing) -> None:
+        super().__init__(controller)
+        self._objects = objects
+        self._state = controller.state
+        self._queue = JobQueue(self._show, mostly_waits=True)
+        self._pause = StrokePause()
+        controller.add_commands({"tidy_objects": self.start})
+        controller.stopped.connect(self.stop)
+        controller.closed.connect(self._queue.close)
+        controller.closed.connect(self._pause.close)
+
+    @reporting
+    def start(self) -> None:
+        """Fill holes of the selected objects and remove specks, on slices as in view.
+
+        Locked objects among others stay as they are.
+        """
+        workspace, selected = self._controller.in_use(), self._objects.several()
+        session, axes = workspace.session, workspace.plane_in_view().axes
+        session.under_way.finish()
+        summaries = map(session.objects.summary, selected)
+        free = [one.object_id for one in summaries if not one.locked]
+        searches = [
+            session.objects.tidy_search(TidyObject(object_id, axes))
+            for object_id in free or selected
+        ]
+        self.say(f"Looking for holes and specks of {numbered('object', free)} ...")
+        locked = len(selected) - len(free)
+        found: list[FoundTidying] = []
+        write = partial(self._write, workspace, session, found, locked)
+
+        def keep(step: FoundTidying | None) -> None:
+            if step is not None:  # else it tells of a slice
+                found.append(step)
+            if len(found) == len(searches):
+                self._pause.when_still(workspace, write)
+
+        self._queue.submit(
+            Job(
+                owner=workspace,
+                key="tidy",
+                priority=Priority.VIEW,
+                steps=chain.from_iterable(search.steps() for search in searches),
+                on_result=keep,
+                on_error=self.report,
+            )
+        )
+
+    def stop(self) -> None:
+        """Leave the objects as they are."""
+        if self._state.is_tidying:
+            self._pause.forget()
+            self._queue.cancel(lambda job: True)
+            self.say("Stopped. Nothing was changed.")
+
+    def _show(self) -> None:
+        # What waits for the end of a stroke is under way, too: a page waits for it.
+        waits = self._pause.is_waiting
+        self._state.is_tidying = waits or bool(self._queue.jobs)
+
+    def _write(
+        self,
+        workspace: Workspace,
+        session: Session,
+        found: Sequence[FoundTidying],
+        locked: int,
+    ) -> None:
+        self._tidy(workspace, session, found, locked)
+        self._show()
+
+    @reporting
+    def _tidy(
+        self,
+        workspace: Workspace,
+        session: Session,
+        found: Sequence[FoundTidying],
+        locked: int,
+    ) -> None:
+        if workspace not in self._controller.workspaces:
+            return
+        if workspace.session is not session:  # another one was opened
+            raise outdated(found[0].edit)
+        edits = [replace(one.edit, found=one) for one in found if one.parts]
+        workspace.layers.drop_outline()
+        count = TidyCount()
+        work = session.doing(EditGroup(tuple(edits)), count.add)
+        tell = partial(self._tell, count, locked)
+        self._controller.objects.passes.do(workspace, work, on_end=tell)
+
+    def _tell(self, count: TidyCount, locked: int) -> None:
+        if self._state.message.is_error:  # such as that nothing is saved
+            return
+        left = f" {counted(locked, 'locked object')} left alone." if locked else ""
+        self.say(f"{count.words}{left}")

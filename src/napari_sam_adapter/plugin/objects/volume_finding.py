@@ -1,0 +1,172 @@
+"""The button that finds the objects of all slices, one slice after the other."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari_sam_adapter.errors import SamAdapterError
+from napari_sam_adapter.plugin.background import WAIT
+from napari_sam_adapter.plugin.network.propagation_run import not_looked_at
+from napari_sam_adapter.plugin.objects.object_finding import AT_ONCE, nothing_found
+from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.state import Progress
+from napari_sam_adapter.plugin.viewing.world_units import spacing_now
+from napari_sam_adapter.volume.finding.finding import FoundObjects
+from napari_sam_adapter.volume.finding.volume_search import (
+    FindPart,
+    Following,
+    SearchedPlane,
+    search_parts,
+)
+from napari_sam_adapter.volume.propagation.propagation import resolve_range
+from napari_sam_adapter.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_sam_adapter.plugin.controller import Controller
+    from napari_sam_adapter.plugin.layers.workspace import Workspace
+    from napari_sam_adapter.volume.document.changes import Change
+    from napari_sam_adapter.volume.finding.volume_search import Part
+    from napari_sam_adapter.volume.propagation.propagation_request import (
+        PropagationRange,
+    )
+
+
+class VolumeFinding(Feature):
+    """Finds objects on all slices along an axis, and follows each through the others.
+
+    Parameters
+    ----------
+    controller : Controller
+        Whose image and network are used.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__(controller)
+        controller.add_commands({"find_in_volume": self.find})
+
+    @reporting
+    def find(self) -> None:
+        """Look at all slices of the range that is chosen for following."""
+        workspace = self._controller.in_use()
+        seen, choice = workspace.plane_in_view(), self._controller.state.follow
+        where = resolve_range(
+            workspace.volume, seen, choice.axis, choice.first, choice.last
+        )
+        self._controller.segmenter.when_loaded(
+            (id(workspace), "find in volume"),
+            workspace,
+            partial(self._start, workspace, where),
+        )
+
+    def _start(self, workspace: Workspace, where: PropagationRange) -> None:
+        workspace.session.spacing = spacing_now(workspace.frame)
+        workspace.choose_object(workspace.next_id)
+        self._controller.segmenter.begin(FindingRun(self._controller, workspace, where))
+
+
+class FindingRun:
+    """A search through a volume under way, and what came of it; see `LongRun`.
+
+    Parameters
+    ----------
+    controller : Controller
+        Who writes what was found, and tells of errors.
+    workspace : Workspace
+        Whose objects.
+    where : PropagationRange
+        The slices.
+    """
+
+    def __init__(
+        self, controller: Controller, workspace: Workspace, where: PropagationRange
+    ) -> None:
+        self.workspace, self.is_stopped = workspace, False
+        self._controller, self._total = controller, len(where)
+        self._are_more = bool(workspace.session.object_ids)
+        self._searched: list[SearchedPlane] = []
+        self._found = 0
+        planes = [where.plane(index) for index in range(where.start, where.stop + 1)]
+        way = Following(where.axis, where.start, where.stop)
+        self._parts = search_parts(workspace.session, planes, way)
+        self._part = self._next()
+
+    @property
+    def title(self) -> str:
+        """What is said when it begins."""
+        slices = counted(self._total, "slice")
+        return f"Looking for objects on {slices} ... Clicks go first."
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return Progress(len(self._searched), self._total)
+
+    @property
+    def summary(self) -> str:
+        """What came of it, in a sentence or two."""
+        count = self._found
+        if self.is_stopped:
+            stays = "What was found stays; Undo takes it back."
+            return self.progress.stopped(stays if count else "Nothing was changed.")
+        found = f"{counted(count, 'object')} found on {counted(self._total, 'slice')}."
+        if not count:
+            choice = self._controller.state.model
+            found = nothing_found("these slices", self._are_more, choice)
+        return found + not_looked_at(
+            [(step.plane, step.problem) for step in self._searched if step.problem]
+        )
+
+    def steps(self) -> Iterator[Any]:
+        """Do one part after the other, on the worker thread."""
+        while self._part is not None:
+            yield from self._part.steps()
+            yield WAIT
+
+    def take(self, step: Any) -> Sequence[Change]:
+        """Take over what came of a step; after the last one of a part go on."""
+        part = self._part
+        try:
+            if step is WAIT:
+                self._part = self._next()
+            elif isinstance(part, FindPart):
+                self._take_in(part, step)
+            elif part is not None:
+                return [change for made in part.taking_in(step) for change in made]
+        except SamAdapterError as error:
+            self._controller.report(error)
+            self._part = None
+            self.close()
+        return ()
+
+    def close(self) -> None:
+        """Declare that nothing more comes of it."""
+        self._parts.close()
+
+    def _next(self) -> Part | None:
+        for part in self._parts:
+            if not isinstance(part, SearchedPlane):
+                return part
+            self._searched.append(part)
+        return None
+
+    def _take_in(self, part: FindPart, step: Any) -> None:
+        """Make objects of what was found; a new object under work stays a new one."""
+        if not (isinstance(step, FoundObjects) and step.passes):
+            return
+        workspace, session = self.workspace, self.workspace.session
+        is_new = workspace.object_id not in session.object_ids
+
+        def on_begun() -> None:
+            self._found += len(part.object_ids)
+            if part.object_ids:
+                workspace.layers.ensure(session.labels)
+            if part.object_ids and is_new:
+                workspace.choose_object(workspace.next_id)
+
+        passes = self._controller.objects.passes
+        passes.do(workspace, part.taking_in(step), on_begun, shows_at_once=False)
+        if len(part.object_ids) <= AT_ONCE:
+            passes.go_on()

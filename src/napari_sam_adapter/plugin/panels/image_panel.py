@@ -1,0 +1,94 @@
+"""Choose the image layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
+
+from napari_sam_adapter.plugin.panels.narrow import narrow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Image
+
+    from napari_sam_adapter.plugin.state import PluginState
+
+NOTHING = "open an image first"
+
+
+class ImagePanel(QWidget):
+    """A picker for one of the image layers of the viewer.
+
+    Parameters
+    ----------
+    parent : QWidget or None
+        Qt parent.
+    """
+
+    image_chosen = Signal(object)
+    """Emitted with a layer when the user chooses."""
+    level_chosen = Signal(int)
+    """Emitted with the number of a level of a multiscale image."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.picker = QComboBox()
+        self.picker.setToolTip("The image to segment. Each has objects of its own.")
+        self.picker.setMinimumContentsLength(12)
+        self.picker.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.picker.activated.connect(self._on_activated)
+        self._images: tuple[Image, ...] = ()
+        form = QFormLayout(self)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("layer", self.picker)
+        self.level = narrow(QComboBox())
+        self.level.setToolTip(
+            "On which level of the image to click, and how large its masks are. Each "
+            "level has objects of its own."
+        )
+        self.level.activated.connect(self.level_chosen.emit)
+        self._level_title = QLabel("level")
+        form.addRow(self._level_title, self.level)
+        self.show_levels([], 0)
+
+    def show_state(self, state: PluginState) -> None:
+        """List the images and show which one is chosen.
+
+        Parameters
+        ----------
+        state : PluginState
+            What is going on.
+        """
+        self._images = state.images
+        names = [image.name for image in state.images] or [NOTHING]
+        if names != [self.picker.itemText(i) for i in range(self.picker.count())]:
+            self.picker.clear()
+            self.picker.addItems(names)
+        if state.image is not None:
+            self.picker.setCurrentIndex(state.images.index(state.image))
+        self.picker.setEnabled(bool(state.images))
+
+    def show_levels(self, titles: Sequence[str], number: int) -> None:
+        """List the levels of the image, if it has several.
+
+        Parameters
+        ----------
+        titles : sequence of str
+            One per level, the full resolution first.
+        number : int
+            The one in use.
+        """
+        if list(titles) != [self.level.itemText(i) for i in range(self.level.count())]:
+            self.level.clear()
+            self.level.addItems(list(titles))
+        self.level.setCurrentIndex(number)
+        for part in (self._level_title, self.level):
+            part.setVisible(len(titles) > 1)
+
+    def _on_activated(self, number: int) -> None:
+        self.image_chosen.emit(self._images[number])

@@ -1,0 +1,1 @@
+"""Nothing is lost: autosave, sessions as folders, series."""

@@ -1,0 +1,1 @@
+"""Training on open layers, and two adapters side by side."""

@@ -1,0 +1,1 @@
+"""Asking a network about objects of planes, and its answers."""

@@ -1,0 +1,1 @@
+"""What is edited: objects, prompts, labels, and the history of both."""

@@ -1,0 +1,1 @@
+"""What a network made of planes, in memory and on disk."""

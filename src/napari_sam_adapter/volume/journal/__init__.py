@@ -1,0 +1,1 @@
+"""What a session writes down: edits as lines, its state as a file."""

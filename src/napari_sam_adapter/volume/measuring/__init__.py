@@ -1,0 +1,1 @@
+"""Size, place, shape and brightness of labelled objects."""

@@ -1,0 +1,1 @@
+"""An image of any size: its planes, levels, and the windows of large planes."""

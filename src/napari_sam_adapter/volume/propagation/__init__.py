@@ -1,0 +1,1 @@
+"""Following objects from plane to plane."""

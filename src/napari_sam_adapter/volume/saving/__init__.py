@@ -1,0 +1,1 @@
+"""Sessions on disk: autosaved, saved as folders, done again."""

@@ -1,0 +1,1 @@
+"""The session: the document, the network, and the journal together."""
