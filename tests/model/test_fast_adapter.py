@@ -6,11 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_sam_adapter.model.adapters.adapter import (
-    AdaptedImageEncoder,
-    LearnedWeights,
-    SamAdapter,
-)
+from napari_sam_adapter.model.adapters.adapted_encoder import AdaptedImageEncoder
+from napari_sam_adapter.model.adapters.adapter import LearnedWeights, SamAdapter
 from napari_sam_adapter.model.adapters.fast_adapter import run_with_prompts
 from napari_sam_adapter.model.adapters.fast_filter import (
     can_embed_fast,
