@@ -307,8 +307,24 @@ def test_a_journal_cut_at_any_byte_is_there_up_to_its_last_whole_line(
 def test_a_journal_without_a_whole_first_line_holds_nothing(saved, path, volume, size):
     saved.new_object()
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(SessionError, match="breaks off in its first line"):
+    with pytest.raises(SessionError, match="breaks off in its first line") as refusal:
         replay(path, volume, DiskPredictor())
+    assert "emove" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"name": "mine"}', b"[1, 2]", b"\x93NUMPY\x01\x00v\x00{", b"x", b" ", b"y,x\n1,2\n"],
+    ids=["object", "list", "npy", "text", "space", "table"],
+)
+def test_a_file_that_is_no_journal_is_neither_to_be_removed_nor_cut(
+    path, volume, content
+):
+    path.write_bytes(content)
+    with pytest.raises(SessionError, match="which is none") as refusal:
+        replay(path, volume, DiskPredictor())
+    assert not any(word in str(refusal.value) for word in ("emove", "cut it"))
+    assert path.read_bytes() == content
 
 
 def test_a_journal_of_another_version_is_told(saved, path, volume):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.planes.planes import Volume
 
 JOURNAL_VERSION = 2
+BEGINNING = f'{{"version": {JOURNAL_VERSION}, "image": {{'.encode()
+"""With which every journal begins."""
 IDENTITY_PLANES = 3
 """Planes whose pixels tell one image from another."""
 LEVELS = "levels"
