@@ -131,6 +131,30 @@ def test_all_levels_of_a_pyramid_share_their_windows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(both.data[1::2, 1::2], coarse.data)
     assert np.ptp(np.asarray(coarse.data)) == 255
     assert Volume(both).level_shapes == ((600, 600),)
+    first = open_image(tmp_path / "a.zarr").level(1).composite((0, 1))
+    assert first.scale == coarse.scale
+    np.testing.assert_array_equal(first.data, coarse.data)
+
+
+def test_windows_are_the_same_whether_level_or_channels_are_chosen_first() -> None:
+    rng = np.random.default_rng(0)
+    fine = rng.gamma(1, 500, (2, 600, 600)).astype(np.uint16)
+    levels = [fine, fine.reshape(2, 300, 2, 300, 2).mean((2, 4)).astype(np.uint16)]
+    levels.append(levels[-1][:, ::2, ::2])
+    lazy, *coarser = (LazyArray(level, "cells") for level in levels)
+    image = OpenedImage(
+        lazy, "cyx", (1.0,) * 3, ("um",) * 3, "cells", levels=tuple(coarser)
+    )
+    wanted = image.composite((0, 1)).level(2)
+    for other in (
+        image.level(2).composite((0, 1)),
+        image.level(1).composite((0, 1)).level(1),
+        image.level(1).level(1).composite((0, 1)),
+    ):
+        np.testing.assert_array_equal(other.data, wanted.data)
+        assert (other.scale, other.levels) == (wanted.scale, ())
+    again = image.composite((0, 1)).level(1).composite((0, 2))
+    assert (again.axes, again.data.shape) == ("yxc", (300, 300, 3))
 
 
 def test_nan_is_black_and_an_empty_channel_too() -> None:
@@ -207,7 +231,7 @@ def test_a_journal_knows_which_channels_its_image_is_made_of(tmp_path: Path) -> 
     again = replay(journal, Volume(open_image(path).composite((0, 2))), predictor)
     np.testing.assert_array_equal(again.labels, session.labels)
     for other in ((0, 1), (2, 0)):
-        with pytest.raises(SessionError, match="image"):
+        with pytest.raises(SessionError, match="same channels .* same windows"):
             replay(journal, Volume(open_image(path).composite(other)), predictor)
 
 

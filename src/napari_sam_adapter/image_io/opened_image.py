@@ -70,6 +70,8 @@ class OpenedImage:
         Files of a series that make up this image; empty where it is one by itself.
     channel_windows : ChannelWindows, optional
         Through which channels became its colours.
+    finer : tuple of LazyArray or array
+        Levels before this one, from the full resolution on.
     """
 
     data: LazyArray | npt.NDArray[Any]
@@ -83,6 +85,7 @@ class OpenedImage:
     window: tuple[float, float] | None = None
     parts: frozenset[Path] = frozenset()
     channel_windows: ChannelWindows | None = None
+    finer: tuple[LazyArray | npt.NDArray[Any], ...] = ()
 
     def __repr__(self) -> str:
         what = f"{self.name} {self.axes} {sized(self.data.shape)} {self.data.dtype}"
@@ -149,12 +152,8 @@ class OpenedImage:
                 f"{self.axes!r}."
             )
         keep = [i for i, letter in enumerate(self.label_axes) if letter != "c"]
-        return replace(
-            self,
-            data=LazyArray(self.data, self.name).take(axis, number),
-            levels=tuple(
-                LazyArray(level, self.name).take(axis, number) for level in self.levels
-            ),
+        return self._with_all(
+            [LazyArray(each, self.name).take(axis, number) for each in self._all],
             axes=self.axes.replace("c", ""),
             scale=tuple(self.scale[i] for i in keep),
             units=tuple(self.units[i] for i in keep),
@@ -190,16 +189,11 @@ class OpenedImage:
             they are no real numbers.
         """
         parts = [self.channel(number) for number in numbers]
-        levels = [[part.data, *part.levels] for part in parts]
+        levels = [part._all for part in parts]
         shared = ChannelWindows(levels, windows)
-        data, *coarser = (
-            LazyArray(Composite(level, shared), self.name)
-            for level in zip(*levels, strict=True)
-        )
-        return replace(
-            parts[0],
-            data=data,
-            levels=tuple(coarser),
+        colours = (Composite(level, shared) for level in zip(*levels, strict=True))
+        return parts[0]._with_all(
+            [LazyArray(each, self.name) for each in colours],
             axes=parts[0].axes + "c",
             channel_windows=shared,
         )
@@ -235,7 +229,17 @@ class OpenedImage:
         shape = data.shape[: len(self.label_axes)]
         factors = level_factors(self.label_shape, shape, alike)
         scale = [s * f for s, f in zip(self.scale, factors, strict=True)]
-        return replace(self, data=data, scale=tuple(scale), levels=self.levels[number:])
+        shifted = replace(self, finer=self._all[: len(self.finer) + number])
+        return shifted._with_all(self._all, scale=tuple(scale))
+
+    @property
+    def _all(self) -> tuple[LazyArray | npt.NDArray[Any], ...]:
+        return *self.finer, self.data, *self.levels
+
+    def _with_all(self, pixels: Sequence[Any], **changes: Any) -> OpenedImage:
+        here = len(self.finer)
+        finer, (data, *levels) = tuple(pixels[:here]), pixels[here:]
+        return replace(self, finer=finer, data=data, levels=tuple(levels), **changes)
 
 
 def pixels_of(image: OpenedImage | npt.ArrayLike) -> npt.NDArray[Any]:

@@ -305,10 +305,11 @@ def _same_volume(
         volume = volume.without_levels()
     identity = image_identity(volume, header.image.get("unreadable", ()))
     if identity != header.image:
+        colours = ", of channels as colours the same channels through the same windows"
         raise SessionError(
             f"Expected the image of this session, {_named(header.image)}, got "
             f"{_difference(identity, header.image)}. Open the image that it was made "
-            "with."
+            f"with{colours * (volume.is_rgb and volume.dtype == np.uint8)}."
         )
     return volume
 
