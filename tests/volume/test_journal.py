@@ -314,7 +314,14 @@ def test_a_journal_without_a_whole_first_line_holds_nothing(saved, path, volume,
 
 @pytest.mark.parametrize(
     "content",
-    [b'{"name": "mine"}', b"[1, 2]", b"\x93NUMPY\x01\x00v\x00{", b"x", b" ", b"y,x\n1,2\n"],
+    [
+        b'{"name": "mine"}',
+        b"[1, 2]",
+        b"\x93NUMPY\x01\x00v\x00{",
+        b"x",
+        b" ",
+        b"y,x\n1,2\n",
+    ],
     ids=["object", "list", "npy", "text", "space", "table"],
 )
 def test_a_file_that_is_no_journal_is_neither_to_be_removed_nor_cut(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import shutil
 import tempfile
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,8 +21,6 @@ FOLDER_MARKS = {
     ".session": ("journal.jsonl",),
 }
 """Folders that are written as one: suffix, and files of which one must be inside."""
-LEFT_SECONDS = 7 * 24 * 3600
-"""After so long nobody works any more on a file under a temporary name."""
 OLD = "old-"
 
 
@@ -107,8 +103,6 @@ def writing(path: Path, tip: str = "choose another folder") -> Iterator[None]:
 def whole_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary name, and rename it to `path` if all went well.
 
-    What a process that was killed a week ago left of the same file goes then, too.
-
     Parameters
     ----------
     path : Path
@@ -135,7 +129,6 @@ def whole_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
         with writing(path):
             yield temporary
             _replace(temporary, path)
-        _remove_left(path)
     finally:
         _remove(temporary)
 
@@ -153,19 +146,6 @@ def _replace(temporary: Path, path: Path) -> None:
         os.replace(old, path)
         raise
     _remove(old)
-
-
-def _remove_left(path: Path) -> None:
-    """Remove what a killed process left of an earlier try to write the same file.
-
-    What stepped aside stays: it may be all there was.
-    """
-    left = re.compile(rf"\.[0-9a-f]{{8}}-(?!{OLD}){re.escape(path.name)}")
-    with suppress(OSError):
-        for other in path.parent.iterdir():
-            is_left = left.fullmatch(other.name) is not None
-            if is_left and time.time() - other.stat().st_mtime > LEFT_SECONDS:
-                _remove(other)
 
 
 def _remove(path: Path) -> None:
