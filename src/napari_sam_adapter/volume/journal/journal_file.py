@@ -292,7 +292,7 @@ def parse_journal(
     """
     whole, end, _ = content.rpartition(b"\n")
     if not end:
-        raise _without_line(path, content)
+        raise SessionError(_without_line(path, content))
     lines = list(_parse(path, whole))
     version = lines[0].get("version") if lines else None
     if version != JOURNAL_VERSION:
@@ -306,18 +306,18 @@ def parse_journal(
         raise SessionError(f"Expected a journal header in {path}: {error}.") from error
 
 
-def _without_line(path: Path, content: bytes) -> SessionError:
+def _without_line(path: Path, content: bytes) -> str:
     length = min(len(content), len(BEGINNING))
     if content[:length] != BEGINNING[:length]:
         return _no_journal(path)
-    return SessionError(
+    return (
         f"Expected a journal, got {path}, which breaks off in its first line: no "
         "edit was saved in it. Begin the session anew, under another name."
     )
 
 
-def _no_journal(path: Path) -> SessionError:
-    return SessionError(
+def _no_journal(path: Path) -> str:
+    return (
         f"Expected a journal, got {path}, which is none. Choose a saved session, "
         f"NAME.session, or the {JOURNAL_NAME} in it."
     )
@@ -329,7 +329,7 @@ def _parse(path: Path, content: bytes) -> Iterator[dict[str, Any]]:
             values = json.loads(line)
         except ValueError as error:
             if number == 1:
-                raise _no_journal(path) from error
+                raise SessionError(_no_journal(path)) from error
             raise SessionError(
                 f"Expected JSON in line {number} of {path}: {error}. The file is "
                 "damaged; cut it off before this line to save the rest."
