@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -50,6 +51,30 @@ def test_a_full_standard_output_is_one_line() -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "Expected a standard output" in done.stderr
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs a device that is full")
+def test_work_is_saved_though_a_full_standard_output_cannot_tell(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-m", "napari_sam_adapter", "sample", tmp_path]
+    with FULL.open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert "Files that were written are whole" in done.stderr
+    assert (tmp_path / "nuclei.ome.tif").exists()
+
+
+def test_what_the_system_refuses_elsewhere_leaves_the_standard_output_alone(
+    volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(*_: object, **options: object) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    words = ["segment", volume, "--point", "4,14,14", "-o", tmp_path / "labels.tif"]
+    with pytest.raises(OSError, match="Input/output"):
+        main([str(word) for word in words], load)
+    assert capsys.readouterr().out == ""
 
 
 def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

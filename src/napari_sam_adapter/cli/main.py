@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -96,11 +97,14 @@ def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> in
     except typer.Abort:  # a question was answered with no
         return INTERRUPTED
     except OSError as error:
-        if not _is_unheard():
+        if not _was_telling(error):
             raise
+        # nothing more is sent there, at the end of the process neither
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _refuse(
             f"Expected a standard output that takes what is told, got: "
-            f"{error.strerror}. Free some space, or send it elsewhere."
+            f"{error.strerror}. Files that were written are whole. Free some space, "
+            "or send it elsewhere."
         )
     except KeyboardInterrupt:
         result = INTERRUPTED
@@ -109,14 +113,10 @@ def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> in
     return result if isinstance(result, int) else 0
 
 
-def _is_unheard() -> bool:
-    """Return whether the standard output takes nothing more; then nothing is sent."""
-    try:
-        typer.echo()  # what could not be written before is not kept
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+def _was_telling(error: OSError) -> bool:
+    """Return whether an error came up where something was told, not in the work."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code is typer.echo.__code__
 
 
 def _about_usage(error: typer.BadParameter) -> str:
