@@ -62,7 +62,16 @@ def test_a_window_is_that_of_each_channel(channels: Path, tmp_path: Path) -> Non
     (seen,) = predictor.encoded
     assert seen[CENTRES[1][1:]].tolist() == [0, 0, 128]
     window = {"rule": "contrast_limits", "low": 0.0, "high": 400.0}
-    assert json.loads(report.read_text())["intensity"] == [window, window]
+    told = json.loads(report.read_text())
+    assert told["channel_intensities"] == [window, window]
+    assert told["intensity"]["rule"] == "as_is"
+
+
+def test_channels_that_nobody_chose_are_refused_with_both_ways(
+    refused: Refused, channels: Path, tmp_path: Path
+) -> None:
+    told = refused("segment", channels, *options_of("segment", tmp_path))
+    assert "--channel 0, or two or three as colours with --channel 0,1" in told
 
 
 @pytest.mark.parametrize(

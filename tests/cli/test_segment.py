@@ -304,8 +304,10 @@ def test_the_network_sees_the_image_through_the_window_asked_for(
     words = ["segment", str(volume), "-p", POINT, "-o", str(tmp_path / "labels.tif")]
     words += ["--intensity", asked, "--json", str(report)]
     assert main(words, lambda *_, **__: predictor) == 0
-    told = json.loads(report.read_text())["intensity"]
+    written = json.loads(report.read_text())
+    told = written["intensity"]
     assert (told["low"], told["high"]) == (low, high)
+    assert written["channel_intensities"] == []
     assert abs(int(predictor.encoded[0].max()) - ball) <= 3  # of 1000 and some noise
 
 

@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.cli.inputs import check_one_channel
 from napari_sam_adapter.errors import PlaneError, PromptError
 from napari_sam_adapter.volume.planes.plane import Plane
 from napari_sam_adapter.wording import sized
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.image_io import OpenedImage
 
+TIP = "Choose one with --channel 0, or two or three as colours with --channel 0,1"
 Position = tuple[float, ...]
 
 
@@ -272,7 +272,9 @@ def frame_of(image: OpenedImage, sliced: str | None = None) -> Frame:
     PlaneError
         If there is no such axis, or the image is 2-D and one is given.
     """
-    check_one_channel(image)
+    from napari_sam_adapter.image_io.composite import check_one_channel
+
+    check_one_channel(image, TIP)
     return Frame.of(image.label_axes, image.label_shape, sliced)
 
 

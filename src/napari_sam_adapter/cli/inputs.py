@@ -97,26 +97,6 @@ def open_told(path: Path) -> OpenedImage:
     return image
 
 
-def check_one_channel(image: OpenedImage) -> None:
-    """Raise if a channel has to be chosen first.
-
-    Parameters
-    ----------
-    image : OpenedImage
-        The image.
-
-    Raises
-    ------
-    ImageError
-        If it has several.
-    """
-    if image.channels:
-        raise ImageError(
-            f"Expected one channel or colour, got {image.channels} channels in "
-            f"{image.name}. Choose one with --channel."
-        )
-
-
 def choose_channels(
     image: OpenedImage, channels: str | None, window: IntensityMapping | None = None
 ) -> OpenedImage:

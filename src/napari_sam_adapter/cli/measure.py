@@ -11,7 +11,6 @@ from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.inputs import (
     check_apart,
-    check_one_channel,
     images_of,
     open_labels,
     open_told,
@@ -145,10 +144,11 @@ def _measured(job: MeasureJob) -> tuple[str, MeasurementTable]:
 
 
 def _measuring(image: OpenedImage, job: MeasureJob) -> Measuring:
+    from napari_sam_adapter.image_io.composite import check_one_channel
     from napari_sam_adapter.volume.measuring.measuring import Measuring
 
     chosen = image if job.channel is None else image.channel(job.channel)
-    check_one_channel(chosen)
+    check_one_channel(chosen, "Choose one with --channel")
     return Measuring.of(open_labels(job.labels, chosen), chosen)
 
 

@@ -136,8 +136,8 @@ ChannelOption = Annotated[
     typer.Option(
         metavar="N[,N[,N]]",
         help="Channel of a multi-channel image, or of a colour one, from 0; or two or "
-        "three, which the network sees as colours. Needed where channels are no "
-        "colours.",
+        "three, which the network sees as colours, by default through the percentiles "
+        "of each, whatever the adapter. Needed where channels are no colours.",
     ),
 ]
 MeasuredChannelOption = Annotated[

@@ -163,15 +163,15 @@ def _summarise(
     from napari_sam_adapter.cli.segmentation import summarise_objects
 
     predictor, windows = session.predictor, task.image.channel_windows
+    each = () if windows is None else windows.each
     return {
         "image": task.image.name,
         "axes": task.image.label_axes,
         "shape": task.image.label_shape,
         "scale": task.image.scale,
         "units": task.image.units,
-        "intensity": asdict(session.intensity)
-        if windows is None
-        else [asdict(window) for window in windows.each],
+        "intensity": asdict(session.intensity),
+        "channel_intensities": [asdict(window) for window in each],
         "predictor": {} if predictor is None else predictor.description,
         "objects": summarise_objects(session, reports, task.names),
         "seconds": round(seconds, 2),

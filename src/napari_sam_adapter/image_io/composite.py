@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.opened_image import OpenedImage
 
 COLOURS_OF: dict[int, tuple[int, ...]] = {2: (0, 0, 1), 3: (0, 1, 2)}
 """Which channels are red, green and blue, by how many there are."""
@@ -112,6 +113,28 @@ class Composite:
     def _seen(self, number: int, place: tuple[Any, ...]) -> npt.NDArray[np.uint8]:
         values = np.asarray(self._channels[number][place])
         return self._windows.each[number].apply(values)
+
+
+def check_one_channel(image: OpenedImage, tip: str) -> None:
+    """Raise if channels have to be chosen first.
+
+    Parameters
+    ----------
+    image : OpenedImage
+        The image.
+    tip : str
+        How to choose them.
+
+    Raises
+    ------
+    ImageError
+        If it has several that are no colours.
+    """
+    if image.channels:
+        raise ImageError(
+            f"Expected one channel or colour, got {image.channels} channels in "
+            f"{image.name}. {tip}."
+        )
 
 
 def _estimated(levels: Sequence[ArrayLike]) -> IntensityMapping:

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io.composite import check_one_channel
 from napari_sam_adapter.image_io.opened_image import OpenedImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
+
+TIP = (
+    "Choose one with image.channel(0), or two or three as colours with "
+    "image.composite((0, 1))"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +71,7 @@ class Source:
         """
         if isinstance(image, OpenedImage):
             if axes == "auto":
-                _check_one_channel(image)
+                check_one_channel(image, TIP)
                 axes = image.axes
             levels = image.levels if levels is None else levels
             pairs = zip(axes, image.spacing, strict=False)  # a colour has none
@@ -77,12 +83,3 @@ class Source:
                 "open_image."
             )
         return cls(image, axes, levels or ())
-
-
-def _check_one_channel(image: OpenedImage) -> None:
-    if image.channels:
-        raise ImageError(
-            f"Expected one channel or colour, got {image.channels} channels in "
-            f"{image.name}. Choose one with image.channel(0), or two or three as "
-            "colours with image.composite((0, 1))."
-        )
