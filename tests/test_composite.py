@@ -231,7 +231,7 @@ def test_a_journal_knows_which_channels_its_image_is_made_of(tmp_path: Path) -> 
     again = replay(journal, Volume(open_image(path).composite((0, 2))), predictor)
     np.testing.assert_array_equal(again.labels, session.labels)
     for other in ((0, 1), (2, 0)):
-        with pytest.raises(SessionError, match=r"same channels .* same windows"):
+        with pytest.raises(SessionError, match="other channels or windows"):
             replay(journal, Volume(open_image(path).composite(other)), predictor)
 
 

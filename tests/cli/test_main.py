@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 
 from napari_sam_adapter import __version__
@@ -57,12 +58,15 @@ def test_a_full_standard_output_is_one_line() -> None:
 def test_work_is_saved_though_a_full_standard_output_cannot_tell(
     tmp_path: Path,
 ) -> None:
-    command = [sys.executable, "-m", "napari_sam_adapter", "sample", tmp_path]
+    np.save(tmp_path / "cells.npy", np.eye(9, dtype=np.uint8))
+    cells, table = tmp_path / "cells.npy", tmp_path / "cells.csv"
+    words = ["measure", cells, cells, "--output", table]
+    command = [sys.executable, "-m", "napari_sam_adapter", *words]
     with FULL.open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
     assert "Files that were written are whole" in done.stderr
-    assert (tmp_path / "nuclei.ome.tif").exists()
+    assert len(table.read_text().splitlines()) == 2
 
 
 def test_what_the_system_refuses_elsewhere_leaves_the_standard_output_alone(

@@ -305,11 +305,10 @@ def _same_volume(
         volume = volume.without_levels()
     identity = image_identity(volume, header.image.get("unreadable", ()))
     if identity != header.image:
-        colours = ", of channels as colours the same channels through the same windows"
         raise SessionError(
             f"Expected the image of this session, {_named(header.image)}, got "
-            f"{_difference(identity, header.image)}. Open the image that it was made "
-            f"with{colours * (volume.is_rgb and volume.dtype == np.uint8)}."
+            f"{_difference(identity, header.image, volume.is_rgb)}. Open the image "
+            "that it was made with."
         )
     return volume
 
@@ -320,13 +319,17 @@ def _named(identity: dict[str, Any]) -> str:
     return f"{size} pixels" + f", {counted(levels, 'coarser level')}" * bool(levels)
 
 
-def _difference(identity: dict[str, Any], expected: dict[str, Any]) -> str:
+def _difference(
+    identity: dict[str, Any], expected: dict[str, Any], is_rgb: bool
+) -> str:
     """Say what is other about an image, the plainest first."""
     if (named := _named(identity)) != _named(expected):
         return f"one of {named}"
     if (dtype := identity["dtype"]) != expected.get("dtype"):
         return f"one of type {np.dtype(dtype).name}"
-    return "one of the same shape with other pixels"
+    composed = "; other channels or windows may be the cause"
+    may_be = is_rgb and np.dtype(dtype) == np.uint8
+    return "one of the same shape with other pixels" + composed * may_be
 
 
 def _same_labels(
