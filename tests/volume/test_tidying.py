@@ -101,6 +101,33 @@ def test_a_click_keeps_a_hole_open_and_a_piece_there(session):
     assert np.array_equal(session.labels, ragged())
 
 
+@pytest.mark.parametrize("axes", [(1, 2), (2, 1), (0, 2), (1, 0)])
+def test_clicks_on_slices_along_any_axes_are_spared(axes):
+    labels = np.zeros((9, 32, 32), np.int32)
+    labels[:, 4:24, 4:24] = labels[4, 28, 28] = labels[4, 2, 2] = 1
+    labels[4, 10, 15] = labels[6, 20, 20] = 0
+    session = session_of(labels)
+    slice_4 = Prompts([(10, 15), (2, 2)], [False, True])
+    session.apply(SetPrompts(1, Plane((1, 2), 4), slice_4))
+    session.apply(SetPrompts(1, Plane((0, 1), 28), Prompts([(4, 28)], [True])))
+    session.apply(TidyObject(1, axes))
+    assert not session.labels[4, 10, 15]
+    assert session.labels[4, 28, 28] == session.labels[4, 2, 2] == 1
+    assert session.labels[6, 20, 20] == 1
+
+
+def test_a_hole_with_another_object_across_it_is_one():
+    labels = ragged()
+    labels[HOLE] = 1
+    labels[6:9, 6:9] = 0
+    labels[7, 6:9] = 2
+    labels[27, 27:30] = 1
+    session = session_of(labels)
+    changes = session.apply(TidyObject(1))
+    assert TidyCount(changes).words == "1 hole filled, 1 speck removed."
+    assert (session.labels == 2).sum() == 3
+
+
 def test_painted_and_erased_pixels_stay():
     session = session_of(np.zeros((32, 32), np.int32))
     session.apply(Paint(PLANE, np.argwhere(np.ones((20, 20), bool)) + 2, 1))
@@ -121,6 +148,17 @@ def test_locked_objects_are_refused_and_locked_slices_left_alone():
         session.apply(TidyObject(1))
     with pytest.raises(SessionError, match="of this session"):
         session.apply(TidyObject(5))
+
+
+def test_an_object_that_cannot_be_changed_gets_no_step(followed):
+    in_hole = np.argwhere(np.ones((3, 3), bool)) + np.array([20, 14])
+    followed.apply(Paint(HOLED, in_hole, 2))
+    followed.new_object()
+    followed.undo()
+    changes = followed.apply(TidyObject(1))
+    assert TidyCount(changes).words == "Nothing to tidy."
+    assert followed.can_redo
+    assert followed.objects.words_for_next(Undo()) == "stroke on object 2"
 
 
 @pytest.mark.parametrize("axes", [(0, 1), (1, 0), (0, 2), (2, 0), (2, 1)])
@@ -237,9 +275,11 @@ def followed():
     return session
 
 
-def test_a_click_on_a_followed_slice_corrects_the_tidied_mask(followed):
+@pytest.mark.parametrize("axes", [(1, 2), (2, 1), (0, 2), (1, 0)])
+def test_a_click_on_a_followed_slice_corrects_the_tidied_mask(followed, axes):
     before = followed.labels.copy()
-    followed.apply(TidyObject(1))
+    followed.apply(TidyObject(1, axes))
+    assert followed.labels[2, 21, 15]
     assert followed.objects.words_for_next(Undo()) == "tidying of object 1"
     followed.add_point(1, HOLED, (12, 20), positive=False)
     asked = followed.request(1, HOLED).prompts

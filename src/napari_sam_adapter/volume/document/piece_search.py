@@ -239,11 +239,13 @@ def region_of_object(document: Document, object_id: int) -> Region:
     tuple of slice
         One per axis; empty if there are no voxels.
     """
-    parts = list(parts_of(document, object_id))
+    shape, parts = document.labels.shape, document.ledger.parts(object_id)
     if not parts:
-        return (slice(0, 0),) * document.labels.ndim
-    places = np.array([plane.position for plane, _ in parts]).reshape(len(parts), -1)
-    boxes = np.array([box for _, box in parts])
-    starts = [*places.min(axis=0), *boxes[:, :2].min(axis=0)]
-    stops = [*(places.max(axis=0) + 1), *boxes[:, 2:].max(axis=0)]
-    return tuple(slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True))
+        return (slice(0, 0),) * len(shape)
+    places = np.unravel_index(list(parts), shape[:-2]) if shape[:-2] else ()
+    tops, lefts, bottoms, rights = zip(*(p.box for p in parts.values()), strict=True)
+    return (
+        *(slice(int(place.min()), int(place.max()) + 1) for place in places),
+        slice(min(tops), max(bottoms)),
+        slice(min(lefts), max(rights)),
+    )

@@ -21,19 +21,20 @@ from napari_sam_adapter.volume.document.tidying import tidied
 from napari_sam_adapter.volume.planes.plane import Plane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from napari_sam_adapter.errors import SessionError
+    from napari_sam_adapter.volume.document.changes import Change
     from napari_sam_adapter.volume.document.document import Document
     from napari_sam_adapter.volume.document.draft import Draft
     from napari_sam_adapter.volume.document.ledger import Ledger
     from napari_sam_adapter.volume.document.object_edits import TidyObject
 
-_Marks: TypeAlias = "tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]"
-"""Points and signs, as `Prompts.all_points` returns them."""
-NO_MARKS: _Marks = np.zeros((0, 2)), np.zeros(0, dtype=bool)
+_Marks: TypeAlias = "tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]"
+"""Voxels, one index for every axis, and whether each is on the object."""
+NO_PIXELS = np.zeros((0, 0), dtype=np.uint32)
 REACH = 4
 """Widths of smoothing beyond which it sees nothing."""
 
@@ -52,8 +53,8 @@ class TidySearch:
         Of the slices.
     region : tuple of slice
         Around all voxels of the object.
-    marks : mapping of Plane to (points, signs)
-        What was clicked.
+    marks : (K, ndim) int array, (K,) bool array
+        Voxels that were clicked, on planes along any axes; whether on the object.
     ledger : Ledger
         Of the document.
     stamp : int
@@ -64,7 +65,7 @@ class TidySearch:
     labels: npt.NDArray[Any]
     axes: tuple[int, int]
     region: Region
-    marks: Mapping[Plane, _Marks]
+    marks: _Marks
     ledger: Ledger
     stamp: int
 
@@ -92,12 +93,7 @@ class TidySearch:
         labels, ledger = document.labels, document.ledger
         last = labels.ndim - 2, labels.ndim - 1
         axes = Plane(edit.axes or last, (0,) * (labels.ndim - 2)).axes
-        known = document.records_of.get(edit.object_id, {})
-        marks = {
-            plane: record.prompts.all_points()
-            for plane, record in known.items()
-            if plane.axes == axes and not record.prompts.is_empty
-        }
+        marks = _marked(document, edit.object_id)
         region = region_of_object(document, edit.object_id)
         return cls(edit, labels, axes, region, marks, ledger, ledger.stamp)
 
@@ -127,19 +123,41 @@ class TidySearch:
 
     def _flipped(self, plane: Plane) -> BoxedMask:
         """Return the pixels of a slice that are to be gained or lost."""
-        whole = plane.view(self.labels)
-        rows, columns = (self.region[axis] for axis in plane.axes)
-        around = rows.start, columns.start, rows.stop, columns.stop
-        own = whole[rows, columns] == self.edit.object_id
-        mask = place(own, around, (whole.shape[0], whole.shape[1]))
+        mask = _own_mask(self.labels, self.edit.object_id, plane, self.region)
         if not mask.pixels.size:
             return mask
         margin = math.ceil(REACH * self.edit.smoothing)
         box = common_box([mask], margin)
-        points, signs = self.marks.get(plane, NO_MARKS)
+        points, signs = self._marks_on(plane)
         pixels = mask.window(box)
         after = tidied(pixels, self.edit, points - box[:2], signs)
         return place(after != pixels, box, mask.shape)
+
+    def _marks_on(self, plane: Plane) -> _Marks:
+        """Return the pixels of a slice that were clicked."""
+        voxels, signs = self.marks
+        is_here = (voxels[:, plane.other_axes] == plane.position).all(axis=1)
+        return voxels[is_here][:, plane.axes], signs[is_here]
+
+
+def _marked(document: Document, object_id: int) -> _Marks:
+    """Return the voxels that were clicked for an object."""
+    voxels = [np.zeros((0, document.labels.ndim), dtype=np.intp)]
+    signs = [np.zeros(0, dtype=bool)]
+    for plane, record in document.records_of.get(object_id, {}).items():
+        if not record.prompts.is_empty:
+            points, positive = record.prompts.all_points()
+            voxels.append(_voxels(plane, np.rint(points).astype(np.intp)))
+            signs.append(positive)
+    return np.concatenate(voxels), np.concatenate(signs)
+
+
+def _voxels(plane: Plane, pixels: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return pixels of a plane, (K, 2), as voxels of the volume."""
+    voxels = np.empty((len(pixels), plane.ndim), dtype=np.intp)
+    voxels[:, plane.axes] = pixels
+    voxels[:, plane.other_axes] = plane.position
+    return voxels
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,9 +240,11 @@ def tidy_object(draft: Draft, edit: TidyObject) -> Iterator[None]:
         If something else was found ahead, or the object changed since.
     """
     found = _found(draft.document, edit)
+    before = len(draft.changes)
     for plane, packed in found.parts:
         _flip(draft, edit.object_id, plane, packed.unpack_mask())
         yield
+    yield from _renew_derived(draft, edit.object_id, draft.changes[before:])
 
 
 def _found(document: Document, edit: TidyObject) -> FoundTidying:
@@ -246,9 +266,51 @@ def _flip(draft: Draft, object_id: int, plane: Plane, flipped: BoxedMask) -> Non
     mask = (current == object_id) ^ flipped.pixels
     kept = protected_pixels(document, object_id, plane, box)
     draft.write(object_id, plane, merge_mask(current, object_id, mask, kept), box[:2])
-    record = document.record(object_id, plane)
-    derived = record.derivation
-    if derived is not None and derived.mask is not None and not record.is_pending:
-        now = PackedArray.of_mask(BoxedMask.of(labels == object_id))
-        derived = replace(derived, mask=now)
-        draft.set_record(object_id, plane, replace(record, derivation=derived))
+
+
+def _renew_derived(
+    draft: Draft, object_id: int, changes: Sequence[Change]
+) -> Iterator[None]:
+    """Let followed slices, along any axes, know their masks with what was changed."""
+    document = draft.document
+    known = document.records_of.get(object_id, {}).items()
+    derived = {
+        plane: record.derivation
+        for plane, record in known
+        if record.derivation and record.derivation.mask and not record.is_pending
+    }
+    changed = {
+        axes: _planes_with(changes, axes) for axes in {plane.axes for plane in derived}
+    }
+    region = region_of_object(document, object_id)
+    for plane, derivation in derived.items():
+        if plane.position in changed[plane.axes]:
+            own = _own_mask(document.labels, object_id, plane, region)
+            now = replace(derivation, mask=PackedArray.of_mask(own))
+            record = document.record(object_id, plane)
+            draft.set_record(object_id, plane, replace(record, derivation=now))
+            draft.write(object_id, plane, NO_PIXELS)  # a pause is due after some
+            yield
+
+
+def _planes_with(
+    changes: Iterable[Change], axes: tuple[int, int]
+) -> set[tuple[int, ...]]:
+    """Return the positions of planes along some axes on which pixels changed."""
+    found: set[tuple[int, ...]] = set()
+    for change in changes:
+        pixels = np.argwhere(change.before != change.after) + change.box[:2]
+        voxels = np.delete(_voxels(change.plane, pixels), axes, axis=1)
+        found.update(map(tuple, np.unique(voxels, axis=0).tolist()))
+    return found
+
+
+def _own_mask(
+    labels: npt.NDArray[Any], object_id: int, plane: Plane, region: Region
+) -> BoxedMask:
+    """Return the mask of an object on a plane, looking only where it may be."""
+    whole = plane.view(labels)
+    rows, columns = (region[axis] for axis in plane.axes)
+    around = rows.start, columns.start, rows.stop, columns.stop
+    own = whole[rows, columns] == object_id
+    return place(own, around, (whole.shape[0], whole.shape[1]))

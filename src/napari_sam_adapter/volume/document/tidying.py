@@ -28,7 +28,7 @@ TOUCHING = np.ones((3, 3), dtype=bool)
 def tidied(
     mask: npt.NDArray[np.bool_],
     edit: TidyObject,
-    points: npt.NDArray[np.float64],
+    points: npt.NDArray[np.intp],
     signs: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
     """Return a mask without holes and specks, and with an even outline.
@@ -39,8 +39,8 @@ def tidied(
         An object on a slice; outside of the array it goes on as at its sides.
     edit : TidyObject
         How it is tidied.
-    points : (K, 2) float array
-        (row, column) of what the user clicked.
+    points : (K, 2) int array
+        (row, column) of the pixels that the user clicked.
     signs : (K,) bool array
         Whether each is on the object.
 
@@ -57,7 +57,7 @@ def tidied(
 def _holes(
     mask: npt.NDArray[np.bool_],
     largest: int | None,
-    spared: npt.NDArray[np.float64],
+    spared: npt.NDArray[np.intp],
 ) -> npt.NDArray[np.bool_]:
     """Return the holes to fill: small ones in which nobody clicked."""
     regions, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
@@ -74,7 +74,7 @@ def _holes(
 def _specks(
     mask: npt.NDArray[np.bool_],
     smallest: int | None,
-    spared: npt.NDArray[np.float64],
+    spared: npt.NDArray[np.intp],
 ) -> npt.NDArray[np.bool_]:
     """Return the pieces to remove: small ones on which nobody clicked."""
     pieces, _ = ndimage.label(mask, TOUCHING)
@@ -90,10 +90,9 @@ def _specks(
 
 
 def _under(
-    points: npt.NDArray[np.float64], numbers: npt.NDArray[np.int32]
+    pixels: npt.NDArray[np.intp], numbers: npt.NDArray[np.int32]
 ) -> npt.NDArray[np.int32]:
-    """Return the numbers under points, leaving out those beside the array."""
-    pixels = np.rint(points).astype(int)
+    """Return the numbers under pixels, leaving out those beside the array."""
     within = ((pixels >= 0) & (pixels < numbers.shape)).all(axis=1)
     rows, columns = pixels[within].T
     under: npt.NDArray[np.int32] = numbers[rows, columns]
@@ -110,6 +109,11 @@ def _smoothed(mask: npt.NDArray[np.bool_], width: float) -> npt.NDArray[np.bool_
     is_gone[0] = False
     smooth |= is_gone[pieces]
     return smooth
+
+
+def _met(numbers: npt.NDArray[np.int32], pixels: npt.NDArray[np.bool_]) -> int:
+    """Return how many numbers are under pixels, some of which may have stayed."""
+    return np.unique(numbers[pixels]).size
 
 
 class TidyCount:
@@ -131,11 +135,11 @@ class TidyCount:
             By a `TidyObject` without smoothing.
         """
         if not change.is_empty:
-            own = change.object_id
-            lost = (change.before == own) & (change.after != own)
-            gained = (change.after == own) & (change.before != own)
-            self.holes += ndimage.label(gained)[1]
-            self.specks += ndimage.label(lost, TOUCHING)[1]
+            was, is_now = (
+                labels == change.object_id for labels in (change.before, change.after)
+            )
+            self.holes += _met(ndimage.label(~was)[0], is_now & ~was)
+            self.specks += _met(ndimage.label(was, TOUCHING)[0], was & ~is_now)
             self._slices.add(change.plane)
 
     @property
