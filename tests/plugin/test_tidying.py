@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 from tests.plugin import mouse
@@ -11,7 +9,6 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
 
 from napari_sam_adapter.volume.document.edits import Paint
 from napari_sam_adapter.volume.document.object_edits import LockObject
-from napari_sam_adapter.volume.document.tidy_search import TidySearch
 from napari_sam_adapter.volume.planes.plane import Plane
 
 PLANE = Plane((1, 2), 3)
@@ -102,37 +99,28 @@ def test_a_picture_is_tidied(make_scene):
     assert scene.value(*at(LEFT_DISK)[1:]) == 1
 
 
-@pytest.fixture
-def held(monkeypatch):
-    """The search waits, as for a large object, until this is set."""
-    gate, look = threading.Event(), TidySearch._flipped
-
-    def look_later(search, plane):
-        assert gate.wait(10)
-        return look(search, plane)
-
-    monkeypatch.setattr(TidySearch, "_flipped", look_later)
-    yield gate
-    gate.set()
+# What a worker finds comes when the window handles events, so not before `settle`.
 
 
-def test_the_window_goes_on_and_stop_leaves_the_objects(scene, held):
+def test_the_window_goes_on_and_stop_leaves_the_objects(scene):
     scene.controller.do("tidy_objects")
     assert "holes and specks of object 2" in scene.state.message.text
     scene.press("next_object")
     assert scene.widget.activity_panel.stop.isEnabled()
     scene.press("stop")
     assert not scene.state.is_busy
-    held.set()
-    scene.settle()
     assert scene.state.message.text == "Stopped. Nothing was changed."
+    scene.select_row(0)
+    scene.controller.do("tidy_objects")  # this comes after all that was stopped
+    scene.settle()
+    assert scene.state.message.text == "1 hole filled."
+    assert scene.value(*at(LEFT_DISK)) == 1
     assert scene.value(*at(RIGHT_DISK)) == 0
 
 
-def test_an_object_that_changed_meanwhile_is_left_as_it_is(scene, held):
+def test_an_object_that_changed_meanwhile_is_left_as_it_is(scene):
     scene.controller.do("tidy_objects")
     scene.workspace.session.apply(Paint(PLANE, np.array([[1, 1]]), 2))
-    held.set()
     scene.settle()
     assert "Tidy it again" in scene.state.message.text
     assert scene.value(*at(RIGHT_DISK)) == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
@@ -17,12 +16,15 @@ from napari_sam_adapter.volume.document.tidying import TidyCount
 from napari_sam_adapter.wording import counted, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.layers.workspace import Workspace
     from napari_sam_adapter.plugin.objects.object_editing import ObjectEditing
-    from napari_sam_adapter.volume.document.tidy_search import FoundTidying
+    from napari_sam_adapter.volume.document.tidy_search import (
+        FoundTidying,
+        TidySearch,
+    )
     from napari_sam_adapter.volume.session.session import Session
 
 
@@ -65,22 +67,13 @@ class TidyingRun(Feature):
         ]
         self.say(f"Looking for holes and specks of {numbered('object', free)} ...")
         locked = len(selected) - len(free)
-        found: list[FoundTidying] = []
-        write = partial(self._write, workspace, session, found, locked)
-
-        def keep(step: FoundTidying | None) -> None:
-            if step is not None:  # else it tells of a slice
-                found.append(step)
-            if len(found) == len(searches):
-                self._pause.when_still(workspace, write)
-
         self._queue.submit(
             Job(
                 owner=workspace,
                 key="tidy",
                 priority=Priority.VIEW,
-                steps=chain.from_iterable(search.steps() for search in searches),
-                on_result=keep,
+                steps=_looking(searches),
+                on_result=partial(self._on_found, workspace, session, locked),
                 on_error=self.report,
             )
         )
@@ -97,14 +90,25 @@ class TidyingRun(Feature):
         waits = self._pause.is_waiting
         self._state.is_tidying = waits or bool(self._queue.jobs)
 
-    def _write(
+    def _on_found(
         self,
         workspace: Workspace,
         session: Session,
-        found: Sequence[FoundTidying],
         locked: int,
+        found: Sequence[FoundTidying],
     ) -> None:
-        self._tidy(workspace, session, found, locked)
+        if found:
+            tidy = partial(self._tidy_and_show, workspace, session, locked, found)
+            self._pause.when_still(workspace, tidy)
+
+    def _tidy_and_show(
+        self,
+        workspace: Workspace,
+        session: Session,
+        locked: int,
+        found: Sequence[FoundTidying],
+    ) -> None:
+        self._tidy(workspace, session, locked, found)
         self._show()
 
     @reporting
@@ -112,8 +116,8 @@ class TidyingRun(Feature):
         self,
         workspace: Workspace,
         session: Session,
-        found: Sequence[FoundTidying],
         locked: int,
+        found: Sequence[FoundTidying],
     ) -> None:
         if workspace not in self._controller.workspaces:
             return
@@ -131,3 +135,15 @@ class TidyingRun(Feature):
             return
         left = f" {counted(locked, 'locked object')} left alone." if locked else ""
         self.say(f"{count.words}{left}")
+
+
+def _looking(searches: Sequence[TidySearch]) -> Iterator[Sequence[FoundTidying]]:
+    """Look object by object, slice by slice; the last value is all that was found."""
+    found = []
+    for search in searches:
+        for step in search.steps():
+            if step is None:
+                yield ()
+            else:
+                found.append(step)
+    yield found
