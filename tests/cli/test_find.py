@@ -201,10 +201,11 @@ def test_the_images_of_a_folder_are_searched_one_by_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     labels = tmp_path / "labels"
-    assert run("find", folder, "-o", labels) == 0
+    assert run("find", folder, "-o", labels, "--tidy") == 0
     check_folder(labels, balls)
     printed = capsys.readouterr()
     assert f"{labels / 'a5_labels.tif'}: 2 objects in" in printed.out
+    assert printed.out.count(" s. Nothing to tidy.") == 3
     assert "6 objects in 3 images of 4" in printed.out
     assert "a7.tif: Expected" in printed.err
 

@@ -537,10 +537,13 @@ def test_tidy_fills_holes_at_the_end(
     pixels[40:42, 36:38] = 10
     Image.fromarray(pixels).save(image)
     words = [command, image, "-o", labels]
-    words += ["--point", "32,32"] if command == "segment" else []
+    is_segment, report = command == "segment", tmp_path / "report.json"
+    words += ["--point", "32,32", "--json", report] if is_segment else []
     assert run(*words) == 0
     assert np.array_equal(np.asarray(Image.open(labels)) > 0, pixels == 200)
+    assert not is_segment or json.loads(report.read_text())["tidied"] is None
     assert run(*words, "--tidy", "--overwrite") == 0
     assert np.array_equal(np.asarray(Image.open(labels)) > 0, disk)
-    if command == "segment":
-        assert "1 hole filled." in capsys.readouterr().out
+    assert "1 hole filled." in capsys.readouterr().out
+    if is_segment:
+        assert json.loads(report.read_text())["tidied"] == {"holes": 1, "specks": 0}

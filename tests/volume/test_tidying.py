@@ -8,7 +8,12 @@ from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.errors import PlaneError, SessionError
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.document.edits import LockPlane, Paint, SetPrompts
+from napari_sam_adapter.volume.document.edits import (
+    Accept,
+    LockPlane,
+    Paint,
+    SetPrompts,
+)
 from napari_sam_adapter.volume.document.journal_entries import Undo
 from napari_sam_adapter.volume.document.object_edits import LockObject, TidyObject
 from napari_sam_adapter.volume.document.tidying import TidyCount
@@ -17,6 +22,7 @@ from napari_sam_adapter.volume.planes.plane import Plane
 from napari_sam_adapter.volume.propagation.propagation import propagate
 from napari_sam_adapter.volume.saving.replaying import replay
 from napari_sam_adapter.volume.session.session import Session
+from napari_sam_adapter.volume.session.tidying_all import tidy_all
 
 PLANE = Plane((0, 1))
 BODY, HOLE, BIG_HOLE = np.s_[2:22, 2:22], np.s_[6:8, 6:8], np.s_[10:19, 10:19]
@@ -159,6 +165,20 @@ def test_an_object_that_cannot_be_changed_gets_no_step(followed):
     assert TidyCount(changes).words == "Nothing to tidy."
     assert followed.can_redo
     assert followed.objects.words_for_next(Undo()) == "stroke on object 2"
+
+
+def test_all_objects_are_tidied_at_once_or_none():
+    both = np.concatenate([ragged(), 2 * ragged()])
+    session = session_of(both.copy())
+    session.apply(LockObject(2))
+    with pytest.raises(SessionError, match="locked object 2"):
+        tidy_all(session, (0, 1))
+    assert np.array_equal(session.labels, both)
+    session.undo()
+    session.apply(Accept(2))
+    count = tidy_all(session, (0, 1))
+    assert count.words == "2 holes filled, 2 specks removed."
+    assert np.array_equal(session.labels, np.concatenate([clean(), 2 * clean()]))
 
 
 @pytest.mark.parametrize("axes", [(0, 1), (1, 0), (0, 2), (2, 0), (2, 1)])

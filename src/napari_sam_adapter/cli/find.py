@@ -133,7 +133,8 @@ def _find_in_image(job: FindJob, scheduler: str | None) -> None:
 
 
 def _words(found: Found) -> str:
-    return f"{counted(found.objects, 'object')} in {found.seconds:.1f} s"
+    words = f"{counted(found.objects, 'object')} in {found.seconds:.1f} s"
+    return f"{words}. {found.tidied}" if found.tidied else words
 
 
 def _find_in_images(job: FindJob, images: list[Path], scheduler: str | None) -> None:

@@ -82,12 +82,15 @@ class Found(NamedTuple):
         How long it took.
     problem : str
         What is wrong with the image; may be empty.
+    tidied : str
+        What was tidied, in a sentence; empty if that was not asked for.
     """
 
     steps: tuple[SearchedPlane, ...]
     objects: int
     seconds: float
     problem: str = ""
+    tidied: str = ""
 
 
 def find_in_file(
@@ -119,10 +122,10 @@ def find_in_file(
         then.
     """
     from napari_sam_adapter.cli.frame import frame_of
-    from napari_sam_adapter.cli.segmentation import tidy_all
     from napari_sam_adapter.image_io import open_image, save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
     from napari_sam_adapter.volume.finding.volume_search import find_in_volume
+    from napari_sam_adapter.volume.session.tidying_all import tidy_all
 
     started = time.monotonic()
     check_apart("image", job.image, "labels", job.output)
@@ -136,11 +139,10 @@ def find_in_file(
     done = tuple(watched(steps, len(planes)))
     if all(step.problem for step in done):
         raise ImageError(done[0].problem)
-    if job.tidy:
-        tidy_all(session, planes[0].axes)
+    tidied = tidy_all(session, planes[0].axes).words if job.tidy else ""
     save_labels(job.output, session.labels, opened, job.overwrite)
     seconds = time.monotonic() - started
-    return Found(done, len(session.object_ids), seconds, image.problem)
+    return Found(done, len(session.object_ids), seconds, image.problem, tidied)
 
 
 @lru_cache(maxsize=1)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.cli.task import Task
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.document.tidying import TidyCount
     from napari_sam_adapter.volume.session.session import Session
 
 
@@ -81,10 +82,9 @@ def segment(
     _tell_beyond(task)
     predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)
     session, reports = _run(task, predictor, embeddings, window)
-    if tidy:
-        typer.echo(_tidied(task, session))
+    count = _tidied(task, session) if tidy else None
     save_labels(output, session.labels, task.image, overwrite)
-    summary = _summarise(task, session, reports, time.monotonic() - started)
+    summary = _summarise(task, session, reports, count, time.monotonic() - started)
     if report is not None:
         _write_report(report, summary, overwrite)
     _tell(summary, output)
@@ -150,15 +150,21 @@ def _run(
     return session, list(bar)
 
 
-def _tidied(task: Task, session: Session) -> str:
-    from napari_sam_adapter.cli.segmentation import tidy_all
+def _tidied(task: Task, session: Session) -> TidyCount:
+    from napari_sam_adapter.volume.session.tidying_all import tidy_all
 
     plane = next(iter(task.objects[0]))
-    return tidy_all(session, plane.axes)
+    count = tidy_all(session, plane.axes)
+    typer.echo(count.words)
+    return count
 
 
 def _summarise(
-    task: Task, session: Session, reports: Sequence[SliceReport], seconds: float
+    task: Task,
+    session: Session,
+    reports: Sequence[SliceReport],
+    tidied: TidyCount | None,
+    seconds: float,
 ) -> dict[str, Any]:
     from napari_sam_adapter.cli.segmentation import summarise_objects
 
@@ -174,6 +180,9 @@ def _summarise(
         "channel_intensities": [asdict(window) for window in each],
         "predictor": {} if predictor is None else predictor.description,
         "objects": summarise_objects(session, reports, task.names),
+        "tidied": None
+        if tidied is None
+        else {"holes": tidied.holes, "specks": tidied.specks},
         "seconds": round(seconds, 2),
     }
 

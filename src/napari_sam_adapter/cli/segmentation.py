@@ -11,8 +11,6 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError, PlaneError
 from napari_sam_adapter.volume.asking.reasons import REASONS
 from napari_sam_adapter.volume.document.edits import NewObject
-from napari_sam_adapter.volume.document.object_edits import TidyObject
-from napari_sam_adapter.volume.document.tidying import TidyCount
 from napari_sam_adapter.volume.propagation.propagation import propagate
 from napari_sam_adapter.volume.propagation.propagation_request import PropagationRange
 
@@ -211,25 +209,6 @@ def _range(
             f"prompts on {', '.join(map(str, seeds))}."
         )
     return PropagationRange(row.at(axis, seeds[0]), axis, start, stop)
-
-
-def tidy_all(session: Session, axes: tuple[int, int]) -> str:
-    """Fill holes of all objects, and remove specks.
-
-    Parameters
-    ----------
-    session : Session
-        With finished masks.
-    axes : (int, int)
-        Of the slices.
-
-    Returns
-    -------
-    str
-        What was done, in a sentence.
-    """
-    edits = [TidyObject(object_id, axes) for object_id in session.object_ids]
-    return TidyCount(session.apply(*edits)).words
 
 
 def summarise_objects(
