@@ -307,6 +307,9 @@ def test_an_index_is_read_as_spreadsheets_save_it(tmp_path: Path, save) -> None:
     path.write_text("id,split\na\n")
     with pytest.raises(DatasetError, match=r"every line of index\.csv .* got 'a'"):
         open_dataset(tmp_path)
+    path.write_text('id,split\na,"train\nb,train\n')
+    with pytest.raises(DatasetError, match="line 2; is a quotation mark open"):
+        open_dataset(tmp_path)
     path.write_text("name,split\na,train\n")
     with pytest.raises(DatasetError, match=r"columns id and split .* got name, split"):
         open_dataset(tmp_path)
