@@ -131,13 +131,41 @@ def test_names_are_kept_as_they_are_written(read: Read) -> None:
         ("\r\n Object , Y , X \r\n\r\n a , 3 , 4.5 \r\n,,\r\n", "utf-8"),
         (",object,y,x\n0,a,3,4.5\n", "utf-8"),
         ("object,y,x\ra,3,4.5,,\r", "utf-8"),
+        ("sep=;\r\nobject;y;x\r\na;3;4,5\r\n", "utf-8-sig"),
+        ('object;index;y;x;"axes"\na;"1,2,3,4";3;4,5;\n', "utf-8"),
+        ('object;y;x;"index"\na;3;4,5\n', "utf-8"),
     ],
-    ids=["semicolons", "Excel's Unicode", "tabs", "blanks", "pandas", "old ends"],
+    ids=[
+        "semicolons",
+        "Excel's Unicode",
+        "tabs",
+        "blanks",
+        "pandas",
+        "old ends",
+        "told",
+        "commas inside",
+        "quoted",
+    ],
 )
 def test_spreadsheets_may_save_it_their_way(read: Read, text, encoding) -> None:
     table = read(text, encoding=encoding)
     assert (table.names, table.left_out) == (["a"], [])
     assert flat(table)[0].points.tolist() == [[3, 4.5]]
+
+
+def test_commas_inside_quotation_marks_part_nothing(read: Read) -> None:
+    table = read('"Area, px, of, all";y;x\n7,5;3;4\n')
+    assert table.left_out == ["area, px, of, all"]
+    assert flat(table)[0].points.tolist() == [[3, 4]]
+
+
+def test_the_line_for_excel_is_counted(refused: Refused) -> None:
+    assert "line 3: " in refused("sep=;\ny;x\n1;a\n")
+
+
+def test_whole_numbers_with_decimal_commas_are_labels(read: Read) -> None:
+    assert read("object;y;x\n7,0;3;4\n9,0;5;6\n").numbers == [7, 9]
+    assert read('object,y,x\n"7,0",3,4\n').names == ["7,0"]
 
 
 def test_big_endian_text_is_read(read: Read, path: Path) -> None:
@@ -193,6 +221,27 @@ def test_shapes_that_napari_saved_mean_what_they_mean_in_the_window(
     assert table.numbers == [1, 2, 3, 4, 5]
 
 
+def test_shapes_may_be_negative(read: Read) -> None:
+    rows = "0,polygon,a,,1,1\n0,polygon,a,,1,9\n0,polygon,a,positive,9,9\n"
+    beside = "1,{},a,negative,3,3\n1,{},a,,3,5\n1,{},a,,5,5\n"
+    for kind in ("polygon", "path"):
+        text = f"index,shape-type,object,kind,y,x\n{rows}{beside.replace('{}', kind)}"
+        (prompts,) = flat(read(text))
+        parts = *prompts.polygons, *prompts.scribbles
+        assert [part.positive for part in parts] == [True, False]
+
+
+def test_corners_of_boxes_mean_nothing_in_a_table_of_shapes(read: Read) -> None:
+    text = "index,shape-type,y,x,y2,x2\n0,line,1,2,3,4\n0,line,5,2,3,4\n"
+    assert read(text).left_out == ["y2", "x2"]
+
+
+def test_points_without_a_name_are_refused(path: Path) -> None:
+    save(Points([[3.0, 4], [5, 6]], features={"object": [3.0, np.nan]}), path)
+    with pytest.raises(PromptError, match="line 3: Expected an object"):
+        read_prompt_table(path, FLAT)
+
+
 def test_numbers_of_napari_that_are_nearly_whole_are_on_their_slice(
     read: Read,
 ) -> None:
@@ -222,6 +271,19 @@ def test_numbers_of_napari_that_are_nearly_whole_are_on_their_slice(
         ("y,x\n\n1,2\n1,30\n", "line 4: Expected a point inside"),
         ("y,x\n1,99\n1,2\na,1\n-1,4\n", "line 2: Expected .* See lines 4, 5, too."),
         ("object,y,x\n,1,2\n", "line 2: Expected an object on every line"),
+        ("object,y,x\nNaN,1,2\n", "line 2: Expected an object on every line, got NaN"),
+        ('y,x,more\n1,2,"bad\n3,4,ok\n', "begins on line 2; is a quotation mark open"),
+        ('y,x\n1,2\n"3"a,4\n', "begins on line 3; is a quotation mark open"),
+        ("shape-type,y,x\nline,1,2\n", "a column index beside shape-type, got none"),
+        ("index,shape-type,y,x\n,line,1,2\n", "line 2: Expected a number as index"),
+        (
+            "index,shape-type,object,kind,y,x\n0,ellipse,a,negative,1,2\n",
+            "line 2: Expected no negative ellipse",
+        ),
+        (
+            "index,shape-type,kind,y,x\n0,line,box,1,2\n",
+            "line 2: Expected positive or negative as kind of a line, got 'box'",
+        ),
         ("kind,y,x\nboxx,1,2\n", "line 2: .*got 'boxx'. Did you mean 'box'"),
         ("kind,y,x\nbox,1,2\n", "line 2: Expected a finite number as y2, got ''"),
         ("y,x,y2,x2\n1,2,3,\n", "line 2: Expected a finite number as x2"),

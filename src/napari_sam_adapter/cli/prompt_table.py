@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_sam_adapter.cli.table_columns import TableColumns
+from napari_sam_adapter.cli.table_columns import BOXES, TableColumns
 from napari_sam_adapter.datasets.listed import read_listed
 from napari_sam_adapter.drawings import Polygon, Scribble
 from napari_sam_adapter.errors import PromptError, SamAdapterError
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 LARGEST_NUMBER = 65_535
 """Labels up to it go into any kind of file."""
 NUMBER = re.compile(r"[1-9]\d{0,4}")
-POINTS, LINES = ("point", "negative"), ("line", "path")
-BOXES = "box", "rectangle", "ellipse"
+LINES = "line", "path"
 
 
 @dataclass(frozen=True)
@@ -151,22 +150,22 @@ def _by_object(
 
 def _on_plane(thing: Thing, frame: Frame) -> tuple[Plane, Prompts]:
     """Return what a thing asks, and where."""
-    kind, corners = thing.kind, thing.corners
+    kind, corners, positive = thing.kind, thing.corners, thing.positive
     for corner in corners:
         frame.check_whole(corner)
     frame.check_on_one_slice(corners)
     plane = frame.plane(corners[0])
     flat = np.array([frame.in_plane(corner) for corner in corners])
-    if kind in POINTS:
+    if kind == "point":
         frame.check_inside(corners[0])
-        return plane, Prompts(flat, None if kind == "point" else np.array([False]))
+        return plane, Prompts(flat, np.array([positive]))
     plane.check(frame.shape)
-    if kind in BOXES:
+    if kind in ("box", *BOXES):
         prompts = Prompts(box=(*flat.min(axis=0), *flat.max(axis=0)))
     elif kind in LINES:
-        prompts = Prompts(scribbles=(Scribble(flat),))
+        prompts = Prompts(scribbles=(Scribble(flat, positive),))
     else:
-        prompts = Prompts(polygons=(Polygon(flat),))
+        prompts = Prompts(polygons=(Polygon(flat, positive),))
     prompts.check_inside(plane.shape(frame.shape))
     return plane, prompts
 
@@ -184,9 +183,9 @@ def _check_together(
         return
     problems[parts[0].line] = (
         f"Expected a point or a box of object {name!r} on the slice of this negative "
-        "point, got none. Add one."
+        "prompt, got none. Add one."
         if isinstance(name, str)
-        else "Expected to know of which object this negative point is, got no column "
+        else "Expected to know of which object this negative prompt is, got no column "
         "named object. Add it."
     )
 

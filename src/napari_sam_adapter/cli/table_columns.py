@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from napari_sam_adapter.cli.frame import Frame, Position
 
 OBJECT, KIND = "object", "kind"
-KINDS = {"point": "point", "negative": "negative", "box": "box", "positive": "point"}
+NEGATIVE = "negative"
+KINDS = {"point": "point", NEGATIVE: NEGATIVE, "box": "box", "positive": "point"}
 """The last is what the widget writes."""
 POLARITY = "polarity"
 """Column of the Points layer of the widget, which shows one object."""
 SHAPE, SHAPE_TYPE, VERTEX = "index", "shape-type", "vertex-index"
 """Columns of a Shapes layer; the first also of a Points layer."""
-SHAPES = "rectangle", "ellipse", "polygon", "path", "line"
+BOXES = "rectangle", "ellipse"
+SHAPES = *BOXES, "polygon", "path", "line"
 MEANT = OBJECT, KIND, POLARITY
 """Columns that are not of an axis."""
 SILENT = "", SHAPE, VERTEX, "axes"
@@ -33,6 +35,8 @@ USUAL_AXES = "tzyx"
 NEARLY_WHOLE = 1e-3
 """How far napari's numbers, in single precision, may be beside those of slices."""
 WHOLE = re.compile(r"(\d+)\.0")
+NAMELESS = "", "nan"
+"""What stands where there is no name; the last is what napari writes."""
 
 
 class Thing(NamedTuple):
@@ -45,15 +49,18 @@ class Thing(NamedTuple):
     name : str or int
         Its object; a number of its own where the table does not tell.
     kind : str
-        One of `KINDS` or `SHAPES`.
+        ``"point"``, ``"box"`` or one of `SHAPES`.
     corners : list of positions
         One of a point.
+    positive : bool
+        Whether the object is there, not background.
     """
 
     line: int
     name: str | int
     kind: str
     corners: list[Position]
+    positive: bool
 
 
 @dataclass(frozen=True)
@@ -121,9 +128,15 @@ class TableColumns:
         return columns
 
     @property
+    def has_shapes(self) -> bool:
+        """Whether each line is a corner of a shape."""
+        return SHAPE_TYPE in self.names
+
+    @property
     def known(self) -> tuple[str, ...]:
         """Names of columns that mean something."""
-        return (*self.axes, *self.seconds, *MEANT, SHAPE_TYPE)
+        more = (SHAPE_TYPE, SHAPE) if self.has_shapes else self.seconds
+        return (*self.axes, *more, *MEANT)
 
     @property
     def left_out(self) -> list[str]:
@@ -141,7 +154,7 @@ class TableColumns:
         Raises
         ------
         PromptError
-            If so.
+            If so, or nothing tells of which shape a corner is.
         """
         for name in self.left_out:
             if name in USUAL_AXES or re.fullmatch(r"axis-\d+", name):
@@ -150,6 +163,11 @@ class TableColumns:
                     f"got a column {name}, too. Take it out if the image is the right "
                     "one."
                 )
+        if self.has_shapes and SHAPE not in self.names:
+            raise PromptError(
+                f"Expected a column {SHAPE} beside {SHAPE_TYPE}, got none. Write into "
+                "it of which shape each corner is, a number of its own for each."
+            )
         for name in self.known:
             if self.names.count(name) > 1:
                 raise PromptError(
@@ -179,13 +197,12 @@ class TableColumns:
         list of Thing
             Of those with nothing wrong.
         """
-        has_shapes = SHAPE in self.names and SHAPE_TYPE in self.names
         shapes: dict[str, list[Thing]] = defaultdict(list)
         things = []
         for line, row in zip(lines, rows, strict=True):
             try:
                 entries = self._entries(row)
-                if has_shapes:
+                if self.has_shapes:
                     vertex = self._vertex(line, entries)
                     shapes[entries[SHAPE]].append(vertex)
                 else:
@@ -210,8 +227,8 @@ class TableColumns:
     def _thing(self, line: int, entries: Mapping[str, str]) -> Thing:
         corners = [tuple(self._numbers(self.axes, entries))]
         second = [name for name in self.seconds if entries.get(name)]
-        written = entries.get(KIND) or entries.get(POLARITY, "")
-        kind = _kind_of(written) if written else "box" if second else "point"
+        written = _kind_written(entries)
+        kind = written or ("box" if second else "point")
         if kind == "box":
             corners.append(self._second_corner(entries))
         elif second:
@@ -219,27 +236,45 @@ class TableColumns:
                 f"Expected no {second[0]} of a point, got {entries[second[0]]!r}. Is "
                 "it a box? Write box as its kind."
             )
-        return Thing(line, self._name(line, entries), kind, corners)
+        name, is_positive = self._name(line, entries), kind != NEGATIVE
+        return Thing(line, name, kind if is_positive else "point", corners, is_positive)
 
     def _vertex(self, line: int, entries: Mapping[str, str]) -> Thing:
-        kind = entries[SHAPE_TYPE].casefold()
-        if kind not in SHAPES:
+        shape = entries[SHAPE_TYPE].casefold()
+        if shape not in SHAPES:
             raise PromptError(
-                f"Expected {any_of(SHAPES)} as {SHAPE_TYPE}, got {kind!r}."
+                f"Expected {any_of(SHAPES)} as {SHAPE_TYPE}, got {shape!r}."
+            )
+        if not entries[SHAPE]:
+            raise PromptError(
+                f"Expected a number as {SHAPE}, got none. Write of which shape this "
+                "corner is."
+            )
+        kind = _kind_written(entries)
+        if kind == "box" and shape not in BOXES:
+            raise PromptError(
+                f"Expected positive or negative as kind of a {shape}, got 'box'. Its "
+                f"{SHAPE_TYPE} tells what it is."
+            )
+        if kind == NEGATIVE and shape in BOXES:
+            raise PromptError(
+                f"Expected no negative {shape}, as it is a box around the object. Make "
+                "it a polygon."
             )
         corner = tuple(self._numbers(self.axes, entries))
-        return Thing(line, self._name(line, entries), kind, [corner])
+        name = self._name(line, entries)
+        return Thing(line, name, shape, [corner], kind != NEGATIVE)
 
     def _name(self, line: int, entries: Mapping[str, str]) -> str | int:
         if OBJECT not in self.names:
             return 0 if POLARITY in self.names else line
         name = " ".join(entries[OBJECT].split())
-        if not name:
+        if name.casefold() in NAMELESS:
             raise PromptError(
-                "Expected an object on every line, got none here. Name it, or take the "
-                "column object out: then each line is one."
+                f"Expected an object on every line, got {name or 'none'} here. Name "
+                "it, or take the column object out: then each line is one."
             )
-        whole = WHOLE.fullmatch(name)  # as pandas and napari write numbers
+        whole = WHOLE.fullmatch(self._decimal(name))  # as pandas and napari write them
         return whole[1] if whole else name
 
     def _second_corner(self, entries: Mapping[str, str]) -> Position:
@@ -256,9 +291,8 @@ class TableColumns:
     ) -> Iterator[float]:
         for name in names:
             text = entries.get(name, "")
-            decimal = text if self.separator == "," else text.replace(",", ".")
             try:
-                value = float(decimal)
+                value = float(self._decimal(text))
             except ValueError:
                 value = math.nan
             if not math.isfinite(value):
@@ -269,8 +303,15 @@ class TableColumns:
             near = round(value)
             yield float(near) if abs(value - near) < NEARLY_WHOLE else value
 
+    def _decimal(self, text: str) -> str:
+        return text if self.separator == "," else text.replace(",", ".")
 
-def _kind_of(text: str) -> str:
+
+def _kind_written(entries: Mapping[str, str]) -> str:
+    """Return a key of `KINDS` without another name; empty where nothing is written."""
+    text = entries.get(KIND) or entries.get(POLARITY, "")
+    if not text:
+        return ""
     try:
         return KINDS[text.casefold()]
     except KeyError:
@@ -282,4 +323,5 @@ def _kind_of(text: str) -> str:
 
 def _whole(vertices: Sequence[Thing]) -> Thing:
     corners = [vertex.corners[0] for vertex in vertices]
-    return vertices[0]._replace(corners=corners)
+    is_positive = all(vertex.positive for vertex in vertices)
+    return vertices[0]._replace(corners=corners, positive=is_positive)
