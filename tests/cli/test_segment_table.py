@@ -78,6 +78,21 @@ def test_names_that_are_numbers_are_the_labels(
     assert "object 7: " in capsys.readouterr().out
 
 
+def test_an_object_at_the_place_of_another_is_told_so(
+    run: Run,
+    volume: Path,
+    table: Path,
+    output: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table.write_text("z,y,x\n5,12,12\n5,12,12\n5,0,49\n")
+    assert run("segment", volume, "--prompts", table, "-o", output) == 0
+    printed = capsys.readouterr().out
+    assert "object 2: 0 voxels" in printed
+    assert "no mask on slice 5: another object was there" in printed
+    assert "the object ended" not in printed
+
+
 def test_a_line_that_cannot_be_used_is_told_and_nothing_written(
     refused: Refused, volume: Path, table: Path, output: Path
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, PlaneError
-from napari_sam_adapter.volume.asking.reasons import REASONS
+from napari_sam_adapter.volume.asking.reasons import CONFLICT, NOTHING, REASONS
 from napari_sam_adapter.volume.document.edits import NewObject
 from napari_sam_adapter.volume.propagation.propagation import propagate
 from napari_sam_adapter.volume.propagation.propagation_request import PropagationRange
@@ -158,8 +158,13 @@ def _segment_slice(
         return SliceReport(object_id, plane.position, None, 0.0, reason, is_used=False)
     score = session.score(object_id, plane)
     confidence = float(session.confidence(object_id, plane) or 0)
-    reason = "" if found else "empty"
+    reason = "" if found else _reason_of_none(session, object_id, plane)
     return SliceReport(object_id, plane.position, score, confidence, reason, found)
+
+
+def _reason_of_none(session: Session, object_id: int, plane: Plane) -> str:
+    asked = session.objects.mask_asked_for(object_id, plane)
+    return CONFLICT if asked is not None and asked.area else NOTHING
 
 
 def _follow(

@@ -4,6 +4,8 @@ END = "end"
 """Reason of a good mask on the last plane that was asked for."""
 EMPTY = "empty"
 """Reason of no mask: the object is not on this plane."""
+NOTHING = "nothing"
+"""Reason of no mask where prompts asked for one."""
 BEYOND = "beyond"
 """Reason of no mask where an earlier propagation had one."""
 CONFLICT = "conflict"
@@ -11,6 +13,7 @@ CONFLICT = "conflict"
 TOLD = {
     END: "the image ended",
     EMPTY: "the object ended",
+    NOTHING: "nothing was found",
     "jump": "the mask jumped",
     "low score": "the network was unsure",
     "other image": "the image changed",
