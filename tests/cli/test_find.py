@@ -272,6 +272,16 @@ def test_what_no_image_has_is_told_once(
     assert told.count(": as a4.tif.") == 2
 
 
+def test_what_names_the_image_is_told_once_too(
+    run: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a7.tif").unlink()
+    assert run("find", folder, "-o", tmp_path / "labels", "--channel", "5") == 2
+    told = capsys.readouterr().err
+    assert "a4.tif: Expected" in told
+    assert told.count(": as a4.tif.") == 2
+
+
 def test_objects_are_found_through_the_window_asked_for(
     run: Run, volume: Path, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,23 @@ def test_of_several_channels_one_has_to_be_chosen(files, capsys):
     assert run(folder, *asked, "--channel", "0") == 0
 
 
+def test_brightness_is_of_one_channel(files, capsys):
+    folder = files[0]
+    asked = "measure", "cells.tif", "labels.tif", "-o", "objects.csv"
+    assert run(folder, *asked, "--channel", "0,1") == 2
+    assert "as brightness is of one channel, got '0,1'" in capsys.readouterr().err
+
+
+def test_labels_that_are_not_beside_the_image_are_asked_for(files, capsys):
+    folder = files[0]
+    assert run(folder, "measure", "cells.tif", "-o", "objects.csv") == 2
+    told = capsys.readouterr().err
+    assert f"Expected labels of {folder / 'cells.tif'} beside it" in told
+    assert "or as second argument" in told
+    assert run(folder, "measure", "missing.tif", "-o", "objects.csv") == 2
+    assert f"{folder / 'missing.tif'} does not exist" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["out.zarr", "out.nii.gz", "out.npy", "out.json"])
 def test_export_writes_other_formats(files, name):
     folder, _, labels = files

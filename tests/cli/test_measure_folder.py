@@ -92,6 +92,43 @@ def test_labels_may_lie_in_another_folder(
     assert {row["image"] for row in read(output)} == {"a2.tif"}
 
 
+@pytest.mark.parametrize("name", ["a2.tif", "a2.npy", "a2_labels.npy"])
+def test_labels_in_another_folder_may_be_called_as_the_image(
+    folder: Path, output: Path, tmp_path: Path, name: str
+) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    export = "export", folder / "a2_labels.tif", labels / name
+    assert run(*export) == 0
+    save(labels / "a10.tif", (3, 8, 9))  # other labels than those with the mark
+    assert run("measure", folder, labels, "-o", output) == 0
+    assert [(row["image"], row["object"]) for row in read(output)] == [
+        ("a2.tif", "1"), ("a2.tif", "3"), ("a10.tif", "1"), ("a10.tif", "3"),
+    ]  # fmt: skip
+
+
+def test_labels_of_several_formats_are_told_apart_by_the_name_of_the_image(
+    folder: Path, output: Path, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for name in ("a2.npy", "a2.tif", "a10.npy", "a10.ome.tif"):
+        assert run("export", folder / "a2_labels.tif", labels / name) == 0
+    assert run("measure", folder, labels, "-o", output) == 0
+    assert {row["image"] for row in read(output)} == {"a2.tif"}
+
+
+def test_the_same_problem_of_many_images_is_told_once(
+    folder: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a3.tif", "a4.tif"):
+        save(folder / name)
+    assert run("measure", folder, "-o", output, "--channel", "0") == 2
+    told = capsys.readouterr().err
+    assert "a2.tif: Expected" in told
+    assert told.count(": as a2.tif.") == 2
+
+
 def test_what_cannot_be_used_is_told_and_passed_over(
     folder: Path, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

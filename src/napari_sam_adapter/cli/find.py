@@ -15,6 +15,7 @@ from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.finding import FindJob, check_slices, find_in_file
 from napari_sam_adapter.cli.inputs import OF_FILE, images_of
 from napari_sam_adapter.cli.loading import loader_of
+from napari_sam_adapter.cli.told_once import ToldOnce
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.wording import counted
 
@@ -159,17 +160,14 @@ def _find_in_images(job: FindJob, images: list[Path], scheduler: str | None) -> 
     _make_folder(jobs[0].output.parent)
     outcomes = run_each(find_in_file, jobs, scheduler)
     failed, total = 0, 0
-    told: dict[str, str] = {}
+    told = ToldOnce()
     for outcome in shell_bar(outcomes, name="finding", unit="image", total=len(jobs)):
         if outcome.result is None:
             failed += 1
-            name = outcome.item.image.name
-            problem = told.get(outcome.problem, outcome.problem)
-            told.setdefault(outcome.problem, f"as {name}.")
-            typer.echo(f"{outcome.item.image}: {problem}", err=True)
+            _tell_problem(outcome.item.image, outcome.problem, told)
             continue
         total += outcome.result.objects
-        _tell_problems(outcome.item.image, outcome.result)
+        _tell_problems(outcome.item.image, outcome.result, told)
         typer.echo(f"{outcome.item.output}: {_words(outcome.result)}")
     done = len(jobs) - failed
     passed = f", {there} passed over" if there else ""
@@ -182,9 +180,13 @@ def _find_in_images(job: FindJob, images: list[Path], scheduler: str | None) -> 
         )
 
 
-def _tell_problems(image: Path, found: Found) -> None:
+def _tell_problem(image: Path, problem: str, told: ToldOnce) -> None:
+    typer.echo(f"{image}: {told.words(problem, image)}", err=True)
+
+
+def _tell_problems(image: Path, found: Found, told: ToldOnce) -> None:
     if found.problem:
-        typer.echo(f"{image}: {found.problem}", err=True)
+        _tell_problem(image, found.problem, told)
     for step in found.steps:
         if step.problem:
             typer.echo(f"{image}, slice {step.place}: {step.problem}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -15,6 +16,7 @@ from napari_sam_adapter.cli.inputs import (
     open_labels,
     open_told,
 )
+from napari_sam_adapter.cli.told_once import ToldOnce
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.wording import counted
 
@@ -33,7 +35,8 @@ LabelsArgument = Annotated[
     Path | None,
     typer.Argument(
         help="Labels, in one of the formats of images; for a folder of images a folder "
-        "of them. [default: those beside the images, as a.tif has a_labels.tif]"
+        "of them, as a_labels.tif or else a.tif for a.tif. [default: those beside the "
+        "images, as a.tif has a_labels.tif]"
     ),
 ]
 
@@ -69,7 +72,7 @@ def measure(
     """
     from napari_sam_adapter.image_io.output import check_output
 
-    jobs = _jobs(image, labels, channel)
+    jobs = _jobs(image, labels, _number(channel))
     for job in jobs:
         for kind, path in (("image", job.image), ("labels", job.labels)):
             check_apart(kind, path, "table", output)
@@ -80,23 +83,63 @@ def measure(
     _save(output, table, overwrite)
 
 
+def _number(channel: str | None) -> int | None:
+    try:
+        return None if channel is None else int(channel)
+    except ValueError as error:
+        raise ImageError(
+            f"Expected --channel as one number, as brightness is of one channel, got "
+            f"{channel!r}. Give one from 0."
+        ) from error
+
+
 def _jobs(image: Path, labels: Path | None, channel: int | None) -> list[MeasureJob]:
     """Return what is to be measured: an image, or all images of a folder."""
-    from napari_sam_adapter.image_io.series import SeriesEntry
-
     images = images_of(image)
-    if images == [image] and labels is not None:
-        return [MeasureJob(image, labels, channel)]
+    if images == [image]:
+        return [MeasureJob(image, labels or _beside(image), channel)]
     if labels is not None and not labels.is_dir():
         raise ImageError(
             f"Expected a folder of labels for the folder of images {image}, got "
             f"{labels}. Leave it out if the labels are beside the images."
         )
-    beside = [SeriesEntry(path).labels_path for path in images]
     return [
-        MeasureJob(path, own if labels is None else labels / own.name, channel)
-        for path, own in zip(images, beside, strict=True)
+        MeasureJob(path, own, channel)
+        for path, own in zip(images, _labels_of(images, labels), strict=True)
     ]
+
+
+def _beside(image: Path) -> Path:
+    from napari_sam_adapter.image_io.series import SeriesEntry
+
+    labels = SeriesEntry(image).labels_path
+    if image.exists() and not labels.exists():
+        raise ImageError(
+            f"Expected labels of {image} beside it, as {labels}, or as second "
+            "argument, got none. Name their file."
+        )
+    return labels
+
+
+def _labels_of(images: Sequence[Path], folder: Path | None) -> list[Path]:
+    """Name the labels of images: beside them, or as the images in another folder."""
+    from napari_sam_adapter.image_io.kinds import images_in_folder, split_name
+    from napari_sam_adapter.image_io.series import LABELS_MARK, SeriesEntry
+
+    usual = [SeriesEntry(path).labels_path for path in images]
+    if folder is None or folder.resolve() == images[0].parent.resolve():
+        return usual
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in images_in_folder(folder):
+        found[split_name(path.name)[0]].append(path)
+    chosen = []
+    for path, own in zip(images, usual, strict=True):
+        stem = split_name(path.name)[0]
+        alike = [other for other in found[stem] if other.name == path.name]
+        named = found[f"{stem}{LABELS_MARK}"] or alike or found[stem]
+        is_clear = len(named) == 1 and not (folder / own.name).exists()
+        chosen.append(named[0] if is_clear else folder / own.name)
+    return chosen
 
 
 def _of_image(job: MeasureJob) -> MeasurementTable:
@@ -114,17 +157,17 @@ def _of_folder(folder: Path, jobs: Sequence[MeasureJob]) -> MeasurementTable:
 
     labelled = [job for job in jobs if job.labels.exists()]
     _tell_without([job for job in jobs if not job.labels.exists()])
-    tables = []
+    tables, told = [], ToldOnce()
     outcomes = run_each(_measured, labelled)
     bar = shell_bar(outcomes, name="measuring", unit="image", total=len(labelled))
     for outcome in bar:
-        if outcome.result is None:
-            typer.echo(f"{outcome.item.image}: {outcome.problem}", err=True)
-            continue
-        problem, table = outcome.result
+        job = outcome.item
+        problem, table = outcome.result or (outcome.problem, None)
         if problem:
-            typer.echo(f"{outcome.item.image}: {problem}", err=True)
-        tables.append((outcome.item.image.name, table))
+            words = told.words(problem, job.image, job.labels)
+            typer.echo(f"{job.image}: {words}", err=True)
+        if table is not None:
+            tables.append((job.image.name, table))
     if not tables:
         raise ImageError(
             f"Expected an image of {folder} with labels that can be used, found none. "

@@ -141,10 +141,11 @@ ChannelOption = Annotated[
     ),
 ]
 MeasuredChannelOption = Annotated[
-    int | None,
+    str | None,
     typer.Option(
+        metavar="N",
         help="Channel whose brightness is measured, from 0. Needed where channels are "
-        "no colours."
+        "no colours.",
     ),
 ]
 LevelOption = Annotated[
