@@ -298,7 +298,7 @@ def _as_polarities(
         polarities = np.ones(len(points), dtype=bool)
     else:
         given = np.array(values).reshape(-1)
-        if not np.isin(given, (False, True)).all():
+        if given.dtype != bool and not np.isin(given, (False, True)).all():
             raise PromptError(
                 "Expected polarities True for the object and False for the background, "
                 f"got {given.tolist()}."

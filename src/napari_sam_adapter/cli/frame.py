@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import PlaneError, PromptError
@@ -73,7 +74,7 @@ class Frame:
             )
         return cls(axes, tuple(shape), names.index(sliced) % len(axes))
 
-    @property
+    @cached_property
     def shown(self) -> tuple[int, int]:
         """Row axis and column axis of the slices."""
         rows, columns = [i for i in range(len(self.axes)) if i != self.sliced][-2:]
