@@ -39,6 +39,22 @@ def in_words(step: Step) -> str:
     return next(filter(None, (kind(step) for kind in kinds)), _mask(step))
 
 
+def search_words(count: int) -> str:
+    """Return what a search is called that is one step.
+
+    Parameters
+    ----------
+    count : int
+        How many objects it found.
+
+    Returns
+    -------
+    str
+        As of `in_words`.
+    """
+    return f"search that found {counted(count, 'object')}"
+
+
 def _propagation(step: Step) -> str:
     if not step.propagation or step.objects:  # a search makes objects, too
         return ""
@@ -63,7 +79,8 @@ def _coming_and_going(step: Step) -> str:
     if not made:
         return ""
     if any(after and not after.prompts.is_empty for _, after in step.records.values()):
-        return f"search that found {counted(len(made), 'object')}" * (len(made) > 1)
+        is_search = len(made) > 1 or bool(step.propagation)
+        return search_words(len(made)) if is_search else ""
     is_stroke = not others or any(not change.object_id for change in step.changes)
     if not is_stroke:
         return f"split of {_called(others)}"
