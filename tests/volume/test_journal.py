@@ -45,6 +45,7 @@ from napari_sam_adapter.volume.journal.journal_header import image_identity
 from napari_sam_adapter.volume.journal.journal_lines import (
     edit_from_json,
     edit_to_json,
+    entry_text,
     new_objects_text,
     predicted_text,
     prompts_text,
@@ -526,12 +527,15 @@ def test_a_mask_prompt_is_written_and_read_in_its_box():
     assert "whole_mask" not in vars(prompts)
 
 
-def test_what_is_written_piece_by_piece_reads_as_the_entry():
+@pytest.mark.parametrize("run", [0, 5])
+def test_what_is_written_piece_by_piece_reads_as_the_entry(run):
     text = prompts_text(PROMPTS)
     numbers = 3, 7
     edits = [e for n in numbers for e in (NewObject(n), SetPrompts(n, PLANE, PROMPTS))]
-    made = new_objects_text(PLANE, [(n, text) for n in numbers])
-    assert json.loads(made) == edit_to_json(EditGroup(edits))
+    made = new_objects_text(PLANE, [(n, text) for n in numbers], run)
+    assert made == entry_text(EditGroup(edits, run))
+    assert ('"run"' in made) == bool(run)
+    assert edit_from_json(json.loads(made)).run == run
     asked = PredictTogether(PLANE, (PROMPTS, PROMPTS), numbers, 2)
     predicted = predicted_text(PLANE, (text, text), numbers, 2)
     assert json.loads(predicted) == edit_to_json(asked)

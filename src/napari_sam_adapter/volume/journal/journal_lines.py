@@ -83,7 +83,7 @@ def entry_text(entry: Entry) -> str:
     Returns
     -------
     str
-        That of `edit_to_json`.
+        That of `edit_to_json`; an `EditGroup` says its `run` only if it has one.
     """
     match entry:
         case EditGroup():
@@ -165,8 +165,8 @@ def predicted_text(
     )
 
 
-def _group(kind: type, name: str, texts: Iterable[str], run: int | None = None) -> str:
-    more = "" if run is None else f', "run": {run}'
+def _group(kind: type, name: str, texts: Iterable[str], run: int = 0) -> str:
+    more = f', "run": {run}' if run else ""
     return f'{{"kind": "{kind.__name__}", "{name}": [{", ".join(texts)}]{more}}}'
 
 
