@@ -10,7 +10,10 @@ from tests.volume.conftest import LEFT, RIGHT, SHAPE
 from napari_sam_adapter.errors import PlaneError, SessionError
 from napari_sam_adapter.volume.document.edits import DeleteObject
 from napari_sam_adapter.volume.document.journal_entries import Undo
-from napari_sam_adapter.volume.document.object_edits import LockObject
+from napari_sam_adapter.volume.document.object_edits import (
+    LockObject,
+    SetOverlapRule,
+)
 from napari_sam_adapter.volume.finding.finding import find_objects
 from napari_sam_adapter.volume.finding.volume_search import (
     FindPart,
@@ -20,7 +23,11 @@ from napari_sam_adapter.volume.finding.volume_search import (
     search_parts,
 )
 from napari_sam_adapter.volume.planes.planes import Plane
-from napari_sam_adapter.volume.propagation.propagation import propagate
+from napari_sam_adapter.volume.propagation.propagation import (
+    PropagationSettings,
+    StopRule,
+    propagate,
+)
 from napari_sam_adapter.volume.saving.replaying import replay
 from napari_sam_adapter.volume.saving.session_folder import open_session, save_session
 from napari_sam_adapter.volume.session.session import Session
@@ -109,6 +116,16 @@ def test_all_of_it_is_one_step(session, follow):
     assert session.object_ids == ids
 
 
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_search_that_found_one_object_is_called_one(volume, follow):
+    volume[:, :, 20:] = 0
+    session = Session(volume, MarkingDiskPredictor())
+    list(find_in_volume(session, PLANES[4:5], follow=follow))
+    assert session.object_ids == [1]
+    words = session.objects.words_for_next(Undo())
+    assert words == "search that found 1 object"
+
+
 def test_two_searches_are_two_steps(session):
     list(find_in_volume(session, PLANES[:4], follow=False))
     labels = session.labels.copy()
@@ -145,6 +162,28 @@ def test_it_ends_where_another_network_is_chosen(session):
     session.predictor = MarkingDiskPredictor(model="other")
     with pytest.raises(SessionError, match="Search again"):
         next(steps)
+
+
+def test_nothing_is_followed_by_another_network(session):
+    parts = search_parts(session, PLANES[4:5], Following())
+    take_in(next(parts))
+    session.predictor = MarkingDiskPredictor(model="other")
+    with pytest.raises(SessionError, match="Search again"):
+        next(parts)
+
+
+@pytest.mark.parametrize("kind", [FindPart, FollowPart])
+def test_a_part_knows_that_another_network_was_set_meanwhile(session, kind):
+    parts = search_parts(session, PLANES[4:5], Following())
+    part = next(parts)
+    if kind is FollowPart:
+        take_in(part)
+        part = next(parts)
+    assert isinstance(part, kind)
+    part.check()
+    session.predictor = MarkingDiskPredictor(model="other")
+    with pytest.raises(SessionError, match="Search again"):
+        part.check()
 
 
 def test_what_was_deleted_or_locked_meanwhile_is_not_followed(session):
@@ -211,6 +250,84 @@ def test_a_replay_gives_the_same_labels_and_steps(volume, tmp_path):
             break
         session.undo()
         again.undo()
+
+
+def search_after_a_gap(volume, path, **options):
+    """Return a session that gave out a number of which its journal knows nothing."""
+    session = Session(volume, MarkingDiskPredictor(), journal=path)
+    session.log.next_number()  # as a search that Ctrl-C ends before its first entry
+    list(find_in_volume(session, PLANES[4:5], **options))
+    session.close()
+    return session
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_session_that_goes_on_keeps_search_and_propagation_apart(
+    volume, tmp_path, follow
+):
+    path = tmp_path / "cells.jsonl"
+    search_after_a_gap(volume, path, follow=follow)
+    session = replay(path, volume, MarkingDiskPredictor(), resume=True)
+    searched = session.labels.copy()
+    settings = PropagationSettings(stop=StopRule(min_score=0.1))
+    list(propagate(session, 1, seed=PLANES[4], settings=settings))
+    session.undo()
+    assert np.array_equal(session.labels, searched)
+    list(find_in_volume(session, PLANES[6:7], start=5, stop=7))
+    session.close()
+    again = replay(path, volume, MarkingDiskPredictor())
+    assert again.object_ids == session.object_ids
+    assert np.array_equal(again.labels, session.labels)
+
+
+def test_two_searches_are_two_steps_after_a_session_goes_on(volume, tmp_path):
+    path = tmp_path / "cells.jsonl"
+    first = search_after_a_gap(volume, path, follow=False).object_ids
+    session = replay(path, volume, MarkingDiskPredictor(), resume=True)
+    list(find_in_volume(session, PLANES[5:6], follow=False))
+    session.close()
+    again = replay(path, volume, MarkingDiskPredictor())
+    again.undo()
+    assert again.object_ids == first
+
+
+def test_a_refused_propagation_uses_up_no_number(session):
+    session.new_object()
+    before = session.log.number
+    with pytest.raises(SessionError):
+        session.propagation(1, seed=PLANES[4])
+    assert session.log.number == before
+
+
+@pytest.mark.parametrize("rule", ["keep", "cut", "overwrite"])
+def test_what_was_there_is_spared_under_every_rule(volume, tmp_path, rule):
+    path = tmp_path / "cells.jsonl"
+    given = np.zeros(SHAPE, np.int32)
+    given[5:7, :, :20] = volume[5:7, :, :20] > 127
+    given[4, :8, :20] = volume[4, :8, :20] > 127
+    predictor = MarkingDiskPredictor()
+    session = Session(volume, predictor, labels=given.copy(), journal=path)
+    session.apply(SetOverlapRule(rule))
+    list(find_in_volume(session, PLANES[4:5]))
+    assert len(session.object_ids) == 3
+    assert np.array_equal(session.labels == 1, given == 1)
+    session.close()
+    again = replay(path, volume, predictor, labels=given)
+    assert np.array_equal(again.labels, session.labels)
+
+
+def test_a_journal_written_before_is_replayed_as_it_was(volume, tmp_path):
+    path = tmp_path / "cells.jsonl"
+    session = Session(volume, MarkingDiskPredictor(), journal=path)
+    list(find_in_volume(session, PLANES))
+    session.close()
+    text = path.read_text("utf-8")
+    assert ', "spares_all": true' in text
+    path.write_text(text.replace(', "spares_all": true', ""), "utf-8")
+    again = replay(path, volume, MarkingDiskPredictor())
+    assert np.array_equal(again.labels, session.labels)
+    again.undo()
+    assert not again.object_ids
 
 
 def test_a_saved_session_takes_it_back_in_one_step(session, volume, tmp_path):

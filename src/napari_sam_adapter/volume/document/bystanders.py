@@ -35,18 +35,25 @@ class Bystanders:
         Whose objects; on the main thread.
     followed : collection of int
         The objects that are followed.
+    spares_all : bool
+        As of `StartPropagation`.
 
     Attributes
     ----------
     finished : frozenset of int
         Objects that were accepted or locked then, followed ones among them.
+    spared_from : int or None
+        As of `write_mask`.
     """
 
-    def __init__(self, document: Document, followed: Collection[int]) -> None:
+    def __init__(
+        self, document: Document, followed: Collection[int], spares_all: bool = False
+    ) -> None:
         self.finished = frozenset(document.finished | document.locked)
         self._labels = document.labels
         self._followed = np.array([0, *followed])
-        self._spares_all = document.overlap_rule == "keep"
+        self.spared_from = 1 if spares_all else None
+        self._spares_all = spares_all or document.overlap_rule == "keep"
         self._spared = np.array(sorted(self.finished.difference(followed)), int)
         self._noted: list[Change] = []
 

@@ -69,7 +69,7 @@ class StartPropagation:
     Parameters
     ----------
     number : int
-        Tells propagations of one session apart.
+        Tells propagations of one session apart; those of one search share its number.
     object_ids : tuple of int
         The objects.
     where : PropagationRange
@@ -80,6 +80,8 @@ class StartPropagation:
         Whether what was up to date was done once more.
     spacing : tuple of float or None
         As of `Session` at that time; None where it is that of the journal's header.
+    spares_all : bool
+        Whether no pixel of another object is taken, whatever the overlap rule says.
     """
 
     number: int
@@ -88,6 +90,7 @@ class StartPropagation:
     settings: PropagationSettings
     again: bool = False
     spacing: tuple[float, ...] | None = None
+    spares_all: bool = False
 
 
 @dataclass(frozen=True)

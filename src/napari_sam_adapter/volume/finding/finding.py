@@ -194,14 +194,34 @@ def taking_in(
         If the journal cannot be written; the objects are there nevertheless.
     """
     plane, predictor = found.request.plane, found.request.predictor
+    require_alike(session, plane, predictor)
+    passes = tuple(_still_new(session, found))
+    spares_all = bool(run) or session.overlap_rule != "overwrite"
+    yield from session.taking_in(FoundMasks(plane, passes, spares_all, run))
+
+
+def require_alike(session: Session, plane: Plane, predictor: object) -> None:
+    """Raise if the image is seen in another way than when a search began.
+
+    Parameters
+    ----------
+    session : Session
+        Where.
+    plane : Plane
+        One of its planes.
+    predictor : PlanePredictor
+        That of the search.
+
+    Raises
+    ------
+    SessionError
+        If it is not the one in use any more.
+    """
     if _predictor_of(session, plane) is not predictor:
         raise SessionError(
             "Expected the network and the image window with which the search began, "
             "got others. Search again."
         )
-    passes = tuple(_still_new(session, found))
-    spares_all = session.overlap_rule != "overwrite"
-    yield from session.taking_in(FoundMasks(plane, passes, spares_all, run))
 
 
 def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:

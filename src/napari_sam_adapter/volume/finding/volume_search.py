@@ -9,12 +9,13 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from napari_sam_adapter.errors import ImageError, SessionError
+from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.volume.asking.results import PlaneResult
 from napari_sam_adapter.volume.finding.finding import (
     FoundObjects,
     find_steps,
     finding,
+    require_alike,
     taking_in,
 )
 from napari_sam_adapter.volume.propagation.following import follow
@@ -72,7 +73,8 @@ def find_in_volume(
     Parameters
     ----------
     session : Session
-        Gets the objects, all in one step of its history.
+        Gets the objects: in one step of its history, unless it is edited meanwhile.
+        No pixel of other objects is taken, whatever the overlap rule says.
     planes : iterable of Plane
         Where to look, one after the other.
     follow : bool
@@ -107,6 +109,7 @@ def find_in_volume(
                 yield part
                 continue
             for step in part.steps():
+                part.check()
                 for _ in part.taking_in(step):
                     pass
 
@@ -152,6 +155,10 @@ class FindPart:
         self.problem = ""
         self._session, self._request, self._run = session, request, run
 
+    def check(self) -> None:
+        """Raise as `require_alike`: then the rest of the part is in vain."""
+        require_alike(self._session, self._request.plane, self._request.predictor)
+
     def steps(self) -> Iterator[FindProgress | FoundObjects]:
         """Look for objects, in any thread; see `find_steps`."""
         try:
@@ -184,6 +191,11 @@ class FollowPart:
     def __init__(self, session: Session, request: PropagationRequest) -> None:
         self._session, self._request = session, request
 
+    def check(self) -> None:
+        """Raise as that of `FindPart`."""
+        where, predictor = self._request.where, self._request.predictor
+        require_alike(self._session, where.seed, predictor)
+
     def steps(self) -> Iterator[PlaneResult | None]:
         """Follow the objects, in any thread; see `follow`."""
         return follow(self._request)
@@ -214,7 +226,8 @@ def search_parts(
     Yields
     ------
     FindPart, FollowPart or SearchedPlane
-        Do all steps of a part, and take them in, before the next one is asked for.
+        Do all steps of a part, check it after each and take it in, before the next
+        one is asked for.
         After the parts of a plane comes what was found there.
 
     Raises
@@ -222,20 +235,17 @@ def search_parts(
     SessionError
         As `find_in_volume`, which raises `PlaneError` for the same reasons, too.
     """
-    run, predictor = SearchNumber(session), None
+    run, search = SearchNumber(session), None
     for plane in planes:
+        if search is not None:
+            search.check()
         request = finding(session, plane)
         if way is not None:
             resolve_range(session.volume, plane, *way)
-        if predictor not in (None, request.predictor):
-            raise SessionError(
-                "Expected the network and the image window with which the search "
-                "began, got others. Search again."
-            )
-        predictor = request.predictor
         yield (search := FindPart(session, request, run))
         found = search.object_ids
         if way is not None and (there := _still_there(session, found, plane)):
+            search.check()
             yield from _following(session, there, plane, way, run)
         yield SearchedPlane(plane, found, search.problem)
 
@@ -266,8 +276,9 @@ def _following(
     run: SearchNumber,
 ) -> Iterator[FollowPart]:
     request = session.propagation(
-        object_ids, way.start, way.stop, axis=way.axis, seed=plane, run=run.get()
-    )
+        object_ids, way.start, way.stop, axis=way.axis, seed=plane, run=run.get(),
+        spares_all=True,
+    )  # fmt: skip
     try:
         yield FollowPart(session, request)
     finally:

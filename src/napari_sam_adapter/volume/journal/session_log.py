@@ -114,6 +114,16 @@ class SessionLog:
         self.number += 1
         return self.number - 1
 
+    def pass_over(self, number: int) -> None:
+        """Give out larger numbers only.
+
+        Parameters
+        ----------
+        number : int
+            One that is in use, here or in the journal that is done again.
+        """
+        self.number = max(self.number, number + 1)
+
     def write(self, entry: Recordable) -> None:
         """Write an entry.
 

@@ -201,8 +201,9 @@ def request_propagation(
     object_ids: Sequence[int],
     where: PropagationRange,
     settings: PropagationSettings,
+    again: bool,
     spacing: tuple[float, ...],
-    again: bool = False,
+    spares_all: bool,
 ) -> PropagationRequest:
     """Take from the document what a worker needs to follow objects.
 
@@ -212,18 +213,8 @@ def request_propagation(
         With a mask of every object on an anchor or on the seed plane.
     predictor : PlanePredictor or None
         Segments planes; None for a method without a network.
-    number : int
-        Of this propagation.
-    object_ids : sequence of int
-        The objects.
-    where : PropagationRange
-        Seed plane, axis and range.
-    settings : PropagationSettings
-        How, and when to stop.
-    spacing : tuple of float
-        Distance between neighbours on every spatial axis.
-    again : bool
-        Whether to take along what is up to date.
+    number, object_ids, where, settings, again, spacing, spares_all
+        As of `StartPropagation`.
 
     Returns
     -------
@@ -277,7 +268,7 @@ def request_propagation(
         frozenset(passed),
         _revisions(document, object_ids, planes, where),
         document.labels.shape,
-        Bystanders(document, object_ids),
+        Bystanders(document, object_ids, spares_all),
         predictor,
     )
 

@@ -253,6 +253,7 @@ class _Replayer:
                 session.apply(entry)
 
     def _do_together(self, entry: EditGroup) -> None:
+        self._session.log.pass_over(entry.run)  # if more is written, with new numbers
         if entry.run and entry.run not in self._runs:
             self._runs[entry.run] = self._session.log.next_number()
         run = self._runs.get(entry.run, 0)
@@ -261,11 +262,12 @@ class _Replayer:
 
     def _start(self, entry: StartPropagation) -> None:
         where = entry.where
+        self._session.log.pass_over(entry.number)
         self._session.spacing = entry.spacing or self._session.spacing
         request = self._session.propagation(
             entry.object_ids, where.start, where.stop, axis=where.axis,
             seed=where.seed, settings=entry.settings, again=entry.again,
-            run=self._runs.get(entry.number, 0),
+            run=self._runs.get(entry.number, 0), spares_all=entry.spares_all,
         )  # fmt: skip
         self._requests[entry.number] = request
         self._results[entry.number] = follow(request)

@@ -140,12 +140,14 @@ def _commit_answer(draft: Draft, result: PlaneResult, spared_from: int | None) -
 def _commit_propagated(draft: Draft, result: PlaneResult) -> None:
     object_id, plane, document = result.object_id, result.plane, draft.document
     record = document.record(object_id, plane)
+    beside = document.revisions.open_propagations[result.propagation]
+    spared = document.finished, beside.spared_from
     if result.is_usable:
-        write_mask(draft, object_id, plane, result.boxed_mask, document.finished)
+        write_mask(draft, object_id, plane, result.boxed_mask, *spared)
         result = _as_written(document, result)
     elif record.is_derived:
         empty = nothing(result.boxed_mask.shape)
-        write_mask(draft, object_id, plane, empty, document.finished)
+        write_mask(draft, object_id, plane, empty, *spared)
     record = replace(
         record, answer=None, derivation=Derivation.of(result), followed=None
     )

@@ -290,6 +290,7 @@ class Session(EditableLabels):
         settings: PropagationSettings | None = None,
         again: bool = False,
         run: int = 0,
+        spares_all: bool = False,
     ) -> PropagationRequest:
         """Return everything a worker needs to follow objects.
 
@@ -297,8 +298,8 @@ class Session(EditableLabels):
         ----------
         object_ids, start, stop, axis, seed, settings, again
             As in `propagate`.
-        run : int
-            As of `FoundMasks`: the number to take.
+        run, spares_all
+            As of `FoundMasks`, the number to take; as of `StartPropagation`.
 
         Returns
         -------
@@ -319,13 +320,11 @@ class Session(EditableLabels):
         where = resolve_range(self.volume, seed, axis, start, stop)
         settings = settings or PropagationSettings()
         predictor = self._require_predictor() if settings.needs_model else None
-        number = run or self.log.next_number()
-        request = request_propagation(
-            self._document, predictor, number, several, where, settings,
-            self.spacing, again,
-        )  # fmt: skip
-        entry = StartPropagation(number, several, where, settings, again, self.spacing)
-        self.log.write(entry)
+        number = run or self.log.number
+        how = several, where, settings, again, self.spacing, spares_all
+        request = request_propagation(self._document, predictor, number, *how)
+        self.log.pass_over(number)
+        self.log.write(StartPropagation(number, *how))
         self._document.revisions.open_propagations[number] = request.bystanders
         return request
 
