@@ -199,6 +199,39 @@ def test_it_ends_where_another_network_answers_a_click(scene):
 
 
 @pytest.mark.slow
+def test_it_does_not_ask_a_network_on_that_is_no_longer_in_use(open_scene):
+    length = 40
+    scene = open_scene(np.stack([disks(centres=[LEFT_DISK])] * length))
+    begin(scene)
+    scene.predictor.gate.set()
+    scene.qtbot.waitUntil(lambda: bool(scene.workspace.session.object_ids))
+    scene.predictor.gate.clear()
+    asked = scene.predictor.asked
+    scene.workspace.session.predictor = MarkingPredictor()  # as a click does
+    go_on_to_the_end(scene)
+    assert scene.predictor.asked <= asked + 2
+    assert scene.state.message.is_error
+    assert "Search again" in scene.state.message.text
+    assert not scene.state.is_busy
+
+
+@pytest.mark.slow
+def test_undo_is_promised_only_where_it_takes_back_all(open_scene):
+    scene = open_scene(np.stack([disks(centres=[LEFT_DISK])] * 40))
+    scene.press("use_points")
+    begin(scene)
+    scene.predictor.gate.set()
+    scene.qtbot.waitUntil(lambda: bool(scene.workspace.session.object_ids))
+    scene.predictor.gate.clear()
+    session = scene.workspace.session
+    session.add_point(session.new_object(), Plane((1, 2), (0,)), BETWEEN)
+    scene.press("stop")
+    scene.predictor.gate.set()
+    scene.qtbot.waitUntil(lambda: not scene.is_working())
+    assert scene.state.message.text.endswith("What was found stays.")
+
+
+@pytest.mark.slow
 def test_a_stroke_meanwhile_is_not_mixed_with_masks(scene):
     scene.viewer.dims.set_current_step(0, 2)
     scene.press("use_points")

@@ -12,6 +12,8 @@ from napari_sam_adapter.plugin.objects.object_finding import AT_ONCE, nothing_fo
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.plugin.viewing.world_units import spacing_now
+from napari_sam_adapter.volume.document.journal_entries import Undo
+from napari_sam_adapter.volume.document.step_words import search_words
 from napari_sam_adapter.volume.finding.finding import FoundObjects
 from napari_sam_adapter.volume.finding.volume_search import (
     FindPart,
@@ -109,8 +111,7 @@ class FindingRun:
         """What came of it, in a sentence or two."""
         count = self._found
         if self.is_stopped:
-            stays = "What was found stays; Undo takes it back."
-            return self.progress.stopped(stays if count else "Nothing was changed.")
+            return self.progress.stopped(self._outcome)
         found = f"{counted(count, 'object')} found on {counted(self._total, 'slice')}."
         if not count:
             choice = self._controller.state.model
@@ -121,8 +122,11 @@ class FindingRun:
 
     def steps(self) -> Iterator[Any]:
         """Do one part after the other, on the worker thread."""
-        while self._part is not None:
-            yield from self._part.steps()
+        while (part := self._part) is not None:
+            for step in part.steps():
+                yield step
+                if self._part is None:  # it broke off
+                    return
             yield WAIT
 
     def take(self, step: Any) -> Sequence[Change]:
@@ -131,10 +135,11 @@ class FindingRun:
         try:
             if step is WAIT:
                 self._part = self._next()
-            elif isinstance(part, FindPart):
-                self._take_in(part, step)
             elif part is not None:
-                return [change for made in part.taking_in(step) for change in made]
+                part.check()
+                if not isinstance(part, FindPart):
+                    return [change for made in part.taking_in(step) for change in made]
+                self._take_in(part, step)
         except SamAdapterError as error:
             self._controller.report(error)
             self._part = None
@@ -144,6 +149,16 @@ class FindingRun:
     def close(self) -> None:
         """Declare that nothing more comes of it."""
         self._parts.close()
+
+    @property
+    def _outcome(self) -> str:
+        """What a search that was stopped leaves; edits in between part its step."""
+        if not self._found:
+            return "Nothing was changed."
+        session = self.workspace.session
+        is_next = session.can_undo and session.objects.words_for_next(Undo())
+        is_one = is_next == search_words(self._found)
+        return "What was found stays" + ("; Undo takes it back." if is_one else ".")
 
     def _next(self) -> Part | None:
         for part in self._parts:
