@@ -202,7 +202,7 @@ def test_a_mask_without_a_reason_does_not_end_a_sentence(scene):
     request = scene.workspace.session.propagation(1)
     run = PropagationRun(scene.workspace, request)
     result = next(result for result in follow(request) if result)
-    run.count(replace(result, reason="", is_usable=False), [])
+    run.take(replace(result, reason="", is_usable=False))
     assert run.summary == "Followed object 1 on 0 slices."
 
 
@@ -214,7 +214,7 @@ def test_several_objects_are_told_with_all_their_masks_and_ends(scene):
     run = PropagationRun(scene.workspace, request)
     result = next(result for result in follow(request) if result)
     for reason in ("jump", "low score", "other image"):
-        run.count(replace(result, reason=reason, is_usable=False), [])
+        run.take(replace(result, reason=reason, is_usable=False))
     ends = "the mask jumped, the network was unsure or the image changed"
     assert run.summary == f"Followed objects 1, 2: 0 masks, until {ends}."
 

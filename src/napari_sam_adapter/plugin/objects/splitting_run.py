@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
-from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.viewing.stroke_pause import StrokePause
+from napari_sam_adapter.plugin.objects.searching import Searching
+from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.viewing.world_units import spacing_now
 from napari_sam_adapter.volume.document.object_edits import SplitObject
 from napari_sam_adapter.volume.document.piece_search import (
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.session.session import Session
 
 
-class SplittingRun(Feature):
+class SplittingRun(Searching):
     """The command that splits an object; it has a thread of its own beside clicks.
 
     Parameters
@@ -35,16 +34,12 @@ class SplittingRun(Feature):
         Who knows which object is meant.
     """
 
+    flag = "is_splitting"
+    left = "The object is as it was."
+
     def __init__(self, controller: Controller, objects: ObjectEditing) -> None:
-        super().__init__(controller)
-        self._objects = objects
-        self._state = controller.state
-        self._queue = JobQueue(self._show, mostly_waits=True)
-        self._pause = StrokePause()
+        super().__init__(controller, objects)
         controller.add_commands({"split_object": self.start})
-        controller.stopped.connect(self.stop)
-        controller.closed.connect(self._queue.close)
-        controller.closed.connect(self._pause.close)
 
     @reporting
     def start(self) -> None:
@@ -55,28 +50,9 @@ class SplittingRun(Feature):
         spacing = session.spacing = spacing_now(workspace.frame)
         search = session.objects.piece_search(object_id, spacing)
         self.say(f"Looking for the pieces of object {object_id} ...")
-        self._queue.submit(
-            Job(
-                owner=workspace,
-                key=("split", object_id),
-                priority=Priority.VIEW,
-                steps=map(PieceSearch.find, (search,)),
-                on_result=partial(self._on_found, workspace, session, spacing),
-                on_error=self.report,
-            )
-        )
-
-    def stop(self) -> None:
-        """Leave the object as it is."""
-        if self._state.is_splitting:
-            self._pause.forget()
-            self._queue.cancel(lambda job: True)
-            self.say("Stopped. The object is as it was.")
-
-    def _show(self) -> None:
-        # What waits for the end of a stroke is under way, too: a page waits for it.
-        waits = self._pause.is_waiting
-        self._state.is_splitting = waits or bool(self._queue.jobs)
+        steps = map(PieceSearch.find, (search,))
+        on_found = partial(self._on_found, workspace, session, spacing)
+        self._search(workspace, ("split", object_id), steps, on_found)
 
     def _on_found(
         self,
@@ -86,14 +62,7 @@ class SplittingRun(Feature):
         found: FoundPieces,
     ) -> None:
         edit = SplitObject(found.object_id, spacing, found)
-        split = partial(self._split_and_show, workspace, session, edit)
-        self._pause.when_still(workspace, split)
-
-    def _split_and_show(
-        self, workspace: Workspace, session: Session, edit: SplitObject
-    ) -> None:
-        self._split(workspace, session, edit)
-        self._show()
+        self._when_still(workspace, partial(self._split, workspace, session, edit))
 
     @reporting
     def _split(self, workspace: Workspace, session: Session, edit: SplitObject) -> None:

@@ -6,9 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
-from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.viewing.stroke_pause import StrokePause
+from napari_sam_adapter.plugin.objects.searching import Searching
+from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.volume.document.journal_entries import EditGroup
 from napari_sam_adapter.volume.document.object_edits import TidyObject
 from napari_sam_adapter.volume.document.tidy_search import outdated
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.session.session import Session
 
 
-class TidyingRun(Feature):
+class TidyingRun(Searching):
     """The command that tidies objects; it has a thread of its own beside clicks.
 
     Parameters
@@ -39,16 +38,12 @@ class TidyingRun(Feature):
         Who knows which objects are meant.
     """
 
+    flag = "is_tidying"
+    left = "Nothing was changed."
+
     def __init__(self, controller: Controller, objects: ObjectEditing) -> None:
-        super().__init__(controller)
-        self._objects = objects
-        self._state = controller.state
-        self._queue = JobQueue(self._show, mostly_waits=True)
-        self._pause = StrokePause()
+        super().__init__(controller, objects)
         controller.add_commands({"tidy_objects": self.start})
-        controller.stopped.connect(self.stop)
-        controller.closed.connect(self._queue.close)
-        controller.closed.connect(self._pause.close)
 
     @reporting
     def start(self) -> None:
@@ -67,28 +62,8 @@ class TidyingRun(Feature):
         ]
         self.say(f"Looking for holes and specks of {numbered('object', free)} ...")
         locked = len(selected) - len(free)
-        self._queue.submit(
-            Job(
-                owner=workspace,
-                key="tidy",
-                priority=Priority.VIEW,
-                steps=_looking(searches),
-                on_result=partial(self._on_found, workspace, session, locked),
-                on_error=self.report,
-            )
-        )
-
-    def stop(self) -> None:
-        """Leave the objects as they are."""
-        if self._state.is_tidying:
-            self._pause.forget()
-            self._queue.cancel(lambda job: True)
-            self.say("Stopped. Nothing was changed.")
-
-    def _show(self) -> None:
-        # What waits for the end of a stroke is under way, too: a page waits for it.
-        waits = self._pause.is_waiting
-        self._state.is_tidying = waits or bool(self._queue.jobs)
+        on_found = partial(self._on_found, workspace, session, locked)
+        self._search(workspace, "tidy", _looking(searches), on_found)
 
     def _on_found(
         self,
@@ -98,18 +73,8 @@ class TidyingRun(Feature):
         found: Sequence[FoundTidying],
     ) -> None:
         if found:
-            tidy = partial(self._tidy_and_show, workspace, session, locked, found)
-            self._pause.when_still(workspace, tidy)
-
-    def _tidy_and_show(
-        self,
-        workspace: Workspace,
-        session: Session,
-        locked: int,
-        found: Sequence[FoundTidying],
-    ) -> None:
-        self._tidy(workspace, session, locked, found)
-        self._show()
+            tidy = partial(self._tidy, workspace, session, locked, found)
+            self._when_still(workspace, tidy)
 
     @reporting
     def _tidy(
