@@ -129,6 +129,7 @@ def test_named_validation_images_that_are_lost_are_told(
     assert "none of the images that the data name" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_to_the_same_adapter(
     command: list[str], base: Path, tmp_path: Path
 ) -> None:

@@ -30,6 +30,8 @@ from napari_sam_adapter.volume.journal.journal_file import read_journal
 from napari_sam_adapter.volume.planes.planes import Plane
 from napari_sam_adapter.volume.session.session import Session
 
+pytestmark = pytest.mark.slow
+
 PLANE = Plane((1, 2), (3,))
 TICK = Qt.ItemDataRole.CheckStateRole
 

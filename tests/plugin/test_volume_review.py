@@ -12,6 +12,8 @@ from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 from napari_sam_adapter.plugin.panels.volume_panel import METHODS
 from napari_sam_adapter.volume.planes.planes import Plane
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def scene(make_scene):

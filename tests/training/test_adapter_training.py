@@ -56,6 +56,7 @@ def are_equal(first: Path, second: Path) -> bool:
     return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trains", ["adapter", "decoder"])
 def test_training_beats_the_untrained_base_on_other_images(
     config: Configure, disks: list[Sample], trains: str
@@ -106,6 +107,7 @@ def test_everything_gives_a_model(config: Configure, disks: list[Sample]) -> Non
     assert read_weights(asked.output)[1]["preprocessing"] == family
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP only")
 @pytest.mark.filterwarnings("ignore:.*[bB]ackward hook:UserWarning")
 @pytest.mark.parametrize("trains", ["adapter", "decoder"])
@@ -122,6 +124,7 @@ def test_gradients_are_helped_where_another_program_disturbs(
     assert helped[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trains", "held_out"),
     [("adapter", 0.2), ("adapter", 0.0), ("decoder", 0.0)],
@@ -148,6 +151,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(
     assert not parts.state_path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.filterwarnings("ignore:.*[bB]ackward hook:UserWarning")
 @pytest.mark.parametrize(
@@ -178,6 +182,7 @@ def test_an_interrupt_counts_whole_steps_alone(
     assert are_equal(whole.output, parts.output)
 
 
+@pytest.mark.slow
 def test_a_validation_that_was_interrupted_is_done_when_it_goes_on(
     config: Configure, disks: list[Sample], tmp_path: Path
 ) -> None:
@@ -411,6 +416,7 @@ def test_an_adapter_is_told_what_a_function_of_your_own_makes_of_the_image(
     assert last.step == 1
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_an_adapter(
     config: Configure, disks: list[Sample], tmp_path: Path
 ) -> None:
