@@ -104,6 +104,12 @@ def test_one_undo_takes_all_of_it(scene):
     assert np.array_equal(scene.labels, labels)
 
 
+def test_the_slice_in_view_is_looked_at_first(scene):
+    find(scene)
+    (anchor,) = scene.workspace.session.anchors(1)
+    assert anchor == scene.workspace.plane_in_view()
+
+
 def test_only_the_range_is_looked_at_and_written(scene):
     scene.widget.volume_panel.range.setValue((4, 5))
     find(scene)

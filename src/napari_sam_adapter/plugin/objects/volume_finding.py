@@ -51,7 +51,7 @@ class VolumeFinding(Feature):
 
     @reporting
     def find(self) -> None:
-        """Look at all slices of the range that is chosen for following."""
+        """Look at all slices of the range for following, outwards from that in view."""
         workspace = self._controller.in_use()
         seen, choice = workspace.plane_in_view(), self._controller.state.follow
         where = resolve_range(
@@ -90,7 +90,11 @@ class FindingRun:
         self._are_more = bool(workspace.session.object_ids)
         self._searched: list[SearchedPlane] = []
         self._found = 0
-        planes = [where.plane(index) for index in range(where.start, where.stop + 1)]
+        seen = where.seed.index_along(where.axis)
+        outwards = sorted(
+            range(where.start, where.stop + 1), key=lambda index: abs(index - seen)
+        )
+        planes = [where.plane(index) for index in outwards]
         way = Following(where.axis, where.start, where.stop)
         self._parts = search_parts(workspace.session, planes, way)
         self._part = self._next()
