@@ -34,6 +34,9 @@ def load(choice: ModelChoice) -> DiskPredictor:
     return DiskPredictor(model=choice.model)
 
 
+SEARCH_TIME = 120_000
+"""Milliseconds for a search on all slices; transposed, there are 80 of them."""
+
 ASKING = {"export"}
 """They open a dialog and wait for a person."""
 
@@ -149,7 +152,7 @@ class Monkey:
             is_ready = not self.scene.state.is_busy
             return is_ready and not (segmenter.queue.jobs or segmenter._pause._waiting)
 
-        self.scene.qtbot.waitUntil(is_idle, timeout=20_000)
+        self.scene.qtbot.waitUntil(is_idle, timeout=SEARCH_TIME)
 
     def check(self) -> None:
         workspace = self.scene.workspace

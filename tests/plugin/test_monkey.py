@@ -13,8 +13,6 @@ from napari_sam_adapter.plugin.viewing import passes
 from napari_sam_adapter.volume.saving.session_folder import open_session, save_session
 from napari_sam_adapter.volume.session import doing
 
-pytestmark = pytest.mark.slow
-
 FEW = {"seeds": [1, 2], "bursts": 6, "length": 20}
 MANY = {"seeds": list(range(20)), "bursts": 20, "length": 25}
 """10,000 actions."""
