@@ -147,6 +147,66 @@ def test_labels_are_measured_with_what_the_image_tells(film, frames, tmp_path):
     assert '"Objects of film.ome.tif"' in (tmp_path / "labels.json").read_text()
 
 
+@pytest.fixture
+def table(tmp_path) -> Path:
+    path = tmp_path / "prompts.csv"
+    path.write_text(
+        "object,kind,t,z,y,x,y2,x2\n"
+        "left,point,0,2,89,138,,\n"
+        "left,point,1,2,89,140,,\n"
+        "right,box,0,2,20,30,40,55\n"
+    )
+    return path
+
+
+def test_a_table_of_prompts_is_one_step_of_a_session(film, table, tiny):
+    image = nsa.open_image(film)
+    session = nsa.Session(image, tiny)
+    read = nsa.read_prompts(table, image, axis="z")
+    left, right = nsa.add_prompts(session, read)
+    summary = session.objects.summary
+    assert (summary(left).name, summary(right).name) == ("left", "right")
+    first, second = nsa.Plane((2, 3), (0, 2)), nsa.Plane((2, 3), (1, 2))
+    assert session.anchors(left) == [first, second]
+    assert session.prompts(right, first).box == (20, 30, 40, 55)
+    assert session.mask(left, first)[89, 138]
+    session.undo()
+    assert session.object_ids == []
+
+
+def test_prompts_of_a_table_get_free_numbers(frames, tmp_path):
+    path = tmp_path / "prompts.csv"
+    path.write_text("object,y,x\n5,9,9\n7,20,20\n")
+    picture = frames[0, 2]
+    read = nsa.read_prompts(str(path), picture)
+    session = nsa.Session(picture)
+    assert nsa.add_prompts(session, read) == [5, 7]
+    assert nsa.add_prompts(session, read) == [8, 9]
+    assert session.prompts(9, nsa.Plane((0, 1))).points.tolist() == [[20, 20]]
+
+
+def test_a_predictor_is_asked_what_a_table_asks_on_a_slice(film, table, frames, tiny):
+    read = nsa.read_prompts(table, frames, axis=-3)
+    asked = read.on(nsa.Plane((2, 3), (0, 2)))
+    answers = tiny.predict_many(tiny.encode(frames[0, 2]), list(asked.values()))
+    assert list(asked) == [1, 2]
+    assert answers[0].mask[89, 138]
+    with pytest.raises(nsa.SamAdapterError, match="prompts on 2 slices, got none"):
+        read.on()
+
+
+def test_prompts_of_a_picture_need_no_plane(frames, tmp_path):
+    path = tmp_path / "prompts.csv"
+    path.write_text("y,x\n9,8\n")
+    (asked,) = nsa.read_prompts(path, frames[0, 2]).on().values()
+    assert asked.points.tolist() == [[9, 8]]
+
+
+def test_a_table_for_an_image_of_several_channels_is_refused(channels, table):
+    with pytest.raises(nsa.SamAdapterError, match=r"image\.channel\("):
+        nsa.read_prompts(table, nsa.open_image(channels))
+
+
 @pytest.mark.parametrize(
     ("ask", "sentence"),
     [

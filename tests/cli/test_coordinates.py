@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam_adapter.cli.coordinates import read_objects
-from napari_sam_adapter.cli.frame import Frame
+from napari_sam_adapter.cli.coordinates import parse_box, parse_point, read_objects
 from napari_sam_adapter.errors import PlaneError, PromptError
+from napari_sam_adapter.volume.planes.frame import Frame
 from napari_sam_adapter.volume.planes.plane import Plane
 
 FLAT = Frame.of("yx", (20, 30))
@@ -62,13 +62,13 @@ def test_a_point_of_an_image_sliced_along_y_shows_z_and_x() -> None:
 )
 def test_a_malformed_point_is_refused(text: str) -> None:
     with pytest.raises(PromptError, match="3 finite numbers Z,Y,X"):
-        VOLUME.parse_point(text)
+        parse_point(VOLUME, text)
 
 
 @pytest.mark.parametrize("text", ["-1,2,3", "6,2,3", "1,20,3", "1,2,30"])
 def test_a_point_outside_the_image_is_refused(text: str) -> None:
     with pytest.raises(PromptError, match="inside the image of 6 x 20 x 30"):
-        VOLUME.parse_point(text)
+        parse_point(VOLUME, text)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_a_point_outside_the_image_is_refused(text: str) -> None:
 )
 def test_a_point_between_slices_is_refused(frame: Frame, text: str, axis: str) -> None:
     with pytest.raises(PromptError, match=f"whole number for {axis}"):
-        frame.parse_point(text)
+        parse_point(frame, text)
     with pytest.raises(PromptError, match=f"whole number for {axis}"):
-        frame.parse_box(f"{text}:{text}")
+        parse_box(frame, f"{text}:{text}")
 
 
 def test_a_box_lies_between_its_corners() -> None:
@@ -94,12 +94,12 @@ def test_a_box_lies_between_its_corners() -> None:
 @pytest.mark.parametrize("text", ["2,4,8", "2,4,8:2,12", "2,4,8:2,9,9:2,12,25", ":"])
 def test_a_malformed_box_is_refused(text: str) -> None:
     with pytest.raises(PromptError, match="Expected"):
-        VOLUME.parse_box(text)
+        parse_box(VOLUME, text)
 
 
 def test_a_box_over_two_slices_is_refused() -> None:
     with pytest.raises(PromptError, match="on one slice"):
-        VOLUME.parse_box("2,4,8:3,12,25")
+        parse_box(VOLUME, "2,4,8:3,12,25")
 
 
 def test_a_box_beside_the_image_is_refused() -> None:

@@ -46,7 +46,7 @@ def embed(
     `segment --embeddings` uses what is kept. May be stopped at any time: run again, it
     goes on where it was.
     """
-    from napari_sam_adapter.cli.frame import frame_of
+    from napari_sam_adapter.cli.coordinates import frame_of
 
     _check_folder(embeddings)
     opened, window = choose_view(open_told(image), channel, level, intensity)

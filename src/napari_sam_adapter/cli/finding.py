@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from napari_sam_adapter.cli.frame import Frame
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.finding.volume_search import SearchedPlane
+    from napari_sam_adapter.volume.planes.frame import Frame
     from napari_sam_adapter.volume.planes.plane import Plane
 
 _loading = Lock()
@@ -121,7 +121,7 @@ def find_in_file(
         If an option does not fit, or the labels cannot be written. No file is written
         then.
     """
-    from napari_sam_adapter.cli.frame import frame_of
+    from napari_sam_adapter.cli.coordinates import frame_of
     from napari_sam_adapter.image_io import open_image, save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
     from napari_sam_adapter.volume.finding.volume_search import find_in_volume

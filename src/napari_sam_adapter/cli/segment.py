@@ -112,7 +112,7 @@ def _check_outputs(
 
 
 def _tell_left_out(task: Task) -> None:
-    from napari_sam_adapter.cli.table_columns import MEANT
+    from napari_sam_adapter.volume.asking.table_columns import MEANT
 
     if task.left_out:
         names = ", ".join(task.left_out)

@@ -17,9 +17,9 @@ from napari_sam_adapter.volume.propagation.propagation_request import Propagatio
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from napari_sam_adapter.cli.coordinates import PlanePrompts
-    from napari_sam_adapter.cli.frame import Frame
     from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.asking.prompt_table import PlanePrompts
+    from napari_sam_adapter.volume.planes.frame import Frame
     from napari_sam_adapter.volume.planes.plane import Plane
     from napari_sam_adapter.volume.session.session import Session
 

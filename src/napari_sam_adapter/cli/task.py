@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.cli.coordinates import PlanePrompts, read_objects
-from napari_sam_adapter.cli.frame import frame_of
-from napari_sam_adapter.cli.prompt_table import PromptTable, read_prompt_table
+from napari_sam_adapter.cli.coordinates import frame_of, read_objects
 from napari_sam_adapter.cli.segmentation import plan_propagation
 from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.volume.asking.prompt_table import (
+    PlanePrompts,
+    PromptTable,
+    read_prompt_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from napari_sam_adapter.cli.frame import Frame
     from napari_sam_adapter.image_io import OpenedImage
+    from napari_sam_adapter.volume.planes.frame import Frame
     from napari_sam_adapter.volume.propagation.propagation_request import (
         PropagationRange,
     )

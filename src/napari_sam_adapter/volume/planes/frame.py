@@ -15,9 +15,6 @@ from napari_sam_adapter.wording import sized
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from napari_sam_adapter.image_io import OpenedImage
-
-TIP = "Choose one with --channel 0, or two or three as colours with --channel 0,1"
 Position = tuple[float, ...]
 
 
@@ -42,7 +39,7 @@ class Frame:
 
     @classmethod
     def of(cls, axes: str, shape: Sequence[int], sliced: str | None = None) -> Frame:
-        """Return the frame for the value of ``--axis``.
+        """Return the frame of an image.
 
         Parameters
         ----------
@@ -79,57 +76,6 @@ class Frame:
         """Row axis and column axis of the slices."""
         rows, columns = [i for i in range(len(self.axes)) if i != self.sliced][-2:]
         return rows, columns
-
-    def parse_point(self, text: str) -> Position:
-        """Read a position inside the image.
-
-        Parameters
-        ----------
-        text : str
-            One number per axis, separated by commas.
-
-        Returns
-        -------
-        tuple of float
-            Index on every axis.
-
-        Raises
-        ------
-        PromptError
-            If it is malformed, not finite or outside the image, or between slices.
-        """
-        position = self._parse(text)
-        self.check_inside(position)
-        return position
-
-    def parse_box(self, text: str) -> tuple[Position, Position]:
-        """Read a box on one slice.
-
-        Parameters
-        ----------
-        text : str
-            Two opposite corners, each like a point, with a colon between them.
-
-        Returns
-        -------
-        tuple of two positions
-            The corners.
-
-        Raises
-        ------
-        PromptError
-            If it is malformed or not finite, or the corners lie on two slices, or
-            between slices.
-        """
-        corners = text.split(":")
-        if len(corners) != 2:
-            raise PromptError(
-                f"Expected a box as two corners, {self._form()}:{self._form()}, "
-                f"got {text!r}. Put a colon between two opposite corners."
-            )
-        first, second = self._parse(corners[0]), self._parse(corners[1])
-        self.check_on_one_slice((first, second))
-        return first, second
 
     def check_whole(self, position: Position) -> None:
         """Raise if a position lies between slices.
@@ -169,7 +115,7 @@ class Frame:
             if not 0 <= round(value) < length:
                 raise PromptError(
                     f"Expected a point inside the image of {sized(self.shape)} "
-                    f"({self._form()}), got {_told(position)}. Give indices that start "
+                    f"({self.form}), got {_told(position)}. Give indices that start "
                     "at 0."
                 )
 
@@ -232,51 +178,10 @@ class Frame:
         for position in itertools.product(*others):
             yield Plane(self.shown, position)
 
-    def _form(self) -> str:
+    @property
+    def form(self) -> str:
+        """How a position is written, as in ``"Z,Y,X"``."""
         return ",".join(self.axes.upper())
-
-    def _parse(self, text: str) -> Position:
-        try:
-            position = tuple(float(part) for part in text.split(","))
-        except ValueError:
-            position = ()
-        if len(position) != len(self.axes) or not all(map(math.isfinite, position)):
-            form = self._form()
-            raise PromptError(
-                f"Expected {len(self.axes)} finite numbers {form}, got {text!r}. The "
-                f"image has {sized(self.shape)} pixels: give one index for each axis, "
-                "with commas and no spaces between."
-            )
-        self.check_whole(position)
-        return position
-
-
-def frame_of(image: OpenedImage, sliced: str | None = None) -> Frame:
-    """Return the frame of an image of one channel, or in colour.
-
-    Parameters
-    ----------
-    image : OpenedImage
-        The opened file.
-    sliced : str or None
-        As in `Frame.of`.
-
-    Returns
-    -------
-    Frame
-        The frame.
-
-    Raises
-    ------
-    ImageError
-        If a channel has to be chosen first.
-    PlaneError
-        If there is no such axis, or the image is 2-D and one is given.
-    """
-    from napari_sam_adapter.image_io.composite import check_one_channel
-
-    check_one_channel(image, TIP)
-    return Frame.of(image.label_axes, image.label_shape, sliced)
 
 
 def _told(position: Position) -> str:

@@ -12,9 +12,9 @@ import pytest
 from napari.layers import Points, Shapes
 from napari_builtins.io import napari_write_points, napari_write_shapes
 
-from napari_sam_adapter.cli.frame import Frame
-from napari_sam_adapter.cli.prompt_table import PromptTable, read_prompt_table
 from napari_sam_adapter.errors import PromptError
+from napari_sam_adapter.volume.asking.prompt_table import PromptTable, read_prompt_table
+from napari_sam_adapter.volume.planes.frame import Frame
 from napari_sam_adapter.volume.planes.plane import Plane
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from napari_sam_adapter.wording import any_of, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from napari_sam_adapter.cli.frame import Frame, Position
+    from napari_sam_adapter.volume.planes.frame import Frame, Position
 
 OBJECT, KIND = "object", "kind"
 NEGATIVE = "negative"

@@ -6,31 +6,37 @@ import csv
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_sam_adapter.cli.table_columns import BOXES, TableColumns
 from napari_sam_adapter.datasets.listed import read_listed
 from napari_sam_adapter.drawings import Polygon, Scribble
-from napari_sam_adapter.errors import PromptError, SamAdapterError
+from napari_sam_adapter.errors import PlaneError, PromptError, SamAdapterError
 from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.volume.asking.table_columns import BOXES, TableColumns
+from napari_sam_adapter.volume.planes.frame import Frame
+from napari_sam_adapter.volume.planes.plane import Plane
+from napari_sam_adapter.volume.planes.planes import Volume
 from napari_sam_adapter.wording import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+    from os import PathLike
 
-    from napari_sam_adapter.cli.coordinates import PlanePrompts
-    from napari_sam_adapter.cli.frame import Frame
-    from napari_sam_adapter.cli.table_columns import Thing
     from napari_sam_adapter.datasets.listed import ListedRows
-    from napari_sam_adapter.volume.planes.plane import Plane
+    from napari_sam_adapter.image_io import OpenedImage
+    from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.volume.asking.table_columns import Thing
 
 LARGEST_NUMBER = 65_535
 """Labels up to it go into any kind of file."""
 NUMBER = re.compile(r"[1-9]\d{0,4}")
 LINES = "line", "path"
+PlanePrompts = dict[Plane, Prompts]
+NAMELESS_AXES = "tzyx", "tuzyx"
+"""Columns of the axes that nobody named: the last so many, of four, and of five."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,8 @@ class PromptTable:
 
     Parameters
     ----------
-    objects : list of dict
-        Prompts of every object, by slice, in the order of the table.
+    objects : list of dict of Plane to Prompts
+        What is asked for every object, by slice, in the order of the table.
     names : list of str
         What the table calls them; empty if it does not.
     left_out : list of str
@@ -60,12 +66,81 @@ class PromptTable:
                 return own
         return list(range(1, len(self.objects) + 1))
 
+    def on(self, plane: Plane | None = None) -> dict[int, Prompts]:
+        """Return what is asked on one slice.
+
+        Parameters
+        ----------
+        plane : Plane or None
+            Where; None for the only slice of the table, as of a picture.
+
+        Returns
+        -------
+        dict of int to Prompts
+            Of each object that is asked for there, by its label.
+
+        Raises
+        ------
+        PlaneError
+            If there are several slices and none is given.
+        """
+        if plane is None:
+            there = dict.fromkeys(place for planes in self.objects for place in planes)
+            if len(there) > 1:
+                raise PlaneError(
+                    f"Expected a plane of a table with prompts on {len(there)} slices, "
+                    "got none. Give one of them."
+                )
+            (plane,) = there
+        pairs = zip(self.numbers, self.objects, strict=True)
+        return {n: planes[plane] for n, planes in pairs if plane in planes}
+
 
 class _Part(NamedTuple):
     """Prompts of one thing in the table."""
 
     line: int
     prompts: Prompts
+
+
+def read_prompts(
+    path: str | PathLike[str],
+    image: ArrayLike | OpenedImage | Volume,
+    axis: int | str | None = None,
+) -> PromptTable:
+    """Read the prompts of many objects from a table.
+
+    Parameters
+    ----------
+    path : str or path
+        A CSV file: with a column for each axis, and perhaps ``object`` and ``kind``; or
+        a Points or Shapes layer as napari saves it.
+    image : array-like, OpenedImage or Volume
+        What the prompts are for. The axes of an array without names are the last ones
+        of z, y, x, of four t before them.
+    axis : int, str or None
+        From slice to slice, by number or letter; by default the third from the end.
+
+    Returns
+    -------
+    PromptTable
+        At least one object; `add_prompts` gives them to a session.
+
+    Raises
+    ------
+    PromptError
+        If it cannot be read, a column is missing, or a line does not fit the image;
+        the first such line is told, and which others there are.
+    ImageError
+        If the image cannot be segmented, or a channel has to be chosen first.
+    PlaneError
+        If there is no such axis, or the image is 2-D and one is given.
+    """
+    volume = image if isinstance(image, Volume) else Volume(image)
+    named = next(axes for axes in NAMELESS_AXES if len(axes) >= volume.ndim)
+    axes = volume.letters or named[-volume.ndim :]
+    sliced = str(axis + volume.ndim * (axis < 0)) if isinstance(axis, int) else axis
+    return read_prompt_table(Path(path), Frame.of(axes, volume.shape, sliced))
 
 
 def read_prompt_table(path: Path, frame: Frame) -> PromptTable:
