@@ -308,7 +308,8 @@ def measure_everything(bench: Bench) -> None:
     side = 128 if bench.is_tiny else SIDE
     plane, _ = disks(side)
     predictor = load_predictor("tiny", device=str(bench.device), dtype="float32")
-    settings = EverythingSettings(points_per_side=4 if bench.is_tiny else 32)
+    per_side = 4 if bench.is_tiny else 32
+    settings = EverythingSettings(per_side, min_score=0.88, min_stability=0.95)
     calls: Calls = {
         "all": lambda: segment_everything(plane, predictor, settings),
         "encode": lambda: predictor.encode(plane),

@@ -22,6 +22,7 @@ from napari_sam_adapter.model.families.preparation import (
     LITE_MEDSAM,
     SAM,
     SAM_ADAPTER,
+    SMALL,
 )
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
@@ -58,7 +59,7 @@ def image() -> np.ndarray:
 class Squares:
     """Answers a point on a square with the square, and any point with all."""
 
-    image_size = 64
+    image_size, thresholds = 64, (0.88, 0.95)
 
     def __init__(self, *corners: tuple[int, int], side: int = 16, score=0.95) -> None:
         self.corners, self.side, self.score = corners, side, score
@@ -201,7 +202,27 @@ def test_points_are_spread_evenly() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"points_per_side": 0}, {"max_overlap": 1.5}, {"batch": 0}]
+    ("family", "least"),
+    [(family, (0.88, 0.95)) for family in FAMILIES] + [(SMALL, (0.6, 0.8))],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_thresholds_are_those_of_the_network_unless_given(
+    network, family, least, monkeypatch
+) -> None:
+    monkeypatch.setattr(network, "_family", family)
+    assert EverythingSettings().least_of(network) == least
+    given = EverythingSettings(min_score=0.0, min_stability=0.5)
+    assert given.least_of(network) == (0.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"points_per_side": 0},
+        {"max_overlap": 1.5},
+        {"min_stability": -0.1},
+        {"batch": 0},
+    ],
 )
 def test_settings_out_of_range_are_refused(wrong) -> None:
     with pytest.raises(PromptError, match="Expected"):

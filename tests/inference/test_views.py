@@ -26,6 +26,7 @@ class Islands:
     """Answers a point with the bright island it lies on, as far as it can see it."""
 
     image_size, intensity = INPUT, None
+    thresholds = 0.88, 0.95
 
     def __init__(self) -> None:
         self.seen: list[tuple[int, int]] = []

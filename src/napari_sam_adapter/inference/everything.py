@@ -37,10 +37,12 @@ class EverythingSettings:
     points_per_side : int
         Points of the grid along each side of the plane, or of each view of a plane much
         larger than the network's input; points of views that overlap count once.
-    min_score : float
-        Masks whose score is not higher are dropped.
-    min_stability : float
-        Masks that change more when the threshold moves are dropped; 0 to 1.
+    min_score : float or None
+        Masks whose score is not higher are dropped. None is what fits the network: 0.88
+        as published, and 0.6 for the scores of ``tiny``.
+    min_stability : float or None
+        Masks that change more when the threshold moves are dropped; 0 to 1. None is
+        0.95 as published, and 0.8 for ``tiny``.
     max_overlap : float
         Of two masks whose boxes have a higher IoU, the one with the lower score is
         dropped; 0 to 1.
@@ -58,8 +60,8 @@ class EverythingSettings:
     """
 
     points_per_side: int = 32
-    min_score: float = 0.88
-    min_stability: float = 0.95
+    min_score: float | None = None
+    min_stability: float | None = None
     max_overlap: float = 0.7
     min_area: int = 1
     max_share: float = 0.5
@@ -70,10 +72,28 @@ class EverythingSettings:
             if getattr(self, name) < 1:
                 raise PromptError(f"Expected {name} from 1, got {getattr(self, name)}.")
         for name in ("min_stability", "max_overlap", "max_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise PromptError(
-                    f"Expected {name} from 0 to 1, got {getattr(self, name)}."
-                )
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise PromptError(f"Expected {name} from 0 to 1, got {value}.")
+
+    def least_of(self, predictor: SamPredictor) -> tuple[float, float]:
+        """Return the least score and stability, for a network where none are given.
+
+        Parameters
+        ----------
+        predictor : SamPredictor
+            The network.
+
+        Returns
+        -------
+        (float, float)
+            `min_score` and `min_stability`.
+        """
+        score, stability = predictor.thresholds
+        return (
+            score if self.min_score is None else self.min_score,
+            stability if self.min_stability is None else self.min_stability,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +147,8 @@ def segment_everything(
 ) -> npt.NDArray[np.int32]:
     """Segment all objects of a plane: ask on a grid of points.
 
-    The default thresholds suit SAM. A network that marks objects by itself, such as
-    ``tiny``, finds them better through `find_objects`.
+    A network that marks objects by itself, such as ``tiny``, finds them better, and in
+    less time, through `find_objects`.
 
     Parameters
     ----------
@@ -245,9 +265,10 @@ def _ask(
 ) -> Iterator[_Found]:
     """Yield the masks at some points that pass all filters for single masks."""
     largest = settings.max_share * math.prod(embedding.frame.original)
-    for mask, score in predictor.propose(embedding, points, settings.min_score):
+    min_score, min_stability = settings.least_of(predictor)
+    for mask, score in predictor.propose(embedding, points, min_score):
         area = int(np.count_nonzero(mask.pixels))
-        is_good = mask.stability >= settings.min_stability
+        is_good = mask.stability >= min_stability
         if is_good and settings.min_area <= area <= largest:
             rows, columns = mask.pixels.shape
             box = mask.top, mask.left, mask.top + rows, mask.left + columns

@@ -104,6 +104,11 @@ class SamPredictor:
         return self._family.marks_objects
 
     @property
+    def thresholds(self) -> tuple[float, float]:
+        """Least score and least stability of a mask that a grid of points found."""
+        return self._family.min_score, self._family.min_stability
+
+    @property
     def intensity(self) -> IntensityMapping | None:
         """Window that the adapter was trained with; None if each image has its own."""
         return self._intensity

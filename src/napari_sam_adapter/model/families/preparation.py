@@ -48,6 +48,9 @@ class Family:
         point lies in, are dropped; 0 keeps all, as the published networks do.
     marks_objects : bool
         Whether it was trained to mark all objects when it gets no prompt.
+    min_score, min_stability : float
+        What masks of a grid of points need to be kept, where nobody says more: those of
+        SAM, or what the scores of the network are worth.
     capabilities : Capabilities
         Which prompts it understands.
     """
@@ -66,6 +69,8 @@ class Family:
     mask_prompt: Literal["logits", "probabilities"] = "logits"
     least_piece: float = 0.0
     marks_objects: bool = False
+    min_score: float = 0.88
+    min_stability: float = 0.95
     capabilities: Capabilities = ALL_PROMPTS
 
 
@@ -79,6 +84,8 @@ SMALL = Family(
     is_centred=True,
     least_piece=0.2,
     marks_objects=True,
+    min_score=0.6,
+    min_stability=0.8,
 )
 MICRO_SAM = Family("micro-sam", intensity="channel_min_max")
 MEDSAM = Family(
