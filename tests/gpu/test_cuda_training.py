@@ -124,7 +124,7 @@ def test_validation_says_what_it_says_on_the_cpu(
     scores = []
     for device in ("cpu", "cuda"):
         path = tmp_path / f"{device}.safetensors"
-        asked = config(path, device=device, steps=1, precision="float32")
+        asked = config(path, device=device, steps=1, dtype="float32")
         scores.append(last_of(asked, samples).history[0])
     assert scores[0].prompted == pytest.approx(scores[1].prompted, abs=5e-3)
     assert scores[0].prompt_free == pytest.approx(scores[1].prompt_free, abs=5e-3)

@@ -23,7 +23,7 @@ from napari_sam_adapter.volume.planes.planes import Plane, Volume
 
 pytestmark = pytest.mark.slow
 
-QUICK = {"steps": 3, "batch": 2, "validate_every": 2, "precision": "float32"}
+QUICK = {"steps": 3, "batch": 2, "validate_every": 2, "dtype": "float32"}
 LONG = {**QUICK, "steps": 500, "learning_rate": 2e-3}
 
 

@@ -71,7 +71,7 @@ def config(base: Path, tmp_path: Path) -> Callable[..., TrainingConfig]:
             "batch": 2,
             "objects": 2,
             "validate_every": 2,
-            "precision": "float32",
+            "dtype": "float32",
             "device": "cpu",
         }
         return TrainingConfig(**options | changes)  # type: ignore[arg-type]

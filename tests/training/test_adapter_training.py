@@ -397,7 +397,7 @@ def test_an_adapter_is_told_what_a_function_of_your_own_makes_of_the_image(
     config: Configure, disks: list[Sample], base: Path, tmp_path: Path
 ) -> None:
     own = {"inverted": torch.neg}
-    asked = config(steps=2, sources="patch_embedding,inverted", validation_share=0)
+    asked = config(steps=2, sources=["patch_embedding", "inverted"], validation_share=0)
     with pytest.raises(CheckpointError, match="functions"):
         next(train_adapter(asked, disks))
     list(train_adapter(asked, disks, functions=own))
@@ -575,6 +575,9 @@ def test_bad_requests_are_refused_before_training(
         {"base": 3},
         {"start": 3},
         {"sources": 5},
+        {"sources": ["srm", 5]},
+        {"sources": []},
+        {"sources": "srm,"},
     ],
     ids=str,
 )
@@ -583,6 +586,15 @@ def test_senseless_configurations_are_refused(
 ) -> None:
     with pytest.raises(TrainingError, match=next(iter(change)).split("_")[0]):
         config(**change)
+
+
+def test_sources_are_names_or_a_text_with_commas(config: Configure) -> None:
+    kept = ("srm", "fft_highpass")
+    for given in ("srm, fft_highpass", ["srm", "fft_highpass"], kept):
+        asked = config(sources=given)
+        assert asked.sources == kept
+        assert asked.identity == config(sources=kept).identity
+    assert config(sources="srm").sources == ("srm",)
 
 
 def test_the_random_numbers_of_the_caller_go_on(

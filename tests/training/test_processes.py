@@ -31,7 +31,7 @@ from napari_sam_adapter.training.config import TrainingConfig
 
 config = TrainingConfig(
     Path({output!r}), base={base!r}, steps=3, batch=4, micro_batch=1, objects=2,
-    validate_every=2, precision="float32", device="cpu",
+    validate_every=2, dtype="float32", device="cpu",
 )
 disks = [disk_sample(number) for number in range(8)]
 if {is_left}:

@@ -62,11 +62,14 @@ def _option(entry: Field[Any], hint: Any) -> inspect.Parameter:
     choices = entry.metadata.get("choices")
     if choices:
         about = f"{about}: {', '.join(choices)}."
-    if get_origin(hint) is Literal:
+    default = entry.default
+    if isinstance(default, tuple):  # names, with commas between
+        default = ",".join(default)
+    if get_origin(hint) is Literal or isinstance(default, str):
         hint = str
-    required = entry.default is MISSING
-    if not required and entry.default is not None:
-        about = f"{about} [default: {entry.default}]"
+    required = default is MISSING
+    if not required and default is not None:
+        about = f"{about} [default: {default}]"
     names = NAMES.get(entry.name, ())
     kind = Path if required else hint | None
     return inspect.Parameter(

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence  # the options of the shell look at annotations
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.plain_numbers import check_numbers
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PARTS = ("adapter", "decoder", "lora", "everything")
 PROMPT_FREE_LOSSES = ("iou", "balanced")
 LABEL_KINDS = ("auto", "instance", "semantic")
 LEARNED_WEIGHTS = ("none", "shared", "per_block")
-PRECISIONS = ("auto", "float32", "bfloat16")
+DTYPES = ("auto", "float32", "bfloat16")
 PUBLISHED_SOURCES = ("patch_embedding", "fft_highpass")
 
 SUFFIX = ".safetensors"
@@ -35,7 +33,7 @@ class TrainingConfig:
 
     Parameters
     ----------
-    output : Path
+    output : str or Path
         The adapter, NAME.safetensors. The state to resume from stands beside it as
         ``OUTPUT.state``.
     base : str
@@ -50,9 +48,10 @@ class TrainingConfig:
         or ``"everything"`` (the result is then a model, not an adapter).
     bottleneck : int
         Inner width of the adapter; 0 takes token width / 32, at least 24.
-    sources : str
-        What a new adapter is told of the image, names with commas between; see
-        `SamAdapter`. The functions of your own ones are given to `train_adapter`.
+    sources : sequence of str
+        What a new adapter is told of the image, see `SamAdapter`: names, or a text with
+        commas between them. Kept as a tuple. The functions of your own ones are given
+        to `train_adapter`.
     learned_weights : str
         Whether the weights w_j of the sources are learned: ``"none"``, ``"shared"``
         or ``"per_block"``.
@@ -102,7 +101,7 @@ class TrainingConfig:
         Validations without a better one before training ends; 0 never ends early.
     checkpointing : bool
         Whether to compute activations twice, to save memory.
-    precision : str
+    dtype : str
         ``"auto"`` takes bfloat16 on a GPU, and on a CPU where it is faster.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ...
@@ -135,8 +134,8 @@ class TrainingConfig:
     bottleneck: int = field(
         default=0, metadata=_about("Inner width of the adapter; 0: as published.")
     )
-    sources: str = field(
-        default=",".join(PUBLISHED_SOURCES),
+    sources: Sequence[str] = field(
+        default=PUBLISHED_SOURCES,
         metadata=_about("What the adapter is told, names with commas between."),
     )
     learned_weights: Literal["none", "shared", "per_block"] = field(
@@ -201,7 +200,7 @@ class TrainingConfig:
     checkpointing: bool = field(
         default=False, metadata=_about("Less memory, more time.")
     )
-    precision: str = field(default="auto", metadata=_about("Number format", PRECISIONS))
+    dtype: str = field(default="auto", metadata=_about("Number format", DTYPES))
     device: str = field(default="auto", metadata=_about("auto, cpu, cuda, ..."))
     workers: int = field(default=0, metadata=_about("Processes that prepare images."))
     seed: int = field(default=0, metadata=_about("Start of all randomness."))
@@ -213,6 +212,7 @@ class TrainingConfig:
             raise TrainingError(
                 f"Expected an output NAME{SUFFIX}, got {self.output.name!r}."
             )
+        object.__setattr__(self, "sources", _names(self.sources))
         for entry in fields(self):
             choices = entry.metadata.get("choices")
             value = getattr(self, entry.name)
@@ -236,11 +236,11 @@ class TrainingConfig:
 
     def _check_published(self) -> None:
         is_adapter = self.trains == "adapter" and self.learned_weights != "per_block"
-        if not is_adapter or set(self.source_names) != set(PUBLISHED_SOURCES):
+        if not is_adapter or set(self.sources) != set(PUBLISHED_SOURCES):
             raise TrainingError(
                 "Expected an adapter that the published layout can express, with the "
                 f"sources {' and '.join(PUBLISHED_SOURCES)} and no weights per block, "
-                f"got trains={self.trains!r}, sources={self.sources!r}, "
+                f"got trains={self.trains!r}, sources={','.join(self.sources)!r}, "
                 f"learned_weights={self.learned_weights!r}."
             )
 
@@ -259,11 +259,6 @@ class TrainingConfig:
                 )
 
     @property
-    def source_names(self) -> tuple[str, ...]:
-        """The sources one by one."""
-        return tuple(name.strip() for name in self.sources.split(","))
-
-    @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of prompts that are learned, by their names in `Validation`."""
         shares = {
@@ -276,9 +271,9 @@ class TrainingConfig:
     @property
     def identity(self) -> dict[str, Any]:
         """What has to stay the same when a stopped training is resumed."""
-        content = asdict(self)
+        content = asdict(self) | {"sources": ",".join(self.sources)}
         for name in (
-            "output", "device", "workers", "micro_batch", "precision", "licence"
+            "output", "device", "workers", "micro_batch", "dtype", "licence"
         ):  # fmt: skip
             del content[name]
         return content
@@ -287,6 +282,18 @@ class TrainingConfig:
     def state_path(self) -> Path:
         """Where the state to resume from stands."""
         return state_beside(self.output)
+
+
+def _names(sources: object) -> tuple[str, ...]:
+    if isinstance(sources, str):
+        sources = sources.split(",")
+    if isinstance(sources, Sequence) and all(isinstance(i, str) for i in sources):
+        names = tuple(name.strip() for name in sources)
+        if names and all(names):
+            return names
+    raise TrainingError(
+        f"Expected sources as names, such as {PUBLISHED_SOURCES!r}, got {sources!r}."
+    )
 
 
 def state_beside(output: Path) -> Path:

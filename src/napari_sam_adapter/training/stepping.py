@@ -212,8 +212,8 @@ class Stepper:
 
 
 def _uses_half(config: TrainingConfig, device: torch.device) -> bool:
-    if config.precision != "auto":
-        return config.precision == "bfloat16"
+    if config.dtype != "auto":
+        return config.dtype == "bfloat16"
     return half_precision_pays(str(device))
 
 

@@ -134,7 +134,7 @@ def _with_part(
             len(encoder.blocks),
             config.bottleneck or None,
             patch=base.sam.prompt_encoder.patch,
-            sources=config.source_names,
+            sources=config.sources,
             functions=functions,
             learned_weights=config.learned_weights,
             published_order=config.published_order,
