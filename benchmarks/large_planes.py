@@ -87,7 +87,9 @@ def grey_images(path: Path):
 def judge(
     image: np.ndarray, labels: np.ndarray, ids: np.ndarray, predictor, as_before: bool
 ) -> tuple[list[float], list[float]]:
-    session = Session(image, predictor, intensity=IntensityMapping(), overwrite=True)
+    session = Session(
+        image, predictor, intensity=IntensityMapping(), overlap_rule="overwrite"
+    )
     overlaps, seconds = [], []
     for number in ids:
         true = labels == number

@@ -227,7 +227,7 @@ def main() -> None:
         print("\nmemory, MiB:", " → ".join(f"{m:.0f}" for m in memory))
         journal = autosave.path
         saved = folder / "long.session"
-        saving = timed(lambda: save_session(session, saved))
+        saving = timed(lambda: save_session(saved, session))
         opened = []
         opening = timed(lambda: opened.append(open_session(saved, image)))
         assert np.array_equal(opened[0].labels, session.labels)

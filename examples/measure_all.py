@@ -19,7 +19,7 @@ def main(picture: str, table: str = "objects.csv") -> pd.DataFrame:
     image = nsa.open_image(picture)
     predictor = nsa.load_predictor("tiny", adapter="microscopy")
     session = nsa.Session(image, predictor)
-    nsa.find_objects(session, nsa.Plane(axes=(0, 1)))
+    nsa.find_objects(session)
 
     labels = session.labels
     found = nsa.measure(labels, image)

@@ -18,7 +18,7 @@ import napari_sam_adapter as nsa
 
 def main(folder: str, steps: int | str = 100, base: str = "tiny") -> float:
     output = Path(folder) / "mine.safetensors"
-    found = nsa.find_samples(Path(folder))
+    found = nsa.find_samples(folder)
     config = nsa.TrainingConfig(output, base, trains="decoder", steps=int(steps))
     for progress in nsa.train_adapter(config, found):
         print(f"\rstep {progress.step} of {progress.total_steps}", end="", flush=True)

@@ -110,7 +110,7 @@ def test_an_opened_image_is_replayed_and_reopened(film, tiny, tmp_path):
     journal = tmp_path / "journal.jsonl"
     session = nsa.Session(image, tiny, journal=journal)
     labels = followed(session, nsa.Plane((2, 3), (0, 2)), axis=0)
-    nsa.save_session(session, tmp_path / "film.session")
+    nsa.save_session(tmp_path / "film.session", session)
     again = nsa.replay(journal, image, tiny)
     opened = nsa.open_session(tmp_path / "film.session", image)
     for other in (again, opened):
@@ -215,6 +215,10 @@ def test_a_table_for_an_image_of_several_channels_is_refused(channels, table):
             lambda e, p: p.predict_many(e, [[(1, 2)]]),
             r"Expected Prompts, got",
         ),
+        (
+            lambda e, p: nsa.find_objects(nsa.Session(np.zeros((2, 9, 9)), p)),
+            r"a plane of a volume of 2 x 9 x 9, got none.*position=20",
+        ),
         (lambda e, p: nsa.measure([[0, 1]]), r"arrays to measure, got list"),
         (lambda e, p: nsa.measure("a.tif"), r"arrays to measure, got str.*open_image"),
         (lambda e, p: nsa.Session(np.zeros((2, 9, 9)), axes=[0, 1, 2]), r"one letter"),
@@ -263,6 +267,7 @@ def test_a_folder_is_evaluated_by_its_path(cells):
     )
     assert len(one.objects.rows) == 3
     assert one.objects == other.objects
+    assert nsa.evaluate(cells, DiskPredictor()).protocol == nsa.Interactive()
 
 
 def test_what_was_found_is_trained_on_and_validated(cells, tmp_path):

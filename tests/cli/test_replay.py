@@ -44,7 +44,7 @@ def test_a_session_gives_the_same_labels_without_a_display(
     session: Session, volume: Path, tmp_path: Path, kind: str
 ) -> None:
     saved, output = tmp_path / "balls.session", tmp_path / "labels.tif"
-    save_session(session, saved)
+    save_session(saved, session)
     source = saved if kind == "folder" else tmp_path / "journal.jsonl"
     arguments = ["replay", source, "--image", volume, "--output", output]
     assert main(list(map(str, arguments)), load) == 0
@@ -58,7 +58,7 @@ def test_labels_never_replace_what_they_are_made_of(
     session: Session, volume: Path, tmp_path: Path, capsys, other: str
 ) -> None:
     saved, before = tmp_path / "balls.session", volume.read_bytes()
-    save_session(session, saved)
+    save_session(saved, session)
     output = {"image": volume, "session": saved / "labels.tif"}[other]
     arguments = ["replay", saved, "--image", volume, "--output", output, "--overwrite"]
     assert main(list(map(str, arguments)), load) == 2
@@ -87,7 +87,7 @@ def test_labels_never_replace_those_of_the_session_they_are_made_of(
     session: Session, volume: Path, tmp_path: Path, capsys
 ) -> None:
     saved = tmp_path / "balls.session"
-    save_session(session, saved)
+    save_session(saved, session)
     journal, labels = saved / "journal.jsonl", saved / "labels.tif"
     before = labels.read_bytes()
     arguments = ["replay", journal, "--image", volume, "-o", labels, "--overwrite"]

@@ -149,7 +149,7 @@ def test_a_box_asks_once_and_boxes_need_no_point(pictures) -> None:
 
 
 def test_the_choice_of_objects_depends_on_seed_and_image_alone(pictures) -> None:
-    few = Interactive(objects_per_image=2, corrections=0)
+    few = Interactive(objects=2, corrections=0)
     whole = evaluate(pictures, DiskPredictor(), few)
     again = evaluate(pictures, DiskPredictor(), few)
     assert whole.objects == again.objects
@@ -160,7 +160,7 @@ def test_the_choice_of_objects_depends_on_seed_and_image_alone(pictures) -> None
             for row in evaluate(
                 pictures,
                 DiskPredictor(),
-                Interactive(objects_per_image=2, corrections=0, seed=seed),
+                Interactive(objects=2, corrections=0, seed=seed),
             ).objects.rows
         )
         for seed in range(6)
@@ -175,7 +175,7 @@ def test_accuracy_is_shown_for_numbered_objects_only(pictures, volumes) -> None:
         return {summary.column for summary in found.summarise()}
 
     assert {"msa_1", "sa50_1"} <= columns(pictures)
-    assert "msa_1" in columns(pictures, objects_per_image=1)
+    assert "msa_1" in columns(pictures, objects=1)
     assert "msa_1" not in columns(volumes)
     assert "msa_1" in columns(volumes, instances=True)
 
@@ -343,7 +343,7 @@ def test_the_worst_cases_come_first() -> None:
     [
         (Interactive, {"start": "line"}),
         (Interactive, {"corrections": -1}),
-        (Interactive, {"objects_per_image": 0}),
+        (Interactive, {"objects": 0}),
         (PromptFree, {"plane_step": 0}),
         (Propagation, {"smallest_object": 0}),
         (Propagation, {"seed": -1}),

@@ -33,7 +33,7 @@ def own_widgets():
 
 def check_saving(session, folder):
     """All that is remembered has a place in a saved session."""
-    save_session(session, folder)
+    save_session(folder, session)
     opened = open_session(folder, session.volume)
     for _ in range(20):
         np.testing.assert_array_equal(opened.labels, session.labels)

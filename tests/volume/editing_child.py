@@ -57,7 +57,7 @@ def main(folder: str, seed: str, editor: str) -> None:
     autosave = Autosave(Path(folder))
     session.log.record_with(autosave)
     *_, header = empty_header_steps(
-        session.volume, session.labels.dtype, False, session.spacing
+        session.volume, session.labels.dtype, session.overlap_rule, session.spacing
     )
     autosave.begin(header)
     EDITORS[editor](session, int(seed))

@@ -116,10 +116,10 @@ def test_locked_planes_and_painted_voxels_never_change(session):
     np.testing.assert_array_equal(session.labels[kept], before[kept])
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_other_objects_leave_locked_and_painted_pixels_alone(overwrite):
+@pytest.mark.parametrize("rule", ["keep", "overwrite"])
+def test_other_objects_leave_locked_and_painted_pixels_alone(rule):
     image = paint_balls(cylinder())
-    session = Session(image, DiskPredictor(), overwrite=overwrite)
+    session = Session(image, DiskPredictor(), overlap_rule=rule)
     session.new_object()
     session.apply(Paint(Plane((2, 1), (7,)), np.array([POINT[::-1]]), np.array([1])))
     click(session, 5)

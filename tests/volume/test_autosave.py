@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 def header_of(session):
     *_, header = empty_header_steps(
-        session.volume, session.labels.dtype, False, session.spacing
+        session.volume, session.labels.dtype, session.overlap_rule, session.spacing
     )
     return header
 
@@ -102,9 +102,9 @@ def test_a_session_is_saved_before_its_first_edit_and_before_its_file(
     kept, tmp_path, volume, folder
 ):
     with pytest.raises(SessionError, match="Wait a moment"):
-        save_session(kept, tmp_path / "empty.session")
+        save_session(tmp_path / "empty.session", kept)
     begin(kept)
-    save_session(kept, tmp_path / "empty.session")
+    save_session(tmp_path / "empty.session", kept)
     assert not folder.exists()
     same(kept, open_session(tmp_path / "empty.session", volume))
 
@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_made_is_told_once_and_saving_works(
     with pytest.raises(OutputError, match="NAPARI_SAM_ADAPTER_AUTOSAVE"):
         kept.new_object()
     kept.new_object()
-    save_session(kept, tmp_path / "rescued.session")
+    save_session(tmp_path / "rescued.session", kept)
     same(kept, open_session(tmp_path / "rescued.session", volume))
 
 
@@ -159,7 +159,7 @@ def test_a_full_disk_costs_nothing_but_memory(kept, folder, tmp_path, volume, pl
             kept.new_object()
         kept.add_point(1, plane, LEFT[1:])
         kept.mask(1, plane)
-    save_session(kept, tmp_path / "rescued.session")
+    save_session(tmp_path / "rescued.session", kept)
     same(kept, open_session(tmp_path / "rescued.session", volume))
     same(kept, replay(tmp_path / "rescued.session", volume, DiskPredictor()))
 

@@ -385,7 +385,7 @@ def test_killed_processes_on_one_folder_leave_only_whole_entries(store):
 @pytest.mark.parametrize("again", [replay, open_session])
 def test_a_session_that_is_opened_again_gets_its_store(volume, store, tmp_path, again):
     session = segment(volume, store, journal=tmp_path / "journal.jsonl")
-    save_session(session, tmp_path / "cells.session")
+    save_session(tmp_path / "cells.session", session)
     predictor = PackingDiskPredictor()
     opened = again(tmp_path / "cells.session", volume, predictor, store=store)
     plane = Plane((1, 2), (4,))

@@ -337,7 +337,7 @@ def test_a_file_that_is_no_journal_is_neither_to_be_removed_nor_cut(
 
 def test_a_journal_of_another_version_is_told(saved, path, volume):
     saved.new_object()
-    path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 9', 1))
+    path.write_bytes(path.read_bytes().replace(b'"version": 3', b'"version": 9', 1))
     with pytest.raises(SessionError, match="got 9"):
         replay(path, volume, DiskPredictor())
 
@@ -368,18 +368,20 @@ def test_labels_at_the_start_are_needed_again(volume, predictor, path, plane):
         replay(path, volume, DiskPredictor())
 
 
-def test_overwriting_and_the_intensity_window_are_kept(volume, path):
+@pytest.mark.parametrize("rule", ["keep", "cut", "overwrite"])
+def test_the_rule_and_the_intensity_window_are_kept(volume, path, rule):
     window = IntensityMapping("contrast_limits", 1, 99)
     image = Volume(volume, intensity=window)
-    Session(image, DiskPredictor(), overwrite=True, journal=path)
+    Session(image, DiskPredictor(), overlap_rule=rule, journal=path)
     for again_image in (volume, Volume(volume)):
         again = replay(path, again_image, DiskPredictor())
         assert again.volume.intensity == window
+        assert again.overlap_rule == rule
         again.apply(NewObject(1), NewObject(2))
         for object_id in (1, 2):
             again.add_point(object_id, PLANE, (28, 20))
             again.mask(object_id, PLANE)
-        assert not again.mask(1, PLANE).any()
+        assert again.mask(1, PLANE).any() == (rule == "keep")
 
 
 def test_another_image_is_refused(saved, path, volume):

@@ -60,7 +60,7 @@ def edited(path):
         DiskPredictor(),
         intensity=WINDOW,
         spacing=SPACING,
-        overwrite=np.False_,
+        overlap_rule=np.str_("keep"),
         journal=path,
     )
     a, b, c, d, e = np.arange(1, 6)
@@ -122,7 +122,7 @@ def test_a_session_told_in_numpys_numbers_is_replayed(tmp_path):
 def test_a_session_told_in_numpys_numbers_is_saved_and_opened(tmp_path):
     session = edited(tmp_path / "journal.jsonl")
     folder = tmp_path / "numbers.session"
-    save_session(session, folder)
+    save_session(folder, session)
     opened = open_session(folder, IMAGE, DiskPredictor())
     assert_same(opened, session)
     assert_same(used_on(opened), used_on(session))
@@ -176,7 +176,7 @@ def test_a_propagation_that_is_not_written_down_is_not_begun(tmp_path):
 
 def test_a_journal_that_cannot_be_begun_leaves_nothing_behind(tmp_path):
     path = tmp_path / "journal.jsonl"
-    header = header_of(Volume(IMAGE), None, False, (1.0, 1.0, 1.0), False)
+    header = header_of(Volume(IMAGE), None, "keep", (1.0, 1.0, 1.0), False)
     with pytest.raises(TypeError):
         Journal.create(path, replace(header, labels={1, 2}))
     with full_disk(10), pytest.raises(OutputError, match="Expected to write"):

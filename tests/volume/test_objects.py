@@ -228,7 +228,12 @@ def test_the_rule_is_undone_and_redone(session):
 
 
 def test_the_rule_at_the_beginning(volume):
-    assert Session(volume, overwrite=True).overlap_rule == "overwrite"
+    assert Session(volume, overlap_rule="cut").overlap_rule == "cut"
+
+
+def test_an_unknown_rule_at_the_beginning_is_refused(volume):
+    with pytest.raises(SessionError, match="keep, cut, overwrite, got True"):
+        Session(volume, overlap_rule=True)
 
 
 def test_a_refused_edit_leaves_the_rule(session):

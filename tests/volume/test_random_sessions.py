@@ -169,14 +169,14 @@ def kept(session):
     return marked
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("rule", ["keep", "overwrite"])
 @pytest.mark.parametrize("seed", range(5))
 def test_random_sessions_keep_locks_and_can_be_undone_and_replayed(
-    seed, overwrite, tmp_path
+    seed, rule, tmp_path
 ):
     path = tmp_path / "journal.jsonl"
     session = Session(
-        IMAGE, DiskPredictor(), journal=path, overwrite=overwrite, spacing=(2, 1, 1)
+        IMAGE, DiskPredictor(), journal=path, overlap_rule=rule, spacing=(2, 1, 1)
     )
     monkey = Monkey(session, seed)
     for _ in range(20):

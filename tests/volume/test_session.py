@@ -111,7 +111,7 @@ def test_a_mask_never_takes_pixels_of_another_object(clicked, plane):
 
 
 def test_a_mask_takes_pixels_of_another_object_if_told_so(volume, predictor, plane):
-    session = Session(volume, predictor, overwrite=True)
+    session = Session(volume, predictor, overlap_rule="overwrite")
     for object_id in (1, 2):
         session.new_object()
         session.add_point(object_id, plane, LEFT[1:])

@@ -38,7 +38,7 @@ def test_a_saved_session_opens_as_it_was_without_a_predictor(
     saved, folder, volume, labour
 ):
     labour(saved)
-    save_session(saved, folder)
+    save_session(folder, saved)
     opened = open_session(folder, volume)
     same(saved, opened)
     assert opened.doubts(below=1) == saved.doubts(below=1)
@@ -53,7 +53,7 @@ def test_a_saved_session_opens_as_it_was_without_a_predictor(
 
 def test_parts_of_a_saved_session_have_the_names_they_always_had(saved, folder):
     work(saved)
-    save_session(saved, folder)
+    save_session(folder, saved)
     with zipfile.ZipFile(folder / "state.zip") as file:
         parts = json.loads(file.read("state.json"))["parts"]
     named = {part[0]: part[1] for part in parts if isinstance(part[1], list)}
@@ -73,7 +73,7 @@ def test_an_opened_session_goes_on_as_the_first_would_have(
     limit = "napari_sam_adapter.volume.document.document.MOST_REFINABLE"
     monkeypatch.setattr(limit, refinable)
     work(saved)
-    save_session(saved, folder)
+    save_session(folder, saved)
     path = tmp_path / "further.jsonl"
     opened = open_session(folder, volume, DiskPredictor(), journal=path)
     for session in (saved, opened):
@@ -116,7 +116,7 @@ def lose_state(folder):
 )
 def test_what_does_not_belong_to_the_journal_is_repeated(saved, folder, volume, spoil):
     work(saved)
-    save_session(saved, folder)
+    save_session(folder, saved)
     spoil(folder)
     with pytest.raises(SessionError, match="Give a predictor"):
         open_session(folder, volume)
@@ -128,19 +128,19 @@ def test_what_does_not_belong_to_the_journal_is_repeated(saved, folder, volume, 
 
 def test_labels_of_a_saved_session_are_a_file_of_their_own(saved, folder):
     work(saved)
-    save_session(saved, folder)
+    save_session(folder, saved)
     labels = np.asarray(open_image(folder / "labels.tif").data)
     np.testing.assert_array_equal(labels, saved.labels)
 
 
 def test_a_saved_session_is_only_replaced_when_asked(saved, folder, volume):
     saved.new_object()
-    save_session(saved, folder)
+    save_session(folder, saved)
     saved.new_object()
     with pytest.raises(OutputError, match=r"cells\.session"):
-        save_session(saved, folder)
+        save_session(folder, saved)
     assert open_session(folder, volume).object_ids == [1]
-    save_session(saved, folder, overwrite=True)
+    save_session(folder, saved, overwrite=True)
     assert open_session(folder, volume).object_ids == [1, 2]
     assert [path.name for path in folder.parent.glob("*.session")] == [folder.name]
 
@@ -149,33 +149,33 @@ def test_a_session_that_cannot_be_written_leaves_nothing(saved, folder, tmp_path
     saved.new_object()
     (tmp_path / "autosave.jsonl").unlink()
     with pytest.raises(SessionError, match="Save the labels"):
-        save_session(saved, folder)
+        save_session(folder, saved)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["cells", "cells.tif", ".session"])
 def test_other_names_are_refused(saved, tmp_path, name):
     with pytest.raises(OutputError, match=r"\.session"):
-        save_session(saved, tmp_path / name)
+        save_session(tmp_path / name, saved)
 
 
 def test_a_session_without_a_journal_cannot_be_saved(session, folder):
     with pytest.raises(SessionError, match="journal"):
-        save_session(session, folder)
+        save_session(folder, session)
     assert not folder.exists()
 
 
 def test_a_saved_session_of_another_image_is_refused(saved, folder, volume):
-    save_session(saved, folder)
+    save_session(folder, saved)
     with pytest.raises(SessionError, match="Expected the image"):
         open_session(folder, volume[:, ::-1])
 
 
 def test_the_journal_of_a_saved_session_is_as_before(saved, folder, volume):
     work(saved)
-    save_session(saved, folder)
+    save_session(folder, saved)
     lines = (folder / "journal.jsonl").read_text().splitlines()
-    assert json.loads(lines[0])["version"] == 2
+    assert json.loads(lines[0])["version"] == 3
     same(saved, replay(folder, volume, DiskPredictor()))
 
 
@@ -186,7 +186,7 @@ def test_window_names_and_the_rule_for_neighbours_are_opened_too(
     saved.intensity = IntensityMapping("contrast_limits", 10, 90)
     saved.apply(RenameObject(1, "left"), SetOverlapRule("cut"), LockObject(2))
     saved.accept(1)
-    save_session(saved, folder)
+    save_session(folder, saved)
     opened = open_session(folder, volume)
     assert opened.intensity == saved.intensity
     for object_id in saved.object_ids:
@@ -210,19 +210,19 @@ def test_the_spacing_of_a_saved_session_is_opened_too(saved, folder, volume, pla
     saved.new_object()
     saved.add_point(1, plane, LEFT[1:])
     assert list(propagate(saved, 1))
-    save_session(saved, folder)
+    save_session(folder, saved)
     opened = open_session(folder, volume, DiskPredictor())
     assert opened.spacing == (5, 1, 1)
     assert list(propagate(opened, 1)) == []
     saved.spacing = (2, 1, 1)  # which no propagation has seen
-    save_session(saved, folder, overwrite=True)
+    save_session(folder, saved, overwrite=True)
     assert open_session(folder, volume).spacing == (2, 1, 1)
 
 
 def test_a_saved_session_that_does_not_tell_its_spacing_has_the_one_it_began_with(
     saved, folder, volume
 ):
-    save_session(saved, folder)
+    save_session(folder, saved)
     with zipfile.ZipFile(folder / "state.zip") as file:
         values, rest = json.loads(file.read("state.json")), file.read("bytes")
     del values["state"]["spacing"]  # as in those of earlier versions
@@ -248,7 +248,7 @@ def test_axes_of_length_1_are_opened(volume, tmp_path, folder, shape, is_labelle
     plane = Plane((len(shape) - 2, len(shape) - 1), (0,) * (len(shape) - 2))
     session.add_point(number, plane, LEFT[1:])
     session.mask(number, plane)
-    save_session(session, folder)
+    save_session(folder, session)
     same(session, open_session(folder, image))
 
 
@@ -257,7 +257,7 @@ def test_labels_of_a_session_that_is_repeated_are_given(volume, tmp_path, folder
     labels[0, 0, 0] = 7
     session = Session(volume, labels=labels.copy(), journal=tmp_path / "a.jsonl")
     session.new_object()
-    save_session(session, folder)
+    save_session(folder, session)
     lose_state(folder)
     with pytest.raises(SessionError, match="Give them as `labels`"):
         open_session(folder, volume, DiskPredictor())
@@ -270,7 +270,7 @@ def test_the_first_predictor_of_a_session_may_come_when_it_is_opened(
     session = Session(volume, journal=tmp_path / "autosave.jsonl")
     session.new_object()
     session.add_point(1, plane, LEFT[1:])
-    save_session(session, folder)
+    save_session(folder, session)
     assert open_session(folder, volume, DiskPredictor()).mask(1, plane).any()
 
     def load(description):
@@ -287,7 +287,7 @@ def test_a_predictor_that_can_be_called_is_no_loader(
     session.new_object()
     session.add_point(1, plane, LEFT[1:])
     session.mask(1, plane)
-    save_session(session, folder)
+    save_session(folder, session)
     if is_repeated:
         lose_state(folder)
     predictor = CallableDiskPredictor()
@@ -300,15 +300,15 @@ def test_an_opened_session_is_saved_again_without_a_new_journal(
     saved, folder, volume, plane, tmp_path
 ):
     work(saved)
-    save_session(saved, folder)
+    save_session(folder, saved)
     before = (folder / "journal.jsonl").read_bytes()
     opened = open_session(folder, volume, DiskPredictor())
     work_on(opened, plane)
-    save_session(opened, tmp_path / "other.session")
+    save_session(tmp_path / "other.session", opened)
     assert (folder / "journal.jsonl").read_bytes() == before
-    save_session(opened, folder, overwrite=True)
+    save_session(folder, opened, overwrite=True)
     work_on_further(opened, plane)
-    save_session(opened, folder, overwrite=True)
+    save_session(folder, opened, overwrite=True)
     same(opened, open_session(folder, volume))
     same(opened, replay(folder, volume, DiskPredictor()))
 
@@ -325,5 +325,5 @@ def test_a_half_written_line_is_not_saved_again(saved, folder, volume, tmp_path)
     path.write_bytes(path.read_bytes() + b'{"kind": "NewOb')
     opened = open_session(path, volume, DiskPredictor())
     opened.new_object()
-    save_session(opened, folder)
+    save_session(folder, opened)
     assert replay(folder, volume, DiskPredictor()).object_ids == [1, 2]

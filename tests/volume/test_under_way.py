@@ -99,7 +99,7 @@ def test_the_journal_has_all_of_it_when_it_is_closed(begun, tmp_path):
 
 def test_a_saved_session_has_all_of_it(begun, tmp_path):
     path = tmp_path / "a.session"
-    save_session(begun, path)
+    save_session(path, begun)
     assert labelled(open_session(path, many_disks(), MarkingDiskPredictor())) == COUNT
     assert labelled(replay(path, many_disks(), MarkingDiskPredictor())) == COUNT
 

@@ -64,6 +64,11 @@ def test_it_is_what_finding_and_following_by_hand_gives(session, volume):
     assert np.array_equal(session.labels, by_hand.labels)
 
 
+def test_all_planes_along_the_last_two_axes_are_searched_by_default(session):
+    steps = list(find_in_volume(session))
+    assert [step.plane for step in steps] == PLANES
+
+
 def test_without_following_each_plane_has_objects_of_its_own(session):
     steps = list(find_in_volume(session, PLANES[3:6], follow=False))
     assert seen(steps) == [(3, 2), (4, 2), (5, 2)]
@@ -334,7 +339,7 @@ def test_a_saved_session_takes_it_back_in_one_step(session, volume, tmp_path):
     path = tmp_path / "cells.jsonl"
     session = Session(volume, MarkingDiskPredictor(), journal=path)
     list(find_in_volume(session, PLANES))
-    save_session(session, tmp_path / "cells.session")
+    save_session(tmp_path / "cells.session", session)
     opened = open_session(tmp_path / "cells.session", volume, MarkingDiskPredictor())
     assert np.array_equal(opened.labels, session.labels)
     opened.undo()

@@ -193,7 +193,7 @@ def _about_volume(progress: EvaluationProgress, protocol: EvaluationProtocol) ->
         which += ", all that is labelled"
     else:
         which += f", one in {protocol.plane_step} along each axis (--plane-step)"
-    asks = isinstance(protocol, Interactive) and protocol.objects_per_image is None
+    asks = isinstance(protocol, Interactive) and protocol.objects is None
     less = "; --objects N asks for fewer objects on each" * asks
     return f"{progress.source} is a volume: looking at {which}{less}"
 

@@ -73,7 +73,7 @@ class EvaluationProgress:
 def evaluate(
     dataset: Dataset | str | PathLike[str],
     predictor: Predictor,
-    protocol: EvaluationProtocol,
+    protocol: EvaluationProtocol | None = None,
 ) -> Evaluation:
     """Measure how good a predictor is on a data set.
 
@@ -83,8 +83,8 @@ def evaluate(
         From `open_dataset`, or the path for it, of which all is used.
     predictor : Predictor
         From `load_predictor`; for `Interactive` and `Propagation` any other, too.
-    protocol : Interactive, PromptFree or Propagation
-        What to measure.
+    protocol : Interactive, PromptFree, Propagation or None
+        What to measure; by default one point, and seven clicks to correct.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def evaluate(
     DatasetError, EvaluationError
         If nothing of the set can be used, or the predictor does not do this.
     """
-    *_, last = evaluation_steps(dataset, predictor, protocol)
+    *_, last = evaluation_steps(dataset, predictor, protocol or Interactive())
     assert last.result is not None  # as evaluation_steps promises
     return last.result
 

@@ -89,9 +89,9 @@ def choose_objects(
     """
     numbers, sizes = np.unique(labels, return_counts=True)
     large = numbers[(numbers > 0) & (sizes >= protocol.smallest_object)]
-    if protocol.objects_per_image is not None:
+    if protocol.objects is not None:
         rng = np.random.default_rng((protocol.seed, zlib.crc32(name.encode())))
-        large = rng.permutation(large)[: protocol.objects_per_image]
+        large = rng.permutation(large)[: protocol.objects]
     return sorted(int(number) for number in large)
 
 

@@ -28,7 +28,7 @@ class Interactive:
         ``"point"`` or ``"box"``.
     corrections : int
         Clicks after the first prompt.
-    objects_per_image : int or None
+    objects : int or None
         Largest number of objects of one picture or plane, drawn at random; None for
         all.
     smallest_object : int
@@ -53,7 +53,7 @@ class Interactive:
 
     start: Start = "point"
     corrections: int = 7
-    objects_per_image: int | None = None
+    objects: int | None = None
     smallest_object: int = 30
     plane_step: int = 8
     instances: bool | None = None
@@ -64,7 +64,7 @@ class Interactive:
         _check_start(self.start)
         _check_least("corrections", self.corrections, 0)
         _check_least("plane_step", self.plane_step, 1)
-        _check_objects(self.objects_per_image, self.smallest_object, self.seed)
+        _check_objects(self.objects, self.smallest_object, self.seed)
 
     @property
     def name(self) -> str:
@@ -151,7 +151,7 @@ class Propagation:
     ----------
     start : str
         ``"point"`` or ``"box"``.
-    objects_per_image : int or None
+    objects : int or None
         Largest number of objects of one volume, drawn at random; None for all.
     smallest_object : int
         Objects with fewer voxels are left out.
@@ -168,14 +168,14 @@ class Propagation:
     """
 
     start: Start = "point"
-    objects_per_image: int | None = None
+    objects: int | None = None
     smallest_object: int = 30
     seed: int = 0
     intensity: IntensityMapping | None = None
 
     def __post_init__(self) -> None:
         _check_start(self.start)
-        _check_objects(self.objects_per_image, self.smallest_object, self.seed)
+        _check_objects(self.objects, self.smallest_object, self.seed)
 
     @property
     def name(self) -> str:
@@ -206,7 +206,7 @@ def _check_start(start: str) -> None:
 
 def _check_objects(limit: int | None, smallest: int, seed: int) -> None:
     if limit is not None:
-        _check_least("objects_per_image", limit, 1)
+        _check_least("objects", limit, 1)
     _check_least("smallest_object", smallest, 1)
     _check_least("seed", seed, 0)
 

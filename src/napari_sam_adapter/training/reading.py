@@ -52,7 +52,7 @@ class FoundSamples:
 
 
 def find_samples(
-    data: str | Path,
+    path: str | Path,
     labels: str | Path | None = None,
     intensity: IntensityMapping | None = None,
 ) -> FoundSamples:
@@ -60,7 +60,7 @@ def find_samples(
 
     Parameters
     ----------
-    data : str or Path
+    path : str or Path
         Anything that `open_dataset` opens. Pairs of the part ``val`` are for
         validation, those of parts that are neither ``train`` nor ``val`` are not read.
     labels : str, Path or None
@@ -82,8 +82,8 @@ def find_samples(
     TrainingError
         If none can be used.
     """
-    dataset = open_dataset(data, labels)
-    has_axes = labels is None and has_index(Path(data))
+    dataset = open_dataset(path, labels)
+    has_axes = labels is None and has_index(Path(path))
     found: dict[str, list[Sample]] = {split: [] for split in USED_SPLITS}
     refused = [line_about(entry) for entry in dataset.broken]
     for pair in dataset.pairs:
@@ -101,7 +101,7 @@ def find_samples(
             refused.append(f"{pair.name}: {error}")
     training = (*found[""], *found[TRAINING])
     if not training:
-        raise TrainingError(nothing_in(data, refused))
+        raise TrainingError(nothing_in(path, refused))
     validation = tuple(found[VALIDATION])
     names_some = any(pair.split == VALIDATION for pair in dataset.pairs)
     is_lost = names_some and not validation

@@ -27,7 +27,7 @@ from napari_sam_adapter.plugin.panels.object_table import (
     NUMBER,
     ObjectTableModel,
 )
-from napari_sam_adapter.volume.document.document import OVERLAP_RULES
+from napari_sam_adapter.volume.document.overlap_rules import OVERLAP_RULES
 
 if TYPE_CHECKING:
     from qtpy.QtCore import QModelIndex

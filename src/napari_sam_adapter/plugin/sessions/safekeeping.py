@@ -169,7 +169,7 @@ class Safekeeping(Feature):
         steps = empty_header_steps(
             session.volume,
             session.labels.dtype,
-            False,
+            session.overlap_rule,
             session.spacing,
             rounded=session.store is not None,
         )

@@ -10,6 +10,7 @@ from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.document.history import History, Key, Step, Transition
 from napari_sam_adapter.volume.document.ledger import Ledger
 from napari_sam_adapter.volume.document.objects import ObjectRecord, PlaneRecord
+from napari_sam_adapter.volume.document.overlap_rules import KEEP, checked_rule
 from napari_sam_adapter.volume.document.revisions import Revisions
 from napari_sam_adapter.volume.document.written import Written
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 NO_RECORD = PlaneRecord()
 MOST_REFINABLE = 200
 """Newest answers that keep their logits, for the next prompt to refine."""
-OVERLAP_RULES = "keep", "cut", "overwrite"
-"""Who gets a pixel that a mask wants and another object has; see `SetOverlapRule`."""
 
 
 class Document:
@@ -39,18 +38,23 @@ class Document:
         Written in place.
     is_empty : bool
         Whether all of them are known to be 0; other values above 0 become objects.
-    overwrite : bool
-        Whether masks take pixels of other objects.
+    overlap_rule : str
+        One of `OVERLAP_RULES`.
+
+    Raises
+    ------
+    SessionError
+        If there is no such rule.
     """
 
     def __init__(
         self,
         labels: npt.NDArray[np.integer[Any]],
         is_empty: bool = False,
-        overwrite: bool = False,
+        overlap_rule: str = KEEP,
     ) -> None:
         self.labels = labels
-        self.overlap_rule = "overwrite" if overwrite else "keep"
+        self.overlap_rule = checked_rule(overlap_rule)
         self.ledger = Ledger(labels, is_empty, is_strict=True)
         self.history = History()
         self.objects: dict[int, ObjectRecord] = {}

@@ -12,7 +12,6 @@ import numpy as np
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.asking.packing import slices_of
 from napari_sam_adapter.volume.document.changes import union_box
-from napari_sam_adapter.volume.document.document import OVERLAP_RULES
 from napari_sam_adapter.volume.document.ledger import largest_label
 from napari_sam_adapter.volume.document.object_edits import (
     LockObject,
@@ -28,6 +27,7 @@ from napari_sam_adapter.volume.document.object_edits import (
     WriteLabels,
 )
 from napari_sam_adapter.volume.document.objects import ObjectRecord, PlaneRecord
+from napari_sam_adapter.volume.document.overlap_rules import checked_rule
 from napari_sam_adapter.volume.document.piece_search import (
     FoundPieces,
     PieceSearch,
@@ -184,11 +184,7 @@ def _line(text: str, what: str, shortest: int = 1) -> str:
 
 
 def _set_rule(draft: Draft, rule: str) -> None:
-    if rule not in OVERLAP_RULES:
-        raise SessionError(
-            f"Expected one of the rules {', '.join(OVERLAP_RULES)}, got {rule!r}."
-        )
-    if rule != draft.document.overlap_rule:
+    if checked_rule(rule) != draft.document.overlap_rule:
         draft.set_overlap_rule(rule)
 
 

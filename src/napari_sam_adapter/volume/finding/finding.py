@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.errors import PlaneError, SessionError
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.finding.object_search import (
     FindProgress,
@@ -20,12 +20,14 @@ from napari_sam_adapter.volume.finding.object_search import (
     ObjectSearch,
     is_new,
 )
+from napari_sam_adapter.volume.planes.plane import plane_at
 from napari_sam_adapter.volume.session.taking_found import (
     NOBODY,
     NOTHING,
     FindPass,
     FoundMasks,
 )
+from napari_sam_adapter.wording import sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,15 +56,15 @@ class FoundObjects:
     passes: tuple[FindPass, ...]
 
 
-def find_objects(session: Session, plane: Plane) -> list[int]:
+def find_objects(session: Session, plane: Plane | None = None) -> list[int]:
     """Segment every object of a plane that has no mask yet.
 
     Parameters
     ----------
     session : Session
         Gets the objects, as one step of its history.
-    plane : Plane
-        Where.
+    plane : Plane or None
+        Where; a picture has one alone.
 
     Returns
     -------
@@ -74,11 +76,12 @@ def find_objects(session: Session, plane: Plane) -> list[int]:
     SessionError
         If there is no predictor, or too many objects for the labels.
     PlaneError
-        If the plane lies outside the volume.
+        If the plane lies outside the volume, or none is given of several.
     ImageError
         If the plane cannot be read or segmented.
     """
     before = set(session.object_ids)
+    plane = _only_plane(session) if plane is None else plane
     *_, found = find_steps(finding(session, plane))
     assert isinstance(found, FoundObjects)  # as find_steps promises
     take_in(session, found)
@@ -248,6 +251,15 @@ def _where_free(part: FindPass, free: npt.NDArray[np.bool_]) -> FindPass:
         for answer, mask in zip(part.answers, part.masks, strict=True)
     )
     return part._replace(answers=tuple(answers))
+
+
+def _only_plane(session: Session) -> Plane:
+    if session.volume.ndim > 2:
+        raise PlaneError(
+            f"Expected a plane of a volume of {sized(session.volume.shape)}, got none. "
+            "Slice 20 along the first of three axes is Plane(axes=(1, 2), position=20)."
+        )
+    return plane_at(2, ())
 
 
 def _predictor_of(session: Session, plane: Plane) -> PlanePredictor:

@@ -18,6 +18,7 @@ from napari_sam_adapter.volume.finding.finding import (
     require_alike,
     taking_in,
 )
+from napari_sam_adapter.volume.planes.plane import planes_of
 from napari_sam_adapter.volume.propagation.following import follow
 from napari_sam_adapter.volume.propagation.propagation import resolve_range
 
@@ -61,7 +62,7 @@ class SearchedPlane(NamedTuple):
 
 def find_in_volume(
     session: Session,
-    planes: Iterable[Plane],
+    planes: Iterable[Plane] | None = None,
     *,
     follow: bool = True,
     axis: int | str | None = None,
@@ -75,8 +76,8 @@ def find_in_volume(
     session : Session
         Gets the objects: in one step of its history, unless it is edited meanwhile.
         No pixel of other objects is taken, whatever the overlap rule says.
-    planes : iterable of Plane
-        Where to look, one after the other.
+    planes : iterable of Plane or None
+        Where to look, one after the other; by default on all along the last two axes.
     follow : bool
         Whether what is found on a plane is followed through the others, in both
         directions, before the next plane is looked at for what is not found yet. Else
@@ -102,6 +103,7 @@ def find_in_volume(
     Planes that show nothing or cannot be read are passed over. The loop may be left at
     any time: what was yielded is in the labels and in the journal.
     """
+    planes = planes_of(session.volume.shape) if planes is None else planes
     way = Following(axis, start, stop) if follow else None
     with closing(search_parts(session, planes, way)) as parts:
         for part in parts:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.planes.plane import Plane
     from napari_sam_adapter.volume.planes.planes import Volume
 
-JOURNAL_VERSION = 2
+JOURNAL_VERSION = 3
 BEGINNING = f'{{"version": {JOURNAL_VERSION}, "image": {{'.encode()
 """With which every journal begins."""
 IDENTITY_PLANES = 3
@@ -46,8 +46,8 @@ class JournalHeader:
         ``dtype``, and ``sha256`` of labels that were there at the start or None.
     intensity : dict
         Fields of the `IntensityMapping`.
-    overwrite : bool
-        Whether masks take pixels of other objects.
+    overlap_rule : str
+        Who gets a pixel that two objects want, see `SetOverlapRule`.
     spacing : list of float
         Distance between neighbours on every spatial axis.
     rounded : bool
@@ -58,7 +58,7 @@ class JournalHeader:
     image: dict[str, Any]
     labels: dict[str, Any]
     intensity: dict[str, Any]
-    overwrite: bool
+    overlap_rule: str
     spacing: list[float]
     rounded: bool
 
@@ -148,7 +148,7 @@ def _identity_planes(shape: Sequence[int]) -> list[Plane]:
 def empty_header_steps(
     volume: Volume,
     dtype: np.dtype[Any],
-    overwrite: bool,
+    overlap_rule: str,
     spacing: tuple[float, ...],
     rounded: bool = False,
 ) -> Iterator[JournalHeader | None]:
@@ -160,8 +160,8 @@ def empty_header_steps(
         The image.
     dtype : dtype
         Of the labels.
-    overwrite : bool
-        Whether masks took pixels of other objects at the start.
+    overlap_rule : str
+        As of `JournalHeader`, at the start.
     spacing : tuple of float
         Distance between neighbours on every spatial axis.
     rounded : bool
@@ -183,7 +183,7 @@ def empty_header_steps(
         identity,
         {"dtype": _name_of(dtype), "sha256": None},
         asdict(volume.intensity),
-        overwrite,
+        overlap_rule,
         list(spacing),
         rounded,
     )
@@ -227,7 +227,7 @@ def _bytes_of(values: npt.NDArray[Any]) -> bytes:
 def header_of(
     volume: Volume,
     labels: npt.NDArray[np.integer[Any]] | None,
-    overwrite: bool,
+    overlap_rule: str,
     spacing: tuple[float, ...],
     rounded: bool,
 ) -> JournalHeader:
@@ -239,8 +239,8 @@ def header_of(
         The image.
     labels : int array or None
         Before the first edit; None for new ones.
-    overwrite : bool
-        Whether masks take pixels of other objects.
+    overlap_rule : str
+        Who gets a pixel that two objects want, see `SetOverlapRule`.
     spacing : tuple of float
         Distance between neighbours on every spatial axis.
     rounded : bool
@@ -256,7 +256,7 @@ def header_of(
         image_identity(volume),
         labels_identity(labels),
         asdict(volume.intensity),
-        overwrite,
+        overlap_rule,
         list(spacing),
         rounded,
     )

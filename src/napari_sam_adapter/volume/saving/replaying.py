@@ -200,7 +200,7 @@ def begin_again(
     return Session(
         volume,
         labels=labels,
-        overwrite=header.overwrite,
+        overlap_rule=header.overlap_rule,
         spacing=header.spacing,
         store=(store or EmbeddingStore(None)) if header.rounded else None,
     )

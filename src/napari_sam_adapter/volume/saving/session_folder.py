@@ -125,15 +125,15 @@ class SavableSession:
         write_state(folder / STATE_NAME, self.state, _sums(content, self.labels))
 
 
-def save_session(session: Session, path: str | Path, overwrite: bool = False) -> None:
+def save_session(path: str | Path, session: Session, overwrite: bool = False) -> None:
     """Save a session as a folder, whole or not at all.
 
     Parameters
     ----------
-    session : Session
-        One with a journal, which is copied.
     path : str or Path
         A name that ends in ``.session``.
+    session : Session
+        One with a journal, which is copied.
     overwrite : bool
         Whether a saved session of that name may be replaced.
 

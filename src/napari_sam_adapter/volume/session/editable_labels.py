@@ -17,6 +17,7 @@ from napari_sam_adapter.volume.document.edits import (
     UnlockPlane,
 )
 from napari_sam_adapter.volume.document.journal_entries import EditGroup, Redo, Undo
+from napari_sam_adapter.volume.document.overlap_rules import KEEP
 from napari_sam_adapter.volume.document.snapshot import LabelsSnapshot, note_taken_back
 from napari_sam_adapter.volume.document.under_way import UnderWay
 from napari_sam_adapter.volume.journal.journal_file import Journal
@@ -47,9 +48,9 @@ class EditableLabels(ReadableLabels):
         self,
         shape: tuple[int, ...],
         labels: npt.NDArray[np.integer[Any]] | None = None,
-        overwrite: bool = False,
+        overlap_rule: str = KEEP,
     ) -> None:
-        super().__init__(shape, labels, overwrite)
+        super().__init__(shape, labels, overlap_rule)
         self.log = SessionLog()
         self.under_way = UnderWay()
 

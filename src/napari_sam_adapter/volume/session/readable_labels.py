@@ -10,6 +10,7 @@ from napari_sam_adapter.volume.document.document import Document
 from napari_sam_adapter.volume.document.given_labels import check_labels
 from napari_sam_adapter.volume.document.new_labels import new_labels
 from napari_sam_adapter.volume.document.object_list import ObjectList
+from napari_sam_adapter.volume.document.overlap_rules import KEEP
 from napari_sam_adapter.volume.document.performing_objects import next_numbers
 from napari_sam_adapter.volume.session.review import (
     DOUBTFUL,
@@ -37,13 +38,14 @@ class ReadableLabels:
         Spatial shape of the volume.
     labels : int array of that shape or None
         Written in place; new ones by default, see `new_labels`.
-    overwrite : bool
-        Whether masks take pixels of other objects, at the beginning.
+    overlap_rule : str
+        Who gets a pixel that two objects want, at the beginning; see `SetOverlapRule`.
 
     Raises
     ------
     SessionError
-        If the labels have another shape, are not whole numbers, or are read-only.
+        If the labels have another shape, are not whole numbers, or are read-only; or
+        there is no such rule.
     ImageError
         If new labels do not fit on the disk, or one is below 0 or beyond 32 bits.
     """
@@ -52,14 +54,14 @@ class ReadableLabels:
         self,
         shape: tuple[int, ...],
         labels: npt.NDArray[np.integer[Any]] | None = None,
-        overwrite: bool = False,
+        overlap_rule: str = KEEP,
     ) -> None:
         is_new = labels is None
         if labels is None:
             labels = new_labels(shape)
         else:
             check_labels(labels, shape)
-        self._document = Document(labels, is_new, overwrite)
+        self._document = Document(labels, is_new, overlap_rule)
         self.objects = ObjectList(self._document)
         self.written = self._document.written
         """Where the labels were written since a viewer took that to show it."""

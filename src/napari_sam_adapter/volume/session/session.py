@@ -18,6 +18,7 @@ from napari_sam_adapter.volume.document.journal_entries import (
     UseIntensity,
     UsePredictor,
 )
+from napari_sam_adapter.volume.document.overlap_rules import KEEP
 from napari_sam_adapter.volume.embeddings.embedding_cache import EmbeddingCache
 from napari_sam_adapter.volume.journal.journal_file import Journal
 from napari_sam_adapter.volume.journal.journal_header import header_of
@@ -83,8 +84,8 @@ class Session(EditableLabels):
         Memory for embeddings.
     journal : str, Path or None
         New file in which every edit is saved at once; reads a few planes.
-    overwrite : bool
-        Whether masks take pixels of other objects.
+    overlap_rule : str
+        Who gets a pixel that two objects want: one of those of `SetOverlapRule`.
     spacing : sequence of float or None
         Distance between neighbours on every spatial axis, in any unit; by default what
         an opened image tells, else 1 on all. On a time axis: how far objects may move
@@ -97,7 +98,7 @@ class Session(EditableLabels):
     ImageError
         If the image cannot be segmented.
     SessionError
-        If labels or spacing do not fit, or axes or a window come beside a volume.
+        If labels, spacing or rule do not fit, or axes or a window come beside a volume.
     OutputError
         If the journal exists or cannot be written.
     """
@@ -112,12 +113,12 @@ class Session(EditableLabels):
         intensity: IntensityMapping | None = None,
         cache_bytes: int = CACHE_BYTES,
         journal: str | Path | None = None,
-        overwrite: bool = False,
+        overlap_rule: str = KEEP,
         spacing: Sequence[float] | None = None,
         store: EmbeddingStore | None = None,
     ) -> None:
         image = as_volume(image, axes, intensity, predictor)
-        super().__init__(image.shape, labels, overwrite)
+        super().__init__(image.shape, labels, overlap_rule)
         self.volume = image
         spacing = image.spacing if spacing is None else spacing
         self.spacing = check_spacing(spacing, image.ndim)
@@ -126,8 +127,8 @@ class Session(EditableLabels):
         self._device = threading.Lock()
         self._plane_predictor: PlanePredictor | None = None
         if journal is not None:
-            is_rounded = store is not None
-            header = header_of(image, labels, bool(overwrite), self.spacing, is_rounded)
+            how = self.overlap_rule, self.spacing, store is not None
+            header = header_of(image, labels, *how)
             self.log.record_with(Journal.create(Path(journal), header))
         if predictor is not None:
             self.predictor = predictor
