@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
-from napari_sam_adapter.cli.inputs import check_apart, open_labels, open_told
+from napari_sam_adapter.cli.inputs import check_apart, open_told
 from napari_sam_adapter.wording import counted
 
 
@@ -22,6 +22,7 @@ def export(
     """
     import numpy as np
 
+    from napari_sam_adapter.datasets.plausible import open_plausible_labels
     from napari_sam_adapter.image_io import export_labels
     from napari_sam_adapter.image_io.exporting import check_export_path
     from napari_sam_adapter.volume.document.ledger import Ledger
@@ -31,7 +32,7 @@ def export(
         check_apart("image", image, "output", output)
     check_export_path(output, overwrite)
     like = None if image is None else open_told(image)
-    opened = open_labels(labels, like)
+    opened = open_plausible_labels(labels, like)
     check_export_path(output, overwrite, axes=(like or opened).label_axes)
     data = np.asarray(opened.data)
     export_labels(output, data, like or opened, overwrite=overwrite)

@@ -13,7 +13,6 @@ from napari_sam_adapter.cli.bars import shell_bar
 from napari_sam_adapter.cli.inputs import (
     check_apart,
     images_of,
-    open_labels,
     open_told,
 )
 from napari_sam_adapter.cli.told_once import ToldOnce
@@ -187,12 +186,10 @@ def _measured(job: MeasureJob) -> tuple[str, MeasurementTable]:
 
 
 def _measuring(image: OpenedImage, job: MeasureJob) -> Measuring:
-    from napari_sam_adapter.image_io.composite import check_one_channel
-    from napari_sam_adapter.volume.measuring.measuring import Measuring
+    from napari_sam_adapter.volume.measuring.measured_files import measuring_of
 
     chosen = image if job.channel is None else image.channel(job.channel)
-    check_one_channel(chosen, "Choose one with --channel")
-    return Measuring.of(open_labels(job.labels, chosen), chosen)
+    return measuring_of(chosen, job.labels, "Choose one with --channel")
 
 
 def _tell_without(jobs: Sequence[MeasureJob]) -> None:

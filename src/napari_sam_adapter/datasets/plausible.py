@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io import open_labels
+from napari_sam_adapter.image_io.places import check_same_place
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy.typing as npt
 
+    from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
 
 FEWEST_PAIRS = 200
@@ -46,6 +52,49 @@ def looks_like_an_image(labels: ArrayLike) -> bool:
     touch. Very small objects touch everywhere, but each of them is one piece.
     """
     return any(map(_is_like_an_image, _some_planes(labels)))
+
+
+def open_plausible_labels(path: Path, image: OpenedImage | None = None) -> OpenedImage:
+    """Open labels without reading them, where the format allows.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    image : OpenedImage or None
+        The image they belong to.
+
+    Returns
+    -------
+    OpenedImage
+        Whole numbers.
+
+    Raises
+    ------
+    ImageError
+        If they cannot be read, are no whole numbers, do not fit the image or lie
+        elsewhere in the patient, or look like an image.
+    """
+    labels = open_labels(path)
+    shape = tuple(labels.data.shape)
+    if labels.data.dtype.kind not in "bui" or labels.is_colour:
+        raise ImageError(
+            f"Expected labels as whole numbers, got {labels.data.dtype} with the axes "
+            f"{labels.axes!r} from {path}. Give the label file."
+        )
+    if image is not None and shape != image.label_shape:
+        raise ImageError(
+            f"Expected labels of shape {image.label_shape} as in {image.name}, got "
+            f"{shape} from {path}. Give the image that was segmented."
+        )
+    if image is not None:
+        check_same_place(image, labels)
+    if looks_like_an_image(labels.data):
+        raise ImageError(
+            f"Expected labels, got {path}, whose numbers change from pixel to pixel as "
+            "in an image. Give the label file; are image and labels swapped?"
+        )
+    return labels
 
 
 def _some_planes(labels: ArrayLike) -> Iterator[npt.NDArray[Any]]:

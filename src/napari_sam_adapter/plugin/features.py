@@ -28,6 +28,7 @@ from napari_sam_adapter.plugin.panels.session_panel import SessionPanel
 from napari_sam_adapter.plugin.panels.training_panel import TrainingPanel
 from napari_sam_adapter.plugin.panels.volume_panel import VolumePanel
 from napari_sam_adapter.plugin.sessions.safekeeping import Safekeeping
+from napari_sam_adapter.plugin.sessions.series_measuring import SeriesMeasuring
 from napari_sam_adapter.plugin.sessions.series_run import SeriesRun
 from napari_sam_adapter.plugin.state import NO_ADAPTER
 from napari_sam_adapter.plugin.training.comparison import Comparison
@@ -62,16 +63,20 @@ def image_window_feature(
     return window, panel
 
 
-def series_feature(controller: Controller) -> tuple[SeriesRun, SeriesPanel]:
-    """Work on one image after the other."""
+def series_feature(
+    controller: Controller,
+) -> tuple[SeriesRun, SeriesMeasuring, SeriesPanel]:
+    """Work on one image after the other, and measure them all."""
     series, panel = SeriesRun(controller), SeriesPanel()
+    measuring = SeriesMeasuring(controller, series)
+    panel.table_chosen.connect(measuring.measure)
     panel.folder_chosen.connect(series.open_folder)
     panel.images_chosen.connect(series.open_images)
     panel.done_chosen.connect(series.mark)
     panel.action_pressed.connect(controller.do)
     series.changed.connect(partial(panel.show_run, series))
     panel.show_run(series)
-    return series, panel
+    return series, measuring, panel
 
 
 def session_feature(

@@ -110,7 +110,9 @@ class SegmentAnythingWidget(QWidget):
             controller, models, self.comparison_state, self.training, trained
         )
         self.image_window, self.image_window_panel = image_window_feature(controller)
-        self.series, self.series_panel = series_feature(controller)
+        self.series, self.series_measuring, self.series_panel = series_feature(
+            controller
+        )
         self.key_settings = KeySettings(controller)
         self.keys_in_strokes = KeysInStrokes(controller)
         self.point_size = PointSize(controller)

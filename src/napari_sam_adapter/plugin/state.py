@@ -227,6 +227,8 @@ class PluginState:
         Whether the pieces of an object are being looked for.
     is_tidying : bool
         Whether holes and specks of objects are being looked for.
+    is_measuring : bool
+        Whether the images of a series are being measured.
     images : tuple of Image
         The image layers of the viewer.
     image : Image or None
@@ -274,6 +276,7 @@ class PluginState:
     phase: Phase = Phase.READY
     is_splitting: bool = False
     is_tidying: bool = False
+    is_measuring: bool = False
     images: tuple[Image, ...] = ()
     image: Image | None = None
     tool: Tool = Tool.NONE
@@ -298,9 +301,14 @@ class PluginState:
 
     @property
     def is_busy(self) -> bool:
-        """Whether there is something to stop."""
+        """Whether objects are being changed, or something is computed for them."""
         is_searching = self.is_splitting or self.is_tidying
         return self.phase is not Phase.READY or is_searching
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether there is something to stop."""
+        return self.is_busy or self.is_measuring
 
     @property
     def has_image(self) -> bool:

@@ -88,7 +88,7 @@ class ActivityPanel(QWidget):
         state : PluginState
             What is going on.
         """
-        busy = state.is_busy
+        busy = state.can_stop
         self.stop.setEnabled(busy)
         if state.phase is not Phase.SEGMENTING:
             self._patience.stop()

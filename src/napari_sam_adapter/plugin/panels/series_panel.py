@@ -38,6 +38,8 @@ class SeriesPanel(QWidget):
     """Emitted with paths of images."""
     action_pressed = Signal(str)
     """Emitted with the name of an action."""
+    table_chosen = Signal(str)
+    """Emitted with the name of a table of measurements."""
     done_chosen = Signal(bool)
     """Emitted when the user says whether the image is finished."""
 
@@ -60,6 +62,12 @@ class SeriesPanel(QWidget):
         self.done = QCheckBox("finished")
         self.done.setToolTip("Whether nothing is left to do in this image.")
         self.done.clicked.connect(self.done_chosen.emit)
+        self.measure = QPushButton("Measure ...")
+        self.measure.setToolTip(
+            "Measure the objects of all labelled images of the series into one table, "
+            "with a line for each object."
+        )
+        self.measure.clicked.connect(self._on_measure)
         self._lay_out()
 
     def show_run(self, run: SeriesRun) -> None:
@@ -73,7 +81,7 @@ class SeriesPanel(QWidget):
         series, idle = run.series, not run.is_busy
         self.folder.setEnabled(idle)
         self.images.setEnabled(idle)
-        for widget in (self.previous, self.next, self.done):
+        for widget in (self.previous, self.next, self.done, self.measure):
             widget.setEnabled(idle and series is not None)
         if series is None:
             self.place.setText(NO_SERIES)
@@ -104,12 +112,20 @@ class SeriesPanel(QWidget):
         grid.addWidget(self.place, 1, 0, 1, 2)
         grid.addWidget(self.previous, 2, 0)
         grid.addWidget(self.next, 2, 1)
-        grid.addWidget(self.done, 3, 0, 1, 2)
+        grid.addWidget(self.done, 3, 0)
+        grid.addWidget(self.measure, 3, 1)
 
     def _on_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Choose a folder of images")
         if folder:
             self.folder_chosen.emit(folder)
+
+    def _on_measure(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Measure the series", "objects.csv", "Measurements (*.csv)"
+        )
+        if name:
+            self.table_chosen.emit(name)
 
     def _on_images(self) -> None:
         paths, _ = QFileDialog.getOpenFileNames(self, "Choose images")

@@ -19,7 +19,7 @@ from napari_sam_adapter.volume.planes.axes import SPATIAL_LETTERS
 from napari_sam_adapter.volume.planes.planes import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -143,6 +143,26 @@ class SeriesRun(Feature):
             except OutputError as error:
                 self.report(error)
 
+    def save_labels(self, then: Callable[[bool], None]) -> None:
+        """Save the labels of the open image as they are at the end, then go on.
+
+        Parameters
+        ----------
+        then : callable
+            Called on the main thread once they are saved, with whether there is an
+            object; at once if no image is open.
+        """
+        page = self._page
+        if page is None:
+            then(False)
+            return
+        session = page.workspace.session
+        session.under_way.finish()
+        self._submit(
+            map(page.entry.save, (session.labels,), (page.image,)),
+            partial(self._when_saved, then, session, session.log.edit_count),
+        )
+
     def open(self, series: Series) -> None:
         """Annotate a series from where it was left.
 
@@ -187,28 +207,25 @@ class SeriesRun(Feature):
 
     def _save(self, series: Series, found: _Found) -> None:
         """Save what was labelled so far, then go on; what is clicked waits for it."""
-        page = self._page
-        if page is None:
+        if self._page is None:
             self._arrive(series, found)
-            return
-        session = page.workspace.session
-        session.under_way.finish()
-        self._submit(
-            map(page.entry.save, (session.labels,), (page.image,)),
-            partial(self._on_saved, series, found, session, session.log.edit_count),
-        )
+        else:
+            self.save_labels(partial(self._on_saved, series, found))
 
-    def _on_saved(
+    def _when_saved(
         self,
-        series: Series,
-        found: _Found,
+        then: Callable[[bool], None],
         session: Session,
         edit_count: int,
         has_objects: bool,
     ) -> None:
         if self._is_edited_since(session, edit_count):  # while they were written
-            self._save(series, found)
-        elif self._controller.state.is_busy:
+            self.save_labels(then)
+        else:
+            then(has_objects)
+
+    def _on_saved(self, series: Series, found: _Found, has_objects: bool) -> None:
+        if self._controller.state.is_busy:
             self._waiting = series, found
         else:
             self._leave(has_objects)
