@@ -3,14 +3,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import pickle
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.inference.fastest import present_devices
 from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.inference.predictor import SamPredictor
 from napari_sam_adapter.inference.weights import export_weights, import_weights
 from napari_sam_adapter.model.adapters.adapter import SamAdapter
 from napari_sam_adapter.model.adapters.lora import add_lora
@@ -249,6 +252,44 @@ def test_an_export_asks_and_a_safetensors_file_tells(
     assert not path.exists()
     export_weights(str(vit_b_file), None, path, "sam", preprocessing="micro-sam")
     assert load_checkpoint(path).family.name == "micro-sam"
+
+
+def test_a_predictor_is_loaded_again_where_it_is_unpickled(
+    own_file: Path, tmp_path: Path
+) -> None:
+    base = load_checkpoint(own_file)
+    adapter = SamAdapter(32, 2, sources=["edges"], functions={"edges": torch.abs})
+    path = tmp_path / "edges.safetensors"
+    save_adapter(adapter, base.sam, path, str(own_file), base.sha256)
+    own = {"edges": torch.abs}
+    plain = load_predictor(own_file, device="cpu", dtype="float32")
+    image = np.random.default_rng(0).integers(0, 256, (45, 61), dtype=np.uint8)
+    for predictor in (plain, plain.with_adapter(path, own)):
+        again = pickle.loads(pickle.dumps(predictor))
+        assert again.description == predictor.description
+        first, second = (one.encode(image).features for one in (predictor, again))
+        assert torch.equal(first, second)
+        assert pickle.loads(pickle.dumps(again)).description == again.description
+
+
+def test_a_pickle_of_other_weights_is_refused(own_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / own_file.name
+    path.write_bytes(own_file.read_bytes())
+    content = pickle.dumps(load_predictor(path, device="cpu"))
+    tensors = load_checkpoint(path).sam.state_dict()
+    tensors["mask_decoder.mask_tokens.weight"] += 1
+    torch.save(tensors, path)
+    with pytest.raises(CheckpointError, match="as it was loaded before"):
+        pickle.loads(content)
+    path.unlink()
+    with pytest.raises(CheckpointError, match=path.name):
+        pickle.loads(content)
+
+
+def test_a_predictor_that_was_put_together_is_not_unpickled(own_file: Path) -> None:
+    predictor = SamPredictor(load_checkpoint(own_file), {"model": "mine"})
+    with pytest.raises(CheckpointError, match="put together from mine"):
+        pickle.dumps(predictor)
 
 
 def test_what_is_picked_is_said(own_file: Path) -> None:

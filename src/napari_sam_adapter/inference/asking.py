@@ -9,9 +9,11 @@ import torch
 
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.inference.answers import to_prediction, trained_masks
+from napari_sam_adapter.inference.mask_pixels import scaled_logits
 from napari_sam_adapter.inference.nearness import tokens_near
 from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
 from napari_sam_adapter.inference.stability import stability
+from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.model.steady import steady_call
 
 if TYPE_CHECKING:
@@ -163,3 +165,32 @@ def predictions_of(
 def _on_object(prompts: Prompts) -> npt.NDArray[np.float64]:
     points, signs = prompts.all_points()
     return points[signs]
+
+
+@torch.inference_mode()
+def ask_nothing(
+    network: Network, family: Family, embedding: ImageEmbedding
+) -> npt.NDArray[np.float32]:
+    """Run the decoder without a prompt.
+
+    Parameters
+    ----------
+    network : Network
+        Decodes.
+    family : Family
+        What it was trained for.
+    embedding : ImageEmbedding
+        The encoded plane.
+
+    Returns
+    -------
+    (H, W) float32 array
+        Probability of each pixel to belong to an object.
+    """
+    chosen, _ = trained_masks(family, is_ambiguous=False)
+    logits, scores = network.decode(
+        lambda decoding, _: decoding.decode(embedding, PromptTensors(), chosen), 1
+    )
+    best = logits[:, int(scores[0].argmax())]
+    full = scaled_logits(best.float(), embedding.frame, family)
+    return torch.sigmoid(full[0]).cpu().numpy()

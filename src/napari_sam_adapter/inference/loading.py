@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter import __version__
+from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.inference.fastest import (
     EXACT,
     FORMATS,
@@ -91,6 +92,72 @@ def load_predictor(
     if checkpoint.note:
         description["note"] = checkpoint.note
     predictor = SamPredictor(checkpoint, description, way.device, FORMATS[way.dtype])
+    predictor.loaded_with = {"preprocessing": preprocessing, "functions": None}
     if adapter is None:
         return predictor
     return predictor.with_adapter(adapter, functions)
+
+
+def how_to_load(predictor: SamPredictor) -> tuple[Any, ...]:
+    """Return what a pickle of a predictor keeps: names and sums of its files.
+
+    Parameters
+    ----------
+    predictor : SamPredictor
+        From `load_predictor`.
+
+    Returns
+    -------
+    (callable, tuple)
+        `load_again` and its arguments.
+
+    Raises
+    ------
+    CheckpointError
+        If it was not made by `load_predictor`.
+    """
+    about, given = predictor.description, predictor.loaded_with
+    if given is None:
+        raise CheckpointError(
+            "Expected a predictor from load_predictor to send to another process, got "
+            f"one that was put together from {about.get('model')}. Save its weights, "
+            "and load them there."
+        )
+    return load_again, (about, given)
+
+
+def load_again(
+    description: Mapping[str, str], given: Mapping[str, Any]
+) -> SamPredictor:
+    """Load a predictor by what another one says of itself, as pickles do.
+
+    Parameters
+    ----------
+    description : mapping of str to str
+        `SamPredictor.description`.
+    given : mapping of str
+        `SamPredictor.loaded_with`.
+
+    Returns
+    -------
+    SamPredictor
+        With the same weights.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is not here, or holds other weights.
+    DeviceError
+        If the device is not there.
+    """
+    device, dtype = description["device"], description["dtype"]
+    model, adapter = description["model"], description.get("adapter")
+    loaded = load_predictor(model, adapter, device, dtype, **given)
+    for part in ("model", "adapter"):
+        key = f"{part}_sha256"
+        if loaded.description.get(key) != description.get(key):
+            raise CheckpointError(
+                f"Expected the {part} {description[part]} as it was loaded before, got "
+                "other weights of that name. Load the predictor anew."
+            )
+    return loaded

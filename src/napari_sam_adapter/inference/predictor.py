@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_sam_adapter.inference.answers import trained_masks
-from napari_sam_adapter.inference.asking import ask_alike, ask_all
+from napari_sam_adapter.inference.asking import ask_alike, ask_all, ask_nothing
 from napari_sam_adapter.inference.embedding import drawn_on
 from napari_sam_adapter.inference.encoding import Encoding
-from napari_sam_adapter.inference.mask_pixels import scaled_logits
 from napari_sam_adapter.inference.nearby import ask_nearby
 from napari_sam_adapter.inference.network import Network
 from napari_sam_adapter.inference.proposals import propose
@@ -19,7 +17,6 @@ from napari_sam_adapter.inference.weights import find_weights
 from napari_sam_adapter.model.files.adapter_files import load_adapter
 from napari_sam_adapter.model.files.weight_files import file_hash
 from napari_sam_adapter.model.layers import warm_up_vector_math
-from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.predictions import named
 from napari_sam_adapter.weight_store.entries import Kind
 
@@ -43,8 +40,9 @@ if TYPE_CHECKING:
 class SamPredictor:
     """Segments single planes; made by `load_predictor`.
 
-    Remembers nothing of an image. May be called from several threads at once. Whoever
-    measures its parts finds them in `network`.
+    Remembers nothing of an image. May be called from several threads at once. A pickle
+    of it names its files, which are loaded again where it arrives. Whoever measures its
+    parts finds them in `network`.
 
     Parameters
     ----------
@@ -70,8 +68,15 @@ class SamPredictor:
         self._intensity, self._learned = checkpoint.intensity, checkpoint.learned_from
         self._description = description
         self._asked_device = torch.device(device)
+        self.loaded_with: dict[str, Any] | None = None
+        """What `load_predictor` was given that the description does not tell."""
         self.network = Network(checkpoint, device, dtype)
         self._encoding = Encoding(self.network, self._family, self._intensity)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from napari_sam_adapter.inference.loading import how_to_load
+
+        return how_to_load(self)
 
     def __repr__(self) -> str:
         return f"<SamPredictor {named(self)} on {self.device}>"
@@ -153,6 +158,8 @@ class SamPredictor:
         about["preprocessing"] = checkpoint.family.name
         changed = SamPredictor(checkpoint, about, str(self.device), self.network.dtype)
         changed._base = self._base
+        told = self.loaded_with
+        changed.loaded_with = None if told is None else told | {"functions": functions}
         return changed
 
     def encode(self, image: npt.NDArray[Any] | OpenedImage) -> ImageEmbedding:
@@ -324,7 +331,6 @@ class SamPredictor:
         """
         return propose(self.network, self._family, embedding, points, min_score)
 
-    @torch.inference_mode()
     def foreground(self, embedding: ImageEmbedding) -> npt.NDArray[np.float32]:
         """Ask the decoder without a prompt.
 
@@ -338,10 +344,4 @@ class SamPredictor:
         (H, W) float32 array
             Probability of each pixel to belong to an object.
         """
-        chosen, _ = trained_masks(self._family, is_ambiguous=False)
-        logits, scores = self.network.decode(
-            lambda decoding, _: decoding.decode(embedding, PromptTensors(), chosen), 1
-        )
-        best = logits[:, int(scores[0].argmax())]
-        full = scaled_logits(best.float(), embedding.frame, self._family)
-        return torch.sigmoid(full[0]).cpu().numpy()
+        return ask_nothing(self.network, self._family, embedding)
