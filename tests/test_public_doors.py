@@ -219,6 +219,19 @@ def test_a_table_for_an_image_of_several_channels_is_refused(channels, table):
             lambda e, p: nsa.find_objects(nsa.Session(np.zeros((2, 9, 9)), p)),
             r"a plane of a volume of 2 x 9 x 9, got none.*position=20",
         ),
+        (
+            lambda e, p: p.predict_many(e, nsa.Prompts(points=[(1, 2)])),
+            r"a list of Prompts, got one alone",
+        ),
+        (lambda e, p: p.encode("a.tif"), r"image of shape.*open_image"),
+        (
+            lambda e, p: nsa.segment_everything("a.tif", p),
+            r"one plane, .*open_image",
+        ),
+        (
+            lambda e, p: nsa.Session(np.zeros((9, 9)), "tiny"),
+            r"a predictor, got 'tiny'.*load_predictor",
+        ),
         (lambda e, p: nsa.measure([[0, 1]]), r"arrays to measure, got list"),
         (lambda e, p: nsa.measure("a.tif"), r"arrays to measure, got str.*open_image"),
         (lambda e, p: nsa.Session(np.zeros((2, 9, 9)), axes=[0, 1, 2]), r"one letter"),

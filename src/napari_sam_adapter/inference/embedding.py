@@ -68,6 +68,11 @@ def drawn_on(
     PromptError
         If the prompts are something else, such as points.
     """
+    if isinstance(prompts_list, Prompts):
+        raise PromptError(
+            "Expected a list of Prompts, got one alone. Write [prompts], or ask with "
+            "predict."
+        )
     if not isinstance(embedding, ImageEmbedding):
         raise ImageError(
             f"Expected an encoded plane, got {type(embedding).__name__}. Give what "

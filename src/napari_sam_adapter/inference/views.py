@@ -96,9 +96,12 @@ def plane_shape(image: npt.NDArray[Any]) -> tuple[int, int]:
         If it is not one plane.
     """
     if image.ndim not in (2, 3):
+        advice = "Choose a slice of the volume."
+        if not image.ndim:  # the name of a file, for example
+            advice = "Read files with open_image."
         raise ImageError(
             f"Expected one plane, (rows, columns) or with colours, got {image.shape}. "
-            "Choose a slice of the volume."
+            f"{advice}"
         )
     return int(image.shape[0]), int(image.shape[1])
 

@@ -14,6 +14,7 @@ import numpy as np
 from napari_sam_adapter.datasets.listed import read_listed
 from napari_sam_adapter.drawings import Polygon, Scribble
 from napari_sam_adapter.errors import PlaneError, PromptError, SamAdapterError
+from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.asking.table_columns import BOXES, TableColumns
 from napari_sam_adapter.volume.planes.frame import Frame
@@ -35,8 +36,6 @@ LARGEST_NUMBER = 65_535
 NUMBER = re.compile(r"[1-9]\d{0,4}")
 LINES = "line", "path"
 PlanePrompts = dict[Plane, Prompts]
-NAMELESS_AXES = "tzyx", "tuzyx"
-"""Columns of the axes that nobody named: the last so many, of four, and of five."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +136,7 @@ def read_prompts(
         If there is no such axis, or the image is 2-D and one is given.
     """
     volume = image if isinstance(image, Volume) else Volume(image)
-    named = next(axes for axes in NAMELESS_AXES if len(axes) >= volume.ndim)
-    axes = volume.letters or named[-volume.ndim :]
+    axes = volume.letters or AXES_BY_NDIM[volume.ndim]
     sliced = str(axis + volume.ndim * (axis < 0)) if isinstance(axis, int) else axis
     return read_prompt_table(Path(path), Frame.of(axes, volume.shape, sliced))
 

@@ -7,15 +7,18 @@ depend on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.document.edits import Edit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from napari_sam_adapter.intensity import IntensityMapping
+    from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.volume.planes.plane import Plane
     from napari_sam_adapter.volume.propagation.propagation_request import (
@@ -146,6 +149,33 @@ class UsePredictor:
     """
 
     description: dict[str, str]
+
+    @classmethod
+    def of(cls, predictor: Predictor) -> UsePredictor:
+        """Return the entry of a predictor.
+
+        Parameters
+        ----------
+        predictor : Predictor
+            The one to use.
+
+        Returns
+        -------
+        UsePredictor
+            With what it says of itself.
+
+        Raises
+        ------
+        SessionError
+            If it is something else, such as the name of a network.
+        """
+        description = getattr(predictor, "description", None)
+        if not isinstance(description, Mapping):
+            raise SessionError(
+                f"Expected a predictor, got {predictor!r}. Load one with "
+                "load_predictor(model, adapter)."
+            )
+        return cls(dict(description))
 
 
 @dataclass(frozen=True)

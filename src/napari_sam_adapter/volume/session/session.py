@@ -145,7 +145,7 @@ class Session(EditableLabels):
 
     @predictor.setter
     def predictor(self, predictor: Predictor) -> None:
-        entry = UsePredictor(dict(predictor.description))
+        entry = UsePredictor.of(predictor)
         self.under_way.finish()
         with uninterrupted(), self.log.noting(entry):
             self._look_with(predictor)
