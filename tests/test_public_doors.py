@@ -147,6 +147,25 @@ def test_labels_are_measured_with_what_the_image_tells(film, frames, tmp_path):
     assert '"Objects of film.ome.tif"' in (tmp_path / "labels.json").read_text()
 
 
+def test_objects_of_a_session_are_measured_with_their_names(film, tmp_path):
+    image = nsa.open_image(film)
+    session = nsa.Session(image)
+    for number in (1, 2):
+        session.new_object()
+        session.labels[0, 0, number, :4] = number
+    session.apply(nsa.RenameObject(2, "left"), nsa.SetClass(1, "nucleus"))
+    found = nsa.measure(session, image)
+    assert found.column("name") == ["", "left"]
+    assert found.column("class") == ["nucleus", ""]
+    assert found.column("volume") == nsa.measure(session.labels, image).column("volume")
+    found.save(tmp_path / "objects.csv")
+    lines = (tmp_path / "objects.csv").read_text().splitlines()
+    assert lines[0] == ",".join(found.columns)
+    assert len(lines) == 3
+    with pytest.raises(nsa.SamAdapterError, match="overwrite=True"):
+        found.save(tmp_path / "objects.csv")
+
+
 @pytest.fixture
 def table(tmp_path) -> Path:
     path = tmp_path / "prompts.csv"

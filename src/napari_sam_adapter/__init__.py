@@ -28,7 +28,7 @@ _ROOMS = {
     "LockObject": "volume.document.object_edits",
     "MaskCandidate": "predictions",
     "MaskPrediction": "predictions",
-    "MeasurementTable": "volume.measuring.measuring",
+    "MeasurementTable": "volume.measuring.measurement_table",
     "Measuring": "volume.measuring.measuring",
     "MergeObjects": "volume.document.object_edits",
     "OpenedImage": "image_io",

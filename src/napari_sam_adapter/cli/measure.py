@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam_adapter.image_io import OpenedImage
-    from napari_sam_adapter.volume.measuring.measuring import (
-        MeasurementTable,
-        Measuring,
-    )
+    from napari_sam_adapter.volume.measuring.measurement_table import MeasurementTable
+    from napari_sam_adapter.volume.measuring.measuring import Measuring
 
 CSV = ".csv"
 SHOWN_NAMES = 5
@@ -204,9 +202,7 @@ def _tell_without(jobs: Sequence[MeasureJob]) -> None:
 
 
 def _save(output: Path, table: MeasurementTable, overwrite: bool) -> None:
-    from napari_sam_adapter.image_io.tables import save_csv
-
-    save_csv(output, table.columns, table.rows, overwrite)
+    table.save(output, overwrite)
     typer.echo(f"{output}: {counted(len(table.rows), 'line')}")
 
 

@@ -17,7 +17,6 @@ from napari_sam_adapter.image_io.exporting import check_export_path
 from napari_sam_adapter.image_io.kinds import kind_of
 from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.output import check_output
-from napari_sam_adapter.image_io.tables import save_csv
 from napari_sam_adapter.image_io.units import unit_of
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.image_files import is_of_series, path_of
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.layers.workspace import Workspace
-    from napari_sam_adapter.volume.measuring.measuring import MeasurementTable
+    from napari_sam_adapter.volume.measuring.measurement_table import MeasurementTable
 
 FILTERS = {
     "OME-TIFF (*.tif *.tiff)": ".tif",
@@ -140,7 +139,7 @@ class MeasuringTask:
             yield None
         table = table_of(measuring, rows)
         if self.path is not None:
-            save_csv(self.path, table.columns, table.rows, overwrite=True)
+            table.save(self.path, overwrite=True)
         yield table
 
 

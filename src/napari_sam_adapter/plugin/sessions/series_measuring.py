@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from napari_sam_adapter.errors import ImageError, SamAdapterError, SessionError
 from napari_sam_adapter.image_io import open_image
 from napari_sam_adapter.image_io.output import check_output
-from napari_sam_adapter.image_io.tables import save_csv
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.volume.measuring.joined_tables import joined_tables
 from napari_sam_adapter.volume.measuring.measured_files import measuring_of
-from napari_sam_adapter.volume.measuring.measuring import MeasurementTable, table_of
+from napari_sam_adapter.volume.measuring.measuring import table_of
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.image_io.series import SeriesEntry
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.sessions.series_run import SeriesRun
+    from napari_sam_adapter.volume.measuring.measurement_table import MeasurementTable
 
 TABLE = ".csv"
 TIP = "Measure it in a shell, with --channel"
@@ -165,7 +165,7 @@ def measuring_steps(entries: Sequence[SeriesEntry], path: Path) -> Iterator[Step
             f"{len(labelled)} with labels, of which none can be used. Label one first."
         )
     joined = joined_tables(tables)
-    save_csv(path, joined.columns, joined.rows, overwrite=True)
+    joined.save(path, overwrite=True)
     refused, unlabelled = len(labelled) - len(tables), len(entries) - len(labelled)
     yield MeasuredSeries(len(tables), len(joined.rows), refused, unlabelled)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.volume.measuring.measuring import MeasurementTable
+from napari_sam_adapter.volume.measuring.measurement_table import MeasurementTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

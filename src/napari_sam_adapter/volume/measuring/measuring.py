@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ from napari_sam_adapter.volume.measuring.brightness import (
 )
 from napari_sam_adapter.volume.measuring.hull import hull_share
 from napari_sam_adapter.volume.measuring.measured_blocks import Box, together
+from napari_sam_adapter.volume.measuring.measurement_table import MeasurementTable, Row
 from napari_sam_adapter.volume.planes.axes import check_spacing
+from napari_sam_adapter.volume.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,40 +30,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
-
-Row = tuple[float | int | str, ...]
-
-
-@dataclass(frozen=True)
-class MeasurementTable:
-    """One row per object, or per object and time point.
-
-    Parameters
-    ----------
-    columns : tuple of str
-        Names of the columns.
-    rows : tuple of tuple
-        Values in the order of the columns; NaN where there is none.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-
-    def column(self, name: str) -> list[Any]:
-        """Return the values of a column.
-
-        Parameters
-        ----------
-        name : str
-            One of `columns`.
-
-        Returns
-        -------
-        list
-            One value per row.
-        """
-        place = self.columns.index(name)
-        return [row[place] for row in self.rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,15 +65,15 @@ class Measuring:
     @classmethod
     def of(
         cls,
-        labels: ArrayLike | OpenedImage,
+        labels: ArrayLike | OpenedImage | Session,
         image: ArrayLike | OpenedImage | None = None,
     ) -> Measuring:
         """Return what to measure, with axes, spacing and unit of an opened image.
 
         Parameters
         ----------
-        labels : int array-like or OpenedImage
-            Objects.
+        labels : int array-like, OpenedImage or Session
+            Objects; those of a session with their names and classes.
         image : array-like, OpenedImage or None
             What is segmented; goes before the labels where both are opened.
 
@@ -119,6 +87,9 @@ class Measuring:
         ImageError, SessionError
             If they do not belong together.
         """
+        if isinstance(labels, Session):
+            about, own = cls.of(labels.labels, image), labels.objects
+            return replace(about, names=own.names, classes=own.classes)
         opened = [one for one in (image, labels) if isinstance(one, OpenedImage)]
         labels = labels.data if isinstance(labels, OpenedImage) else labels
         image = image.data if isinstance(image, OpenedImage) else image
@@ -281,15 +252,16 @@ class Measuring:
 
 
 def measure(
-    labels: ArrayLike | OpenedImage | Measuring,
+    labels: ArrayLike | OpenedImage | Session | Measuring,
     image: ArrayLike | OpenedImage | None = None,
 ) -> MeasurementTable:
     """Measure all objects.
 
     Parameters
     ----------
-    labels : int array-like, OpenedImage or Measuring
-        Objects, or all that is to be known of them.
+    labels : int array-like, OpenedImage, Session or Measuring
+        Objects, those of a session with their names and classes; or all that is to be
+        known of them.
     image : array-like, OpenedImage or None
         What is segmented; opened, it tells axes, spacing and unit.
 
