@@ -39,12 +39,7 @@ class Document:
     is_empty : bool
         Whether all of them are known to be 0; other values above 0 become objects.
     overlap_rule : str
-        One of `OVERLAP_RULES`.
-
-    Raises
-    ------
-    SessionError
-        If there is no such rule.
+        One of `OVERLAP_RULES`; refused by a `SessionError` if it is another.
     """
 
     def __init__(
