@@ -8,17 +8,21 @@ from tests.fakes import MarkingDiskPredictor
 from tests.volume.conftest import LEFT, RIGHT, SHAPE
 
 from napari_sam_adapter.errors import PlaneError, SessionError
-from napari_sam_adapter.volume.document.edits import DeleteObject
+from napari_sam_adapter.volume.document.edits import DeleteObject, Paint
 from napari_sam_adapter.volume.document.journal_entries import Undo
 from napari_sam_adapter.volume.document.object_edits import (
     LockObject,
     SetOverlapRule,
 )
 from napari_sam_adapter.volume.finding.finding import find_objects
-from napari_sam_adapter.volume.finding.volume_search import (
+from napari_sam_adapter.volume.finding.search_steps import (
     FindPart,
-    Following,
     FollowPart,
+    LookPart,
+)
+from napari_sam_adapter.volume.finding.volume_search import (
+    Following,
+    SearchedPlane,
     find_in_volume,
     search_parts,
 )
@@ -169,22 +173,21 @@ def test_it_ends_where_another_network_is_chosen(session):
         next(steps)
 
 
-def test_nothing_is_followed_by_another_network(session):
+@pytest.mark.parametrize("before", [1, 2])
+def test_nothing_is_made_or_followed_by_another_network(session, before):
     parts = search_parts(session, PLANES[4:5], Following())
-    take_in(next(parts))
+    for _ in range(before):
+        take_in(next(parts))
     session.predictor = MarkingDiskPredictor(model="other")
     with pytest.raises(SessionError, match="Search again"):
         next(parts)
 
 
-@pytest.mark.parametrize("kind", [FindPart, FollowPart])
+@pytest.mark.parametrize("kind", [LookPart, FindPart, FollowPart])
 def test_a_part_knows_that_another_network_was_set_meanwhile(session, kind):
     parts = search_parts(session, PLANES[4:5], Following())
-    part = next(parts)
-    if kind is FollowPart:
+    while not isinstance(part := next(parts), kind):
         take_in(part)
-        part = next(parts)
-    assert isinstance(part, kind)
     part.check()
     session.predictor = MarkingDiskPredictor(model="other")
     with pytest.raises(SessionError, match="Search again"):
@@ -193,13 +196,46 @@ def test_a_part_knows_that_another_network_was_set_meanwhile(session, kind):
 
 def test_what_was_deleted_or_locked_meanwhile_is_not_followed(session):
     parts = search_parts(session, PLANES[4:5], Following())
-    search = next(parts)
-    assert isinstance(search, FindPart)
-    for step in search.steps():
-        list(search.taking_in(step))
+    take_in(next(parts))
+    take_in(next(parts))
     session.apply(DeleteObject(1))
     session.apply(LockObject(2))
     assert not isinstance(next(parts), FollowPart)
+
+
+def test_what_is_labelled_meanwhile_is_not_found_there(session, volume):
+    parts = search_parts(session, PLANES[4:5], Following())
+    take_in(next(parts))
+    session.apply(Paint(PLANES[4], volume[4] > 127, session.new_object()))
+    painted = session.labels.copy()
+    take_in(next(parts))
+    assert isinstance(next(parts), SearchedPlane)
+    assert session.object_ids == [1]
+    assert np.array_equal(session.labels, painted)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["upwards", "downwards"])
+def test_an_object_is_followed_from_the_middle(session, volume, order):
+    list(find_in_volume(session, PLANES[::order]))
+    for number, place in ((session.labels[LEFT], LEFT), (session.labels[RIGHT], RIGHT)):
+        (anchor,) = session.anchors(int(number))
+        seen = np.flatnonzero(volume[:, place[1], place[2]] > 127)
+        assert anchor == PLANES[seen[len(seen) // 2]]
+
+
+def test_objects_come_when_they_have_ended(volume):
+    volume[5:, :, 20:] = 0  # the right one ends before the left one
+    session = Session(volume, MarkingDiskPredictor())
+    steps = list(find_in_volume(session, PLANES))
+    assert len([step for step in steps if step.object_ids]) == 2
+
+
+def test_what_shows_on_one_plane_alone_is_left_out(volume):
+    volume[[0, 1, 2, 3, 5, 6, 7, 8], :, 20:] = 0
+    session = Session(volume, MarkingDiskPredictor())
+    list(find_in_volume(session, PLANES))
+    assert session.object_ids == [1]
+    assert not session.labels[:, :, 20:].any()
 
 
 @pytest.mark.parametrize(
@@ -363,7 +399,7 @@ def test_a_part_that_breaks_off_takes_back_itself_alone(session):
 def take_in(part, to_the_end=True):
     *_, found = part.steps()
     taking = part.taking_in(found)
-    next(taking)
+    next(taking, None)
     if to_the_end:
         list(taking)
     return taking

@@ -15,8 +15,8 @@ from napari_sam_adapter.plugin.viewing.world_units import spacing_now
 from napari_sam_adapter.volume.document.journal_entries import Undo
 from napari_sam_adapter.volume.document.step_words import search_words
 from napari_sam_adapter.volume.finding.finding import FoundObjects
+from napari_sam_adapter.volume.finding.search_steps import FindPart
 from napari_sam_adapter.volume.finding.volume_search import (
-    FindPart,
     Following,
     SearchedPlane,
     search_parts,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.layers.workspace import Workspace
     from napari_sam_adapter.volume.document.changes import Change
-    from napari_sam_adapter.volume.finding.volume_search import Part
+    from napari_sam_adapter.volume.finding.search_steps import Part
     from napari_sam_adapter.volume.propagation.propagation_request import (
         PropagationRange,
     )

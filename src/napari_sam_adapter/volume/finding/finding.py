@@ -30,7 +30,7 @@ from napari_sam_adapter.volume.session.taking_found import (
 from napari_sam_adapter.wording import sized
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -140,6 +140,33 @@ def find_steps(request: FindRequest) -> Iterator[FindProgress | FoundObjects]:
     search = ObjectSearch(request)
     yield from search.look_around()
     yield from search.ask()
+    yield FoundObjects(request, tuple(search.passes))
+
+
+def find_again(
+    request: FindRequest, prompts: Sequence[Prompts]
+) -> Iterator[FindProgress | FoundObjects]:
+    """Ask for objects that a search found before; for any thread.
+
+    Parameters
+    ----------
+    request : FindRequest
+        From `finding`.
+    prompts : sequence of Prompts
+        What was asked when they were found.
+
+    Yields
+    ------
+    FindProgress or FoundObjects
+        As `find_steps` does. What is no more new is left out.
+
+    Raises
+    ------
+    ImageError, SessionError
+        As `find_steps` does.
+    """
+    search = ObjectSearch(request)
+    yield from search.ask_again(prompts)
     yield FoundObjects(request, tuple(search.passes))
 
 

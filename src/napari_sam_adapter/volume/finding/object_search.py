@@ -110,6 +110,7 @@ class ObjectSearch:
         self._free = request.free.copy()
         self._probability: npt.NDArray[np.float32] | None = None
         self._reduction = 1.0
+        self._is_sure = False
 
     def look_around(self) -> Iterator[FindProgress]:
         """See what the network marks by itself, if it was trained to."""
@@ -135,6 +136,13 @@ class ObjectSearch:
             reduction = self._reduction
             self._ask_at([Prompts(point[None], reduction=reduction) for point in now])
             yield FindProgress(total - len(points), total)
+
+    def ask_again(self, prompts: Sequence[Prompts]) -> Iterator[FindProgress]:
+        """Ask for what was found before, and take all that is still new."""
+        self._is_sure = True
+        for first in range(0, len(prompts), POINTS_PER_PASS):
+            self._ask_at(list(prompts[first : first + POINTS_PER_PASS]))
+            yield FindProgress(first + POINTS_PER_PASS, len(prompts))
 
     def _look_through(
         self, predictor: ForegroundPredictor, windows: Sequence[Window | None]
@@ -223,6 +231,8 @@ class ObjectSearch:
         mask: npt.NDArray[np.bool_],
         place: tuple[slice, slice],
     ) -> bool:
+        if self._is_sure:
+            return True
         if self._probability is None:
             return score >= MIN_SCORE
         is_good = score >= MIN_SCORE_OF_MARKED or not prediction.score_is_trusted

@@ -1,38 +1,38 @@
-"""All objects of a volume: those of a plane are followed before the next is looked at.
+"""All objects of a volume: each is followed from the middle of where it was seen.
 
-What has to be done next comes as parts. Their steps may run in any thread; what comes
-of a step is taken in on the main thread, before the next part is asked for.
+One plane after the other is looked at, and masks that overlap on neighbouring planes
+are put together. When the ends of an object are known, it is asked for once more on
+the plane in the middle, and followed from there. Without following, the objects of a
+plane are made as they are found.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.volume.asking.results import PlaneResult
-from napari_sam_adapter.volume.finding.finding import (
-    FoundObjects,
-    find_steps,
-    finding,
-    require_alike,
-    taking_in,
+from napari_sam_adapter.volume.finding.finding import finding
+from napari_sam_adapter.volume.finding.search_steps import (
+    FindPart,
+    FollowPart,
+    LookPart,
+    Part,
+    SearchNumber,
 )
+from napari_sam_adapter.volume.finding.tracks import Tracks
 from napari_sam_adapter.volume.planes.plane import planes_of
-from napari_sam_adapter.volume.propagation.following import follow
 from napari_sam_adapter.volume.propagation.propagation import resolve_range
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from napari_sam_adapter.volume.document.changes import Change
-    from napari_sam_adapter.volume.finding.object_search import (
-        FindProgress,
-        FindRequest,
-    )
+    from napari_sam_adapter.prompts import Prompts
+    from napari_sam_adapter.volume.finding.tracks import Settled
     from napari_sam_adapter.volume.planes.plane import Plane
     from napari_sam_adapter.volume.propagation.propagation_request import (
-        PropagationRequest,
+        PropagationRange,
     )
     from napari_sam_adapter.volume.session.session import Session
 
@@ -45,7 +45,8 @@ class SearchedPlane(NamedTuple):
     plane : Plane
         Which.
     object_ids : tuple of int
-        What was found there and nowhere before.
+        The objects that were made then: with following those that are known to end,
+        which may have their point on another plane; else those found there.
     problem : str
         Why it was passed over: it shows nothing, or cannot be read. Mostly empty.
     """
@@ -79,9 +80,10 @@ def find_in_volume(
     planes : iterable of Plane or None
         Where to look, one after the other; by default on all along the last two axes.
     follow : bool
-        Whether what is found on a plane is followed through the others, in both
-        directions, before the next plane is looked at for what is not found yet. Else
-        each plane has objects of its own.
+        Whether masks that overlap on neighbouring ones of these planes are one object,
+        which is followed from the middle one, in both directions, as soon as both its
+        ends are known. What is seen on one plane alone, and on neither side of it, is
+        left out. Else each plane has objects of its own.
     axis, start, stop : int, str or None
         How far to follow, as in `propagate`.
 
@@ -130,87 +132,6 @@ class Following(NamedTuple):
     stop: int | None = None
 
 
-class FindPart:
-    """The search on one plane.
-
-    Parameters
-    ----------
-    session : Session
-        Where.
-    request : FindRequest
-        From `finding`.
-    run : SearchNumber
-        Of the search through the volume.
-
-    Attributes
-    ----------
-    object_ids : tuple of int
-        The new objects, once the first part of `taking_in` is done.
-    problem : str
-        As of `SearchedPlane`.
-    """
-
-    def __init__(
-        self, session: Session, request: FindRequest, run: SearchNumber
-    ) -> None:
-        self.object_ids: tuple[int, ...] = ()
-        self.problem = ""
-        self._session, self._request, self._run = session, request, run
-
-    def check(self) -> None:
-        """Raise as `require_alike`: then the rest of the part is in vain."""
-        require_alike(self._session, self._request.plane, self._request.predictor)
-
-    def steps(self) -> Iterator[FindProgress | FoundObjects]:
-        """Look for objects, in any thread; see `find_steps`."""
-        try:
-            yield from find_steps(self._request)
-        except ImageError as error:
-            self.problem = str(error)
-
-    def taking_in(self, step: object) -> Iterator[list[Change]]:
-        """Make objects of what was found, part by part; see `finding.taking_in`."""
-        if not (isinstance(step, FoundObjects) and step.passes):
-            return
-        session, before = self._session, set(self._session.object_ids)
-        for changes in taking_in(session, step, self._run.get()):
-            if not self.object_ids:
-                self.object_ids = tuple(sorted(set(session.object_ids) - before))
-            yield changes
-
-
-class FollowPart:
-    """The way of new objects through the other planes.
-
-    Parameters
-    ----------
-    session : Session
-        Where.
-    request : PropagationRequest
-        From `Session.propagation`.
-    """
-
-    def __init__(self, session: Session, request: PropagationRequest) -> None:
-        self._session, self._request = session, request
-
-    def check(self) -> None:
-        """Raise as that of `FindPart`."""
-        where, predictor = self._request.where, self._request.predictor
-        require_alike(self._session, where.seed, predictor)
-
-    def steps(self) -> Iterator[PlaneResult | None]:
-        """Follow the objects, in any thread; see `follow`."""
-        return follow(self._request)
-
-    def taking_in(self, step: object) -> Iterator[list[Change]]:
-        """Write a mask."""
-        if isinstance(step, PlaneResult):
-            yield self._session.commit(step)
-
-
-Part: TypeAlias = FindPart | FollowPart
-
-
 def search_parts(
     session: Session, planes: Iterable[Plane], way: Following | None
 ) -> Generator[Part | SearchedPlane]:
@@ -227,7 +148,7 @@ def search_parts(
 
     Yields
     ------
-    FindPart, FollowPart or SearchedPlane
+    FindPart, LookPart, FollowPart or SearchedPlane
         Do all steps of a part, check it after each and take it in, before the next
         one is asked for.
         After the parts of a plane comes what was found there.
@@ -237,49 +158,81 @@ def search_parts(
     SessionError
         As `find_in_volume`, which raises `PlaneError` for the same reasons, too.
     """
-    run, search = SearchNumber(session), None
+    run = SearchNumber(session)
+    if way is None:
+        yield from _each_alone(session, planes, run)
+        return
+    axes = {plane: _axis_of(session, plane, way) for plane in planes}
+    tracks, look = Tracks(axes), None
+    for plane in axes:
+        if look is not None:
+            look.check()
+        yield (look := LookPart(session, finding(session, plane), tracks))
+        made = yield from _making(session, tracks.settled(), look, way, run)
+        yield SearchedPlane(plane, made, look.problem)
+
+
+def _each_alone(
+    session: Session, planes: Iterable[Plane], run: SearchNumber
+) -> Iterator[FindPart | SearchedPlane]:
+    search = None
     for plane in planes:
         if search is not None:
             search.check()
-        request = finding(session, plane)
-        if way is not None:
-            resolve_range(session.volume, plane, *way)
-        yield (search := FindPart(session, request, run))
-        found = search.object_ids
-        if way is not None and (there := _still_there(session, found, plane)):
-            search.check()
-            yield from _following(session, there, plane, way, run)
-        yield SearchedPlane(plane, found, search.problem)
+        yield (search := FindPart(session, finding(session, plane), run))
+        yield SearchedPlane(plane, search.object_ids, search.problem)
 
 
-class SearchNumber:
-    """The number under which all parts of a search are one step.
+def _axis_of(session: Session, plane: Plane, way: Following) -> int:
+    session.volume.check(plane)
+    return resolve_range(session.volume, plane, *way).axis
 
-    Parameters
-    ----------
-    session : Session
-        Gives it out when it is needed first, as a replay does.
-    """
 
-    def __init__(self, session: Session) -> None:
-        self._session, self._number = session, 0
+def _making(
+    session: Session,
+    settled: Settled,
+    look: LookPart,
+    way: Following,
+    run: SearchNumber,
+) -> Generator[FindPart | FollowPart, None, tuple[int, ...]]:
+    """Make objects where they were seen, and follow all of them; return them."""
+    places: dict[Plane, list[Prompts]] = defaultdict(list)
+    for sighting in settled.sightings:
+        places[sighting.plane].append(sighting.prompts)
+    made: dict[Plane, tuple[int, ...]] = {}
+    for plane, prompts in places.items():
+        look.check()
+        yield (part := FindPart(session, finding(session, plane), run, prompts))
+        made[plane] = part.object_ids
+    there = [
+        i for plane, ids in made.items() for i in _still_there(session, ids, plane)
+    ]
+    if there:
+        look.check()
+        where = _reach(session, next(iter(made)), way, settled)
+        yield from _following(session, there, where, run)
+    return tuple(i for ids in made.values() for i in ids)
 
-    def get(self) -> int:
-        """Return the number."""
-        self._number = self._number or self._session.log.next_number()
-        return self._number
+
+def _reach(
+    session: Session, plane: Plane, way: Following, settled: Settled
+) -> PropagationRange:
+    """Return how far to follow, which is not far beyond where objects were seen."""
+    where = resolve_range(session.volume, plane, *way)
+    start, stop = where.start, where.stop
+    if settled.low is not None:
+        start = min(max(start, settled.low), stop)
+    if settled.high is not None:
+        stop = max(min(stop, settled.high), start)
+    return replace(where, start=start, stop=stop)
 
 
 def _following(
-    session: Session,
-    object_ids: list[int],
-    plane: Plane,
-    way: Following,
-    run: SearchNumber,
+    session: Session, object_ids: list[int], where: PropagationRange, run: SearchNumber
 ) -> Iterator[FollowPart]:
     request = session.propagation(
-        object_ids, way.start, way.stop, axis=way.axis, seed=plane, run=run.get(),
-        spares_all=True,
+        object_ids, where.start, where.stop, axis=where.axis, seed=where.seed,
+        run=run.get(), spares_all=True,
     )  # fmt: skip
     try:
         yield FollowPart(session, request)
