@@ -46,8 +46,8 @@ FollowOption = Annotated[
     bool,
     typer.Option(
         "--propagate",
-        help="Follow what is found on a slice through the others, before the next "
-        "slice is looked at for what is not found yet.",
+        help="Put together what overlaps on neighbouring slices, and follow each "
+        "object from the slice in the middle.",
     ),
 ]
 SchedulerOption = Annotated[

@@ -85,8 +85,8 @@ ACTIONS = {
         Action(
             "find_in_volume",
             "On all slices",
-            "Find objects on one slice after the other, and follow each through the "
-            "others: those of the range under Volume.",
+            "Find objects on one slice after the other, and follow each from its "
+            "middle: those of the range under Volume.",
         ),
         Action(
             "propagate",

@@ -1,4 +1,4 @@
-"""The button that finds the objects of all slices, one slice after the other."""
+"""The button that finds the objects of all slices, each followed from its middle."""
 
 from __future__ import annotations
 
