@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.plugin import mouse
 
 import napari_sam_adapter
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
+from napari_sam_adapter.plugin.preferences import preferences as own_preferences
 
 MANIFEST = Path(napari_sam_adapter.__file__).with_name("napari.yaml")
 LEFT_DISK, RIGHT_DISK = (20, 20), (44, 60)
@@ -142,6 +144,11 @@ class Scene:
         return int(self.labels[index])
 
 
+def settings():
+    """What napari keeps for the plugin; skips the test before napari 0.9."""
+    return own_preferences() or pytest.skip("napari keeps no settings of plugins")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def lasting_objects():
     """Set apart the hundreds of thousands of objects that stay: modules and tests.
@@ -153,8 +160,10 @@ def lasting_objects():
 
 
 @pytest.fixture(autouse=True)
-def preferences(plugin_settings, npe2pm):
-    """napari's settings of the plugin, in a folder of the test."""
+def preferences(request, npe2pm):
+    """napari's settings of the plugin, in a folder of the test; before 0.9 none."""
+    with suppress(pytest.FixtureLookupError):
+        request.getfixturevalue("plugin_settings")
     npe2pm.register(PluginManifest.from_file(MANIFEST))
 
 

@@ -5,10 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from napari.settings import get_plugin_settings
 from tests.fakes import PackingDiskPredictor
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, settings, stack
 
 from napari_sam_adapter.plugin.background import Priority
 from napari_sam_adapter.plugin.network.encoding_ahead import planes_around
@@ -163,7 +162,7 @@ def test_an_estimate_comes_before_the_rest(scene, embeddings):
 
 
 def set_room(gigabytes):
-    get_plugin_settings("napari-sam-adapter").embeddings.room = gigabytes
+    settings().embeddings.room = gigabytes
 
 
 def test_a_stack_without_room_is_refused_before_it_pushes_itself_out(

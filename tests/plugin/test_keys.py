@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 import pytest
-from napari.settings import get_plugin_settings
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, disks
+from tests.plugin.conftest import LEFT_DISK, disks, settings
 
 from napari_sam_adapter.plugin.actions import ACTIONS
 from napari_sam_adapter.plugin.key_settings import choose_keys
 
 
 def keys():
-    return get_plugin_settings("napari-sam-adapter").keys
+    return settings().keys
 
 
 @pytest.fixture
@@ -131,6 +130,7 @@ def test_every_action_has_its_key_in_the_preferences():
 def test_napari_shows_the_keys_in_its_preferences(scene):
     from napari._qt.dialogs.preferences_dialog import PreferencesDialog
 
+    settings()
     dialog = PreferencesDialog()
     pages = [dialog._list.item(i).text() for i in range(dialog._list.count())]
     assert "SAM Adapter" in pages

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QStyleOptionComboBox,
     QWidget,
 )
-from tests.plugin.conftest import disks
+from tests.plugin.conftest import disks, settings
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
 from napari_sam_adapter.plugin.panels.sections import Sections
@@ -116,6 +116,7 @@ def test_a_section_that_is_seen_whole_stays_where_it_is(make_widget, qtbot):
 
 
 def test_sections_stay_as_the_user_left_them(make_widget):
+    settings()
     first = make_widget()
     title_of(first, "Annotate").click()
     title_of(first, "Training").click()

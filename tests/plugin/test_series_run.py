@@ -5,7 +5,6 @@ import threading
 
 import numpy as np
 import pytest
-from napari.settings import get_plugin_settings
 from qtpy.QtWidgets import QApplication, QFileDialog
 from tests.plugin import mouse
 from tests.plugin.conftest import (
@@ -13,6 +12,7 @@ from tests.plugin.conftest import (
     RIGHT_DISK,
     MarkingPredictor,
     disks,
+    settings,
     stack,
 )
 
@@ -378,8 +378,7 @@ def test_without_a_series_the_keys_say_so(make_scene):
 
 
 def test_the_keys_can_be_changed(scene):
-    keys = get_plugin_settings("napari-sam-adapter").keys
-    keys.next_image = "Shift-F4"
+    settings().keys.next_image = "Shift-F4"
     scene.widget.key_settings.apply()
     mouse.press_key(scene.viewer, "F4", "Shift")
     arrive(scene, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from napari.settings import get_plugin_settings
+from napari import settings
 
 PLUGIN = "napari-sam-adapter"
 
@@ -17,10 +17,13 @@ def preferences() -> Any | None:
     -------
     PluginSettings or None
         One attribute per category of ``configurations`` in napari.yaml; None where
-        napari does not know the plugin, as in a viewer without plugins.
+        napari does not know the plugin, as in a viewer without plugins, or is older
+        than 0.9.
     """
-    with contextlib.suppress(KeyError):
-        return get_plugin_settings(PLUGIN)
+    find = getattr(settings, "get_plugin_settings", None)
+    if find is not None:
+        with contextlib.suppress(KeyError):
+            return find(PLUGIN)
     return None
 
 

@@ -111,7 +111,8 @@ def has_open_outline(layer: Labels) -> bool:
     bool
         False for strokes that end with the button.
     """
-    return bool(layer._overlays["brush_stroke"].active)
+    outline = layer._overlays.get("brush_stroke")  # napari 0.7 has none
+    return outline is not None and bool(outline.active)
 
 
 def drop_outline(layer: Labels) -> None:
