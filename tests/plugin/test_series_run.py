@@ -310,6 +310,15 @@ def test_layers_of_the_user_stay(scene):
     assert scene.state.image.name == "b.tif"
 
 
+def test_an_image_of_a_series_is_seen_without_channels(scene):
+    shown = scene.viewer.layers["a.png"]
+    scene.viewer.add_image(shown.data * 2, name="mine", scale=shown.scale)
+    assert scene.widget.image_panel.channels.isHidden()
+    picker = scene.widget.image_panel.picker
+    picker.activated.emit(picker.findText("mine"))
+    assert not scene.widget.image_panel.channels.isHidden()
+
+
 def test_a_closed_image_layer_is_saved_nevertheless(scene, folder):
     scene.click(LEFT_DISK)
     scene.viewer.layers.remove("a.png")
@@ -322,7 +331,7 @@ def test_masks_on_replaced_pixels_are_saved(scene, folder, leave):
     layer = scene.viewer.layers["a.png"]
     scene.click(LEFT_DISK)
     layer.data = layer.data.copy()
-    assert layer in scene.controller.workspaces.at_full_resolution
+    assert layer in scene.controller.workspaces.fixed
     scene.click(RIGHT_DISK)
     if leave == "turn":
         turn(scene, "PageDown", 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.plugin.layers.channel_choice import ChannelChoice
 from napari_sam_adapter.plugin.layers.image_window import ImageWindow
 from napari_sam_adapter.plugin.layers.level_choice import LevelChoice
 from napari_sam_adapter.plugin.network.candidate_choice import CandidateChoice
@@ -44,13 +45,21 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.training.training_task import Trainer
 
 
-def image_feature(controller: Controller) -> tuple[LevelChoice, ImagePanel]:
-    """Choose the image, and a level of it."""
-    levels, panel = LevelChoice(controller), ImagePanel()
+def image_feature(
+    controller: Controller,
+) -> tuple[LevelChoice, ChannelChoice, ImagePanel]:
+    """Choose the image, a level of it, and the channels beside it."""
+    levels, channels = LevelChoice(controller), ChannelChoice(controller)
+    panel = ImagePanel()
     panel.image_chosen.connect(controller.choose_image)
     panel.level_chosen.connect(levels.choose)
     levels.changed.connect(lambda: panel.show_levels(levels.titles, levels.number))
-    return levels, panel
+    panel.channel_switched.connect(channels.switch)
+    panel.channels.opening.connect(channels.changed.emit)
+    channels.changed.connect(
+        lambda: panel.show_channels(channels.offered, channels.partners)
+    )
+    return levels, channels, panel
 
 
 def image_window_feature(

@@ -1,4 +1,4 @@
-"""One level of an image layer, and a layer that lies as the level does."""
+"""One level of an image layer, what the network sees there, and where it lies."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from napari.layers import Points
 from napari.utils.transforms import Affine
 from psygnal import Signal
 
+from napari_sam_adapter.image_io.composite import ChannelWindows, Composite
+from napari_sam_adapter.image_io.lazy_array import LazyArray
 from napari_sam_adapter.image_io.levels import fitting_levels, level_factors
 from napari_sam_adapter.plugin.layers.prompt_layers import TRANSFORMS, transform_of
 from napari_sam_adapter.wording import sized
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from napari.layers import Image, Layer
+    from napari.utils.events import Event
 
 
 class ImageLevel:
@@ -29,19 +32,20 @@ class ImageLevel:
         The layer.
     number : int
         0 for the full resolution.
+    partners : sequence of Image
+        One or two channels that the network sees beside it, as colours, with pixels
+        that `share_pixels`.
 
     Attributes
     ----------
-    image : Image
-        As given.
-    number : int
+    image, number, partners
         As given.
     data : array
-        The pixels.
-    coarser : sequence of arrays
-        Levels with fewer pixels that fit.
+        The pixels of the image.
+    seen : sequence of arrays
+        What the network sees: this level, and those with fewer pixels that fit.
     is_rgb : bool
-        Whether the last axis holds colours.
+        Whether the last axis of the image holds colours.
     problem : str
         A sentence about levels that cannot be used.
     frame : Layer
@@ -49,23 +53,40 @@ class ImageLevel:
         that is in no viewer and follows the transform of the image.
     """
 
-    replaced = Signal()
-    """Emitted when the layer was given other pixels; those here stay as they were."""
+    replaced = Signal(object)
+    """Emitted with a layer that got other pixels; those here stay as they were."""
 
-    def __init__(self, image: Image, number: int = 0) -> None:
+    def __init__(
+        self, image: Image, number: int = 0, partners: Sequence[Image] = ()
+    ) -> None:
         levels, self.problem = levels_of(image)
         self.number = number
-        self.data, *self.coarser = levels[number:]
+        self.image, self.partners = image, tuple(partners)
+        self.data = levels[number]
+        seen: Sequence[Any] = _as_colours(self.layers) if partners else levels
+        self.seen = seen[number:]
         self.is_rgb = bool(image.rgb)
         self.frame: Layer = image
-        self.image = image
         self._factors = np.ones(image.ndim)
-        image.events.data.connect(self._on_data)
+        for layer in self.layers:
+            layer.events.data.connect(self._on_data)
         if number > 0:
             self._factors = np.array(_factors(image, levels[number]))
+        self._has_frame = number > 0 or bool(partners)
+        if self._has_frame:
             self.frame = self._build_frame()
             for name in TRANSFORMS:
                 getattr(image.events, name).connect(self._follow)
+
+    @property
+    def layers(self) -> tuple[Image, ...]:
+        """All layers whose pixels the network sees."""
+        return self.image, *self.partners
+
+    @property
+    def has_colours(self) -> bool:
+        """Whether the network sees colours."""
+        return self.is_rgb or bool(self.partners)
 
     @property
     def is_alone(self) -> bool:
@@ -94,21 +115,26 @@ class ImageLevel:
     def close(self) -> None:
         """Follow the image no longer, and tell nobody."""
         self.replaced.disconnect()
-        self.image.events.data.disconnect(self._on_data)
-        if self.number > 0:
+        for layer in self.layers:
+            layer.events.data.disconnect(self._on_data)
+        if self._has_frame:
             for name in TRANSFORMS:
                 getattr(self.image.events, name).disconnect(self._follow)
 
-    def _on_data(self, event: object) -> None:
-        self.replaced.emit()
+    def _on_data(self, event: Event) -> None:
+        self.replaced.emit(event.source)
 
     def _build_frame(self) -> Points:
         shape = np.array(self.data.shape[: self.image.ndim])
         return Points(
             np.stack([np.full(len(shape), -0.5), shape - 0.5]),
-            name=f"{self.image.name} {_title(self._factors)}",
+            name=self._name(),
             **self._transform(),
         )
+
+    def _name(self) -> str:
+        channels = " + ".join(layer.name for layer in self.layers)
+        return f"{channels} {_title(self._factors)}" if self.number > 0 else channels
 
     def _transform(self) -> dict[str, Any]:
         """Return how the level lies: its pixels are blocks of pixels of the image."""
@@ -145,6 +171,13 @@ def levels_of(image: Image) -> tuple[list[Any], str]:
     shapes = [level.shape for level in image.data]
     count, problem = fitting_levels(shapes, image.name, _alike(image))
     return list(image.data)[: count + 1], problem
+
+
+def _as_colours(channels: Sequence[Image]) -> list[Composite]:
+    """Return every level of a few channels as colours, through the same windows."""
+    levels = [[LazyArray(level, c.name) for level in levels_of(c)[0]] for c in channels]
+    windows = ChannelWindows(levels)
+    return [Composite(level, windows) for level in zip(*levels, strict=True)]
 
 
 def level_titles(image: Image) -> list[str]:

@@ -46,8 +46,8 @@ def start_session(
             f"Expected an image of 2 to {MOST_SPATIAL_AXES} axes besides colour, got "
             f"{frame.ndim}. Make a layer of a part of it."
         )
-    letters = SPATIAL_LETTERS[-frame.ndim :]
-    axes = letters + ("c" if level.is_rgb else "")
-    volume = Volume(level.data, axes, levels=level.coarser)
+    axes = SPATIAL_LETTERS[-frame.ndim :] + "c" * level.has_colours
+    full, *coarser = level.seen
+    volume = Volume(full, axes, levels=coarser)
     spacing, store = spacing_now(frame), window_store()
     return Session(volume, labels=labels, spacing=spacing, store=store)

@@ -98,6 +98,12 @@ class ImageWindow(Feature):
         return not (workspace.volume.is_rgb and workspace.volume.dtype.itemsize == 1)
 
     @property
+    def has_channels(self) -> bool:
+        """Whether the network sees layers of the image in use as colours."""
+        workspace = self._controller.workspace
+        return workspace is not None and bool(workspace.level.partners)
+
+    @property
     def learned(self) -> IntensityMapping | None:
         """The window that the adapter in use was trained through, for this image."""
         workspace, segmenter = self._controller.workspace, self._controller.segmenter

@@ -40,7 +40,7 @@ class LevelChoice(Feature):
         if workspace is None:
             return []
         titles = level_titles(workspace.image)
-        fixed = self._controller.workspaces.at_full_resolution
+        fixed = self._controller.workspaces.fixed
         return titles[:1] if workspace.image in fixed else titles
 
     @property

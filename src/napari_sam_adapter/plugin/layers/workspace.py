@@ -15,7 +15,6 @@ from napari_sam_adapter.plugin.layers import (
     strokes,
 )
 from napari_sam_adapter.plugin.layers.closeness import first_prompts, reduction_on
-from napari_sam_adapter.plugin.layers.image_level import ImageLevel
 from napari_sam_adapter.plugin.layers.image_session import start_session
 from napari_sam_adapter.plugin.layers.layer_trio import LayerTrio
 from napari_sam_adapter.plugin.viewing.viewer_planes import plane_in_view
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels, Layer, Points, Shapes
+    from napari.layers import Labels, Layer, Points, Shapes
 
+    from napari_sam_adapter.plugin.layers.image_level import ImageLevel
     from napari_sam_adapter.plugin.layers.workspace_owner import WorkspaceOwner
     from napari_sam_adapter.plugin.state import Press, Tool
     from napari_sam_adapter.prompts import Prompts
@@ -45,14 +45,12 @@ class Workspace:
     ----------
     viewer : ViewerModel
         Where the layers live.
-    image : Image
-        The image to segment.
+    level : ImageLevel
+        The image to segment, at one of its levels; is let go of in the end.
     owner : WorkspaceOwner
         Whom to tell.
     labels : int array or None
         Objects that are there already; written in place.
-    level : int
-        Of a multiscale image; 0 for the full resolution.
 
     Raises
     ------
@@ -66,13 +64,12 @@ class Workspace:
     def __init__(
         self,
         viewer: ViewerModel,
-        image: Image,
+        level: ImageLevel,
         owner: WorkspaceOwner,
         labels: npt.NDArray[np.integer[Any]] | None = None,
-        level: int = 0,
     ) -> None:
-        self.image = image
-        self.level = ImageLevel(image, level)
+        self.image = level.image
+        self.level = level
         self.session = start_session(self.level, labels)
         self.object_id = self.next_id
         self.commands_waiting = 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from napari_sam_adapter.plugin.layers.image_level import levels_of
+from napari_sam_adapter.plugin.layers.channels import share_pixels
+from napari_sam_adapter.plugin.layers.image_level import ImageLevel, levels_of
 from napari_sam_adapter.plugin.layers.left_layers import leave
 from napari_sam_adapter.plugin.layers.workspace import Workspace
 
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.plugin.layers.workspace_owner import WorkspaceOwner
 
+    Key = tuple[Layer, int, frozenset[Image]]
+
 
 class Workspaces:
-    """One workspace for every image, and level of it, that was taken into use.
+    """One workspace for every image, level of it, and choice of channels beside it.
 
     Parameters
     ----------
@@ -40,8 +43,10 @@ class Workspaces:
         Objects of images that are about to be taken into use.
     levels : dict of Layer to int
         On which level of a multiscale image to work, if not at full resolution.
-    at_full_resolution : set of Layer
-        Multiscale images for which no other level may be chosen.
+    partners : dict of Layer to tuple of Image
+        Which other channels the network sees beside an image, if any.
+    fixed : set of Layer
+        Images for which neither a level nor channels may be chosen.
     """
 
     def __init__(
@@ -56,9 +61,10 @@ class Workspaces:
         self._owner = owner
         self._on_opened = on_opened
         self.levels: dict[Layer, int] = {}
-        self.at_full_resolution: set[Layer] = set()
+        self.partners: dict[Layer, tuple[Image, ...]] = {}
+        self.fixed: set[Layer] = set()
         self._hidden: WeakSet[Layer] = WeakSet()
-        self._of: dict[tuple[Layer, int], Workspace] = {}
+        self._of: dict[Key, Workspace] = {}
 
     def __iter__(self) -> Iterator[Workspace]:
         """Give out all of them."""
@@ -87,10 +93,12 @@ class Workspaces:
             If the image cannot be segmented.
         """
         level = min(self.levels.get(image, 0), len(levels_of(image)[0]) - 1)
-        key = image, level
+        partners = self._partners_of(image)
+        key = image, level, frozenset(partners)
         if key not in self._of:
             labels = self.starting_labels.pop(image, None)
-            opened = Workspace(self._viewer, image, self._owner, labels, level)
+            seen = ImageLevel(image, level, partners)
+            opened = Workspace(self._viewer, seen, self._owner, labels)
             self._of[key] = opened
             self._on_opened(opened)
         self.current = self._of[key]
@@ -115,9 +123,35 @@ class Workspaces:
         """
         if layer not in self._viewer.layers:
             self.levels.pop(layer, None)
-            self.at_full_resolution.discard(layer)
+            self.partners.pop(layer, None)
+            for image, beside in self.partners.items():
+                self.partners[image] = tuple(p for p in beside if p is not layer)
+            self.fixed.discard(layer)
         keys = [key for key in self._of if key[0] == layer]
         return [self._of.pop(key) for key in keys]
+
+    def drop(self, workspace: Workspace) -> None:
+        """Let go of a workspace whose image stays.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            One of these; its layers, but masks if there are any, leave the viewer.
+        """
+        session, layers = workspace.session, workspace.layers
+        has_masks = bool(session.object_ids) or session.log.count > 0
+        for layer in layers.all:
+            if layer is not layers.labels or not has_masks:
+                self._viewer.layers.remove(layer)
+        self._of = {key: w for key, w in self._of.items() if w is not workspace}
+        workspace.close()
+
+    def _partners_of(self, image: Image) -> tuple[Image, ...]:
+        """Return the channels beside an image, and forget those that do not do now."""
+        known = self.partners.pop(image, ())
+        if kept := tuple(other for other in known if share_pixels(image, other)):
+            self.partners[image] = kept
+        return kept
 
     def close(self) -> None:
         """Let go of all; layers and masks stay."""

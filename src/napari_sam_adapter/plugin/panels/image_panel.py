@@ -1,4 +1,4 @@
-"""Choose the image layer."""
+"""Choose the image layer, a level of it, and the channels beside it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
+from napari_sam_adapter.plugin.panels.channel_button import ChannelButton
 from napari_sam_adapter.plugin.panels.narrow import narrow
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class ImagePanel(QWidget):
     """Emitted with a layer when the user chooses."""
     level_chosen = Signal(int)
     """Emitted with the number of a level of a multiscale image."""
+    channel_switched = Signal(object)
+    """Emitted with a layer that the network shall see, or see no longer."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,7 +57,13 @@ class ImagePanel(QWidget):
         self.level.activated.connect(self.level_chosen.emit)
         self._level_title = QLabel("level")
         form.addRow(self._level_title, self.level)
+        self.channels = ChannelButton()
+        self.channels.switched.connect(self.channel_switched.emit)
+        self._channels_title = QLabel("channels")
+        self._channels_title.setBuddy(self.channels)
+        form.addRow(self._channels_title, self.channels)
         self.show_levels([], 0)
+        self.show_channels((), ())
 
     def show_state(self, state: PluginState) -> None:
         """List the images and show which one is chosen.
@@ -89,6 +98,22 @@ class ImagePanel(QWidget):
         self.level.setCurrentIndex(number)
         for part in (self._level_title, self.level):
             part.setVisible(len(titles) > 1)
+
+    def show_channels(
+        self, offered: Sequence[Image], partners: Sequence[Image]
+    ) -> None:
+        """List the layers that can be channels beside the image, if there are any.
+
+        Parameters
+        ----------
+        offered : sequence of Image
+            Those that can.
+        partners : sequence of Image
+            Those that are, in the order of their colours.
+        """
+        self.channels.show_channels(offered, partners)
+        for part in (self._channels_title, self.channels):
+            part.setVisible(bool(offered))
 
     def _on_activated(self, number: int) -> None:
         self.image_chosen.emit(self._images[number])

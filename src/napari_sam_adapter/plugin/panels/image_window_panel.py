@@ -29,6 +29,8 @@ RULES = {
 }
 COLOURS = "8-bit colours"
 """What stands there where there is nothing to choose."""
+CHANNELS = "percentiles of each channel"
+"""The same where channels are seen as colours."""
 NOTHING = "nothing to see, choose another"
 
 
@@ -84,6 +86,8 @@ class ImageWindowPanel(QWidget):
         """
         self.picker.setEnabled(window.has_choice)
         self._allow(LEARNED, is_allowed=window.learned is not None)
+        colours = CHANNELS if window.has_channels else COLOURS
+        self.picker.setItemText(self.picker.findData(AS_IS), colours)
         self.picker.setCurrentIndex(self.picker.findData(window.rule))
         preview = window.preview
         if preview is None:

@@ -295,7 +295,7 @@ class SeriesRun(Feature):
         controller, opened = self._controller, found.opened
         data, options, _ = layer_data(opened.image, found.pixels, entry.path)
         layer = Image(data, **options)
-        controller.workspaces.at_full_resolution.add(layer)  # as the labels beside it
+        controller.workspaces.fixed.add(layer)  # as the labels beside it
         if labels is not None:
             controller.workspaces.starting_labels[layer] = labels
         controller.viewer.add_layer(layer)

@@ -309,8 +309,8 @@ def _same_volume(
     if identity != header.image:
         raise SessionError(
             f"Expected the image of this session, {_named(header.image)}, got "
-            f"{_difference(identity, header.image, volume.is_rgb)}. Open the image "
-            "that it was made with."
+            f"{_difference(identity, header.image)}. Open the image that it was made "
+            "with."
         )
     return volume
 
@@ -321,17 +321,16 @@ def _named(identity: dict[str, Any]) -> str:
     return f"{size} pixels" + f", {counted(levels, 'coarser level')}" * bool(levels)
 
 
-def _difference(
-    identity: dict[str, Any], expected: dict[str, Any], is_rgb: bool
-) -> str:
+def _difference(identity: dict[str, Any], expected: dict[str, Any]) -> str:
     """Say what is other about an image, the plainest first."""
     if (named := _named(identity)) != _named(expected):
         return f"one of {named}"
-    if (dtype := identity["dtype"]) != expected.get("dtype"):
-        return f"one of type {np.dtype(dtype).name}"
-    composed = "; other channels or windows may be the cause"
-    may_be = is_rgb and np.dtype(dtype) == np.uint8
-    return "one of the same shape with other pixels" + composed * may_be
+    dtype, wanted = identity["dtype"], expected.get("dtype")
+    may_be = np.dtype(np.uint8).str in (dtype, wanted)  # as channels are together
+    composed = "; other channels or windows may be the cause" * may_be
+    if dtype != wanted:
+        return f"one of type {np.dtype(dtype).name}{composed}"
+    return f"one of the same shape with other pixels{composed}"
 
 
 def _same_labels(
