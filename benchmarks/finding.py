@@ -2,6 +2,7 @@
 
     python benchmarks/finding.py FOLDER_OF_DATA_SETS [--images 24] [--ours]
     python benchmarks/finding.py FOLDER_OF_DATA_SETS --volumes
+    python benchmarks/finding.py FOLDER_OF_DATA_SETS --examples 3 [--images 24]
 
 Validation images of two sets; of a volume, planes spread over it. "Grid" is the usual
 way to find everything: a point on each crossing of a grid, and scores that decide
@@ -12,6 +13,13 @@ IoU of 0.5 and as the mean over 0.5 to 0.95.
 
 With --volumes: all objects of the last volume of each of three sets by `find_in_volume`
 with `tiny`, matched in 3-D.
+
+With --examples: `find_objects(like=...)` with so many random true objects of one kind
+as examples beside `find_objects`, both with the examples in the labels already. These
+count on neither side. Of the mixtures only objects of the examples' kind are true:
+"brightness" is two pictures of nuclei added, one a third as bright as the other, "size"
+two pictures side by side with nuclei of which one half is twice as large, and disks are
+made up.
 """
 
 from __future__ import annotations
@@ -47,6 +55,9 @@ SETS = "nuclei2d_dsb2018", "em3d_chloroplasts"
 VOLUMES = "em3d_chloroplasts", "nuclei3d_mouse_embryo", "nuclei3d_gonuclear"
 GRID = EverythingSettings(points_per_side=16)
 TITLES = "SA at 0.5", "mean SA", "found / drawn"
+ALL = 999
+SEEDS = 4
+"""Choices of examples for each picture; of a mixture every other of one kind."""
 OURS = 2
 """Ways, of the first ones, that find objects by what the network marks."""
 
@@ -57,6 +68,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--ours", action="store_true", help="without the other ways")
     parser.add_argument("--volumes", action="store_true", help="volumes instead")
+    parser.add_argument("--examples", type=int, default=0, help="find what is like N")
+    parser.add_argument("--split", default="val", help="with --examples")
     options = parser.parse_args()
     tiny = load_predictor("tiny")
     if options.volumes:
@@ -64,6 +77,9 @@ def main() -> None:
             (name, *in_volume(options.data / f"{name}.zip", tiny)) for name in VOLUMES
         ]
         print(markdown(("set", *TITLES, "seconds"), rows))
+        return
+    if options.examples:
+        with_examples(options, tiny)
         return
     adapted = tiny.with_adapter("microscopy")
     ways = {
@@ -83,11 +99,11 @@ def main() -> None:
     print(markdown(("set", "way", *TITLES, "seconds an image"), rows))
 
 
-def read(path: Path, count: int) -> list:
-    """Return planes with objects, spread over the validation split."""
+def read(path: Path, count: int, split: str = "val") -> list:
+    """Return planes with objects, spread over a split."""
     planes = [
         plane
-        for reference in open_dataset(path, split="val").read()
+        for reference in open_dataset(path, split=split).read()
         for plane in planes_of(reference)
         if plane.labels.any()
     ]
@@ -130,6 +146,62 @@ def in_volume(path: Path, predictor: object) -> tuple[str, str, str, str]:
     drawn = len(np.unique(reference.labels)) - 1
     counts = f"{len(session.object_ids)} / {drawn}"
     return f"{at_50:.3f}", f"{mean:.3f}", counts, f"{seconds:.0f}"
+
+
+def with_examples(options: argparse.Namespace, predictor: object) -> None:
+    """Print how much better a search by example is, set by set."""
+    from mixtures import mixtures
+
+    sets = {
+        name: [(plane.seen, plane.labels, None) for plane in planes]
+        for name in SETS
+        for planes in [
+            read(options.data / f"{name}.zip", options.images, options.split)
+        ]
+    }
+    nuclei = read(options.data / f"{SETS[0]}.zip", 999, options.split)
+    sets |= mixtures(nuclei, seed=0 if options.split == "train" else 1)
+    titles = "set", "way", "SA at 0.5", "mean SA", "precision", "recall"
+    rows = []
+    for name, pictures in sets.items():
+        scored = [
+            score_pair(picture, options.examples, seed, predictor)
+            for picture in tqdm(pictures, leave=False)
+            for seed in range(SEEDS)
+        ]
+        pairs = [pair for pair in scored if pair]
+        columns = zip(*pairs, strict=True)
+        for way, column in zip(("all", "like examples"), columns, strict=True):
+            sa, mean, matched, found, true = np.transpose(column)
+            figures = sa.mean(), mean.mean(), matched.sum() / found.sum()
+            figures = *figures, matched.sum() / true.sum()
+            rows.append((name, way, *(f"{figure:.3f}" for figure in figures)))
+    print(markdown(titles, rows))
+
+
+def score_pair(picture: tuple, count: int, seed: int, predictor: object) -> list:
+    """Return the figures without and with examples; nothing for too few objects."""
+    image, labels, kinds = picture
+    rng = np.random.default_rng(seed)
+    numbers = np.unique(labels)[1:]
+    if kinds is not None:
+        numbers = numbers[kinds[numbers] == 1 + seed % 2]
+    if len(numbers) <= count:
+        return []
+    examples = rng.choice(numbers, count, replace=False)
+    others = np.where(np.isin(labels, np.setdiff1d(numbers, examples)), labels, 0)
+    begun = np.where(np.isin(labels, examples), labels, 0).astype(np.int32)
+    figures = []
+    for like in None, examples.tolist():
+        axes = "yxc" if image.ndim == 3 else "yx"
+        session = Session(image, predictor, begun.copy(), axes)
+        find_objects(session, Plane((0, 1)), like)
+        found = np.where(begun, 0, session.labels)
+        mean, at_50 = segmentation_accuracy(found, others)
+        objects = len(np.unique(found)) - 1, len(numbers) - count
+        matched = round(at_50 * sum(objects) / (1 + at_50))
+        figures.append((at_50, mean, matched, *objects))
+    return figures
 
 
 def classical(image: np.ndarray) -> np.ndarray:

@@ -343,3 +343,41 @@ def test_a_single_image_has_nothing_to_share(
 ) -> None:
     message = refused("find", volume, "-o", output, "--scheduler", "tcp://a:1")
     assert "Expected a folder of images" in message
+
+
+def test_only_what_is_like_the_examples(
+    run: Run, refused: Refused, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = [(25, 25), (25, 75), (25, 125), (75, 25), (75, 75)]
+    small = [(75, 120), (75, 140), (120, 20), (120, 40), (120, 60), (120, 80)]
+    path, labels = tmp_path / "two.png", tmp_path / "labels.png"
+    Image.fromarray(disks_of((large, 18), (small, 5))).save(path)
+    assert run("find", path, "-o", labels, "--like", "25,25", "--like", "25,75") == 0
+    found = read(labels)
+    assert [int(found[place]) for place in large[:2]] == [1, 2]
+    assert all(found[place] for place in large)
+    assert not any(found[place] for place in small)
+    assert "5 objects in" in capsys.readouterr().out
+
+
+def disks_of(*groups: tuple[list[tuple[int, int]], int]) -> np.ndarray:
+    """Return disks with centres and one radius for each group."""
+    rows, columns = np.mgrid[:150, :150]
+    image = 20 + (rows + columns) % 5
+    for centres, radius in groups:
+        for row, column in centres:
+            inside = (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+            image[inside] = 220
+    return image.astype(np.uint8)
+
+
+def test_examples_lie_on_the_one_slice_that_is_searched(
+    run: Run, refused: Refused, volume: Path, output: Path
+) -> None:
+    command = "find", volume, "-o", output, "--like", "5,12,12"
+    assert "no --slices" in refused(*command, "--slices", "5")
+    assert "no --slices" in refused(*command, "--propagate")
+    assert "one slice" in refused(*command, "--like", "6,12,12")
+    assert "inside" in refused("find", volume, "-o", output, "--like", "5,12,999")
+    assert "one image" in refused("find", volume.parent, "-o", output, "--like", "1,1")
+    assert not output.exists()

@@ -50,6 +50,15 @@ FollowOption = Annotated[
         "object from the slice in the middle.",
     ),
 ]
+LikeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--like",
+        metavar="Z,Y,X",
+        help="A point on an example: only what is like the examples is kept of their "
+        "slice, by size and brightness. As --point of segment; repeatable.",
+    ),
+]
 SchedulerOption = Annotated[
     str | None,
     typer.Option(
@@ -65,6 +74,7 @@ def find(
     image: options.ImagesArgument,
     output: OutputOption,
     slices: SlicesOption = None,
+    like: LikeOption = None,
     propagate: FollowOption = False,
     tidy: options.TidyOption = False,
     axis: options.AxisOption = None,
@@ -101,6 +111,7 @@ def find(
         tidy=tidy,
         overwrite=overwrite,
         embeddings=embeddings,
+        like=tuple(like or ()),
     )
     if intensity not in (None, OF_FILE):
         from napari_sam_adapter.intensity import intensity_by_name
@@ -142,6 +153,11 @@ def _find_in_images(job: FindJob, images: list[Path], scheduler: str | None) -> 
     """Find the objects of each image; what cannot be used is told and passed over."""
     from napari_sam_adapter.cluster import run_each
 
+    if job.like:
+        raise ImageError(
+            f"Expected one image for --like, got {job.image}. Each image needs "
+            "examples of its own."
+        )
     if job.slices is not None:
         check_slices(job.slices)  # what is wrong with it is told once
     _check_folder(job.output, len(images))

@@ -14,16 +14,17 @@ from napari_sam_adapter.cli.inputs import (
     choose_view,
     session_of,
 )
-from napari_sam_adapter.errors import ImageError, PlaneError
+from napari_sam_adapter.errors import ImageError, PlaneError, PromptError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.finding.volume_search import SearchedPlane
     from napari_sam_adapter.volume.planes.frame import Frame
     from napari_sam_adapter.volume.planes.plane import Plane
+    from napari_sam_adapter.volume.session.session import Session
 
 _loading = Lock()
 
@@ -42,6 +43,8 @@ class FindJob:
         What it is given.
     intensity, slices, axis, channel, level, propagate, tidy, overwrite, embeddings
         The options of ``find``.
+    like : tuple of str
+        Points on examples.
     """
 
     image: Path
@@ -60,6 +63,7 @@ class FindJob:
     tidy: bool = False
     overwrite: bool = False
     embeddings: Path | None = None
+    like: tuple[str, ...] = ()
 
     def predictor(self) -> Predictor:
         """Return the network; this process keeps the last one."""
@@ -117,9 +121,9 @@ def find_in_file(
     ------
     ImageError
         If the image cannot be read or has no slice with structure.
-    PlaneError, OutputError
-        If an option does not fit, or the labels cannot be written. No file is written
-        then.
+    PlaneError, PromptError, SessionError, OutputError
+        If an option does not fit, nothing is at an example, or the labels cannot be
+        written. No file is written then.
     """
     from napari_sam_adapter.cli.coordinates import frame_of
     from napari_sam_adapter.image_io import open_image, save_labels
@@ -133,9 +137,15 @@ def find_in_file(
     opened, window = choose_view(image, job.channel, job.level, job.intensity)
     check_labels_path(job.output, job.overwrite, opened.label_axes)
     frame = frame_of(opened, job.axis)
-    planes = _chosen(frame, job.slices, job.propagate)
+    if job.like:
+        planes = [_plane_of_examples(frame, job)]
+    else:
+        planes = _chosen(frame, job.slices, job.propagate)
     session = session_of(opened, job.predictor(), job.embeddings, window)
-    steps = find_in_volume(session, planes, follow=job.propagate, axis=frame.sliced)
+    if job.like:
+        steps = _like_examples(session, frame, job)
+    else:
+        steps = find_in_volume(session, planes, follow=job.propagate, axis=frame.sliced)
     done = tuple(watched(steps, len(planes)))
     if all(step.problem for step in done):
         raise ImageError(done[0].problem)
@@ -154,6 +164,43 @@ def _loaded(
     preprocessing: str | None,
 ) -> Predictor:
     return load(model, adapter, device, preprocessing=preprocessing)
+
+
+def _like_examples(
+    session: Session, frame: Frame, job: FindJob
+) -> Iterator[SearchedPlane]:
+    """Make objects of the examples, and of what is like them on their slice."""
+    from napari_sam_adapter.cli.coordinates import parse_point
+    from napari_sam_adapter.volume.finding.finding import find_objects
+    from napari_sam_adapter.volume.finding.volume_search import SearchedPlane
+
+    plane, examples = _plane_of_examples(frame, job), []
+    for text in job.like:
+        examples.append(number := session.new_object())
+        session.add_point(number, plane, frame.in_plane(parse_point(frame, text)))
+        if not session.mask(number, plane).any():
+            raise PromptError(
+                f"Expected an object at --like {text}, found none. Point at the middle "
+                "of a typical one."
+            )
+    find_objects(session, plane, like=examples)
+    yield SearchedPlane(plane, tuple(session.object_ids))
+
+
+def _plane_of_examples(frame: Frame, job: FindJob) -> Plane:
+    from napari_sam_adapter.cli.coordinates import parse_point
+
+    if job.propagate or job.slices is not None:
+        raise PlaneError(
+            "Expected no --slices and no --propagate with --like: only the slice of "
+            "the examples is searched. Leave them out."
+        )
+    planes = {frame.plane(parse_point(frame, text)) for text in job.like}
+    if len(planes) > 1:
+        raise PlaneError(
+            "Expected examples on one slice, got several. Give the points of one."
+        )
+    return planes.pop()
 
 
 def _chosen(frame: Frame, slices: str | None, propagate: bool) -> list[Plane]:

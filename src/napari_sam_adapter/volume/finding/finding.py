@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import PlaneError, SessionError
 from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.volume.finding.likeness import examples_on, only_like
 from napari_sam_adapter.volume.finding.object_search import (
     FindProgress,
     FindRequest,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.volume.asking.plane_predictor import PlanePredictor
     from napari_sam_adapter.volume.document.changes import Change
+    from napari_sam_adapter.volume.finding.likeness import Example
     from napari_sam_adapter.volume.planes.plane import Plane
     from napari_sam_adapter.volume.session.session import Session
 
@@ -50,13 +52,20 @@ class FoundObjects:
         What was asked.
     passes : tuple of FindPass
         Those that found something.
+    unlike : int
+        How many objects were left out because they are not like the examples.
     """
 
     request: FindRequest
     passes: tuple[FindPass, ...]
+    unlike: int = 0
 
 
-def find_objects(session: Session, plane: Plane | None = None) -> list[int]:
+def find_objects(
+    session: Session,
+    plane: Plane | None = None,
+    like: Sequence[Example] | None = None,
+) -> list[int]:
     """Segment every object of a plane that has no mask yet.
 
     Parameters
@@ -65,6 +74,10 @@ def find_objects(session: Session, plane: Plane | None = None) -> list[int]:
         Gets the objects, as one step of its history.
     plane : Plane or None
         Where; a picture has one alone.
+    like : sequence of int or (H, W) bool array, or None
+        Examples: typical objects that have a mask there, or masks. What is found falls
+        into their kind and another one, by size and brightness, and the other one is
+        left out if it is clearly different. None for all objects.
 
     Returns
     -------
@@ -74,7 +87,8 @@ def find_objects(session: Session, plane: Plane | None = None) -> list[int]:
     Raises
     ------
     SessionError
-        If there is no predictor, or too many objects for the labels.
+        If there is no predictor, or too many objects for the labels; if an example has
+        no pixel on the plane.
     PlaneError
         If the plane lies outside the volume, or none is given of several.
     ImageError
@@ -82,13 +96,15 @@ def find_objects(session: Session, plane: Plane | None = None) -> list[int]:
     """
     before = set(session.object_ids)
     plane = _only_plane(session) if plane is None else plane
-    *_, found = find_steps(finding(session, plane))
+    *_, found = find_steps(finding(session, plane, like))
     assert isinstance(found, FoundObjects)  # as find_steps promises
     take_in(session, found)
     return [number for number in session.object_ids if number not in before]
 
 
-def finding(session: Session, plane: Plane) -> FindRequest:
+def finding(
+    session: Session, plane: Plane, like: Sequence[Example] | None = None
+) -> FindRequest:
     """Return everything a worker needs to find objects.
 
     Parameters
@@ -97,6 +113,8 @@ def finding(session: Session, plane: Plane) -> FindRequest:
         With a predictor.
     plane : Plane
         Where.
+    like : sequence of int or (H, W) bool array, or None
+        As in `find_objects`.
 
     Returns
     -------
@@ -106,15 +124,16 @@ def finding(session: Session, plane: Plane) -> FindRequest:
     Raises
     ------
     SessionError
-        If there is no predictor.
+        If there is no predictor, or an example has no pixel on the plane.
     PlaneError
         If the plane lies outside the volume.
     """
     session.volume.check(plane)
     session.under_way.finish()
-    free = np.asarray(plane.view(session.labels)) == 0
+    labels = np.asarray(plane.view(session.labels))
+    examples = () if like is None else examples_on(labels, like)
     predictor = _predictor_of(session, plane)
-    return FindRequest(plane, predictor, free, session.preference)
+    return FindRequest(plane, predictor, labels == 0, session.preference, examples)
 
 
 def find_steps(request: FindRequest) -> Iterator[FindProgress | FoundObjects]:
@@ -140,7 +159,13 @@ def find_steps(request: FindRequest) -> Iterator[FindProgress | FoundObjects]:
     search = ObjectSearch(request)
     yield from search.look_around()
     yield from search.ask()
-    yield FoundObjects(request, tuple(search.passes))
+    passes = tuple(search.passes)
+    if not request.examples:
+        yield FoundObjects(request, passes)
+        return
+    image = request.predictor.volume.read_uint8(request.plane)
+    alike = only_like(passes, request.examples, image)
+    yield FoundObjects(request, alike, _new(passes) - _new(alike))
 
 
 def find_again(
@@ -252,6 +277,10 @@ def require_alike(session: Session, plane: Plane, predictor: object) -> None:
             "Expected the network and the image window with which the search began, "
             "got others. Search again."
         )
+
+
+def _new(passes: Sequence[FindPass]) -> int:
+    return sum(part.new for part in passes)
 
 
 def _still_new(session: Session, found: FoundObjects) -> list[FindPass]:

@@ -79,12 +79,15 @@ class FindRequest:
         Where no object is yet.
     preference : int or None
         Which of its candidates to take of a prediction, see `preferred_number`.
+    examples : tuple of Lot
+        What the objects shall be like; empty for all.
     """
 
     plane: Plane
     predictor: PlanePredictor
     free: npt.NDArray[np.bool_]
     preference: int | None
+    examples: tuple[Lot, ...] = ()
 
 
 @dataclass(frozen=True)
