@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-COUNT = 6
+COUNT = 4
 SIDE = 360
 DARK, MOST_OBJECTS, FEWEST = 80, 50, 8
 """Mean grey value below which nuclei are brighter than their ground; objects."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QItemSelectionModel
 from tests.fakes import MarkingDiskPredictor
 from tests.plugin import mouse
 from tests.plugin.conftest import (
@@ -243,3 +244,101 @@ def test_an_image_that_goes_meanwhile_ends_the_passes(open_scene, autosaves):
     (journal,) = autosaves.rglob("*.jsonl")
     again = replay(journal, image, MarkingDiskPredictor())
     assert len(np.unique(again.labels)) == len(centres) + 1
+
+
+LARGE = [(20, 20), (20, 60), (60, 20), (60, 60)]
+SMALL = [(15, 90), (30, 90), (45, 90), (60, 90), (75, 90)]
+
+
+@pytest.fixture
+def mixed(open_scene):
+    """Large disks and small ones."""
+    image = np.maximum(disks((90, 110), LARGE, 12), disks((90, 110), SMALL, 3))
+    scene = open_scene(image)
+    scene.press("use_points")
+    return scene
+
+
+def values(scene, centres):
+    return [scene.value(*centre) for centre in centres]
+
+
+def test_find_similar_leaves_out_what_is_of_another_size(mixed):
+    mixed.click(LARGE[0])
+    mixed.press("find_similar")
+    mixed.settle()
+    assert set(values(mixed, LARGE)) == {1, 2, 3, 4}
+    assert not any(values(mixed, SMALL))
+    told = "3 objects found. 5 unlike the examples left out."
+    assert mixed.state.message.text == told
+    assert mixed.workspace.object_id == 5
+    mixed.press("undo")
+    assert mixed.workspace.session.object_ids == [1]
+    mixed.press("redo")
+    assert mixed.labels.max() == 4
+
+
+def test_its_key_takes_all_objects_of_the_slice_as_examples(mixed):
+    mixed.click(SMALL[0])
+    mixed.press("next_object")
+    mixed.click(SMALL[1])
+    mouse.press_key(mixed.viewer, "X", "Shift")
+    mixed.settle()
+    assert all(values(mixed, SMALL))
+    assert not any(values(mixed, LARGE))
+
+
+def test_several_selected_objects_are_the_examples(mixed):
+    for centre in (*SMALL[:2], LARGE[0]):
+        mixed.click(centre)
+        mixed.press("next_object")
+    table = mixed.widget.object_panel.table
+    mixed.select_row(0)
+    flags = QItemSelectionModel.SelectionFlag
+    table.selectionModel().select(table.model().index(1, 0), flags.Select | flags.Rows)
+    mixed.press("find_similar")
+    mixed.settle()
+    assert all(values(mixed, SMALL))
+    assert values(mixed, LARGE)[1:] == [0, 0, 0]
+
+
+def test_without_an_example_it_says_what_to_do(mixed):
+    mixed.press("find_similar")
+    mixed.settle()
+    message = mixed.state.message
+    assert message.is_error
+    assert "Click on a typical one first" in message.text
+    assert not mixed.labels.any()
+
+
+def test_an_example_of_another_slice_is_none(open_scene):
+    scene = open_scene(stack())
+    scene.press("use_points")
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.click((3, *LEFT_DISK))
+    scene.viewer.dims.set_current_step(0, 4)
+    scene.press("find_similar")
+    scene.settle()
+    assert "Expected an example on this slice" in scene.state.message.text
+
+
+def test_a_search_for_similar_ones_is_stopped(mixed):
+    mixed.click(LARGE[0])
+    before = mixed.labels.copy()
+    mixed.predictor.gate.clear()
+    mixed.press("find_similar")
+    mixed.qtbot.waitUntil(lambda: mixed.predictor.asked > 1)
+    mixed.press("stop")
+    mixed.predictor.gate.set()
+    mixed.settle()
+    assert np.array_equal(mixed.labels, before)
+    assert mixed.workspace.session.object_ids == [1]
+
+
+def test_one_kind_and_few_objects_are_all_found(scene):
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    scene.press("find_similar")
+    scene.settle()
+    assert scene.value(*RIGHT_DISK) == 2
+    assert scene.state.message.text == "1 object found."

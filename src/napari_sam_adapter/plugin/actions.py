@@ -83,6 +83,12 @@ ACTIONS = {
             "Shift-F",
         ),
         Action(
+            "find_similar",
+            "Find similar",
+            "Segment what is like the objects on this slice, or like those selected.",
+            "Shift-X",
+        ),
+        Action(
             "find_in_volume",
             "On all slices",
             "Find objects on one slice after the other, and follow each from its "

@@ -93,7 +93,7 @@ class SegmentAnythingWidget(QWidget):
         self.object_editing, self.object_panel = object_feature(controller)
         self.exports = Exports(controller, self)
         self.encoding = EncodingAhead(controller)
-        self.finding = ObjectFinding(controller)
+        self.finding = ObjectFinding(controller, self.object_panel)
         self.volume_finding = VolumeFinding(controller)
         self.taking = LabelsTaking(controller)
         self.prompting = PromptCommands(controller)

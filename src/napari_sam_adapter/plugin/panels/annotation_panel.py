@@ -35,8 +35,8 @@ TOOLS = {
 }
 """Which tool each button takes."""
 BUTTONS = (
-    *TOOLS, "next_object", "accept", "find_objects", "find_in_volume", "propagate",
-    "stop", "undo", "redo", "release_paint",
+    *TOOLS, "next_object", "accept", "find_objects", "find_in_volume", "find_similar",
+    "propagate", "stop", "undo", "redo", "release_paint",
 )  # fmt: skip
 
 
@@ -131,6 +131,7 @@ class AnnotationPanel(QWidget):
             (QLabel("object"), self.object_number, self.buttons["next_object"]),
             (QLabel("score"), self.score, self.buttons["accept"]),
             (QLabel("slice"), self.buttons["find_objects"], in_volume),
+            (QLabel("examples"), self.buttons["find_similar"]),
             (QLabel("volume"), self.buttons["propagate"], self.buttons["stop"]),
             (QLabel("hand paint"), self.buttons["release_paint"]),
             (QLabel("history"), self.buttons["undo"], self.buttons["redo"]),
