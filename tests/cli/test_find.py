@@ -378,6 +378,7 @@ def test_examples_lie_on_the_one_slice_that_is_searched(
     assert "no --slices" in refused(*command, "--slices", "5")
     assert "no --slices" in refused(*command, "--propagate")
     assert "one slice" in refused(*command, "--like", "6,12,12")
+    assert "found none" in refused("find", volume, "-o", output, "--like", "0,1,1")
     assert "inside" in refused("find", volume, "-o", output, "--like", "5,12,999")
     assert "one image" in refused("find", volume.parent, "-o", output, "--like", "1,1")
     assert not output.exists()
