@@ -166,6 +166,33 @@ def test_objects_of_a_session_are_measured_with_their_names(film, tmp_path):
         found.save(tmp_path / "objects.csv")
 
 
+def test_a_session_is_measured_with_what_it_was_told(frames):
+    labels = (frames > np.median(frames)).astype(int)[:, 0]
+    session = nsa.Session(
+        frames[:, 0], labels=labels, axes="tyx", spacing=(1, 0.5, 0.5)
+    )
+    told = nsa.Measuring(labels, axes="tyx", spacing=(1, 0.5, 0.5))
+    assert nsa.measure(session) == nsa.measure(told)
+    assert nsa.measure(session).column("t") == [0, 1, 2]
+    bright = nsa.measure(session, frames[:, 0])
+    assert bright.column("area") == nsa.measure(told).column("area")
+    assert "intensity_mean" in bright.columns
+
+
+def test_a_session_of_an_opened_image_is_measured_in_its_unit(film, frames):
+    image, labels = nsa.open_image(film), (frames > np.median(frames)).astype(int)
+    session = nsa.Session(image, labels=labels)
+    told = nsa.Measuring(labels, None, image.axes, image.spacing, image.unit)
+    assert nsa.measure(session) == nsa.measure(told)
+    session.spacing = 0.25, 1, 0.25, 0.25
+    for corrected in (nsa.measure(session), nsa.measure(session, image)):
+        single = nsa.measure(labels, image).column("volume")
+        assert corrected.column("volume") == [2 * volume for volume in single]
+        assert set(corrected.column("unit")) == {"um"}
+    untold = nsa.Session(frames, labels=labels, axes="tzyx")
+    assert nsa.measure(untold, image) == nsa.measure(labels, image)
+
+
 @pytest.fixture
 def table(tmp_path) -> Path:
     path = tmp_path / "prompts.csv"

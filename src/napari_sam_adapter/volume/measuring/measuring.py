@@ -68,14 +68,16 @@ class Measuring:
         labels: ArrayLike | OpenedImage | Session,
         image: ArrayLike | OpenedImage | None = None,
     ) -> Measuring:
-        """Return what to measure, with axes, spacing and unit of an opened image.
+        """Return what to measure, with what a session or opened image tells of it.
 
         Parameters
         ----------
         labels : int array-like, OpenedImage or Session
-            Objects; those of a session with their names and classes.
+            Objects; those of a session with their names and classes, and with its axes
+            and spacing as far as it was told them.
         image : array-like, OpenedImage or None
-            What is segmented; goes before the labels where both are opened.
+            What is segmented; opened, it tells axes, spacing and unit, and goes before
+            opened labels.
 
         Returns
         -------
@@ -88,8 +90,7 @@ class Measuring:
             If they do not belong together.
         """
         if isinstance(labels, Session):
-            about, own = cls.of(labels.labels, image), labels.objects
-            return replace(about, names=own.names, classes=own.classes)
+            return cls._of_session(labels, image)
         opened = [one for one in (image, labels) if isinstance(one, OpenedImage)]
         labels = labels.data if isinstance(labels, OpenedImage) else labels
         image = image.data if isinstance(image, OpenedImage) else image
@@ -97,6 +98,25 @@ class Measuring:
             return cls(labels, image)
         told = opened[0]
         return cls(labels, image, told.label_axes, told.spacing, told.unit)
+
+    @classmethod
+    def _of_session(
+        cls, session: Session, image: ArrayLike | OpenedImage | None
+    ) -> Measuring:
+        about, own, volume = (
+            cls.of(session.labels, image),
+            session.objects,
+            session.volume,
+        )
+        is_spaced = volume.spacing is not None or set(session.spacing) != {1}
+        return replace(
+            about,
+            axes=volume.letters or about.axes,
+            spacing=session.spacing if is_spaced else about.spacing,
+            unit=image.unit if isinstance(image, OpenedImage) else volume.unit,
+            names=own.names,
+            classes=own.classes,
+        )
 
     def __post_init__(self) -> None:
         for array in (self.labels, self.image):
@@ -260,10 +280,11 @@ def measure(
     Parameters
     ----------
     labels : int array-like, OpenedImage, Session or Measuring
-        Objects, those of a session with their names and classes; or all that is to be
-        known of them.
+        Objects, those of a session with their names and classes, and with its axes and
+        spacing; or all that is to be known of them.
     image : array-like, OpenedImage or None
-        What is segmented; opened, it tells axes, spacing and unit.
+        What is segmented; opened, it tells unit, axes and spacing, of which a session
+        that was told others keeps its own.
 
     Returns
     -------

@@ -58,8 +58,8 @@ class Volume:
 
     Attributes
     ----------
-    spacing : tuple of float or None
-        Distance between neighbours on every axis, if an opened image tells it.
+    spacing, unit : tuple of float or None, str
+        Distance between neighbours on every axis, if an opened image tells it; of what.
 
     Raises
     ------
@@ -76,7 +76,8 @@ class Volume:
         levels: Sequence[ArrayLike] | None = None,
     ) -> None:
         source = Source.of(data, axes, levels)
-        self._data, self.spacing = source.data, source.spacing
+        self._data = source.data
+        self.spacing, self.unit = source.spacing, source.unit
         self._layout = read_layout(source.data.shape, source.axes)
         self.dtype = np.dtype(source.data.dtype)
         if self.dtype.kind not in "buif":

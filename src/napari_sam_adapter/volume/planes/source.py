@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.composite import check_one_channel
 from napari_sam_adapter.image_io.opened_image import OpenedImage
+from napari_sam_adapter.image_io.units import NO_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +35,15 @@ class Source:
         The same with fewer and fewer pixels.
     spacing : tuple of float or None
         Distance between neighbours on every spatial axis, where the image tells it.
+    unit : str
+        Its unit along z, y and x.
     """
 
     data: ArrayLike
     axes: str
     levels: Sequence[ArrayLike] = ()
     spacing: tuple[float, ...] | None = None
+    unit: str = NO_UNIT
 
     @classmethod
     def of(
@@ -76,7 +80,7 @@ class Source:
             levels = image.levels if levels is None else levels
             pairs = zip(axes, image.spacing, strict=False)  # a colour has none
             spacing = tuple(size for letter, size in pairs if letter != "c")
-            return cls(image.data, axes, levels, spacing)
+            return cls(image.data, axes, levels, spacing, image.unit)
         if not hasattr(image, "shape") or not hasattr(image, "dtype"):
             raise ImageError(
                 f"Expected an array, got {type(image).__name__}. Read files with "

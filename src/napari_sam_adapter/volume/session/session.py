@@ -87,9 +87,9 @@ class Session(EditableLabels):
     overlap_rule : str
         Who gets a pixel that two objects want: one of those of `SetOverlapRule`.
     spacing : sequence of float or None
-        Distance between neighbours on every spatial axis, in any unit; by default what
-        an opened image tells, else 1 on all. On a time axis: how far objects may move
-        in one step. Can be set anew.
+        Distance between neighbours on every spatial axis, in the unit of an opened
+        image, else in any; by default what that image tells, else 1 on all. On a time
+        axis: how far objects may move in one step. Can be set anew.
     store : EmbeddingStore or None
         Keeps embeddings on disk, in half precision, beyond this session.
 
