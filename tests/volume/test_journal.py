@@ -342,6 +342,20 @@ def test_a_journal_of_another_version_is_told(saved, path, volume):
         replay(path, volume, DiskPredictor())
 
 
+@pytest.mark.parametrize(
+    ("overwrite", "rule"), [(b"false", "keep"), (b"true", "overwrite")]
+)
+def test_a_journal_of_the_version_before_is_read(saved, path, volume, overwrite, rule):
+    saved.new_object()
+    content = path.read_bytes().replace(b'"version": 3', b'"version": 2', 1)
+    old = b'"overwrite": ' + overwrite
+    path.write_bytes(content.replace(b'"overlap_rule": "keep"', old, 1))
+    again = replay(path, volume, DiskPredictor(), resume=True)
+    assert (again.object_ids, again.overlap_rule) == ([1], rule)
+    again.new_object()
+    assert replay(path, volume, DiskPredictor()).object_ids == [1, 2]
+
+
 def test_a_replayed_session_goes_on_in_the_same_file(saved, path, volume, plane):
     saved.apply(NewObject(1), AddPoint(1, plane, LEFT[1:]))
     path.write_bytes(path.read_bytes() + b'{"kind": "Und')

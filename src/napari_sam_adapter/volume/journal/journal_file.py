@@ -16,6 +16,7 @@ from napari_sam_adapter.volume.journal.journal_header import (
     JOURNAL_VERSION,
     JournalHeader,
     header_line,
+    present_header,
 )
 from napari_sam_adapter.volume.journal.journal_lines import (
     Recordable,
@@ -294,14 +295,15 @@ def parse_journal(
     if not end:
         raise SessionError(_without_line(path, content))
     lines = list(_parse(path, whole))
-    version = lines[0].get("version") if lines else None
+    header = present_header(lines[0]) if lines else {}
+    version = header.get("version")
     if version != JOURNAL_VERSION:
         raise SessionError(
             f"Expected a journal of version {JOURNAL_VERSION} at {path}, got "
             f"{version}. Replay it with the version that wrote it."
         )
     try:
-        return JournalHeader(**lines[0]), lines[1:]
+        return JournalHeader(**header), lines[1:]
     except TypeError as error:
         raise SessionError(f"Expected a journal header in {path}: {error}.") from error
 

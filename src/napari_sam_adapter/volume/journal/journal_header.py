@@ -11,11 +11,12 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.volume.document.new_labels import DEFAULT_LABELS
+from napari_sam_adapter.volume.document.overlap_rules import KEEP
 from napari_sam_adapter.volume.planes.plane import numbered_plane
 from napari_sam_adapter.volume.planes.planes import OVERVIEW_SIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 JOURNAL_VERSION = 3
 BEGINNING = f'{{"version": {JOURNAL_VERSION}, "image": {{'.encode()
 """With which every journal begins."""
+OVERWRITE_VERSION = 2
+"""Its headers say ``overwrite``, true or false, in place of the rule."""
 IDENTITY_PLANES = 3
 """Planes whose pixels tell one image from another."""
 LEVELS = "levels"
@@ -61,6 +64,29 @@ class JournalHeader:
     overlap_rule: str
     spacing: list[float]
     rounded: bool
+
+
+def present_header(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the first line of a journal as this version writes it.
+
+    Parameters
+    ----------
+    values : mapping
+        As it was read.
+
+    Returns
+    -------
+    dict
+        The same, but for a line of version 2.
+    """
+    present = dict(values)
+    if present.get("version") == OVERWRITE_VERSION and "overwrite" in present:
+        takes = present.pop("overwrite")
+        present |= {
+            "version": JOURNAL_VERSION,
+            "overlap_rule": "overwrite" if takes else KEEP,
+        }
+    return present
 
 
 def header_line(header: JournalHeader) -> bytes:
