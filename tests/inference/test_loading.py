@@ -272,6 +272,20 @@ def test_a_predictor_is_loaded_again_where_it_is_unpickled(
         assert pickle.loads(pickle.dumps(again)).description == again.description
 
 
+def test_a_pickle_finds_its_files_from_another_folder(
+    adapter_file: Path, own_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own_file.parent)
+    own = load_predictor(own_file.name, adapter_file.name, device="cpu")
+    tiny = load_predictor("tiny", device="cpu")
+    (own_file.parent / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    for predictor in (own, tiny, tiny.with_adapter("microscopy")):
+        again = pickle.loads(pickle.dumps(predictor))
+        assert again.description == predictor.description
+        assert pickle.loads(pickle.dumps(again)).description == predictor.description
+
+
 def test_a_pickle_of_other_weights_is_refused(own_file: Path, tmp_path: Path) -> None:
     path = tmp_path / own_file.name
     path.write_bytes(own_file.read_bytes())

@@ -13,8 +13,9 @@ from napari_sam_adapter.inference.fastest import (
     choose_way,
 )
 from napari_sam_adapter.inference.predictor import SamPredictor
-from napari_sam_adapter.inference.weights import check_base, load_model
+from napari_sam_adapter.inference.weights import check_base, lasting_name, load_model
 from napari_sam_adapter.model.families.preparation import SMALL
+from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +93,12 @@ def load_predictor(
     if checkpoint.note:
         description["note"] = checkpoint.note
     predictor = SamPredictor(checkpoint, description, way.device, FORMATS[way.dtype])
-    predictor.loaded_with = {"preprocessing": preprocessing, "functions": None}
+    predictor.loaded_with = {
+        "model": lasting_name(str(model), Kind.MODEL),
+        "adapter": None,
+        "preprocessing": preprocessing,
+        "functions": None,
+    }
     if adapter is None:
         return predictor
     return predictor.with_adapter(adapter, functions)
@@ -151,8 +157,7 @@ def load_again(
         If the device is not there.
     """
     device, dtype = description["device"], description["dtype"]
-    model, adapter = description["model"], description.get("adapter")
-    loaded = load_predictor(model, adapter, device, dtype, **given)
+    loaded = load_predictor(device=device, dtype=dtype, **given)
     for part in ("model", "adapter"):
         key = f"{part}_sha256"
         if loaded.description.get(key) != description.get(key):
@@ -160,4 +165,6 @@ def load_again(
                 f"Expected the {part} {description[part]} as it was loaded before, got "
                 "other weights of that name. Load the predictor anew."
             )
+    names = {k: v for k, v in description.items() if k in ("model", "adapter")}
+    loaded.description = loaded.description | names
     return loaded

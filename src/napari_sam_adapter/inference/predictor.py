@@ -13,7 +13,7 @@ from napari_sam_adapter.inference.encoding import Encoding
 from napari_sam_adapter.inference.nearby import ask_nearby
 from napari_sam_adapter.inference.network import Network
 from napari_sam_adapter.inference.proposals import propose
-from napari_sam_adapter.inference.weights import find_weights
+from napari_sam_adapter.inference.weights import find_weights, lasting_name
 from napari_sam_adapter.model.files.adapter_files import load_adapter
 from napari_sam_adapter.model.files.weight_files import file_hash
 from napari_sam_adapter.model.layers import warm_up_vector_math
@@ -69,7 +69,7 @@ class SamPredictor:
         self._description = description
         self._asked_device = torch.device(device)
         self.loaded_with: dict[str, Any] | None = None
-        """What `load_predictor` was given that the description does not tell."""
+        """What `load_predictor` was given, files by their whole path."""
         self.network = Network(checkpoint, device, dtype)
         self._encoding = Encoding(self.network, self._family, self._intensity)
 
@@ -89,9 +89,12 @@ class SamPredictor:
     @property
     def description(self) -> dict[str, str]:
         """Names and hashes of model and adapter, device and number format."""
-        if self.device.type == self._asked_device.type:
-            return dict(self._description)
-        return self._description | {"device": str(self.device)}
+        is_asked = self.device.type == self._asked_device.type
+        return self._description | ({} if is_asked else {"device": str(self.device)})
+
+    @description.setter
+    def description(self, description: Mapping[str, str]) -> None:
+        self._description = dict(description)
 
     @property
     def image_size(self) -> int:
@@ -140,8 +143,8 @@ class SamPredictor:
         Returns
         -------
         SamPredictor
-            Shares the base weights with this one, costs the memory of the adapter
-            file, and takes well under a second. Both can be used in turn.
+            With the same base weights, in well under a second, for the memory of the
+            adapter file. Both can be used in turn.
 
         Raises
         ------
@@ -149,17 +152,17 @@ class SamPredictor:
             If the adapter cannot be used, or belongs to another model.
         """
         about = {k: v for k, v in self.description.items() if "adapter" not in k}
-        checkpoint = self._base
+        checkpoint, lasting = self._base, None
         if adapter is not None:
             path = find_weights(str(adapter), Kind.ADAPTER)
-            base_name = self.description["model"]
-            checkpoint = load_adapter(path, self._base, base_name, functions)
+            lasting = lasting_name(str(adapter), Kind.ADAPTER)
+            checkpoint = load_adapter(path, self._base, about["model"], functions)
             about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
         about["preprocessing"] = checkpoint.family.name
         changed = SamPredictor(checkpoint, about, str(self.device), self.network.dtype)
         changed._base = self._base
-        told = self.loaded_with
-        changed.loaded_with = None if told is None else told | {"functions": functions}
+        told, own = self.loaded_with, {"adapter": lasting, "functions": functions}
+        changed.loaded_with = None if told is None else told | own
         return changed
 
     def encode(self, image: npt.NDArray[Any] | OpenedImage) -> ImageEmbedding:

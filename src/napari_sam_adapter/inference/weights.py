@@ -230,6 +230,24 @@ def find_weights(name: str, kind: Kind) -> Path:
     )
 
 
+def lasting_name(name: str, kind: Kind) -> str:
+    """Return what weights are called in any folder.
+
+    Parameters
+    ----------
+    name : str
+        As for `find_weights`.
+    kind : Kind
+        Whether it is a model or an adapter.
+
+    Returns
+    -------
+    str
+        The name, or the whole path.
+    """
+    return name if find_entry(name, kind) else str(Path(name).absolute())
+
+
 def _is_file(path: Path) -> bool:
     try:
         return S_ISREG(path.stat().st_mode)
