@@ -228,6 +228,7 @@ def test_prompts_of_a_table_get_free_numbers(frames, tmp_path):
     session = nsa.Session(picture)
     assert nsa.add_prompts(session, read) == [5, 7]
     assert nsa.add_prompts(session, read) == [8, 9]
+    assert not session.objects.names  # they would be the numbers of others
     assert session.prompts(9, nsa.Plane((0, 1))).points.tolist() == [[20, 20]]
 
 
@@ -239,6 +240,18 @@ def test_a_predictor_is_asked_what_a_table_asks_on_a_slice(film, table, frames, 
     assert answers[0].mask[89, 138]
     with pytest.raises(nsa.SamAdapterError, match="prompts on 2 slices, got none"):
         read.on()
+
+
+@pytest.mark.parametrize("axis", [1, -3, np.int64(1), np.int64(-3), "z"])
+def test_the_axis_of_a_table_may_be_any_whole_number(axis, table, frames):
+    read = nsa.read_prompts(table, frames, axis)
+    assert [next(iter(planes)).axes for planes in read.objects] == [(2, 3), (2, 3)]
+
+
+@pytest.mark.parametrize("axis", [4, -5, np.int64(-5), 0.0, "q"])
+def test_an_axis_that_is_not_there_is_told_as_it_was_given(axis, table, frames):
+    with pytest.raises(nsa.SamAdapterError, match=f"got '?{axis}'?\\."):
+        nsa.read_prompts(table, frames, axis)
 
 
 def test_prompts_of_a_picture_need_no_plane(frames, tmp_path):

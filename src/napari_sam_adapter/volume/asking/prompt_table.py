@@ -6,8 +6,9 @@ import csv
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, SupportsIndex
 
 import numpy as np
 
@@ -59,11 +60,20 @@ class PromptTable:
     @property
     def numbers(self) -> list[int]:
         """Their labels: their names if all are such numbers, otherwise from 1."""
-        if all(map(NUMBER.fullmatch, self.names)):
-            own = list(map(int, self.names))
-            if own and max(own) <= LARGEST_NUMBER:
-                return own
-        return list(range(1, len(self.objects) + 1))
+        return self._own_numbers or list(range(1, len(self.objects) + 1))
+
+    @property
+    def words(self) -> list[str]:
+        """Their names; none if these are only labels."""
+        return [] if self._own_numbers else self.names
+
+    @property
+    def _own_numbers(self) -> list[int]:
+        own = [int(name) for name in self.names if NUMBER.fullmatch(name)]
+        are_labels = (
+            len(own) == len(self.names) and max(own, default=0) <= LARGEST_NUMBER
+        )
+        return own if are_labels else []
 
     def on(self, plane: Plane | None = None) -> dict[int, Prompts]:
         """Return what is asked on one slice.
@@ -116,9 +126,10 @@ def read_prompts(
         a Points or Shapes layer as napari saves it.
     image : array-like, OpenedImage or Volume
         What the prompts are for. The axes of an array without names are the last ones
-        of z, y, x, of four t before them.
+        of u, t, z, y, x.
     axis : int, str or None
-        From slice to slice, by number or letter; by default the third from the end.
+        From slice to slice, by number (below 0 from the end) or letter; by default the
+        third from the end.
 
     Returns
     -------
@@ -137,8 +148,14 @@ def read_prompts(
     """
     volume = image if isinstance(image, Volume) else Volume(image)
     axes = volume.letters or AXES_BY_NDIM[volume.ndim]
-    sliced = str(axis + volume.ndim * (axis < 0)) if isinstance(axis, int) else axis
-    return read_prompt_table(Path(path), Frame.of(axes, volume.shape, sliced))
+    if isinstance(axis, SupportsIndex):
+        axis = _axis_from_start(index(axis), volume.ndim)
+    return read_prompt_table(Path(path), Frame.of(axes, volume.shape, axis))
+
+
+def _axis_from_start(axis: int, ndim: int) -> str:
+    """Return the number of an axis, as it was given where there is no such axis."""
+    return str(axis + ndim if ndim > 2 and -ndim <= axis < 0 else axis)
 
 
 def read_prompt_table(path: Path, frame: Frame) -> PromptTable:

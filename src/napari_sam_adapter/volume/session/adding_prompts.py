@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def add_prompts(session: Session, table: PromptTable) -> list[int]:
     """Make an object of each that a table asks for, with its prompts and name.
 
+    Names that are numbers of objects become the numbers alone.
+
     Parameters
     ----------
     session : Session
@@ -47,7 +49,7 @@ def add_prompts(session: Session, table: PromptTable) -> list[int]:
     for number, planes in zip(numbers, table.objects, strict=True):
         edits.append(NewObject(number))
         edits += [SetPrompts(number, plane, asked) for plane, asked in planes.items()]
-    pairs = zip(numbers, table.names, strict=False)  # or it has no names
+    pairs = zip(numbers, table.words, strict=False)  # or it has none
     edits += [RenameObject(number, name) for number, name in pairs]
     session.apply(*edits)
     return numbers
