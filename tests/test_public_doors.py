@@ -13,6 +13,7 @@ from tests.fakes import DiskPredictor
 
 import napari_sam_adapter as nsa
 from napari_sam_adapter.cli.inputs import session_of
+from napari_sam_adapter.evaluation.evaluating import evaluation_steps
 from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
@@ -288,6 +289,14 @@ def test_a_table_for_an_image_of_several_channels_is_refused(channels, table):
             r"one plane, .*open_image",
         ),
         (
+            lambda e, p: nsa.segment_everything(np.eye(64), DiskPredictor()),
+            r"got DiskPredictor.*load_predictor",
+        ),
+        (
+            lambda e, p: nsa.save_session(nsa.Session(np.eye(9)), "a.session"),
+            r"Expected the path first",
+        ),
+        (
             lambda e, p: nsa.Session(np.zeros((9, 9)), "tiny"),
             r"a predictor, got 'tiny'.*load_predictor",
         ),
@@ -340,6 +349,8 @@ def test_a_folder_is_evaluated_by_its_path(cells):
     assert len(one.objects.rows) == 3
     assert one.objects == other.objects
     assert nsa.evaluate(cells, DiskPredictor()).protocol == nsa.Interactive()
+    *_, last = evaluation_steps(cells, DiskPredictor())
+    assert last.result.protocol == nsa.Interactive()
 
 
 def test_what_was_found_is_trained_on_and_validated(cells, tmp_path):

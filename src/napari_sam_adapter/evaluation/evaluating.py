@@ -96,7 +96,7 @@ def evaluate(
     DatasetError, EvaluationError
         If nothing of the set can be used, or the predictor does not do this.
     """
-    *_, last = evaluation_steps(dataset, predictor, protocol or Interactive())
+    *_, last = evaluation_steps(dataset, predictor, protocol)
     assert last.result is not None  # as evaluation_steps promises
     return last.result
 
@@ -104,7 +104,7 @@ def evaluate(
 def evaluation_steps(
     dataset: Dataset | str | PathLike[str],
     predictor: Predictor,
-    protocol: EvaluationProtocol,
+    protocol: EvaluationProtocol | None = None,
 ) -> Iterator[EvaluationProgress]:
     """Do the same step by step.
 
@@ -123,6 +123,7 @@ def evaluation_steps(
     DatasetError, EvaluationError
         If nothing of the set can be used, or the predictor does not do this.
     """
+    protocol = protocol or Interactive()
     if not isinstance(dataset, Dataset):
         dataset = open_dataset(dataset)
     found, total = _Found(broken=list(dataset.broken)), len(dataset)

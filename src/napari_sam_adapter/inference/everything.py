@@ -168,6 +168,8 @@ def segment_everything(
     ------
     ImageError
         If the pixels cannot be segmented.
+    PromptError
+        If the predictor is none of `load_predictor`.
     """
     *_, last = everything_steps(image, predictor, settings)
     assert last.labels is not None  # as everything_steps promises
@@ -195,7 +197,14 @@ def everything_steps(
     ------
     ImageError
         If the pixels cannot be segmented.
+    PromptError
+        If the predictor is none of `load_predictor`.
     """
+    if not hasattr(predictor, "propose"):
+        raise PromptError(
+            "Expected a network to ask at many points, got "
+            f"{type(predictor).__name__}. Use load_predictor."
+        )
     settings = settings or EverythingSettings()
     image = pixels_of(image)
     shape = plane_shape(image)

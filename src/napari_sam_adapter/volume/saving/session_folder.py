@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,10 +141,15 @@ def save_session(path: str | Path, session: Session, overwrite: bool = False) ->
     Raises
     ------
     SessionError
-        If the session has no journal.
+        If the session has no journal, or stands before the path.
     OutputError
         If the name is another, or taken, or something cannot be written.
     """
+    if not isinstance(path, str | PathLike):
+        raise SessionError(
+            f"Expected the path first, got {type(path).__name__}. Write "
+            'save_session("name.session", session).'
+        )
     path = check_session_path(path, overwrite)
     with whole_output(path, overwrite) as temporary:
         SavableSession.of(session).write(temporary)
