@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io import open_labels
+from napari_sam_adapter.image_io.formats import open_labels
 from napari_sam_adapter.image_io.places import check_same_place
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.opened_image import OpenedImage
 
 FEWEST_PAIRS = 200
 """Neighbouring pixels of objects below which nothing is said."""
