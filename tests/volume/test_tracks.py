@@ -42,10 +42,9 @@ def seen(index, *columns):
 
 
 def places(settled):
-    """Return the plane and the column of each."""
-    return sorted(
-        (s.plane.position[0], int(s.prompts.points[0, 1])) for s in settled.sightings
-    )
+    """Return the plane and the column of the middle of each."""
+    middles = [track.outwards[0] for track in settled.tracks]
+    return sorted((s.plane.position[0], int(s.prompts.points[0, 1])) for s in middles)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
@@ -94,6 +93,37 @@ def test_what_is_seen_once_between_far_planes_is_kept():
     assert places(tracks.settled()) == [(0, 0), (10, 10), (20, 20)]
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_across_a_plane_that_cannot_be_seen_an_object_is_one(order):
+    tracks = tracks_of(range(4))
+    for index in order:
+        if index == 1:
+            tracks.pass_over(plane(index))
+        else:
+            tracks.note(plane(index), seen(index, 0))
+    (track,) = tracks.settled().tracks
+    assert [s.plane for s in track.sightings] == [plane(0), plane(2), plane(3)]
+
+
+@pytest.mark.parametrize("blank", [(1,), (3,), (1, 3)])
+def test_what_is_seen_once_beside_a_plane_that_cannot_be_seen_is_kept(blank):
+    tracks = tracks_of(range(5))
+    for index in range(5):
+        if index in blank:
+            tracks.pass_over(plane(index))
+        else:
+            tracks.note(plane(index), seen(index, 0) if index == 2 else [])
+    assert places(tracks.settled()) == [(2, 0)]
+
+
+@pytest.mark.parametrize("beside", [1, 3])
+def test_what_is_seen_once_is_kept_where_it_may_be_on_a_plane_beside(beside):
+    tracks = Tracks({plane(i): 0 for i in range(5)}, lambda p, _: p == plane(beside))
+    for index in range(5):
+        tracks.note(plane(index), seen(index, 0) if index == 2 else [])
+    assert places(tracks.settled()) == [(2, 0)]
+
+
 def test_a_long_object_is_not_waited_for():
     tracks = tracks_of(range(LONGEST + 9))
     for index in range(LONGEST):
@@ -108,7 +138,7 @@ def test_an_object_is_not_followed_far_beyond_its_ends():
     tracks, limits = tracks_of(range(20)), []
     for index in range(20):
         tracks.note(plane(index), seen(index, 0) if 8 <= index <= 11 else [])
-        if (settled := tracks.settled()).sightings:
+        if (settled := tracks.settled()).tracks:
             limits.append((settled.low, settled.high))
     assert limits == [(6, 13)]
 
@@ -127,4 +157,4 @@ def test_objects_of_two_times_are_not_one():
         (track,) = seen(0, 0)
         sighting = track.sightings[0]._replace(plane=where)
         tracks.note(where, [track._replace(sightings=(sighting,))])
-    assert len(tracks.settled().sightings) == 2
+    assert len(tracks.settled().tracks) == 2

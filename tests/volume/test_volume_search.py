@@ -86,6 +86,19 @@ def test_nothing_is_written_outside_the_range(session):
     assert np.flatnonzero(written).tolist() == [3, 4, 5]
 
 
+@pytest.mark.parametrize("follow", [True, False])
+def test_only_planes_of_the_range_are_looked_at_by_default(session, follow):
+    steps = list(find_in_volume(session, follow=follow, start=3, stop=5))
+    assert [step.plane for step in steps] == PLANES[3:6]
+    assert np.flatnonzero(session.labels.any(axis=(1, 2))).tolist() == [3, 4, 5]
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_plane_given_twice_is_looked_at_once(session, follow):
+    steps = list(find_in_volume(session, [PLANES[4]] * 2, follow=follow))
+    assert seen(steps) == [(4, 2)]
+
+
 @pytest.mark.parametrize("axes", [(0, 1), (2, 0)])
 def test_planes_may_lie_along_any_axes(session, volume, axes):
     (axis,) = {0, 1, 2}.difference(axes)
@@ -145,7 +158,7 @@ def test_two_searches_are_two_steps(session):
 
 
 def test_what_was_done_meanwhile_is_a_step_of_its_own(session):
-    steps = find_in_volume(session, PLANES, start=0, stop=4)
+    steps = find_in_volume(session, PLANES[:5], start=0, stop=4)
     assert next(step for step in steps if step.object_ids)
     clicked = session.new_object()
     list(steps)
@@ -238,9 +251,81 @@ def test_what_shows_on_one_plane_alone_is_left_out(volume):
     assert not session.labels[:, :, 20:].any()
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_objects_between_planes_that_show_nothing_are_found_once(volume, first):
+    bright = volume > 127
+    volume[first::2] = 0
+    session = Session(volume, MarkingDiskPredictor())
+    list(find_in_volume(session, PLANES))
+    assert session.object_ids == [1, 2]
+    assert (session.labels[volume > 127] > 0).mean() > 0.8
+    assert not session.labels[~bright].any()
+
+
+def test_objects_between_labelled_planes_are_found(volume):
+    bright = volume > 127
+    labels = np.zeros(SHAPE, np.int32)
+    labels[1::2][bright[1::2]] = 1
+    session = Session(volume, MarkingDiskPredictor(), labels=labels)
+    list(find_in_volume(session, PLANES))
+    assert (session.labels[bright] > 0).mean() > 0.9
+
+
+@pytest.mark.parametrize(("axes", "found"), [("tyx", range(8)), ("zyx", (0, 7))])
+def test_along_time_what_moves_far_is_not_taken_for_noise(axes, found):
+    film = np.full((8, 40, 64), 20, np.uint8)
+    for time in range(8):
+        film[time, 10:18, 8 * time : 8 * time + 7] = 220
+    session = Session(film, MarkingDiskPredictor(), axes=axes)
+    list(find_in_volume(session))
+    shown = (session.labels > 0) & (film > 127)
+    assert np.flatnonzero(shown.any(axis=(1, 2))).tolist() == list(found)
+
+
+class FailingVolume:
+    """An array of which some planes can be read only so many times."""
+
+    def __init__(self, array, times):
+        self._array, self._times = array, dict(times)
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, index):
+        first = index[0] if isinstance(index, tuple) else index
+        if first in self._times:
+            self._times[first] -= 1
+            if self._times[first] < 0:
+                raise OSError("disk gone")
+        return self._array[index]
+
+
+def failing_session(volume, times):
+    """Return a session that keeps no plane; the middle one is read once more before."""
+    volume = FailingVolume(volume, times)
+    return Session(volume, MarkingDiskPredictor(), cache_bytes=0)
+
+
+def test_an_object_whose_middle_cannot_be_read_again_is_made_beside_it(volume):
+    session = failing_session(volume, {4: 2})
+    steps = list(find_in_volume(session, PLANES))
+    assert not any(step.problem for step in steps)
+    assert [session.anchors(number) for number in (1, 2)] == [[PLANES[3]]] * 2
+
+
+def test_an_object_that_cannot_be_read_again_is_told(volume):
+    session = failing_session(volume, {3: 1, 4: 2, 5: 1})
+    *steps, last = find_in_volume(session, [*PLANES[3:6], PLANES[8]])
+    assert not any(step.problem for step in steps)
+    assert "disk gone" in last.problem
+    assert not session.object_ids
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
-    [({"axis": 1}, PlaneError), ({"start": 4, "stop": 20}, PlaneError)],
+    [
+        ({"axis": 1}, PlaneError),
+        ({"start": 4, "stop": 20}, PlaneError),
+        ({"start": 4, "stop": 5}, PlaneError),
+    ],
 )
 def test_a_range_that_does_not_fit_is_refused_before_the_search(
     session, options, error

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.session.session import Session
 
 
-class FindPart:
-    """The search on one plane.
+class PlanePart:
+    """What is asked on one plane.
 
     Parameters
     ----------
@@ -45,30 +45,20 @@ class FindPart:
         Where.
     request : FindRequest
         From `finding`.
-    run : SearchNumber
-        Of the search through the volume.
     prompts : sequence of Prompts
         Where objects were found before; all of the plane is searched without.
 
     Attributes
     ----------
-    object_ids : tuple of int
-        The new objects, once the first part of `taking_in` is done.
     problem : str
         As of `SearchedPlane`.
     """
 
     def __init__(
-        self,
-        session: Session,
-        request: FindRequest,
-        run: SearchNumber,
-        prompts: Sequence[Prompts] = (),
+        self, session: Session, request: FindRequest, prompts: Sequence[Prompts] = ()
     ) -> None:
-        self.object_ids: tuple[int, ...] = ()
         self.problem = ""
-        self._session, self._request, self._run = session, request, run
-        self._prompts = prompts
+        self._session, self._request, self._prompts = session, request, prompts
 
     def check(self) -> None:
         """Raise as `require_alike`: then the rest of the part is in vain."""
@@ -81,6 +71,35 @@ class FindPart:
             yield from find_again(request, prompts) if prompts else find_steps(request)
         except ImageError as error:
             self.problem = str(error)
+            yield FoundObjects(request, ())
+
+
+class FindPart(PlanePart):
+    """The search on one plane.
+
+    Parameters
+    ----------
+    session, request, prompts
+        As of `PlanePart`.
+    run : SearchNumber
+        Of the search through the volume.
+
+    Attributes
+    ----------
+    object_ids : tuple of int
+        The new objects, once the first part of `taking_in` is done.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        request: FindRequest,
+        run: SearchNumber,
+        prompts: Sequence[Prompts] = (),
+    ) -> None:
+        super().__init__(session, request, prompts)
+        self.object_ids: tuple[int, ...] = ()
+        self._run = run
 
     def taking_in(self, step: object) -> Iterator[list[Change]]:
         """Make objects of what was found, part by part; see `finding.taking_in`."""
@@ -90,47 +109,32 @@ class FindPart:
         for changes in taking_in(session, step, self._run.get()):
             if not self.object_ids:
                 self.object_ids = tuple(sorted(set(session.object_ids) - before))
+                self._run.made.update(self.object_ids)
             yield changes
 
 
-class LookPart:
+class LookPart(PlanePart):
     """A look at a plane, for what is followed later.
 
     Parameters
     ----------
-    session : Session
-        Where.
-    request : FindRequest
-        From `finding`.
+    session, request
+        As of `PlanePart`.
     tracks : Tracks
         Gets what is found.
-
-    Attributes
-    ----------
-    problem : str
-        As of `SearchedPlane`.
     """
 
     def __init__(self, session: Session, request: FindRequest, tracks: Tracks) -> None:
-        self.problem = ""
-        self._session, self._request, self._tracks = session, request, tracks
-
-    def check(self) -> None:
-        """Raise as that of `FindPart`."""
-        require_alike(self._session, self._request.plane, self._request.predictor)
-
-    def steps(self) -> Iterator[FindProgress | FoundObjects]:
-        """Look for objects, in any thread; see `find_steps`."""
-        try:
-            yield from find_steps(self._request)
-        except ImageError as error:
-            self.problem = str(error)
-            yield FoundObjects(self._request, ())
+        super().__init__(session, request)
+        self._tracks = tracks
 
     def taking_in(self, step: object) -> Iterator[list[Change]]:
         """Take note of what was found; no pixel changes."""
-        if isinstance(step, FoundObjects):
-            self._tracks.note(self._request.plane, tuple(_seen(step)))
+        plane = self._request.plane
+        if isinstance(step, FoundObjects) and self.problem:
+            self._tracks.pass_over(plane)
+        elif isinstance(step, FoundObjects):
+            self._tracks.note(plane, tuple(_seen(step)))
         return iter(())
 
 
@@ -149,7 +153,7 @@ class FollowPart:
         self._session, self._request = session, request
 
     def check(self) -> None:
-        """Raise as that of `FindPart`."""
+        """Raise as that of `PlanePart`."""
         where, predictor = self._request.where, self._request.predictor
         require_alike(self._session, where.seed, predictor)
 
@@ -173,9 +177,15 @@ class SearchNumber:
     ----------
     session : Session
         Gives it out when it is needed first, as a replay does.
+
+    Attributes
+    ----------
+    made : set of int
+        The objects that the search has made.
     """
 
     def __init__(self, session: Session) -> None:
+        self.made: set[int] = set()
         self._session, self._number = session, 0
 
     def get(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from napari_sam_adapter.volume.asking.packing import slices_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.prompts import Prompts
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MIN_OVERLAP = 0.3
 """IoU of what is one object on two neighbouring planes."""
+MIN_OVERLAP_APART = 0.09
+"""The same where planes between were not seen."""
 LONGEST = 32
 """Planes after which an object is followed, even if it goes on."""
 BEYOND = 2
@@ -56,9 +58,22 @@ class Track(NamedTuple):
     last: BoxedMask
 
     @property
-    def middle(self) -> Sighting:
-        """Where an object that ends on both sides is seen best."""
-        return self.sightings[len(self.sightings) // 2]
+    def start(self) -> Plane:
+        """The first plane."""
+        return self.sightings[0].plane
+
+    @property
+    def end(self) -> Plane:
+        """The last plane."""
+        return self.sightings[-1].plane
+
+    @property
+    def outwards(self) -> list[Sighting]:
+        """All of them, the middle first: there an object that ends is seen best."""
+        middle = len(self.sightings) // 2
+        numbers = range(len(self.sightings))
+        nearest = sorted(numbers, key=lambda number: abs(number - middle))
+        return [self.sightings[number] for number in nearest]
 
     def before(self, other: Track) -> Track:
         """Return this track, going on with another one."""
@@ -70,13 +85,13 @@ class Settled(NamedTuple):
 
     Attributes
     ----------
-    sightings : list of Sighting
-        The middle of each.
+    tracks : list of Track
+        One for each.
     low, high : int or None
         Indices beyond which none of them is; None if that is not known.
     """
 
-    sightings: list[Sighting]
+    tracks: list[Track]
     low: int | None
     high: int | None
 
@@ -88,11 +103,18 @@ class Tracks:
     ----------
     axes : mapping of Plane to int
         The planes that are looked at, in any order, and the axis to follow of each.
+    may_be_there : callable
+        Gets a plane and a mask that was seen on the next one alone. Says whether it may
+        be an object nevertheless, though the search saw nothing of it on this plane.
     """
 
-    def __init__(self, axes: Mapping[Plane, int]) -> None:
-        self._axes, self._open = axes, list[Track]()
-        self._left = set(axes)
+    def __init__(
+        self,
+        axes: Mapping[Plane, int],
+        may_be_there: Callable[[Plane, BoxedMask], bool] = lambda *_: False,
+    ) -> None:
+        self._axes, self._may_be_there = axes, may_be_there
+        self._open, self._left = _OpenTracks(), set(axes)
         self._below: dict[Plane, Plane] = {}
         self._above: dict[Plane, Plane] = {}
         for line in _lines(axes):
@@ -111,12 +133,28 @@ class Tracks:
         """
         self._left.discard(plane)
         below, above = self._below.get(plane), self._above.get(plane)
-        lower = self._taken(t for t in self._open if t.sightings[-1].plane == below)
-        tracks = list(_joined(lower, found))
-        ended = [t for t in tracks if t.sightings[-1].plane != plane]
-        here = [t for t in tracks if t.sightings[-1].plane == plane]
-        upper = self._taken(t for t in self._open if t.sightings[0].plane == above)
-        self._open += [*ended, *_joined(here, upper)]
+        lower = self._open.take_ending(below)
+        tracks = list(_joined(lower, found, self._least(below, plane)))
+        here = [t for t in tracks if t.end == plane]
+        self._open.add(t for t in tracks if t.end != plane)
+        upper = self._open.take_starting(above)
+        self._open.add(_joined(here, upper, self._least(plane, above)))
+
+    def pass_over(self, plane: Plane) -> None:
+        """Take note that a plane cannot be seen: those beside it become neighbours.
+
+        Parameters
+        ----------
+        plane : Plane
+            One that was left to look at.
+        """
+        self._left.discard(plane)
+        below, above = self._below.pop(plane, None), self._above.pop(plane, None)
+        _link(self._above, below, above)
+        _link(self._below, above, below)
+        lower = self._open.take_ending(below)
+        upper = self._open.take_starting(above)
+        self._open.add(_joined(lower, upper, self._least(below, above)))
 
     def settled(self) -> Settled:
         """Forget the objects of which both ends are known, or which are long.
@@ -124,32 +162,32 @@ class Tracks:
         Returns
         -------
         Settled
-            Without what is seen once, and not on the planes on both sides: it is taken
-            for noise.
+            Without what is taken for noise: it is seen once, the planes on both sides
+            were looked at, and nothing of it is there.
         """
-        done = self._taken(t for t in self._open if self._is_settled(t))
+        done = [t for t in self._open.changed() if self._is_settled(t)]
+        self._open.take(done)
         kept = [track for track in done if not self._is_noise(track)]
-        lows = [self._end(t.sightings[0].plane, self._below) for t in kept]
-        highs = [self._end(t.sightings[-1].plane, self._above) for t in kept]
+        lows = [self._end(t.start, self._below) for t in kept]
+        highs = [self._end(t.end, self._above) for t in kept]
         low = min((i for i in lows if i is not None), default=None)
         high = max((i for i in highs if i is not None), default=None)
         return Settled(
-            [track.middle for track in kept],
-            None if None in lows else low,
-            None if None in highs else high,
+            kept, None if None in lows else low, None if None in highs else high
         )
 
-    def _taken(self, chosen: Iterator[Track]) -> list[Track]:
-        taken = list(chosen)
-        numbers = set(map(id, taken))
-        self._open = [track for track in self._open if id(track) not in numbers]
-        return taken
+    def _least(self, low: Plane | None, high: Plane | None) -> float:
+        """Return the IoU from which masks on two planes are one object."""
+        if low is None or high is None:
+            return MIN_OVERLAP
+        axis = self._axes[low]
+        is_next = high.index_along(axis) == low.index_along(axis) + 1
+        return MIN_OVERLAP if is_next else MIN_OVERLAP_APART
 
     def _is_settled(self, track: Track) -> bool:
         if len(track.sightings) >= LONGEST:
             return True
-        below = self._below.get(track.sightings[0].plane)
-        above = self._above.get(track.sightings[-1].plane)
+        below, above = self._below.get(track.start), self._above.get(track.end)
         return self._left.isdisjoint({below, above})
 
     def _end(self, plane: Plane, beside: Mapping[Plane, Plane]) -> int | None:
@@ -163,14 +201,64 @@ class Tracks:
         return plane.index_along(self._axes[plane])
 
     def _is_noise(self, track: Track) -> bool:
-        plane, axis = track.middle.plane, self._axes[track.middle.plane]
-        index = plane.index_along(axis)
-        return (
-            len(track.sightings) == 1
-            and index > 0
-            and plane.at(axis, index - 1) in self._axes
-            and plane.at(axis, index + 1) in self._axes
+        plane = track.start
+        sides = ((self._below.get(plane), -1), (self._above.get(plane), 1))
+        return len(track.sightings) == 1 and all(
+            self._is_missing(track, beside, step) for beside, step in sides
         )
+
+    def _is_missing(self, track: Track, beside: Plane | None, step: int) -> bool:
+        """Return whether the next plane was looked at, and shows nothing of it."""
+        axis = self._axes[track.start]
+        return (
+            beside is not None
+            and beside.index_along(axis) == track.start.index_along(axis) + step
+            and not self._may_be_there(beside, track.first)
+        )
+
+
+class _OpenTracks:
+    """Tracks by the planes on which they begin and end."""
+
+    def __init__(self) -> None:
+        self._starts: dict[Plane, dict[int, Track]] = defaultdict(dict)
+        self._ends: dict[Plane, dict[int, Track]] = defaultdict(dict)
+        self._changed: dict[int, Track] = {}
+
+    def add(self, tracks: Iterable[Track]) -> None:
+        for track in tracks:
+            number = id(track)
+            self._starts[track.start][number] = track
+            self._ends[track.end][number] = track
+            self._changed[number] = track
+
+    def take(self, tracks: Iterable[Track]) -> list[Track]:
+        """Forget tracks; return them."""
+        taken = list(tracks)
+        for track in taken:
+            number = id(track)
+            del self._starts[track.start][number], self._ends[track.end][number]
+            self._changed.pop(number, None)
+        return taken
+
+    def take_starting(self, plane: Plane | None) -> list[Track]:
+        return [] if plane is None else self.take(self._starts[plane].values())
+
+    def take_ending(self, plane: Plane | None) -> list[Track]:
+        return [] if plane is None else self.take(self._ends[plane].values())
+
+    def changed(self) -> list[Track]:
+        """Return what was added since the last call, and is still there."""
+        changed, self._changed = self._changed, {}
+        return list(changed.values())
+
+
+def _link(beside: dict[Plane, Plane], plane: Plane | None, other: Plane | None) -> None:
+    """Set what lies beside a plane; None where there is nothing."""
+    if plane is not None and other is not None:
+        beside[plane] = other
+    elif plane is not None:
+        del beside[plane]
 
 
 def _lines(axes: Mapping[Plane, int]) -> list[list[Plane]]:
@@ -183,10 +271,12 @@ def _lines(axes: Mapping[Plane, int]) -> list[list[Plane]]:
     ]
 
 
-def _joined(lower: Sequence[Track], upper: Sequence[Track]) -> Iterator[Track]:
+def _joined(
+    lower: Sequence[Track], upper: Sequence[Track], least: float
+) -> Iterator[Track]:
     """Yield tracks that end on a plane, going on with those that begin on the next."""
     ends, starts = [t.last for t in lower], [t.first for t in upper]
-    goes_on = dict(_pairs(ends, starts))
+    goes_on = dict(_pairs(ends, starts, least))
     for number, track in enumerate(lower):
         yield track.before(upper[goes_on[number]]) if number in goes_on else track
     joined = set(goes_on.values())
@@ -194,11 +284,11 @@ def _joined(lower: Sequence[Track], upper: Sequence[Track]) -> Iterator[Track]:
 
 
 def _pairs(
-    masks: Sequence[BoxedMask], others: Sequence[BoxedMask]
+    masks: Sequence[BoxedMask], others: Sequence[BoxedMask], least: float
 ) -> Iterator[tuple[int, int]]:
     """Yield which masks of two planes go together, the most alike first."""
     used: tuple[set[int], set[int]] = set(), set()
-    for _, number, other in sorted(_alike(masks, others)):
+    for _, number, other in sorted(_alike(masks, others, least)):
         if number not in used[0] and other not in used[1]:
             used[0].add(number)
             used[1].add(other)
@@ -206,7 +296,7 @@ def _pairs(
 
 
 def _alike(
-    masks: Sequence[BoxedMask], others: Sequence[BoxedMask]
+    masks: Sequence[BoxedMask], others: Sequence[BoxedMask], least: float
 ) -> Iterator[tuple[float, int, int]]:
     """Yield the IoU, less than 0, of all that overlap enough."""
     if not masks or not others:
@@ -219,5 +309,5 @@ def _alike(
         numbers, counts = np.unique(inside[inside > 0], return_counts=True)
         for number, common in zip((numbers - 1).tolist(), counts.tolist(), strict=True):
             overlap = common / (masks[number].area + mask.area - common)
-            if overlap >= MIN_OVERLAP:
+            if overlap >= least:
                 yield -overlap, number, other

@@ -11,8 +11,13 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from napari_sam_adapter.errors import PlaneError
+from napari_sam_adapter.volume.asking.packing import slices_of
 from napari_sam_adapter.volume.finding.finding import finding
 from napari_sam_adapter.volume.finding.search_steps import (
     FindPart,
@@ -21,15 +26,15 @@ from napari_sam_adapter.volume.finding.search_steps import (
     Part,
     SearchNumber,
 )
-from napari_sam_adapter.volume.finding.tracks import Tracks
+from napari_sam_adapter.volume.finding.tracks import MIN_OVERLAP, Tracks
 from napari_sam_adapter.volume.planes.plane import planes_of
 from napari_sam_adapter.volume.propagation.propagation import resolve_range
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
-    from napari_sam_adapter.prompts import Prompts
-    from napari_sam_adapter.volume.finding.tracks import Settled
+    from napari_sam_adapter.boxed_mask import BoxedMask
+    from napari_sam_adapter.volume.finding.tracks import Settled, Sighting
     from napari_sam_adapter.volume.planes.plane import Plane
     from napari_sam_adapter.volume.propagation.propagation_request import (
         PropagationRange,
@@ -48,7 +53,8 @@ class SearchedPlane(NamedTuple):
         The objects that were made then: with following those that are known to end,
         which may have their point on another plane; else those found there.
     problem : str
-        Why it was passed over: it shows nothing, or cannot be read. Mostly empty.
+        Why it was passed over: it shows nothing, or cannot be read. Or why an object
+        that ends there was not made: its planes cannot be read again. Mostly empty.
     """
 
     plane: Plane
@@ -78,19 +84,22 @@ def find_in_volume(
         Gets the objects: in one step of its history, unless it is edited meanwhile.
         No pixel of other objects is taken, whatever the overlap rule says.
     planes : iterable of Plane or None
-        Where to look, one after the other; by default on all along the last two axes.
+        Where to look, one after the other; by default on all in the range, along the
+        last two axes.
     follow : bool
         Whether masks that overlap on neighbouring ones of these planes are one object,
         which is followed from the middle one, in both directions, as soon as both its
-        ends are known. What is seen on one plane alone, and on neither side of it, is
-        left out. Else each plane has objects of its own.
+        ends are known, or after 32 planes. What is seen on one plane alone is left out
+        if both planes beside it were looked at and neither a mask nor a label is there;
+        not along time, where things move. Else each plane has objects of its own.
     axis, start, stop : int, str or None
-        How far to follow, as in `propagate`.
+        How far to follow, as in `propagate`. The planes lie in this range.
 
     Yields
     ------
     SearchedPlane
-        One for each plane, when its objects are in the labels.
+        One for each plane, also for one given twice, when its objects are in the
+        labels.
 
     Raises
     ------
@@ -98,16 +107,20 @@ def find_in_volume(
         If there is no predictor, no axis to follow, or too many objects for the labels;
         if network or image window are changed meanwhile.
     PlaneError
-        If a plane or the range lies outside the volume.
+        If a plane or the range lies outside the volume, or a plane outside the range.
 
     Notes
     -----
     Planes that show nothing or cannot be read are passed over. The loop may be left at
-    any time: what was yielded is in the labels and in the journal.
+    any time: what was yielded is in the labels and in the journal. Objects of which an
+    end was not seen by then are not made: up to 31 planes of work.
     """
-    planes = planes_of(session.volume.shape) if planes is None else planes
-    way = Following(axis, start, stop) if follow else None
-    with closing(search_parts(session, planes, way)) as parts:
+    way = Following(axis, start, stop)
+    if planes is None:
+        has_range = follow or way != Following()
+        everything = planes_of(session.volume.shape)
+        planes = _planes_within(session, way) if has_range else everything
+    with closing(search_parts(session, planes, way if follow else None)) as parts:
         for part in parts:
             if isinstance(part, SearchedPlane):
                 yield part
@@ -163,20 +176,20 @@ def search_parts(
         yield from _each_alone(session, planes, run)
         return
     axes = {plane: _axis_of(session, plane, way) for plane in planes}
-    tracks, look = Tracks(axes), None
+    tracks, look = Tracks(axes, partial(_may_be_there, session, run, axes)), None
     for plane in axes:
         if look is not None:
             look.check()
         yield (look := LookPart(session, finding(session, plane), tracks))
-        made = yield from _making(session, tracks.settled(), look, way, run)
-        yield SearchedPlane(plane, made, look.problem)
+        made, problem = yield from _making(session, tracks.settled(), look, way, run)
+        yield SearchedPlane(plane, made, look.problem or problem)
 
 
 def _each_alone(
     session: Session, planes: Iterable[Plane], run: SearchNumber
 ) -> Iterator[FindPart | SearchedPlane]:
     search = None
-    for plane in planes:
+    for plane in dict.fromkeys(planes):
         if search is not None:
             search.check()
         yield (search := FindPart(session, finding(session, plane), run))
@@ -185,7 +198,38 @@ def _each_alone(
 
 def _axis_of(session: Session, plane: Plane, way: Following) -> int:
     session.volume.check(plane)
-    return resolve_range(session.volume, plane, *way).axis
+    where = resolve_range(session.volume, plane, *way)
+    index = plane.index_along(where.axis)
+    if not where.start <= index <= where.stop:
+        raise PlaneError(
+            f"Expected planes inside the range {where.start} to {where.stop} on axis "
+            f"{where.axis}, got one at {index}. Leave it out, or choose a wider range."
+        )
+    return where.axis
+
+
+def _planes_within(session: Session, way: Following) -> Iterator[Plane]:
+    """Yield the planes along the last two axes that lie in a range."""
+    for plane in planes_of(session.volume.shape):
+        where = resolve_range(session.volume, plane, *way)
+        if where.start <= plane.index_along(where.axis) <= where.stop:
+            yield plane
+
+
+def _may_be_there(
+    session: Session,
+    run: SearchNumber,
+    axes: Mapping[Plane, int],
+    plane: Plane,
+    mask: BoxedMask,
+) -> bool:
+    """Return whether a mask of the next plane alone may be an object nevertheless."""
+    axis = axes[plane]
+    if session.volume.letters[axis : axis + 1] == "t":  # things move
+        return True
+    labels = np.asarray(plane.view(session.labels))[slices_of(mask.box)][mask.pixels]
+    is_others = (labels > 0) & ~np.isin(labels, list(run.made))
+    return bool(np.count_nonzero(is_others) >= MIN_OVERLAP * mask.area)
 
 
 def _making(
@@ -194,24 +238,36 @@ def _making(
     look: LookPart,
     way: Following,
     run: SearchNumber,
-) -> Generator[FindPart | FollowPart, None, tuple[int, ...]]:
-    """Make objects where they were seen, and follow all of them; return them."""
-    places: dict[Plane, list[Prompts]] = defaultdict(list)
-    for sighting in settled.sightings:
-        places[sighting.plane].append(sighting.prompts)
+) -> Generator[FindPart | FollowPart, None, tuple[tuple[int, ...], str]]:
+    """Make objects where they were seen, and follow all; return them, and a problem."""
     made: dict[Plane, tuple[int, ...]] = {}
-    for plane, prompts in places.items():
-        look.check()
-        yield (part := FindPart(session, finding(session, plane), run, prompts))
-        made[plane] = part.object_ids
+    problem, turns = "", [track.outwards for track in settled.tracks]
+    while turns:
+        places, turns = _by_plane(turns), []
+        for plane, here in places.items():
+            look.check()
+            prompts = [turn[0].prompts for turn in here]
+            yield (part := FindPart(session, finding(session, plane), run, prompts))
+            made[plane] = made.get(plane, ()) + part.object_ids
+            if part.problem:  # another plane will do
+                turns += [turn[1:] for turn in here if turn[1:]]
+                problem = problem if all(turn[1:] for turn in here) else part.problem
     there = [
         i for plane, ids in made.items() for i in _still_there(session, ids, plane)
     ]
     if there:
         look.check()
-        where = _reach(session, next(iter(made)), way, settled)
-        yield from _following(session, there, where, run)
-    return tuple(i for ids in made.values() for i in ids)
+        seed = next(plane for plane, ids in made.items() if ids)
+        yield from _following(session, there, _reach(session, seed, way, settled), run)
+    return tuple(sorted(i for ids in made.values() for i in ids)), problem
+
+
+def _by_plane(turns: Sequence[list[Sighting]]) -> dict[Plane, list[list[Sighting]]]:
+    """Return which objects are asked for next on each plane."""
+    places: dict[Plane, list[list[Sighting]]] = defaultdict(list)
+    for turn in turns:
+        places[turn[0].plane].append(turn)
+    return places
 
 
 def _reach(
