@@ -18,8 +18,8 @@ With --examples: `find_objects(like=...)` with so many random true objects of on
 as examples beside `find_objects`, both with the examples in the labels already. These
 count on neither side. Of the mixtures only objects of the examples' kind are true:
 "brightness" is two pictures of nuclei added, one a third as bright as the other, "size"
-two pictures side by side with nuclei of which one half is twice as large, and disks are
-made up.
+two pictures side by side with nuclei of which one half is twice as large, and disks, of
+two kinds or three, are made up.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ GRID = EverythingSettings(points_per_side=16)
 TITLES = "SA at 0.5", "mean SA", "found / drawn"
 ALL = 999
 SEEDS = 2
-"""Choices of examples for each picture; of a mixture every other of one kind."""
+"""Choices of examples for each picture; of a mixture one of each kind."""
 OURS = 2
 """Ways, of the first ones, that find objects by what the network marks."""
 
@@ -168,12 +168,19 @@ def with_examples(options: argparse.Namespace, predictor: object) -> None:
     titles = "set", "way", "SA at 0.5", "mean SA", "precision", "recall"
     rows = []
     for name, pictures in sets.items():
-        scored = [
-            score_pair(picture, options.examples, seed, predictor)
-            for picture in tqdm(pictures, leave=False)
-            for seed in range(SEEDS)
+        asked = [
+            (picture, seed)
+            for picture in pictures
+            for seed in range(SEEDS if picture[2] is None else picture[2].max())
+            if len(wanted(picture, seed)) > options.examples
         ]
-        pairs = [pair for pair in scored if pair]
+        if not asked:
+            rows.append((name, "too few objects in each picture", *[""] * 4))
+            continue
+        pairs = [
+            score_pair(picture, options.examples, seed, predictor)
+            for picture, seed in tqdm(asked, leave=False)
+        ]
         columns = zip(*pairs, strict=True)
         for way, column in zip(("all", "like examples"), columns, strict=True):
             sa, mean, matched, found, true = np.transpose(column)
@@ -183,15 +190,20 @@ def with_examples(options: argparse.Namespace, predictor: object) -> None:
     print(markdown(titles, rows))
 
 
-def score_pair(picture: tuple, count: int, seed: int, predictor: object) -> list:
-    """Return the figures without and with examples; nothing for too few objects."""
-    image, labels, kinds = picture
-    rng = np.random.default_rng(seed)
+def wanted(picture: tuple, seed: int) -> np.ndarray:
+    """Return the objects of a picture; of a mixture those of one kind."""
+    _, labels, kinds = picture
     numbers = np.unique(labels)[1:]
-    if kinds is not None:
-        numbers = numbers[kinds[numbers] == 1 + seed % 2]
-    if len(numbers) <= count:
-        return []
+    if kinds is None:
+        return numbers
+    return numbers[kinds[numbers] == 1 + seed % kinds.max()]
+
+
+def score_pair(picture: tuple, count: int, seed: int, predictor: object) -> list:
+    """Return the figures without and with examples, which are fewer than objects."""
+    image, labels, _ = picture
+    rng = np.random.default_rng(seed)
+    numbers = wanted(picture, seed)
     examples = rng.choice(numbers, count, replace=False)
     others = np.where(np.isin(labels, np.setdiff1d(numbers, examples)), labels, 0)
     begun = np.where(np.isin(labels, examples), labels, 0).astype(np.int32)

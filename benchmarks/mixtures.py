@@ -1,4 +1,4 @@
-"""Pictures with objects of two kinds, made of pictures of nuclei or of nothing."""
+"""Pictures with objects of several kinds, made of pictures of nuclei or of nothing."""
 
 from __future__ import annotations
 
@@ -13,29 +13,40 @@ LEVEL, THIRD = 150, 50
 """Grey values of the median nucleus."""
 LARGER = 2
 """Times as large is the median nucleus of one half."""
+SMALL, LARGE, ALL_SIZES = (8, 13), (20, 26), (10, 20)
+TINY, MIDDLE, LARGEST = (4, 6), (10, 13), (25, 30)
+"""Radii of disks, from and to."""
 
 
 def mixtures(planes: list, seed: int) -> dict[str, list[tuple]]:
-    """Return pictures, labels and the kind of each label, 1 or 2, by name."""
+    """Return pictures, labels and the kind of each label, from 1, by name."""
     usable = [plane for plane in planes if _is_usable(plane)]
     rng = np.random.default_rng(seed)
     return {
         "nuclei of two brightnesses": [_added(usable, rng) for _ in range(COUNT)],
         "nuclei of two sizes": [_beside(usable, rng) for _ in range(COUNT)],
-        "disks of two sizes": [disks(rng, is_by_size=True) for _ in range(COUNT)],
-        "bright and dark disks": [disks(rng, is_by_size=False) for _ in range(COUNT)],
+        "disks of two sizes": _disks(rng, (SMALL, 1), (LARGE, 1)),
+        "bright and dark disks": _disks(rng, (ALL_SIZES, 1), (ALL_SIZES, -1)),
+        "disks of three sizes": _disks(rng, (TINY, 1), (MIDDLE, 1), (LARGEST, 1)),
+        "disks of two sizes, and dark ones": _disks(
+            rng, (SMALL, 1), (LARGE, 1), (ALL_SIZES, -1)
+        ),
     }
 
 
-def disks(rng: np.random.Generator, is_by_size: bool) -> tuple:
-    """Return bright disks of two sizes, or bright and dark ones of all sizes."""
+def _disks(rng: np.random.Generator, *kinds: tuple) -> list[tuple]:
+    return [disks(rng, kinds) for _ in range(COUNT)]
+
+
+def disks(rng: np.random.Generator, kinds_made: tuple) -> tuple:
+    """Return disks of some kinds; each has a span of radii and a sign."""
     rows, columns = np.mgrid[:SIDE, :SIDE]
     ground = ndimage.gaussian_filter(rng.standard_normal((SIDE, SIDE)), 40)
     image = 110 + 8 * ground / ground.std()
     labels, kinds = np.zeros((SIDE, SIDE), int), [0]
     for _ in range(400):
-        kind = int(rng.integers(1, 3))
-        span = ((8, 13), (20, 26))[kind - 1] if is_by_size else (10, 20)
+        kind = int(rng.integers(1, len(kinds_made) + 1))
+        span, sign = kinds_made[kind - 1]
         radius = rng.uniform(*span)
         row, column = rng.uniform(radius, SIDE - radius, 2)
         squeeze = rng.uniform(0.85, 1.15)
@@ -45,7 +56,6 @@ def disks(rng: np.random.Generator, is_by_size: bool) -> tuple:
             continue
         labels[inside] = len(kinds)
         kinds.append(kind)
-        sign = -1 if kind == 2 and not is_by_size else 1
         image[inside] += sign * rng.uniform(50, 80)
     image = ndimage.gaussian_filter(image, 1) + rng.normal(0, 8, image.shape)
     return np.clip(image, 0, 255).astype(np.uint8), labels, np.array(kinds)
