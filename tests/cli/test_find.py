@@ -357,7 +357,23 @@ def test_only_what_is_like_the_examples(
     assert [int(found[place]) for place in large[:2]] == [1, 2]
     assert all(found[place] for place in large)
     assert not any(found[place] for place in small)
-    assert "5 objects in" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "5 objects in" in printed
+    assert "s. 6 unlike the examples left out." in printed
+    pair = "--like", "25,25", "--like", "20,30", "--overwrite", "--tidy"
+    assert run("find", path, "-o", labels, *pair) == 0
+    assert "left out. Nothing to tidy" in capsys.readouterr().out
+    assert len(np.unique(read(labels))) == 6
+
+
+def test_the_background_is_no_example(
+    refused: Refused, tmp_path: Path, output: Path
+) -> None:
+    path = tmp_path / "large.png"
+    Image.fromarray(disks_of(([(75, 75)], 74))).save(path)
+    told = refused("find", path, "-o", output, "--like", "75,75")
+    assert "row 75, column 75" in told
+    assert "most of the slice" in told
 
 
 def disks_of(*groups: tuple[list[tuple[int, int]], int]) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tests.fakes import MarkingDiskPredictor
 
-from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.errors import PromptError, SessionError
+from napari_sam_adapter.volume.finding.examples import examples_at
 from napari_sam_adapter.volume.finding.finding import (
     find_objects,
     find_steps,
@@ -139,3 +140,82 @@ def test_two_kinds_have_to_be_far_apart():
     for distance, expected in ((1.0, 40), (8.0, 20)):
         found = np.concatenate([ours, others + np.array([distance, 0, 0, 0])])
         assert are_like(found, ours[:3]).sum() == expected
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("wanted", [0, 1, 2])
+def test_the_rest_may_be_of_several_kinds(wanted, count):
+    groups = LARGE, SMALL, [(104, column) for column in range(8, 100, 12)]
+    radii = {}
+    for centres, radius in zip(groups, (14, 6, 3), strict=True):
+        radii |= dict.fromkeys(centres, radius)
+    session = open_session(picture(radii))
+    find_objects(session, PLANE, like=click(session, *groups[wanted][:count]))
+    for kind, centres in enumerate(groups):
+        assert at(session, centres) == [kind == wanted] * len(centres)
+
+
+def kinds_of(*kinds):
+    """Return measures of objects, of which each kind has an area and a number."""
+    rng = np.random.default_rng(0)
+    means, numbers = zip(*kinds, strict=True)
+    measures = rng.normal((0, 6, 7, 4), (0.4, 0.3, 0.3, 0), (sum(numbers), 4))
+    measures[:, 0] += np.repeat(means, numbers)
+    return measures, np.repeat(np.arange(len(kinds)), numbers)
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_three_kinds_are_told_apart_as_two_are(kind):
+    found, kinds = kinds_of((4.5, 30), (7.5, 30), (10.5, 30))
+    kept = are_like(found, found[kinds == kind][:3])
+    assert np.array_equal(kept, kinds == kind)
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_a_few_clumps_do_not_hide_two_kinds(kind):
+    found, kinds = kinds_of((7, 30), (10, 30), (13, 4))
+    kept = are_like(found, found[kinds == kind][:3])
+    assert np.array_equal(kept, kinds == kind)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_few_clumps_are_left_out_and_kinds_that_are_near_kept(kind):
+    found, kinds = kinds_of((7, 30), (8, 30), (12, 4))
+    assert np.array_equal(are_like(found, found[kinds == kind][:3]), kinds < 2)
+
+
+def test_one_wide_kind_is_no_several():
+    rng = np.random.default_rng(0)
+    for spread in (0.3, 1.0, 2.0):
+        found = rng.normal(0, spread, (60, 4))
+        for number in range(10):
+            assert are_like(found, found[number : number + 3]).all()
+
+
+@pytest.mark.parametrize(
+    ("like", "told"),
+    [(3, r"got 3. Give \[3\]"), (np.ones((110, 120), bool), r"Give \[mask\]")],
+)
+def test_examples_are_a_list(like, told):
+    session = open_session(of_two_sizes())
+    with pytest.raises(SessionError, match=told):
+        find_objects(session, PLANE, like=like)
+
+
+def test_points_on_one_object_are_one_example():
+    session = open_session(of_two_sizes())
+    points = [LARGE[0], (LARGE[0][0] + 4, LARGE[0][1] - 3.6), SMALL[0]]
+    assert examples_at(session, PLANE, points) == [1, 2]
+    assert session.object_ids == [1, 2]
+    assert at(session, [LARGE[0], SMALL[0]]) == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("place", "radius", "told"),
+    [((10, 10.5), 4, "none"), ((55, 60.5), 60, "what covers most")],
+)
+def test_ground_is_no_example(place, radius, told):
+    session = open_session(picture({(55, 60): radius}))
+    with pytest.raises(PromptError, match=f"column {place[1]}, found {told}"):
+        examples_at(session, PLANE, [place])
+    assert not session.object_ids

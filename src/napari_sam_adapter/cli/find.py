@@ -146,7 +146,9 @@ def _find_in_image(job: FindJob, scheduler: str | None) -> None:
 
 def _words(found: Found) -> str:
     words = f"{counted(found.objects, 'object')} in {found.seconds:.1f} s"
-    return f"{words}. {found.tidied}" if found.tidied else words
+    unlike = sum(step.unlike for step in found.steps)
+    left_out = f"{unlike} unlike the examples left out." if unlike else ""
+    return ". ".join(filter(None, [words, " ".join([left_out, found.tidied]).strip()]))
 
 
 def _find_in_images(job: FindJob, images: list[Path], scheduler: str | None) -> None:

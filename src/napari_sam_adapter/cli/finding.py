@@ -14,13 +14,14 @@ from napari_sam_adapter.cli.inputs import (
     choose_view,
     session_of,
 )
-from napari_sam_adapter.errors import ImageError, PlaneError, PromptError
+from napari_sam_adapter.errors import ImageError, PlaneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from napari_sam_adapter.predictions import Predictor
+    from napari_sam_adapter.volume.finding.examples import Point
     from napari_sam_adapter.volume.finding.volume_search import SearchedPlane
     from napari_sam_adapter.volume.planes.frame import Frame
     from napari_sam_adapter.volume.planes.plane import Plane
@@ -137,13 +138,11 @@ def find_in_file(
     opened, window = choose_view(image, job.channel, job.level, job.intensity)
     check_labels_path(job.output, job.overwrite, opened.label_axes)
     frame = frame_of(opened, job.axis)
-    if job.like:
-        planes = [_plane_of_examples(frame, job)]
-    else:
-        planes = _chosen(frame, job.slices, job.propagate)
+    points = _points_of_examples(frame, job)
+    planes = list(points) or _chosen(frame, job.slices, job.propagate)
     session = session_of(opened, job.predictor(), job.embeddings, window)
-    if job.like:
-        steps = _like_examples(session, frame, job)
+    if points:
+        steps = _like_examples(session, points)
     else:
         steps = find_in_volume(session, planes, follow=job.propagate, axis=frame.sliced)
     done = tuple(watched(steps, len(planes)))
@@ -167,40 +166,38 @@ def _loaded(
 
 
 def _like_examples(
-    session: Session, frame: Frame, job: FindJob
+    session: Session, points: dict[Plane, list[Point]]
 ) -> Iterator[SearchedPlane]:
     """Make objects of the examples, and of what is like them on their slice."""
-    from napari_sam_adapter.cli.coordinates import parse_point
-    from napari_sam_adapter.volume.finding.finding import find_objects
+    from napari_sam_adapter.volume.finding import finding
+    from napari_sam_adapter.volume.finding.examples import examples_at
     from napari_sam_adapter.volume.finding.volume_search import SearchedPlane
 
-    plane, examples = _plane_of_examples(frame, job), []
-    for text in job.like:
-        examples.append(number := session.new_object())
-        session.add_point(number, plane, frame.in_plane(parse_point(frame, text)))
-        if not session.mask(number, plane).any():
-            raise PromptError(
-                f"Expected an object at --like {text}, found none. Point at the middle "
-                "of a typical one."
-            )
-    find_objects(session, plane, like=examples)
-    yield SearchedPlane(plane, tuple(session.object_ids))
+    for plane, places in points.items():
+        like = examples_at(session, plane, places)
+        *_, found = finding.find_steps(finding.finding(session, plane, like))
+        assert isinstance(found, finding.FoundObjects)  # as find_steps promises
+        finding.take_in(session, found)
+        yield SearchedPlane(plane, tuple(session.object_ids), unlike=found.unlike)
 
 
-def _plane_of_examples(frame: Frame, job: FindJob) -> Plane:
+def _points_of_examples(frame: Frame, job: FindJob) -> dict[Plane, list[Point]]:
+    """Return the points on the slice of the examples; nothing if there are none."""
     from napari_sam_adapter.cli.coordinates import parse_point
 
-    if job.propagate or job.slices is not None:
+    if job.like and (job.propagate or job.slices is not None):
         raise PlaneError(
             "Expected no --slices and no --propagate with --like: only the slice of "
             "the examples is searched. Leave them out."
         )
-    planes = {frame.plane(parse_point(frame, text)) for text in job.like}
-    if len(planes) > 1:
+    points: dict[Plane, list[Point]] = {}
+    for position in (parse_point(frame, text) for text in job.like):
+        points.setdefault(frame.plane(position), []).append(frame.in_plane(position))
+    if len(points) > 1:
         raise PlaneError(
             "Expected examples on one slice, got several. Give the points of one."
         )
-    return planes.pop()
+    return points
 
 
 def _chosen(frame: Frame, slices: str | None, propagate: bool) -> list[Plane]:

@@ -14,7 +14,8 @@ import numpy as np
 
 from napari_sam_adapter.errors import PlaneError, SessionError
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.volume.finding.likeness import examples_on, only_like
+from napari_sam_adapter.volume.finding.examples import examples_on
+from napari_sam_adapter.volume.finding.likeness import only_like
 from napari_sam_adapter.volume.finding.object_search import (
     FindProgress,
     FindRequest,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.volume.asking.plane_predictor import PlanePredictor
     from napari_sam_adapter.volume.document.changes import Change
-    from napari_sam_adapter.volume.finding.likeness import Example
+    from napari_sam_adapter.volume.finding.examples import Example
     from napari_sam_adapter.volume.planes.plane import Plane
     from napari_sam_adapter.volume.session.session import Session
 
@@ -76,8 +77,8 @@ def find_objects(
         Where; a picture has one alone.
     like : sequence of int or (H, W) bool array, or None
         Examples: typical objects that have a mask there, or masks. What is found falls
-        into their kind and another one, by size and brightness, and the other one is
-        left out if it is clearly different. None for all objects.
+        into their kind and others, by size and brightness, and what is of another one
+        is left out if it is clearly different. None for all objects.
 
     Returns
     -------
@@ -88,7 +89,7 @@ def find_objects(
     ------
     SessionError
         If there is no predictor, or too many objects for the labels; if an example has
-        no pixel on the plane.
+        no pixel on the plane, or `like` is no list.
     PlaneError
         If the plane lies outside the volume, or none is given of several.
     ImageError

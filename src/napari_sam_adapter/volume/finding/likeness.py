@@ -1,19 +1,19 @@
 """Which of the objects that a search found are like examples.
 
-What is found falls into two groups, that of the examples and the rest, by its size and
-brightness; both groups are as wide. The rest is left out if the groups are far apart:
-else what was found is of one kind, with examples from its middle or its edge.
+What is found falls into groups by its size and brightness: that of the examples, and
+one or several of the rest; all are as wide. A group far from that of the examples is
+left out: if none is, what was found is of one kind, with examples from its middle or
+its edge.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from scipy import ndimage
+from scipy.special import logsumexp, softmax
 
-from napari_sam_adapter.boxed_mask import BoxedMask
-from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.volume.session.taking_found import NOTHING, FindPass
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.volume.session.taking_found import Lot
 
-    Example: TypeAlias = int | npt.NDArray[np.bool_]
     Measures: TypeAlias = npt.NDArray[np.float64]
     """(N, 4): for each mask what `_measures` tells."""
 
@@ -35,41 +34,15 @@ WEIGHT = 3.0
 """An example counts as much as so many objects of which nobody knows the kind."""
 FARTHEST = 0.8
 """Part of the objects that is nearer to the examples than the first rest."""
+MOST_RESTS = 3
+"""Groups of what is not like the examples, at most."""
+PRICE = 1.5
+"""Of one group more, in those of the Bayesian information criterion."""
 LEAST_SHARE = 0.05
 LEAST_VARIANCE = 0.05
 ROUNDS = 30
 OTHER_SIGN = 4.0
 """What bright and dark on their ground differ by; others count doublings."""
-
-
-def examples_on(
-    labels: npt.NDArray[np.integer], like: Sequence[Example]
-) -> tuple[Lot, ...]:
-    """Return the masks of examples.
-
-    Parameters
-    ----------
-    labels : (H, W) int array
-        Of the plane.
-    like : sequence of int or (H, W) bool array
-        Objects with pixels on the plane, or masks.
-
-    Returns
-    -------
-    tuple of Lot
-        One for each.
-
-    Raises
-    ------
-    SessionError
-        If there is none, an object has no pixel there, or a mask does not fit.
-    """
-    if not len(like):
-        raise SessionError(
-            "Expected an example of what to look for, got none. Segment a typical "
-            "object on this slice first, better three."
-        )
-    return tuple(_lot(labels, example) for example in like)
 
 
 def only_like(
@@ -106,8 +79,29 @@ def only_like(
     return tuple(part for part in kept if part.new)
 
 
+class _Groups(NamedTuple):
+    """What objects fall into.
+
+    Attributes
+    ----------
+    middles : (G, K) float array
+        The first is that of the examples.
+    variance : (K,) float array
+        Of each measure, in every group.
+    belong : (N, G) float array
+        To which group each object that was found belongs.
+    cost : float
+        How badly the groups tell what was found, with their number.
+    """
+
+    middles: Measures
+    variance: Measures
+    belong: Measures
+    cost: float
+
+
 def are_like(found: Measures, shown: Measures) -> npt.NDArray[np.bool_]:
-    """Tell the kind of the examples from another one.
+    """Tell the kind of the examples from others.
 
     Parameters
     ----------
@@ -119,49 +113,79 @@ def are_like(found: Measures, shown: Measures) -> npt.NDArray[np.bool_]:
     Returns
     -------
     (N,) bool array
-        All true if there are not two kinds.
+        All true if there is one kind alone.
 
     Notes
     -----
-    A mixture of two Gaussians of one diagonal covariance by expectation maximisation;
-    examples are of the first for sure.
+    A mixture of Gaussians of one diagonal covariance by expectation maximisation;
+    examples are of the first for sure. A rest of several kinds makes two groups wide,
+    and so near each other: then there are more, while they tell what was found better.
     """
+    least = np.inf
+    for rests in range(1, MOST_RESTS + 1):
+        groups = _grouped(found, shown, rests)
+        if groups is None or groups.cost >= least:
+            continue
+        least, middles = groups.cost, groups.middles
+        far = _nearness(middles, middles[:1], groups.variance)[:, 0] >= APART**2
+        if far.any():
+            alike: npt.NDArray[np.bool_] = groups.belong[:, far].sum(axis=1) < 0.5
+            return alike
+    return np.ones(len(found), bool)
+
+
+def _grouped(found: Measures, shown: Measures, rests: int) -> _Groups | None:
+    """Return the groups of examples and rests; None if one of them vanishes."""
     values, count = np.concatenate([found, shown]), len(found)
     weights = np.repeat([1.0, WEIGHT], [count, len(shown)])
-    ours = shown.mean(axis=0)
-    others, variance, share = _farthest(found, ours), np.ones(found.shape[1]), 0.5
+    middles = _first_middles(found, shown.mean(axis=0), rests)
+    variance, shares = np.ones(found.shape[1]), np.full(len(middles), 1 / len(middles))
     for _ in range(ROUNDS):
-        nearer = _nearness(values, others, variance) - _nearness(values, ours, variance)
-        odds = np.clip(nearer / 2 + np.log(share / (1 - share)), -50, 50)
-        belong = 1 / (1 + np.exp(-odds))
-        belong[count:] = 1
-        mine, theirs = belong * weights, (1 - belong) * weights
-        if theirs.sum() < 1:
-            return np.ones(count, bool)
-        ours, others = _middle(values, mine), _middle(values, theirs)
-        share = np.clip(mine.sum() / weights.sum(), LEAST_SHARE, 1 - LEAST_SHARE)
-        squares = mine @ (values - ours) ** 2 + theirs @ (values - others) ** 2
-        variance = squares / weights.sum() + LEAST_VARIANCE
-    if _nearness(ours[None], others, variance)[0] < APART**2:
-        return np.ones(count, bool)
-    alike: npt.NDArray[np.bool_] = belong[:count] > 0.5
-    return alike
+        chances = _chances(values, middles, variance, shares)
+        chances[count:, 1:] = -np.inf
+        belong = softmax(chances, axis=1)
+        each = (belong * weights[:, None]).T
+        sizes = each.sum(axis=1)
+        if sizes.min() < 1:
+            return None
+        middles = each @ values / sizes[:, None]
+        shares = np.clip(sizes / sizes.sum(), LEAST_SHARE, 1 - LEAST_SHARE)
+        shares /= shares.sum()
+        squares = (each[..., None] * (values - middles[:, None]) ** 2).sum(axis=(0, 1))
+        variance = squares / sizes.sum() + LEAST_VARIANCE
+    price = PRICE * rests * (found.shape[1] + 1) * np.log(sizes.sum())
+    cost = float(price - 2 * weights @ logsumexp(chances, axis=1))
+    return _Groups(middles, variance, belong[:count], cost)
 
 
-def _farthest(found: Measures, ours: Measures) -> Measures:
-    distances = ((found - ours) ** 2).sum(axis=1)
-    return _middle(found, distances >= np.quantile(distances, FARTHEST))
+def _first_middles(found: Measures, ours: Measures, rests: int) -> Measures:
+    """Return that of the examples, and what is farthest from it and each other."""
+    if rests == 1:
+        distances = ((found - ours) ** 2).sum(axis=1)
+        farther = distances >= np.quantile(distances, FARTHEST)
+        return np.stack([ours, found[farther].mean(axis=0)])
+    middles = ours[None]
+    for _ in range(rests):
+        nearest = _nearness(found, middles, np.ones(len(ours))).min(axis=1)
+        middles = np.vstack([middles, found[nearest.argmax()]])
+    return middles
 
 
-def _nearness(values: Measures, middle: Measures, variance: Measures) -> Measures:
-    """Return squared distances, in variances."""
-    squared: Measures = ((values - middle) ** 2 / variance).sum(axis=1)
+def _chances(
+    values: Measures, middles: Measures, variance: Measures, shares: Measures
+) -> Measures:
+    """Return the logarithms of the densities, (N, G)."""
+    spread = np.log(2 * np.pi * variance).sum()
+    chances: Measures = (
+        np.log(shares) - (_nearness(values, middles, variance) + spread) / 2
+    )
+    return chances
+
+
+def _nearness(values: Measures, middles: Measures, variance: Measures) -> Measures:
+    """Return squared distances, in variances, (N, G)."""
+    squared: Measures = ((values[:, None] - middles) ** 2 / variance).sum(axis=-1)
     return squared
-
-
-def _middle(values: Measures, weights: npt.NDArray[Any]) -> Measures:
-    middle: Measures = weights @ values / weights.sum()
-    return middle
 
 
 def _only(part: FindPass, alike: Iterator[bool]) -> FindPass:
@@ -191,23 +215,3 @@ def _measures(lot: Lot, grey: npt.NDArray[Any]) -> Measures:
     contrast = mean - part[around].mean() if around.any() else 0.0
     doublings = np.log2(np.maximum([area, abs(contrast), mean], 1))
     return np.append(doublings, OTHER_SIGN * np.sign(contrast))
-
-
-def _lot(labels: npt.NDArray[np.integer], example: Example) -> Lot:
-    if isinstance(example, np.ndarray):
-        if example.shape != labels.shape or example.dtype != bool:
-            raise SessionError(
-                f"Expected objects or bool masks of shape {labels.shape} as examples, "
-                f"got {example.dtype} of {example.shape}."
-            )
-        mask = example
-    else:
-        mask = labels == example
-    if not mask.any():
-        name = "an empty mask" if mask is example else f"object {example}"
-        raise SessionError(
-            f"Expected examples with pixels on this slice, got {name}. Segment a "
-            "typical object there first."
-        )
-    boxed = BoxedMask.of(mask)
-    return boxed.box, boxed.pixels

@@ -216,9 +216,9 @@ class ObjectSearch:
         boxed = chosen.boxed_mask
         check_shape(boxed, self._free.shape)
         mask, place = boxed.pixels, slices_of(boxed.box)
-        area = np.count_nonzero(mask)
+        area = int(np.count_nonzero(mask))
         if not (
-            MIN_AREA <= area <= MAX_SHARE * self._free.size
+            has_usual_size(area, self._free.size)
             and is_new((boxed.box, mask), self._free)
             and self._is_likely(prediction, chosen.score, mask, place)
         ):
@@ -241,6 +241,22 @@ class ObjectSearch:
         is_good = score >= MIN_SCORE_OF_MARKED or not prediction.score_is_trusted
         marked = self._probability[place][mask].mean()
         return bool(is_good and marked >= MIN_PROBABILITY)
+
+
+def has_usual_size(area: int, size: int) -> bool:
+    """Return whether a mask is neither noise nor background.
+
+    Parameters
+    ----------
+    area, size : int
+        Pixels of the mask, and of the plane.
+
+    Returns
+    -------
+    bool
+        As the search takes it.
+    """
+    return MIN_AREA <= area <= MAX_SHARE * size
 
 
 def is_new(mask: Lot, free: npt.NDArray[np.bool_]) -> bool:

@@ -55,11 +55,14 @@ class SearchedPlane(NamedTuple):
     problem : str
         Why it was passed over: it shows nothing, or cannot be read. Or why an object
         that ends there was not made: its planes cannot be read again. Mostly empty.
+    unlike : int
+        How many objects were left out because they are not like examples.
     """
 
     plane: Plane
     object_ids: tuple[int, ...] = ()
     problem: str = ""
+    unlike: int = 0
 
     @property
     def place(self) -> str:
