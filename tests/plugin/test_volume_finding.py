@@ -215,7 +215,7 @@ def test_it_does_not_ask_a_network_on_that_is_no_longer_in_use(open_scene):
     asked = scene.predictor.asked
     scene.workspace.session.predictor = MarkingPredictor()  # as a click does
     go_on_to_the_end(scene)
-    assert scene.predictor.asked <= asked + 2
+    assert scene.predictor.asked <= asked + 8  # what was asked for at once; all are 40
     assert scene.state.message.is_error
     assert "Search again" in scene.state.message.text
     assert not scene.state.is_busy
