@@ -518,3 +518,56 @@ def test_a_click_under_way_stays_with_its_choice(scene):
     assert not scene.labels.any()
     tick(scene, "nuclei")
     assert scene.value(3, *LEFT_DISK) == 1
+
+
+@pytest.mark.parametrize(
+    ("grid", "other"),
+    [
+        (
+            {"scale": (0.1,) * 3, "translate": (0, 5e4, 5e4)},
+            {"scale": (0.1,) * 3, "translate": (0, 5e4 + 0.4, 5e4)},
+        ),
+        ({"scale": (4e-9,) * 3}, {"scale": (8e-9,) * 3}),
+        ({"scale": (4e-9,) * 3}, {"scale": (4e-9,) * 3, "translate": (0, 4e-9, 0)}),
+        ({}, {"scale": (1, 1, 1.001)}),
+        ({}, {"affine": np.array([[1, 0, 0, 0], [0, 1, 0.01, 0], [0, 0, 1, 0]])}),
+    ],
+    ids=["4 pixels far away", "scale in metres", "1 pixel of nm", "0.1 %", "affine"],
+)
+def test_layers_a_little_apart_are_not_offered(make_scene, grid, other):
+    scene = make_scene(stack(), name="cells", **grid)
+    if "affine" in other:
+        other = {"affine": np.vstack([other["affine"], [0, 0, 0, 1]])}
+    scene.viewer.add_image(stack(), name="nuclei", **other)
+    choose_image(scene, "cells")
+    assert not is_offered(scene)
+
+
+def test_rounding_does_not_keep_a_layer_away(make_scene):
+    far = {"scale": (0.1, 0.3, 0.3), "translate": (0, 5e4, 5e4)}
+    scene = make_scene(stack(), name="cells", **far)
+    near = {"scale": (0.1, 0.1 * 3, 0.3), "translate": (0, 5e4 + 1e-6, 5e4)}
+    scene.viewer.add_image(stack(), name="nuclei", **near)
+    choose_image(scene, "cells")
+    assert is_offered(scene)
+
+
+@pytest.mark.parametrize("what", ["data", "rotate", "shear", "affine", "units"])
+def test_the_channels_are_seen_once_a_layer_fits(make_scene, what):
+    off = {
+        "data": stack()[:, :-1],
+        "rotate": 10,
+        "shear": (0.1, 0, 0),
+        "affine": np.diag([1, 2, 1, 1]),
+        "units": ("um",) * 3,
+    }
+    scene = make_scene(stack(), name="cells")
+    options = {"data": stack(), **{what: off[what]}}
+    other = scene.viewer.add_image(options.pop("data"), name="nuclei", **options)
+    choose_image(scene, "cells")
+    assert not is_offered(scene)
+    like = scene.viewer.layers["cells"]
+    setattr(other, what, stack() if what == "data" else getattr(like, what))
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.viewer.dims.set_current_step(0, 4)
+    assert is_offered(scene)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_sam_adapter.plugin.layers.channels import MOST_PARTNERS, fits
+from napari_sam_adapter.plugin.layers.channels import MOST_PARTNERS, fits, signature
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Tool
 
@@ -82,8 +82,7 @@ class ChannelChoice(Feature):
     def _on_updated(self) -> None:
         # To compare all layers takes too long for each slice that comes into view.
         images = self._controller.state.images
-        places = [(image, *image.scale, *image.translate) for image in images]
-        now = self._controller.workspace, places
+        now = self._controller.workspace, [(i, signature(i)) for i in images]
         if now != self._looked_at:
             self._looked_at = now
             self.changed.emit()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,8 @@ MOST_PARTNERS = max(COLOURS_OF) - 1
 """Channels that can be seen beside an image."""
 GRID = ("scale", "translate", "rotate", "shear", "affine")
 """Where the pixels of a layer lie."""
+MOST_APART = 0.01
+"""Pixels that the same pixel of two layers may lie apart."""
 
 
 def fits(image: Image, other: Image) -> bool:
@@ -33,8 +35,29 @@ def fits(image: Image, other: Image) -> bool:
     """
     if other is image or not share_pixels(image, other) or image.units != other.units:
         return False
-    pairs = [(_numbers(image, name), _numbers(other, name)) for name in GRID]
-    return all(np.allclose(one, another) for one, another in pairs)
+    # Where an origin and the end of each axis lie says where all pixels lie.
+    ends = np.vstack([np.zeros(image.ndim), np.diag(_shapes(image)[0][: image.ndim])])
+    there = [image.world_to_data(other.data_to_world(end)) for end in ends]
+    return bool(np.abs(there - ends).max() < MOST_APART)
+
+
+def signature(image: Image) -> tuple[Any, ...]:
+    """Return what decides which layers fit an image; quick.
+
+    Parameters
+    ----------
+    image : Image
+        Any.
+
+    Returns
+    -------
+    tuple
+        The same, as compared by ``==``, as long as name, shape and place are.
+    """
+    levels = image.data if image.multiscale else [image.data]
+    shapes = [tuple(level.shape) for level in levels]
+    places = [_numbers(image, name).tobytes() for name in GRID]
+    return image.name, image.rgb, shapes, places, image.units
 
 
 def share_pixels(image: Image, other: Image) -> bool:
