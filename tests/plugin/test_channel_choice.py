@@ -501,8 +501,10 @@ def test_long_names_fit_into_300_pixels(scene):
     names = [f"2024-05-17 plate 3 well B07 {name}" for name in ("nuclei", "tubes")]
     for before, name in zip(("nuclei", "tubes"), names, strict=True):
         scene.viewer.layers[before].name = name
-    for name in names:
-        tick(scene, name)
+    for number in range(len(names)):
+        button_of(scene).menu().aboutToShow.emit()
+        button_of(scene).menu().actions()[number].trigger()
+        scene.settle()
     QApplication.processEvents()
     assert scene.widget.minimumSizeHint().width() <= 300
     assert button_of(scene).toolTip().endswith("tubes is blue.")
@@ -571,3 +573,35 @@ def test_the_channels_are_seen_once_a_layer_fits(make_scene, what):
     scene.viewer.dims.set_current_step(0, 3)
     scene.viewer.dims.set_current_step(0, 4)
     assert is_offered(scene)
+
+
+def test_long_names_are_told_apart(scene):
+    names = [f"2024-05-17 plate 3 well B07 {name}" for name in ("nuclei", "tubes")]
+    for before, name in zip(("nuclei", "tubes"), names, strict=True):
+        scene.viewer.layers[before].name = name
+    button_of(scene).menu().aboutToShow.emit()
+    listed = button_of(scene).menu().actions()[:2]
+    assert all(len(action.text()) < len(names[0]) for action in listed)
+    assert [action.toolTip() for action in listed] == names
+    for number in range(2):
+        button_of(scene).menu().actions()[number].trigger()
+        scene.settle()
+    text = button_of(scene).text()
+    assert text.startswith("2: 2")
+    assert "lei, 2" in text
+    assert text.endswith("bes")
+    assert button_of(scene).fontMetrics().horizontalAdvance(text) <= 150
+    assert all(name in button_of(scene).accessibleName() for name in names)
+
+
+def test_a_new_name_is_seen_at_once(scene):
+    tick(scene, "nuclei")
+    nuclei = scene.viewer.layers["nuclei"]
+    nuclei.name = "DAPI"
+    assert button_of(scene).text() == "with DAPI"
+    assert button_of(scene).toolTip().endswith("DAPI is blue.")
+    assert "DAPI" in actions_of(scene)
+    assert scene.widget.image_panel.picker.findText("DAPI") >= 0
+    scene.viewer.window.remove_dock_widget(scene.widget)
+    nuclei.name = "Hoechst"
+    assert button_of(scene).text() == "with DAPI"

@@ -279,7 +279,7 @@ class Controller:
                 self._keys.forget(layer)
 
     def on_view_changed(self) -> None:
-        """Show the score of the plane that is in view now."""
+        """Show the score of the plane that is in view, and what layers are called."""
         self.update()
 
     def on_view_still(self) -> None:

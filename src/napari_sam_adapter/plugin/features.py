@@ -59,6 +59,7 @@ def image_feature(
     channels.changed.connect(
         lambda: panel.show_channels(channels.offered, channels.partners)
     )
+    channels.changed.connect(lambda: panel.show_state(controller.state))  # for names
     return levels, channels, panel
 
 

@@ -25,8 +25,8 @@ TIP = (
 )
 NAME = "Channels"
 """What a screen reader says."""
-TEXT_WIDTH = 150
-"""Pixels that names of channels take at most."""
+TEXT_WIDTH, MENU_WIDTH = 150, 200
+"""Pixels that channels take at most, all on the button and each in its menu."""
 
 
 class ChannelButton(QPushButton):
@@ -47,6 +47,7 @@ class ChannelButton(QPushButton):
         super().__init__(parent)
         self._menu = QMenu(self)
         self._menu.setAccessibleName(NAME)
+        self._menu.setToolTipsVisible(True)  # names that are too long
         self._menu.aboutToShow.connect(self.opening.emit)
         self.setMenu(self._menu)
         self._listed: list[tuple[Image, str]] = []
@@ -76,8 +77,9 @@ class ChannelButton(QPushButton):
     def _list(self) -> None:
         self._menu.clear()
         for layer, name in self._listed:
-            action = self._menu.addAction(_plain(name))
+            action = self._menu.addAction(_plain(self._short(name, MENU_WIDTH)))
             assert action is not None  # Qt's stubs allow for none
+            action.setToolTip(name)
             action.setCheckable(True)
             action.triggered.connect(partial(self._on_triggered, layer))
 
@@ -86,11 +88,24 @@ class ChannelButton(QPushButton):
         colours = COLOURS[len(names)]
         seen = [f"{name} is {hue}" for name, hue in zip(names, colours, strict=True)]
         tip = f"{TIP} Now {', '.join(seen)}." if seen else TIP
-        right = Qt.TextElideMode.ElideRight
-        self.setText(_plain(self.fontMetrics().elidedText(text, right, TEXT_WIDTH)))
+        self.setText(_plain(self._fitting(text, names)))
         self.setToolTip(tip)
         self.setAccessibleName(f"{NAME}: {text}")
         self.setAccessibleDescription(tip)
+
+    def _fitting(self, text: str, names: list[str]) -> str:
+        """Return a text as it is, or how many names there are and parts of each."""
+        width = self.fontMetrics().horizontalAdvance
+        if width(text) <= TEXT_WIDTH:
+            return text
+        start = f"{len(names)}: " if len(names) > 1 else "with "
+        room = TEXT_WIDTH - width(start + ", " * (len(names) - 1))
+        parts = [self._short(name, room // len(names)) for name in names]
+        return start + ", ".join(parts)
+
+    def _short(self, name: str, width: int) -> str:
+        middle = Qt.TextElideMode.ElideMiddle  # how many names begin alike
+        return self.fontMetrics().elidedText(name, middle, width)
 
     def _on_triggered(self, layer: Image, is_ticked: bool) -> None:
         self.switched.emit(layer)

@@ -88,7 +88,7 @@ class ViewerWatch:
         self._inserted.disconnect(self._on_inserted)
         self._reordered.disconnect(self._on_changed)
         for layer in self._named:
-            layer.events.name.disconnect(self._on_changed)
+            layer.events.name.disconnect(self._on_renamed)
         self._named.clear()
         for event in self._views:
             event.disconnect(self._on_view)
@@ -97,7 +97,7 @@ class ViewerWatch:
         self._own.clear()
 
     def _watch_name(self, layer: Layer) -> None:
-        layer.events.name.connect(self._on_changed)
+        layer.events.name.connect(self._on_renamed)
         self._named.append(layer)
 
     def _on_inserted(self, event: Any) -> None:
@@ -109,13 +109,16 @@ class ViewerWatch:
             event.value.events.mode.disconnect(self._on_tool)
             self._own.remove(event.value)
         if event.value in self._named:
-            event.value.events.name.disconnect(self._on_changed)
+            event.value.events.name.disconnect(self._on_renamed)
             self._named.remove(event.value)
         self._listener.on_layer_removed(event.value)
         self._listener.on_layers_changed()
 
     def _on_changed(self, event: Any) -> None:
         self._listener.on_layers_changed()
+
+    def _on_renamed(self, event: Any) -> None:
+        self._listener.on_view_changed()
 
     def _on_tool(self, event: Any) -> None:
         self._listener.on_tool_changed()
