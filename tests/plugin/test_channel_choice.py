@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -522,6 +524,126 @@ def test_a_click_under_way_stays_with_its_choice(scene):
     assert scene.value(3, *LEFT_DISK) == 1
 
 
+def load_network(scene):
+    scene.controller.load_model()
+    scene.settle()
+
+
+def wait_for_prefetch(scene, encoded):
+    scene.qtbot.waitUntil(lambda: len(scene.predictor.encoded) > encoded)
+    scene.settle()
+
+
+def test_choices_without_work_leave_no_layers_once_a_network_is_there(scene):
+    load_network(scene)
+    for name in ("nuclei", "tubes", "nuclei", "tubes"):
+        encoded = len(scene.predictor.encoded)
+        tick(scene, name)
+        if len(scene.workspace.level.layers) > 1:
+            wait_for_prefetch(scene, encoded)
+    assert len(layers_of(scene, Labels)) == len(layers_of(scene, Points)) == 1
+    assert not with_channels(scene)
+
+
+def test_channels_that_change_leave_no_empty_masks(scene):
+    load_network(scene)
+    tick(scene, "nuclei")
+    wait_for_prefetch(scene, 0)
+    scene.viewer.layers["nuclei"].data = CHANNELS[:, 2]
+    assert len(layers_of(scene, Labels, "cells + nuclei")) == 1
+    wait_for_prefetch(scene, len(scene.predictor.encoded))
+    scene.viewer.layers.remove("nuclei")
+    scene.qtbot.waitUntil(lambda: not scene.workspace.level.partners)
+    assert not layers_of(scene, Labels, "cells + nuclei")
+
+
+def test_colours_follow_the_layer_list_until_there_is_work(scene):
+    load_network(scene)
+    tick(scene, "nuclei")
+    tick(scene, "tubes")
+    wait_for_prefetch(scene, 0)
+    scene.viewer.layers.move(scene.viewer.layers.index("tubes"), 0)
+    for name in ("nuclei", "nuclei"):
+        tick(scene, name)
+    assert [p.name for p in scene.workspace.level.partners] == ["tubes", "nuclei"]
+    assert "tubes is green, nuclei is blue" in button_of(scene).toolTip()
+
+
+@pytest.mark.parametrize("how", ["tick", "replace", "in place"])
+def test_masks_that_somebody_else_put_in_stay(scene, how):
+    tick(scene, "nuclei")
+    masks = scene.workspace.layers.labels
+    if how == "in place":
+        masks.data[3, 10:20, 10:20] = 4
+    else:
+        masks.data = np.where(np.indices(masks.data.shape).sum(0) > 40, 4, 0)
+    before = np.array(masks.data)
+    if how == "replace":
+        scene.viewer.layers["nuclei"].data = CHANNELS[:, 2]
+    else:
+        tick(scene, "nuclei")
+    assert masks in scene.viewer.layers
+    assert np.array_equal(masks.data, before)
+
+
+def slow_loading(scene):
+    gate = threading.Event()
+
+    def load(choice):
+        assert gate.wait(10)
+        return scene.predictor
+
+    scene.controller.segmenter._load = load
+    return gate
+
+
+def switch_now(scene, name):
+    """Tick a channel without waiting for what is under way."""
+    button_of(scene).menu().aboutToShow.emit()
+    actions_of(scene)[name].trigger()
+
+
+def test_choices_made_while_the_network_loads_leave_no_layers(scene):
+    gate = slow_loading(scene)
+    scene.controller.load_model()
+    for name in ("nuclei", "tubes", "nuclei", "tubes"):
+        switch_now(scene, name)
+    gate.set()
+    scene.settle()
+    assert len(layers_of(scene, Labels)) == len(layers_of(scene, Points)) == 1
+    assert not with_channels(scene)
+
+
+@pytest.mark.parametrize("wish", ["find_objects", "click"])
+def test_what_waits_for_the_network_keeps_its_choice(scene, wish):
+    gate = slow_loading(scene)
+    switch_now(scene, "nuclei")
+    together = scene.workspace
+    if wish == "click":
+        mouse.click(scene.viewer, at(LEFT_DISK))
+    else:
+        scene.press(wish)
+    switch_now(scene, "nuclei")
+    assert together in with_channels(scene)
+    gate.set()
+    scene.settle()
+    assert together in with_channels(scene)
+    assert not scene.labels.any()
+
+
+def test_a_choice_whose_wish_came_to_nothing_goes_with_the_next_tick(scene):
+    gate = slow_loading(scene)
+    switch_now(scene, "nuclei")
+    scene.press("find_objects")
+    switch_now(scene, "nuclei")
+    scene.press("stop")
+    gate.set()
+    scene.settle()
+    tick(scene, "tubes")
+    assert [w.level.frame.name for w in with_channels(scene)] == ["cells + tubes"]
+    assert not layers_of(scene, Labels, "cells + nuclei")
+
+
 @pytest.mark.parametrize(
     ("grid", "other"),
     [
@@ -605,3 +727,14 @@ def test_a_new_name_is_seen_at_once(scene):
     scene.viewer.window.remove_dock_widget(scene.widget)
     nuclei.name = "Hoechst"
     assert button_of(scene).text() == "with DAPI"
+
+
+def test_a_tick_that_cannot_be_is_taken_back(scene):
+    tick(scene, "nuclei")
+    tick(scene, "noise")
+    button_of(scene).switched.emit(scene.viewer.layers["tubes"])
+    assert not actions_of(scene)["tubes"].isChecked()
+    actions_of(scene)["tubes"].setChecked(True)
+    button_of(scene).switched.emit(scene.viewer.layers["tubes"])
+    assert not actions_of(scene)["tubes"].isChecked()
+    assert len(scene.workspace.level.partners) == 2

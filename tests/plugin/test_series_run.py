@@ -347,7 +347,10 @@ def test_pixels_replaced_before_a_click_leave_the_file_as_it_was(scene, folder):
     turn(scene, "PageDown", 1)
     turn(scene, "PageUp", 0)
     layer = scene.viewer.layers["a.png"]
+    encoded = len(scene.predictor.encoded)
     layer.data = layer.data.copy()
+    scene.qtbot.waitUntil(lambda: len(scene.predictor.encoded) > encoded)  # ahead
+    scene.settle()
     turn(scene, "PageDown", 1)
     assert saved(folder, "a_labels.png")[LEFT_DISK] == 1
     assert "a.png" not in names(scene)

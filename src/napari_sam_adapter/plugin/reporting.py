@@ -6,10 +6,12 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from napari_sam_adapter.errors import SamAdapterError
-from napari_sam_adapter.plugin.state import Message, Progress
+from napari_sam_adapter.plugin.state import Message, Progress, Tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari.layers import Image
 
     from napari_sam_adapter.plugin.controller import Controller
 
@@ -82,6 +84,20 @@ class Feature:
             What was done, or is under way.
         """
         self._controller.state.message = Message(text)
+
+    def take_up_again(self, image: Image, tool: Tool) -> None:
+        """Use another session of an image, and go on with the tool in hand.
+
+        Parameters
+        ----------
+        image : Image
+            Of another level, with other channels, or with other pixels than before.
+        tool : Tool
+            The one that was in hand; nothing is done if the image cannot be segmented.
+        """
+        self._controller.choose_image(image)
+        if self._controller.workspace is not None and tool is not Tool.NONE:
+            self._controller.use(tool)
 
     def end_progress(self) -> None:
         """Let the bar stand still."""

@@ -8,7 +8,6 @@ from psygnal import Signal
 
 from napari_sam_adapter.plugin.layers.channels import MOST_PARTNERS, fits, signature
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.state import Tool
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -63,20 +62,15 @@ class ChannelChoice(Feature):
         layer : Image
             One that is offered. What was done without, or with it, stays.
         """
-        controller, before = self._controller, self._controller.in_use()
+        controller, image = self._controller, self._controller.in_use().image
         wanted = {*self.partners} ^ {layer}
         partners = tuple(other for other in self.offered if other in wanted)
         if len(partners) > MOST_PARTNERS:
+            self.changed.emit()  # the menu has ticked it already
             return
-        tool = controller.state.tool
-        controller.workspaces.partners[before.image] = partners
-        controller.choose_image(before.image)
-        if self._is_untouched(before):
-            controller.segmenter.forget(before)
-            controller.workspaces.drop(before)
-            controller.update()
-        if tool is not Tool.NONE:
-            controller.use(tool)
+        controller.workspaces.choose_partners(image, partners)
+        self.take_up_again(image, controller.state.tool)
+        self._drop_untouched()
         self.say(_said(controller.in_use()))
 
     def _on_updated(self) -> None:
@@ -87,12 +81,20 @@ class ChannelChoice(Feature):
             self._looked_at = now
             self.changed.emit()
 
-    def _is_untouched(self, workspace: Workspace) -> bool:
-        """Return whether nothing is lost with the session of a choice."""
-        session = workspace.session
-        has_work = session.object_ids or session.log.count or session.under_way.is_busy
-        is_busy = self._controller.state.is_busy
-        return bool(workspace.level.partners) and not (has_work or is_busy)
+    def _drop_untouched(self) -> None:
+        """Let go of the choices that are not in use and hold nothing."""
+        controller = self._controller
+        for workspace in [*controller.workspaces]:
+            if workspace.level.partners and self._can_go(workspace):
+                controller.segmenter.forget(workspace)
+                controller.workspaces.drop(workspace)
+
+    def _can_go(self, workspace: Workspace) -> bool:
+        controller = self._controller
+        is_used = workspace is controller.workspace
+        if is_used or controller.segmenter.works_for(workspace):
+            return False
+        return controller.workspaces.is_untouched(workspace)
 
 
 def _said(workspace: Workspace) -> str:

@@ -9,7 +9,6 @@ from psygnal import Signal
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.plugin.layers.image_level import level_titles
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.state import Tool
 
 if TYPE_CHECKING:
     from napari_sam_adapter.plugin.controller import Controller
@@ -61,9 +60,7 @@ class LevelChoice(Feature):
         controller = self._controller
         image, tool = controller.in_use().image, controller.state.tool
         controller.workspaces.levels[image] = number
-        controller.choose_image(image)
-        if tool is not Tool.NONE:
-            controller.use(tool)
+        self.take_up_again(image, tool)
 
     def _tell_problem(self, workspace: Workspace) -> None:
         if workspace.level.problem:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.state import Message, Tool
+from napari_sam_adapter.plugin.state import Message
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -71,10 +71,8 @@ class ReplacedData(Feature):
             controller.segmenter.forget(workspace)
             controller.workspaces.drop(workspace)
         if in_use in gone:
-            controller.choose_image(in_use.image)
+            self.take_up_again(in_use.image, tool)
             if controller.workspace is None:  # and was told why
                 return
-            if tool is not Tool.NONE:
-                controller.use(tool)
         if gone:  # else another session has told of it
             controller.state.message = Message(why)

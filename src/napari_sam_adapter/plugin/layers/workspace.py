@@ -101,6 +101,12 @@ class Workspace:
         """All objects and the one under work, which may have no prompt yet."""
         return tuple(sorted({*self.session.object_ids, self.object_id}))
 
+    @property
+    def has_work(self) -> bool:
+        """Whether the session has objects or edits, or is being written."""
+        session, edits = self.session, self.session.log.edit_count
+        return bool(edits or session.object_ids or session.under_way.is_busy)
+
     def plane_in_view(self) -> Plane:
         """Return the plane of the image that the viewer shows.
 
@@ -241,11 +247,8 @@ class Workspace:
         list of Plane
             Those that are to be segmented.
         """
-        return [
-            plane
-            for plane in self.known_prompts()
-            if self.session.needs_mask(self.object_id, plane)
-        ]
+        needs_mask = partial(self.session.needs_mask, self.object_id)
+        return list(filter(needs_mask, self.known_prompts()))
 
     def apply(self, *edits: Edit) -> None:
         """Carry out edits as one step; an outline that is not closed is taken back.

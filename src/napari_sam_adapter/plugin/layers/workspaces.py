@@ -11,7 +11,7 @@ from napari_sam_adapter.plugin.layers.left_layers import leave
 from napari_sam_adapter.plugin.layers.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     import numpy.typing as npt
@@ -43,8 +43,6 @@ class Workspaces:
         Objects of images that are about to be taken into use.
     levels : dict of Layer to int
         On which level of a multiscale image to work, if not at full resolution.
-    partners : dict of Layer to tuple of Image
-        Which other channels the network sees beside an image, if any.
     fixed : set of Layer
         Images for which neither a level nor channels may be chosen.
     """
@@ -61,7 +59,7 @@ class Workspaces:
         self._owner = owner
         self._on_opened = on_opened
         self.levels: dict[Layer, int] = {}
-        self.partners: dict[Layer, tuple[Image, ...]] = {}
+        self._partners: dict[Layer, tuple[Image, ...]] = {}
         self.fixed: set[Layer] = set()
         self._hidden: WeakSet[Layer] = WeakSet()
         self._of: dict[Key, Workspace] = {}
@@ -93,7 +91,8 @@ class Workspaces:
             If the image cannot be segmented.
         """
         level = min(self.levels.get(image, 0), len(levels_of(image)[0]) - 1)
-        partners = self._partners_of(image)
+        self.choose_partners(image, self._partners.get(image, ()))
+        partners = self._partners[image]  # whose pixels may be others by now
         key = image, level, frozenset(partners)
         if key not in self._of:
             labels = self.starting_labels.pop(image, None)
@@ -107,6 +106,37 @@ class Workspaces:
         for layer in self._hidden.intersection(layers.all):  # as the user left them
             layer.visible = False
         self._hidden.difference_update(layers.all)
+
+    def choose_partners(self, image: Image, partners: Iterable[Image]) -> None:
+        """Let the network see channels beside an image once it is taken up.
+
+        Parameters
+        ----------
+        image : Image
+            A layer of the viewer.
+        partners : iterable of Image
+            In the order of their colours; those with other pixels are passed over.
+        """
+        fitting = (other for other in partners if share_pixels(image, other))
+        self._partners[image] = tuple(fitting)
+
+    def is_untouched(self, workspace: Workspace) -> bool:
+        """Return whether nothing is lost with a session and its masks.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            One of these.
+
+        Returns
+        -------
+        bool
+            False, too, for masks that another plugin put into the layer.
+        """
+        labels, layer = workspace.session.labels, workspace.layers.labels
+        if workspace.has_work or (layer is not None and layer.data is not labels):
+            return False
+        return not labels.any()
 
     def take_out(self, layer: Layer) -> list[Workspace]:
         """Let go of an image that left the viewer or has other pixels.
@@ -123,9 +153,9 @@ class Workspaces:
         """
         if layer not in self._viewer.layers:
             self.levels.pop(layer, None)
-            self.partners.pop(layer, None)
-            for image, beside in self.partners.items():
-                self.partners[image] = tuple(p for p in beside if p is not layer)
+            self._partners.pop(layer, None)
+            for image, beside in self._partners.items():
+                self._partners[image] = tuple(p for p in beside if p is not layer)
             self.fixed.discard(layer)
         keys = [key for key in self._of if key[0] == layer]
         return [self._of.pop(key) for key in keys]
@@ -138,20 +168,12 @@ class Workspaces:
         workspace : Workspace
             One of these; its layers, but masks if there are any, leave the viewer.
         """
-        session, layers = workspace.session, workspace.layers
-        has_masks = bool(session.object_ids) or session.log.count > 0
+        layers, is_untouched = workspace.layers, self.is_untouched(workspace)
         for layer in layers.all:
-            if layer is not layers.labels or not has_masks:
+            if layer is not layers.labels or is_untouched:
                 self._viewer.layers.remove(layer)
         self._of = {key: w for key, w in self._of.items() if w is not workspace}
         workspace.close()
-
-    def _partners_of(self, image: Image) -> tuple[Image, ...]:
-        """Return the channels beside an image, and forget those that do not do now."""
-        known = self.partners.pop(image, ())
-        if kept := tuple(other for other in known if share_pixels(image, other)):
-            self.partners[image] = kept
-        return kept
 
     def close(self) -> None:
         """Let go of all; layers and masks stay."""

@@ -17,7 +17,7 @@ from napari_sam_adapter.plugin.network.waiting_clicks import (
     WaitingClicks,
     is_wanted,
 )
-from napari_sam_adapter.plugin.phases import phase_of
+from napari_sam_adapter.plugin.phases import PHASES, phase_of
 from napari_sam_adapter.plugin.state import (
     Message,
     ModelChoice,
@@ -155,16 +155,8 @@ class Segmenter:
             ("view", Priority.VIEW, [plane]),
             ("ahead", Priority.AHEAD, ahead),
         ):
-            self._queue.submit(
-                Job(
-                    owner=workspace,
-                    key=key,
-                    priority=priority,
-                    steps=encode_planes(workspace, planes, workspace.focus()),
-                    on_result=ignore,
-                    on_error=ignore,
-                )
-            )
+            steps = encode_planes(workspace, planes, workspace.focus())
+            self._queue.submit(Job(workspace, key, priority, steps, ignore, ignore))
 
     def when_loaded(
         self, key: Hashable, workspace: Workspace, start: Callable[[], None]
@@ -245,6 +237,13 @@ class Segmenter:
         self._state.progress = Progress()
         texts = filter(None, (job.stopped() for job in jobs))
         self._state.message = Message(next(texts, "Stopped."))
+
+    def works_for(self, workspace: Workspace) -> bool:
+        """Return whether more is under way there than a look ahead of clicks."""
+        jobs = [job for job in self._queue.jobs if job.priority in PHASES]
+        owners = [*(job.owner for job in jobs), *(w for w, _ in self._wishes.values())]
+        is_opening = self._queue.has(Priority.OPEN)  # for any of them
+        return is_opening or any(owner is workspace for owner in owners)
 
     def forget(self, workspace: Workspace) -> None:
         """Cancel everything for a workspace.

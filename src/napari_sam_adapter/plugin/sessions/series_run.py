@@ -242,7 +242,7 @@ class SeriesRun(Feature):
         page, workspace = self._page, self._controller.workspace
         if page is None or workspace is None or workspace.image is not page.layer:
             return
-        if workspace.session.object_ids or workspace.session.log.count:
+        if workspace.has_work:
             # Also of pixels that were replaced; untouched, it has nothing to save.
             self._page = replace(page, workspace=workspace)
 
