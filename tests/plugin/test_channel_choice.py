@@ -172,9 +172,9 @@ def test_embeddings_of_one_choice_are_not_those_of_another(scene):
         seen = len(scene.workspace.level.layers)
         image = seen_last(scene)
         assert (image.ndim == 3) == (seen > 1)
-    assert len(scene.predictor.encoded) == 3  # the second was kept by its session
-    shapes = [image.shape for image in scene.predictor.encoded]
-    assert shapes == [(64, 80, 3), (64, 80, 3), (64, 80)]
+    encoded = scene.predictor.encoded  # slices beside the one in view, too
+    twice = [sum(np.array_equal(a, b) for b in encoded) > 1 for a in encoded]
+    assert not any(twice)  # the second choice was kept by its session
 
 
 def test_choices_without_work_leave_no_layers(scene):
