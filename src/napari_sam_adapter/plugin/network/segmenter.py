@@ -263,7 +263,7 @@ class Segmenter:
         self._queue.cancel(lambda job: job.owner is workspace)
         self._pause.forget(workspace)
         self._clicks.keep([job.key for job in self._queue.jobs])
-        if not self._queue.jobs:
+        if self._state.phase in (Phase.READY, Phase.SEGMENTING):  # no bar of others
             self._state.progress = Progress()
 
     def close(self) -> None:
