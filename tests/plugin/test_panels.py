@@ -85,6 +85,20 @@ def test_stop_can_be_pressed_while_something_runs(annotation, phase):
     assert annotation.buttons["stop"].isEnabled() == (phase is not Phase.READY)
 
 
+def test_both_stop_buttons_can_be_pressed_while_a_series_is_measured(
+    annotation, activity
+):
+    state = PluginState(is_measuring=True, measured=Progress(3, 7, "images"))
+    for panel, stop in ((annotation, annotation.buttons["stop"]), (activity, None)):
+        panel.show_state(state)
+        assert (stop or activity.stop).isEnabled()
+    assert activity.bar.format() == "%v of %m images"
+    activity.show_state(
+        replace(state, phase=Phase.PROPAGATING, progress=Progress(1, 2))
+    )
+    assert activity.bar.format() == "%v of %m slices"
+
+
 def test_showing_an_object_is_not_choosing_it(annotation):
     chosen = []
     annotation.object_chosen.connect(chosen.append)

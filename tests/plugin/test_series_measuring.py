@@ -7,12 +7,12 @@ import csv
 import pytest
 from qtpy.QtWidgets import QFileDialog
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
 from napari_sam_adapter.image_io.formats import save_labels
 from napari_sam_adapter.image_io.series import SeriesEntry
 from napari_sam_adapter.plugin.sessions.series_measuring import measuring_steps
-from napari_sam_adapter.plugin.state import Progress
+from napari_sam_adapter.plugin.state import Phase, Progress
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +47,43 @@ def scene(make_scene, folder, monkeypatch):
     wait_idle(scene)
     scene.press("use_points")
     return scene
+
+
+@pytest.fixture
+def volumes(make_scene, tmp_path, monkeypatch):
+    """A window with a series of stacks, in the first of which is an object."""
+    folder = tmp_path / "volumes"
+    folder.mkdir()
+    for name in ("a.tif", "b.tif"):
+        save_labels(folder / name, stack())
+    scene = make_scene(None)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    scene.widget.series_panel.folder.click()
+    wait_idle(scene)
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    return scene
+
+
+def when_measuring(scene, act):
+    """Do something as soon as the series is being measured."""
+
+    def on_change(is_measuring):
+        if is_measuring:
+            act()
+
+    scene.state.events.is_measuring.connect(on_change)
+
+
+def measure_to_the_end(scene):
+    panel = scene.widget.series_panel
+    panel.measure.click()
+    scene.qtbot.waitUntil(lambda: is_still(scene))
+
+
+def is_still(scene):
+    return not (scene.widget.series.is_busy or scene.state.is_measuring)
 
 
 def wait_idle(scene):
@@ -122,7 +159,7 @@ def test_stop_leaves_no_table(scene, table):
             states.append(stop.isEnabled())
             stop.click()
 
-    scene.state.events.progress.connect(on_progress)
+    scene.state.events.measured.connect(on_progress)
     scene.widget.series_panel.measure.click()
     ending = "No table was written."
     scene.qtbot.waitUntil(lambda: ending in scene.state.message.text, timeout=10_000)
@@ -130,6 +167,128 @@ def test_stop_leaves_no_table(scene, table):
     assert not scene.state.is_measuring
     assert not table.exists()
     measure(scene, "Measured 2 objects")
+
+
+def test_stop_ends_a_propagation_that_began_later_and_measuring_goes_on(volumes, table):
+    phases = []
+
+    def follow_and_stop():
+        volumes.predictor.gate.clear()
+        volumes.press("propagate")
+        phases.append(volumes.state.phase)
+        volumes.press("stop")
+        phases.append(volumes.state.phase)
+        volumes.predictor.gate.set()
+
+    when_measuring(volumes, follow_and_stop)
+    measure_to_the_end(volumes)
+    assert phases == [Phase.PROPAGATING, Phase.READY]
+    assert [row["image"] for row in rows_of(table)] == ["a.tif"]
+
+
+def test_stop_ends_measuring_that_began_later_and_a_propagation_goes_on(volumes, table):
+    volumes.predictor.gate.clear()
+    volumes.press("propagate")
+    when_measuring(volumes, lambda: volumes.press("stop"))
+    volumes.widget.series_panel.measure.click()
+    assert not volumes.state.is_measuring
+    assert volumes.state.message.text == "Stopped. No table was written."
+    assert volumes.state.phase is Phase.PROPAGATING
+    volumes.predictor.gate.set()
+    wait_idle(volumes)
+    assert volumes.value(5, *LEFT_DISK) == 1
+    assert not table.exists()
+
+
+def test_the_bar_tells_of_a_propagation_as_long_as_there_is_one(volumes, table):
+    bar, told = volumes.widget.activity_panel.bar, []
+    volumes.predictor.gate.clear()
+    volumes.press("propagate")
+    volumes.qtbot.waitUntil(lambda: "slices" in bar.format())
+    volumes.state.events.connect(lambda *_: told.append(bar.format()))
+    measure_to_the_end(volumes)
+    assert all("slices" in text for text in told)
+    assert "slices" in bar.format()
+    assert table.exists()
+
+
+def test_the_bar_tells_of_measuring_where_nothing_else_runs(scene, table):
+    bar, told = scene.widget.activity_panel.bar, []
+    scene.state.events.connect(lambda *_: told.append(bar.format()))
+    measure_to_the_end(scene)
+    assert any("images" in text for text in told)
+    assert not bar.isTextVisible()
+
+
+def test_while_labels_are_saved_it_says_so_and_can_be_stopped(volumes, table):
+    told, panels = [], (volumes.widget.annotation_panel, volumes.widget.activity_panel)
+
+    def stop():
+        told.append(volumes.state.message.text)
+        told.extend([panels[0].buttons["stop"].isEnabled(), panels[1].stop.isEnabled()])
+        told.append(volumes.widget.series_panel.measure.isEnabled())
+        panels[1].stop.click()
+
+    when_measuring(volumes, stop)
+    volumes.widget.series_panel.measure.click()
+    assert told == ["Saving the labels ...", True, True, False]
+    wait_idle(volumes)
+    assert volumes.state.message.text == "Stopped. No table was written."
+    assert not table.exists()
+    assert volumes.widget.series_panel.measure.isEnabled()
+
+
+def test_labels_that_nobody_edited_are_not_written(scene, table, folder):
+    mouse.press_key(scene.viewer, "PageDown")
+    wait_idle(scene)
+    labels = folder / "b_labels.tif"
+    before = labels.stat()
+    measure(scene, "Measured 2 objects")
+    assert labels.stat().st_ino == before.st_ino
+    assert labels.stat().st_mtime_ns == before.st_mtime_ns
+    scene.click(LEFT_DISK)
+    measure(scene, "Expected a new file")  # the table
+    table.unlink()
+    measure(scene, "Measured")
+    saved = labels.stat().st_mtime_ns
+    assert saved > before.st_mtime_ns
+    table.unlink()
+    measure(scene, "Measured")
+    assert labels.stat().st_mtime_ns == saved
+
+
+def test_masks_of_a_running_propagation_are_written(volumes, table):
+    measure(volumes, "Measured 1 object")
+    table.unlink()
+    labels = table.with_name("volumes") / "a_labels.tif"
+    before = labels.stat().st_mtime_ns
+    volumes.predictor.gate.clear()
+    volumes.press("propagate")
+    measure(volumes, "Measured 1 object")
+    assert labels.stat().st_mtime_ns > before
+
+
+def test_labels_that_cannot_be_saved_are_told_with_what_that_means(
+    scene, table, folder
+):
+    scene.click(LEFT_DISK)
+    (folder / "a_labels.png").mkdir()
+    measure(scene, "Nothing was measured.")
+    assert scene.state.message.is_error
+    assert not table.exists()
+    assert scene.widget.series_panel.measure.isEnabled()
+
+
+def test_images_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    entries = []
+    for place in ("one/a.tif", "two/a.tif", "b.tif"):
+        entries.append(SeriesEntry(tmp_path / place))
+        entries[-1].path.parent.mkdir(exist_ok=True)
+        save_labels(entries[-1].path, disks())
+        save_labels(entries[-1].labels_path, disks() > 100)
+    list(measuring_steps(entries, tmp_path / "objects.csv"))
+    names = [row["image"] for row in rows_of(tmp_path / "objects.csv")]
+    assert names == ["one/a.tif", "two/a.tif", "b.tif"]
 
 
 def test_pages_are_turned_meanwhile(scene, table):
@@ -140,7 +299,7 @@ def test_pages_are_turned_meanwhile(scene, table):
             turned.append(True)
             mouse.press_key(scene.viewer, "PageDown")
 
-    scene.state.events.progress.connect(on_progress)
+    scene.state.events.measured.connect(on_progress)
     scene.widget.series_panel.measure.click()
     scene.qtbot.waitUntil(table.exists, timeout=10_000)
     wait_idle(scene)

@@ -63,15 +63,14 @@ class Controller:
     def __init__(
         self, viewer: ViewerModel, state: PluginState, load: Loader = load_from_disk
     ) -> None:
-        self._viewer = viewer
-        self._state = state
+        self._viewer, self._state = viewer, state
         self._segmenter = Segmenter(state, load, self._on_commit, self.report)
         self.workspaces = Workspaces(viewer, self, self.workspace_opened.emit)
         self._keys = KeyBindings(viewer, self.do)
         self.commands: dict[str, Callable[[], None]] = {}
         self.add_commands({n: getattr(self, n) for n in ACTIONS if hasattr(self, n)})
-        self.objects = ObjectCommands(self)
-        self.tools = PromptTools(self)
+        self.objects, self.tools = ObjectCommands(self), PromptTools(self)
+        self.stop_first: Callable[[], bool] = bool  # True if it stopped something
         self._watch = ViewerWatch(viewer, self)
         self._is_closed = False
 
@@ -193,8 +192,9 @@ class Controller:
 
     def stop(self) -> None:
         """Stop what is running: loading, a click, a propagation, or a split."""
-        self.stopped.emit()
-        self._segmenter.stop()
+        if not self.stop_first():  # what began later than all that
+            self.stopped.emit()
+            self._segmenter.stop()
         self.update()
 
     def close(self) -> None:

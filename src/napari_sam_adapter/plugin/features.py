@@ -84,8 +84,13 @@ def series_feature(
     panel.images_chosen.connect(series.open_images)
     panel.done_chosen.connect(series.mark)
     panel.action_pressed.connect(controller.do)
-    series.changed.connect(partial(panel.show_run, series))
-    panel.show_run(series)
+
+    def show() -> None:
+        panel.show_run(series, controller.state.is_measuring)
+
+    series.changed.connect(show)
+    controller.state.events.is_measuring.connect(show)
+    show()
     return series, measuring, panel
 
 

@@ -228,7 +228,9 @@ class PluginState:
     is_tidying : bool
         Whether holes and specks of objects are being looked for.
     is_measuring : bool
-        Whether the images of a series are being measured.
+        Whether the images of a series are being measured, beside all other work.
+    measured : Progress
+        How far that is.
     images : tuple of Image
         The image layers of the viewer.
     image : Image or None
@@ -277,6 +279,7 @@ class PluginState:
     is_splitting: bool = False
     is_tidying: bool = False
     is_measuring: bool = False
+    measured: Progress = Progress()
     images: tuple[Image, ...] = ()
     image: Image | None = None
     tool: Tool = Tool.NONE
@@ -302,13 +305,23 @@ class PluginState:
     @property
     def is_busy(self) -> bool:
         """Whether objects are being changed, or something is computed for them."""
-        is_searching = self.is_splitting or self.is_tidying
-        return self.phase is not Phase.READY or is_searching
+        return self.phase is not Phase.READY or self.is_searching
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether pieces, holes or specks are being looked for."""
+        return self.is_splitting or self.is_tidying
 
     @property
     def can_stop(self) -> bool:
         """Whether there is something to stop."""
         return self.is_busy or self.is_measuring
+
+    @property
+    def shown_progress(self) -> Progress:
+        """How far the work is that the bar tells of: of a series, what is left over."""
+        only_measures = self.is_measuring and not self.is_busy
+        return self.measured if only_measures else self.progress
 
     @property
     def has_image(self) -> bool:

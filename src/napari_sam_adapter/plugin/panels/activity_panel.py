@@ -92,7 +92,7 @@ class ActivityPanel(QWidget):
         self.stop.setEnabled(busy)
         if state.phase is not Phase.SEGMENTING:
             self._patience.stop()
-            self._show_progress(state.progress if busy else IDLE)
+            self._show_progress(state.shown_progress if busy else IDLE)
         elif not self._patience.isActive():
             self._patience.start()
         self.status.show_message(state.message)

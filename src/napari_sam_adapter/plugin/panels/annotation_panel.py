@@ -84,8 +84,7 @@ class AnnotationPanel(QWidget):
         state : PluginState
             What is going on.
         """
-        busy = state.is_busy
-        self.setEnabled(state.has_image or busy)
+        self.setEnabled(state.has_image or state.can_stop)
         self.positive.setChecked(state.positive)
         self.negative.setChecked(not state.positive)
         has_negative = state.understood.negative_points
@@ -98,7 +97,7 @@ class AnnotationPanel(QWidget):
         for name in ("find_in_volume", "propagate"):
             self.buttons[name].setEnabled(not propagating)
         self.buttons["find_in_volume"].setVisible(state.has_slices)
-        self.buttons["stop"].setEnabled(busy)
+        self.buttons["stop"].setEnabled(state.can_stop)
         self.buttons["undo"].setEnabled(state.can_undo)
         self.buttons["redo"].setEnabled(state.can_redo)
 

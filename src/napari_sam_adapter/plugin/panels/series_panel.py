@@ -70,19 +70,22 @@ class SeriesPanel(QWidget):
         self.measure.clicked.connect(self._on_measure)
         self._lay_out()
 
-    def show_run(self, run: SeriesRun) -> None:
+    def show_run(self, run: SeriesRun, is_measuring: bool) -> None:
         """Show place and progress; enable what can be pressed.
 
         Parameters
         ----------
         run : SeriesRun
             The series.
+        is_measuring : bool
+            Whether its images are being measured.
         """
         series, idle = run.series, not run.is_busy
         self.folder.setEnabled(idle)
         self.images.setEnabled(idle)
-        for widget in (self.previous, self.next, self.done, self.measure):
+        for widget in (self.previous, self.next, self.done):
             widget.setEnabled(idle and series is not None)
+        self.measure.setEnabled(idle and series is not None and not is_measuring)
         if series is None:
             self.place.setText(NO_SERIES)
             return

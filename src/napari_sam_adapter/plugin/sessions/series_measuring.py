@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from napari_sam_adapter.errors import ImageError, SamAdapterError, SessionError
+from napari_sam_adapter.errors import (
+    ImageError,
+    OutputError,
+    SamAdapterError,
+    SessionError,
+)
 from napari_sam_adapter.image_io import open_image
 from napari_sam_adapter.image_io.output import check_output
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
+from napari_sam_adapter.plugin.phases import PHASES
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.volume.measuring.joined_tables import joined_tables
@@ -18,7 +26,7 @@ from napari_sam_adapter.volume.measuring.measuring import table_of
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from napari_sam_adapter.image_io.series import SeriesEntry
     from napari_sam_adapter.plugin.controller import Controller
@@ -66,7 +74,7 @@ class SeriesMeasuring(Feature):
     Parameters
     ----------
     controller : Controller
-        Who is told to stop.
+        Whose Stop is for this as long as nothing else began later.
     series : SeriesRun
         Which images, and the labels of the one that is open.
     """
@@ -75,7 +83,9 @@ class SeriesMeasuring(Feature):
         super().__init__(controller)
         self._state, self._series = controller.state, series
         self._queue = JobQueue(self._show, mostly_waits=True)
-        controller.stopped.connect(self.stop)
+        self._is_saving = False
+        self._earlier: tuple[Job, ...] = ()
+        controller.stop_first = self.stop
         controller.closed.connect(self._queue.close)
 
     @reporting
@@ -92,14 +102,33 @@ class SeriesMeasuring(Feature):
             self.say("The series is busy. Try again in a moment.")
             return
         path = _checked(Path(path))
-        self._series.save_labels(partial(self._begin, entries, path))
+        self._earlier = self._controller.segmenter.queue.jobs
+        self._state.measured = Progress()
+        if self._series.has_changes():
+            self._save(partial(self._begin, entries, path))
+        else:
+            self._begin(entries, path)
 
-    def stop(self) -> None:
-        """Leave no table."""
-        if self._state.is_measuring:
-            self._queue.cancel(lambda job: True)
-            self.say(self._state.progress.stopped("No table was written."))
-            self.end_progress()
+    def stop(self) -> bool:
+        """Leave no table, if nothing else began later.
+
+        Returns
+        -------
+        bool
+            Whether it was stopped.
+        """
+        if not self._state.is_measuring or self._began_earlier():
+            return False
+        self._is_saving = False
+        self._queue.cancel(lambda job: True)
+        self.say(self._state.measured.stopped("No table was written."))
+        return True
+
+    def _began_earlier(self) -> bool:
+        jobs = self._controller.segmenter.queue.jobs
+        later = [job for job in jobs if job not in self._earlier]
+        is_later = any(job.priority in PHASES for job in later)
+        return is_later or self._state.is_searching  # which is short
 
     def _entries(self) -> tuple[SeriesEntry, ...]:
         series = self._series.series
@@ -107,23 +136,38 @@ class SeriesMeasuring(Feature):
             raise SessionError("Expected a series of images, got none. Open a folder.")
         return tuple(series.entries)
 
-    def _begin(self, entries: Sequence[SeriesEntry], path: Path, _: bool) -> None:
+    def _save(self, begin: Callable[[], None]) -> None:
+        self._is_saving = True
+        self.say("Saving the labels ...")
+        self._series.save_labels(partial(self._on_saved, begin), self._on_unsaved)
+        self._show()
+
+    def _on_saved(self, begin: Callable[[], None], _: bool) -> None:
+        if self._is_saving:  # else it was stopped
+            self._is_saving = False
+            begin()
+
+    def _on_unsaved(self, error: SamAdapterError) -> None:
+        self._is_saving = False
+        self._show()
+        self.report(OutputError(f"{error} Nothing was measured."))
+
+    def _begin(self, entries: Sequence[SeriesEntry], path: Path) -> None:
         steps, on_result = measuring_steps(entries, path), partial(self._on_step, path)
-        key, priority = "measure", Priority.VIEW
-        job = Job(self, key, priority, steps, on_result, self.report, self.end_progress)
+        job = Job(self, "measure", Priority.VIEW, steps, on_result, self.report)
         self.say("Measuring the images of the series ...")
         self._queue.submit(job)
 
     def _on_step(self, path: Path, step: Step) -> None:
         if isinstance(step, Progress):
-            self._state.progress = step
+            self._state.measured = step
         elif isinstance(step, SamAdapterError):
             self.report(step)
         elif step is not None:
             self.say(f"{step.words}: see {path}.")
 
     def _show(self) -> None:
-        self._state.is_measuring = bool(self._queue.jobs)
+        self._state.is_measuring = self._is_saving or bool(self._queue.jobs)
 
 
 def measuring_steps(entries: Sequence[SeriesEntry], path: Path) -> Iterator[Step]:
@@ -149,16 +193,18 @@ def measuring_steps(entries: Sequence[SeriesEntry], path: Path) -> Iterator[Step
     OutputError
         If the table cannot be written.
     """
+    names = _names([entry.path for entry in entries])
     labelled = [entry for entry in entries if entry.labels_path.exists()]
     tables = []
     for done, entry in enumerate(labelled):
+        name = names[entry.path]
         yield Progress(done, len(labelled), "images")
         try:
             table = yield from _table_of(entry)
         except SamAdapterError as error:
-            yield type(error)(f"{entry.path.name} is passed over. {error}")
+            yield type(error)(f"{name} is passed over. {error}")
         else:
-            tables.append((entry.path.name, table))
+            tables.append((name, table))
     if not tables:
         raise ImageError(
             f"Expected a series with labels to measure, got {_images(len(entries))}, "
@@ -176,6 +222,18 @@ def _table_of(entry: SeriesEntry) -> Generator[None, None, MeasurementTable]:
         rows += block
         yield None
     return table_of(measuring, rows)
+
+
+def _names(paths: Sequence[Path]) -> dict[Path, str]:
+    """Name files; by folders, too, from the one that all are in, if names repeat."""
+    counts = Counter(path.name for path in set(paths))
+    if max(counts.values()) == 1:
+        return {path: path.name for path in paths}
+    try:
+        common = Path(os.path.commonpath([path.parent for path in paths]))
+    except ValueError:  # on several drives
+        return {path: path.as_posix() for path in paths}
+    return {path: path.relative_to(common).as_posix() for path in paths}
 
 
 def _checked(path: Path) -> Path:

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from napari.layers import Image
 from psygnal import Signal
 
-from napari_sam_adapter.errors import ImageError, OutputError, SessionError
-from napari_sam_adapter.image_io.series import Series, SeriesEntry, SeriesImage
+from napari_sam_adapter.errors import (
+    ImageError,
+    OutputError,
+    SamAdapterError,
+    SessionError,
+)
+from napari_sam_adapter.image_io.series import Series, SeriesEntry
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
-from napari_sam_adapter.plugin.image_files import layer_data, pixels_of
+from napari_sam_adapter.plugin.image_files import layer_data
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.state import Message, Tool
-from napari_sam_adapter.volume.planes.axes import SPATIAL_LETTERS
-from napari_sam_adapter.volume.planes.planes import Volume
+from napari_sam_adapter.plugin.sessions.series_reading import Found, first_readable
+from napari_sam_adapter.plugin.state import Message, Phase, Tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.series import SeriesImage
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.layers.workspace import Workspace
     from napari_sam_adapter.volume.session.session import Session
@@ -44,15 +49,6 @@ class _Page:
     workspace: Workspace
 
 
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """The next image that can be opened, with its pixels; none at the end."""
-
-    position: int
-    opened: SeriesImage | None
-    pixels: Any = None
-
-
 class SeriesRun(Feature):
     """Which image of the series is open; opens the others and saves the labels.
 
@@ -69,8 +65,9 @@ class SeriesRun(Feature):
         super().__init__(controller)
         self.series: Series | None = None
         self._page: _Page | None = None
+        self._saved: tuple[Session, int] | None = None  # as it was at its edit count
         self._queue = JobQueue(self.changed.emit, mostly_waits=True)
-        self._waiting: tuple[Series, _Found] | None = None
+        self._waiting: tuple[Series, Found] | None = None
         controller.add_commands(
             {"next_image": self.next_image, "previous_image": self.previous_image}
         )
@@ -143,7 +140,27 @@ class SeriesRun(Feature):
             except OutputError as error:
                 self.report(error)
 
-    def save_labels(self, then: Callable[[bool], None]) -> None:
+    def has_changes(self) -> bool:
+        """Return whether labels were edited since their image was opened or saved.
+
+        Returns
+        -------
+        bool
+            False if no image is open, too.
+        """
+        page = self._page
+        if page is None:
+            return False
+        page.workspace.session.under_way.finish()
+        if self._controller.state.phase is Phase.PROPAGATING:  # counted at its end
+            return True
+        return self._saved is None or self._is_edited_since(*self._saved)
+
+    def save_labels(
+        self,
+        then: Callable[[bool], None],
+        on_error: Callable[[SamAdapterError], None] | None = None,
+    ) -> None:
         """Save the labels of the open image as they are at the end, then go on.
 
         Parameters
@@ -151,6 +168,8 @@ class SeriesRun(Feature):
         then : callable
             Called on the main thread once they are saved, with whether there is an
             object; at once if no image is open.
+        on_error : callable, optional
+            Called with why they cannot be saved, instead of telling the user.
         """
         page = self._page
         if page is None:
@@ -160,7 +179,8 @@ class SeriesRun(Feature):
         session.under_way.finish()
         self._submit(
             map(page.entry.save, (session.labels,), (page.image,)),
-            partial(self._when_saved, then, session, session.log.edit_count),
+            partial(self._when_saved, then, on_error, session, session.log.edit_count),
+            on_error,
         )
 
     def open(self, series: Series) -> None:
@@ -193,19 +213,22 @@ class SeriesRun(Feature):
         candidates = [(place, series.entries[place]) for place in places]
         self._controller.segmenter.stop_propagation()
         self._controller.segmenter.stop_encoding()
-        self._submit(_first_readable(candidates), partial(self._on_step, series))
+        self._submit(first_readable(candidates), partial(self._on_step, series))
 
-    def _submit(self, steps: Iterator[Any], on_result: Any) -> None:
-        job = Job(self, "series", Priority.VIEW, steps, on_result, self.report)
+    def _submit(
+        self, steps: Iterator[Any], on_result: Any, on_error: Any = None
+    ) -> None:
+        report = on_error or self.report
+        job = Job(self, "series", Priority.VIEW, steps, on_result, report)
         self._queue.submit(job)
 
-    def _on_step(self, series: Series, step: ImageError | _Found) -> None:
+    def _on_step(self, series: Series, step: ImageError | Found) -> None:
         if isinstance(step, ImageError):
             self.report(step)
         else:
             self._save(series, step)
 
-    def _save(self, series: Series, found: _Found) -> None:
+    def _save(self, series: Series, found: Found) -> None:
         """Save what was labelled so far, then go on; what is clicked waits for it."""
         if self._page is None:
             self._arrive(series, found)
@@ -215,16 +238,18 @@ class SeriesRun(Feature):
     def _when_saved(
         self,
         then: Callable[[bool], None],
+        on_error: Callable[[SamAdapterError], None] | None,
         session: Session,
         edit_count: int,
         has_objects: bool,
     ) -> None:
+        self._saved = session, edit_count
         if self._is_edited_since(session, edit_count):  # while they were written
-            self.save_labels(then)
+            self.save_labels(then, on_error)
         else:
             then(has_objects)
 
-    def _on_saved(self, series: Series, found: _Found, has_objects: bool) -> None:
+    def _on_saved(self, series: Series, found: Found, has_objects: bool) -> None:
         if self._controller.state.is_busy:
             self._waiting = series, found
         else:
@@ -257,7 +282,7 @@ class SeriesRun(Feature):
             self.series.mark(True)
 
     @reporting
-    def _arrive(self, series: Series, found: _Found) -> None:
+    def _arrive(self, series: Series, found: Found) -> None:
         """Show an image in the place of the one that was open."""
         if found.opened is None:
             text = "There is no further image. The labels are saved."
@@ -290,7 +315,7 @@ class SeriesRun(Feature):
             return page.workspace.session.labels
         return opened.labels
 
-    def _show(self, entry: SeriesEntry, found: _Found, labels: Labels | None) -> _Page:
+    def _show(self, entry: SeriesEntry, found: Found, labels: Labels | None) -> _Page:
         assert found.opened is not None
         controller, opened = self._controller, found.opened
         data, options, _ = layer_data(opened.image, found.pixels, entry.path)
@@ -300,7 +325,9 @@ class SeriesRun(Feature):
             controller.workspaces.starting_labels[layer] = labels
         controller.viewer.add_layer(layer)
         controller.choose_image(layer)
-        return _Page(entry, opened.image, layer, controller.in_use())
+        workspace = controller.in_use()
+        self._saved = workspace.session, workspace.session.log.edit_count
+        return _Page(entry, opened.image, layer, workspace)
 
     def _close(self, page: _Page | None) -> None:
         if page is None:
@@ -321,21 +348,3 @@ class SeriesRun(Feature):
         elif workspace.session.object_ids:
             workspace.layers.ensure(workspace.session.labels)
         workspace.repaint()
-
-
-def _first_readable(
-    candidates: Iterable[tuple[int, SeriesEntry]],
-) -> Iterator[ImageError | _Found]:
-    """Give out why images cannot be opened, and the first one that can."""
-    for position, entry in candidates:
-        try:
-            opened = entry.read()
-            pixels = pixels_of(opened.image)
-            spatial = SPATIAL_LETTERS[-len(opened.image.label_axes) :]
-            Volume(pixels, spatial + "c" * opened.image.is_colour)  # or it is refused
-            yield _Found(position, opened, pixels)
-        except ImageError as error:
-            yield error
-        else:
-            return
-    yield _Found(-1, None)
