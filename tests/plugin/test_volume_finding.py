@@ -139,9 +139,21 @@ def test_stop_keeps_what_is_found(scene):
     assert not scene.state.can_undo
 
 
-@pytest.mark.slow
-def test_stop_before_anything_is_found_says_so(scene):
+def test_stop_finishes_what_was_seen(scene):
     begin(scene)
+    scene.press("stop")
+    assert scene.state.message.text.startswith("Finishing what was seen so far")
+    go_on_to_the_end(scene)
+    assert np.array_equal(scene.labels > 0, changing_stack() > 100)
+    text = scene.state.message.text
+    assert text.startswith("Stopped after 1 of 8 slices.")
+    assert text.endswith("stays; Undo takes it back.")
+
+
+@pytest.mark.slow
+def test_stop_pressed_again_leaves_it_out(scene):
+    begin(scene)
+    scene.press("stop")
     scene.press("stop")
     go_on_to_the_end(scene)
     assert scene.state.message.text.endswith("Nothing was changed.")

@@ -65,6 +65,17 @@ def test_an_object_waits_for_both_ends():
     assert places(tracks.settled()) == [(2, 0)]
 
 
+def test_the_rest_is_there_as_far_as_it_was_seen():
+    tracks = tracks_of(range(6))
+    tracks.note(plane(2), seen(2, 0, 30))
+    tracks.note(plane(3), seen(3, 0))
+    assert tracks.settled() == NONE
+    rest = tracks.rest()
+    assert places(rest) == [(2, 30), (3, 0)]  # no noise: slice 1 was not looked at
+    assert (rest.low, rest.high) == (None, None)
+    assert tracks.rest() == NONE
+
+
 def test_of_two_masks_the_more_alike_goes_on():
     tracks = tracks_of(range(2))
     tracks.note(plane(0), seen(0, 10))

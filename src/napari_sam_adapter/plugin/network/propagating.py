@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REPAINT_INTERVAL = 100
 """Milliseconds between two repaints, of bar and masks, while a propagation runs."""
+FINISHING = "Finishing what was seen so far ... Press Stop again to leave it out."
 
 
 class LongRun(Protocol):
@@ -54,6 +55,9 @@ class LongRun(Protocol):
 
     def take(self, step: Any) -> Sequence[Change]:
         """Take over what came of a step, `WAIT` too, and return what changed."""
+
+    def ends_soon(self) -> bool:
+        """End with what it has begun, and return True; or return False."""
 
     def close(self) -> None:
         """Declare that nothing more comes of it."""
@@ -141,8 +145,17 @@ class Propagating:
         )
         self._queue.submit(job)
 
-    def stop(self) -> None:
-        """Stop it; what it has done so far stays and is one undo step."""
+    def stop(self, at_once: bool = True) -> None:
+        """Stop it; what it has done so far stays and is one undo step.
+
+        Parameters
+        ----------
+        at_once : bool
+            Whether it may not finish first what it has begun.
+        """
+        if not at_once and self._run is not None and self._run.ends_soon():
+            self._state.message = Message(FINISHING)
+            return
         if self._run is not None:
             self._run.is_stopped = self._queue.has(Priority.PROPAGATION)
         self._queue.cancel(lambda job: job.priority is Priority.PROPAGATION)

@@ -138,6 +138,10 @@ class PropagationRun:
             self._endings[self._ending(step)] = None
         return changes
 
+    def ends_soon(self) -> bool:
+        """Return False: each slice is whole, so that it can end at any time."""
+        return False
+
     def close(self) -> None:
         """Declare that nothing more comes of it."""
         self.workspace.session.finish_propagation(self.request)

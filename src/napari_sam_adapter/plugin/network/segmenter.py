@@ -208,7 +208,7 @@ class Segmenter:
     def stop(self) -> None:
         """Stop the long work that began last; clicks and earlier work go on."""
         stops: dict[Priority, Callable[[], None]] = {
-            Priority.PROPAGATION: self.stop_propagation,
+            Priority.PROPAGATION: partial(self._propagating.stop, at_once=False),
             Priority.ENCODING: self.stop_encoding,
             Priority.FINDING: partial(self._stop_work, Priority.FINDING),
         }

@@ -96,7 +96,9 @@ class FindingRun:
         )
         planes = [where.plane(index) for index in outwards]
         way = Following(where.axis, where.start, where.stop)
-        self._parts = search_parts(workspace.session, planes, way)
+        self._parts = search_parts(
+            workspace.session, planes, way, lambda: self.is_stopped
+        )
         self._part = self._next()
 
     @property
@@ -149,6 +151,11 @@ class FindingRun:
             self._part = None
             self.close()
         return ()
+
+    def ends_soon(self) -> bool:
+        """Look at no more slices; what was seen is finished, unless asked again."""
+        is_first, self.is_stopped = not self.is_stopped, True
+        return is_first
 
     def close(self) -> None:
         """Declare that nothing more comes of it."""

@@ -165,8 +165,20 @@ class Tracks:
             Without what is taken for noise: it is seen once, the planes on both sides
             were looked at, and nothing of it is there.
         """
-        done = [t for t in self._open.changed() if self._is_settled(t)]
-        self._open.take(done)
+        return self._settle(t for t in self._open.changed() if self._is_settled(t))
+
+    def rest(self) -> Settled:
+        """Forget all objects, as far as they were seen.
+
+        Returns
+        -------
+        Settled
+            As of `settled`.
+        """
+        return self._settle(self._open.all())
+
+    def _settle(self, tracks: Iterable[Track]) -> Settled:
+        done = self._open.take(tracks)
         kept = [track for track in done if not self._is_noise(track)]
         lows = [self._end(t.start, self._below) for t in kept]
         highs = [self._end(t.end, self._above) for t in kept]
@@ -212,6 +224,7 @@ class Tracks:
         axis = self._axes[track.start]
         return (
             beside is not None
+            and beside not in self._left
             and beside.index_along(axis) == track.start.index_along(axis) + step
             and not self._may_be_there(beside, track.first)
         )
@@ -246,6 +259,9 @@ class _OpenTracks:
 
     def take_ending(self, plane: Plane | None) -> list[Track]:
         return [] if plane is None else self.take(self._ends[plane].values())
+
+    def all(self) -> list[Track]:
+        return [track for begun in self._starts.values() for track in begun.values()]
 
     def changed(self) -> list[Track]:
         """Return what was added since the last call, and is still there."""

@@ -31,7 +31,14 @@ from napari_sam_adapter.volume.planes.plane import planes_of
 from napari_sam_adapter.volume.propagation.propagation import resolve_range
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Callable,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     from napari_sam_adapter.boxed_mask import BoxedMask
     from napari_sam_adapter.volume.finding.tracks import Settled, Sighting
@@ -149,7 +156,10 @@ class Following(NamedTuple):
 
 
 def search_parts(
-    session: Session, planes: Iterable[Plane], way: Following | None
+    session: Session,
+    planes: Iterable[Plane],
+    way: Following | None,
+    is_enough: Callable[[], bool] = bool,
 ) -> Generator[Part | SearchedPlane]:
     """Say what is to be done next for `find_in_volume`; on the main thread.
 
@@ -161,6 +171,9 @@ def search_parts(
         Where to look.
     way : Following or None
         How far to follow; None for not at all.
+    is_enough : callable
+        Asked when a plane was looked at. Says whether it is the last one: then all
+        objects are followed as far as they were seen.
 
     Yields
     ------
@@ -184,8 +197,12 @@ def search_parts(
         if look is not None:
             look.check()
         yield (look := LookPart(session, finding(session, plane), tracks))
-        made, problem = yield from _making(session, tracks.settled(), look, way, run)
+        is_last = is_enough()
+        settled = tracks.rest() if is_last else tracks.settled()
+        made, problem = yield from _making(session, settled, look, way, run)
         yield SearchedPlane(plane, made, look.problem or problem)
+        if is_last:
+            return
 
 
 def _each_alone(
