@@ -150,6 +150,15 @@ def test_stop_finishes_what_was_seen(scene):
     assert text.endswith("stays; Undo takes it back.")
 
 
+def test_an_error_while_it_finishes_is_told(scene):
+    begin(scene)
+    scene.press("stop")
+    scene.workspace.session.predictor = MarkingPredictor()  # as a click does
+    go_on_to_the_end(scene)
+    assert scene.state.message.is_error
+    assert not scene.state.is_busy
+
+
 @pytest.mark.slow
 def test_stop_pressed_again_leaves_it_out(scene):
     begin(scene)

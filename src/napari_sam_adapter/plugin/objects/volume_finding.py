@@ -148,7 +148,7 @@ class FindingRun:
                 self._take_in(part, step)
         except SamAdapterError as error:
             self._controller.report(error)
-            self._part = None
+            self._part, self.is_stopped = None, False  # the error is what is told
             self.close()
         return ()
 
