@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from tests.fakes import MarkingDiskPredictor
@@ -91,6 +93,30 @@ def test_only_planes_of_the_range_are_looked_at_by_default(session, follow):
     steps = list(find_in_volume(session, follow=follow, start=3, stop=5))
     assert [step.plane for step in steps] == PLANES[3:6]
     assert np.flatnonzero(session.labels.any(axis=(1, 2))).tolist() == [3, 4, 5]
+
+
+def test_a_search_that_is_enough_keeps_objects_whose_end_was_not_seen(session):
+    steps = []
+    for step in find_in_volume(session, PLANES, is_enough=lambda: len(steps) == 4):
+        assert not session.object_ids or step.plane == PLANES[4]
+        steps.append(step)
+    assert seen(steps)[-1] == (4, 2)
+    assert {session.labels[LEFT], session.labels[RIGHT]} == {1, 2}
+
+
+def test_the_loop_may_say_itself_that_it_is_enough(session):
+    enough = threading.Event()
+    steps = []
+    for step in find_in_volume(session, PLANES, is_enough=enough.is_set):
+        steps.append(step)
+        enough.set()
+    assert [step.plane for step in steps] == PLANES[:2]
+
+
+def test_without_following_the_plane_that_is_enough_is_the_last(session):
+    steps = find_in_volume(session, PLANES[3:6], follow=False, is_enough=lambda: True)
+    assert seen(steps) == [(3, 2)]
+    assert session.object_ids == [1, 2]
 
 
 @pytest.mark.parametrize("follow", [True, False])

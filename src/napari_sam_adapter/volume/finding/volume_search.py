@@ -85,6 +85,7 @@ def find_in_volume(
     axis: int | str | None = None,
     start: int | None = None,
     stop: int | None = None,
+    is_enough: Callable[[], bool] = bool,
 ) -> Iterator[SearchedPlane]:
     """Segment every object of a volume that has no mask yet.
 
@@ -104,6 +105,10 @@ def find_in_volume(
         not along time, where things move. Else each plane has objects of its own.
     axis, start, stop : int, str or None
         How far to follow, as in `propagate`. The planes lie in this range.
+    is_enough : callable
+        Asked when a plane was looked at, before its objects are made. If it returns
+        True, that plane is the last one, and every object is followed as far as it was
+        seen. By default all planes are looked at.
 
     Yields
     ------
@@ -123,14 +128,18 @@ def find_in_volume(
     -----
     Planes that show nothing or cannot be read are passed over. The loop may be left at
     any time: what was yielded is in the labels and in the journal. Objects of which an
-    end was not seen by then are not made: up to 31 planes of work.
+    end was not seen by then are not made: up to 31 planes of work. To keep those, end
+    it by `is_enough`, for example the `is_set` of a `threading.Event`, and let the loop
+    run out: one more plane is looked at.
     """
     way = Following(axis, start, stop)
     if planes is None:
         has_range = follow or way != Following()
         everything = planes_of(session.volume.shape)
         planes = _planes_within(session, way) if has_range else everything
-    with closing(search_parts(session, planes, way if follow else None)) as parts:
+    with closing(
+        search_parts(session, planes, way if follow else None, is_enough)
+    ) as parts:
         for part in parts:
             if isinstance(part, SearchedPlane):
                 yield part
@@ -172,8 +181,8 @@ def search_parts(
     way : Following or None
         How far to follow; None for not at all.
     is_enough : callable
-        Asked when a plane was looked at. Says whether it is the last one: then all
-        objects are followed as far as they were seen.
+        Asked when a plane was looked at. Says whether it is the last one, as of
+        `find_in_volume`.
 
     Yields
     ------
@@ -189,7 +198,7 @@ def search_parts(
     """
     run = SearchNumber(session)
     if way is None:
-        yield from _each_alone(session, planes, run)
+        yield from _each_alone(session, planes, run, is_enough)
         return
     axes = {plane: _axis_of(session, plane, way) for plane in planes}
     tracks, look = Tracks(axes, partial(_may_be_there, session, run, axes)), None
@@ -206,14 +215,20 @@ def search_parts(
 
 
 def _each_alone(
-    session: Session, planes: Iterable[Plane], run: SearchNumber
+    session: Session,
+    planes: Iterable[Plane],
+    run: SearchNumber,
+    is_enough: Callable[[], bool],
 ) -> Iterator[FindPart | SearchedPlane]:
     search = None
     for plane in dict.fromkeys(planes):
         if search is not None:
             search.check()
         yield (search := FindPart(session, finding(session, plane), run))
+        is_last = is_enough()
         yield SearchedPlane(plane, search.object_ids, search.problem)
+        if is_last:
+            return
 
 
 def _axis_of(session: Session, plane: Plane, way: Following) -> int:
