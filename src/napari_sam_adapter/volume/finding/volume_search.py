@@ -107,8 +107,8 @@ def find_in_volume(
         How far to follow, as in `propagate`. The planes lie in this range.
     is_enough : callable
         Asked when a plane was looked at, before its objects are made. If it returns
-        True, that plane is the last one, and every object is followed as far as it was
-        seen. By default all planes are looked at.
+        True, that plane is the last one, and all objects seen so far are made and
+        followed, also beyond it. By default all planes are looked at.
 
     Yields
     ------
