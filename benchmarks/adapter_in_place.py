@@ -29,7 +29,7 @@ from published_adapter import (
 from rounds import now, print_row
 
 from napari_sam_adapter import SamPredictor
-from napari_sam_adapter.inference.preprocessing import Pictures, frame_of, resize
+from napari_sam_adapter.inference.frame.preprocessing import Pictures, frame_of, resize
 from napari_sam_adapter.model.adapters import fast_adapter
 from napari_sam_adapter.model.encoder import fast_block
 from napari_sam_adapter.model.families.preparation import SAM
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_sam_adapter.inference.network import Network
+    from napari_sam_adapter.inference.network.network import Network
 
     P = ParamSpec("P")
     T = TypeVar("T")

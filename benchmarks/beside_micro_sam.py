@@ -45,7 +45,7 @@ from napari_sam_adapter import (
     Session,
     load_predictor,
 )
-from napari_sam_adapter.inference.decoding import Decoding
+from napari_sam_adapter.inference.network.decoding import Decoding
 from napari_sam_adapter.volume.document.edits import DeleteObject, Paint
 from napari_sam_adapter.volume.propagation.following import follow
 

@@ -29,8 +29,8 @@ from rounds import (
 from torch import Tensor, nn
 
 from napari_sam_adapter import EverythingSettings, SamPredictor
-from napari_sam_adapter.inference import everything
-from napari_sam_adapter.inference.decoding import Decoding
+from napari_sam_adapter.inference.network.decoding import Decoding
+from napari_sam_adapter.inference.whole_planes import everything
 from napari_sam_adapter.model.decoder.folded_decoder import FoundMasks
 from napari_sam_adapter.model.encoder.image_encoder import EncodedImage
 from napari_sam_adapter.model.files.checkpoints import Checkpoint

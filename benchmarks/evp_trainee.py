@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from napari_sam_adapter.inference.preprocessing import frame_of, to_input, to_rgb
-from napari_sam_adapter.inference.weights import find_weights
+from napari_sam_adapter.inference.frame.preprocessing import frame_of, to_input, to_rgb
+from napari_sam_adapter.inference.predictor.weights import find_weights
 from napari_sam_adapter.model.adapters.adapter import SamAdapter
 from napari_sam_adapter.model.adapters.evp import Evp, PlainHead, levels_of
 from napari_sam_adapter.model.files.checkpoints import load_checkpoint

@@ -41,8 +41,8 @@ from napari_sam_adapter import (
     load_predictor,
     segment_everything,
 )
-from napari_sam_adapter.inference.embedding import ImageEmbedding
-from napari_sam_adapter.inference.preprocessing import frame_of
+from napari_sam_adapter.inference.frame.preprocessing import frame_of
+from napari_sam_adapter.inference.network.embedding import ImageEmbedding
 from napari_sam_adapter.model.adapters.adapter import SamAdapter
 from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.prompt_tensors import PromptTensors

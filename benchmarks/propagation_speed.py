@@ -28,7 +28,7 @@ from rounds import HEAD, machine, options, print_row, timed
 from torch import Tensor, nn
 
 from napari_sam_adapter import Plane, SamPredictor, Session
-from napari_sam_adapter.inference.decoding import Decoding
+from napari_sam_adapter.inference.network.decoding import Decoding
 from napari_sam_adapter.model.encoder.image_encoder import EncodedImage
 from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.layers import warm_up_vector_math

@@ -33,7 +33,7 @@ from napari_sam_adapter import (
 )
 from napari_sam_adapter.datasets.reference import Reference
 from napari_sam_adapter.evaluation.user import centre_of
-from napari_sam_adapter.inference.fastest import choose_way
+from napari_sam_adapter.inference.network.fastest import choose_way
 from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import VIT_B

@@ -33,8 +33,8 @@ from rounds import (
 )
 
 from napari_sam_adapter import load_predictor
-from napari_sam_adapter.inference.mask_pixels import to_boxes, to_pixels
-from napari_sam_adapter.inference.preprocessing import frame_of
+from napari_sam_adapter.inference.frame.preprocessing import frame_of
+from napari_sam_adapter.inference.masks.mask_pixels import to_boxes, to_pixels
 from napari_sam_adapter.model.decoder.folded_decoder import PromptSide, decode
 from napari_sam_adapter.model.decoder.folded_upscaling import to_rows
 from napari_sam_adapter.model.decoder.image_side import ImageSide
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam_adapter.boxed_mask import BoxedMask
-    from napari_sam_adapter.inference.mask_pixels import MaskInBox
+    from napari_sam_adapter.inference.masks.mask_pixels import MaskInBox
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PARTS = "encode", "decode", "pixels", "memory"

@@ -18,7 +18,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from napari_sam_adapter.cli.main import main
-from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.inference.predictor.loading import load_predictor
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.model.files.weight_files import read_weights
 from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from napari_sam_adapter import Prompts, SamPredictor
-from napari_sam_adapter.inference.network import Network, one_by_one
+from napari_sam_adapter.inference.network.network import Network, one_by_one
 from napari_sam_adapter.model.adapters.adapter import SamAdapter
 from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.sam import build_sam

@@ -12,7 +12,7 @@ from tests.own_decoder import with_own_decoder
 
 from napari_sam_adapter import Prompts, SamPredictor, load_predictor
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.inference.stability import stability
+from napari_sam_adapter.inference.masks.stability import stability
 from napari_sam_adapter.model.adapters.adapter import SamAdapter
 from napari_sam_adapter.model.files.adapter_files import save_adapter
 from napari_sam_adapter.model.files.adapter_header import AdapterNotes

@@ -9,13 +9,13 @@ import torch
 from napari_sam_adapter import SamPredictor, load_predictor, segment_everything
 from napari_sam_adapter import segment_semantic as segment
 from napari_sam_adapter.errors import ImageError, PromptError
-from napari_sam_adapter.inference.everything import (
+from napari_sam_adapter.inference.asking.proposals import Proposal
+from napari_sam_adapter.inference.frame.preprocessing import frame_of
+from napari_sam_adapter.inference.masks.mask_pixels import MaskInBox
+from napari_sam_adapter.inference.whole_planes.everything import (
     EverythingSettings,
     everything_steps,
 )
-from napari_sam_adapter.inference.mask_pixels import MaskInBox
-from napari_sam_adapter.inference.preprocessing import frame_of
-from napari_sam_adapter.inference.proposals import Proposal
 from napari_sam_adapter.model.decoder.prompt_encoder import PromptEncoder
 from napari_sam_adapter.model.families.preparation import (
     EFFICIENT_SAM,

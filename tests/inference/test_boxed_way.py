@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from napari_sam_adapter.follow_rule import FollowRule, next_prompts
-from napari_sam_adapter.inference.answers import to_prediction
-from napari_sam_adapter.inference.mask_prompts import to_mask_prompt
-from napari_sam_adapter.inference.nearness import tokens_near
-from napari_sam_adapter.inference.preprocessing import frame_of
+from napari_sam_adapter.inference.frame.mask_prompts import to_mask_prompt
+from napari_sam_adapter.inference.frame.nearness import tokens_near
+from napari_sam_adapter.inference.frame.preprocessing import frame_of
+from napari_sam_adapter.inference.masks.answers import to_prediction
 from napari_sam_adapter.model.families.preparation import SAM
 from napari_sam_adapter.volume.planes.windows import Window
 from napari_sam_adapter.volume.propagation.sightings import made_disjoint

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_sam_adapter.inference.decoding import Decoding
-from napari_sam_adapter.inference.embedding import ImageEmbedding
-from napari_sam_adapter.inference.preprocessing import frame_of
+from napari_sam_adapter.inference.frame.preprocessing import frame_of
+from napari_sam_adapter.inference.network.decoding import Decoding
+from napari_sam_adapter.inference.network.embedding import ImageEmbedding
 from napari_sam_adapter.model.decoder import image_side
 from napari_sam_adapter.model.decoder.image_levels import ImageLevels, levels_of
 from napari_sam_adapter.model.prompt_tensors import PromptTensors

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from napari_sam_adapter.errors import DeviceError
-from napari_sam_adapter.inference.fastest import (
+from napari_sam_adapter.inference.network.fastest import (
     EXACT,
     Way,
     choose_way,
     fastest,
     present_devices,
 )
-from napari_sam_adapter.inference.in_parts import in_parts
+from napari_sam_adapter.inference.network.in_parts import in_parts
 
 
 class SmallDevice:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from napari_sam_adapter.inference.full_precision import full_precision
+from napari_sam_adapter.inference.network.full_precision import full_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

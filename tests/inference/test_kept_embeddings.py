@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sam_adapter import SamPredictor
-    from napari_sam_adapter.inference.embedding import ImageEmbedding
+    from napari_sam_adapter.inference.network.embedding import ImageEmbedding
 
 PLANE = Plane((1, 2), (1,))
 ROUNDED = 2e-2

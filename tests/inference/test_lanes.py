@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from napari_sam_adapter.inference.lanes import MOST, lanes_for, side_by_side
+from napari_sam_adapter.inference.network.lanes import MOST, lanes_for, side_by_side
 
 
 @pytest.fixture(params=[2, 5])

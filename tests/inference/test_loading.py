@@ -11,10 +11,13 @@ import pytest
 import torch
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.inference.fastest import present_devices
-from napari_sam_adapter.inference.loading import load_predictor
-from napari_sam_adapter.inference.predictor import SamPredictor
-from napari_sam_adapter.inference.weights import export_weights, import_weights
+from napari_sam_adapter.inference.network.fastest import present_devices
+from napari_sam_adapter.inference.predictor.loading import load_predictor
+from napari_sam_adapter.inference.predictor.predictor import SamPredictor
+from napari_sam_adapter.inference.predictor.weights import (
+    export_weights,
+    import_weights,
+)
 from napari_sam_adapter.model.adapters.adapter import SamAdapter
 from napari_sam_adapter.model.adapters.lora import add_lora
 from napari_sam_adapter.model.files import checkpoints

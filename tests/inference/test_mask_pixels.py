@@ -9,13 +9,13 @@ import pytest
 import torch
 from scipy import ndimage
 
-from napari_sam_adapter.inference.mask_pixels import (
+from napari_sam_adapter.inference.frame.preprocessing import Frame, frame_of
+from napari_sam_adapter.inference.masks.mask_pixels import (
     scaled_logits,
     to_boxes,
     to_pixels,
 )
-from napari_sam_adapter.inference.preprocessing import Frame, frame_of
-from napari_sam_adapter.inference.stability import stability
+from napari_sam_adapter.inference.masks.stability import stability
 from napari_sam_adapter.model.families.preparation import EFFICIENT_SAM, MEDSAM, SAM
 
 FRAMES = {

@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from napari_sam_adapter.inference.mask_prompts import CERTAIN, to_mask_prompt
-from napari_sam_adapter.inference.preprocessing import Frame, frame_of
+from napari_sam_adapter.inference.frame.mask_prompts import CERTAIN, to_mask_prompt
+from napari_sam_adapter.inference.frame.preprocessing import Frame, frame_of
 from napari_sam_adapter.prompts import Prompts
 
 FRAMES = {

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from napari_sam_adapter import Prompts
-from napari_sam_adapter.inference.decoding import Decoding
-from napari_sam_adapter.inference.embedding import ImageEmbedding
-from napari_sam_adapter.inference.nearness import tokens_near
-from napari_sam_adapter.inference.preprocessing import frame_of
+from napari_sam_adapter.inference.frame.nearness import tokens_near
+from napari_sam_adapter.inference.frame.preprocessing import frame_of
+from napari_sam_adapter.inference.network.decoding import Decoding
+from napari_sam_adapter.inference.network.embedding import ImageEmbedding
 from napari_sam_adapter.model.decoder.mask_decoder import MaskDecoder
 from napari_sam_adapter.model.decoder.near_masks import OUTSIDE, TokenBox
 from napari_sam_adapter.model.prompt_tensors import PromptTensors

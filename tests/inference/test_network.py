@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from tests.own_decoder import with_own_decoder
 
-from napari_sam_adapter.inference.network import Network
+from napari_sam_adapter.inference.network.network import Network
 from napari_sam_adapter.model.files.checkpoints import Checkpoint
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.inference.decoding import Decoding
+    from napari_sam_adapter.inference.network.decoding import Decoding
 
 OTHER_DEVICE = "meta"
 """Stands for the device that memory made them move to: every machine has it."""

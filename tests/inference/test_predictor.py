@@ -19,7 +19,7 @@ from napari_sam_adapter.errors import (
     ImageError,
     PromptError,
 )
-from napari_sam_adapter.inference.preprocessing import frame_of
+from napari_sam_adapter.inference.frame.preprocessing import frame_of
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from napari_sam_adapter import Prompts, SamPredictor, load_predictor
 from napari_sam_adapter.evaluation.overlap import dice, iou
-from napari_sam_adapter.inference.weights import find_weights
+from napari_sam_adapter.inference.predictor.weights import find_weights
 from napari_sam_adapter.model.files.adapter_header import read_adapter_header
 from napari_sam_adapter.model.files.weight_files import file_hash
 from napari_sam_adapter.model.variants import ADAPTERS

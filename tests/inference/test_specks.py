@@ -1,7 +1,7 @@
 import numpy as np
 
 from napari_sam_adapter.boxed_mask import BoxedMask, nothing
-from napari_sam_adapter.inference.specks import drop_specks
+from napari_sam_adapter.inference.masks.specks import drop_specks
 
 NOWHERE = np.zeros((0, 2))
 

@@ -13,7 +13,7 @@ from tests.model.family_files import efficient_sam
 from torch import nn
 
 from napari_sam_adapter import Prompts, SamPredictor, load_predictor
-from napari_sam_adapter.inference import asking, nearby
+from napari_sam_adapter.inference.asking import nearby, shared_pass
 from napari_sam_adapter.model.adapters.adapted_encoder import AdaptedImageEncoder
 from napari_sam_adapter.model.adapters.adapter import SamAdapter
 from napari_sam_adapter.model.families.tiny_vit import Stage
@@ -138,7 +138,7 @@ def test_so_is_how_a_mask_becomes_an_answer(
     predictor: SamPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embedding = predictor.encode(NOISE)
-    told = told_with(monkeypatch, asking)
+    told = told_with(monkeypatch, shared_pass)
     predictor.predict(embedding, Prompts([(20, 30)]))
     assert told == [True]
 

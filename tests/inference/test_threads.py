@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sam_adapter.inference.loading import load_predictor
-from napari_sam_adapter.inference.semantic import segment_semantic
+from napari_sam_adapter.inference.predictor.loading import load_predictor
+from napari_sam_adapter.inference.whole_planes.semantic import segment_semantic
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
 from napari_sam_adapter.prompts import Prompts
@@ -18,7 +18,7 @@ from napari_sam_adapter.prompts import Prompts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_sam_adapter.inference.predictor import SamPredictor
+    from napari_sam_adapter.inference.predictor.predictor import SamPredictor
 
 THREADS, ASKED = 4, 24
 

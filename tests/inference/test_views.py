@@ -8,14 +8,14 @@ from scipy import ndimage
 
 from napari_sam_adapter import segment_everything, segment_semantic
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.inference.everything import (
+from napari_sam_adapter.inference.asking.proposals import Proposal
+from napari_sam_adapter.inference.frame.preprocessing import frame_of
+from napari_sam_adapter.inference.masks.mask_pixels import MaskInBox
+from napari_sam_adapter.inference.whole_planes.everything import (
     EverythingSettings,
     everything_steps,
 )
-from napari_sam_adapter.inference.mask_pixels import MaskInBox
-from napari_sam_adapter.inference.preprocessing import frame_of
-from napari_sam_adapter.inference.proposals import Proposal
-from napari_sam_adapter.inference.views import views_of, views_of_side
+from napari_sam_adapter.inference.whole_planes.views import views_of, views_of_side
 from napari_sam_adapter.intensity import check_pixels
 
 SHAPE, INPUT = (300, 410), 64

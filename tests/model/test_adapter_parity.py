@@ -9,7 +9,7 @@ import torch
 from tests.model import reference_numbers as ref
 from tests.model.test_sam_parity import TINY
 
-from napari_sam_adapter.inference.preprocessing import frame_of, to_input
+from napari_sam_adapter.inference.frame.preprocessing import frame_of, to_input
 from napari_sam_adapter.model.adapters.adapter import SamAdapter
 from napari_sam_adapter.model.adapters.task_information import high_frequencies
 from napari_sam_adapter.model.files.checkpoints import Checkpoint, load_checkpoint

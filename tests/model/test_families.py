@@ -13,7 +13,7 @@ from tests.model import family_files as files
 
 from napari_sam_adapter import Prompts, SamPredictor, Scribble, load_predictor
 from napari_sam_adapter.errors import CheckpointError, PromptError
-from napari_sam_adapter.inference.preprocessing import frame_of, to_input, to_rgb
+from napari_sam_adapter.inference.frame.preprocessing import frame_of, to_input, to_rgb
 from napari_sam_adapter.model.adapters.adapter import SamAdapter
 from napari_sam_adapter.model.families import preparation as families
 from napari_sam_adapter.model.families.preparation import PREPROCESSINGS, choose_family

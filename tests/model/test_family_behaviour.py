@@ -14,7 +14,7 @@ from tests.model.test_families import LAYOUTS
 
 from napari_sam_adapter import Prompts, SamPredictor, load_predictor
 from napari_sam_adapter.errors import PromptError
-from napari_sam_adapter.inference.stability import stability
+from napari_sam_adapter.inference.masks.stability import stability
 from napari_sam_adapter.model.families.preparation import PREPROCESSINGS
 from napari_sam_adapter.model.shape import small_shape
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from tests.model import family_files as files
 from tests.model import reference_numbers as ref
 
-from napari_sam_adapter.inference.preprocessing import frame_of, to_input
+from napari_sam_adapter.inference.frame.preprocessing import frame_of, to_input
 from napari_sam_adapter.model.families.preparation import EFFICIENT_SAM, SAM
 from napari_sam_adapter.model.families.tiny_vit import infer_tiny_vit
 from napari_sam_adapter.model.files.checkpoints import load_checkpoint

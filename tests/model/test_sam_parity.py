@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.model import reference_numbers as ref
 
-from napari_sam_adapter.inference.preprocessing import frame_of, to_input
+from napari_sam_adapter.inference.frame.preprocessing import frame_of, to_input
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import VIT_B, SamShape
 

@@ -13,7 +13,7 @@ from tests.fakes import DiskPredictor
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.inference.predictor.loading import load_predictor
 from napari_sam_adapter.model.files.adapter_files import save_adapter
 from napari_sam_adapter.model.files.checkpoints import load_checkpoint, save_base
 from napari_sam_adapter.model.sam import build_sam

@@ -6,7 +6,7 @@ import torch
 from napari.utils.notifications import notification_manager
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, stack
 
-from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.inference.predictor.loading import load_predictor
 from napari_sam_adapter.intensity import LEARNED, IntensityMapping
 from napari_sam_adapter.model.files.adapter_header import read_adapter_header
 from napari_sam_adapter.model.files.checkpoints import save_base

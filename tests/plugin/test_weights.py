@@ -10,7 +10,7 @@ from tests.conftest import CONTENT
 from tests.plugin.conftest import LEFT_DISK, disks
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.inference.weights import EXPORTS
+from napari_sam_adapter.inference.predictor.weights import EXPORTS
 from napari_sam_adapter.model.adapters.adapter import SamAdapter
 from napari_sam_adapter.model.families.preparation import SAM_ADAPTER
 from napari_sam_adapter.model.files.adapter_files import save_adapter

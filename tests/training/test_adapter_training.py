@@ -23,7 +23,7 @@ from napari_sam_adapter.errors import (
     OutputError,
     TrainingError,
 )
-from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.inference.predictor.loading import load_predictor
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.model.encoder.image_encoder import ImageEncoder
 from napari_sam_adapter.model.files.adapter_header import read_adapter_header

@@ -15,8 +15,8 @@ from napari_sam_adapter.datasets.planes import planes_of
 from napari_sam_adapter.datasets.reference import Reference
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.follow_rule import FollowRule, next_prompts
-from napari_sam_adapter.inference.preprocessing import frame_of
-from napari_sam_adapter.inference.prompt_tensors import to_tensors
+from napari_sam_adapter.inference.frame.preprocessing import frame_of
+from napari_sam_adapter.inference.frame.prompt_tensors import to_tensors
 from napari_sam_adapter.model.families.preparation import SAM, SMALL
 from napari_sam_adapter.training.adapter_data import AdapterExamples, kind_of_step
 from napari_sam_adapter.training.adapter_training import train_adapter

@@ -10,7 +10,7 @@ import torch
 from tests.model import reference_numbers as ref
 from tests.model.test_adapter_parity import published_state
 
-from napari_sam_adapter.inference.preprocessing import frame_of, to_input
+from napari_sam_adapter.inference.frame.preprocessing import frame_of, to_input
 from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 from napari_sam_adapter.training.losses import (
     balanced_bce_loss,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.inference.loading import load_predictor
+from napari_sam_adapter.inference.predictor.loading import load_predictor
 from napari_sam_adapter.model.families.preparation import SAM_ADAPTER
 from napari_sam_adapter.model.files.adapter_files import load_adapter
 from napari_sam_adapter.model.files.checkpoints import load_checkpoint

@@ -61,7 +61,7 @@ def check_before_download(model: str, adapters: Iterable[str]) -> None:
     entry = find_entry(model, Kind.MODEL)
     if entry is None or entry.is_here:
         return
-    from napari_sam_adapter.inference.weights import check_base
+    from napari_sam_adapter.inference.predictor.weights import check_base
 
     for adapter in adapters:
         check_base(model, adapter)

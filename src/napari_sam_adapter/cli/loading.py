@@ -56,7 +56,7 @@ def load_from_disk(
     from napari_sam_adapter.cli.downloading import fetch_missing
 
     fetch_missing(model, adapter)
-    from napari_sam_adapter.inference.loading import load_predictor
+    from napari_sam_adapter.inference.predictor.loading import load_predictor
 
     predictor = load_predictor(model, adapter, device, dtype, preprocessing)
     description = predictor.description

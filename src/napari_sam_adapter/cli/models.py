@@ -114,7 +114,7 @@ def import_file(
 ) -> None:
     """Copy a weight file into the cache folder and give it a name."""
     from napari_sam_adapter.cli.downloading import fetch_missing
-    from napari_sam_adapter.inference.weights import import_weights
+    from napari_sam_adapter.inference.predictor.weights import import_weights
 
     if base is not None:
         fetch_missing(base, None)
@@ -133,7 +133,7 @@ def export(
 ) -> None:
     """Write a model, with an adapter or without, in a layout that others read."""
     from napari_sam_adapter.cli.downloading import fetch_missing
-    from napari_sam_adapter.inference.weights import export_weights
+    from napari_sam_adapter.inference.predictor.weights import export_weights
 
     fetch_missing(model, adapter)
     export_weights(model, adapter, output, layout, overwrite, preprocessing)

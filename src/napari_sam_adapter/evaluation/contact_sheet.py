@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from napari_sam_adapter.image_io.output import whole_output
-from napari_sam_adapter.inference.preprocessing import to_rgb
+from napari_sam_adapter.inference.frame.preprocessing import to_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

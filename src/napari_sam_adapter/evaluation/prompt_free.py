@@ -13,8 +13,8 @@ from napari_sam_adapter.evaluation import maps
 from napari_sam_adapter.evaluation.judging import Case, Judgement
 from napari_sam_adapter.evaluation.overlap import dice, iou
 from napari_sam_adapter.evaluation.tables import Row
-from napari_sam_adapter.inference.predictor import SamPredictor
-from napari_sam_adapter.inference.semantic import segment_semantic
+from napari_sam_adapter.inference.predictor.predictor import SamPredictor
+from napari_sam_adapter.inference.whole_planes.semantic import segment_semantic
 from napari_sam_adapter.predictions import trained_window
 
 if TYPE_CHECKING:

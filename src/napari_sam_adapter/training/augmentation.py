@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from napari_sam_adapter.inference.preprocessing import frame_of
+from napari_sam_adapter.inference.frame.preprocessing import frame_of
 from napari_sam_adapter.model.shape import TINY
 
 if TYPE_CHECKING:

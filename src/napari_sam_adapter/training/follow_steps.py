@@ -12,9 +12,9 @@ from torch import Tensor
 from napari_sam_adapter.boxed_mask import BoxedMask
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.follow_rule import FollowRule, next_prompts
-from napari_sam_adapter.inference.mask_prompts import to_mask_prompt
-from napari_sam_adapter.inference.preprocessing import frame_of
-from napari_sam_adapter.inference.prompt_tensors import as_mask_prompt
+from napari_sam_adapter.inference.frame.mask_prompts import to_mask_prompt
+from napari_sam_adapter.inference.frame.preprocessing import frame_of
+from napari_sam_adapter.inference.frame.prompt_tensors import as_mask_prompt
 from napari_sam_adapter.training.augmentation import fit_labels
 from napari_sam_adapter.training.prompt_data import MIN_OBJECT, TARGET_STRIDE, halve
 from napari_sam_adapter.training.prompt_steps import SimulatedPrompts
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.frame.preprocessing import Frame
     from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.prompts import Prompts
     from napari_sam_adapter.training.augmentation import View

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from napari_sam_adapter.errors import OutputError, TrainingError
-from napari_sam_adapter.inference.fastest import choose_way
+from napari_sam_adapter.inference.network.fastest import choose_way
 from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.layers import warm_up_vector_math
 from napari_sam_adapter.training.config import state_beside

@@ -11,7 +11,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from napari_sam_adapter.inference.fastest import choose_way
+from napari_sam_adapter.inference.network.fastest import choose_way
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.inference.preprocessing import normalise, to_rgb
+from napari_sam_adapter.inference.frame.preprocessing import normalise, to_rgb
 from napari_sam_adapter.model.families.preparation import SMALL
 from napari_sam_adapter.training.affinities import region_map
 from napari_sam_adapter.training.augmentation import View, random_view

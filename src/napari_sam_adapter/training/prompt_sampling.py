@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam_adapter.inference.mask_prompts import CERTAIN
+from napari_sam_adapter.inference.frame.mask_prompts import CERTAIN
 
 BOX_NOISE = 0.1
 """Largest shift of a box side, as a share of the side."""

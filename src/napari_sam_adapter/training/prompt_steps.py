@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam_adapter.inference.preprocessing import MASK_STRIDE
+from napari_sam_adapter.inference.frame.preprocessing import MASK_STRIDE
 from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.training.affinities import affinity_loss
 from napari_sam_adapter.training.losses import hard_iou, step_loss

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.inference.preprocessing import MASK_STRIDE
-from napari_sam_adapter.inference.weights import (
+from napari_sam_adapter.inference.frame.preprocessing import MASK_STRIDE
+from napari_sam_adapter.inference.predictor.weights import (
     check_base,
     find_weights,
     load_model,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.inference.weights import find_weights
+from napari_sam_adapter.inference.predictor.weights import find_weights
 from napari_sam_adapter.model.files.weight_files import file_hash, whole_file
 from napari_sam_adapter.training.progress import Validation
 from napari_sam_adapter.training.samples import digest_of

@@ -38,7 +38,7 @@ def load_from_disk(choice: ModelChoice) -> Predictor:
     """
     check_here(choice)
     with torch_on_its_way():
-        from napari_sam_adapter.inference.loading import load_predictor
+        from napari_sam_adapter.inference.predictor.loading import load_predictor
     return load_predictor(
         choice.model,
         adapter=choice.adapter,

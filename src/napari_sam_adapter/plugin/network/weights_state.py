@@ -122,7 +122,7 @@ def import_from_disk(
         What the name stands for.
     """
     with torch_on_its_way():
-        from napari_sam_adapter.inference.weights import import_weights
+        from napari_sam_adapter.inference.predictor.weights import import_weights
 
     return import_weights(path, name, base, preprocessing)
 
@@ -147,7 +147,7 @@ def export_to_disk(entry: Entry, path: Path, layout: str) -> None:
         If the file cannot be written.
     """
     with torch_on_its_way():
-        from napari_sam_adapter.inference.weights import export_weights
+        from napari_sam_adapter.inference.predictor.weights import export_weights
         from napari_sam_adapter.model.files.adapter_header import read_adapter_header
 
     model, adapter = entry.name, None

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.opened_image import pixels_of
-from napari_sam_adapter.inference.views import (
+from napari_sam_adapter.inference.whole_planes.views import (
     as_one_image,
     plane_shape,
     views_of_side,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io import OpenedImage
-    from napari_sam_adapter.inference.predictor import SamPredictor
+    from napari_sam_adapter.inference.predictor.predictor import SamPredictor
 
 
 def segment_semantic(

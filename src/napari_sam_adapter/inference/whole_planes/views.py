@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.inference.predictor import SamPredictor
+    from napari_sam_adapter.inference.predictor.predictor import SamPredictor
 
 
 class View(NamedTuple):

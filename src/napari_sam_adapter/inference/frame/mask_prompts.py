@@ -12,7 +12,7 @@ import torch.nn.functional as F
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.frame.preprocessing import Frame
     from napari_sam_adapter.prompts import Prompts
 
 CERTAIN = 8.0

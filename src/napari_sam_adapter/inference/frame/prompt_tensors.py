@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_sam_adapter.inference.mask_prompts import to_mask_prompt
+from napari_sam_adapter.inference.frame.mask_prompts import to_mask_prompt
 from napari_sam_adapter.model.prompt_tensors import PromptTensors
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.frame.preprocessing import Frame
     from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.prompts import Prompts
 

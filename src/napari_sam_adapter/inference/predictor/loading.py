@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter import __version__
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.inference.fastest import (
+from napari_sam_adapter.inference.network.fastest import (
     EXACT,
     FORMATS,
     checked_device,
     choose_way,
 )
-from napari_sam_adapter.inference.predictor import SamPredictor
-from napari_sam_adapter.inference.weights import check_base, lasting_name, load_model
+from napari_sam_adapter.inference.predictor.predictor import SamPredictor
+from napari_sam_adapter.inference.predictor.weights import (
+    check_base,
+    lasting_name,
+    load_model,
+)
 from napari_sam_adapter.model.families.preparation import SMALL
 from napari_sam_adapter.weight_store.entries import Kind
 

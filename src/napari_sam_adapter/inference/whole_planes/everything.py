@@ -15,7 +15,12 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError, PromptError
 from napari_sam_adapter.image_io.opened_image import pixels_of
-from napari_sam_adapter.inference.views import View, as_one_image, plane_shape, views_of
+from napari_sam_adapter.inference.whole_planes.views import (
+    View,
+    as_one_image,
+    plane_shape,
+    views_of,
+)
 from napari_sam_adapter.seeds import grid_points
 
 if TYPE_CHECKING:
@@ -24,8 +29,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io import OpenedImage
-    from napari_sam_adapter.inference.embedding import ImageEmbedding
-    from napari_sam_adapter.inference.predictor import SamPredictor
+    from napari_sam_adapter.inference.network.embedding import ImageEmbedding
+    from napari_sam_adapter.inference.predictor.predictor import SamPredictor
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from napari_sam_adapter.inference.answers import trained_masks
-from napari_sam_adapter.inference.asking import predictions_of
-from napari_sam_adapter.inference.mask_prompts import CERTAIN
-from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
+from napari_sam_adapter.inference.asking.shared_pass import predictions_of
+from napari_sam_adapter.inference.frame.mask_prompts import CERTAIN
+from napari_sam_adapter.inference.frame.prompt_tensors import kind_of, to_tensors
+from napari_sam_adapter.inference.masks.answers import trained_masks
 from napari_sam_adapter.model.decoder.dense_prompts import PER_TOKEN
 from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.model.steady import steady_call, steady_step
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_sam_adapter.inference.decoding import Decoding
-    from napari_sam_adapter.inference.embedding import ImageEmbedding
-    from napari_sam_adapter.inference.network import Network
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.frame.preprocessing import Frame
+    from napari_sam_adapter.inference.network.decoding import Decoding
+    from napari_sam_adapter.inference.network.embedding import ImageEmbedding
+    from napari_sam_adapter.inference.network.network import Network
     from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.model.prompt_tensors import PromptTensors
     from napari_sam_adapter.model.sam import Sam

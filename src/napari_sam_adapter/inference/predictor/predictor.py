@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_sam_adapter.inference.asking import ask_alike, ask_all, ask_nothing
-from napari_sam_adapter.inference.embedding import drawn_on
-from napari_sam_adapter.inference.encoding import Encoding
-from napari_sam_adapter.inference.nearby import ask_nearby
-from napari_sam_adapter.inference.network import Network
-from napari_sam_adapter.inference.proposals import propose
-from napari_sam_adapter.inference.weights import find_weights, lasting_name
+from napari_sam_adapter.inference.asking.nearby import ask_nearby
+from napari_sam_adapter.inference.asking.proposals import propose
+from napari_sam_adapter.inference.asking.shared_pass import (
+    ask_alike,
+    ask_all,
+    ask_nothing,
+)
+from napari_sam_adapter.inference.network.embedding import drawn_on
+from napari_sam_adapter.inference.network.encoding import Encoding
+from napari_sam_adapter.inference.network.network import Network
+from napari_sam_adapter.inference.predictor.weights import find_weights, lasting_name
 from napari_sam_adapter.model.files.adapter_files import load_adapter
 from napari_sam_adapter.model.files.weight_files import file_hash
 from napari_sam_adapter.model.layers import warm_up_vector_math
@@ -28,8 +32,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.image_io import OpenedImage
-    from napari_sam_adapter.inference.embedding import ImageEmbedding
-    from napari_sam_adapter.inference.proposals import Proposal
+    from napari_sam_adapter.inference.asking.proposals import Proposal
+    from napari_sam_adapter.inference.network.embedding import ImageEmbedding
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.model.adapters.task_information import ImageFilter
     from napari_sam_adapter.model.files.checkpoints import Checkpoint
@@ -74,7 +78,7 @@ class SamPredictor:
         self._encoding = Encoding(self.network, self._family, self._intensity)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from napari_sam_adapter.inference.loading import how_to_load
+        from napari_sam_adapter.inference.predictor.loading import how_to_load
 
         return how_to_load(self)
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch.nn.functional as F
 
 from napari_sam_adapter.boxed_mask import bounding_boxes
-from napari_sam_adapter.inference.cell_grid import WORDS
+from napari_sam_adapter.inference.masks.cell_grid import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam_adapter.boxed_mask import Box
-    from napari_sam_adapter.inference.cell_grid import CellGrid
-    from napari_sam_adapter.inference.pixel_axis import Places, Room
+    from napari_sam_adapter.inference.masks.cell_grid import CellGrid
+    from napari_sam_adapter.inference.masks.pixel_axis import Places, Room
 
     _Floats = npt.NDArray[np.float32]
     _Flags = npt.NDArray[np.bool_]

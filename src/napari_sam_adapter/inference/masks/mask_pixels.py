@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_sam_adapter.boxed_mask import bounding_box, place
-from napari_sam_adapter.inference.cell_grid import cell_grid
-from napari_sam_adapter.inference.cells import cells_of
-from napari_sam_adapter.inference.pixel_axis import TOGETHER, Room, pixel_axes
-from napari_sam_adapter.inference.stability import OFFSET
-from napari_sam_adapter.inference.two_steps import two_steps
+from napari_sam_adapter.inference.masks.cell_grid import cell_grid
+from napari_sam_adapter.inference.masks.cells import cells_of
+from napari_sam_adapter.inference.masks.pixel_axis import TOGETHER, Room, pixel_axes
+from napari_sam_adapter.inference.masks.stability import OFFSET
+from napari_sam_adapter.inference.masks.two_steps import two_steps
 from napari_sam_adapter.model.families.preparation import SAM
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.boxed_mask import BoxedMask
-    from napari_sam_adapter.inference.cell_grid import CellGrid
-    from napari_sam_adapter.inference.cells import CellMasks, Rim
-    from napari_sam_adapter.inference.pixel_axis import Places
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.frame.preprocessing import Frame
+    from napari_sam_adapter.inference.masks.cell_grid import CellGrid
+    from napari_sam_adapter.inference.masks.cells import CellMasks, Rim
+    from napari_sam_adapter.inference.masks.pixel_axis import Places
     from napari_sam_adapter.model.families.preparation import Family
 
     _Area = tuple[slice, slice]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_sam_adapter.inference.pixel_axis import axis_weights
+from napari_sam_adapter.inference.masks.pixel_axis import axis_weights
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam_adapter.inference.pixel_axis import Places
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.frame.preprocessing import Frame
+    from napari_sam_adapter.inference.masks.pixel_axis import Places
 
     _Floats = npt.NDArray[np.float32]
 

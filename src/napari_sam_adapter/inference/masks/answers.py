@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.inference.mask_pixels import to_pixels
-from napari_sam_adapter.inference.specks import drop_specks
+from napari_sam_adapter.inference.masks.mask_pixels import to_pixels
+from napari_sam_adapter.inference.masks.specks import drop_specks
 from napari_sam_adapter.predictions import MaskCandidate, MaskPrediction
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.frame.preprocessing import Frame
     from napari_sam_adapter.model.families.preparation import Family
 
 

@@ -10,7 +10,7 @@ from napari_sam_adapter.model.decoder.dense_prompts import PER_TOKEN
 from napari_sam_adapter.model.decoder.near_masks import TokenBox
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.frame.preprocessing import Frame
     from napari_sam_adapter.prompts import Prompts
 
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from napari_sam_adapter.errors import DeviceError
-from napari_sam_adapter.inference.full_precision import full_precision
+from napari_sam_adapter.inference.network.full_precision import full_precision
 from napari_sam_adapter.model.encoder.image_encoder import Block
 
 if TYPE_CHECKING:

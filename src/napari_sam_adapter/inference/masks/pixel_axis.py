@@ -14,7 +14,7 @@ import torch.nn.functional as F
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.frame.preprocessing import Frame
 
     Places = npt.NDArray[np.int64]
 

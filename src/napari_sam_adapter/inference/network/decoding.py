@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_sam_adapter.inference.lanes import lanes_for, side_by_side
+from napari_sam_adapter.inference.network.lanes import lanes_for, side_by_side
 from napari_sam_adapter.model.decoder.dense_prompts import PER_TOKEN, embed_mask, whole
 from napari_sam_adapter.model.decoder.folded_decoder import (
     FoundMasks,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_sam_adapter.inference.embedding import ImageEmbedding
+    from napari_sam_adapter.inference.network.embedding import ImageEmbedding
     from napari_sam_adapter.model.decoder.dense_prompts import DensePrompt
     from napari_sam_adapter.model.decoder.near_masks import TokenBox
     from napari_sam_adapter.model.sam import Sam

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch.nn.functional as F
 
-from napari_sam_adapter.inference.pixel_axis import pixel_axes
+from napari_sam_adapter.inference.masks.pixel_axis import pixel_axes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from napari_sam_adapter.inference.pixel_axis import Places
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.frame.preprocessing import Frame
+    from napari_sam_adapter.inference.masks.pixel_axis import Places
 
     _Floats = npt.NDArray[np.float32]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_sam_adapter.errors import PromptError
-from napari_sam_adapter.inference.answers import to_prediction, trained_masks
-from napari_sam_adapter.inference.mask_pixels import scaled_logits
-from napari_sam_adapter.inference.nearness import tokens_near
-from napari_sam_adapter.inference.prompt_tensors import kind_of, to_tensors
-from napari_sam_adapter.inference.stability import stability
+from napari_sam_adapter.inference.frame.nearness import tokens_near
+from napari_sam_adapter.inference.frame.prompt_tensors import kind_of, to_tensors
+from napari_sam_adapter.inference.masks.answers import to_prediction, trained_masks
+from napari_sam_adapter.inference.masks.mask_pixels import scaled_logits
+from napari_sam_adapter.inference.masks.stability import stability
 from napari_sam_adapter.model.prompt_tensors import PromptTensors
 from napari_sam_adapter.model.steady import steady_call
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from napari_sam_adapter.inference.decoding import Decoding
-    from napari_sam_adapter.inference.embedding import ImageEmbedding
-    from napari_sam_adapter.inference.network import Network
+    from napari_sam_adapter.inference.network.decoding import Decoding
+    from napari_sam_adapter.inference.network.embedding import ImageEmbedding
+    from napari_sam_adapter.inference.network.network import Network
     from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.predictions import MaskPrediction
     from napari_sam_adapter.prompts import Prompts

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from napari_sam_adapter.image_io.opened_image import pixels_of
-from napari_sam_adapter.inference.embedding import ImageEmbedding
-from napari_sam_adapter.inference.network import one_by_one
-from napari_sam_adapter.inference.preprocessing import (
+from napari_sam_adapter.inference.frame.preprocessing import (
     Pictures,
     frame_of,
     resize,
     to_rgb,
 )
+from napari_sam_adapter.inference.network.embedding import ImageEmbedding
+from napari_sam_adapter.inference.network.network import one_by_one
 from napari_sam_adapter.intensity import check_pixels
 from napari_sam_adapter.model.decoder.dense_prompts import PER_TOKEN
 from napari_sam_adapter.model.steady import steady_call
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam_adapter.image_io import OpenedImage
-    from napari_sam_adapter.inference.network import Network
-    from napari_sam_adapter.inference.preprocessing import Frame
+    from napari_sam_adapter.inference.frame.preprocessing import Frame
+    from napari_sam_adapter.inference.network.network import Network
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.model.families.preparation import Family
 

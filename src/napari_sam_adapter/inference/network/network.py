@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import torch
 
-from napari_sam_adapter.inference.decoding import Decoding
-from napari_sam_adapter.inference.full_precision import full_precision
-from napari_sam_adapter.inference.in_parts import Things, in_parts
-from napari_sam_adapter.inference.recorded_encoder import RecordedEncoder
+from napari_sam_adapter.inference.network.decoding import Decoding
+from napari_sam_adapter.inference.network.full_precision import full_precision
+from napari_sam_adapter.inference.network.in_parts import Things, in_parts
+from napari_sam_adapter.inference.network.recorded_encoder import RecordedEncoder
 from napari_sam_adapter.model.adapters.adapted_encoder import AdaptedImageEncoder
 from napari_sam_adapter.model.encoder.conv_stem import ConvStem
 from napari_sam_adapter.model.encoder.image_encoder import EncodedImage, ImageEncoder

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from napari_sam_adapter.inference.answers import trained_masks
-from napari_sam_adapter.inference.mask_pixels import MaskInBox, to_boxes
-from napari_sam_adapter.inference.stability import stability
+from napari_sam_adapter.inference.masks.answers import trained_masks
+from napari_sam_adapter.inference.masks.mask_pixels import MaskInBox, to_boxes
+from napari_sam_adapter.inference.masks.stability import stability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from napari_sam_adapter.inference.decoding import Decoding
-    from napari_sam_adapter.inference.embedding import ImageEmbedding
-    from napari_sam_adapter.inference.network import Network
+    from napari_sam_adapter.inference.network.decoding import Decoding
+    from napari_sam_adapter.inference.network.embedding import ImageEmbedding
+    from napari_sam_adapter.inference.network.network import Network
     from napari_sam_adapter.model.families.preparation import Family
 
 

@@ -1,0 +1,1 @@
+"""Many objects of a plane in few passes through the decoder."""

@@ -1,0 +1,1 @@
+"""Pixels, prompts and masks in the network's frame."""

@@ -1,0 +1,1 @@
+"""The decoder's logits to the pixels of masks."""

@@ -1,0 +1,1 @@
+"""A network on its device: planes to embeddings, prompts to logits."""

@@ -1,0 +1,1 @@
+"""The predictor, and the names and files it is loaded from."""

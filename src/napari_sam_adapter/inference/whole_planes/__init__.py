@@ -1,0 +1,1 @@
+"""What is everywhere on a plane, without prompts."""
