@@ -41,15 +41,15 @@ from napari_sam_adapter import (
 from napari_sam_adapter.datasets.planes import planes_of
 from napari_sam_adapter.evaluation.prompt_free import judge_map
 from napari_sam_adapter.evaluation.reports import markdown
-from napari_sam_adapter.training.datasets import read_samples
-from napari_sam_adapter.training.labels import separate_objects
+from napari_sam_adapter.training.samples.datasets import read_samples
+from napari_sam_adapter.training.samples.labels import separate_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_sam_adapter import SamPredictor
     from napari_sam_adapter.datasets import Dataset
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.samples.samples import Sample
 
 SETS = ("nuclei2d_dsb2018", "mri2d_heart_sunnybrook")
 NOTHING, EVP = "no adaptation", "EVP"

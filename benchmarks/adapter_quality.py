@@ -18,7 +18,7 @@ from napari_sam_adapter import PromptFree, evaluate, load_predictor, open_datase
 from napari_sam_adapter.errors import DatasetError
 from napari_sam_adapter.evaluation.reports import markdown
 from napari_sam_adapter.evaluation.results import compare
-from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
+from napari_sam_adapter.training.recipes.adapter_recipe import read_adapter_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,13 +14,16 @@ from napari_sam_adapter.inference.predictor.weights import find_weights
 from napari_sam_adapter.model.adapters.adapter import SamAdapter
 from napari_sam_adapter.model.adapters.evp import Evp, PlainHead, levels_of
 from napari_sam_adapter.model.files.checkpoints import load_checkpoint
-from napari_sam_adapter.training.adapter_data import AdapterExample, AdapterExamples
-from napari_sam_adapter.training.losses import hard_iou, prompt_free_loss
-from napari_sam_adapter.training.processes import join_processes
-from napari_sam_adapter.training.prompt_data import PromptExample
-from napari_sam_adapter.training.prompt_steps import upsampled
-from napari_sam_adapter.training.stepping import Stepper
-from napari_sam_adapter.training.trainee import valid_mask
+from napari_sam_adapter.training.examples.adapter_data import (
+    AdapterExample,
+    AdapterExamples,
+)
+from napari_sam_adapter.training.examples.prompt_data import PromptExample
+from napari_sam_adapter.training.network.trainee import valid_mask
+from napari_sam_adapter.training.optimiser.processes import join_processes
+from napari_sam_adapter.training.optimiser.stepping import Stepper
+from napari_sam_adapter.training.steps.losses import hard_iou, prompt_free_loss
+from napari_sam_adapter.training.steps.prompt_steps import upsampled
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.samples.samples import Sample
 
 
 class EvpTrainee(nn.Module):

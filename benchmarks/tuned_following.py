@@ -31,11 +31,11 @@ from napari_sam_adapter import (
 )
 from napari_sam_adapter.datasets import Reference, open_dataset
 from napari_sam_adapter.evaluation.overlap import iou
-from napari_sam_adapter.training.datasets import samples_of
+from napari_sam_adapter.training.samples.datasets import samples_of
 from napari_sam_adapter.volume.planes.planes import Volume
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.samples.samples import Sample
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.inference.predictor.loading import load_predictor
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.model.files.weight_files import read_weights
-from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
-from napari_sam_adapter.training.config import TrainingConfig
+from napari_sam_adapter.training.recipes.adapter_recipe import read_adapter_recipe
+from napari_sam_adapter.training.recipes.config import TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,7 @@ def test_a_killed_training_resumes_to_the_same_adapter(
     command = [*command, "--validation-share", "0"]  # so that the last state is kept
     script = (
         "import os, sys, signal\n"
-        "import napari_sam_adapter.training.adapter_training as room\n"
+        "import napari_sam_adapter.training.runs.adapter_training as room\n"
         "from napari_sam_adapter.cli.main import main\n"
         "plain = room.train_adapter\n"
         "def train(*args, **kwargs):\n"

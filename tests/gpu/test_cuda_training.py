@@ -12,17 +12,17 @@ import torch
 
 from napari_sam_adapter import TrainingConfig, load_predictor, train_adapter
 from napari_sam_adapter.model.files.checkpoints import load_checkpoint
-from napari_sam_adapter.training.pretrain import pretrain
-from napari_sam_adapter.training.recipe import Phase, Recipe
-from napari_sam_adapter.training.synthetic import draw_sample
+from napari_sam_adapter.training.recipes.recipe import Phase, Recipe
+from napari_sam_adapter.training.runs.pretrain import pretrain
+from napari_sam_adapter.training.samples.synthetic import draw_sample
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.gpu.conftest import Memory
 
-    from napari_sam_adapter.training.progress import TrainingProgress
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.progress.progress import TrainingProgress
+    from napari_sam_adapter.training.samples.samples import Sample
 
 pytestmark = [
     pytest.mark.gpu,

@@ -15,7 +15,7 @@ from napari_sam_adapter.model.files.adapter_header import read_adapter_header
 from napari_sam_adapter.model.files.weight_files import file_hash
 from napari_sam_adapter.model.variants import ADAPTERS
 from napari_sam_adapter.sample_images import nuclei_volume
-from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
+from napari_sam_adapter.training.recipes.adapter_recipe import read_adapter_recipe
 from napari_sam_adapter.weight_store.entries import Kind, State, find_entry
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 from napari_sam_adapter import Prompts, load_predictor
 from napari_sam_adapter.drawings import innermost
 from napari_sam_adapter.evaluation.overlap import iou
-from napari_sam_adapter.training.synthetic import draw_sample
+from napari_sam_adapter.training.samples.synthetic import draw_sample
 
 IMAGES = 12
 

@@ -8,7 +8,7 @@ import torch
 from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.training.prompt_steps import random_window
+from napari_sam_adapter.training.steps.prompt_steps import random_window
 
 WINDOW = Window(top=16, left=48, size=32)
 CORNER_XY = torch.tensor([48.0, 16.0])

@@ -14,7 +14,7 @@ from napari_sam_adapter.model.decoder.mask_quality import MaskQuality, measures_
 from napari_sam_adapter.model.layers import Window
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import small_shape
-from napari_sam_adapter.training.prompt_steps import Scene, SimulatedPrompts
+from napari_sam_adapter.training.steps.prompt_steps import Scene, SimulatedPrompts
 
 if TYPE_CHECKING:
     from pathlib import Path

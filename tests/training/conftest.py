@@ -12,9 +12,9 @@ import torch
 from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
-from napari_sam_adapter.training.config import TrainingConfig
-from napari_sam_adapter.training.first_values import initialise
-from napari_sam_adapter.training.samples import Sample
+from napari_sam_adapter.training.network.initial_weights import initialise
+from napari_sam_adapter.training.recipes.config import TrainingConfig
+from napari_sam_adapter.training.samples.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,10 +30,13 @@ from napari_sam_adapter.model.files.adapter_header import read_adapter_header
 from napari_sam_adapter.model.files.checkpoints import load_checkpoint, save_base
 from napari_sam_adapter.model.files.weight_files import read_weights
 from napari_sam_adapter.prompts import Prompts
-from napari_sam_adapter.training.adapter_training import train_adapter, training_turns
-from napari_sam_adapter.training.config import PARTS
-from napari_sam_adapter.training.samples import Sample, shared_intensity
-from napari_sam_adapter.training.trainee_loading import load_trainee
+from napari_sam_adapter.training.network.trainee_loading import load_trainee
+from napari_sam_adapter.training.recipes.config import PARTS
+from napari_sam_adapter.training.runs.adapter_training import (
+    train_adapter,
+    training_turns,
+)
+from napari_sam_adapter.training.samples.samples import Sample, shared_intensity
 from napari_sam_adapter.volume.session.session import Session
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 
     from torch.utils.hooks import RemovableHandle
 
-    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
 
     Configure = Callable[..., TrainingConfig]
 

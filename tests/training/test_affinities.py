@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from napari_sam_adapter.training.affinities import (
-    OFFSETS,
-    affinity_loss,
-    region_map,
-)
+from napari_sam_adapter.training.examples.prompt_data import region_map
+from napari_sam_adapter.training.steps.affinities import OFFSETS, affinity_loss
 
 
 def two_halves() -> torch.Tensor:

@@ -18,19 +18,25 @@ from napari_sam_adapter.follow_rule import FollowRule, next_prompts
 from napari_sam_adapter.inference.frame.preprocessing import frame_of
 from napari_sam_adapter.inference.frame.prompt_tensors import to_tensors
 from napari_sam_adapter.model.families.preparation import SAM, SMALL
-from napari_sam_adapter.training.adapter_data import AdapterExamples, kind_of_step
-from napari_sam_adapter.training.adapter_training import train_adapter
-from napari_sam_adapter.training.array_samples import samples_from_arrays
-from napari_sam_adapter.training.augmentation import fit_view, random_view
-from napari_sam_adapter.training.datasets import samples_of
-from napari_sam_adapter.training.follow_steps import FollowPrompts, follow_objects
-from napari_sam_adapter.training.samples import Sample
+from napari_sam_adapter.training.examples.adapter_data import (
+    AdapterExamples,
+    kind_of_step,
+)
+from napari_sam_adapter.training.examples.augmentation import fit_view, random_view
+from napari_sam_adapter.training.examples.follow_data import (
+    FollowPrompts,
+    follow_objects,
+)
+from napari_sam_adapter.training.runs.adapter_training import train_adapter
+from napari_sam_adapter.training.samples.array_samples import samples_from_arrays
+from napari_sam_adapter.training.samples.datasets import samples_of
+from napari_sam_adapter.training.samples.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam_adapter.model.families.preparation import Family
-    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
 
 RNG = np.random.default_rng(0)
 

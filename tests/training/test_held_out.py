@@ -8,14 +8,14 @@ import pytest
 from tests.training.conftest import disk_sample
 
 from napari_sam_adapter.datasets import Reference
-from napari_sam_adapter.training.datasets import samples_of as planes_as_samples
-from napari_sam_adapter.training.held_out import divide, evenly
+from napari_sam_adapter.training.samples.datasets import samples_of as planes_as_samples
+from napari_sam_adapter.training.samples.held_out import divide, evenly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.samples.samples import Sample
 
     Config = Callable[..., TrainingConfig]
 

@@ -12,7 +12,7 @@ from tests.model.test_adapter_parity import published_state
 
 from napari_sam_adapter.inference.frame.preprocessing import frame_of, to_input
 from napari_sam_adapter.model.files.checkpoints import load_checkpoint
-from napari_sam_adapter.training.losses import (
+from napari_sam_adapter.training.steps.losses import (
     balanced_bce_loss,
     bce_loss,
     dice_loss,

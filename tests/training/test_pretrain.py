@@ -25,22 +25,22 @@ from napari_sam_adapter.errors import (
 )
 from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 from napari_sam_adapter.model.shape import TINY
-from napari_sam_adapter.training.augmentation import fit_view, random_view
-from napari_sam_adapter.training.datasets import read_samples
-from napari_sam_adapter.training.pretrain import pretrain
-from napari_sam_adapter.training.prompt_data import (
+from napari_sam_adapter.training.examples.augmentation import fit_view, random_view
+from napari_sam_adapter.training.examples.prompt_data import (
     PromptDataset,
     pick_objects,
     to_device,
 )
-from napari_sam_adapter.training.prompt_sampling import (
+from napari_sam_adapter.training.recipes.recipe import Phase, Recipe, read_recipe
+from napari_sam_adapter.training.runs.pretrain import pretrain
+from napari_sam_adapter.training.samples.datasets import read_samples
+from napari_sam_adapter.training.samples.samples import Sample
+from napari_sam_adapter.training.samples.synthetic import FAMILIES, draw_sample
+from napari_sam_adapter.training.steps.prompt_sampling import (
     sample_boxes,
     sample_corrections,
     sample_points,
 )
-from napari_sam_adapter.training.recipe import Phase, Recipe, read_recipe
-from napari_sam_adapter.training.samples import Sample
-from napari_sam_adapter.training.synthetic import FAMILIES, draw_sample
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from napari_sam_adapter.model.files.weight_files import read_weights
-from napari_sam_adapter.training.adapter_training import train_adapter
+from napari_sam_adapter.training.runs.adapter_training import train_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.samples.samples import Sample
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -26,8 +26,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.training.conftest import disk_sample
-from napari_sam_adapter.training.adapter_training import train_adapter
-from napari_sam_adapter.training.config import TrainingConfig
+from napari_sam_adapter.training.runs.adapter_training import train_adapter
+from napari_sam_adapter.training.recipes.config import TrainingConfig
 
 config = TrainingConfig(
     Path({output!r}), base={base!r}, steps=3, batch=4, micro_batch=1, objects=2,

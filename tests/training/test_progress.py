@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_sam_adapter.training.progress import (
+from napari_sam_adapter.training.progress.progress import (
     TrainingEstimate,
     TrainingProgress,
     Validation,

@@ -16,16 +16,16 @@ from napari_sam_adapter.model.files.checkpoints import load_checkpoint
 from napari_sam_adapter.model.files.exports import export_published, import_published
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.training.adapter_data import AdapterExamples
-from napari_sam_adapter.training.adapter_training import train_adapter
-from napari_sam_adapter.training.augmentation import fit_view, random_view
-from napari_sam_adapter.training.samples import Sample
+from napari_sam_adapter.training.examples.adapter_data import AdapterExamples
+from napari_sam_adapter.training.examples.augmentation import fit_view, random_view
+from napari_sam_adapter.training.runs.adapter_training import train_adapter
+from napari_sam_adapter.training.samples.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
 
     Configure = Callable[..., TrainingConfig]
 

@@ -10,18 +10,18 @@ from PIL import Image
 
 from napari_sam_adapter.errors import DatasetError, SamAdapterError, TrainingError
 from napari_sam_adapter.intensity import IntensityMapping
-from napari_sam_adapter.training.adapter_recipe import read_adapter_recipe
-from napari_sam_adapter.training.array_samples import samples_from_arrays
-from napari_sam_adapter.training.held_out import divide
-from napari_sam_adapter.training.labels import separate_objects
-from napari_sam_adapter.training.reading import find_samples, find_sets
-from napari_sam_adapter.training.samples import Sample
+from napari_sam_adapter.training.recipes.adapter_recipe import read_adapter_recipe
+from napari_sam_adapter.training.samples.array_samples import samples_from_arrays
+from napari_sam_adapter.training.samples.held_out import divide
+from napari_sam_adapter.training.samples.labels import separate_objects
+from napari_sam_adapter.training.samples.reading import find_samples, find_sets
+from napari_sam_adapter.training.samples.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
 
 
 def picture(path: Path, pixels: np.ndarray) -> None:

@@ -14,8 +14,8 @@ from napari_sam_adapter.model.families import preparation as families
 from napari_sam_adapter.model.files import checkpoints
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import SamShape
-from napari_sam_adapter.training.config import TrainingConfig
-from napari_sam_adapter.training.trainee_loading import load_trainee
+from napari_sam_adapter.training.network.trainee_loading import load_trainee
+from napari_sam_adapter.training.recipes.config import TrainingConfig
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -30,7 +30,7 @@ def with_config_options(command: Callable[..., None]) -> Callable[..., None]:
         For typer; options that are not given are not passed on, so that a recipe's
         values or the defaults hold.
     """
-    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
 
     hints = get_type_hints(TrainingConfig)
     options = [_option(entry, hints[entry.name]) for entry in fields(TrainingConfig)]

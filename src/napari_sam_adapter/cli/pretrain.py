@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-    from napari_sam_adapter.training.pretrain import PretrainProgress
+    from napari_sam_adapter.training.runs.pretrain import PretrainProgress
 
 
 def pretrain(
@@ -31,8 +31,8 @@ def pretrain(
 
     --resume goes on with a stopped run.
     """
-    from napari_sam_adapter.training.pretrain import pretrain as run
-    from napari_sam_adapter.training.recipe import read_recipe
+    from napari_sam_adapter.training.recipes.recipe import read_recipe
+    from napari_sam_adapter.training.runs.pretrain import pretrain as run
 
     _check_outputs(output, resume, overwrite)
     steps = run(
@@ -49,7 +49,7 @@ def pretrain(
 
 def _check_outputs(output: Path, resume: bool, overwrite: bool) -> None:
     from napari_sam_adapter.image_io.output import check_output
-    from napari_sam_adapter.training.config import state_beside
+    from napari_sam_adapter.training.recipes.config import state_beside
 
     check_output(output, overwrite or resume)
     state = state_beside(output)
@@ -71,7 +71,7 @@ def _go_through(steps: Generator[PretrainProgress, None, None], output: Path) ->
 
 
 def _told_stop(output: Path) -> str:
-    from napari_sam_adapter.training.config import state_beside
+    from napari_sam_adapter.training.recipes.config import state_beside
 
     if not state_beside(output).exists():
         return "there is no state to go on from; the same command begins anew"

@@ -20,9 +20,9 @@ from napari_sam_adapter.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.progress import TrainingProgress
-    from napari_sam_adapter.training.reading import FoundSamples
+    from napari_sam_adapter.training.progress.progress import TrainingProgress
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.samples.reading import FoundSamples
 
 RecipeOption = Annotated[
     str | None,
@@ -61,12 +61,12 @@ def train(
     The best state so far is always on disk; --resume goes on with a stopped run.
     """
     from napari_sam_adapter.intensity import intensity_by_name
-    from napari_sam_adapter.training.adapter_recipe import (
+    from napari_sam_adapter.training.recipes.adapter_recipe import (
         AdapterRecipe,
         read_adapter_recipe,
     )
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.reading import find_samples, find_sets
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.samples.reading import find_samples, find_sets
 
     chosen = AdapterRecipe() if recipe is None else read_adapter_recipe(recipe)
     config = TrainingConfig(**chosen.options | given)
@@ -105,9 +105,9 @@ def _check_outputs(
 def _train(
     config: TrainingConfig, found: FoundSamples, resume: bool, report: Path
 ) -> None:
-    from napari_sam_adapter.training.adapter_training import train_adapter
-    from napari_sam_adapter.training.held_out import divide
-    from napari_sam_adapter.training.report import write_report
+    from napari_sam_adapter.training.progress.report import write_report
+    from napari_sam_adapter.training.runs.adapter_training import train_adapter
+    from napari_sam_adapter.training.samples.held_out import divide
 
     is_first = os.environ.get("RANK", "0") == "0"
     training, held_out = found.training, found.validation

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QPaintEvent
 
-    from napari_sam_adapter.training.progress import TrainingProgress, Validation
+    from napari_sam_adapter.training.progress.progress import (
+        TrainingProgress,
+        Validation,
+    )
 
 HEIGHT, MARGIN, DOT = 70, 4, 5
 LOSS_COLOUR = "#999999"
@@ -69,7 +72,7 @@ class TrainingCurve(QWidget):
         event : QPaintEvent or None
             From Qt.
         """
-        from napari_sam_adapter.training.progress import relative_losses
+        from napari_sam_adapter.training.progress.progress import relative_losses
 
         painter = QPainter(self)
         painter.setPen(QColor("#888888"))

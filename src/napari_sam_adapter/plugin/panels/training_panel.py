@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.plugin.state import PluginState
     from napari_sam_adapter.plugin.training.training_state import TrainingState
-    from napari_sam_adapter.training.progress import Example, TrainingProgress
+    from napari_sam_adapter.training.progress.progress import Example, TrainingProgress
 
 FORM_FIELDS = (
     "trains", "steps", "prompted_share", "follow_share", "learning_rate", "augment"
@@ -89,7 +89,7 @@ class TrainingPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        from napari_sam_adapter.training.config import TrainingConfig
+        from napari_sam_adapter.training.recipes.config import TrainingConfig
 
         known = {entry.name: entry for entry in fields(TrainingConfig)}
         self.form = {name: _editor(known[name]) for name in FORM_FIELDS}
@@ -185,7 +185,7 @@ class TrainingPanel(QWidget):
         self._show_example(max(0, self.example.currentIndex()))
 
     def _show_example(self, number: int) -> None:
-        from napari_sam_adapter.training.report import REFERENCE, outlined
+        from napari_sam_adapter.training.progress.report import REFERENCE, outlined
 
         if self._shown is None:
             return

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.network.segmenter import Segmenter
     from napari_sam_adapter.plugin.state import PluginState
     from napari_sam_adapter.plugin.training.training_state import TrainingState
-    from napari_sam_adapter.training.progress import TrainingProgress
+    from napari_sam_adapter.training.progress.progress import TrainingProgress
 
 
 STOPPING = (

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Labels
 
-    from napari_sam_adapter.training.progress import TrainingProgress
+    from napari_sam_adapter.training.progress.progress import TrainingProgress
     from napari_sam_adapter.volume.planes.planes import Plane
 
 HINT = Message("Paint or click some objects, then train on them.")

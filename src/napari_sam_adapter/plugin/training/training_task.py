@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.training.progress import TrainingProgress
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.progress.progress import TrainingProgress
+    from napari_sam_adapter.training.samples.samples import Sample
     from napari_sam_adapter.volume.planes.planes import Volume
 
 LabelPlanes = dict[Plane, "npt.NDArray[Any]"]
@@ -81,8 +81,8 @@ def train_on_layers(task: TrainingTask) -> Iterator[TrainingProgress | None]:
         If no slice can be used, or training cannot go on.
     """
     with torch_on_its_way():
-        from napari_sam_adapter.training.adapter_training import training_turns
-        from napari_sam_adapter.training.config import TrainingConfig
+        from napari_sam_adapter.training.recipes.config import TrainingConfig
+        from napari_sam_adapter.training.runs.adapter_training import training_turns
 
     samples: list[Sample] = []
     left_out: list[str] = []
@@ -126,7 +126,7 @@ def _numbers_in(
 
 def _samples_of(task: TrainingTask, plane: Plane, labels: LabelPlanes) -> list[Sample]:
     """Return a slice with its labels, seen as the network sees it in use."""
-    from napari_sam_adapter.training.array_samples import samples_from_arrays
+    from napari_sam_adapter.training.samples.array_samples import samples_from_arrays
 
     found = samples_from_arrays(
         task.volume.read_uint8(plane),

@@ -12,16 +12,23 @@ from napari_sam_adapter.datasets import BrokenPair, open_dataset
 from napari_sam_adapter.datasets.indexed import has_index
 from napari_sam_adapter.datasets.reference import TRAINING, VALIDATION
 from napari_sam_adapter.errors import SamAdapterError, TrainingError
-from napari_sam_adapter.training.array_samples import check_content, usable_planes
-from napari_sam_adapter.training.datasets import line_about, nothing_in, samples_of
-from napari_sam_adapter.training.held_out import evenly
+from napari_sam_adapter.training.samples.array_samples import (
+    check_content,
+    usable_planes,
+)
+from napari_sam_adapter.training.samples.datasets import (
+    line_about,
+    nothing_in,
+    samples_of,
+)
+from napari_sam_adapter.training.samples.held_out import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_sam_adapter.datasets import Reference
     from napari_sam_adapter.intensity import IntensityMapping
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.samples.samples import Sample
 
 USED_SPLITS = ("", TRAINING, VALIDATION)
 

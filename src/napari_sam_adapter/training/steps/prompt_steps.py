@@ -17,11 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_sam_adapter.inference.frame.preprocessing import MASK_STRIDE
+from napari_sam_adapter.inference.frame.prompt_tensors import as_mask_prompt
 from napari_sam_adapter.model.layers import Window
-from napari_sam_adapter.training.affinities import affinity_loss
-from napari_sam_adapter.training.losses import hard_iou, step_loss
-from napari_sam_adapter.training.prompt_data import TARGET_STRIDE, PromptExample
-from napari_sam_adapter.training.prompt_sampling import (
+from napari_sam_adapter.training.examples.prompt_data import (
+    TARGET_STRIDE,
+    PromptExample,
+)
+from napari_sam_adapter.training.steps.affinities import affinity_loss
+from napari_sam_adapter.training.steps.losses import hard_iou, step_loss
+from napari_sam_adapter.training.steps.prompt_sampling import (
     rough_logits,
     sample_boxes,
     sample_corrections,
@@ -30,8 +34,10 @@ from napari_sam_adapter.training.prompt_sampling import (
 
 if TYPE_CHECKING:
     from napari_sam_adapter.model.encoder.image_encoder import EncodedImage
+    from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.model.sam import Sam
-    from napari_sam_adapter.training.affinities import AffinityHead
+    from napari_sam_adapter.training.examples.follow_data import FollowPrompts
+    from napari_sam_adapter.training.steps.affinities import AffinityHead
 
 FIRST_PROMPTS = ("point", "points", "box", "box and mask")
 FIRST_SHARES = (0.35, 0.15, 0.3, 0.2)
@@ -79,6 +85,25 @@ class SimulatedPrompts:
             point = torch.cat([self.points, point], dim=1)
             label = torch.cat([self.labels, label], dim=1)
         return replace(self, points=point, labels=label, logits=logits)
+
+
+def simulated(asked: FollowPrompts, family: Family) -> SimulatedPrompts:
+    """Return the prompts of a batch as the network is asked with them.
+
+    Parameters
+    ----------
+    asked : FollowPrompts
+        Stacked: (B, N, 4) and (B, N, 1, h, w).
+    family : Family
+        Which prompts the network understands.
+
+    Returns
+    -------
+    SimulatedPrompts
+        Of B x N objects.
+    """
+    logits = as_mask_prompt(asked.logits.flatten(0, 1), family)
+    return SimulatedPrompts(boxes=asked.boxes.flatten(0, 1), logits=logits)
 
 
 def interactive_loss(

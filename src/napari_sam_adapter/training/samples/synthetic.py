@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_sam_adapter.training.samples import Sample
+from napari_sam_adapter.training.samples.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from napari_sam_adapter.training.progress import TrainingEstimate
+from napari_sam_adapter.training.progress.progress import TrainingEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor, nn
 
-    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
 
 OPTIMISER_COPIES = 3
 """Gradient and two averages of each trained number."""

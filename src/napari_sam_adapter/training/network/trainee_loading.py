@@ -22,8 +22,8 @@ from napari_sam_adapter.model.decoder.dense_prompts import PER_TOKEN
 from napari_sam_adapter.model.encoder.image_encoder import ImageEncoder
 from napari_sam_adapter.model.families.preparation import SAM, SAM_ADAPTER
 from napari_sam_adapter.model.files.adapter_files import load_adapter
-from napari_sam_adapter.training.randomness import own_randomness
-from napari_sam_adapter.training.trainee import Trainee
+from napari_sam_adapter.training.network.randomness import own_randomness
+from napari_sam_adapter.training.network.trainee import Trainee
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.model.adapters.task_information import ImageFilter
     from napari_sam_adapter.model.files.checkpoints import Checkpoint
-    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
 
     Functions = Mapping[str, ImageFilter]
 

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.model.layers import warm_up_vector_math
-from napari_sam_adapter.training.adapter_data import AdapterExamples
-from napari_sam_adapter.training.processes import Processes, join_processes
-from napari_sam_adapter.training.stepping import Stepper
-from napari_sam_adapter.training.trainee_loading import load_trainee
+from napari_sam_adapter.training.examples.adapter_data import AdapterExamples
+from napari_sam_adapter.training.network.trainee_loading import load_trainee
+from napari_sam_adapter.training.optimiser.processes import Processes, join_processes
+from napari_sam_adapter.training.optimiser.stepping import Stepper
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from napari_sam_adapter.model.adapters.task_information import ImageFilter
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.progress import TrainingEstimate
-    from napari_sam_adapter.training.samples import Sample
-    from napari_sam_adapter.training.trainee import Trainee
+    from napari_sam_adapter.training.network.trainee import Trainee
+    from napari_sam_adapter.training.progress.progress import TrainingEstimate
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.samples.samples import Sample
 
 
 class Prepared(NamedTuple):

@@ -6,20 +6,12 @@ learns borders much sooner. The head is thrown away afterwards.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam_adapter.model.encoder.conv_stem import SKIP_CHANNELS
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-REGION_STRIDE = 4
-"""Input pixels per cell of a region map."""
 OFFSETS = ((0, 1), (1, 0), (0, 3), (3, 0), (2, 2), (2, -2), (0, 9), (9, 0))
 """Pairs of cells that are compared: rows and columns from one to the other."""
 BACKGROUND_WEIGHT = 0.1
@@ -70,27 +62,6 @@ def affinity_loss(logits: Tensor, regions: Tensor) -> Tensor:
         total = total + (weight * pair)[inside].sum()
         weights = weights + weight[inside].sum()
     return total / weights
-
-
-def region_map(layers: tuple[npt.NDArray[np.int32], ...]) -> Tensor:
-    """Return numbers for the regions in which no layer changes its label.
-
-    Parameters
-    ----------
-    layers : tuple of (S, S) int arrays
-        Label layers.
-
-    Returns
-    -------
-    (S / 4, S / 4) int tensor
-        0 where no layer has an object.
-    """
-    cells = slice(REGION_STRIDE // 2, None, REGION_STRIDE)
-    regions = torch.zeros((), dtype=torch.long)
-    for layer in layers:
-        coarse = torch.from_numpy(layer[cells, cells].astype(np.int64))
-        regions = regions * (int(coarse.max()) + 1) + coarse
-    return regions
 
 
 def _unwrapped(rows: int, columns: int, shape: torch.Size) -> tuple[slice, slice]:

@@ -15,8 +15,8 @@ from napari_sam_adapter.intensity import (
     default_of_array,
     mapping_of_plane,
 )
-from napari_sam_adapter.training.datasets import nothing_in
-from napari_sam_adapter.training.samples import Sample
+from napari_sam_adapter.training.samples.datasets import nothing_in
+from napari_sam_adapter.training.samples.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,9 +12,8 @@ from torch.utils.data import Dataset
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.inference.frame.preprocessing import normalise, to_rgb
 from napari_sam_adapter.model.families.preparation import SMALL
-from napari_sam_adapter.training.affinities import region_map
-from napari_sam_adapter.training.augmentation import View, random_view
-from napari_sam_adapter.training.synthetic import draw_sample
+from napari_sam_adapter.training.examples.augmentation import View, random_view
+from napari_sam_adapter.training.samples.synthetic import draw_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,13 +21,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.model.families.preparation import Family
-    from napari_sam_adapter.training.recipe import Phase, Recipe
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.recipes.recipe import Phase, Recipe
+    from napari_sam_adapter.training.samples.samples import Sample
 
 TARGET_STRIDE = 2
 """Input pixels per pixel of a target mask."""
 SYNTHETIC_SIDE = 320
 """Side of the drawn images in pixels."""
+REGION_STRIDE = 4
+"""Input pixels per cell of a region map."""
 MIN_OBJECT = 6
 """Smallest object in target pixels."""
 TRIES = 100
@@ -195,6 +196,27 @@ def to_device(tensors: Iterable[Tensor], device: torch.device) -> list[Tensor]:
     """
     is_cuda = device.type == "cuda"
     return [tensor.to(device, non_blocking=is_cuda) for tensor in tensors]
+
+
+def region_map(layers: tuple[npt.NDArray[np.int32], ...]) -> Tensor:
+    """Return numbers for the regions in which no layer changes its label.
+
+    Parameters
+    ----------
+    layers : tuple of (S, S) int arrays
+        Label layers.
+
+    Returns
+    -------
+    (S / 4, S / 4) int tensor
+        0 where no layer has an object.
+    """
+    cells = slice(REGION_STRIDE // 2, None, REGION_STRIDE)
+    regions = torch.zeros((), dtype=torch.long)
+    for layer in layers:
+        coarse = torch.from_numpy(layer[cells, cells].astype(np.int64))
+        regions = regions * (int(coarse.max()) + 1) + coarse
+    return regions
 
 
 def halve(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -12,8 +12,8 @@ from napari_sam_adapter.datasets.planes import MIN_FOREGROUND
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.samples.samples import Sample
 
 
 def evenly(sets: Sequence[Sequence[Sample]], count: int) -> list[Sample]:

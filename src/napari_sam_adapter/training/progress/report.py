@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_sam_adapter.image_io.output import whole_output
-from napari_sam_adapter.training.progress import KINDS, relative_losses
+from napari_sam_adapter.training.progress.progress import KINDS, relative_losses
 from napari_sam_adapter.wording import readable_size, spoken_time
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.progress import (
+    from napari_sam_adapter.training.progress.progress import (
         Example,
         TrainingProgress,
         Validation,
     )
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
 
 WIDTH, HEIGHT, MARGIN = 640, 240, 40
 COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#999999", "#9467bd")

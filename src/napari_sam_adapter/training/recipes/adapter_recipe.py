@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.training.config import TrainingConfig
-from napari_sam_adapter.training.recipe import about, checked_sets, read_toml
+from napari_sam_adapter.training.recipes.config import TrainingConfig
+from napari_sam_adapter.training.recipes.recipe import about, checked_sets, read_toml
 
 
 @dataclass(frozen=True)

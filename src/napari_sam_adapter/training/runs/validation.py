@@ -10,29 +10,29 @@ import torch
 from torch import Tensor
 
 from napari_sam_adapter.drawings import innermost
-from napari_sam_adapter.training.adapter_data import NEW_VIEW, AdapterExample
-from napari_sam_adapter.training.augmentation import fit_view
-from napari_sam_adapter.training.follow_steps import (
+from napari_sam_adapter.training.examples.adapter_data import NEW_VIEW, AdapterExample
+from napari_sam_adapter.training.examples.augmentation import fit_view
+from napari_sam_adapter.training.examples.follow_data import (
     FollowPrompts,
     follow_objects,
-    simulated,
 )
-from napari_sam_adapter.training.losses import hard_iou
-from napari_sam_adapter.training.progress import Validation
-from napari_sam_adapter.training.prompt_data import (
+from napari_sam_adapter.training.examples.prompt_data import (
     TARGET_STRIDE,
     PromptExample,
     halve,
     network_input,
 )
-from napari_sam_adapter.training.prompt_sampling import sample_boxes
-from napari_sam_adapter.training.prompt_steps import (
+from napari_sam_adapter.training.network.trainee import valid_mask
+from napari_sam_adapter.training.progress.progress import Validation
+from napari_sam_adapter.training.steps.losses import hard_iou
+from napari_sam_adapter.training.steps.prompt_sampling import sample_boxes
+from napari_sam_adapter.training.steps.prompt_steps import (
     Scene,
     SimulatedPrompts,
     best_masks,
+    simulated,
     upsampled,
 )
-from napari_sam_adapter.training.trainee import valid_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.model.encoder.image_encoder import EncodedImage
-    from napari_sam_adapter.training.augmentation import View
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.samples import Sample
-    from napari_sam_adapter.training.trainee import Trainee
+    from napari_sam_adapter.training.examples.augmentation import View
+    from napari_sam_adapter.training.network.trainee import Trainee
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.samples.samples import Sample
 
 FIRST_KEY = NEW_VIEW - 1
 """Keys of validation images go down from here."""

@@ -13,17 +13,20 @@ from napari_sam_adapter.errors import OutputError, TrainingError
 from napari_sam_adapter.inference.network.fastest import choose_way
 from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.layers import warm_up_vector_math
-from napari_sam_adapter.training.config import state_beside
-from napari_sam_adapter.training.datasets import nothing_in, read_split
-from napari_sam_adapter.training.pretrain_run import PretrainRun
-from napari_sam_adapter.training.prompt_data import PromptDataset, PromptExample
+from napari_sam_adapter.training.examples.prompt_data import (
+    PromptDataset,
+    PromptExample,
+)
+from napari_sam_adapter.training.recipes.config import state_beside
+from napari_sam_adapter.training.runs.pretrain_run import PretrainRun
+from napari_sam_adapter.training.samples.datasets import nothing_in, read_split
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
-    from napari_sam_adapter.training.recipe import Phase, Recipe
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.recipes.recipe import Phase, Recipe
+    from napari_sam_adapter.training.samples.samples import Sample
 
     Groups = Sequence[tuple[Sequence[Sample], float]]
 

@@ -15,7 +15,7 @@ from napari_sam_adapter.model.shape import TINY
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.samples.samples import Sample
 
 FRAME = TINY.image_size
 """Side of the square at which the model will be used, in pixels."""

@@ -13,19 +13,19 @@ from napari_sam_adapter.model.families.preparation import SAM
 from napari_sam_adapter.model.files.adapter_files import save_adapter
 from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.layers import Window
-from napari_sam_adapter.training.adapter_data import NEW_VIEW
-from napari_sam_adapter.training.follow_steps import simulated
-from napari_sam_adapter.training.losses import (
+from napari_sam_adapter.training.examples.adapter_data import NEW_VIEW
+from napari_sam_adapter.training.examples.prompt_data import TARGET_STRIDE
+from napari_sam_adapter.training.steps.losses import (
     SCORE_WEIGHT,
     hard_iou,
     prompt_free_loss,
 )
-from napari_sam_adapter.training.prompt_data import TARGET_STRIDE
-from napari_sam_adapter.training.prompt_steps import (
+from napari_sam_adapter.training.steps.prompt_steps import (
     Scene,
     SimulatedPrompts,
     corrected_loss,
     first_prompts,
+    simulated,
     upsampled,
 )
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.model.adapters.adapter import SamAdapter
     from napari_sam_adapter.model.files.adapter_header import AdapterNotes
     from napari_sam_adapter.model.files.checkpoints import Checkpoint
-    from napari_sam_adapter.training.adapter_data import AdapterExample
-    from napari_sam_adapter.training.config import TrainingConfig
+    from napari_sam_adapter.training.examples.adapter_data import AdapterExample
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
 
 MEMORY_BUDGET = 2 * 1024**3
 """Bytes of embeddings that are kept, where images are encoded only once."""

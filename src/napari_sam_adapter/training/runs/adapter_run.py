@@ -10,27 +10,27 @@ from torch.utils.data import DataLoader, Subset
 
 from napari_sam_adapter.interrupts import uninterrupted
 from napari_sam_adapter.model.files.adapter_header import LABELS, AdapterNotes
-from napari_sam_adapter.training.held_out import looked_at
-from napari_sam_adapter.training.progress import (
+from napari_sam_adapter.training.progress.progress import (
     Example,
     TrainingProgress,
     Validation,
 )
-from napari_sam_adapter.training.samples import labels_of, shared_intensity
-from napari_sam_adapter.training.training_state import (
+from napari_sam_adapter.training.runs.training_state import (
     load_state,
     origin_of,
     save_state,
 )
-from napari_sam_adapter.training.validation import Answer, answer, judge
+from napari_sam_adapter.training.runs.validation import Answer, answer, judge
+from napari_sam_adapter.training.samples.held_out import looked_at
+from napari_sam_adapter.training.samples.samples import labels_of, shared_intensity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_sam_adapter.training.adapter_data import AdapterExample
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.preparing import Prepared
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.examples.adapter_data import AdapterExample
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.runs.preparing import Prepared
+    from napari_sam_adapter.training.samples.samples import Sample
 
 SAVE_SECONDS, SHOWN_EXAMPLES, SMOOTHING = 120.0, 4, 0.95
 ENDINGS = ("all steps", "no better validation", "stopped")

@@ -10,16 +10,16 @@ import torch
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.inference.predictor.weights import find_weights
 from napari_sam_adapter.model.files.weight_files import file_hash, whole_file
-from napari_sam_adapter.training.progress import Validation
-from napari_sam_adapter.training.samples import digest_of
+from napari_sam_adapter.training.progress.progress import Validation
+from napari_sam_adapter.training.samples.samples import digest_of
 from napari_sam_adapter.weight_store.entries import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.samples.samples import Sample
 
     Origin = Mapping[str, str]
 

@@ -10,16 +10,19 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.training.affinities import region_map
-from napari_sam_adapter.training.augmentation import View, fit_view, random_view
-from napari_sam_adapter.training.follow_steps import (
+from napari_sam_adapter.training.examples.augmentation import (
+    View,
+    fit_view,
+    random_view,
+)
+from napari_sam_adapter.training.examples.follow_data import (
     NOTHING_ASKED,
     FollowPrompts,
     can_follow,
     check_neighbours,
     follow_objects,
 )
-from napari_sam_adapter.training.prompt_data import (
+from napari_sam_adapter.training.examples.prompt_data import (
     NOTHING_SHOWN,
     SYNTHETIC_SIDE,
     TRIES,
@@ -27,8 +30,9 @@ from napari_sam_adapter.training.prompt_data import (
     halve,
     network_input,
     pick_objects,
+    region_map,
 )
-from napari_sam_adapter.training.synthetic import draw_sample
+from napari_sam_adapter.training.samples.synthetic import draw_sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +40,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam_adapter.model.families.preparation import Family
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.samples.samples import Sample
 
 StepKind = Literal["prompt-free", "prompted", "followed"]
 

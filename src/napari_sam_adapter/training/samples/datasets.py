@@ -8,7 +8,7 @@ from napari_sam_adapter.datasets.indexed import open_indexed
 from napari_sam_adapter.datasets.planes import planes_of
 from napari_sam_adapter.datasets.reference import BrokenPair
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.training.samples import Sample
+from napari_sam_adapter.training.samples.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

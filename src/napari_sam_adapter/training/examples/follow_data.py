@@ -1,4 +1,4 @@
-"""Steps that learn to follow objects: prompts from a slice, masks of the next one."""
+"""Examples of following objects: prompts from a slice, masks of the next one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.follow_rule import FollowRule, next_prompts
 from napari_sam_adapter.inference.frame.mask_prompts import to_mask_prompt
 from napari_sam_adapter.inference.frame.preprocessing import frame_of
-from napari_sam_adapter.inference.frame.prompt_tensors import as_mask_prompt
-from napari_sam_adapter.training.augmentation import fit_labels
-from napari_sam_adapter.training.prompt_data import MIN_OBJECT, TARGET_STRIDE, halve
-from napari_sam_adapter.training.prompt_steps import SimulatedPrompts
+from napari_sam_adapter.training.examples.augmentation import fit_labels
+from napari_sam_adapter.training.examples.prompt_data import (
+    MIN_OBJECT,
+    TARGET_STRIDE,
+    halve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from napari_sam_adapter.inference.frame.preprocessing import Frame
     from napari_sam_adapter.model.families.preparation import Family
     from napari_sam_adapter.prompts import Prompts
-    from napari_sam_adapter.training.augmentation import View
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.examples.augmentation import View
+    from napari_sam_adapter.training.samples.samples import Sample
 
     Mask = npt.NDArray[np.bool_]
 
@@ -146,25 +148,6 @@ def follow_objects(
     ]
     masks, boxes, logits = (torch.stack(part) for part in zip(*pairs, strict=True))
     return masks, FollowPrompts(boxes, logits)
-
-
-def simulated(asked: FollowPrompts, family: Family) -> SimulatedPrompts:
-    """Return the prompts of a batch as the network is asked with them.
-
-    Parameters
-    ----------
-    asked : FollowPrompts
-        Stacked: (B, N, 4) and (B, N, 1, h, w).
-    family : Family
-        Which prompts the network understands.
-
-    Returns
-    -------
-    SimulatedPrompts
-        Of B x N objects.
-    """
-    logits = as_mask_prompt(asked.logits.flatten(0, 1), family)
-    return SimulatedPrompts(boxes=asked.boxes.flatten(0, 1), logits=logits)
 
 
 def _large_objects(labels: npt.NDArray[np.int32], view: View) -> list[int]:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.image_io.output import check_output
-from napari_sam_adapter.training.adapter_run import AdapterRun
-from napari_sam_adapter.training.held_out import divide
-from napari_sam_adapter.training.labels import separate_objects
-from napari_sam_adapter.training.preparing import preparing
-from napari_sam_adapter.training.reading import FoundSamples
+from napari_sam_adapter.training.runs.adapter_run import AdapterRun
+from napari_sam_adapter.training.runs.preparing import preparing
+from napari_sam_adapter.training.samples.held_out import divide
+from napari_sam_adapter.training.samples.labels import separate_objects
+from napari_sam_adapter.training.samples.reading import FoundSamples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from napari_sam_adapter.model.adapters.task_information import ImageFilter
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.progress import TrainingProgress
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.progress.progress import TrainingProgress
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
+    from napari_sam_adapter.training.samples.samples import Sample
 
 
 def train_adapter(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.samples.samples import Sample
 
 MIN_PIECE = 20
 """Smaller pieces do not make a label a class, in pixels."""

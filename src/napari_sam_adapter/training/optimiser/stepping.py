@@ -12,27 +12,31 @@ from torch.utils.data import default_collate
 
 from napari_sam_adapter.errors import TrainingError
 from napari_sam_adapter.model.steady import steady_step
-from napari_sam_adapter.training.adapter_data import AdapterExample, cut, kind_of_step
-from napari_sam_adapter.training.cost import StepCost
-from napari_sam_adapter.training.follow_steps import FollowPrompts
-from napari_sam_adapter.training.gradients import (
+from napari_sam_adapter.training.examples.adapter_data import (
+    AdapterExample,
+    cut,
+    kind_of_step,
+)
+from napari_sam_adapter.training.examples.follow_data import FollowPrompts
+from napari_sam_adapter.training.examples.prompt_data import PromptExample, to_device
+from napari_sam_adapter.training.network.randomness import own_randomness
+from napari_sam_adapter.training.optimiser.cost import StepCost
+from napari_sam_adapter.training.optimiser.gradients import (
     check_finite,
     clipped,
     fast_backward,
 )
-from napari_sam_adapter.training.half_precision import half_precision_pays
-from napari_sam_adapter.training.prompt_data import PromptExample, to_device
-from napari_sam_adapter.training.randomness import own_randomness
+from napari_sam_adapter.training.optimiser.half_precision import half_precision_pays
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from contextlib import AbstractContextManager
 
-    from napari_sam_adapter.training.adapter_data import AdapterExamples
-    from napari_sam_adapter.training.config import TrainingConfig
-    from napari_sam_adapter.training.processes import Processes
-    from napari_sam_adapter.training.trainee import Trainee
+    from napari_sam_adapter.training.examples.adapter_data import AdapterExamples
+    from napari_sam_adapter.training.network.trainee import Trainee
+    from napari_sam_adapter.training.optimiser.processes import Processes
+    from napari_sam_adapter.training.recipes.config import TrainingConfig
 
 WARM_UP_SHARE, LAST_RATE = 0.05, 0.02
 """Share of the steps in which the rate rises, and its last value."""

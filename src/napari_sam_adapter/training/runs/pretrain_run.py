@@ -12,18 +12,18 @@ from napari_sam_adapter.interrupts import uninterrupted
 from napari_sam_adapter.model.files.weight_files import whole_file
 from napari_sam_adapter.model.sam import Sam, build_sam
 from napari_sam_adapter.model.shape import TINY
-from napari_sam_adapter.training.affinities import AffinityHead
-from napari_sam_adapter.training.first_values import initialise
-from napari_sam_adapter.training.gradients import (
+from napari_sam_adapter.training.examples.prompt_data import PromptExample, to_device
+from napari_sam_adapter.training.network.initial_weights import initialise
+from napari_sam_adapter.training.network.randomness import own_randomness
+from napari_sam_adapter.training.optimiser.gradients import (
     check_finite,
     clipped,
     fast_backward,
 )
-from napari_sam_adapter.training.half_precision import half_precision_pays
-from napari_sam_adapter.training.prompt_data import PromptExample, to_device
-from napari_sam_adapter.training.prompt_steps import interactive_loss
-from napari_sam_adapter.training.randomness import own_randomness
-from napari_sam_adapter.training.samples import digest_of
+from napari_sam_adapter.training.optimiser.half_precision import half_precision_pays
+from napari_sam_adapter.training.samples.samples import digest_of
+from napari_sam_adapter.training.steps.affinities import AffinityHead
+from napari_sam_adapter.training.steps.prompt_steps import interactive_loss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_sam_adapter.training.recipe import Phase, Recipe
-    from napari_sam_adapter.training.samples import Sample
+    from napari_sam_adapter.training.recipes.recipe import Phase, Recipe
+    from napari_sam_adapter.training.samples.samples import Sample
 
 
 class PretrainRun:

@@ -1,0 +1,1 @@
+"""Samples to what a step learns from: random views, objects, masks."""

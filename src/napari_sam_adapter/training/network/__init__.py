@@ -1,0 +1,1 @@
+"""The network under training, and where its numbers start."""

@@ -1,0 +1,1 @@
+"""Gradients to better weights, within the memory and time of the machine."""

@@ -1,0 +1,1 @@
+"""What to train and how: validated values, and the recipes of shipped weights."""

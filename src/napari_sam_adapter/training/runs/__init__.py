@@ -1,0 +1,1 @@
+"""Whole trainings: prepared, run, validated, resumed."""

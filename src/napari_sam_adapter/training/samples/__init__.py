@@ -1,0 +1,1 @@
+"""Images with reference masks: read, drawn, kept back."""
