@@ -12,7 +12,7 @@ from PIL import Image
 from tests.fakes import DiskPredictor
 
 import napari_sam_adapter as nsa
-from napari_sam_adapter.cli.inputs import session_of
+from napari_sam_adapter.cli.inputs.inputs import session_of
 from napari_sam_adapter.evaluation.evaluating import evaluation_steps
 from napari_sam_adapter.model.files.checkpoints import save_base
 from napari_sam_adapter.model.sam import build_sam

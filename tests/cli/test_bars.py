@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.cli import bars
+from napari_sam_adapter.cli.messages import bars
 
 if TYPE_CHECKING:
     import pytest

@@ -3,7 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam_adapter.cli.coordinates import parse_box, parse_point, read_objects
+from napari_sam_adapter.cli.inputs.coordinates import (
+    parse_box,
+    parse_point,
+    read_objects,
+)
 from napari_sam_adapter.errors import PlaneError, PromptError
 from napari_sam_adapter.volume.planes.frame import Frame
 from napari_sam_adapter.volume.planes.plane import Plane

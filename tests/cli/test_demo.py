@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from napari_sam_adapter.cli.headless_demo import Segmented, draw
+from napari_sam_adapter.cli.jobs.headless_demo import Segmented, draw
 
 if TYPE_CHECKING:
     from pathlib import Path

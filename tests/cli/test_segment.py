@@ -12,8 +12,8 @@ import zarr
 from PIL import Image
 from tests.fakes import DiskPredictor
 
+from napari_sam_adapter.cli.jobs.task import PromptOptions, Task
 from napari_sam_adapter.cli.main import main
-from napari_sam_adapter.cli.task import PromptOptions, Task
 from napari_sam_adapter.image_io import OpenedImage, open_image, save_labels
 from napari_sam_adapter.predictions import Capabilities
 

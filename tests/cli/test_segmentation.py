@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_sam_adapter.cli.segmentation import plan_propagation
+from napari_sam_adapter.cli.jobs.segmentation import plan_propagation
 from napari_sam_adapter.errors import PlaneError
 from napari_sam_adapter.volume.planes.frame import Frame
 from napari_sam_adapter.volume.planes.plane import Plane

@@ -1,6 +1,6 @@
 """What a user reads after objects were segmented."""
 
-from napari_sam_adapter.cli.telling import lines_about, ranges
+from napari_sam_adapter.cli.messages.object_summary import lines_about, ranges
 
 
 def entry(position, confidence=0.9, reason="", used=True):

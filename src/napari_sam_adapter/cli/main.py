@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from napari_sam_adapter import __version__
-from napari_sam_adapter.cli.annotate import annotate
-from napari_sam_adapter.cli.demo import demo
-from napari_sam_adapter.cli.embed import embed
-from napari_sam_adapter.cli.evaluation import evaluate
-from napari_sam_adapter.cli.examples import PROGRAM, examples_of
-from napari_sam_adapter.cli.export import export
-from napari_sam_adapter.cli.find import find
-from napari_sam_adapter.cli.loading import Loader, load_from_disk
-from napari_sam_adapter.cli.measure import measure
-from napari_sam_adapter.cli.models import models
-from napari_sam_adapter.cli.pretrain import pretrain
-from napari_sam_adapter.cli.replaying import replay
-from napari_sam_adapter.cli.sample import sample
-from napari_sam_adapter.cli.segment import segment
-from napari_sam_adapter.cli.train import train
+from napari_sam_adapter.cli.commands.annotate import annotate
+from napari_sam_adapter.cli.commands.demo import demo
+from napari_sam_adapter.cli.commands.embed import embed
+from napari_sam_adapter.cli.commands.evaluate import evaluate
+from napari_sam_adapter.cli.commands.export import export
+from napari_sam_adapter.cli.commands.find import find
+from napari_sam_adapter.cli.commands.measure import measure
+from napari_sam_adapter.cli.commands.models import models
+from napari_sam_adapter.cli.commands.pretrain import pretrain
+from napari_sam_adapter.cli.commands.replay import replay
+from napari_sam_adapter.cli.commands.sample import sample
+from napari_sam_adapter.cli.commands.segment import segment
+from napari_sam_adapter.cli.commands.train import train
+from napari_sam_adapter.cli.inputs.loading import Loader, load_from_disk
+from napari_sam_adapter.cli.options.examples import PROGRAM, examples_of
 from napari_sam_adapter.errors import SamAdapterError
 
 if TYPE_CHECKING:

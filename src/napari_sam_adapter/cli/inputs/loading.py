@@ -53,7 +53,7 @@ def load_from_disk(
     """
     import typer
 
-    from napari_sam_adapter.cli.downloading import fetch_missing
+    from napari_sam_adapter.cli.inputs.downloading import fetch_missing
 
     fetch_missing(model, adapter)
     from napari_sam_adapter.inference.predictor.loading import load_predictor

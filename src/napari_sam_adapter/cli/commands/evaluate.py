@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
-from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.downloading import check_before_download
-from napari_sam_adapter.cli.evaluation_files import EvaluationFiles
-from napari_sam_adapter.cli.loading import Loader, loader_of
+from napari_sam_adapter.cli.inputs.downloading import check_before_download
+from napari_sam_adapter.cli.inputs.loading import Loader, loader_of
+from napari_sam_adapter.cli.jobs.evaluation_files import EvaluationFiles
+from napari_sam_adapter.cli.messages.bars import shell_bar
+from napari_sam_adapter.cli.options import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.errors import DatasetError, EvaluationError
 from napari_sam_adapter.wording import counted
 

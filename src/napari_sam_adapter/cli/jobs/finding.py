@@ -9,7 +9,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_sam_adapter.cli.inputs import (
+from napari_sam_adapter.cli.inputs.inputs import (
     check_apart,
     choose_view,
     session_of,
@@ -126,7 +126,7 @@ def find_in_file(
         If an option does not fit, nothing is at an example, or the labels cannot be
         written. No file is written then.
     """
-    from napari_sam_adapter.cli.coordinates import frame_of
+    from napari_sam_adapter.cli.inputs.coordinates import frame_of
     from napari_sam_adapter.image_io import open_image, save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
     from napari_sam_adapter.volume.finding.volume_search import find_in_volume
@@ -183,7 +183,7 @@ def _like_examples(
 
 def _points_of_examples(frame: Frame, job: FindJob) -> dict[Plane, list[Point]]:
     """Return the points on the slice of the examples; nothing if there are none."""
-    from napari_sam_adapter.cli.coordinates import parse_point
+    from napari_sam_adapter.cli.inputs.coordinates import parse_point
 
     if job.like and (job.propagate or job.slices is not None):
         raise PlaneError(

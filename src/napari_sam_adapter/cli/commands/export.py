@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
-from napari_sam_adapter.cli.inputs import check_apart, open_told
+from napari_sam_adapter.cli.inputs.inputs import check_apart, open_told
+from napari_sam_adapter.cli.options import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.wording import counted
 
 

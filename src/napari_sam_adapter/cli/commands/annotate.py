@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_sam_adapter.cli.demo import has_display
+from napari_sam_adapter.cli.commands.demo import has_display
 from napari_sam_adapter.errors import DeviceError, ImageError
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
-from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.inputs import (
+from napari_sam_adapter.cli.inputs.inputs import (
     check_apart,
     choose_view,
     open_told,
     session_of,
 )
-from napari_sam_adapter.cli.loading import loader_of
+from napari_sam_adapter.cli.inputs.loading import loader_of
+from napari_sam_adapter.cli.messages.bars import shell_bar
+from napari_sam_adapter.cli.options import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.wording import counted, did_you_mean
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from napari_sam_adapter.cli.segmentation import SliceReport
-    from napari_sam_adapter.cli.task import Task
+    from napari_sam_adapter.cli.jobs.segmentation import SliceReport
+    from napari_sam_adapter.cli.jobs.task import Task
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.document.tidying import TidyCount
@@ -63,7 +63,7 @@ def segment(
     The labels keep axes, scale and position of the image. Where objects would
     overlap, the pixels stay with the first.
     """
-    from napari_sam_adapter.cli.task import PromptOptions, Task
+    from napari_sam_adapter.cli.jobs.task import PromptOptions, Task
     from napari_sam_adapter.image_io import save_labels
     from napari_sam_adapter.image_io.formats import check_labels_path
 
@@ -142,7 +142,7 @@ def _run(
     embeddings: Path | None,
     window: IntensityMapping | None,
 ) -> tuple[Session, list[SliceReport]]:
-    from napari_sam_adapter.cli.segmentation import segment_objects
+    from napari_sam_adapter.cli.jobs.segmentation import segment_objects
 
     session = session_of(task.image, predictor, embeddings, window)
     steps = segment_objects(session, task.objects, task.plans, task.numbers)
@@ -166,7 +166,7 @@ def _summarise(
     tidied: TidyCount | None,
     seconds: float,
 ) -> dict[str, Any]:
-    from napari_sam_adapter.cli.segmentation import summarise_objects
+    from napari_sam_adapter.cli.jobs.segmentation import summarise_objects
 
     predictor, windows = session.predictor, task.image.channel_windows
     each = () if windows is None else windows.each
@@ -195,7 +195,7 @@ def _write_report(path: Path, summary: dict[str, Any], overwrite: bool) -> None:
 
 
 def _tell(summary: dict[str, Any], output: Path) -> None:
-    from napari_sam_adapter.cli.telling import lines_about
+    from napari_sam_adapter.cli.messages.object_summary import lines_about
 
     for found in summary["objects"]:
         for line in lines_about(found):
@@ -205,7 +205,7 @@ def _tell(summary: dict[str, Any], output: Path) -> None:
 
 
 def _warn(reports: Sequence[SliceReport]) -> None:
-    from napari_sam_adapter.cli.segmentation import unreadable_slices
+    from napari_sam_adapter.cli.jobs.segmentation import unreadable_slices
 
     for position, reason in sorted(unreadable_slices(reports).items()):
         place = ", ".join(map(str, position))

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
-from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.inputs import check_apart, choose_channels, open_told
-from napari_sam_adapter.cli.loading import loader_of
+from napari_sam_adapter.cli.inputs.inputs import check_apart, choose_channels, open_told
+from napari_sam_adapter.cli.inputs.loading import loader_of
+from napari_sam_adapter.cli.messages.bars import shell_bar
+from napari_sam_adapter.cli.options import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:

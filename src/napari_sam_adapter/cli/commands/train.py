@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
-from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.config_options import with_config_options
-from napari_sam_adapter.cli.downloading import fetch_missing
-from napari_sam_adapter.cli.refusing import tell_refused
+from napari_sam_adapter.cli.inputs.downloading import fetch_missing
+from napari_sam_adapter.cli.messages.bars import shell_bar
+from napari_sam_adapter.cli.messages.left_out import tell_refused
+from napari_sam_adapter.cli.options import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.options.config_options import with_config_options
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.wording import counted
 

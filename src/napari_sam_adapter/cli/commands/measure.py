@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
-from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.inputs import (
+from napari_sam_adapter.cli.inputs.inputs import (
     check_apart,
     images_of,
     open_told,
 )
-from napari_sam_adapter.cli.told_once import ToldOnce
+from napari_sam_adapter.cli.messages.bars import shell_bar
+from napari_sam_adapter.cli.messages.told_once import ToldOnce
+from napari_sam_adapter.cli.options import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.wording import counted
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
-from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.inputs import choose_view, open_told
-from napari_sam_adapter.cli.loading import loader_of
+from napari_sam_adapter.cli.inputs.inputs import choose_view, open_told
+from napari_sam_adapter.cli.inputs.loading import loader_of
+from napari_sam_adapter.cli.messages.bars import shell_bar
+from napari_sam_adapter.cli.options import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.wording import counted
 
@@ -46,7 +46,7 @@ def embed(
     `segment --embeddings` uses what is kept. May be stopped at any time: run again, it
     goes on where it was.
     """
-    from napari_sam_adapter.cli.coordinates import frame_of
+    from napari_sam_adapter.cli.inputs.coordinates import frame_of
 
     _check_folder(embeddings)
     opened, window = choose_view(open_told(image), channel, level, intensity)

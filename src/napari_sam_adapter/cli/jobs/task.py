@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.cli.coordinates import frame_of, read_objects
-from napari_sam_adapter.cli.segmentation import plan_propagation
+from napari_sam_adapter.cli.inputs.coordinates import frame_of, read_objects
+from napari_sam_adapter.cli.jobs.segmentation import plan_propagation
 from napari_sam_adapter.errors import PromptError
 from napari_sam_adapter.volume.asking.prompt_table import (
     PlanePrompts,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
-from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.refusing import tell_refused
+from napari_sam_adapter.cli.messages.bars import shell_bar
+from napari_sam_adapter.cli.messages.left_out import tell_refused
+from napari_sam_adapter.cli.options import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.errors import OutputError
 
 if TYPE_CHECKING:

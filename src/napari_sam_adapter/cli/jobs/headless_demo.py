@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.cli.loading import Loader
+    from napari_sam_adapter.cli.inputs.loading import Loader
     from napari_sam_adapter.predictions import Predictor
 
     Mask = npt.NDArray[np.bool_]

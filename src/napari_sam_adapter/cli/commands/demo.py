@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from napari_sam_adapter.cli.loading import loader_of
+from napari_sam_adapter.cli.inputs.loading import loader_of
 
 PICTURE = "napari-sam-adapter-demo"
 
@@ -41,7 +41,7 @@ def demo(
         typer.echo(f"No display found, so the demo goes into a picture: {output}")
         headless = True
     if headless:
-        from napari_sam_adapter.cli.headless_demo import write_demo
+        from napari_sam_adapter.cli.jobs.headless_demo import write_demo
 
         typer.echo(write_demo(output, loader_of(context), overwrite))
     else:

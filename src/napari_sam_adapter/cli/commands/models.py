@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
+from napari_sam_adapter.cli.options import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.errors import CheckpointError
 from napari_sam_adapter.wording import counted, did_you_mean, readable_size
 
@@ -98,7 +98,7 @@ def show(name: NameArgument) -> None:
 @models.command("download")
 def download_model(name: NameArgument, yes: YesOption = False) -> None:
     """Download a model or adapter, after its size and licence were shown."""
-    from napari_sam_adapter.cli.downloading import fetch
+    from napari_sam_adapter.cli.inputs.downloading import fetch
 
     for entry in _named(name):
         fetch(entry, yes)
@@ -113,7 +113,7 @@ def import_file(
     preprocessing: options.PreprocessingOption = None,
 ) -> None:
     """Copy a weight file into the cache folder and give it a name."""
-    from napari_sam_adapter.cli.downloading import fetch_missing
+    from napari_sam_adapter.cli.inputs.downloading import fetch_missing
     from napari_sam_adapter.inference.predictor.weights import import_weights
 
     if base is not None:
@@ -132,7 +132,7 @@ def export(
     overwrite: options.OverwriteOption = False,
 ) -> None:
     """Write a model, with an adapter or without, in a layout that others read."""
-    from napari_sam_adapter.cli.downloading import fetch_missing
+    from napari_sam_adapter.cli.inputs.downloading import fetch_missing
     from napari_sam_adapter.inference.predictor.weights import export_weights
 
     fetch_missing(model, adapter)

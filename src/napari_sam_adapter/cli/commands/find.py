@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_sam_adapter.cli import options  # noqa: TC001 - typer evaluates them
-from napari_sam_adapter.cli.bars import shell_bar
-from napari_sam_adapter.cli.finding import FindJob, check_slices, find_in_file
-from napari_sam_adapter.cli.inputs import OF_FILE, images_of
-from napari_sam_adapter.cli.loading import loader_of
-from napari_sam_adapter.cli.told_once import ToldOnce
+from napari_sam_adapter.cli.inputs.inputs import OF_FILE, images_of
+from napari_sam_adapter.cli.inputs.loading import loader_of
+from napari_sam_adapter.cli.jobs.finding import FindJob, check_slices, find_in_file
+from napari_sam_adapter.cli.messages.bars import shell_bar
+from napari_sam_adapter.cli.messages.told_once import ToldOnce
+from napari_sam_adapter.cli.options import options  # noqa: TC001 - typer evaluates them
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.cli.finding import Found
+    from napari_sam_adapter.cli.jobs.finding import Found
 
 NOTHING_FOUND = (
     "Nothing found. An adapter that was trained on such images finds more: {}."

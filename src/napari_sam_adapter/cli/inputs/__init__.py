@@ -1,0 +1,1 @@
+"""What commands work on: images, sessions, coordinates, networks."""

@@ -1,0 +1,1 @@
+"""What commands tell: progress, summaries, what was left out."""
