@@ -60,7 +60,10 @@ def test_the_contrast_of_the_layer_is_followed_live(scene):
 @pytest.mark.parametrize("rule", CT_WINDOWS)
 def test_a_ct_window_is_one_choice_away(scene, rule):
     choose(scene, rule)
-    assert window_of(scene) == CT_WINDOWS[rule]
+    window = CT_WINDOWS[rule]
+    assert window_of(scene) == window
+    shown = scene.viewer.layers["scan"].contrast_limits
+    assert tuple(shown) == (window.low, window.high)
     scene.click(LEFT_DISK)
     expected = CT_WINDOWS[rule].apply(np.array([[2000]]))[0, 0]
     assert scene.predictor.encoded[-1].max() == expected

@@ -116,7 +116,7 @@ class ImageWindow(Feature):
 
     @reporting
     def choose(self, rule: str) -> None:
-        """See the image in use through another window.
+        """See the image in use through another window; the viewer shows those of CT.
 
         Parameters
         ----------
@@ -129,10 +129,14 @@ class ImageWindow(Feature):
             self._estimate(workspace)
         elif rule == CONTRAST:
             self._use_now(workspace, _contrast_of(workspace))
-        elif rule != LEARNED:
-            self._use_now(workspace, CT_WINDOWS.get(rule, IntensityMapping(PLANE)))
-        elif (window := self.learned) is not None:
+        elif rule in CT_WINDOWS:
+            window = CT_WINDOWS[rule]
+            workspace.image.contrast_limits = window.low, window.high
             self._use_now(workspace, window)
+        elif rule == PLANE:
+            self._use_now(workspace, IntensityMapping(PLANE))
+        elif (learned := self.learned) is not None:
+            self._use_now(workspace, learned)
 
     def close(self) -> None:
         """Stop looking."""
