@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SIGNS = {"um": "\u00b5m", NO_UNIT: "px"}
 UNITS_OF_TIME = "ms", "s", "min", "h"
 POWERS = {2: "²", 3: "³"}
+CUBIC_MM, ML = "mm³", "ml"
+"""How volumes of organs are read."""
+CUBIC_MM_PER_ML = 1000
 
 
 def axes_of(image: Layer) -> str:
@@ -100,16 +103,18 @@ def voxel_size(image: Layer) -> tuple[float, str]:
     Returns
     -------
     size : float
-        In world units.
+        In that unit.
     unit : str
-        Such as ``"mm²"``; with ``"?"`` where pixels have a size and it has no unit.
+        Such as ``"mm²"``, and ``"ml"`` for mm³; with ``"?"`` where pixels have
+        a size and it has no unit.
     """
     axes, units = axes_of(image), units_of(image)
     spacing = spacing_now(image)
     sizes = [step for axis, step in zip(axes, spacing, strict=True) if axis in SPACE]
     unit = unit_of(axes, units)
     sign = "?" if unit == NO_UNIT and set(sizes) != {1} else SIGNS.get(unit, unit)
-    return math.prod(sizes), f"{sign}{POWERS[len(sizes)]}"
+    size, power = math.prod(sizes), f"{sign}{POWERS[len(sizes)]}"
+    return (size / CUBIC_MM_PER_ML, ML) if power == CUBIC_MM else (size, power)
 
 
 def described(level: ImageLevel) -> OpenedImage:
