@@ -12,12 +12,14 @@ from qtpy.QtWidgets import (
     QDockWidget,
     QLabel,
     QMainWindow,
+    QSlider,
     QSpinBox,
     QStyle,
     QStyleOptionComboBox,
+    QTableView,
     QWidget,
 )
-from tests.plugin.conftest import disks, settings
+from tests.plugin.conftest import disks, settings, stack
 
 from napari_sam_adapter.plugin.main_widget import SegmentAnythingWidget
 from napari_sam_adapter.plugin.panels.sections import Sections
@@ -132,11 +134,14 @@ def test_a_panel_that_grows_is_shown_whole(make_widget, qtbot):
     panel = widget.model_panel
     for title in widget.sections.sections:
         widget.sections.fold(title, title == "Network")
-    before = panel.height()
     panel.missing.setText("a long sentence about what is missing " * 3)
     panel.missing.show()
-    qtbot.waitUntil(lambda: panel.height() > before)
-    assert panel.missing.visibleRegion().boundingRect().height() > 10
+
+    def is_whole():
+        seen = panel.missing.visibleRegion().boundingRect()
+        return 10 < seen.height() == panel.missing.height()
+
+    qtbot.waitUntil(is_whole)
 
 
 def test_tab_reaches_everything_that_can_be_used(make_scene):
@@ -169,6 +174,42 @@ def test_every_control_has_words(make_scene):
         for child in widget.findChildren(kind):
             if child.isVisible():
                 assert child.toolTip() or child.accessibleName(), child
+
+
+def test_every_field_has_a_name(make_scene):
+    """A screen reader tells what is chosen, and of what."""
+    scene = make_scene(stack())
+    widget = scene.widget
+    titled = {label.buddy() for label in widget.findChildren(QLabel)}
+    for kind in (QComboBox, QSpinBox, QSlider, QTableView):
+        for child in widget.findChildren(kind):
+            if child.isVisibleTo(widget) and child not in titled:
+                assert child.accessibleName(), child
+
+
+@pytest.mark.parametrize(("image", "has_slices"), [(disks(), False), (stack(), True)])
+def test_what_belongs_to_volumes_is_shown_for_volumes_alone(
+    make_scene, image, has_slices
+):
+    panel = make_scene(image, name="cells").widget.annotation_panel
+    for name in ("propagate", "find_in_volume"):
+        assert panel.buttons[name].isVisibleTo(panel) == has_slices
+    for name in ("find_objects", "find_similar", "stop"):
+        assert panel.buttons[name].isVisibleTo(panel)
+
+
+def test_long_names_of_images_are_told_apart(make_scene):
+    names = [f"2024-05-17 plate 3 well B07 field 2 {kind}" for kind in ("a", "b")]
+    scene = make_scene(disks(), name=names[0])
+    scene.viewer.add_image(disks(), name=names[1])
+    picker, pictures = scene.widget.image_panel.picker, []
+    for row in range(2):
+        picker.setCurrentIndex(row)
+        picker.activated.emit(row)
+        scene.settle()
+        assert picker.toolTip().endswith(f"Now {names[row]}.")
+        pictures.append(picker.grab().toImage())
+    assert pictures[0] != pictures[1]
 
 
 def test_icons_follow_the_theme(make_scene):

@@ -38,6 +38,8 @@ BUTTONS = (
     *TOOLS, "next_object", "accept", "find_objects", "find_in_volume", "find_similar",
     "propagate", "stop", "undo", "redo", "release_paint",
 )  # fmt: skip
+IN_VOLUMES = "propagate", "find_in_volume"
+"""What an image without slices has no use for."""
 
 
 class AnnotationPanel(QWidget):
@@ -74,6 +76,7 @@ class AnnotationPanel(QWidget):
         self.object_number.valueChanged.connect(self._on_number_changed)
         self.score = QLabel(UNKNOWN_SCORE)
         self.score.setToolTip("How sure the network is of this mask, from 0 to 1.")
+        self._volume = QLabel("volume")
         self._lay_out()
 
     def show_state(self, state: PluginState) -> None:
@@ -94,9 +97,10 @@ class AnnotationPanel(QWidget):
         self._show_understood(state.understood)
         self._show_object(state)
         propagating = state.phase is Phase.PROPAGATING
-        for name in ("find_in_volume", "propagate"):
+        self._volume.setVisible(state.has_slices)
+        for name in IN_VOLUMES:
             self.buttons[name].setEnabled(not propagating)
-        self.buttons["find_in_volume"].setVisible(state.has_slices)
+            self.buttons[name].setVisible(state.has_slices)
         self.buttons["stop"].setEnabled(state.can_stop)
         self.buttons["undo"].setEnabled(state.can_undo)
         self.buttons["redo"].setEnabled(state.can_redo)
@@ -123,21 +127,20 @@ class AnnotationPanel(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(3, 3, 3, 3)
         grid.setHorizontalSpacing(3)
-        in_volume = self.buttons["find_in_volume"]
+        buttons = self.buttons
         pairs = (
-            (QLabel("prompt"), self.buttons["use_points"], self.buttons["use_boxes"]),
+            (QLabel("prompt"), buttons["use_points"], buttons["use_boxes"]),
             (QLabel("click marks"), self.positive, self.negative),
-            (QLabel("object"), self.object_number, self.buttons["next_object"]),
-            (QLabel("score"), self.score, self.buttons["accept"]),
-            (QLabel("slice"), self.buttons["find_objects"], in_volume),
-            (QLabel("examples"), self.buttons["find_similar"]),
-            (QLabel("volume"), self.buttons["propagate"], self.buttons["stop"]),
-            (QLabel("hand paint"), self.buttons["release_paint"]),
-            (QLabel("history"), self.buttons["undo"], self.buttons["redo"]),
+            (QLabel("object"), self.object_number, buttons["next_object"]),
+            (QLabel("score"), self.score, buttons["accept"]),
+            (QLabel("slice"), buttons["find_objects"], buttons["find_similar"]),
+            (self._volume, *(buttons[name] for name in IN_VOLUMES)),
+            (QLabel("hand paint"), buttons["release_paint"], buttons["stop"]),
+            (QLabel("history"), buttons["undo"], buttons["redo"]),
         )
         drawing = QHBoxLayout()
         for name in ("use_scribbles", "use_polygons", "use_lasso"):
-            drawing.addWidget(self.buttons[name])
+            drawing.addWidget(buttons[name])
         grid.addLayout(drawing, 1, 0, 1, 3)
         for number, widgets in enumerate(pairs):
             for column, widget in enumerate(widgets):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 from napari_sam_adapter.plugin.panels.channel_button import ChannelButton
-from napari_sam_adapter.plugin.panels.narrow import narrow
+from napari_sam_adapter.plugin.panels.narrow import NameBox, narrow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.plugin.state import PluginState
 
 NOTHING = "open an image first"
+TIP = "The image to segment. Each has objects of its own."
 
 
 class ImagePanel(QWidget):
@@ -38,12 +40,15 @@ class ImagePanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.picker = QComboBox()
-        self.picker.setToolTip("The image to segment. Each has objects of its own.")
+        self.picker = NameBox()
+        self.picker.setToolTip(TIP)
         self.picker.setMinimumContentsLength(12)
         self.picker.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
+        view = self.picker.view()
+        assert view is not None  # Qt's own
+        view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.picker.activated.connect(self._on_activated)
         self._images: tuple[Image, ...] = ()
         form = QFormLayout(self)
@@ -78,8 +83,13 @@ class ImagePanel(QWidget):
         if names != [self.picker.itemText(i) for i in range(self.picker.count())]:
             self.picker.clear()
             self.picker.addItems(names)
+            for row, name in enumerate(names):
+                self.picker.setItemData(row, name, Qt.ItemDataRole.ToolTipRole)
+        tip = TIP
         if state.image is not None:
             self.picker.setCurrentIndex(state.images.index(state.image))
+            tip = f"{TIP} Now {state.image.name}."
+        self.picker.setToolTip(tip)
         self.picker.setEnabled(bool(state.images))
 
     def show_levels(self, titles: Sequence[str], number: int) -> None:

@@ -28,6 +28,7 @@ class ObjectNumber(QSpinBox):
         self._ids: Sequence[int] = (0,)
         self.setRange(0, 0)
         self.setKeyboardTracking(False)
+        self.setAccessibleName("Object under work")
         self.setToolTip("The object under work; choose one to go back.")
 
     def show_object(self, object_id: int, ids: Sequence[int]) -> None:

@@ -25,6 +25,7 @@ from napari_sam_adapter.plugin.panels.object_table import (
     CLASS,
     NAME,
     NUMBER,
+    SIZE,
     ObjectTableModel,
 )
 from napari_sam_adapter.volume.document.overlap_rules import OVERLAP_RULES
@@ -47,6 +48,7 @@ RULE_TIPS = {
 TABLE_HEIGHT, COLUMN_WIDTH, AROUND_TEXT = 190, 56, 6
 LONGEST_NUMBER, BESIDE_NUMBER = "0000", 64
 """Pixels beside it for a tick and a colour."""
+LONGEST_SIZE, BESIDE_SIZE = "000,000", 10
 
 
 class _Table(QTableView):
@@ -161,6 +163,7 @@ class ObjectPanel(QWidget):
 
     def _set_up_table(self) -> None:
         table = self.table
+        table.setAccessibleName("Objects")
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
         table.setSortingEnabled(True)
@@ -178,8 +181,9 @@ class ObjectPanel(QWidget):
         header.setSectionsMovable(True)
         for column in (NAME, CLASS):  # what few fill in is not in the way
             header.moveSection(header.visualIndex(column), header.count() - 1)
-        digits = table.fontMetrics().horizontalAdvance(LONGEST_NUMBER)
-        header.resizeSection(NUMBER, digits + BESIDE_NUMBER)
+        width = table.fontMetrics().horizontalAdvance
+        header.resizeSection(NUMBER, width(LONGEST_NUMBER) + BESIDE_NUMBER)
+        header.resizeSection(SIZE, width(LONGEST_SIZE) + BESIDE_SIZE)
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         table.customContextMenuRequested.connect(self._on_menu)
         table.doubleClicked.connect(self._on_double_click)
@@ -190,6 +194,7 @@ class ObjectPanel(QWidget):
         for row, rule in enumerate(OVERLAP_RULES):
             tip = RULE_TIPS[rule]
             self.rule.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+        self.rule.setAccessibleName("Neighbours")
         self.rule.setToolTip("Who gets a pixel that a mask wants and another has.")
         self.rule.activated.connect(self._on_rule)
 

@@ -59,8 +59,10 @@ class VolumePanel(QWidget):
             name: action_button(name, self.action_pressed) for name in BUTTONS
         }
         self.axis = narrow(QComboBox())
+        self.axis.setAccessibleName("Follow along")
         self.axis.setToolTip("The axis along which objects are followed.")
         self.method = narrow(QComboBox())
+        self.method.setAccessibleName("Follow by")
         self.method.addItems(list(METHODS))
         self.method.setToolTip(
             "Who draws the slices: the network, one after the other, or along three "
@@ -69,6 +71,7 @@ class VolumePanel(QWidget):
         self.everything = QCheckBox("all open objects")
         self.everything.setToolTip("Follow every object that is not accepted yet.")
         self.range: Any = QRangeSlider(Qt.Orientation.Horizontal)  # type: ignore[no-untyped-call]
+        self.range.setAccessibleName("Slices that may be written")
         self.range.setToolTip("Slices that may be written; others are left alone.")
         self.limits = QLabel()
         self._lay_out()
