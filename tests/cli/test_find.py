@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from napari_sam_adapter.image_io.series import PROGRESS_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from napari_sam_adapter.predictions import MaskPrediction
 
 Run = Callable[..., int]
 Refused = Callable[..., str]
@@ -398,3 +401,28 @@ def test_examples_lie_on_the_one_slice_that_is_searched(
     assert "inside" in refused("find", volume, "-o", output, "--like", "5,12,999")
     assert "one image" in refused("find", volume.parent, "-o", output, "--like", "1,1")
     assert not output.exists()
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_search_says_that_nothing_was_written(
+    number: int, volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class InterruptedPredictor(DiskPredictor):
+        def predict(self, *asked: Any) -> MaskPrediction:
+            if len(self.predicted) == 20:  # on the first slices
+                signal.raise_signal(number)
+            return super().predict(*asked)
+
+    def load(*_: object, **options: object) -> InterruptedPredictor:
+        return InterruptedPredictor()
+
+    output = tmp_path / "labels.tif"
+    output.write_text("older")
+    command = ["find", str(volume), "-o", str(output), "--overwrite"]
+    assert main([*command, "--slices", ":", "--propagate"], load) == 130
+    assert capsys.readouterr().err.endswith(
+        f"{output} was not written.\nnapari-sam-adapter: stopped\n"
+    )
+    assert output.read_text() == "older"
+    assert sorted(tmp_path.iterdir()) == [output, volume]

@@ -131,7 +131,11 @@ def _find_in_image(job: FindJob, scheduler: str | None) -> None:
             "--scheduler out, or give its folder."
         )
     bar = partial(shell_bar, name="finding", unit="slice")
-    found = find_in_file(job, lambda steps, total: bar(steps, total=total))
+    try:
+        found = find_in_file(job, lambda steps, total: bar(steps, total=total))
+    except KeyboardInterrupt:
+        typer.echo(f"{job.output} was not written.", err=True)
+        raise
     if found.problem:
         typer.echo(found.problem, err=True)
     for step in found.steps:
