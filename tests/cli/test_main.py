@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -160,3 +161,31 @@ def test_a_job_queue_stops_it_as_ctrl_c_does(
     assert capsys.readouterr().err == "napari-sam-adapter: stopped\n"
     assert signal.getsignal(signal.SIGTERM) is before
     assert list(tmp_path.iterdir()) == [volume]
+
+
+INTERRUPTED_TWICE = """
+import atexit, signal, sys
+from napari_sam_adapter.cli.main import main
+def interrupted(*_, **options):
+    raise KeyboardInterrupt
+def interrupted_at_the_end():
+    signal.raise_signal(signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
+atexit.register(interrupted_at_the_end)
+sys.exit(main(load=interrupted))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no process ends by a signal there")
+def test_a_second_ctrl_c_ends_at_once_without_a_traceback(
+    volume: Path, tmp_path: Path
+) -> None:
+    command = ["segment", volume, "-p", "4,14,14", "-o", tmp_path / "mask.tif"]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_TWICE, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == "napari-sam-adapter: stopped\n"
+    assert done.returncode == -signal.SIGINT  # which a shell calls 130
