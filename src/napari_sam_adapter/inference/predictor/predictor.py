@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_sam_adapter.inference.asking import shared_pass
 from napari_sam_adapter.inference.asking.nearby import ask_nearby
 from napari_sam_adapter.inference.asking.proposals import propose
-from napari_sam_adapter.inference.asking.shared_pass import (
-    ask_alike,
-    ask_all,
-    ask_nothing,
-)
 from napari_sam_adapter.inference.network.embedding import drawn_on
 from napari_sam_adapter.inference.network.encoding import Encoding
 from napari_sam_adapter.inference.network.network import Network
@@ -277,7 +273,8 @@ class SamPredictor:
         """
         logits = None if previous is None else previous.logits
         asked = drawn_on(embedding, [prompts])
-        return ask_alike(self.network, self._family, embedding, asked, [logits])[0]
+        network, family = self.network, self._family
+        return shared_pass.ask_alike(network, family, embedding, asked, [logits])[0]
 
     def predict_many(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
@@ -302,7 +299,7 @@ class SamPredictor:
             If an object has no prompt, or one lies outside the plane.
         """
         asked = drawn_on(embedding, prompts_list)
-        return ask_all(self.network, self._family, embedding, asked)
+        return shared_pass.ask_all(self.network, self._family, embedding, asked)
 
     def predict_nearby(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]
@@ -351,4 +348,4 @@ class SamPredictor:
         (H, W) float32 array
             Probability of each pixel to belong to an object.
         """
-        return ask_nothing(self.network, self._family, embedding)
+        return shared_pass.ask_nothing(self.network, self._family, embedding)

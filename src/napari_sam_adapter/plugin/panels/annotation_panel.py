@@ -135,7 +135,7 @@ class AnnotationPanel(QWidget):
             (QLabel("score"), self.score, buttons["accept"]),
             (QLabel("slice"), buttons["find_objects"], buttons["find_similar"]),
             (self._volume, *(buttons[name] for name in IN_VOLUMES)),
-            (QLabel("hand paint"), buttons["release_paint"], buttons["stop"]),
+            (QLabel(), buttons["release_paint"], buttons["stop"]),
             (QLabel("history"), buttons["undo"], buttons["redo"]),
         )
         drawing = QHBoxLayout()
