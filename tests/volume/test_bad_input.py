@@ -6,6 +6,7 @@ from dataclasses import replace
 import dask.array
 import numpy as np
 import pytest
+import torch
 import zarr
 from tests.fakes import DiskPredictor, PackingDiskPredictor
 from tests.volume.conftest import LEFT, ball, paint_balls
@@ -170,6 +171,12 @@ class ForeignPredictor(DiskPredictor):
     def _answer(self, mask, prompts):
         mask = np.pad(mask.astype(np.uint8), ((0, self.more), (0, 0)))
         return super()._answer(mask, prompts)
+
+
+@pytest.mark.parametrize("image", [None, "a.tif", [[1, 2]], torch.ones(9, 9)])
+def test_what_is_no_array_is_no_image_of_a_session(image):
+    with pytest.raises(ImageError, match=r"Expected an array, got .*numpy\.asarray"):
+        Session(image, DiskPredictor())
 
 
 def test_a_mask_of_numbers_is_a_mask():

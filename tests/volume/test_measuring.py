@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from skimage.measure import regionprops
 
 from napari_sam_adapter.errors import ImageError, SessionError
@@ -175,6 +176,17 @@ def test_brightness_is_of_pixels_that_are_finite(blobs, colours):
 def test_a_complex_image_is_refused():
     with pytest.raises(ImageError, match="real numbers, got complex"):
         Measuring(np.ones((4, 4), int), np.ones((4, 4), complex))
+
+
+@pytest.mark.parametrize("labels", [None, [[1, 0]], torch.ones(4, 4, dtype=torch.int)])
+def test_what_is_no_array_is_refused(labels):
+    with pytest.raises(ImageError, match="Expected arrays to measure, got"):
+        measure(labels)
+
+
+def test_labels_without_pixels_are_refused():
+    with pytest.raises(ImageError, match=r"labels with pixels, got shape \(0, 4\)"):
+        measure(np.zeros((0, 4), int))
 
 
 def test_labels_of_fractions_are_refused():

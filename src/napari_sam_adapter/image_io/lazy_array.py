@@ -32,6 +32,27 @@ class ArrayLike(Protocol):
         """Return a part, at least for one whole number or slice per axis."""
 
 
+def is_array(value: object) -> bool:
+    """Tell whether a value can be read as an array.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+
+    Returns
+    -------
+    bool
+        True if it has a shape and a dtype that NumPy knows. A tensor of PyTorch has
+        one of its own.
+    """
+    try:
+        np.dtype(value.dtype)  # type: ignore[attr-defined]
+    except (AttributeError, TypeError):
+        return False
+    return hasattr(value, "shape")
+
+
 class LazyArray:
     """A read-only view of an array in a file, with some axes moved or fixed.
 

@@ -271,10 +271,9 @@ class SamPredictor:
         Prompts with a box and a mask are answered around both: a piece of the mask that
         lies apart from what they and their positive points enclose is left out.
         """
-        logits = None if previous is None else previous.logits
-        asked = drawn_on(embedding, [prompts])
-        network, family = self.network, self._family
-        return shared_pass.ask_alike(network, family, embedding, asked, [logits])[0]
+        network, asked = self.network, drawn_on(embedding, [prompts])
+        logits = [None if previous is None else previous.logits]
+        return shared_pass.ask_alike(network, self._family, embedding, asked, logits)[0]
 
     def predict_many(
         self, embedding: ImageEmbedding, prompts_list: Sequence[Prompts]

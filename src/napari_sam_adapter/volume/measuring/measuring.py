@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.lazy_array import LazyArray
+from napari_sam_adapter.image_io.lazy_array import LazyArray, is_array
 from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM, OpenedImage
 from napari_sam_adapter.image_io.units import NO_UNIT
 from napari_sam_adapter.volume.document.ledger import Ledger
@@ -119,13 +119,16 @@ class Measuring:
         )
 
     def __post_init__(self) -> None:
-        for array in (self.labels, self.image):
-            if array is not None and not hasattr(array, "dtype"):
+        arrays = (self.labels,) if self.image is None else (self.labels, self.image)
+        for array in arrays:
+            if not is_array(array):
                 raise ImageError(
                     f"Expected arrays to measure, got {type(array).__name__}. Write "
                     "measure(labels, image) with arrays or what open_image returns."
                 )
         shape = tuple(self.labels.shape)
+        if 0 in shape:
+            raise ImageError(f"Expected labels with pixels, got shape {shape}.")
         if np.dtype(self.labels.dtype).kind not in "bui":
             raise ImageError(
                 f"Expected labels of whole numbers, got {self.labels.dtype}. Convert "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.composite import check_one_channel
+from napari_sam_adapter.image_io.lazy_array import is_array
 from napari_sam_adapter.image_io.opened_image import OpenedImage
 from napari_sam_adapter.image_io.units import NO_UNIT
 
@@ -81,9 +82,9 @@ class Source:
             pairs = zip(axes, image.spacing, strict=False)  # a colour has none
             spacing = tuple(size for letter, size in pairs if letter != "c")
             return cls(image.data, axes, levels, spacing, image.unit)
-        if not hasattr(image, "shape") or not hasattr(image, "dtype"):
+        if not is_array(image):
             raise ImageError(
                 f"Expected an array, got {type(image).__name__}. Read files with "
-                "open_image."
+                "open_image, make arrays of lists and tensors with numpy.asarray."
             )
         return cls(image, axes, levels or ())
