@@ -138,6 +138,20 @@ def test_a_propagation_ends_before_the_window_changes(scene):
     assert scene.value(5, *LEFT_DISK) == 1
 
 
+def test_a_ct_window_that_waits_is_not_taken_for_a_contrast_of_the_user(scene):
+    choose(scene, "contrast_limits")
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    scene.qtbot.waitUntil(lambda: scene.state.phase is Phase.PROPAGATING)
+    choose(scene, "lung")
+    timer = scene.widget.image_window._contrast_timer
+    scene.qtbot.waitUntil(lambda: not timer.isActive())
+    scene.predictor.gate.set()
+    scene.settle()
+    assert window_of(scene) == CT_WINDOWS["lung"]
+
+
 def test_windows_of_two_images_wait_for_the_end_of_a_propagation(scene):
     scan = scene.viewer.layers["scan"]
     other = scene.viewer.add_image(disks().astype(float))

@@ -132,6 +132,7 @@ class ImageWindow(Feature):
         elif rule in CT_WINDOWS:
             window = CT_WINDOWS[rule]
             workspace.image.contrast_limits = window.low, window.high
+            self._contrast_changed.discard(workspace)  # not by the user
             self._use_now(workspace, window)
         elif rule == PLANE:
             self._use_now(workspace, IntensityMapping(PLANE))
