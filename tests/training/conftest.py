@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from napari_sam_adapter.model.files.checkpoints import save_base
+from napari_sam_adapter.model.files.weight_files import read_weights
 from napari_sam_adapter.model.sam import build_sam
 from napari_sam_adapter.model.shape import small_shape
 from napari_sam_adapter.training.network.initial_weights import initialise
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIDE = 64
+
+
+def tensors(path: Path) -> dict[str, torch.Tensor]:
+    return read_weights(path)[0]
 
 
 def interrupt(*_: object) -> None:
