@@ -54,3 +54,15 @@ def clicked(session, plane):
     session.add_point(1, plane, LEFT[1:])
     session.mask(1, plane)
     return session
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where a session writes its journal."""
+    return tmp_path / "journal.jsonl"
+
+
+@pytest.fixture
+def saved(volume, predictor, path):
+    """A session with a journal."""
+    return Session(volume, predictor, journal=path)

@@ -4,8 +4,9 @@ import time
 import numpy as np
 import pytest
 from tests.fakes import DiskPredictor
+from tests.full_disk import full_disk
 from tests.volume.conftest import LEFT
-from tests.volume.test_journal import full_disk, same, work
+from tests.volume.journal_work import same, work
 
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.volume.journal.journal_file import read_journal

@@ -9,8 +9,8 @@ import pytest
 import torch
 import zarr
 from tests.fakes import DiskPredictor, PackingDiskPredictor
+from tests.full_disk import full_disk
 from tests.volume.conftest import LEFT, ball, paint_balls
-from tests.volume.test_journal import full_disk
 
 from napari_sam_adapter import open_image
 from napari_sam_adapter.errors import ImageError, PlaneError, SessionError

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tests.fakes import CallableDiskPredictor, DiskPredictor
 from tests.volume.conftest import LEFT, RIGHT
-from tests.volume.test_journal import same, work, work_through_planes
+from tests.volume.journal_work import same, work, work_through_planes
 
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.image_io import open_image, save_labels
