@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -426,3 +427,27 @@ def test_an_interrupted_search_says_that_nothing_was_written(
     )
     assert output.read_text() == "older"
     assert sorted(tmp_path.iterdir()) == [output, volume]
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupt_after_the_file_was_written_does_not_say_it_was_not(
+    volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "labels.zarr"
+    command = ["find", str(volume), "-o", str(output), "--overwrite"]
+    assert main(command, lambda *_, **options: DiskPredictor()) == 0
+    (output / "older").touch()
+
+    def interrupt_removal(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "shutil.rmtree" and hooked and output.exists():
+            hooked.clear()
+            signal.raise_signal(signal.SIGINT)
+
+    hooked = [True]
+    sys.addaudithook(interrupt_removal)
+    assert main(command, lambda *_, **options: DiskPredictor()) == 130
+    assert not hooked
+    assert not (output / "older").exists()
+    told = capsys.readouterr().err
+    assert "was not written" not in told
+    assert told.endswith("napari-sam-adapter: stopped\n")

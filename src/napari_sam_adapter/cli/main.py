@@ -109,7 +109,8 @@ def main(argv: Sequence[str] | None = None, load: Loader = load_from_disk) -> in
     except KeyboardInterrupt:
         result = INTERRUPTED
     if result == INTERRUPTED:  # typer returns it, too
-        if argv is None:  # a second Ctrl+C ends the process, whatever it is at
+        if argv is None and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            # a second Ctrl+C ends the process, whatever it is at
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         typer.echo(f"{PROGRAM}: stopped", err=True)
     return result if isinstance(result, int) else 0

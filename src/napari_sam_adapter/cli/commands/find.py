@@ -131,10 +131,12 @@ def _find_in_image(job: FindJob, scheduler: str | None) -> None:
             "--scheduler out, or give its folder."
         )
     bar = partial(shell_bar, name="finding", unit="slice")
+    before = _state_of(job.output)
     try:
         found = find_in_file(job, lambda steps, total: bar(steps, total=total))
     except KeyboardInterrupt:
-        typer.echo(f"{job.output} was not written.", err=True)
+        if _state_of(job.output) == before:
+            typer.echo(f"{job.output} was not written.", err=True)
         raise
     if found.problem:
         typer.echo(found.problem, err=True)
@@ -146,6 +148,14 @@ def _find_in_image(job: FindJob, scheduler: str | None) -> None:
     typer.echo(f"{job.output}: {_words(found)}")
     if not found.objects:
         typer.echo(_nothing_found(job.model, job.adapter), err=True)
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file or folder from one that takes its place."""
+    if not path.exists():
+        return None
+    state = path.stat()
+    return state.st_ino, state.st_mtime_ns
 
 
 def _words(found: Found) -> str:
