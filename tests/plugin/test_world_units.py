@@ -36,6 +36,11 @@ def test_volumes_of_organs_are_in_millilitres(unit, size, sign):
     assert voxel_size(layer) == (pytest.approx(size), sign)
 
 
+def test_volumes_of_tiny_voxels_stay_cubic_millimetres():
+    layer = Image(np.zeros((4, 8, 9), np.uint8), scale=(0.01,) * 3, units=("mm",) * 3)
+    assert voxel_size(layer) == (pytest.approx(1e-6), "mm³")
+
+
 def test_areas_stay_square_millimetres():
     layer = Image(np.zeros((8, 9), np.uint8), scale=(2, 1), units=("mm", "mm"))
     assert voxel_size(layer) == (pytest.approx(2), "mm²")

@@ -30,6 +30,8 @@ POWERS = {2: "²", 3: "³"}
 CUBIC_MM, ML = "mm³", "ml"
 """How volumes of organs are read."""
 CUBIC_MM_PER_ML = 1000
+LEAST_CUBIC_MM = 1e-3
+"""Of a voxel, to be read in ml: below it ml have too many zeros."""
 
 
 def axes_of(image: Layer) -> str:
@@ -105,8 +107,8 @@ def voxel_size(image: Layer) -> tuple[float, str]:
     size : float
         In that unit.
     unit : str
-        Such as ``"mm²"``, and ``"ml"`` for mm³; with ``"?"`` where pixels have
-        a size and it has no unit.
+        Such as ``"mm²"``, and ``"ml"`` for mm³, but of voxels below 0.001 mm³; with
+        ``"?"`` where pixels have a size and it has no unit.
     """
     axes, units = axes_of(image), units_of(image)
     spacing = spacing_now(image)
@@ -114,7 +116,8 @@ def voxel_size(image: Layer) -> tuple[float, str]:
     unit = unit_of(axes, units)
     sign = "?" if unit == NO_UNIT and set(sizes) != {1} else SIGNS.get(unit, unit)
     size, power = math.prod(sizes), f"{sign}{POWERS[len(sizes)]}"
-    return (size / CUBIC_MM_PER_ML, ML) if power == CUBIC_MM else (size, power)
+    is_in_ml = power == CUBIC_MM and size >= LEAST_CUBIC_MM
+    return (size / CUBIC_MM_PER_ML, ML) if is_in_ml else (size, power)
 
 
 def described(level: ImageLevel) -> OpenedImage:
