@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import dask.array
 import numpy as np
@@ -173,7 +174,17 @@ class ForeignPredictor(DiskPredictor):
         return super()._answer(mask, prompts)
 
 
-@pytest.mark.parametrize("image", [None, "a.tif", [[1, 2]], torch.ones(9, 9)])
+@pytest.mark.parametrize(
+    "image",
+    [
+        None,
+        "a.tif",
+        [[1, 2]],
+        torch.ones(9, 9),
+        SimpleNamespace(shape=(9, 9), dtype=None),
+        SimpleNamespace(shape=(9, 9), dtype=("u1", -2)),
+    ],
+)
 def test_what_is_no_array_is_no_image_of_a_session(image):
     with pytest.raises(ImageError, match=r"Expected an array, got .*numpy\.asarray"):
         Session(image, DiskPredictor())

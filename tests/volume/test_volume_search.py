@@ -88,6 +88,12 @@ def test_nothing_is_written_outside_the_range(session):
     assert np.flatnonzero(written).tolist() == [3, 4, 5]
 
 
+def test_what_cannot_say_that_it_is_enough_is_refused_before_the_work(session):
+    with pytest.raises(SessionError, match="Expected is_enough to be a function"):
+        next(find_in_volume(session, PLANES, is_enough=True))
+    assert session.object_ids == []
+
+
 @pytest.mark.parametrize("follow", [True, False])
 def test_only_planes_of_the_range_are_looked_at_by_default(session, follow):
     steps = list(find_in_volume(session, follow=follow, start=3, stop=5))

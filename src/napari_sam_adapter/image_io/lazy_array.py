@@ -47,10 +47,11 @@ def is_array(value: object) -> bool:
         one of its own.
     """
     try:
-        np.dtype(value.dtype)  # type: ignore[attr-defined]
-    except (AttributeError, TypeError):
+        dtype = value.dtype  # type: ignore[attr-defined]
+        np.dtype(dtype)
+    except (AttributeError, TypeError, ValueError):
         return False
-    return hasattr(value, "shape")
+    return dtype is not None and hasattr(value, "shape")
 
 
 class LazyArray:

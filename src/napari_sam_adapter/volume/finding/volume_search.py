@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_sam_adapter.errors import PlaneError
+from napari_sam_adapter.errors import PlaneError, SessionError
 from napari_sam_adapter.volume.asking.packing import slices_of
 from napari_sam_adapter.volume.finding.finding import finding
 from napari_sam_adapter.volume.finding.search_steps import (
@@ -106,9 +106,9 @@ def find_in_volume(
     axis, start, stop : int, str or None
         How far to follow, as in `propagate`. The planes lie in this range.
     is_enough : callable
-        Asked when a plane was looked at, before its objects are made. If it returns
-        True, that plane is the last one, and all objects seen so far are made and
-        followed, also beyond it. By default all planes are looked at.
+        Asked when a plane was looked at: with following before objects are made. If
+        it returns True, that plane is the last one, and all objects seen so far are
+        made and followed, also beyond it. By default all planes are looked at.
 
     Yields
     ------
@@ -120,7 +120,8 @@ def find_in_volume(
     ------
     SessionError
         If there is no predictor, no axis to follow, or too many objects for the labels;
-        if network or image window are changed meanwhile.
+        if `is_enough` cannot be called; if network or image window are changed
+        meanwhile.
     PlaneError
         If a plane or the range lies outside the volume, or a plane outside the range.
 
@@ -196,6 +197,11 @@ def search_parts(
     SessionError
         As `find_in_volume`, which raises `PlaneError` for the same reasons, too.
     """
+    if not callable(is_enough):
+        raise SessionError(
+            "Expected is_enough to be a function that is asked after each plane, got "
+            f"{is_enough!r}. Leave it out to look at all planes."
+        )
     run = SearchNumber(session)
     if way is None:
         yield from _each_alone(session, planes, run, is_enough)
