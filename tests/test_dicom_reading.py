@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.dicom_files import (
+    LITTLE_ENDIAN,
     ct_slices,
     header,
     hounsfield,
@@ -20,11 +22,26 @@ from tests.dicom_files import (
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io import open_image
+from napari_sam_adapter.image_io.series import Series
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 VALUES = hounsfield()
+IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+
+
+def count_headers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that the names of files go into whose headers are read."""
+    read, asked = pydicom.dcmread, []
+
+    def counted(file: Any, **options: Any) -> Any:
+        asked.append(os.path.basename(file.name))
+        return read(file, **options)
+
+    monkeypatch.setattr(pydicom, "dcmread", counted)
+    return asked
 
 
 def test_a_picture_is_opened_without_reading_those_beside_it(
@@ -33,13 +50,7 @@ def test_a_picture_is_opened_without_reading_those_beside_it(
     for i in range(3):
         found = with_pixels(header(series=f"1.{i}", Modality="DX"), VALUES[i])
         save(found, tmp_path / f"{i}.dcm")
-    read, asked = pydicom.dcmread, []
-
-    def counted(path: Path, **options: Any) -> Any:
-        asked.append(path.name)
-        return read(path, **options)
-
-    monkeypatch.setattr(pydicom, "dcmread", counted)
+    asked = count_headers(monkeypatch)
     for i in range(3):
         image = open_image(tmp_path / f"{i}.dcm")
         np.testing.assert_array_equal(image.data, VALUES[i])
@@ -165,3 +176,59 @@ def test_pixels_may_be_floats(tmp_path: Path, dtype: Any, name: str) -> None:
     data = np.asarray(open_image(save(found, tmp_path / "a.dcm")).data)
     assert data.dtype == dtype
     np.testing.assert_array_equal(data, pixels)
+
+
+def test_headers_of_several_series_in_a_folder_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(3):
+        for found in ct_slices(VALUES + i, SeriesInstanceUID=f"1.{i}"):
+            save(found, tmp_path / f"{i}{found.InstanceNumber}.dcm")
+    asked = count_headers(monkeypatch)
+    entries = Series.of_folder(tmp_path).entries
+    for i, entry in enumerate(entries):
+        np.testing.assert_array_equal(entry.read().image.data, VALUES + i)
+    # once, and then that of the file which stands for its series
+    assert len(asked) == 3 * len(VALUES) + 3
+
+
+def test_a_file_that_another_has_replaced_is_read_anew(tmp_path: Path) -> None:
+    scan = save_ct(tmp_path / "scan", VALUES)
+    image = open_image(scan)
+    for path in scan.iterdir():
+        found = pydicom.dcmread(path)
+        found.ImageComments = "Longer than it was."
+        found.PixelData = (found.pixel_array + 1).tobytes()
+        found.save_as(path)
+    np.testing.assert_array_equal(image.data, VALUES + 1)
+    for found in ct_slices(VALUES[:1] + 2):
+        save(found, scan / "IM0000.dcm")
+    np.testing.assert_array_equal(open_image(scan).data[0], VALUES[0] + 2)
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, LITTLE_ENDIAN, BIG_ENDIAN, DEFLATED])
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "i4"])
+def test_numbers_are_those_of_pydicom_in_every_way_to_write_them(
+    tmp_path: Path, syntax: str, dtype: str
+) -> None:
+    # five of the bits are used; the others are not to be seen
+    frames = np.random.default_rng(0).integers(0, 100, (3, 7, 9)).astype(dtype)
+    order = ">" if syntax == BIG_ENDIAN else "<"
+    found = with_pixels(header(Modality="DX"), frames, NumberOfFrames=3)
+    found.PixelData = frames.astype(order + dtype).tobytes().ljust(190, b"\0")
+    found["PixelData"].VR = "OB" if dtype[1] == "1" else "OW"
+    found.BitsStored, found.HighBit = 5, 4
+    found.file_meta.TransferSyntaxUID = syntax
+    path = save(found, tmp_path / "a.dcm")
+    expected = pydicom.dcmread(path).pixel_array
+    np.testing.assert_array_equal(open_image(path).data, expected)
+
+
+def test_nonsense_in_a_file_of_another_series_does_not_matter(tmp_path: Path) -> None:
+    scan = save_ct(tmp_path / "scan", VALUES)
+    for found in ct_slices(VALUES[:1], SeriesInstanceUID="1.9", FrameTime="12"):
+        odd = save(found, scan / "odd.dcm").read_bytes()
+        (scan / "odd.dcm").write_bytes(odd.replace(b"DS\x02\x0012", b"DS\x02\x00xy"))
+    image = open_image(scan / "IM0001.dcm")
+    np.testing.assert_array_equal(image.data, VALUES)
+    assert "odd.dcm" in image.problem

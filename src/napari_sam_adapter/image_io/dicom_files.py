@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import struct
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.lazy_array import unreadable
@@ -10,6 +12,7 @@ from napari_sam_adapter.quiet import without_warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
 SUFFIXES = ".dcm", ".dicom", ".ima"
 INSTALL = 'pip install "napari-sam-adapter[medical]"'
@@ -26,6 +29,43 @@ TAGS = (
 """What is read of a header: nothing about the patient."""
 _MARK, _MARK_AT = b"DICM", 128
 _LOOKED_AT = 100
+_FORMS = {"1.2.840.10008.1.2": "<HHL", "1.2.840.10008.1.2.1": "<HH2s2xL"}
+"""What stands before pixels, where these are as they are, the lowest byte first."""
+_TAGS = (0x7FE0, 0x10), (0x7FE0, 0x10, b"OW"), (0x7FE0, 0x10, b"OB")
+_UNKNOWN_LENGTH = 0xFFFFFFFF
+
+
+class FileStamp(NamedTuple):
+    """What tells that a file is the one it was.
+
+    Attributes
+    ----------
+    size : int
+        In bytes.
+    time : int
+        Of its last change, in nanoseconds.
+    """
+
+    size: int
+    time: int
+
+
+class Pixels(NamedTuple):
+    """Where the pixels of a file are.
+
+    Attributes
+    ----------
+    start : int
+        Byte of the first one; -1 if they are not there as they are.
+    length : int
+        In bytes.
+    stamp : FileStamp
+        Of the file when this was found.
+    """
+
+    start: int
+    length: int
+    stamp: FileStamp
 
 
 def is_dicom(path: Path) -> bool:
@@ -75,7 +115,7 @@ def _is_named_otherwise(path: Path) -> bool:
     return not path.name.lower().endswith(SUFFIXES)
 
 
-def read_header(path: Path) -> Any:
+def read_header(path: Path) -> tuple[Any, Pixels]:
     """Read what is needed of a header.
 
     Parameters
@@ -87,6 +127,8 @@ def read_header(path: Path) -> Any:
     -------
     pydicom.Dataset
         With some of `TAGS`.
+    Pixels
+        Where its pixels are.
 
     Raises
     ------
@@ -100,12 +142,48 @@ def read_header(path: Path) -> Any:
             "that it is whole and of the kind its name says."
         )
     try:
-        with without_warnings():  # about details of values that are not used
-            return pydicom.dcmread(
-                path, specific_tags=list(TAGS), stop_before_pixels=True
+        # warnings are about details of values that are not used
+        with without_warnings(), path.open("rb") as file:
+            header = pydicom.dcmread(
+                file, specific_tags=list(TAGS), stop_before_pixels=True
             )
+            return header, _pixels(file, header)
     except Exception as error:  # pydicom raises anything on damaged files
         raise ImageError(unreadable(path, error)) from error
+
+
+def stamp_of(file: BinaryIO | Path) -> FileStamp:
+    """Return what tells a file from what was there before.
+
+    Parameters
+    ----------
+    file : binary file or Path
+        An open one, or where it is.
+
+    Returns
+    -------
+    FileStamp
+        Of this moment.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    """
+    found = os.stat(file if isinstance(file, os.PathLike) else file.fileno())
+    return FileStamp(found.st_size, found.st_mtime_ns)
+
+
+def _pixels(file: BinaryIO, header: Any) -> Pixels:
+    """Find the pixels in a file that was read up to them."""
+    stamp = stamp_of(file)
+    form = _FORMS.get(header.file_meta.get("TransferSyntaxUID"))
+    data = file.read(struct.calcsize(form)) if form else b""
+    if form and len(data) == struct.calcsize(form):
+        *tag, length = struct.unpack(form, data)
+        if tuple(tag) in _TAGS and length != _UNKNOWN_LENGTH:
+            return Pixels(file.tell(), length, stamp)
+    return Pixels(-1, 0, stamp)
 
 
 def load_pydicom() -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from napari_sam_adapter.image_io.dicom_files import Pixels
+
 INSTALL_DECODERS = 'pip install "pylibjpeg[all]"'
 FILMS = "MPEG", "HEVC"
 """Compressions of films, for which there is no decoder."""
 RLE, RLE_RATIO, DEFLATE_RATIO = "1.2.840.10008.1.2.5", 64, 1032
 """A run-length code, and how far it and deflate can compress at most."""
+PLAIN = "MONOCHROME1", "MONOCHROME2"
+"""What single numbers of grey mean."""
 RIGHT = 0.01
 """How far directions may be from length one and a right angle."""
 
@@ -60,6 +64,8 @@ class Slice:
         Whether the file has to be read whole.
     window : tuple of float
         Values that are shown black and white; empty if unknown.
+    pixels : Pixels or None
+        Where the numbers are in the file as they are; None if they have to be decoded.
     """
 
     path: Path
@@ -78,6 +84,7 @@ class Slice:
     is_tabled: bool = False
     is_zipped: bool = False
     window: tuple[float, ...] = ()
+    pixels: Pixels | None = None
 
     @property
     def has_place(self) -> bool:
@@ -91,7 +98,7 @@ class Slice:
         return self.photometric == "MONOCHROME1" and is_plain and self.dtype.kind != "f"
 
 
-def slices_of(path: Path, header: Any) -> list[Slice]:
+def slices_of(path: Path, header: Any, pixels: Pixels) -> list[Slice]:
     """Return the images of a file, in its order.
 
     Parameters
@@ -100,6 +107,8 @@ def slices_of(path: Path, header: Any) -> list[Slice]:
         The file.
     header : pydicom.Dataset
         Its header.
+    pixels : Pixels
+        Where its pixels are.
 
     Returns
     -------
@@ -112,7 +121,7 @@ def slices_of(path: Path, header: Any) -> list[Slice]:
         If something that has to be there is not, is nonsense, or cannot be decoded.
     """
     try:
-        return list(_slices(path, header))
+        return list(_slices(path, header, pixels))
     except ImageError:
         raise
     except Exception as error:  # what has to be there is not, or is no number
@@ -154,12 +163,29 @@ def tells_places(header: Any) -> bool:
     return len(frames) > 0 and "PlanePositionSequence" in frames[0]
 
 
-def _slices(path: Path, header: Any) -> Iterator[Slice]:
+def _slices(path: Path, header: Any, pixels: Pixels) -> Iterator[Slice]:
     _check_pixels(path, header)
+    plain = pixels if _are_plain(header, pixels) else None
     shared = list(header.get("SharedFunctionalGroupsSequence") or ())
     frames = list(header.get("PerFrameFunctionalGroupsSequence") or ())
     for frame in range(frame_count(header)):
-        yield _slice(path, header, frame, [*frames[frame : frame + 1], *shared])
+        groups = [*frames[frame : frame + 1], *shared]
+        yield replace(_slice(path, header, frame, groups), pixels=plain)
+
+
+def _are_plain(header: Any, pixels: Pixels) -> bool:
+    """Tell whether numbers can be taken out of a file as they are."""
+    allocated = int(header.BitsAllocated)
+    count = int(header.Rows) * int(header.Columns) * frame_count(header)
+    return (
+        pixels.start >= 0
+        and header.get("PhotometricInterpretation") in PLAIN
+        and header.get("SamplesPerPixel") == 1
+        and header.get("PixelRepresentation") in (0, 1)
+        and allocated in (8, 16, 32, 64)
+        and 0 < int(header.get("BitsStored") or 0) <= allocated
+        and count * allocated // 8 <= pixels.length
+    )
 
 
 def _slice(path: Path, header: Any, frame: int, groups: list[Any]) -> Slice:

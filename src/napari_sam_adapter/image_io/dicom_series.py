@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.dicom_files import SUFFIXES, is_dicom, read_header
+from napari_sam_adapter.image_io.dicom_files import (
+    SUFFIXES,
+    is_dicom,
+    read_header,
+    stamp_of,
+)
 from napari_sam_adapter.image_io.dicom_headers import (
     Slice,
     frame_count,
     slices_of,
     tells_places,
 )
+from napari_sam_adapter.image_io.lazy_array import unreadable
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from napari_sam_adapter.image_io.dicom_files import FileStamp, Pixels
 
 NO_IMAGES = "SEG", "RTDOSE"
 """Modalities with pixels that are no picture."""
 SLICED = "CT", "MR", "PT"
 """Modalities whose images are slices, even if they do not say where they lie."""
+IDENTITY = "SOPInstanceUID", "ImagePositionPatient", "InstanceNumber"
+"""What a copy of a file has, too."""
 MOST_LISTED = 5
 """Images that a message lists."""
 SAME_DIRECTION, SAME_SPACING = 0.005, 1e-3
@@ -55,31 +66,41 @@ class DicomSeries:
 
 @dataclass(frozen=True)
 class _File:
-    path: Path
-    header: Any
+    """What is kept of a header.
 
-    @property
-    def image(self) -> tuple[str, str]:
-        """What files of the same image share: their series, or only their path."""
-        series, header = str(self.header.get("SeriesInstanceUID") or ""), self.header
-        is_sliced = header.get("Modality") in SLICED and frame_count(header) == 1
-        is_part = bool(series) and (tells_places(header) or is_sliced)
-        return series, "" if is_part else str(self.path)
+    Parameters
+    ----------
+    path : Path
+        The file.
+    modality : str
+        How its images were made.
+    has_image : bool
+        Whether there is one.
+    image : tuple of str
+        What files of the same image share: their series, or only their path.
+    name : str
+        Of its series.
+    identity : tuple of str
+        What a copy of the file has, too.
+    frame_time : float
+        Milliseconds from one frame to the next; 0 if it is no film.
+    slices : tuple of Slice or ImageError
+        Its images, or why they cannot be used.
+    """
+
+    path: Path
+    modality: str
+    has_image: bool = False
+    image: tuple[str, str] = ("", "")
+    name: str = ""
+    identity: tuple[str, ...] = ()
+    frame_time: float = 0.0
+    slices: tuple[Slice, ...] | ImageError = ()
 
     @property
     def is_alone(self) -> bool:
         """Whether no other file can be of the same image."""
         return bool(self.image[1])
-
-    @property
-    def name(self) -> str:
-        return str(self.header.get("SeriesDescription") or "without a name")
-
-    @property
-    def identity(self) -> tuple[str, ...]:
-        """What a copy of the file has, too."""
-        names = "SOPInstanceUID", "ImagePositionPatient", "InstanceNumber"
-        return tuple(str(self.header.get(name) or self.path) for name in names)
 
 
 def images_in(paths: Iterable[Path]) -> list[Path]:
@@ -100,7 +121,8 @@ def images_in(paths: Iterable[Path]) -> list[Path]:
     ImageError
         If pydicom is missing, or a file is broken.
     """
-    return [files[0].path for files in _by_image(_files(paths))]
+    given = {path.absolute(): path for path in paths}
+    return [given[files[0].path] for files in _by_image(_files(given))]
 
 
 def read_series(path: Path) -> DicomSeries:
@@ -122,6 +144,7 @@ def read_series(path: Path) -> DicomSeries:
         If pydicom is missing, there is no image, there are several, or a file is
         broken.
     """
+    path = path.absolute()  # as headers of a folder are kept
     if path.is_dir():
         paths = sorted(path.iterdir())
         found = _by_image(_files(paths))
@@ -129,39 +152,83 @@ def read_series(path: Path) -> DicomSeries:
             raise ImageError(_no_single_image(path, found))
         foreign = [p.name for p in paths if _is_foreign(p)]
         return _series(found[0], None, _left_out(foreign))
-    asked = _File(path, read_header(path))
-    if not _is_image(asked.header):
+    asked = _read(path)
+    if not asked.has_image:
         raise ImageError(
             f"Expected a DICOM file with an image, but {path} has none (modality "
-            f"{asked.header.get('Modality') or 'unknown'}). Give a file with pixels; a "
+            f"{asked.modality or 'unknown'}). Give a file with pixels; a "
             "DICOMDIR only lists such files."
         )
     if asked.is_alone:
         return _series([asked], path, "")
     broken: list[str] = []
-    beside = [other for other in sorted(path.parent.iterdir()) if other != path]
-    others = [f for f in _files(beside, broken) if f.image == asked.image]
+    beside = _files(sorted(path.parent.iterdir()), broken)
+    others = [f for f in beside if f.image == asked.image and f.path != path]
     return _series([asked, *others], path, _left_out(broken))
 
 
 def _files(paths: Iterable[Path], broken: list[str] | None = None) -> Iterator[_File]:
     """Give the files that are images; broken ones are listed, if there is a list."""
-    for path in paths:
-        if not is_dicom(path):
-            continue
-        try:
-            file = _File(path, read_header(path))
-        except ImageError:
-            if broken is None:
-                raise
+    marked = [(path, stamp_of(path)) for path in paths if is_dicom(path)]
+    known = _read_all(frozenset(marked))
+    for path, _ in marked:
+        file = known[path]
+        if isinstance(file, _File):
+            if file.has_image:
+                yield file
+        elif broken is None:
+            raise file
+        else:
             broken.append(path.name)
-            continue
-        if _is_image(file.header):
-            yield file
 
 
-def _is_image(header: Any) -> bool:
-    return bool(header.get("Rows")) and header.get("Modality") not in NO_IMAGES
+@lru_cache(maxsize=1)
+def _read_all(
+    files: frozenset[tuple[Path, FileStamp]],
+) -> Mapping[Path, _File | ImageError]:
+    """Read the headers of a folder once for all series in it."""
+    return {path: _read_or_error(path) for path, _ in files}
+
+
+def _read_or_error(path: Path) -> _File | ImageError:
+    try:
+        return _read(path)
+    except ImageError as error:
+        return error
+
+
+def _read(path: Path) -> _File:
+    header, pixels = read_header(path)
+    modality = str(header.get("Modality") or "")
+    if not header.get("Rows") or modality in NO_IMAGES:
+        return _File(path, modality)
+    try:
+        return _File(
+            path,
+            modality,
+            has_image=True,
+            image=_image_of(path, header, modality),
+            name=str(header.get("SeriesDescription") or "without a name"),
+            identity=tuple(str(header.get(name) or path) for name in IDENTITY),
+            frame_time=max(float(header.get("FrameTime") or 0), 0.0),
+            slices=_slices(path, header, pixels),
+        )
+    except Exception as error:  # pydicom raises anything on values that are nonsense
+        raise ImageError(unreadable(path, error)) from error
+
+
+def _image_of(path: Path, header: Any, modality: str) -> tuple[str, str]:
+    series = str(header.get("SeriesInstanceUID") or "")
+    is_sliced = modality in SLICED and frame_count(header) == 1
+    is_part = bool(series) and (tells_places(header) or is_sliced)
+    return series, "" if is_part else str(path)
+
+
+def _slices(path: Path, header: Any, pixels: Pixels) -> tuple[Slice, ...] | ImageError:
+    try:
+        return tuple(slices_of(path, header, pixels))
+    except ImageError as error:  # which only matters if this image is wanted
+        return error
 
 
 def _is_foreign(path: Path) -> bool:
@@ -188,7 +255,9 @@ def _series(files: list[_File], asked: Path | None, problem: str) -> DicomSeries
         once.setdefault(file.identity, file)
     kinds: list[list[Slice]] = []
     for file in once.values():
-        for one in slices_of(file.path, file.header):
+        if isinstance(file.slices, ImageError):
+            raise file.slices
+        for one in file.slices:
             kind = next((some for some in kinds if _are_alike(one, some[0])), None)
             kinds.append([one]) if kind is None else kind.append(one)
     # the file that was asked for is the first of its kind
@@ -200,21 +269,29 @@ def _series(files: list[_File], asked: Path | None, problem: str) -> DicomSeries
             f"{counted(others, 'image')} of the series {verb} left out: of another "
             f"size, direction or pixel spacing, or without a place. {problem}"
         ).strip()
-    time = float(files[0].header.get("FrameTime") or 0)
     kept = {one.path for one in most}
     paths = frozenset(f.path for f in files if once[f.identity].path in kept)
-    return DicomSeries(tuple(most), max(time, 0.0), problem, paths)
+    return DicomSeries(tuple(most), files[0].frame_time, problem, paths)
 
 
 def _are_alike(one: Slice, other: Slice) -> bool:
     return (
         (one.shape, one.dtype, one.has_place)
         == (other.shape, other.dtype, other.has_place)
-        and len(one.directions) == len(other.directions)
-        and np.allclose(one.directions, other.directions, atol=SAME_DIRECTION)
-        and len(one.spacing) == len(other.spacing)
-        and np.allclose(one.spacing, other.spacing, atol=0, rtol=SAME_SPACING)
+        and _are_near(one.directions, other.directions, atol=SAME_DIRECTION)
+        and _are_near(one.spacing, other.spacing, rtol=SAME_SPACING)
     )
+
+
+def _are_near(
+    some: tuple[float, ...],
+    others: tuple[float, ...],
+    atol: float = 0.0,
+    rtol: float = 0.0,
+) -> bool:
+    if some == others:  # as a rule
+        return True
+    return len(some) == len(others) and np.allclose(some, others, rtol, atol)
 
 
 def _no_single_image(folder: Path, found: list[list[_File]]) -> str:
