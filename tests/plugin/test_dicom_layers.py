@@ -16,7 +16,8 @@ from tests.dicom_files import (
     save_ct,
 )
 
-from napari_sam_adapter.plugin.image_files import get_reader
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.plugin.image_files import get_reader, path_of
 
 WINDOW = {"WindowCenter": 40, "WindowWidth": 400}
 
@@ -43,6 +44,45 @@ def test_all_files_of_a_series_are_one_layer(make_scene, tmp_path):
     scene.viewer.layers.clear()
     open_files(scene, [tmp_path / "scan" / "IM0003.dcm"])
     assert len(scene.viewer.layers) == 1
+
+
+def test_files_of_series_chosen_as_a_stack_are_a_layer_for_each(make_scene, tmp_path):
+    values = hounsfield()
+    for i in range(2):
+        for found in ct_slices(values + i, SeriesInstanceUID=f"1.{i}"):
+            save(found, tmp_path / f"{i}{found.InstanceNumber}.dcm")
+    scene = make_scene(None)
+    paths = sorted(map(str, tmp_path.iterdir()))
+    scene.viewer.open(paths[:4], stack=True, plugin="napari-sam-adapter")
+    (layer,) = scene.viewer.layers
+    np.testing.assert_array_equal(layer.data, values)
+    scene.viewer.open(paths, stack=True, plugin="napari-sam-adapter")
+    np.testing.assert_array_equal(scene.viewer.layers[1].data, values + 1)
+    assert [path_of(one).name for one in scene.viewer.layers] == ["01.dcm", "11.dcm"]
+    assert len(scene.viewer.open(paths, stack=True, plugin="napari-sam-adapter")) == 0
+
+
+def test_several_series_opened_as_one_stack_know_their_files(make_scene, tmp_path):
+    for i in range(2):
+        for found in ct_slices(hounsfield(), SeriesInstanceUID=f"1.{i}"):
+            save(found, tmp_path / f"{i}{found.InstanceNumber}.dcm")
+    scene = make_scene(None)
+    paths = sorted(map(str, tmp_path.iterdir()))
+    scene.viewer.open(paths, stack=True, plugin="napari-sam-adapter")
+    assert [path_of(one).name for one in scene.viewer.layers] == ["01.dcm", "11.dcm"]
+
+
+def test_nifti_files_are_no_stack(make_scene, tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    paths = [str(tmp_path / f"{name}.nii") for name in "ab"]
+    for path in paths:
+        nibabel.save(nibabel.Nifti1Image(hounsfield().T, np.eye(4)), path)
+    scene = make_scene(None)
+    with pytest.raises(ImageError, match=r"a\.nii.*Open File"):
+        scene.viewer.open(paths, stack=True, plugin="napari-sam-adapter")
+    scene.viewer.open(paths[:1], stack=True, plugin="napari-sam-adapter")
+    scene.viewer.open(paths[1:], stack=False, plugin="napari-sam-adapter")
+    assert len(scene.viewer.layers) == 2
 
 
 @pytest.mark.parametrize("way", ["file", "folder"])

@@ -289,7 +289,7 @@ def test_an_opened_nifti_keeps_its_affine(make_scene, monkeypatch, tmp_path, way
         scene.widget.series.open_folder(tmp_path)
         scene.qtbot.waitUntil(lambda: bool(scene.viewer.layers))
     else:
-        assert get_reader([str(source)]) is get_reader("scan.tif") is None
+        assert get_reader([str(source), "scan.tif"]) is get_reader("scan.tif") is None
         for data in get_reader(str(source))(str(source)):
             scene.viewer.add_layer(Layer.create(*data))
     assert scene.viewer.layers[0].axis_labels == ("z", "y", "x")

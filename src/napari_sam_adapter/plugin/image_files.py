@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import napari
 import numpy as np
 from napari.utils.notifications import show_warning
 
+from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.image_io.dicom_series import images_in
 from napari_sam_adapter.image_io.formats import open_image
-from napari_sam_adapter.image_io.kinds import named_format
+from napari_sam_adapter.image_io.kinds import DICOM, named_format
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.image_io.opened_image import OpenedImage
 
+Reader: TypeAlias = "Callable[[str | list[str]], list[LayerDataTuple]]"
 MOST_BYTES_READ = 10**9
 """Images up to this size are read whole before they are shown."""
 PATH = "napari-sam-adapter: path"
@@ -29,55 +33,76 @@ PARTS = "napari-sam-adapter: files"
 """Under it they name all files of a series."""
 
 
-def get_reader(path: str | list[str]) -> Callable[[str], list[LayerDataTuple]] | None:
-    """Return what opens a file for *File > Open*, as napari asks for it.
+def get_reader(path: str | list[str]) -> Reader | None:
+    """Return what opens files for *File > Open*, as napari asks for it.
 
     Parameters
     ----------
     path : str or list of str
-        What the user chose.
+        What the user chose; a list are files to be opened as one stack.
 
     Returns
     -------
     callable or None
-        None for several files as one, and for all but NIfTI and DICOM.
+        None for all but NIfTI and DICOM.
     """
-    known = named_format(Path(path)) if isinstance(path, str) else None
+    kinds = [named_format(file) for file in _files(path)]
     # others napari opens itself
-    return read_layers if known is not None and known.has_affine else None
+    is_ours = all(kind is not None and kind.has_affine for kind in kinds)
+    return read_layers if is_ours else None
 
 
-def read_layers(path: str) -> list[LayerDataTuple]:
-    """Open an image file.
+def read_layers(path: str | list[str]) -> list[LayerDataTuple]:
+    """Open an image file, or files as a stack.
 
     Parameters
     ----------
-    path : str
-        The file; of DICOM any of a series.
+    path : str or list of str
+        The file; of DICOM any of a series, or a list of files.
 
     Returns
     -------
     list of LayerDataTuple
-        One image; nothing if its series is open, as after a choice of all its files.
+        One image for each series; nothing for those that are open, as after a choice of
+        all files of one.
 
     Raises
     ------
     ImageError
-        If it cannot be read.
+        If one cannot be read, or NIfTI files are to be a stack.
     """
-    viewer = napari.current_viewer()
-    if viewer is not None and (shown := _layer_with(viewer, path)):
-        viewer.status = f"{Path(path).name} belongs to {shown}, which is open."
-        return [(None,)]
-    image = open_image(path)
-    if image.problem:
-        show_warning(image.problem)
-    return [layer_data(image, pixels_of(image), Path(path))]
+    viewer, layers = napari.current_viewer(), []
+    for file in _files(path) if isinstance(path, str) else _images_of_stack(path):
+        if viewer is not None and (shown := _layer_with(viewer, file)):
+            viewer.status = f"{file.name} belongs to {shown}, which is open."
+            continue
+        image = open_image(file)
+        if image.problem:
+            show_warning(image.problem)
+        layers.append(layer_data(image, pixels_of(image), file))
+    return layers or [(None,)]
 
 
-def _layer_with(viewer: Viewer, path: str) -> str:
+def _files(path: str | list[str]) -> list[Path]:
+    return [Path(one) for one in ([path] if isinstance(path, str) else path)]
+
+
+def _images_of_stack(paths: list[str]) -> list[Path]:
+    """Return a file of each image."""
+    files = _files(paths)
+    others = [file for file in files if named_format(file) is not DICOM]
+    if others and len(files) > 1:
+        raise ImageError(
+            f"Expected DICOM files for a stack, got {counted(len(others), 'file')} of "
+            f"another kind, as {others[0].name}, each an image by itself. Take Open "
+            "File(s) instead."
+        )
+    return files if others else images_in(files) or files[:1]
+
+
+def _layer_with(viewer: Viewer, file: Path) -> str:
     """Return the name of the layer whose series a file belongs to, or nothing."""
-    file = Path(path).absolute()
+    file = file.absolute()
     layers = (layer for layer in viewer.layers if file in layer.metadata.get(PARTS, ()))
     return next((layer.name for layer in layers), "")
 
@@ -161,5 +186,6 @@ def path_of(layer: Layer) -> Path | None:
     Path or None
         None if nobody tells.
     """
-    found = layer.source.path or layer.metadata.get(PATH)
+    # of several images of a stack, napari names the first file
+    found = layer.metadata.get(PATH) or layer.source.path
     return None if found is None else Path(found)
