@@ -297,6 +297,8 @@ def test_one_of_several_series_is_chosen_by_a_file(scan: Path) -> None:
         open_image(scan)
     assert "Thorax (IM0000.dcm, 4 files)" in str(error.value)
     assert "Bone (bone1.dcm, 2 files)" in str(error.value)
+    assert "this one by itself stands for all of them" in str(error.value)
+    assert len(Series.of_folder(scan).entries) == 2
     np.testing.assert_array_equal(open_image(scan / "bone1.dcm").data, VALUES[:2] + 1)
     np.testing.assert_array_equal(open_image(scan / "IM0001.dcm").data, VALUES)
 

@@ -198,6 +198,14 @@ def test_a_folder_without_images_is_refused(tmp_path):
         Series([])
 
 
+def test_images_a_folder_deeper_are_pointed_to(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "patient" / "scan").mkdir(parents=True)
+    np.save(tmp_path / "patient" / "a.npy", labels_of(1))
+    with pytest.raises(DatasetError, match=r"got none\. There are some in .*patient:"):
+        Series.of_folder(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"version": 9}'])
 def test_damaged_progress_is_not_overwritten(folder, content):
     path = folder / PROGRESS_NAME

@@ -304,5 +304,6 @@ def _no_single_image(folder: Path, found: list[list[_File]]) -> str:
     more = f" and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""
     return (
         f"Expected a folder with one DICOM series, got {len(found)} in {folder}: "
-        f"{listed}{more}. Give a file of the one you want; it stands for its series."
+        f"{listed}{more}. Give a file of the one you want; it stands for its series. "
+        "Where a folder of images is taken, this one by itself stands for all of them."
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +44,8 @@ SUFFIXES = tuple(
     suffix for kind in FORMATS if not kind.is_part for suffix in kind.suffixes
 )
 """Ends of names of images; of DICOM files many may be one image."""
+MOST_SEARCHED = 100
+"""Folders in one without images in which some are looked for."""
 LARGEST_LABEL = np.iinfo(np.int32).max
 
 
@@ -308,9 +313,19 @@ def images_to_annotate(folder: Path) -> list[Path]:
         known = ", ".join(SUFFIXES)
         raise DatasetError(
             f"Expected images ({known}, folders of DICOM files) right in {folder}, "
-            "got none. Choose another."
+            f"got none. {_advice(folder)}"
         )
     return images
+
+
+def _advice(folder: Path) -> str:
+    """Say where images are that lie deeper, as those of a patient do in its folder."""
+    inside = (path for path in sorted(folder.iterdir()) if os.path.isdir(path))
+    for path in islice(inside, MOST_SEARCHED):
+        with suppress(OSError):
+            if images_in_folder(path):
+                return f"There are some in {path}: choose that, and others like it."
+    return "Choose another."
 
 
 def _dicom_images(folder: Path) -> list[Path]:
