@@ -13,7 +13,7 @@ from tests.volume.test_planes import OnePlaneArray
 
 from napari_sam_adapter.errors import ImageError, SessionError
 from napari_sam_adapter.image_io import OpenedImage, open_image
-from napari_sam_adapter.image_io.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
 from napari_sam_adapter.intensity import PLANE, IntensityMapping
 from napari_sam_adapter.volume.planes.planes import Plane, Volume
 from napari_sam_adapter.volume.saving.replaying import replay

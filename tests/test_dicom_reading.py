@@ -22,7 +22,7 @@ from tests.dicom_files import (
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io import open_image
-from napari_sam_adapter.image_io.series import Series
+from napari_sam_adapter.image_io.series.series import Series
 
 if TYPE_CHECKING:
     from pathlib import Path

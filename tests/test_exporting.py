@@ -14,8 +14,8 @@ import zarr
 
 from napari_sam_adapter.errors import OutputError
 from napari_sam_adapter.image_io import OpenedImage, export_labels, open_image
-from napari_sam_adapter.image_io.exporting import check_export_path
-from napari_sam_adapter.image_io.tables import save_csv
+from napari_sam_adapter.image_io.labels.exporting import check_export_path
+from napari_sam_adapter.image_io.output.tables import save_csv
 
 if TYPE_CHECKING:
     from pathlib import Path

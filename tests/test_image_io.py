@@ -21,9 +21,9 @@ from napari_sam_adapter.image_io import (
     open_labels,
     save_labels,
 )
-from napari_sam_adapter.image_io.formats import check_labels_path
-from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.units import METRES
+from napari_sam_adapter.image_io.files.opening import check_labels_path
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.units import METRES
 from napari_sam_adapter.volume.measuring.measuring import Measuring
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import pytest
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io import OpenedImage
-from napari_sam_adapter.image_io.places import check_same_place
+from napari_sam_adapter.image_io.labels.places import check_same_place
 
 AFFINE = np.array([[0, -2, 0, 7], [1, 0, 0, 8], [0, 0, 3, 9], [0, 0, 0, 1.0]])
 FLIPPED = np.diag([-1.0, 1, 1, 1])

@@ -6,8 +6,9 @@ import zarr
 from PIL import Image
 
 from napari_sam_adapter.errors import DatasetError, ImageError, OutputError
-from napari_sam_adapter.image_io.formats import open_image, save_labels
-from napari_sam_adapter.image_io.series import PROGRESS_NAME, Series, SeriesEntry
+from napari_sam_adapter.image_io.files.opening import open_image, save_labels
+from napari_sam_adapter.image_io.series.entries import SeriesEntry
+from napari_sam_adapter.image_io.series.series import PROGRESS_NAME, Series
 
 SHAPE = (6, 8)
 

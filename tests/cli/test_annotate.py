@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_sam_adapter.image_io.formats import save_labels
+from napari_sam_adapter.image_io.files.opening import save_labels
 
 if TYPE_CHECKING:
     from pathlib import Path

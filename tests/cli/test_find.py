@@ -15,7 +15,7 @@ from tests.fakes import DiskPredictor
 
 from napari_sam_adapter.cli.main import main
 from napari_sam_adapter.image_io import open_image, save_labels
-from napari_sam_adapter.image_io.series import PROGRESS_NAME
+from napari_sam_adapter.image_io.series.series import PROGRESS_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from napari_sam_adapter.datasets.planes import (
     planes_of,
 )
 from napari_sam_adapter.errors import DatasetError, ImageError
-from napari_sam_adapter.image_io.plausible import looks_like_an_image
+from napari_sam_adapter.image_io.labels.plausible import looks_like_an_image
 from napari_sam_adapter.intensity import PLANE, IntensityMapping
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tests.dicom_files import header, hounsfield, save, save_ct, with_pixels
 from napari_sam_adapter import open_dataset
 from napari_sam_adapter.errors import DatasetError
 from napari_sam_adapter.image_io import open_image, save_labels
-from napari_sam_adapter.image_io.series import Series
+from napari_sam_adapter.image_io.series.series import Series
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QApplication
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
-from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.opened_image import OpenedImage
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.opened_image import OpenedImage
 from napari_sam_adapter.volume.planes.planes import Plane, Volume
 from napari_sam_adapter.volume.saving.replaying import replay
 from napari_sam_adapter.volume.saving.session_folder import open_session

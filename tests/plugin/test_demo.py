@@ -9,8 +9,8 @@ from tests import fakes
 from tests.fakes import DiskPredictor
 from tests.plugin.conftest import disks
 
-from napari_sam_adapter.image_io.formats import save_labels
-from napari_sam_adapter.image_io.series import Series
+from napari_sam_adapter.image_io.files.opening import save_labels
+from napari_sam_adapter.image_io.series.series import Series
 from napari_sam_adapter.plugin.demo import click_on_nucleus, open_sample, run_series
 from napari_sam_adapter.plugin.state import Phase
 

@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QFileDialog
 from tests.plugin import mouse
 from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, stack
 
-from napari_sam_adapter.image_io.formats import save_labels
-from napari_sam_adapter.image_io.series import SeriesEntry
+from napari_sam_adapter.image_io.files.opening import save_labels
+from napari_sam_adapter.image_io.series.entries import SeriesEntry
 from napari_sam_adapter.plugin.sessions.series_measuring import measuring_steps
 from napari_sam_adapter.plugin.state import Phase, Progress
 

@@ -16,8 +16,9 @@ from tests.plugin.conftest import (
     stack,
 )
 
-from napari_sam_adapter.image_io.formats import open_image, save_labels
-from napari_sam_adapter.image_io.series import PROGRESS_NAME, SeriesEntry
+from napari_sam_adapter.image_io.files.opening import open_image, save_labels
+from napari_sam_adapter.image_io.series.entries import SeriesEntry
+from napari_sam_adapter.image_io.series.series import PROGRESS_NAME
 from napari_sam_adapter.plugin.state import Tool
 from napari_sam_adapter.volume.document.object_edits import MergeObjects
 from napari_sam_adapter.volume.document.piece_search import PieceSearch

@@ -5,7 +5,7 @@ import pytest
 import zarr
 
 from napari_sam_adapter.errors import ImageError, PlaneError
-from napari_sam_adapter.image_io.units import spacing_of
+from napari_sam_adapter.image_io.image.units import spacing_of
 from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.volume.planes.planes import Plane, Volume
 

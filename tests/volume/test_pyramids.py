@@ -5,7 +5,7 @@ import pytest
 from tests.fakes import DiskPredictor, ReducingDiskPredictor
 
 from napari_sam_adapter.errors import ImageError, SessionError
-from napari_sam_adapter.image_io.levels import fitting_levels, level_factors
+from napari_sam_adapter.image_io.image.levels import fitting_levels, level_factors
 from napari_sam_adapter.intensity import PLANE, IntensityMapping
 from napari_sam_adapter.volume.planes.plane import Plane
 from napari_sam_adapter.volume.planes.planes import Volume

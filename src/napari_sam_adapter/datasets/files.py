@@ -26,14 +26,14 @@ from napari_sam_adapter.datasets.reference import (
 )
 from napari_sam_adapter.errors import DatasetError, ImageError
 from napari_sam_adapter.image_io import OpenedImage, open_image, open_labels
-from napari_sam_adapter.image_io.dicom_series import images_in
-from napari_sam_adapter.image_io.kinds import (
+from napari_sam_adapter.image_io.dicom.series import images_in
+from napari_sam_adapter.image_io.files.kinds import (
     images_in_folder,
     named_format,
     split_name,
 )
-from napari_sam_adapter.image_io.places import check_same_place
-from napari_sam_adapter.image_io.series import SeriesEntry
+from napari_sam_adapter.image_io.labels.places import check_same_place
+from napari_sam_adapter.image_io.series.entries import SeriesEntry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

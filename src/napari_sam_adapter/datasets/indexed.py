@@ -27,7 +27,7 @@ from napari_sam_adapter.datasets.reference import (
     role_of,
 )
 from napari_sam_adapter.errors import DatasetError
-from napari_sam_adapter.image_io.picture import read_numbers, read_pixels
+from napari_sam_adapter.image_io.formats.picture import read_numbers, read_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -25,7 +25,7 @@ from napari_sam_adapter.datasets.reference import (
     role_of,
 )
 from napari_sam_adapter.errors import DatasetError
-from napari_sam_adapter.image_io.kinds import ZARR, kind_of
+from napari_sam_adapter.image_io.files.kinds import ZARR, kind_of
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import DatasetError, SamAdapterError
-from napari_sam_adapter.image_io.plausible import looks_like_an_image
+from napari_sam_adapter.image_io.labels.plausible import looks_like_an_image
 from napari_sam_adapter.wording import counted, sized
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from napari_sam_adapter.image_io.output import whole_output
+from napari_sam_adapter.image_io.output.whole_files import whole_output
 from napari_sam_adapter.inference.frame.preprocessing import to_rgb
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam_adapter.evaluation.results import compare
-from napari_sam_adapter.image_io.output import whole_output
+from napari_sam_adapter.image_io.output.whole_files import whole_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from napari_sam_adapter.sample_images import large_nucleus, nuclei_volume
 if TYPE_CHECKING:
     import napari
 
-    from napari_sam_adapter.image_io.series import Series
+    from napari_sam_adapter.image_io.series.series import Series
     from napari_sam_adapter.plugin.network.network_loading import Loader
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from napari.utils.notifications import show_warning
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.dicom_series import images_in
-from napari_sam_adapter.image_io.formats import open_image
-from napari_sam_adapter.image_io.kinds import DICOM, named_format
+from napari_sam_adapter.image_io.dicom.series import images_in
+from napari_sam_adapter.image_io.files.kinds import DICOM, named_format
+from napari_sam_adapter.image_io.files.opening import open_image
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.types import LayerDataTuple
 
-    from napari_sam_adapter.image_io.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.image.opened_image import OpenedImage
 
 Reader: TypeAlias = "Callable[[str | list[str]], list[LayerDataTuple]]"
 MOST_BYTES_READ = 10**9

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_path
 
 from napari_sam_adapter.errors import CheckpointError, OutputError, SettingError
-from napari_sam_adapter.image_io import output
+from napari_sam_adapter.image_io.output.whole_files import writing as writing_whole
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -121,9 +121,9 @@ def writing(path: Path) -> AbstractContextManager[None]:
     Returns
     -------
     context manager
-        As `image_io.output.writing`.
+        As `image_io.output.whole_files.writing`.
     """
-    return output.writing(path, f"choose another folder with {CACHE_VARIABLE}")
+    return writing_whole(path, f"choose another folder with {CACHE_VARIABLE}")
 
 
 def file_sum(path: Path) -> str:

@@ -21,7 +21,7 @@ def annotate(
     It goes on where it was left. PageDown saves the labels beside the image and opens
     the next one.
     """
-    from napari_sam_adapter.image_io.series import Series
+    from napari_sam_adapter.image_io.series.series import Series
 
     _check_paths(images)
     is_folder = len(images) == 1 and images[0].is_dir()

@@ -60,7 +60,7 @@ def embed(
 
 def _check_folder(path: Path) -> None:
     """Raise unless embeddings can be kept here, before a network is loaded."""
-    from napari_sam_adapter.image_io.output import check_output
+    from napari_sam_adapter.image_io.output.whole_files import check_output
 
     if path.exists() and not path.is_dir():
         raise OutputError(

@@ -23,8 +23,8 @@ def export(
     import numpy as np
 
     from napari_sam_adapter.image_io import export_labels
-    from napari_sam_adapter.image_io.exporting import check_export_path
-    from napari_sam_adapter.image_io.plausible import open_plausible_labels
+    from napari_sam_adapter.image_io.labels.exporting import check_export_path
+    from napari_sam_adapter.image_io.labels.plausible import open_plausible_labels
     from napari_sam_adapter.volume.document.ledger import Ledger
 
     check_apart("labels", labels, "output", output)

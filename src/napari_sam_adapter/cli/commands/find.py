@@ -226,7 +226,7 @@ def _tell_problems(image: Path, found: Found, told: ToldOnce) -> None:
 
 def _jobs(job: FindJob, images: list[Path]) -> list[FindJob]:
     """Return what is to be done for images whose labels are not there."""
-    from napari_sam_adapter.image_io.series import SeriesEntry
+    from napari_sam_adapter.image_io.series.entries import SeriesEntry
 
     job = replace(  # workers are in other folders than this process
         job,
@@ -246,7 +246,7 @@ def _jobs(job: FindJob, images: list[Path]) -> list[FindJob]:
 
 def _check_folder(path: Path, images: int) -> None:
     """Raise if a name is meant for one file."""
-    from napari_sam_adapter.image_io.kinds import named_format
+    from napari_sam_adapter.image_io.files.kinds import named_format
 
     named = named_format(path)
     if named is not None and named.write and not path.is_dir():

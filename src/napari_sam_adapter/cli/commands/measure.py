@@ -67,7 +67,7 @@ def measure(
     point. Lengths, areas and volumes are in the unit of the image, if z, y and x have
     one; the last column names it. The table of a folder begins with a column image.
     """
-    from napari_sam_adapter.image_io.output import check_output
+    from napari_sam_adapter.image_io.output.whole_files import check_output
 
     jobs = _jobs(image, labels, _number(channel))
     for job in jobs:
@@ -107,7 +107,7 @@ def _jobs(image: Path, labels: Path | None, channel: int | None) -> list[Measure
 
 
 def _beside(image: Path) -> Path:
-    from napari_sam_adapter.image_io.series import SeriesEntry
+    from napari_sam_adapter.image_io.series.entries import SeriesEntry
 
     labels = SeriesEntry(image).labels_path
     if image.exists() and not labels.exists():
@@ -120,8 +120,8 @@ def _beside(image: Path) -> Path:
 
 def _labels_of(images: Sequence[Path], folder: Path | None) -> list[Path]:
     """Name the labels of images: beside them, or as the images in another folder."""
-    from napari_sam_adapter.image_io.kinds import images_in_folder, split_name
-    from napari_sam_adapter.image_io.series import LABELS_MARK, SeriesEntry
+    from napari_sam_adapter.image_io.files.kinds import images_in_folder, split_name
+    from napari_sam_adapter.image_io.series.entries import LABELS_MARK, SeriesEntry
 
     usual = [SeriesEntry(path).labels_path for path in images]
     if folder is None or folder.resolve() == images[0].parent.resolve():

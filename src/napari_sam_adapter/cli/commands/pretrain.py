@@ -48,7 +48,7 @@ def pretrain(
 
 
 def _check_outputs(output: Path, resume: bool, overwrite: bool) -> None:
-    from napari_sam_adapter.image_io.output import check_output
+    from napari_sam_adapter.image_io.output.whole_files import check_output
     from napari_sam_adapter.training.recipes.config import state_beside
 
     check_output(output, overwrite or resume)

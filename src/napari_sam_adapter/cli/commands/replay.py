@@ -34,8 +34,8 @@ def replay(
     """Do a saved session again: the same labels on the same device."""
     from napari_sam_adapter.errors import OutputError
     from napari_sam_adapter.image_io import save_labels
-    from napari_sam_adapter.image_io.formats import check_labels_path
-    from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM
+    from napari_sam_adapter.image_io.files.opening import check_labels_path
+    from napari_sam_adapter.image_io.image.opened_image import AXES_BY_NDIM
     from napari_sam_adapter.volume.planes.planes import Volume
     from napari_sam_adapter.volume.saving.described import DescribedPredictors
     from napari_sam_adapter.volume.saving.methods import methods_sentence

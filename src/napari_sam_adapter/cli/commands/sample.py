@@ -32,7 +32,7 @@ def sample(
     A stack of nuclei and a slice through organs, those of File > Open Sample in napari,
     a picture of nuclei, and a folder of such pictures for `train` and `evaluate`.
     """
-    from napari_sam_adapter.image_io.output import check_output, writing
+    from napari_sam_adapter.image_io.output.whole_files import check_output, writing
 
     nuclei, organs, picture = (
         _pair(folder, name) for name in (NUCLEI, ORGANS, PICTURE)
@@ -99,7 +99,7 @@ def _write_picture(path: Path, beside: Path, seed: int, overwrite: bool) -> None
     from PIL import Image
 
     from napari_sam_adapter.image_io import save_labels
-    from napari_sam_adapter.image_io.output import whole_output
+    from napari_sam_adapter.image_io.output.whole_files import whole_output
     from napari_sam_adapter.sample_images import nuclei_picture
 
     image, labels = nuclei_picture(seed)
@@ -119,8 +119,8 @@ def _write(
 ) -> None:
     """Write an image and its labels as OME-TIFF."""
     from napari_sam_adapter.image_io import OpenedImage, save_labels
-    from napari_sam_adapter.image_io.output import whole_output
-    from napari_sam_adapter.image_io.tiff import write_tiff
+    from napari_sam_adapter.image_io.formats.tiff import write_tiff
+    from napari_sam_adapter.image_io.output.whole_files import whole_output
 
     axes = "zyx"[-image.ndim :]
     described = OpenedImage(image, axes, scale, (unit,) * image.ndim, path.name)

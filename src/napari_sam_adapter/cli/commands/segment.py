@@ -65,7 +65,7 @@ def segment(
     """
     from napari_sam_adapter.cli.jobs.task import PromptOptions, Task
     from napari_sam_adapter.image_io import save_labels
-    from napari_sam_adapter.image_io.formats import check_labels_path
+    from napari_sam_adapter.image_io.files.opening import check_labels_path
 
     started = time.monotonic()
     _check_outputs(image, output, report, overwrite)
@@ -94,8 +94,8 @@ def segment(
 def _check_outputs(
     image: Path, output: Path, report: Path | None, overwrite: bool
 ) -> None:
-    from napari_sam_adapter.image_io.formats import check_labels_path
-    from napari_sam_adapter.image_io.output import check_output
+    from napari_sam_adapter.image_io.files.opening import check_labels_path
+    from napari_sam_adapter.image_io.output.whole_files import check_output
 
     check_apart("image", image, "labels", output)
     if report is not None:
@@ -188,7 +188,7 @@ def _summarise(
 
 
 def _write_report(path: Path, summary: dict[str, Any], overwrite: bool) -> None:
-    from napari_sam_adapter.image_io.output import whole_output
+    from napari_sam_adapter.image_io.output.whole_files import whole_output
 
     with whole_output(path, overwrite) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -91,7 +91,7 @@ def train(
 def _check_outputs(
     config: TrainingConfig, report: Path, resume: bool, overwrite: bool
 ) -> None:
-    from napari_sam_adapter.image_io.output import check_output
+    from napari_sam_adapter.image_io.output.whole_files import check_output
 
     for path in (config.output, report):
         check_output(path, overwrite or resume)

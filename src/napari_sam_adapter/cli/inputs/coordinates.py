@@ -44,7 +44,7 @@ def frame_of(image: OpenedImage, sliced: str | None = None) -> Frame:
     PlaneError
         If there is no such axis, or the image is 2-D and one is given.
     """
-    from napari_sam_adapter.image_io.composite import check_one_channel
+    from napari_sam_adapter.image_io.image.composite import check_one_channel
 
     check_one_channel(image, TIP)
     return Frame.of(image.label_axes, image.label_shape, sliced)

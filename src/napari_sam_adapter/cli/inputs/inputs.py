@@ -66,7 +66,7 @@ def images_of(path: Path) -> list[Path]:
     DatasetError
         If it is a folder that cannot be read, or has no image.
     """
-    from napari_sam_adapter.image_io.series import images_to_annotate
+    from napari_sam_adapter.image_io.series.folders import images_to_annotate
 
     return images_to_annotate(path) if path.is_dir() else [path]
 

@@ -82,7 +82,7 @@ class EvaluationFiles:
         OutputError
             If one exists, or cannot be written.
         """
-        from napari_sam_adapter.image_io.output import check_output
+        from napari_sam_adapter.image_io.output.whole_files import check_output
 
         if len({path.resolve() for path in self.paths}) < len(self.paths):
             raise EvaluationError(
@@ -101,7 +101,7 @@ class EvaluationFiles:
                 check_output(path, overwrite)
 
     def _check_folder(self) -> None:
-        from napari_sam_adapter.image_io.output import check_output
+        from napari_sam_adapter.image_io.output.whole_files import check_output
 
         if self.folder is None or self.folder.is_dir():
             return

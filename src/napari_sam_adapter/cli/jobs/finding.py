@@ -128,7 +128,7 @@ def find_in_file(
     """
     from napari_sam_adapter.cli.inputs.coordinates import frame_of
     from napari_sam_adapter.image_io import open_image, save_labels
-    from napari_sam_adapter.image_io.formats import check_labels_path
+    from napari_sam_adapter.image_io.files.opening import check_labels_path
     from napari_sam_adapter.volume.finding.volume_search import find_in_volume
     from napari_sam_adapter.volume.session.tidying_all import tidy_all
 

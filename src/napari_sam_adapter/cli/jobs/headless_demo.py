@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from napari_sam_adapter.errors import OutputError
-from napari_sam_adapter.image_io.output import check_output, whole_output
+from napari_sam_adapter.image_io.output.whole_files import check_output, whole_output
 from napari_sam_adapter.sample_images import (
     NUCLEI_SCALE,
     large_nucleus,

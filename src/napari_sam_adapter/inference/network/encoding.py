@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_sam_adapter.image_io.opened_image import pixels_of
+from napari_sam_adapter.image_io.image.opened_image import pixels_of
 from napari_sam_adapter.inference.frame.preprocessing import (
     Pictures,
     frame_of,

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import CheckpointError
-from napari_sam_adapter.image_io.output import check_output
+from napari_sam_adapter.image_io.output.whole_files import check_output
 from napari_sam_adapter.model.adapters.adapter import TOKENS
 from napari_sam_adapter.model.adapters.task_information import FILTERS
 from napari_sam_adapter.model.files.adapter_files import check_adapter, load_adapter

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, PromptError
-from napari_sam_adapter.image_io.opened_image import pixels_of
+from napari_sam_adapter.image_io.image.opened_image import pixels_of
 from napari_sam_adapter.inference.whole_planes.views import (
     View,
     as_one_image,

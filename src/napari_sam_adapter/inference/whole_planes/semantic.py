@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.opened_image import pixels_of
+from napari_sam_adapter.image_io.image.opened_image import pixels_of
 from napari_sam_adapter.inference.whole_planes.views import (
     as_one_image,
     plane_shape,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_sam_adapter.errors import CheckpointError, OutputError
-from napari_sam_adapter.image_io.output import check_output
+from napari_sam_adapter.image_io.output.whole_files import check_output
 from napari_sam_adapter.model.adapters.adapter import SOURCES
 from napari_sam_adapter.model.adapters.lora import merge_lora
 from napari_sam_adapter.model.decoder.mask_decoder import MaskDecoder

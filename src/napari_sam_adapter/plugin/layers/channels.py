@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam_adapter.image_io.composite import COLOURS_OF
+from napari_sam_adapter.image_io.image.composite import COLOURS_OF
 from napari_sam_adapter.plugin.layers.image_level import levels_of
 
 if TYPE_CHECKING:

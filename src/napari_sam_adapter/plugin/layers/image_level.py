@@ -9,9 +9,9 @@ from napari.layers import Points
 from napari.utils.transforms import Affine
 from psygnal import Signal
 
-from napari_sam_adapter.image_io.composite import ChannelWindows, Composite
-from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.levels import fitting_levels, level_factors
+from napari_sam_adapter.image_io.image.composite import ChannelWindows, Composite
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.levels import fitting_levels, level_factors
 from napari_sam_adapter.plugin.layers.prompt_layers import TRANSFORMS, transform_of
 from napari_sam_adapter.wording import sized
 

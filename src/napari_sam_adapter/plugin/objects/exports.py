@@ -13,11 +13,11 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_sam_adapter.errors import ImageError, OutputError
 from napari_sam_adapter.image_io import export_labels, open_image
-from napari_sam_adapter.image_io.exporting import check_export_path
-from napari_sam_adapter.image_io.kinds import kind_of
-from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.output import check_output
-from napari_sam_adapter.image_io.units import unit_of
+from napari_sam_adapter.image_io.files.kinds import kind_of
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.units import unit_of
+from napari_sam_adapter.image_io.labels.exporting import check_export_path
+from napari_sam_adapter.image_io.output.whole_files import check_output
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.image_files import is_of_series, path_of
 from napari_sam_adapter.plugin.reporting import Feature, reporting

@@ -15,7 +15,7 @@ from napari_sam_adapter.errors import (
     SessionError,
 )
 from napari_sam_adapter.image_io import open_image
-from napari_sam_adapter.image_io.output import check_output
+from napari_sam_adapter.image_io.output.whole_files import check_output
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.phases import PHASES
 from napari_sam_adapter.plugin.reporting import Feature, reporting
@@ -28,7 +28,7 @@ from napari_sam_adapter.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from napari_sam_adapter.image_io.series import SeriesEntry
+    from napari_sam_adapter.image_io.series.entries import SeriesEntry
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.sessions.series_run import SeriesRun
     from napari_sam_adapter.volume.measuring.measurement_table import MeasurementTable

@@ -13,7 +13,7 @@ from napari_sam_adapter.volume.planes.planes import Volume
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from napari_sam_adapter.image_io.series import SeriesEntry, SeriesImage
+    from napari_sam_adapter.image_io.series.entries import SeriesEntry, SeriesImage
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from napari_sam_adapter.errors import (
     SamAdapterError,
     SessionError,
 )
-from napari_sam_adapter.image_io.series import Series, SeriesEntry
+from napari_sam_adapter.image_io.series.series import Series
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.image_files import layer_data
 from napari_sam_adapter.plugin.reporting import Feature, reporting
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.opened_image import OpenedImage
-    from napari_sam_adapter.image_io.series import SeriesImage
+    from napari_sam_adapter.image_io.image.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.series.entries import SeriesEntry, SeriesImage
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.layers.workspace import Workspace
     from napari_sam_adapter.volume.session.session import Session

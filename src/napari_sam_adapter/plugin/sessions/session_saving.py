@@ -7,7 +7,11 @@ import shutil
 import threading
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.image_io.output import check_output, whole_output, writing
+from napari_sam_adapter.image_io.output.whole_files import (
+    check_output,
+    whole_output,
+    writing,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

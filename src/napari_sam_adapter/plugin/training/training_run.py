@@ -9,7 +9,7 @@ import numpy as np
 from platformdirs import user_data_path
 
 from napari_sam_adapter.errors import SamAdapterError, SessionError, TrainingError
-from napari_sam_adapter.image_io.output import writing
+from napari_sam_adapter.image_io.output.whole_files import writing
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority
 from napari_sam_adapter.plugin.layers.labels_layer import fitting_layers
 from napari_sam_adapter.plugin.network.weights_state import check_here

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.image_io.opened_image import (
+from napari_sam_adapter.image_io.image.opened_image import (
     AXES_BY_NDIM,
     KNOWN_AXES,
     SPARE_AXES,
     OpenedImage,
 )
-from napari_sam_adapter.image_io.units import (
+from napari_sam_adapter.image_io.image.units import (
     NO_UNIT,
     SPACE,
     UNIT_NAMES,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from scipy import ndimage
 
-from napari_sam_adapter.image_io.output import whole_output
+from napari_sam_adapter.image_io.output.whole_files import whole_output
 from napari_sam_adapter.training.progress.progress import KINDS, relative_losses
 from napari_sam_adapter.wording import readable_size, spoken_time
 

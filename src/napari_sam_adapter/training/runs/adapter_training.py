@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import TrainingError
-from napari_sam_adapter.image_io.output import check_output
+from napari_sam_adapter.image_io.output.whole_files import check_output
 from napari_sam_adapter.training.runs.adapter_run import AdapterRun
 from napari_sam_adapter.training.runs.preparing import preparing
 from napari_sam_adapter.training.samples.held_out import divide

@@ -15,7 +15,7 @@ import numpy as np
 from napari_sam_adapter.datasets.listed import read_listed
 from napari_sam_adapter.drawings import Polygon, Scribble
 from napari_sam_adapter.errors import PlaneError, PromptError, SamAdapterError
-from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM
+from napari_sam_adapter.image_io.image.opened_image import AXES_BY_NDIM
 from napari_sam_adapter.prompts import Prompts
 from napari_sam_adapter.volume.asking.table_columns import BOXES, TableColumns
 from napari_sam_adapter.volume.planes.frame import Frame
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.datasets.listed import ListedRows
     from napari_sam_adapter.image_io import OpenedImage
-    from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
     from napari_sam_adapter.volume.asking.table_columns import Thing
 
 LARGEST_NUMBER = 65_535

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
     from napari_sam_adapter.volume.document.changes import Change
     from napari_sam_adapter.volume.document.written import Region
     from napari_sam_adapter.volume.planes.plane import Plane

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.image_io.composite import check_one_channel
-from napari_sam_adapter.image_io.plausible import open_plausible_labels
+from napari_sam_adapter.image_io.image.composite import check_one_channel
+from napari_sam_adapter.image_io.labels.plausible import open_plausible_labels
 from napari_sam_adapter.volume.measuring.measuring import Measuring
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_sam_adapter.image_io.tables import save_csv
+from napari_sam_adapter.image_io.output.tables import save_csv
 
 if TYPE_CHECKING:
     from os import PathLike

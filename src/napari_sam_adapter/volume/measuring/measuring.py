@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.lazy_array import LazyArray, is_array
-from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM, OpenedImage
-from napari_sam_adapter.image_io.units import NO_UNIT
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray, is_array
+from napari_sam_adapter.image_io.image.opened_image import AXES_BY_NDIM, OpenedImage
+from napari_sam_adapter.image_io.image.units import NO_UNIT
 from napari_sam_adapter.volume.document.ledger import Ledger
 from napari_sam_adapter.volume.measuring.brightness import (
     BRIGHTNESS,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
 
 
 @dataclass(frozen=True, eq=False)

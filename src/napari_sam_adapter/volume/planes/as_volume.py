@@ -9,8 +9,8 @@ from napari_sam_adapter.predictions import trained_window
 from napari_sam_adapter.volume.planes.planes import Volume
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.image_io.lazy_array import ArrayLike
-    from napari_sam_adapter.image_io.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.image.opened_image import OpenedImage
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
 

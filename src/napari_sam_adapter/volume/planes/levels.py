@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.image_io.levels import level_factors
+from napari_sam_adapter.image_io.image.levels import level_factors
 from napari_sam_adapter.volume.planes.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
     from napari_sam_adapter.volume.planes.plane import Plane
 
 SQUARE = 0.02

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.lazy_array import ArrayLike
-    from napari_sam_adapter.image_io.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.image.opened_image import OpenedImage
     from napari_sam_adapter.volume.planes.windows import Window
 
 __all__ = ["Plane", "Volume"]

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.composite import check_one_channel
-from napari_sam_adapter.image_io.lazy_array import is_array
-from napari_sam_adapter.image_io.opened_image import OpenedImage
-from napari_sam_adapter.image_io.units import NO_UNIT
+from napari_sam_adapter.image_io.image.composite import check_one_channel
+from napari_sam_adapter.image_io.image.lazy_array import is_array
+from napari_sam_adapter.image_io.image.opened_image import OpenedImage
+from napari_sam_adapter.image_io.image.units import NO_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam_adapter.image_io.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
 
 TIP = (
     "Choose one with image.channel(0), or two or three as colours with "

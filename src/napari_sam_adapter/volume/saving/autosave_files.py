@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
-from napari_sam_adapter.image_io.output import writing
+from napari_sam_adapter.image_io.output.whole_files import writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

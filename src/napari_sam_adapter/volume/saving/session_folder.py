@@ -16,7 +16,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import OutputError, SamAdapterError, SessionError
 from napari_sam_adapter.image_io import open_image, save_labels
-from napari_sam_adapter.image_io.output import check_output, whole_output
+from napari_sam_adapter.image_io.output.whole_files import check_output, whole_output
 from napari_sam_adapter.volume.document.journal_entries import UseIntensity
 from napari_sam_adapter.volume.journal.journal_file import (
     JOURNAL_NAME,
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.lazy_array import ArrayLike
-    from napari_sam_adapter.image_io.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.image.opened_image import OpenedImage
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.volume.embeddings.embedding_store import EmbeddingStore
     from napari_sam_adapter.volume.journal.journal_file import Recorded

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.lazy_array import ArrayLike
-    from napari_sam_adapter.image_io.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.image.opened_image import OpenedImage
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.prompts import Prompts

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.image_io.output import whole_output
+from napari_sam_adapter.image_io.output.whole_files import whole_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

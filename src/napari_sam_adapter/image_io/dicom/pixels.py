@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.dicom_files import load_pydicom, stamp_of
-from napari_sam_adapter.image_io.dicom_headers import INSTALL_DECODERS, Slice
+from napari_sam_adapter.image_io.dicom.files import load_pydicom, stamp_of
+from napari_sam_adapter.image_io.dicom.headers import INSTALL_DECODERS, Slice
 from napari_sam_adapter.quiet import without_warnings
 
 if TYPE_CHECKING:

@@ -6,24 +6,32 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.image_io.dicom import open_dicom
-from napari_sam_adapter.image_io.dicom_files import SUFFIXES, holds_dicom, is_dicom
-from napari_sam_adapter.image_io.nifti import check_nifti_axes, open_nifti, write_nifti
-from napari_sam_adapter.image_io.numpy_file import open_numpy, write_numpy
-from napari_sam_adapter.image_io.ome_zarr import open_zarr, write_zarr
-from napari_sam_adapter.image_io.output import FOLDER_MARKS
-from napari_sam_adapter.image_io.picture import (
+from napari_sam_adapter.image_io.dicom.files import SUFFIXES, holds_dicom, is_dicom
+from napari_sam_adapter.image_io.dicom.volume import open_dicom
+from napari_sam_adapter.image_io.formats.nifti import (
+    check_nifti_axes,
+    open_nifti,
+    write_nifti,
+)
+from napari_sam_adapter.image_io.formats.numpy_file import open_numpy, write_numpy
+from napari_sam_adapter.image_io.formats.ome_zarr import open_zarr, write_zarr
+from napari_sam_adapter.image_io.formats.picture import (
     open_labels_png,
     open_picture,
     write_png,
 )
-from napari_sam_adapter.image_io.tiff import check_tiff_axes, open_tiff, write_tiff
+from napari_sam_adapter.image_io.formats.tiff import (
+    check_tiff_axes,
+    open_tiff,
+    write_tiff,
+)
+from napari_sam_adapter.image_io.output.whole_files import FOLDER_MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_sam_adapter.image_io.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.image.opened_image import OpenedImage
 
 
 @dataclass(frozen=True)

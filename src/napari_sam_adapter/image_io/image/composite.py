@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.lazy_array import ArrayLike
-    from napari_sam_adapter.image_io.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.image.opened_image import OpenedImage
 
 COLOURS_OF: dict[int, tuple[int, ...]] = {2: (0, 0, 1), 3: (0, 1, 2)}
 """Which channels are red, green and blue, by how many there are."""

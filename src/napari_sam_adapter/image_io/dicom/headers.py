@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.dicom_files import load_pydicom
-from napari_sam_adapter.image_io.lazy_array import unreadable
+from napari_sam_adapter.image_io.dicom.files import load_pydicom
+from napari_sam_adapter.image_io.image.lazy_array import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from napari_sam_adapter.image_io.dicom_files import Pixels
+    from napari_sam_adapter.image_io.dicom.files import Pixels
 
 INSTALL_DECODERS = 'pip install "pylibjpeg[all]"'
 FILMS = "MPEG", "HEVC"

@@ -10,7 +10,7 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError
 
 if TYPE_CHECKING:
-    from napari_sam_adapter.image_io.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.image.opened_image import OpenedImage
 
 NEAR = 1.0
 """Voxels by which labels may lie beside their image."""

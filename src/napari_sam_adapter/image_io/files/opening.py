@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, OutputError
-from napari_sam_adapter.image_io.kinds import FORMATS, kind_of, named_format
-from napari_sam_adapter.image_io.lazy_array import unreadable
-from napari_sam_adapter.image_io.opened_image import AXES_BY_NDIM, OpenedImage
-from napari_sam_adapter.image_io.output import check_output, whole_output
-from napari_sam_adapter.image_io.units import NO_UNIT
+from napari_sam_adapter.image_io.files.kinds import FORMATS, kind_of, named_format
+from napari_sam_adapter.image_io.image.lazy_array import unreadable
+from napari_sam_adapter.image_io.image.opened_image import AXES_BY_NDIM, OpenedImage
+from napari_sam_adapter.image_io.image.units import NO_UNIT
+from napari_sam_adapter.image_io.output.whole_files import check_output, whole_output
 
 if TYPE_CHECKING:
     from os import PathLike
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.kinds import FileFormat
+    from napari_sam_adapter.image_io.files.kinds import FileFormat
 
 LARGEST_LABEL = np.iinfo(np.uint32).max
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.formats import open_labels
-from napari_sam_adapter.image_io.places import check_same_place
+from napari_sam_adapter.image_io.files.opening import open_labels
+from napari_sam_adapter.image_io.labels.places import check_same_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.lazy_array import ArrayLike
-    from napari_sam_adapter.image_io.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
+    from napari_sam_adapter.image_io.image.opened_image import OpenedImage
 
 FEWEST_PAIRS = 200
 """Neighbouring pixels of objects below which nothing is said."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.dicom_headers import Slice
+    from napari_sam_adapter.image_io.dicom.headers import Slice
 
 NEAR, NEAR_SHARE = 0.01, 0.01
 """Slices that are closer lie at one place: in mm; of a pixel or, if larger, a gap."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.levels import fitting_levels, left_out
-from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
-from napari_sam_adapter.image_io.units import NO_UNIT
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.levels import fitting_levels, left_out
+from napari_sam_adapter.image_io.image.opened_image import OpenedImage, describe
+from napari_sam_adapter.image_io.image.units import NO_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.image_io.dicom_pixels import SlicePixels, number_range
-from napari_sam_adapter.image_io.dicom_places import Arrangement, arrange
-from napari_sam_adapter.image_io.dicom_series import DicomSeries, read_series
-from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
+from napari_sam_adapter.image_io.dicom.pixels import SlicePixels, number_range
+from napari_sam_adapter.image_io.dicom.places import Arrangement, arrange
+from napari_sam_adapter.image_io.dicom.series import DicomSeries, read_series
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.opened_image import OpenedImage, describe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.dicom_headers import Slice
+    from napari_sam_adapter.image_io.dicom.headers import Slice
 
 FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """DICOM counts towards the patient's left and back, NIfTI to the right and front."""

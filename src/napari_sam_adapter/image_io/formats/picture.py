@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError, OutputError
-from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.opened_image import OpenedImage, describe
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.opened_image import OpenedImage, describe
 from napari_sam_adapter.quiet import without_warnings
 
 if TYPE_CHECKING:

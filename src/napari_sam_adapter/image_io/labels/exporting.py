@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.image_io.coco import write_coco
-from napari_sam_adapter.image_io.formats import (
+from napari_sam_adapter.image_io.files.opening import (
     as_opened,
     check_labels_path,
     describe_labels,
     save_labels,
 )
-from napari_sam_adapter.image_io.output import check_output, whole_output
+from napari_sam_adapter.image_io.labels.coco import write_coco
+from napari_sam_adapter.image_io.output.whole_files import check_output, whole_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam_adapter.image_io.opened_image import OpenedImage
+    from napari_sam_adapter.image_io.image.opened_image import OpenedImage
 
 COCO_SUFFIX = ".json"
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.composite import ChannelWindows, Composite
-from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.levels import level_factors
-from napari_sam_adapter.image_io.units import (
+from napari_sam_adapter.image_io.image.composite import ChannelWindows, Composite
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.levels import level_factors
+from napari_sam_adapter.image_io.image.units import (
     NO_UNIT,
     in_one_unit,
     known_unit,

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.opened_image import COLOURS, OpenedImage, describe
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.opened_image import (
+    COLOURS,
+    OpenedImage,
+    describe,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.dicom_files import (
+from napari_sam_adapter.image_io.dicom.files import (
     SUFFIXES,
     is_dicom,
     read_header,
     stamp_of,
 )
-from napari_sam_adapter.image_io.dicom_headers import (
+from napari_sam_adapter.image_io.dicom.headers import (
     Slice,
     frame_count,
     slices_of,
     tells_places,
 )
-from napari_sam_adapter.image_io.lazy_array import unreadable
+from napari_sam_adapter.image_io.image.lazy_array import unreadable
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from napari_sam_adapter.image_io.dicom_files import FileStamp, Pixels
+    from napari_sam_adapter.image_io.dicom.files import FileStamp, Pixels
 
 NO_IMAGES = "SEG", "RTDOSE"
 """Modalities with pixels that are no picture."""

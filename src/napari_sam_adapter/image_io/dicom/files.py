@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.lazy_array import unreadable
+from napari_sam_adapter.image_io.image.lazy_array import unreadable
 from napari_sam_adapter.quiet import without_warnings
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Any file: of which format it is, opening it, saving labels into it."""

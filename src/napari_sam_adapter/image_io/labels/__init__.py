@@ -1,0 +1,1 @@
+"""Labels of an image: whether they are its own, and their files."""

@@ -1,0 +1,97 @@
+"""The images of a folder, in the order in which they are annotated."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from napari_sam_adapter.errors import DatasetError
+from napari_sam_adapter.image_io.dicom.series import images_in
+from napari_sam_adapter.image_io.files.kinds import (
+    DICOM,
+    FORMATS,
+    images_in_folder,
+    kind_of,
+    named_format,
+    split_name,
+)
+from napari_sam_adapter.image_io.series.entries import LABELS_MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+SUFFIXES = tuple(
+    suffix for kind in FORMATS if not kind.is_part for suffix in kind.suffixes
+)
+"""Ends of names of images; of DICOM files many may be one image."""
+MOST_SEARCHED = 100
+"""Folders in one without images in which some are looked for."""
+
+
+def images_to_annotate(folder: Path) -> list[Path]:
+    """Return the images of a folder, in natural order of their names.
+
+    Parameters
+    ----------
+    folder : Path
+        As for `Series.of_folder`.
+
+    Returns
+    -------
+    list of Path
+        At least one.
+
+    Raises
+    ------
+    DatasetError
+        If the folder cannot be read, or has no image.
+    """
+    try:
+        found = sorted(images_in_folder(folder), key=_natural)
+    except OSError as error:
+        raise DatasetError(
+            f"Expected a folder of images, got {folder}: {error.strerror}."
+        ) from error
+    images = [path for path in found if path == folder or not _is_labels(path)]
+    images = images or _dicom_images(folder)
+    if not images:
+        known = ", ".join(SUFFIXES)
+        raise DatasetError(
+            f"Expected images ({known}, folders of DICOM files) right in {folder}, "
+            f"got none. {_advice(folder)}"
+        )
+    return images
+
+
+def _advice(folder: Path) -> str:
+    """Say where images are that lie deeper, as those of a patient do in its folder."""
+    inside = (path for path in sorted(folder.iterdir()) if os.path.isdir(path))
+    for path in islice(inside, MOST_SEARCHED):
+        with suppress(OSError):
+            if images_in_folder(path):
+                return f"There are some in {path}: choose that, and others like it."
+    return "Choose another."
+
+
+def _dicom_images(folder: Path) -> list[Path]:
+    """Return a folder of one DICOM image, or a file of each of several."""
+    if kind_of(folder).format is not DICOM:
+        return []
+    images = images_in(sorted(folder.iterdir()))
+    return images if len(images) > 1 else [folder]
+
+
+def _is_labels(path: Path) -> bool:
+    named = named_format(path)
+    is_kind = named is not None and named.write is not None
+    return is_kind and split_name(path.name.lower())[0].endswith(LABELS_MARK)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    # "image 2" before "image 10"
+    parts: Iterable[str] = re.findall(r"\d+|\D+", path.name.lower())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
