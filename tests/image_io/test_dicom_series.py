@@ -217,3 +217,18 @@ def test_folders_of_scans_are_a_series_with_nifti_labels(
 
 def test_a_folder_of_slices_is_one_image_of_a_series(scan: Path) -> None:
     assert [entry.path for entry in Series.of_folder(scan).entries] == [scan]
+
+
+def test_chosen_files_of_a_series_are_one_image(scan: Path, tmp_path: Path) -> None:
+    for found in ct_slices(VALUES + 1, SeriesInstanceUID="1.2.4"):
+        save(found, scan / f"bone{found.InstanceNumber}.dcm")
+    np.save(tmp_path / "a.npy", VALUES)
+    files = sorted(scan.iterdir())
+    series = Series.of_images([*files[4:], tmp_path / "a.npy", *files[:4], "gone.dcm"])
+    names = [entry.path.name for entry in series.entries]
+    assert names == ["bone1.dcm", "a.npy", "IM0000.dcm", "gone.dcm"]
+    np.testing.assert_array_equal(series.entry.read().image.data, VALUES + 1)
+    for found in ct_slices(VALUES[:1], SeriesInstanceUID="1.9", FrameTime="12"):
+        odd = save(found, scan / "odd.dcm").read_bytes()
+        (scan / "odd.dcm").write_bytes(odd.replace(b"DS\x02\x0012", b"DS\x02\x00xy"))
+    assert len(Series.of_images(sorted(scan.iterdir())).entries) == 3

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QFileDialog
 from tests.dicom_files import (
     CORNER,
     GAP,
@@ -116,3 +117,14 @@ def test_a_missing_slice_is_told_where_a_series_is_opened(make_scene, tmp_path):
     scene.widget.series.open_folder(tmp_path)
     scene.qtbot.waitUntil(lambda: bool(scene.viewer.layers))
     assert "1 and 2 are 4 mm" in scene.state.message.text
+
+
+def test_all_files_of_a_series_chosen_as_images_are_one(
+    make_scene, tmp_path, monkeypatch
+):
+    paths = [str(path) for path in save_ct(tmp_path / "scan", hounsfield()).iterdir()]
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (paths, ""))
+    scene = make_scene(None)
+    scene.widget.series_panel.images.click()
+    scene.qtbot.waitUntil(lambda: bool(scene.viewer.layers))
+    assert len(scene.widget.series.series.entries) == 1

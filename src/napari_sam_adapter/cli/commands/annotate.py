@@ -25,7 +25,7 @@ def annotate(
 
     _check_paths(images)
     is_folder = len(images) == 1 and images[0].is_dir()
-    series = Series.of_folder(images[0]) if is_folder else Series(images)
+    series = Series.of_folder(images[0]) if is_folder else Series.of_images(images)
     _require_display()
     from napari_sam_adapter.plugin.demo import run_series
 

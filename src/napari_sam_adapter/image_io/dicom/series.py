@@ -12,6 +12,7 @@ from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.dicom.files import (
     SUFFIXES,
     is_dicom,
+    load_pydicom,
     read_header,
     stamp_of,
 )
@@ -103,13 +104,15 @@ class _File:
         return bool(self.image[1])
 
 
-def images_in(paths: Iterable[Path]) -> list[Path]:
+def images_in(paths: Iterable[Path], broken: list[Path] | None = None) -> list[Path]:
     """Return a file of each DICOM image.
 
     Parameters
     ----------
     paths : iterable of Path
         Files; those without the mark of DICOM, and without an image, are passed over.
+    broken : list of Path, optional
+        Takes broken files; without it, one raises.
 
     Returns
     -------
@@ -121,8 +124,9 @@ def images_in(paths: Iterable[Path]) -> list[Path]:
     ImageError
         If pydicom is missing, or a file is broken.
     """
+    load_pydicom()
     given = {path.absolute(): path for path in paths}
-    return [given[files[0].path] for files in _by_image(_files(given))]
+    return [given[files[0].path] for files in _by_image(_files(given, broken))]
 
 
 def read_series(path: Path) -> DicomSeries:
@@ -161,13 +165,13 @@ def read_series(path: Path) -> DicomSeries:
         )
     if asked.is_alone:
         return _series([asked], path, "")
-    broken: list[str] = []
+    broken: list[Path] = []
     beside = _files(sorted(path.parent.iterdir()), broken)
     others = [f for f in beside if f.image == asked.image and f.path != path]
-    return _series([asked, *others], path, _left_out(broken))
+    return _series([asked, *others], path, _left_out([other.name for other in broken]))
 
 
-def _files(paths: Iterable[Path], broken: list[str] | None = None) -> Iterator[_File]:
+def _files(paths: Iterable[Path], broken: list[Path] | None = None) -> Iterator[_File]:
     """Give the files that are images; broken ones are listed, if there is a list."""
     marked = [(path, stamp_of(path)) for path in paths if is_dicom(path)]
     known = _read_all(frozenset(marked))
@@ -179,7 +183,7 @@ def _files(paths: Iterable[Path], broken: list[str] | None = None) -> Iterator[_
         elif broken is None:
             raise file
         else:
-            broken.append(path.name)
+            broken.append(path)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""The images of a folder, in the order in which they are annotated."""
+"""The images of a folder, or among chosen files, in the order of annotating them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import DatasetError
+from napari_sam_adapter.image_io.dicom.files import is_dicom
 from napari_sam_adapter.image_io.dicom.series import images_in
 from napari_sam_adapter.image_io.files.kinds import (
     DICOM,
@@ -21,7 +22,7 @@ from napari_sam_adapter.image_io.files.kinds import (
 from napari_sam_adapter.image_io.series.entries import LABELS_MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 SUFFIXES = tuple(
@@ -65,6 +66,37 @@ def images_to_annotate(folder: Path) -> list[Path]:
             f"got none. {_advice(folder)}"
         )
     return images
+
+
+def images_of_files(files: Sequence[Path]) -> list[Path]:
+    """Return a file of each image, as many DICOM files may be one.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Images in order; they need not exist.
+
+    Returns
+    -------
+    list of Path
+        Without DICOM files of an image that has one before, or that hold none. What is
+        wrong with others is told when their turn comes.
+
+    Raises
+    ------
+    ImageError
+        If there are several DICOM files and pydicom is missing.
+    """
+    parts = {path.absolute(): path for path in files if _is_dicom_file(path)}
+    if len(parts) < 2:
+        return list(files)
+    broken: list[Path] = []
+    kept = {*images_in(parts, broken), *broken}
+    return [p for p in files if p.absolute() in kept or p.absolute() not in parts]
+
+
+def _is_dicom_file(path: Path) -> bool:
+    return kind_of(path).format is DICOM and is_dicom(path)
 
 
 def _advice(folder: Path) -> str:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.errors import DatasetError
 from napari_sam_adapter.image_io.output.whole_files import whole_output
 from napari_sam_adapter.image_io.series.entries import SeriesEntry
-from napari_sam_adapter.image_io.series.folders import images_to_annotate
+from napari_sam_adapter.image_io.series.folders import (
+    images_of_files,
+    images_to_annotate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +67,29 @@ class Series:
             If the folder cannot be read, has no image, or its progress is damaged.
         """
         return cls(images_to_annotate(Path(folder)))
+
+    @classmethod
+    def of_images(cls, images: Sequence[str | PathLike[str]]) -> Series:
+        """Return chosen images, of which DICOM files of one image count once.
+
+        Parameters
+        ----------
+        images : sequence of paths
+            In order, at least one; they need not exist.
+
+        Returns
+        -------
+        Series
+            At the image where it was left.
+
+        Raises
+        ------
+        DatasetError
+            If there is none, or the file of progress is damaged.
+        ImageError
+            If there are several DICOM files and pydicom is missing.
+        """
+        return cls(images_of_files([Path(image) for image in images]))
 
     @property
     def entry(self) -> SeriesEntry:

@@ -104,7 +104,8 @@ class SeriesRun(Feature):
         images : sequence of str or Path
             Files, or zarr folders.
         """
-        self.open(Series(images))
+        if not self.is_busy:  # headers of many files may have to be read
+            self._submit(map(Series.of_images, (images,)), self._begin)
 
     @reporting
     def next_image(self) -> None:
