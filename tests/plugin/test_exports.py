@@ -367,3 +367,17 @@ def test_a_stroke_under_way_is_not_measured(scene):
     voxels = [np.count_nonzero(before == object_id) for object_id in (1, 2)]
     assert list(layer.features["voxels"]) == voxels
     assert scene.state.message.text.startswith("Measured 2 objects")
+
+
+def test_a_file_without_all_objects_says_so(make_scene, monkeypatch, tmp_path):
+    scene = make_scene(disks(), name="cells")
+    export(scene, monkeypatch, tmp_path / "out.tif")
+    assert scene.state.message.text.endswith("It holds no object: none has a mask yet.")
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    export(scene, monkeypatch, tmp_path / "one.tif")
+    assert scene.state.message.text == f"Saved {tmp_path / 'one.tif'}."
+    scene.workspace.session.new_object()
+    export(scene, monkeypatch, tmp_path / "out.csv")
+    told = scene.state.message.text
+    assert told.endswith("Object 2 is not in it: it has no mask yet.")

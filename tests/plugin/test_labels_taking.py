@@ -67,6 +67,16 @@ def test_without_a_layer_that_fits_it_is_told_what_to_open(scene):
     assert scene.workspace.session.object_ids == []
 
 
+def test_the_layer_that_may_be_meant_is_named(scene):
+    picture = scene.viewer.add_image(foreign(), name="mask")
+    scene.viewer.layers.selection = {picture}
+    take(scene)
+    assert "got mask, an image. If it holds labels" in scene.state.message.text
+    scene.viewer.add_labels(np.ones((5, 6), int), name="crop")
+    take(scene)
+    assert "got crop of 5 x 6. Choose the image" in scene.state.message.text
+
+
 def test_labels_of_all_slices_are_taken(make_scene):
     scene = make_scene(stack(), name="cells")
     labels = (stack() > 100).astype(np.uint8) * 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,28 @@ def require_pixels(session: Session, object_ids: Sequence[int]) -> None:
                 f"Object {object_id} has no pixels yet. Click on an object, or delete "
                 "it."
             )
+
+
+def told_of_empty(session: Session) -> str:
+    """Return what a file lacks because no mask is there yet.
+
+    Parameters
+    ----------
+    session : Session
+        Of the image in use.
+
+    Returns
+    -------
+    str
+        A sentence with a blank before it; empty if every object has pixels.
+    """
+    objects = session.objects
+    empty = [i for i in objects.ids if not objects.summary(i).voxels]
+    if len(empty) == len(objects.ids):
+        return " It holds no object: none has a mask yet."
+    if len(empty) > 1:
+        return f" {counted(len(empty), 'object')} without a mask are not in it."
+    return f" Object {empty[0]} is not in it: it has no mask yet." if empty else ""
 
 
 def _score(workspace: Workspace) -> float | None:

@@ -21,6 +21,7 @@ from napari_sam_adapter.image_io.output.whole_files import check_output
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.image_files import is_of_series, path_of
 from napari_sam_adapter.plugin.reporting import Feature, reporting
+from napari_sam_adapter.plugin.session_view import told_of_empty
 from napari_sam_adapter.plugin.viewing.stroke_pause import StrokePause
 from napari_sam_adapter.plugin.viewing.world_units import (
     axes_of,
@@ -202,7 +203,8 @@ class Exports(Feature):
         workspace = self._controller.in_use()
         task = _task(workspace, path)
         self.say(f"Saving {path.name} ...")
-        write = partial(self._start, map(ExportTask.run, (task,)), self._on_saved)
+        on_saved = partial(self._on_saved, told_of_empty(workspace.session))
+        write = partial(self._start, map(ExportTask.run, (task,)), on_saved)
         self._copy(workspace, task.labels, write)
 
     @reporting
@@ -214,7 +216,8 @@ class Exports(Feature):
         workspace = self._controller.in_use()
         task = _measuring_task(workspace, path)
         self.say("Measuring ...")
-        on_result = partial(self._on_measured, workspace, path)
+        lacking = told_of_empty(workspace.session)
+        on_result = partial(self._on_measured, workspace, path, lacking)
         measure = partial(self._start, task.steps(), on_result)
         self._copy(workspace, task.labels, measure)
 
@@ -247,11 +250,15 @@ class Exports(Feature):
         labels.close()
         then()
 
-    def _on_saved(self, path: Path) -> None:
-        self.say(f"Saved {path}.")
+    def _on_saved(self, lacking: str, path: Path) -> None:
+        self.say(f"Saved {path}.{lacking}")
 
     def _on_measured(
-        self, workspace: Workspace, path: Path | None, table: MeasurementTable | None
+        self,
+        workspace: Workspace,
+        path: Path | None,
+        lacking: str,
+        table: MeasurementTable | None,
     ) -> None:
         if table is None:
             return
@@ -260,7 +267,8 @@ class Exports(Feature):
             columns = {name: table.column(name) for name in table.columns}
             layer.features = {"index": columns.pop("object"), **columns}
         where = FEATURES_TABLE if path is None else str(path)
-        self.say(f"Measured {counted(len(table.rows), 'object')}: see {where}.")
+        count = counted(len(table.rows), "object")
+        self.say(f"Measured {count}: see {where}.{lacking}")
 
     def _may_replace(self, path: Path) -> bool:
         if not path.exists():

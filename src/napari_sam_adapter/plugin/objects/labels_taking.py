@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from napari.layers import Image, Labels
+
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.layers.labels_layer import fitting_layers
@@ -14,7 +16,9 @@ from napari_sam_adapter.volume.session.labels_to_take import reading_labels
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
+    from collections.abc import Iterable
+
+    from napari.layers import Layer
 
     from napari_sam_adapter.plugin.controller import Controller
     from napari_sam_adapter.plugin.layers.workspace import Workspace
@@ -57,7 +61,8 @@ class LabelsTaking(Feature):
     def _layer_for(self, workspace: Workspace) -> Labels:
         shape = workspace.session.labels.shape
         viewer = self._controller.viewer
-        fitting = fitting_layers(viewer.layers, shape, workspace.layers.labels)
+        own = workspace.layers.labels
+        fitting = fitting_layers(viewer.layers, shape, own)
         selected = [layer for layer in fitting if layer in viewer.layers.selection]
         if len(fitting) > 1 and len(selected) != 1:
             raise SessionError(
@@ -65,10 +70,11 @@ class LabelsTaking(Feature):
                 "Select one in the layer list."
             )
         if not fitting:
-            expected = " x ".join(map(str, shape))
+            others = [layer for layer in viewer.layers if layer is not own]
+            chosen = viewer.layers.selection - {workspace.image}
             raise SessionError(
-                f"Expected a Labels layer of {expected} pixels beside the masks of "
-                "this widget, got none. Open one."
+                f"Expected a Labels layer of {_size(shape)} pixels beside the masks of "
+                f"this widget, got {_instead(others, chosen)}"
             )
         return (selected or fitting)[0]
 
@@ -99,3 +105,24 @@ class LabelsTaking(Feature):
             f"{counted(count, 'object')} taken from {layer.name}, which is hidden now. "
             "Choose one in the table and click to correct it."
         )
+
+
+def _size(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _instead(others: Iterable[Layer], chosen: Iterable[Layer]) -> str:
+    """Return which layer may be meant though it does not fit, and what to do."""
+    for layer in others:
+        if isinstance(layer, Labels):
+            if layer.multiscale:
+                return f"{layer.name} with several levels. Open its full resolution."
+            size = _size(layer.data.shape)
+            return f"{layer.name} of {size}. Choose the image that it belongs to."
+    for layer in chosen:
+        if isinstance(layer, Image):
+            return (
+                f"{layer.name}, an image. If it holds labels, right-click it in the "
+                "layer list and convert it to Labels."
+            )
+    return "none. Open one."
