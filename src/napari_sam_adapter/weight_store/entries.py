@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from napari_sam_adapter.errors import SettingError
 from napari_sam_adapter.model.variants import ADAPTERS, MODELS, ModelVariant
 from napari_sam_adapter.weight_store.folder import (
     IMAGES,
@@ -19,6 +20,7 @@ from napari_sam_adapter.weight_store.folder import (
 from napari_sam_adapter.wording import readable_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -103,11 +105,23 @@ def entries() -> list[Entry]:
     list of Entry
         The tables first, then what was imported, by name.
     """
-    found = []
-    for kind, table in _TABLES.items():
-        found += [_named(variant, kind) for variant in table.values()]
-        found += _imported(kind)
-    return found
+    return [entry for kind in _TABLES for entry in _entries_of(kind)]
+
+
+def entries_in_reach() -> list[Entry]:
+    """Return all models and adapters, without an error.
+
+    Returns
+    -------
+    list of Entry
+        As `entries`; those that were shipped where nobody knows the cache folder.
+    """
+    try:
+        return entries()
+    except SettingError:
+        tables = _TABLES.items()
+        variants = [(v, kind) for kind, table in tables for v in table.values()]
+        return [_named(v, kind) for v, kind in variants if v.file is not None]
 
 
 def find_entry(name: str, kind: Kind) -> Entry | None:
@@ -125,7 +139,7 @@ def find_entry(name: str, kind: Kind) -> Entry | None:
     Entry or None
         None if it is no name; it may be a path then.
     """
-    found = (e for e in entries() if e.kind is kind and e.name == name)
+    found = (entry for entry in _entries_of(kind) if entry.name == name)
     return next(found, None)
 
 
@@ -143,6 +157,13 @@ def import_folder(kind: Kind) -> Path:
         It need not exist.
     """
     return cache_folder() / f"{kind.value}s"
+
+
+def _entries_of(kind: Kind) -> Iterator[Entry]:
+    # What is shipped needs no cache folder, so it is not asked for before the others.
+    for variant in _TABLES[kind].values():
+        yield _named(variant, kind)
+    yield from _imported(kind)
 
 
 def _named(variant: ModelVariant, kind: Kind) -> Entry:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
-from napari_sam_adapter.errors import CheckpointError, OutputError, SettingError
+from napari_sam_adapter.errors import CheckpointError, OutputError
 from napari_sam_adapter.image_io.output.whole_files import writing as writing_whole
+from napari_sam_adapter.own_folders import chosen_folder
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -41,20 +42,8 @@ def cache_folder() -> Path:
     SettingError
         If the variable names the home of a user whom this computer does not have.
     """
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return _at_home(Path(chosen)).absolute()
-    return user_cache_path("napari-sam-adapter") / "weights"
-
-
-def _at_home(chosen: Path) -> Path:
-    try:
-        return chosen.expanduser()
-    except RuntimeError as error:
-        raise SettingError(
-            f"Expected a folder in {CACHE_VARIABLE}, got '{chosen}': nobody knows this "
-            "home. Give the whole path."
-        ) from error
+    usual = user_cache_path("napari-sam-adapter") / "weights"
+    return chosen_folder(CACHE_VARIABLE, usual)
 
 
 def used_bytes() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_sam_adapter.errors import SettingError
 from napari_sam_adapter.plugin.preferences import preferences
 from napari_sam_adapter.volume.embeddings.embedding_store import (
     GIGABYTE,
@@ -38,5 +39,9 @@ def give_room(store: EmbeddingStore) -> None:
     known = preferences()
     room = DEFAULT_ROOM if known is None else known.embeddings.room
     store.budget = room * GIGABYTE
-    store.folder = embeddings_folder()
+    store.folder = None
     store.try_again()
+    try:
+        store.folder = embeddings_folder()
+    except SettingError as error:
+        store.problem = f"Embeddings are not kept. {error}"

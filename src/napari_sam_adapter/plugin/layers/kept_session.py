@@ -5,18 +5,44 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_sam_adapter.errors import SessionError
+from napari_sam_adapter.errors import SessionError, SettingError
 from napari_sam_adapter.plugin.layers.left_layers import hide_left
 from napari_sam_adapter.plugin.layers.session_network import SessionNetwork
 from napari_sam_adapter.plugin.state import Progress
+from napari_sam_adapter.volume.saving.autosave_files import (
+    autosave_folder,
+    usual_autosave_folder,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from napari_sam_adapter.errors import SamAdapterError
     from napari_sam_adapter.plugin.layers.workspace import Workspace
     from napari_sam_adapter.plugin.sessions.session_saving import NewSession
     from napari_sam_adapter.volume.saving.autosave import Autosave
     from napari_sam_adapter.volume.session.session import Session
+
+
+def folder_of_autosaves(report: Callable[[SamAdapterError], None]) -> Path:
+    """Return where the window keeps what was not saved.
+
+    Parameters
+    ----------
+    report : callable
+        Told if nobody knows the folder that was chosen.
+
+    Returns
+    -------
+    Path
+        The usual folder then: what is done must be kept all the same.
+    """
+    try:
+        return autosave_folder()
+    except SettingError as error:
+        report(error)
+        return usual_autosave_folder()
 
 
 @dataclass(eq=False)

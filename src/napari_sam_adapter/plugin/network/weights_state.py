@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from psygnal import SignalGroupDescriptor, evented
 
-from napari_sam_adapter.errors import CheckpointError
+from napari_sam_adapter.errors import CheckpointError, SettingError
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
 from napari_sam_adapter.plugin.reporting import reporting
 from napari_sam_adapter.plugin.state import Message, ModelChoice
 from napari_sam_adapter.plugin.torch_import import torch_on_its_way
 from napari_sam_adapter.weight_store.downloading import download
-from napari_sam_adapter.weight_store.entries import Entry, Kind, entries, find_entry
+from napari_sam_adapter.weight_store.entries import (
+    Entry,
+    Kind,
+    entries_in_reach,
+    find_entry,
+)
 from napari_sam_adapter.weight_store.folder import cache_folder, used_bytes
 from napari_sam_adapter.weight_store.importing import remove, remove_downloads
 from napari_sam_adapter.weight_store.transfer import DownloadProgress
@@ -170,9 +175,12 @@ class WeightsController:
 
     def refresh(self) -> None:
         """Look again at what is in the cache folder."""
-        self.state.folder = cache_folder()
-        self.state.used = used_bytes()
-        self.state.entries = tuple(entries())
+        self.state.entries = tuple(entries_in_reach())
+        try:
+            self.state.folder = cache_folder()
+            self.state.used = used_bytes()
+        except SettingError as error:
+            self.state.message = Message(str(error), is_error=True)
 
     def download(self, entry: Entry) -> None:
         """Fetch a model or adapter.

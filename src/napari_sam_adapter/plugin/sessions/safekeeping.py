@@ -10,7 +10,10 @@ from qtpy.QtGui import QGuiApplication
 from napari_sam_adapter.errors import SessionError
 from napari_sam_adapter.plugin.background import Job, Priority
 from napari_sam_adapter.plugin.layers.kept_embeddings import window_store
-from napari_sam_adapter.plugin.layers.kept_session import KeptSession
+from napari_sam_adapter.plugin.layers.kept_session import (
+    KeptSession,
+    folder_of_autosaves,
+)
 from napari_sam_adapter.plugin.layers.last_place import go_to_last_edit
 from napari_sam_adapter.plugin.layers.session_network import SessionNetwork
 from napari_sam_adapter.plugin.network.network_loading import described_predictors
@@ -29,7 +32,6 @@ from napari_sam_adapter.volume.journal.journal_header import (
 )
 from napari_sam_adapter.volume.saving.autosave import Autosave
 from napari_sam_adapter.volume.saving.autosave_files import (
-    autosave_folder,
     clean,
     remove,
     unfinished_in,
@@ -75,7 +77,7 @@ class Safekeeping(Feature):
         super().__init__(controller)
         self.state = SafekeepingState()
         self._load = load
-        self._folder = autosave_folder()
+        self._folder = folder_of_autosaves(self.report)
         self._kept: dict[Workspace, KeptSession] = {}
         self._is_cleaned = False
         self._pause = StrokePause()

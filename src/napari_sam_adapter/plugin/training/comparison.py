@@ -19,7 +19,7 @@ from napari_sam_adapter.plugin.training.comparison_state import (
     ComparisonState,
 )
 from napari_sam_adapter.volume.embeddings.embedding_cache import EmbeddingCache
-from napari_sam_adapter.weight_store.entries import Kind, entries
+from napari_sam_adapter.weight_store.entries import Kind, entries_in_reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +178,8 @@ class Comparison:
         used : tuple of str, Path or None
             Adapters that were trained or used in this window.
         """
-        named = [e.name for e in entries() if e.kind is Kind.ADAPTER and e.is_here]
+        found = [e for e in entries_in_reach() if e.kind is Kind.ADAPTER]
+        named = [entry.name for entry in found if entry.is_here]
         files = [str(path) for path in used if path is not None]
         known = (NO_ADAPTER, *named, *files, *self._state.choices, self._state.other)
         self._state.choices = tuple(dict.fromkeys(known))

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from platformdirs import user_cache_path
 
+from napari_sam_adapter.own_folders import chosen_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -53,11 +55,14 @@ def embeddings_folder() -> Path:
     Path
         From ``NAPARI_SAM_ADAPTER_EMBEDDINGS`` if set, else in the user's cache folder.
         It need not exist.
+
+    Raises
+    ------
+    SettingError
+        If the variable names the home of a user whom this computer does not have.
     """
-    chosen = os.environ.get(FOLDER_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return user_cache_path("napari-sam-adapter") / "embeddings"
+    usual = user_cache_path("napari-sam-adapter") / "embeddings"
+    return chosen_folder(FOLDER_VARIABLE, usual)
 
 
 class EmbeddingStore:

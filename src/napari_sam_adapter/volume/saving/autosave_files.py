@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
 from napari_sam_adapter.image_io.output.whole_files import writing
+from napari_sam_adapter.own_folders import chosen_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 AUTOSAVE_VARIABLE = "NAPARI_SAM_ADAPTER_AUTOSAVE"
 """Environment variable that moves the folder of autosaved sessions."""
@@ -37,10 +37,23 @@ def autosave_folder() -> Path:
     Path
         From ``NAPARI_SAM_ADAPTER_AUTOSAVE`` if set, else in the user's data folder.
         It need not exist.
+
+    Raises
+    ------
+    SettingError
+        If the variable names the home of a user whom this computer does not have.
     """
-    chosen = os.environ.get(AUTOSAVE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
+    return chosen_folder(AUTOSAVE_VARIABLE, usual_autosave_folder())
+
+
+def usual_autosave_folder() -> Path:
+    """Return the folder of autosaved sessions where none was chosen.
+
+    Returns
+    -------
+    Path
+        In the user's data folder. It need not exist.
+    """
     return user_data_path("napari-sam-adapter") / "autosave"
 
 
