@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -177,3 +178,10 @@ def test_an_index_that_cannot_be_read_is_refused(ome_tiff: Path, key: object) ->
 def test_what_is_no_path_is_refused(given: object) -> None:
     with pytest.raises(ImageError, match="Expected the path of an image, got "):
         open_image(given)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "image.tif")
+    with pytest.raises(ImageError, match="a pipe or a device"):
+        open_image(tmp_path / "image.tif")

@@ -82,6 +82,11 @@ def _open(path: str | PathLike[str], are_labels: bool) -> OpenedImage:
             raise ImageError(
                 f"Expected an image, but {path} does not exist. Check the path."
             )
+        if not (path.is_file() or path.is_dir()):  # reading it may wait for ever
+            raise ImageError(
+                f"Expected an image, got {path}, which is a pipe or a device. Save "
+                "what comes from it as a file first."
+            )
         kind = _format_to_open(path)
         read = (are_labels and kind.open_labels) or kind.open
         return read(path)
