@@ -57,6 +57,7 @@ from napari_sam_adapter.volume.propagation.propagation_request import (
     PropagationSettings,
 )
 from napari_sam_adapter.volume.saving.replaying import replay, replay_steps
+from napari_sam_adapter.volume.saving.session_folder import open_session
 from napari_sam_adapter.volume.session.session import Session
 
 PLANE = Plane((2, 1), (4,))
@@ -198,6 +199,27 @@ def test_a_journal_of_another_version_is_told(saved, path, volume):
     saved.new_object()
     path.write_bytes(path.read_bytes().replace(b'"version": 3', b'"version": 9', 1))
     with pytest.raises(SessionError, match="got 9"):
+        replay(path, volume, DiskPredictor())
+
+
+@pytest.mark.parametrize("part", ["image", "labels", "intensity", "spacing"])
+@pytest.mark.parametrize("value", [-1, "x", ["x"], {"x": 1}])
+def test_a_journal_whose_first_line_is_damaged_is_told(
+    saved, path, volume, part, value
+):
+    saved.new_object()
+    first, *others = path.read_text().splitlines()
+    damaged = json.dumps(json.loads(first) | {part: value})
+    path.write_text("\n".join([damaged, *others, ""]))
+    for read in (replay, open_session):
+        with pytest.raises(SessionError, match="first line of"):
+            read(path, volume, DiskPredictor())
+
+
+def test_a_line_that_nests_too_deeply_is_told(saved, path, volume):
+    saved.new_object()
+    path.write_text(path.read_text() + "[" * 100_000 + "\n")
+    with pytest.raises(SessionError, match="in line 4 of"):
         replay(path, volume, DiskPredictor())
 
 

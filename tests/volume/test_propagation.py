@@ -409,10 +409,10 @@ def test_a_click_on_a_followed_plane_is_asked_as_far_as_understood(clicked, pred
     assert predictor.predicted[-1][0].mask is None
 
 
-@pytest.mark.parametrize("spacing", [(1, 1), (0, 1, 1), (1, -1, 1)])
+@pytest.mark.parametrize("spacing", [(1, 1), (0, 1, 1), (1, -1, 1), 2, "far"])
 def test_a_spacing_that_does_not_fit_is_refused(clicked, spacing):
     clicked.spacing = spacing
-    with pytest.raises(SessionError, match="Expected 3 distances above 0"):
+    with pytest.raises(SessionError, match="Expected 3 distances"):
         clicked.propagation(1)
 
 

@@ -15,6 +15,7 @@ from napari_sam_adapter.volume.journal.journal_header import (
     BEGINNING,
     JOURNAL_VERSION,
     JournalHeader,
+    header_from_json,
     header_line,
     present_header,
 )
@@ -303,9 +304,12 @@ def parse_journal(
             f"{version}. Replay it with the version that wrote it."
         )
     try:
-        return JournalHeader(**header), lines[1:]
-    except TypeError as error:
-        raise SessionError(f"Expected a journal header in {path}: {error}.") from error
+        return header_from_json(header), lines[1:]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise SessionError(
+            f"Expected a journal header in the first line of {path}, got one that is "
+            f"damaged: {error}. Take the file from a copy."
+        ) from error
 
 
 def _without_line(path: Path, content: bytes) -> str:
@@ -329,7 +333,7 @@ def _parse(path: Path, content: bytes) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(content.splitlines(), start=1):
         try:
             values = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if number == 1:
                 raise SessionError(_no_journal(path)) from error
             raise SessionError(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.intensity import IntensityMapping
 from napari_sam_adapter.volume.document.new_labels import DEFAULT_LABELS
 from napari_sam_adapter.volume.document.overlap_rules import KEEP
 from napari_sam_adapter.volume.planes.plane import numbered_plane
@@ -87,6 +89,36 @@ def present_header(values: Mapping[str, Any]) -> dict[str, Any]:
             "overlap_rule": "overwrite" if takes else KEEP,
         }
     return present
+
+
+def header_from_json(values: Mapping[str, Any]) -> JournalHeader:
+    """Return the header that a first line holds.
+
+    Parameters
+    ----------
+    values : mapping
+        From `present_header`.
+
+    Returns
+    -------
+    JournalHeader
+        Of which every part can be used.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError
+        If a part is missing or of another kind.
+    """
+    header = JournalHeader(**values)
+    image, labels = header.image, header.labels
+    np.dtype(image["dtype"]), np.dtype(labels["dtype"])
+    for whole_numbers in (image["shape"], image.get("unreadable", ())):
+        tuple(map(index, whole_numbers))
+    tuple(image.get(LEVELS, ()))
+    IntensityMapping(**header.intensity)
+    if header.spacing is not None:
+        tuple(map(float, header.spacing))
+    return header
 
 
 def header_line(header: JournalHeader) -> bytes:

@@ -102,7 +102,12 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
     """
     if spacing is None:
         return (1.0,) * ndim
-    distances = tuple(float(distance) for distance in spacing)
+    try:
+        distances = tuple(float(distance) for distance in spacing)
+    except (TypeError, ValueError) as error:
+        raise SessionError(
+            f"Expected {ndim} distances, one per spatial axis, got {spacing!r}."
+        ) from error
     if len(distances) != ndim or not all(0 < d < math.inf for d in distances):
         raise SessionError(
             f"Expected {ndim} distances above 0, one per spatial axis, got {distances}."
