@@ -202,6 +202,19 @@ def test_a_journal_of_another_version_is_told(saved, path, volume):
         replay(path, volume, DiskPredictor())
 
 
+def test_two_sessions_do_not_overwrite_each_other_in_a_journal(saved, path, volume):
+    saved.new_object()
+    other = replay(path, volume, DiskPredictor(), resume=True)
+    saved.add_point(1, PLANE, (1, 2))
+    with pytest.raises(OutputError, match="another session has written into it"):
+        other.new_object()
+    other.new_object()
+    saved.new_object()
+    again = replay(path, volume, DiskPredictor())
+    assert again.object_ids == [1, 2]
+    assert again.prompts(1, PLANE).points.tolist() == [[1, 2]]
+
+
 @pytest.mark.parametrize("part", ["image", "labels", "intensity", "spacing"])
 @pytest.mark.parametrize("value", [-1, "x", ["x"], {"x": 1}])
 def test_a_journal_whose_first_line_is_damaged_is_told(

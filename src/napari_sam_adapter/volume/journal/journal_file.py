@@ -135,6 +135,8 @@ class Journal:
         self._closing()
 
     def _write(self) -> None:
+        if os.fstat(self._file.fileno()).st_size != self._size:
+            raise OSError("another session has written into it since")
         while self._unsaved:
             line = self._unsaved[0]
             if self._file.write(line) != len(line):
