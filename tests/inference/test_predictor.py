@@ -291,3 +291,9 @@ def test_every_candidate_comes_with_its_box(
         top, left, bottom, right = candidate.box
         inside = candidate.mask[top:bottom, left:right]
         assert inside.sum() == candidate.mask.sum()
+
+
+def test_masked_pixels_are_not_encoded(predictor: SamPredictor) -> None:
+    image = np.ma.masked_array(np.eye(9), np.eye(9) > 0)
+    with pytest.raises(ImageError, match="masked array"):
+        predictor.encode(image)

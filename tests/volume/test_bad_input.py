@@ -190,6 +190,14 @@ def test_what_is_no_array_is_no_image_of_a_session(image):
         Session(image, DiskPredictor())
 
 
+def test_masked_pixels_are_no_values():
+    hidden = np.ma.masked_array(IMAGE, IMAGE > 100)
+    with pytest.raises(ImageError, match=r"masked array\. .*filled"):
+        Session(hidden, DiskPredictor())
+    seen = Session(np.ma.masked_array(IMAGE), DiskPredictor())
+    np.testing.assert_array_equal(seen.volume.read(PLANE), IMAGE[4])
+
+
 def test_a_mask_of_numbers_is_a_mask():
     session = started(IMAGE, ForeignPredictor(0))
     np.testing.assert_array_equal(session.mask(1, PLANE), MASK[4])

@@ -178,6 +178,12 @@ def test_a_complex_image_is_refused():
         Measuring(np.ones((4, 4), int), np.ones((4, 4), complex))
 
 
+def test_masked_brightness_is_not_measured():
+    image = np.ma.masked_array(np.eye(4), np.eye(4) > 0)
+    with pytest.raises(ImageError, match="masked array"):
+        measure(np.ones((4, 4), int), image)
+
+
 @pytest.mark.parametrize("labels", [None, [[1, 0]], torch.ones(4, 4, dtype=torch.int)])
 def test_what_is_no_array_is_refused(labels):
     with pytest.raises(ImageError, match="Expected arrays to measure, got"):

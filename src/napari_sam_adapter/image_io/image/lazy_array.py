@@ -54,6 +54,26 @@ def is_array(value: object) -> bool:
     return dtype is not None and hasattr(value, "shape")
 
 
+def check_unmasked(array: object) -> None:
+    """Raise if pixels of an array are masked: what lies under a mask is no value.
+
+    Parameters
+    ----------
+    array : object
+        Anything; only NumPy's masked arrays can have masked pixels.
+
+    Raises
+    ------
+    ImageError
+        If a pixel is masked.
+    """
+    if np.ma.is_masked(array):
+        raise ImageError(
+            "Expected an array without masked pixels, got a masked array. Say what "
+            "stands for them, as by image.filled(0)."
+        )
+
+
 class LazyArray:
     """A read-only view of an array in a file, with some axes moved or fixed.
 

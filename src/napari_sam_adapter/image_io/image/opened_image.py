@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.image.composite import ChannelWindows, Composite
-from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray, check_unmasked
 from napari_sam_adapter.image_io.image.levels import level_factors
 from napari_sam_adapter.image_io.image.units import (
     NO_UNIT,
@@ -257,6 +257,7 @@ def pixels_of(image: OpenedImage | npt.ArrayLike) -> npt.NDArray[Any]:
     """
     if isinstance(image, OpenedImage):
         return np.asarray(image.data[..., :3] if image.is_colour else image.data)
+    check_unmasked(image)
     return np.asarray(image)
 
 

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam_adapter.errors import ImageError
-from napari_sam_adapter.image_io.image.lazy_array import LazyArray, is_array
+from napari_sam_adapter.image_io.image.lazy_array import (
+    LazyArray,
+    check_unmasked,
+    is_array,
+)
 from napari_sam_adapter.image_io.image.opened_image import AXES_BY_NDIM, OpenedImage
 from napari_sam_adapter.image_io.image.units import NO_UNIT
 from napari_sam_adapter.volume.document.ledger import Ledger
@@ -126,6 +130,7 @@ class Measuring:
                     f"Expected arrays to measure, got {type(array).__name__}. Write "
                     "measure(labels, image) with arrays or what open_image returns."
                 )
+            check_unmasked(array)
         shape = tuple(self.labels.shape)
         if 0 in shape:
             raise ImageError(f"Expected labels with pixels, got shape {shape}.")

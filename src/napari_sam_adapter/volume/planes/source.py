@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.image.composite import check_one_channel
-from napari_sam_adapter.image_io.image.lazy_array import is_array
+from napari_sam_adapter.image_io.image.lazy_array import check_unmasked, is_array
 from napari_sam_adapter.image_io.image.opened_image import OpenedImage
 from napari_sam_adapter.image_io.image.units import NO_UNIT
 
@@ -87,4 +87,5 @@ class Source:
                 f"Expected an array, got {type(image).__name__}. Read files with "
                 "open_image, make arrays of lists and tensors with numpy.asarray."
             )
+        check_unmasked(image)
         return cls(image, axes, levels or ())
