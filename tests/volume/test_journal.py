@@ -229,6 +229,11 @@ def test_a_journal_whose_first_line_is_damaged_is_told(
             read(path, volume, DiskPredictor())
 
 
+def test_a_name_that_no_file_can_have_is_told(tmp_path, volume):
+    with pytest.raises(SessionError, match="Expected a journal at"):
+        open_session(tmp_path / ("n" * 300), volume, DiskPredictor())
+
+
 def test_a_line_that_nests_too_deeply_is_told(saved, path, volume):
     saved.new_object()
     path.write_text(path.read_text() + "[" * 100_000 + "\n")

@@ -230,7 +230,7 @@ def find_journal(path: str | Path) -> Path:
         If the path is a folder without a journal.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # no error for names that cannot be
         return path
     journal = path / JOURNAL_NAME
     if not journal.is_file():
