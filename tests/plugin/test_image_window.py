@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QFocusEvent
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 from tests.plugin import mouse
 from tests.plugin.conftest import BETWEEN, LEFT_DISK, RIGHT_DISK, disks, stack
 
@@ -30,10 +32,21 @@ def scene(make_scene):
 def choose(scene, rule):
     """Pick a rule by keyboard, as in any list."""
     picker = scene.widget.image_window_panel.picker
+    go_to(scene, rule)
+    scene.qtbot.waitUntil(lambda: not picker.is_passing)
+
+
+def go_to(scene, rule):
+    """Go through the list with arrow keys."""
+    picker = scene.widget.image_window_panel.picker
     row = picker.findData(rule)
     key = Qt.Key.Key_Down if row > picker.currentIndex() else Qt.Key.Key_Up
     while picker.currentIndex() != row:
         QTest.keyClick(picker, key)
+
+
+def contrast_of(scene):
+    return tuple(scene.viewer.layers["scan"].contrast_limits)
 
 
 def window_of(scene):
@@ -67,6 +80,66 @@ def test_a_ct_window_is_one_choice_away(scene, rule):
     scene.click(LEFT_DISK)
     expected = CT_WINDOWS[rule].apply(np.array([[2000]]))[0, 0]
     assert scene.predictor.encoded[-1].max() == expected
+
+
+def test_only_the_rule_where_the_arrow_keys_stop_counts(scene):
+    scene.click(LEFT_DISK)
+    window, picker = scene.widget.image_window, scene.widget.image_window_panel.picker
+    seen = {"windows": [], "contrasts": []}
+    window.changed.connect(lambda: seen["windows"].append(window.rule))
+    contrast = scene.viewer.layers["scan"].events.contrast_limits
+    contrast.connect(lambda event: seen["contrasts"].append(contrast_of(scene)))
+    go_to(scene, "soft tissue")
+    window.changed.emit()  # what is shown meanwhile leaves the list alone
+    assert picker.currentText() == "CT soft tissue"
+    scene.qtbot.waitUntil(lambda: not picker.is_passing)
+    soft = CT_WINDOWS["soft tissue"]
+    assert set(seen["windows"]) <= {"percentile", "soft tissue"}
+    assert set(seen["contrasts"]) == {(soft.low, soft.high)}
+    assert window_of(scene) == soft
+
+
+def test_a_rule_that_is_passed_counts_once_the_user_goes_elsewhere(scene):
+    picker = scene.widget.image_window_panel.picker
+    go_to(scene, "bone")
+    QApplication.sendEvent(picker, QFocusEvent(QEvent.Type.FocusOut))
+    assert not picker.is_passing
+    assert window_of(scene) == CT_WINDOWS["bone"]
+
+
+@pytest.mark.parametrize("after", ["percentile", "plane", "contrast_limits"])
+def test_the_contrast_from_before_a_ct_window_comes_back(scene, after):
+    scene.viewer.layers["scan"].contrast_limits = before = (20, 1500)
+    choose(scene, "lung")
+    choose(scene, "bone")
+    assert contrast_of(scene) == (CT_WINDOWS["bone"].low, CT_WINDOWS["bone"].high)
+    choose(scene, after)
+    assert contrast_of(scene) == before
+    if after == "contrast_limits":
+        assert (window_of(scene).low, window_of(scene).high) == before
+
+
+def test_a_contrast_that_the_user_set_since_a_ct_window_stays(scene):
+    choose(scene, "lung")
+    scene.viewer.layers["scan"].contrast_limits = mine = (-1200, 100)
+    choose(scene, "bone")
+    choose(scene, "plane")
+    assert contrast_of(scene) == mine
+
+
+def test_a_contrast_that_comes_back_while_a_rule_waits_is_not_of_the_user(scene):
+    choose(scene, "contrast_limits")
+    scene.click(LEFT_DISK)
+    scene.predictor.gate.clear()
+    scene.press("propagate")
+    scene.qtbot.waitUntil(lambda: scene.state.phase is Phase.PROPAGATING)
+    choose(scene, "lung")
+    choose(scene, "plane")
+    timer = scene.widget.image_window._contrast_timer
+    scene.qtbot.waitUntil(lambda: not timer.isActive())
+    scene.predictor.gate.set()
+    scene.settle()
+    assert window_of(scene).rule == "plane"
 
 
 def test_percentiles_can_be_chosen_again(scene):
@@ -341,6 +414,7 @@ def test_a_window_of_the_user_stays_whatever_an_adapter_learned(scene):
     picker = scene.widget.image_window_panel.picker
     picker.setCurrentIndex(picker.findData(LEARNED) - 1)
     QTest.keyClick(picker, Qt.Key.Key_Down)
+    scene.qtbot.waitUntil(lambda: not picker.is_passing)
     assert shown(scene) == "bone"
 
 

@@ -18,6 +18,7 @@ from napari_sam_adapter.intensity import (
     IntensityMapping,
 )
 from napari_sam_adapter.plugin.background import Job, Priority
+from napari_sam_adapter.plugin.layers.shown_through import ShownThrough
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.state import Message, Phase
 from napari_sam_adapter.plugin.timers import stop_for_good
@@ -70,6 +71,7 @@ class ImageWindow(Feature):
         self._given: WeakKeyDictionary[Workspace, IntensityMapping] = (
             WeakKeyDictionary()
         )
+        self._shown_through = ShownThrough()
         self._view_timer = _timer(self._look)
         self._contrast_timer = _timer(self._follow_contrast)
         controller.updated.connect(self._on_updated)
@@ -125,19 +127,27 @@ class ImageWindow(Feature):
         """
         workspace = self._controller.in_use()
         self._estimate_no_more(workspace)
-        if rule == PERCENTILE:
+        window = CT_WINDOWS.get(rule)
+        self._show_through(workspace, window)
+        if window is not None:
+            self._use_now(workspace, window)
+        elif rule == PERCENTILE:
             self._estimate(workspace)
         elif rule == CONTRAST:
             self._use_now(workspace, _contrast_of(workspace))
-        elif rule in CT_WINDOWS:
-            window = CT_WINDOWS[rule]
-            workspace.image.contrast_limits = window.low, window.high
-            self._contrast_changed.discard(workspace)  # not by the user
-            self._use_now(workspace, window)
         elif rule == PLANE:
             self._use_now(workspace, IntensityMapping(PLANE))
         elif (learned := self.learned) is not None:
             self._use_now(workspace, learned)
+
+    def _show_through(
+        self, workspace: Workspace, window: IntensityMapping | None
+    ) -> None:
+        if window is None:
+            self._shown_through.end(workspace.image)
+        else:
+            self._shown_through.begin(workspace.image, window)
+        self._contrast_changed.discard(workspace)  # not by the user
 
     def close(self) -> None:
         """Stop looking."""

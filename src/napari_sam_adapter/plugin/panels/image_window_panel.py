@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap, QStandardItemModel
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_sam_adapter.intensity import CONTRAST, CT_WINDOWS, LEARNED, PLANE
 from napari_sam_adapter.plugin.layers.image_window import (
@@ -16,6 +16,7 @@ from napari_sam_adapter.plugin.layers.image_window import (
     PREVIEW_SIDE,
     ImageWindow,
 )
+from napari_sam_adapter.plugin.panels.resting_box import RestingBox
 
 if TYPE_CHECKING:
     from napari_sam_adapter.volume.planes.preview import Preview
@@ -48,7 +49,7 @@ class ImageWindowPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.picker = QComboBox()
+        self.picker = RestingBox()
         self._rows = QStandardItemModel(self)
         self.picker.setModel(self._rows)
         for rule, title in RULES.items():
@@ -59,7 +60,7 @@ class ImageWindowPanel(QWidget):
             "How image values become the 8 bits that the network sees. Follow the "
             "layer's contrast, or take a window of computed tomography."
         )
-        self.picker.activated.connect(self._on_activated)
+        self.picker.chosen.connect(self._on_chosen)
         self.picture = QLabel()
         self.picture.setToolTip("The slice in view as the network sees it.")
         self.picture.setAccessibleName("What the network sees")
@@ -88,7 +89,8 @@ class ImageWindowPanel(QWidget):
         self._allow(LEARNED, is_allowed=window.learned is not None)
         colours = CHANNELS if window.has_channels else COLOURS
         self.picker.setItemText(self.picker.findData(AS_IS), colours)
-        self.picker.setCurrentIndex(self.picker.findData(window.rule))
+        if not self.picker.is_passing:
+            self.picker.setCurrentIndex(self.picker.findData(window.rule))
         preview = window.preview
         if preview is None:
             self.range.setText(window.problem)
@@ -104,7 +106,7 @@ class ImageWindowPanel(QWidget):
         if (item := self._rows.item(self.picker.findData(rule))) is not None:
             item.setEnabled(is_allowed)
 
-    def _on_activated(self, number: int) -> None:
+    def _on_chosen(self, number: int) -> None:
         self.rule_chosen.emit(self.picker.itemData(number))
 
 
