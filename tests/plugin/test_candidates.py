@@ -133,3 +133,8 @@ def test_a_thumbnail_of_a_mask_at_the_rim_is_a_whole_square():
     rows = np.flatnonzero(picture.any(axis=1))
     assert picture.any(axis=0).all()
     assert 0 < rows[0] <= rows[-1] < len(picture) - 1
+
+
+def test_the_hint_is_that_of_the_tool_once_the_outlines_have_a_layer(scene):
+    scene.qtbot.waitUntil(lambda: "SAM candidates" in scene.viewer.layers)
+    assert scene.state.message.text.startswith("Click on an object.")

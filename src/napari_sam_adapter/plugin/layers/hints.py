@@ -67,14 +67,14 @@ def is_hint(message: Message, tool: Tool) -> bool:
     message : Message
         What is said.
     tool : Tool
-        Any; `Tool.NONE` has none to replace.
+        Any.
 
     Returns
     -------
     bool
         False for what came of the tool.
     """
-    return tool is not Tool.NONE and message.text.startswith(tool.hint)
+    return message.text.startswith(tool.hint)
 
 
 def no_such_object(object_id: int, known: Sequence[int]) -> str:
