@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -263,3 +264,48 @@ def test_a_panel_that_grows_is_not_cut_off(qtbot):
 def test_with_nothing_open_the_widget_says_how_to_begin(make_widget):
     widget = make_widget()
     assert "Open an image" in widget.activity_panel.status.text()
+
+
+def turn_wheel_over(field):
+    """Turn the wheel down by a notch; returns whether the field took it."""
+    middle = QPointF(field.rect().center())
+    turn = QWheelEvent(
+        middle,
+        QPointF(field.mapToGlobal(middle.toPoint())),
+        QPoint(),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(field, turn)
+    return turn.isAccepted()
+
+
+def test_the_wheel_scrolls_past_fields_that_are_not_in_use(make_widget):
+    widget = make_widget()
+    model, steps = widget.model_panel.model, widget.training_panel.findChild(QSpinBox)
+    rule = widget.object_panel.rule
+    rule.setEnabled(True)
+    widget.object_panel.setEnabled(True)
+    for title in widget.sections.sections:
+        widget.sections.fold(title, True)
+    before = model.currentText(), steps.value(), rule.currentText()
+    for field in (model, steps, rule):
+        assert not turn_wheel_over(field)
+        assert not field.hasFocus()
+        assert field.focusPolicy() == Qt.FocusPolicy.StrongFocus
+    assert (model.currentText(), steps.value(), rule.currentText()) == before
+
+
+def test_the_wheel_changes_the_field_that_has_the_focus(make_widget, qtbot):
+    widget = make_widget()
+    widget.sections.fold("Training", True)
+    steps = widget.training_panel.findChild(QSpinBox)
+    widget.activateWindow()
+    steps.setFocus()
+    qtbot.waitUntil(steps.hasFocus)
+    before = steps.value()
+    turn_wheel_over(steps)
+    assert steps.value() < before

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
-from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QScrollArea,
+    QScrollBar,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 from napari_sam_adapter.plugin.icons import icon
@@ -22,6 +30,8 @@ TITLE_STYLE = (
     "background: transparent; border: 1px solid transparent; padding: 2px; } "
     "QPushButton:focus { border-color: palette(highlight); }"
 )
+TURNED = QComboBox, QAbstractSpinBox, QAbstractSlider
+"""Fields whose value the wheel changes."""
 MARGINS = 6, 0, 2, 4
 """Left, top, right and bottom of a panel, in pixels."""
 
@@ -97,6 +107,7 @@ class Sections(QScrollArea):
             column.addWidget(section)
         column.addStretch(1)
         self.setWidget(content)
+        self._keep_from_wheel(content)
 
     def fold(self, title: str, is_open: bool) -> None:
         """Open or fold a section.
@@ -140,13 +151,29 @@ class Sections(QScrollArea):
     def eventFilter(  # noqa: N802  Qt's name
         self, watched: QObject | None, event: QEvent | None
     ) -> bool:
-        """Tell the dock if the widest panel needs another width."""
+        """Scroll past fields; tell the dock if a panel needs another width."""
+        if self._is_turned_over(watched, event):
+            assert event is not None  # it is a turn of the wheel
+            event.ignore()  # so that it comes to the panels around
+            return True
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             width = self.minimumSizeHint().width()
             if width != self._told_width:  # the whole window is laid out anew
                 self._told_width = width
                 self.updateGeometry()
         return super().eventFilter(watched, event)
+
+    def _keep_from_wheel(self, content: QWidget) -> None:
+        """See to it that the wheel changes no field that the user is not in."""
+        for field in content.findChildren(QWidget):
+            if isinstance(field, TURNED) and not isinstance(field, QScrollBar):
+                field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
+                field.installEventFilter(self)
+
+    def _is_turned_over(self, watched: QObject | None, event: QEvent | None) -> bool:
+        if event is None or event.type() != QEvent.Type.Wheel:
+            return False
+        return isinstance(watched, TURNED) and not watched.hasFocus()
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
         """Leave room for the widest panel and the scroll bar."""
