@@ -82,6 +82,19 @@ def test_many_labels_of_many_slices_are_taken_with_pauses() -> None:
     assert session.objects.summary(64 * 64).voxels == 8
 
 
+def test_labels_of_one_large_slice_are_taken_with_pauses() -> None:
+    rows, columns = np.indices((1300, 1500))
+    labels = np.where((rows % 9 > 0) & (columns > 40), 1 + rows // 9 * 7, 0)
+    session = Session((rows % 200).astype(np.uint8))
+    parts = [edit.values for edit in edits_for(session, labels).edits[-9:]]
+    assert max(part.size for part in parts) <= 512 * 512
+    assert len(list(session.doing(edits_for(session, labels)))) >= 4
+    np.testing.assert_array_equal(session.labels, labels)
+    assert session.objects.summary(1).voxels == 8 * 1459
+    session.undo()
+    assert not session.labels.any()
+
+
 def test_taken_labels_are_in_the_journal(tmp_path: Path) -> None:
     session = Session(IMAGE, journal=tmp_path / "session.jsonl")
     session.apply(*edits_for(session, foreign()).edits)

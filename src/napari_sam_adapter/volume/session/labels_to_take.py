@@ -22,12 +22,22 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.session.readable_labels import ReadableLabels
 
 
+SIDE = 512
+"""Rows and columns that are written without a pause."""
+
+
 class _Part(NamedTuple):
-    """What a plane has, in its smallest box."""
+    """What a part of a plane has: some numbers, and which of them is at each pixel."""
 
     plane: Plane
     corner: tuple[int, int]
-    values: npt.NDArray[np.integer[Any]]
+    numbers: npt.NDArray[np.integer[Any]]
+    places: npt.NDArray[np.integer[Any]]
+
+    def edit(self, before: npt.NDArray[Any], after: npt.NDArray[Any]) -> WriteLabels:
+        """Return what writes it, with one number instead of another; quickly."""
+        numbers = after[np.searchsorted(before, self.numbers)]
+        return WriteLabels(self.plane, self.corner, numbers[self.places])
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +49,7 @@ class LabelsToTake:
     numbers : tuple of int
         Objects, in rising order.
     parts : tuple of _Part
-        Planes with objects.
+        Parts of planes with objects.
     """
 
     numbers: tuple[int, ...]
@@ -65,19 +75,13 @@ class LabelsToTake:
         SessionError
             If there are more objects than free numbers.
         """
-        numbers, parts = self.numbers, self.parts
+        numbers = self.numbers
         fits = numbers[-1] <= largest_label(session.labels.dtype)
         if not fits or not set(numbers).isdisjoint(session.object_ids):
             numbers = tuple(session.next_ids(len(numbers)))
-            before, after = np.array([0, *self.numbers]), np.array([0, *numbers])
-            parts = tuple(
-                part._replace(values=after[np.searchsorted(before, part.values)])
-                for part in parts
-            )
-        dtype = np.min_scalar_type(numbers[-1])
-        written = (
-            WriteLabels(p.plane, p.corner, p.values.astype(dtype)) for p in parts
-        )
+        before = np.array([0, *self.numbers])
+        after = np.array([0, *numbers]).astype(np.min_scalar_type(numbers[-1]))
+        written = (part.edit(before, after) for part in self.parts)
         return EditGroup((*map(NewObject, numbers), *written))
 
 
@@ -92,7 +96,7 @@ def reading_labels(labels: Any) -> Iterator[LabelsToTake | None]:
     Yields
     ------
     LabelsToTake or None
-        None after each plane, at last what was read.
+        None after each plane and part of it, at last what was read.
 
     Raises
     ------
@@ -104,22 +108,31 @@ def reading_labels(labels: Any) -> Iterator[LabelsToTake | None]:
     axes = labels.ndim - 2, labels.ndim - 1
     for position in np.ndindex(*labels.shape[:-2]):
         values = np.asarray(labels[position])
-        found = np.unique(values)
-        if found[0] < 0:
+        if values.size and values.min() < 0:
             raise SessionError(
-                f"Expected labels from 0 on, got {found[0]}. Set the background to 0."
+                f"Expected labels from 0 on, got {values.min()}. Set the background "
+                "to 0."
             )
-        if found[-1]:
-            parts.append(_part(Plane(axes, position), values))
-            numbers.update(found[found > 0].tolist())
+        for part in _parts(Plane(axes, position), values):
+            parts.append(part)
+            numbers.update(part.numbers[part.numbers > 0].tolist())
+            yield None
         yield None
     if not numbers:
         raise SessionError("Expected labels of objects, got background alone.")
     yield LabelsToTake(tuple(sorted(numbers)), tuple(parts))
 
 
-def _part(plane: Plane, values: npt.NDArray[np.integer[Any]]) -> _Part:
+def _parts(plane: Plane, values: npt.NDArray[np.integer[Any]]) -> Iterator[_Part]:
+    """Cut the smallest box of a plane into parts; those without objects are left."""
+    if not values.any():
+        return
     rows, columns = (np.flatnonzero(values.any(axis)) for axis in (1, 0))
-    top, left = int(rows[0]), int(columns[0])
-    cut = values[top : rows[-1] + 1, left : columns[-1] + 1].copy()
-    return _Part(plane, (top, left), cut)
+    bottom, right = int(rows[-1]) + 1, int(columns[-1]) + 1
+    for top in range(int(rows[0]), bottom, SIDE):
+        for left in range(int(columns[0]), right, SIDE):
+            cut = values[top : min(top + SIDE, bottom), left : min(left + SIDE, right)]
+            numbers, places = np.unique(cut, return_inverse=True)
+            if numbers[-1]:
+                small = places.astype(np.min_scalar_type(len(numbers)))
+                yield _Part(plane, (top, left), numbers, small.reshape(cut.shape))
