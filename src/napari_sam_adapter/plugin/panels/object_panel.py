@@ -178,6 +178,8 @@ class ObjectPanel(QWidget):
         header.setDefaultSectionSize(COLUMN_WIDTH)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
+        # Of the selection it would ask every row, in each column and picture.
+        header.setSelectionModel(QItemSelectionModel(self.model, header))
         header.setSectionsMovable(True)
         for column in (NAME, CLASS):  # what few fill in is not in the way
             header.moveSection(header.visualIndex(column), header.count() - 1)
