@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QDoubleSpinBox, QSpinBox
 from tests.plugin import mouse
-from tests.plugin.conftest import LEFT_DISK, disks, settings
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, disks, settings
 
 from napari_sam_adapter.plugin.actions import ACTIONS
 from napari_sam_adapter.plugin.key_settings import choose_keys
@@ -19,6 +20,52 @@ def scene(make_scene):
     scene = make_scene(disks())
     scene.press("use_points")
     return scene
+
+
+def field_of(scene, name):
+    widget = scene.widget
+    return {
+        "list": widget.object_panel.rule,
+        "names": widget.image_panel.picker,
+        "number": widget.annotation_panel.object_number,
+        "fraction": widget.training_panel.findChild(QDoubleSpinBox),
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["list", "names", "number", "fraction"])
+def test_letters_are_commands_also_where_a_field_has_the_focus(scene, name):
+    scene.click(LEFT_DISK)
+    field, widget = field_of(scene, name), scene.widget
+    before = widget.object_panel.rule.currentText(), scene.state.image
+    QTest.keyClick(field, Qt.Key.Key_K)
+    assert scene.state.message.text == "Object 1 is kept."
+    QTest.keyClick(field, Qt.Key.Key_O, Qt.KeyboardModifier.ShiftModifier)
+    assert (widget.object_panel.rule.currentText(), scene.state.image) == before
+
+
+def test_digits_and_arrows_are_for_the_field_that_has_the_focus(scene):
+    steps, rule = (
+        scene.widget.training_panel.findChild(QSpinBox),
+        field_of(scene, "list"),
+    )
+    steps.selectAll()
+    QTest.keyClicks(steps, "42")
+    assert steps.value() == 42
+    QTest.keyClick(rule, Qt.Key.Key_Down)
+    assert scene.workspace.session.overlap_rule == rule.currentText() == "cut"
+
+
+def test_tab_leaves_the_table_of_objects(scene):
+    for point in (LEFT_DISK, RIGHT_DISK):
+        scene.click(point)
+        QTest.keyClick(field_of(scene, "number"), Qt.Key.Key_N)
+    table = scene.widget.object_panel.table
+    cell = table.model().index(0, 0)
+    table.setCurrentIndex(cell)
+    QTest.keyClick(table, Qt.Key.Key_Tab)
+    assert table.currentIndex() == cell
+    QTest.keyClick(table, Qt.Key.Key_Down)
+    assert table.currentIndex().row() == 1
 
 
 def rows_of(table):

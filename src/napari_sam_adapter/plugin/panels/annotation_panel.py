@@ -138,13 +138,13 @@ class AnnotationPanel(QWidget):
             (QLabel(), buttons["release_paint"], buttons["stop"]),
             (QLabel("history"), buttons["undo"], buttons["redo"]),
         )
-        drawing = QHBoxLayout()
-        for name in ("use_scribbles", "use_polygons", "use_lasso"):
-            drawing.addWidget(buttons[name])
-        grid.addLayout(drawing, 1, 0, 1, 3)
         for number, widgets in enumerate(pairs):
             for column, widget in enumerate(widgets):
                 grid.addWidget(widget, number + (number > 0), column)
+        drawing = QHBoxLayout()  # Tab comes to what was added first: Points
+        for name in ("use_scribbles", "use_polygons", "use_lasso"):
+            drawing.addWidget(buttons[name])
+        grid.addLayout(drawing, 1, 0, 1, 3)
         grid.addWidget(self.only_objects, 2, 2)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(2, 1)

@@ -169,6 +169,7 @@ class ObjectPanel(QWidget):
         table.setSortingEnabled(True)
         table.sortByColumn(NUMBER, Qt.SortOrder.AscendingOrder)
         table.setWordWrap(False)
+        table.setTabKeyNavigation(False)  # Tab leaves it; arrows go through it
         table.setFixedHeight(TABLE_HEIGHT)
         numbers, header = table.verticalHeader(), table.horizontalHeader()
         assert numbers is not None  # Qt's own

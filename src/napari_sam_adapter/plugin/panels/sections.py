@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtGui import QKeyEvent, QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -30,8 +31,8 @@ TITLE_STYLE = (
     "background: transparent; border: 1px solid transparent; padding: 2px; } "
     "QPushButton:focus { border-color: palette(highlight); }"
 )
-TURNED = QComboBox, QAbstractSpinBox, QAbstractSlider
-"""Fields whose value the wheel changes."""
+FIELDS = QComboBox, QAbstractSpinBox, QAbstractSlider
+"""What has a value that wheel and letters would change."""
 MARGINS = 6, 0, 2, 4
 """Left, top, right and bottom of a panel, in pixels."""
 
@@ -107,7 +108,7 @@ class Sections(QScrollArea):
             column.addWidget(section)
         column.addStretch(1)
         self.setWidget(content)
-        self._keep_from_wheel(content)
+        self._watch_fields(content)
 
     def fold(self, title: str, is_open: bool) -> None:
         """Open or fold a section.
@@ -151,10 +152,10 @@ class Sections(QScrollArea):
     def eventFilter(  # noqa: N802  Qt's name
         self, watched: QObject | None, event: QEvent | None
     ) -> bool:
-        """Scroll past fields; tell the dock if a panel needs another width."""
-        if self._is_turned_over(watched, event):
-            assert event is not None  # it is a turn of the wheel
-            event.ignore()  # so that it comes to the panels around
+        """Leave to others what is not for a field; tell if a panel grew wider."""
+        if isinstance(watched, FIELDS) and _is_for_others(watched, event):
+            assert event is not None  # _is_for_others looked at it
+            event.ignore()  # so that it comes to the panels around, and to napari
             return True
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             width = self.minimumSizeHint().width()
@@ -163,17 +164,11 @@ class Sections(QScrollArea):
                 self.updateGeometry()
         return super().eventFilter(watched, event)
 
-    def _keep_from_wheel(self, content: QWidget) -> None:
-        """See to it that the wheel changes no field that the user is not in."""
+    def _watch_fields(self, content: QWidget) -> None:
         for field in content.findChildren(QWidget):
-            if isinstance(field, TURNED) and not isinstance(field, QScrollBar):
+            if isinstance(field, FIELDS) and not isinstance(field, QScrollBar):
                 field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
                 field.installEventFilter(self)
-
-    def _is_turned_over(self, watched: QObject | None, event: QEvent | None) -> bool:
-        if event is None or event.type() != QEvent.Type.Wheel:
-            return False
-        return isinstance(watched, TURNED) and not watched.hasFocus()
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
         """Leave room for the widest panel and the scroll bar."""
@@ -183,3 +178,16 @@ class Sections(QScrollArea):
             return hint
         width = content.minimumSizeHint().width() + bar.sizeHint().width()
         return QSize(max(width, hint.width()), hint.height())
+
+
+def _is_for_others(field: QWidget, event: QEvent | None) -> bool:
+    """Whether a field is to leave a turn of the wheel or a letter alone."""
+    if isinstance(event, QWheelEvent):  # it scrolls past what the user is not in
+        return not field.hasFocus()
+    if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress:
+        return False
+    is_editable = isinstance(field, QComboBox) and field.isEditable()
+    shift = Qt.KeyboardModifier.ShiftModifier
+    is_plain = not event.modifiers() & ~shift
+    # A list would look for an entry that begins so; numbers have no letters.
+    return is_plain and event.text().isalpha() and not is_editable
