@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tests.volume.conftest import LEFT, RIGHT, ball
 
+from napari_sam_adapter import Plane, Session
 from napari_sam_adapter.prompts import Polygon, Prompts
 from napari_sam_adapter.volume.document.edits import (
     Accept,
@@ -336,3 +337,11 @@ def test_who_looks_at_the_steps_does_not_cut_a_propagation_in_two(session, plane
     before = len(session.state.done)
     counts = {len(session.state.done) for _ in propagate(session, 1, seed=plane)}
     assert counts == {before + 1}
+
+
+def test_erasing_inside_of_what_was_painted_is_a_stroke() -> None:
+    session, plane = Session(np.zeros((9, 9), np.uint8)), Plane((0, 1), ())
+    pixels = np.argwhere(np.ones((5, 5), bool))
+    session.apply(Paint(plane, pixels, np.full(25, 2)))
+    session.apply(Paint(plane, pixels[:7], np.zeros(7, int)))
+    assert session.objects.words_for_next(Undo()) == "stroke on object 2"

@@ -114,11 +114,15 @@ def _hand(step: Step) -> str:
         is_bare = after.locked and replace(after, locked=False).is_blank
         return is_bare and was_there
 
+    def is_stroke(before: PlaneRecord, after: PlaneRecord) -> bool:
+        # one inside of what was painted before leaves an equal mask, but a new one
+        return after.painted is not None and after.painted is not before.painted
+
     return (
         _where(step, "end of", is_ended)
         or _where(step, "lock of a slice of", lambda b, a: a.locked > b.locked)
         or _where(step, "unlocking of a slice of", lambda b, a: a.locked < b.locked)
-        or _where(step, "stroke on", lambda b, a: a.painted not in (None, b.painted))
+        or _where(step, "stroke on", is_stroke)
         or _where(step, "release of paint on", lambda b, a: a.painted != b.painted)
     )
 
