@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from tests.plugin.conftest import LEFT_DISK, disks, stack
 
-from napari_sam_adapter.image_io.lazy_array import LazyArray
-from napari_sam_adapter.image_io.opened_image import OpenedImage
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.opened_image import OpenedImage
 
 CHANNELS = np.stack(
     [
