@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from napari_sam_adapter.plugin.layers.channel_choice import ChannelChoice
 from napari_sam_adapter.plugin.layers.image_window import ImageWindow
 from napari_sam_adapter.plugin.layers.level_choice import LevelChoice
+from napari_sam_adapter.plugin.layers.size_in_file import SizeInFile
 from napari_sam_adapter.plugin.network.candidate_choice import CandidateChoice
 from napari_sam_adapter.plugin.objects.object_editing import ObjectEditing
 from napari_sam_adapter.plugin.objects.splitting_run import SplittingRun
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 
 def image_feature(
     controller: Controller,
-) -> tuple[LevelChoice, ChannelChoice, ImagePanel]:
-    """Choose the image, a level of it, and the channels beside it."""
+) -> tuple[LevelChoice, ChannelChoice, SizeInFile, ImagePanel]:
+    """Choose the image, a level of it, the channels beside it, and its size."""
     levels, channels = LevelChoice(controller), ChannelChoice(controller)
     panel = ImagePanel()
     panel.image_chosen.connect(controller.choose_image)
@@ -60,7 +61,10 @@ def image_feature(
         lambda: panel.show_channels(channels.offered, channels.partners)
     )
     channels.changed.connect(lambda: panel.show_state(controller.state))  # for names
-    return levels, channels, panel
+    size = SizeInFile(controller)
+    panel.size_taken.connect(size.use)
+    size.changed.connect(lambda: panel.show_size(str(size.offered or "")))
+    return levels, channels, size, panel
 
 
 def image_window_feature(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.types import LayerDataTuple
 
+    from napari_sam_adapter.image_io.image.lazy_array import LazyArray
     from napari_sam_adapter.image_io.image.opened_image import OpenedImage
 
 Reader: TypeAlias = "Callable[[str | list[str]], list[LayerDataTuple]]"
@@ -189,3 +190,27 @@ def path_of(layer: Layer) -> Path | None:
     # of several images of a stack, napari names the first file
     found = layer.metadata.get(PATH) or layer.source.path
     return None if found is None else Path(found)
+
+
+def has_pixels(opened: OpenedImage, seen: LazyArray) -> bool:
+    """Tell whether an array holds the pixels of a file; reads a plane of both.
+
+    Parameters
+    ----------
+    opened : OpenedImage
+        The file.
+    seen : LazyArray
+        The array, its axes in the order of the file.
+
+    Returns
+    -------
+    bool
+        True if the shapes are the same, and the planes in the middle.
+    """
+    if opened.data.shape != seen.shape:
+        return False
+    leading = opened.label_shape[:-2]
+    middle = tuple(length // 2 for length in leading)
+    in_file, in_view = np.asarray(opened.data[middle]), seen[middle]
+    has_holes = in_view.dtype.kind in "fc"  # of no value, and so equal to nothing
+    return np.array_equal(in_file, in_view, equal_nan=has_holes)

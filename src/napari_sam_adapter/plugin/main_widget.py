@@ -85,7 +85,9 @@ class SegmentAnythingWidget(QWidget):
         self.safekeeping, self.session_panel = session_feature(controller, load)
         self.weights = WeightsController()
         self.weights_window: WeightsWindow | None = None
-        self.levels, self.channels, self.image_panel = image_feature(controller)
+        self.levels, self.channels, self.size_in_file, self.image_panel = image_feature(
+            controller
+        )
         self.replaced_data = ReplacedData(controller)
         self.model_panel = models = network_feature(controller)
         self.annotation_panel = annotation_feature(controller)

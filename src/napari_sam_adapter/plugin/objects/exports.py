@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_sam_adapter.errors import ImageError, OutputError
@@ -19,7 +18,7 @@ from napari_sam_adapter.image_io.image.units import unit_of
 from napari_sam_adapter.image_io.labels.exporting import check_export_path
 from napari_sam_adapter.image_io.output.whole_files import check_output
 from napari_sam_adapter.plugin.background import Job, JobQueue, Priority, ignore
-from napari_sam_adapter.plugin.image_files import is_of_series, path_of
+from napari_sam_adapter.plugin.image_files import has_pixels, is_of_series, path_of
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.session_view import told_of_empty
 from napari_sam_adapter.plugin.viewing.stroke_pause import StrokePause
@@ -327,20 +326,11 @@ def _as_in_file(
             f"{error} Put it back, or export in another format."
         ) from error
     seen = LazyArray(like.data, like.name)
-    if _has_pixels(opened, seen):
+    if has_pixels(opened, seen):
         return labels, opened
-    if _has_pixels(opened, seen.moved(range(seen.ndim)[::-1])):
+    if has_pixels(opened, seen.moved(range(seen.ndim)[::-1])):
         return labels.T, opened
     return labels, like
-
-
-def _has_pixels(opened: OpenedImage, seen: LazyArray) -> bool:
-    if opened.label_shape != seen.shape:
-        return False
-    middle = tuple(length // 2 for length in seen.shape[:-2])
-    in_file, in_view = np.asarray(opened.data[middle]), seen[middle]
-    has_holes = in_view.dtype.kind in "fc"  # of no value, and so equal to nothing
-    return np.array_equal(in_file, in_view, equal_nan=has_holes)
 
 
 def _ends(path: str | Path, suffixes: tuple[str, ...]) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QPushButton, QWidget
 
 from napari_sam_adapter.plugin.panels.channel_button import ChannelButton
 from napari_sam_adapter.plugin.panels.narrow import NameBox, narrow
@@ -37,6 +37,8 @@ class ImagePanel(QWidget):
     """Emitted with the number of a level of a multiscale image."""
     channel_switched = Signal(object)
     """Emitted with a layer that the network shall see, or see no longer."""
+    size_taken = Signal()
+    """Emitted when the layer shall get the size of pixels that its file tells."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,8 +69,17 @@ class ImagePanel(QWidget):
         self._channels_title = QLabel("channels")
         self._channels_title.setBuddy(self.channels)
         form.addRow(self._channels_title, self.channels)
+        self.size_in_file = QPushButton()
+        self.size_in_file.setToolTip(
+            "The file tells how large pixels are, and the layer does not. Take it over "
+            "to have sizes in this unit, and slices as far apart as they are."
+        )
+        self.size_in_file.clicked.connect(lambda: self.size_taken.emit())
+        self._size_title = QLabel("in the file")
+        form.addRow(self._size_title, self.size_in_file)
         self.show_levels([], 0)
         self.show_channels((), ())
+        self.show_size("")
 
     def show_state(self, state: PluginState) -> None:
         """List the images and show which one is chosen.
@@ -124,6 +135,18 @@ class ImagePanel(QWidget):
         self.channels.show_channels(offered, partners)
         for part in (self._channels_title, self.channels):
             part.setVisible(bool(offered))
+
+    def show_size(self, size: str) -> None:
+        """Offer the size of pixels that the file tells.
+
+        Parameters
+        ----------
+        size : str
+            In words; empty if there is nothing to offer.
+        """
+        self.size_in_file.setText(f"Use {size}")
+        for part in (self._size_title, self.size_in_file):
+            part.setVisible(bool(size))
 
     def _on_activated(self, number: int) -> None:
         self.image_chosen.emit(self._images[number])
