@@ -348,3 +348,11 @@ def test_a_range_in_view_is_not_taken_for_slices_of_another_view(rolled, choice)
         "on the object here."
     )
     assert np.array_equal(rolled.labels, before)
+
+
+@pytest.mark.parametrize("command", ["propagate", "find_in_volume"])
+def test_a_picture_has_no_slices_to_follow_through(make_scene, command):
+    scene = make_scene(disks(), name="cells")
+    scene.controller.do(command)
+    assert "got cells, a 2-D image" in scene.state.message.text
+    assert not scene.loads

@@ -88,6 +88,32 @@ def require_pixels(session: Session, object_ids: Sequence[int]) -> None:
             )
 
 
+def with_slices(workspace: Workspace) -> Workspace:
+    """Refuse an image without slices to follow something through.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        The image in use.
+
+    Returns
+    -------
+    Workspace
+        The same.
+
+    Raises
+    ------
+    SessionError
+        If it is a 2-D image.
+    """
+    if workspace.volume.ndim == 2:
+        raise SessionError(
+            f"Expected a volume to follow objects through, got {workspace.frame.name}, "
+            "a 2-D image. Accept the object, and go to the next."
+        )
+    return workspace
+
+
 def told_of_empty(session: Session) -> str:
     """Return what a file lacks because no mask is there yet.
 

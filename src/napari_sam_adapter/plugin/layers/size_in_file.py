@@ -114,6 +114,11 @@ class SizeInFile(Feature):
         def on_result(size: PixelSize | None) -> None:
             self._in_files[image] = size
             self._on_updated()
+            if self.offered is size is not None:
+                self.say(
+                    f"The file of {image.name} tells {size} a pixel, the layer does "
+                    "not: take it over under Image."
+                )
 
         steps = _read(path, LazyArray(image.data, image.name), image.ndim)
         queue, owner = self._controller.segmenter.queue, object()
