@@ -45,7 +45,6 @@ def test_the_size_of_the_file_is_offered_and_taken(scene):
     scene.viewer.dims.set_current_step(0, 3)
     button = button_when_shown(scene)
     assert button.text() == SIZE
-    assert "take it over under Image" in scene.state.message.text
     button.click()
     for name in "cells", "same pixels", "same places":
         layer = scene.viewer.layers[name]
@@ -59,6 +58,7 @@ def test_the_size_of_the_file_is_offered_and_taken(scene):
 
 def test_objects_made_before_are_where_they_were(scene):
     button = button_when_shown(scene)
+    assert "take it over under Image" in scene.state.message.text
     scene.viewer.dims.set_current_step(0, 3)
     scene.press("use_points")
     scene.click(LEFT_DISK)
