@@ -122,3 +122,21 @@ def test_the_report_does_not_replace_the_table(
     told = refused("segment", volume, "--prompts", named, *files)
     assert "another file for the report than for the prompts" in told
     assert named.read_text() == TABLE
+
+
+def test_only_the_lines_of_the_image_are_taken(
+    run: Run, volume: Path, table: Path, output: Path
+) -> None:
+    table.write_text("image,z,y,x\nother.tif,5,12,12\nvolume,6,26,34\n")
+    assert run("segment", volume, "--prompts", table, "-o", output) == 0
+    labels = np.asarray(open_image(output).data)
+    assert (labels[5, 12, 12], labels[6, 26, 34]) == (0, 1)
+
+
+def test_a_table_of_other_images_is_refused(
+    refused: Refused, volume: Path, table: Path, output: Path
+) -> None:
+    table.write_text("image,z,y,x\nother.tif,5,12,12\n")
+    told = refused("segment", volume, "--prompts", table, "-o", output)
+    assert "Expected lines for volume.ome.tif in the column image" in told
+    assert not output.exists()

@@ -111,7 +111,7 @@ class Task:
         frame = frame_of(image, asked.axis)
         if not asked.propagate and (asked.start, asked.stop) != (None, None):
             raise PromptError("Expected --propagate with --start or --stop. Add it.")
-        table = _table_of(frame, asked)
+        table = _table_of(frame, asked, image.name)
         plans = [
             plan_propagation(prompts, frame, asked.start, asked.stop)
             if asked.propagate
@@ -128,7 +128,7 @@ class Task:
         return sum(sum(map(len, plan)) or len(prompts) for prompts, plan in pairs)
 
 
-def _table_of(frame: Frame, asked: PromptOptions) -> PromptTable:
+def _table_of(frame: Frame, asked: PromptOptions, image: str) -> PromptTable:
     """Return the prompts of all objects, from a table or from options."""
     options = asked.points, asked.negatives, asked.boxes
     if asked.table is None:
@@ -138,4 +138,4 @@ def _table_of(frame: Frame, asked: PromptOptions) -> PromptTable:
             "Expected --prompts alone, got --point, --negative, --box or --separate, "
             "too. Write all prompts into the table."
         )
-    return read_prompt_table(asked.table, frame)
+    return read_prompt_table(asked.table, frame, image)

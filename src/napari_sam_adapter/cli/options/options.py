@@ -87,7 +87,8 @@ PromptsOption = Annotated[
         "--prompts",
         metavar="TABLE.csv",
         help="Instead of these, prompts of many objects: a column for each axis, and "
-        "perhaps object, kind (point, negative or box) and y2, x2 of boxes; or a "
+        "perhaps object, kind (point, negative or box), y2, x2 of boxes, and image, of "
+        "which only the lines of this one are taken; or a "
         "Points or Shapes layer that napari saved.",
     ),
 ]

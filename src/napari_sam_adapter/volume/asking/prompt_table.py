@@ -15,8 +15,9 @@ import numpy as np
 from napari_sam_adapter.datasets.listed import read_listed
 from napari_sam_adapter.drawings import Polygon, Scribble
 from napari_sam_adapter.errors import PlaneError, PromptError, SamAdapterError
-from napari_sam_adapter.image_io.image.opened_image import AXES_BY_NDIM
+from napari_sam_adapter.image_io.image.opened_image import AXES_BY_NDIM, OpenedImage
 from napari_sam_adapter.prompts import Prompts
+from napari_sam_adapter.volume.asking.image_column import rows_of_image
 from napari_sam_adapter.volume.asking.table_columns import BOXES, TableColumns
 from napari_sam_adapter.volume.planes.frame import Frame
 from napari_sam_adapter.volume.planes.plane import Plane
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from napari_sam_adapter.datasets.listed import ListedRows
-    from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.image_io.image.lazy_array import ArrayLike
     from napari_sam_adapter.volume.asking.table_columns import Thing
 
@@ -116,20 +116,24 @@ def read_prompts(
     path: str | PathLike[str],
     image: ArrayLike | OpenedImage | Volume,
     axis: int | str | None = None,
+    name: str | None = None,
 ) -> PromptTable:
     """Read the prompts of many objects from a table.
 
     Parameters
     ----------
     path : str or path
-        A CSV file: with a column for each axis, and perhaps ``object`` and ``kind``; or
-        a Points or Shapes layer as napari saves it.
+        A CSV file: with a column for each axis, and perhaps ``object``, ``kind`` and
+        ``image``; or a Points or Shapes layer as napari saves it.
     image : array-like, OpenedImage or Volume
         What the prompts are for. The axes of an array without names are the last ones
         of u, t, z, y, x.
     axis : int, str or None
         From slice to slice, by number (below 0 from the end) or letter; by default the
         third from the end.
+    name : str or None
+        Which of several images in the column ``image`` this is: its file name, or that
+        without the suffix. By default that of an opened image.
 
     Returns
     -------
@@ -139,8 +143,9 @@ def read_prompts(
     Raises
     ------
     PromptError
-        If it cannot be read, a column is missing, or a line does not fit the image;
-        the first such line is told, and which others there are.
+        If it cannot be read, a column is missing, no line is for the image, or nobody
+        tells which of several images it is, or a line does not fit the image; the
+        first such line is told, and which others there are.
     ImageError
         If the image cannot be segmented, or a channel has to be chosen first.
     PlaneError
@@ -150,7 +155,9 @@ def read_prompts(
     axes = volume.letters or AXES_BY_NDIM[volume.ndim]
     if isinstance(axis, SupportsIndex):
         axis = _axis_from_start(index(axis), volume.ndim)
-    return read_prompt_table(Path(path), Frame.of(axes, volume.shape, axis))
+    if name is None:
+        name = image.name if isinstance(image, OpenedImage) else ""
+    return read_prompt_table(Path(path), Frame.of(axes, volume.shape, axis), name)
 
 
 def _axis_from_start(axis: int, ndim: int) -> str:
@@ -158,16 +165,17 @@ def _axis_from_start(axis: int, ndim: int) -> str:
     return str(axis + ndim if ndim > 2 and -ndim <= axis < 0 else axis)
 
 
-def read_prompt_table(path: Path, frame: Frame) -> PromptTable:
+def read_prompt_table(path: Path, frame: Frame, image: str = "") -> PromptTable:
     """Read the prompts of many objects.
 
     Parameters
     ----------
     path : Path
-        A CSV file: with a column for each axis, and perhaps ``object`` and ``kind``; or
-        a Points or Shapes layer as napari saves it.
+        As in `read_prompts`.
     frame : Frame
         The image.
+    image : str
+        Its name; empty if nobody knows.
 
     Returns
     -------
@@ -177,8 +185,7 @@ def read_prompt_table(path: Path, frame: Frame) -> PromptTable:
     Raises
     ------
     PromptError
-        If it cannot be read, a column is missing, or a line does not fit the image;
-        the first such line is told, and which others there are.
+        As in `read_prompts`.
     """
     listed = _listed(path)
     if not listed.rows:
@@ -186,11 +193,12 @@ def read_prompt_table(path: Path, frame: Frame) -> PromptTable:
             f"Expected a table with names of columns in its first line, got {path} "
             "without a line."
         )
+    problems: dict[int, str] = {}
     try:
         columns = TableColumns.of(listed.rows[0], frame, listed.separator)
+        listed = rows_of_image(listed, image, problems)
     except PromptError as error:
         raise PromptError(f"{path}: {error}") from error
-    problems: dict[int, str] = {}
     things = columns.things(listed.rows[1:], listed.lines[1:], problems)
     found = _by_object(things, frame, problems)
     _refuse(path, problems)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.volume.planes.frame import Frame, Position
 
-OBJECT, KIND = "object", "kind"
+OBJECT, KIND, IMAGE = "object", "kind", "image"
 NEGATIVE = "negative"
 KINDS = {"point": "point", NEGATIVE: NEGATIVE, "box": "box", "positive": "point"}
 """The last is what the widget writes."""
@@ -26,7 +26,7 @@ SHAPE, SHAPE_TYPE, VERTEX = "index", "shape-type", "vertex-index"
 """Columns of a Shapes layer; the first also of a Points layer."""
 BOXES = "rectangle", "ellipse"
 SHAPES = *BOXES, "polygon", "path", "line"
-MEANT = OBJECT, KIND, POLARITY
+MEANT = OBJECT, KIND, IMAGE, POLARITY
 """Columns that are not of an axis."""
 SILENT = "", SHAPE, VERTEX, "axes"
 """Columns that programs write for themselves."""
