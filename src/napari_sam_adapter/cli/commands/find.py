@@ -80,6 +80,7 @@ def find(
     axis: options.AxisOption = None,
     channel: options.ChannelOption = None,
     level: options.LevelOption = 0,
+    spacing: options.SpacingOption = None,
     model: options.ModelOption = "tiny",
     adapter: options.AdapterOption = None,
     device: options.DeviceOption = "auto",
@@ -94,6 +95,8 @@ def find(
     Without --propagate each slice has objects of its own. Look over the result:
     every object can be missed, cut in two, or joined with its neighbour.
     """
+    from napari_sam_adapter.cli.inputs.spacing import parse_spacing
+
     job = FindJob(
         image,
         output,
@@ -107,6 +110,7 @@ def find(
         axis=axis,
         channel=channel,
         level=level,
+        spacing=parse_spacing(spacing),
         propagate=propagate,
         tidy=tidy,
         overwrite=overwrite,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -11,7 +12,6 @@ import typer
 from napari_sam_adapter.cli.inputs.inputs import (
     check_apart,
     images_of,
-    open_told,
 )
 from napari_sam_adapter.cli.messages.bars import shell_bar
 from napari_sam_adapter.cli.messages.told_once import ToldOnce
@@ -22,6 +22,7 @@ from napari_sam_adapter.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_sam_adapter.cli.inputs.spacing import Spacing
     from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.volume.measuring.measurement_table import MeasurementTable
     from napari_sam_adapter.volume.measuring.measuring import Measuring
@@ -47,11 +48,14 @@ class MeasureJob(NamedTuple):
         The files.
     channel : int or None
         Whose brightness is measured.
+    spacing : Spacing or None
+        Size of the pixels, in place of what the image says.
     """
 
     image: Path
     labels: Path
     channel: int | None
+    spacing: Spacing | None
 
 
 def measure(
@@ -59,6 +63,7 @@ def measure(
     output: options.TableOption,
     labels: LabelsArgument = None,
     channel: options.MeasuredChannelOption = None,
+    spacing: options.SpacingOption = None,
     overwrite: options.OverwriteOption = False,
 ) -> None:
     """Measure the objects of a label file, or of those of all images of a folder.
@@ -67,9 +72,13 @@ def measure(
     point. Lengths, areas and volumes are in the unit of the image, if z, y and x have
     one; the last column names it. The table of a folder begins with a column image.
     """
+    from napari_sam_adapter.cli.inputs.spacing import parse_spacing
     from napari_sam_adapter.image_io.output.whole_files import check_output
 
-    jobs = _jobs(image, labels, _number(channel))
+    jobs = [
+        MeasureJob(path, own, _number(channel), parse_spacing(spacing))
+        for path, own in _pairs(image, labels)
+    ]
     for job in jobs:
         for kind, path in (("image", job.image), ("labels", job.labels)):
             check_apart(kind, path, "table", output)
@@ -90,20 +99,17 @@ def _number(channel: str | None) -> int | None:
         ) from error
 
 
-def _jobs(image: Path, labels: Path | None, channel: int | None) -> list[MeasureJob]:
+def _pairs(image: Path, labels: Path | None) -> list[tuple[Path, Path]]:
     """Return what is to be measured: an image, or all images of a folder."""
     images = images_of(image)
     if images == [image]:
-        return [MeasureJob(image, labels or _beside(image), channel)]
+        return [(image, labels or _beside(image))]
     if labels is not None and not labels.is_dir():
         raise ImageError(
             f"Expected a folder of labels for the folder of images {image}, got "
             f"{labels}. Leave it out if the labels are beside the images."
         )
-    return [
-        MeasureJob(path, own, channel)
-        for path, own in zip(images, _labels_of(images, labels), strict=True)
-    ]
+    return list(zip(images, _labels_of(images, labels), strict=True))
 
 
 def _beside(image: Path) -> Path:
@@ -140,9 +146,12 @@ def _labels_of(images: Sequence[Path], folder: Path | None) -> list[Path]:
 
 
 def _of_image(job: MeasureJob) -> MeasurementTable:
+    from napari_sam_adapter.image_io import open_image
     from napari_sam_adapter.volume.measuring.measuring import table_of
 
-    measuring = _measuring(open_told(job.image), job)
+    problem, measuring = _measuring(open_image(job.image), job)
+    if problem:
+        typer.echo(problem, err=True)
     bar = shell_bar(measuring.blocks(), name="measuring", unit="block")
     return table_of(measuring, [row for block in bar for row in block])
 
@@ -179,15 +188,19 @@ def _measured(job: MeasureJob) -> tuple[str, MeasurementTable]:
     from napari_sam_adapter.image_io import open_image
     from napari_sam_adapter.volume.measuring import measuring
 
-    image = open_image(job.image)
-    return image.problem, measuring.measure(_measuring(image, job))
+    problem, measured = _measuring(open_image(job.image), job)
+    return problem, measuring.measure(measured)
 
 
-def _measuring(image: OpenedImage, job: MeasureJob) -> Measuring:
+def _measuring(image: OpenedImage, job: MeasureJob) -> tuple[str, Measuring]:
+    """Return what is wrong with an image, and what is to be measured of it."""
+    from napari_sam_adapter.cli.inputs.spacing import with_spacing
     from napari_sam_adapter.volume.measuring.measured_files import measuring_of
 
     chosen = image if job.channel is None else image.channel(job.channel)
-    return measuring_of(chosen, job.labels, "Choose one with --channel")
+    measuring = measuring_of(chosen, job.labels, "Choose one with --channel")
+    spaced = with_spacing(chosen, job.spacing)
+    return spaced.problem, replace(measuring, spacing=spaced.spacing, unit=spaced.unit)
 
 
 def _tell_without(jobs: Sequence[MeasureJob]) -> None:

@@ -49,6 +49,7 @@ def segment(
     tidy: options.TidyOption = False,
     channel: options.ChannelOption = None,
     level: options.LevelOption = 0,
+    spacing: options.SpacingOption = None,
     model: options.ModelOption = "tiny",
     adapter: options.AdapterOption = None,
     device: options.DeviceOption = "auto",
@@ -63,6 +64,7 @@ def segment(
     The labels keep axes, scale and position of the image. Where objects would
     overlap, the pixels stay with the first.
     """
+    from napari_sam_adapter.cli.inputs.spacing import parse_spacing
     from napari_sam_adapter.cli.jobs.task import PromptOptions, Task
     from napari_sam_adapter.image_io import save_labels
     from napari_sam_adapter.image_io.files.opening import check_labels_path
@@ -75,7 +77,8 @@ def segment(
         point or (), negative or (), box or (), separate, prompts,
         axis, propagate, start, stop,
     )  # fmt: skip
-    opened, window = choose_view(open_told(image), channel, level, intensity)
+    told = open_told(image, parse_spacing(spacing))
+    opened, window = choose_view(told, channel, level, intensity)
     check_labels_path(output, overwrite, opened.label_axes)
     task = Task.of(opened, asked)
     _tell_left_out(task)

@@ -11,6 +11,7 @@ from napari_sam_adapter.errors import ImageError, OutputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_sam_adapter.cli.inputs.spacing import Spacing
     from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
@@ -71,13 +72,15 @@ def images_of(path: Path) -> list[Path]:
     return images_to_annotate(path) if path.is_dir() else [path]
 
 
-def open_told(path: Path) -> OpenedImage:
+def open_told(path: Path, spacing: Spacing | None = None) -> OpenedImage:
     """Open an image, and say on stderr what is wrong with it.
 
     Parameters
     ----------
     path : Path
         The file.
+    spacing : Spacing or None
+        Size of its pixels, if it was given.
 
     Returns
     -------
@@ -87,11 +90,12 @@ def open_told(path: Path) -> OpenedImage:
     Raises
     ------
     ImageError
-        If the file is no image.
+        If the file is no image, or the spacing does not fit it.
     """
+    from napari_sam_adapter.cli.inputs.spacing import with_spacing
     from napari_sam_adapter.image_io import open_image
 
-    image = open_image(path)
+    image = with_spacing(open_image(path), spacing)
     if image.problem:
         typer.echo(image.problem, err=True)
     return image

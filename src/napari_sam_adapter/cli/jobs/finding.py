@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from napari_sam_adapter.cli.inputs.spacing import Spacing
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.finding.examples import Point
     from napari_sam_adapter.volume.finding.volume_search import SearchedPlane
@@ -44,6 +45,8 @@ class FindJob:
         What it is given.
     intensity, slices, axis, channel, level, propagate, tidy, overwrite, embeddings
         The options of ``find``.
+    spacing : Spacing or None
+        That of ``--spacing``.
     like : tuple of str
         Points on examples.
     """
@@ -60,6 +63,7 @@ class FindJob:
     axis: str | None = None
     channel: str | None = None
     level: int = 0
+    spacing: Spacing | None = None
     propagate: bool = False
     tidy: bool = False
     overwrite: bool = False
@@ -127,6 +131,7 @@ def find_in_file(
         written. No file is written then.
     """
     from napari_sam_adapter.cli.inputs.coordinates import frame_of
+    from napari_sam_adapter.cli.inputs.spacing import with_spacing
     from napari_sam_adapter.image_io import open_image, save_labels
     from napari_sam_adapter.image_io.files.opening import check_labels_path
     from napari_sam_adapter.volume.finding.volume_search import find_in_volume
@@ -134,7 +139,7 @@ def find_in_file(
 
     started = time.monotonic()
     check_apart("image", job.image, "labels", job.output)
-    image = open_image(job.image)
+    image = with_spacing(open_image(job.image), job.spacing)
     opened, window = choose_view(image, job.channel, job.level, job.intensity)
     check_labels_path(job.output, job.overwrite, opened.label_axes)
     frame = frame_of(opened, job.axis)

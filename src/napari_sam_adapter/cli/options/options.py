@@ -149,6 +149,15 @@ MeasuredChannelOption = Annotated[
         "no colours.",
     ),
 ]
+SpacingOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[Z,]Y,X UNIT",
+        help="Size of the pixels, with a unit of length: 2,0.65,0.65um for z, y and x "
+        "of a volume, 0.65um for a picture. Of a pyramid at full resolution. [default: "
+        "what the file says]",
+    ),
+]
 LevelOption = Annotated[
     int,
     typer.Option(
