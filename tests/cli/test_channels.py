@@ -12,7 +12,7 @@ from tests.cli.conftest import CENTRES, Refused, Run
 from tests.fakes import DiskPredictor, PackingDiskPredictor
 
 from napari_sam_adapter.cli.main import main
-from napari_sam_adapter.image_io import open_image
+from napari_sam_adapter.image_io import OpenedImage, open_image, save_labels
 from napari_sam_adapter.volume.document.edits import AddPoint, NewObject
 from napari_sam_adapter.volume.planes.planes import Plane
 from napari_sam_adapter.volume.session.session import Session
@@ -71,7 +71,17 @@ def test_channels_that_nobody_chose_are_refused_with_both_ways(
     refused: Refused, channels: Path, tmp_path: Path
 ) -> None:
     told = refused("segment", channels, *options_of("segment", tmp_path))
-    assert "--channel 0, or two or three as colours with --channel 0,1" in told
+    assert "--channel 0, or both as colours with --channel 0,1." in told
+
+
+def test_three_channels_are_offered_as_colours_too(
+    refused: Refused, pixels: np.ndarray, tmp_path: Path
+) -> None:
+    several = np.stack([pixels[5]] * 3)
+    like = OpenedImage(several, "cyx", (1.0,) * 3, ("pixel",) * 3)
+    save_labels(tmp_path / "three.tif", several, like)
+    told = refused("segment", tmp_path / "three.tif", *options_of("segment", tmp_path))
+    assert "--channel 0,1 or --channel 0,1,2." in told
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from napari_sam_adapter.volume.asking.prompt_table import PlanePrompts
     from napari_sam_adapter.volume.planes.frame import Position
 
-TIP = "Choose one with --channel 0, or two or three as colours with --channel 0,1"
+TIP = (
+    "Choose one with --channel 0, or two or three as colours with --channel 0,1 or "
+    "--channel 0,1,2"
+)
+PAIR = "Choose one with --channel 0, or both as colours with --channel 0,1"
 
 
 def frame_of(image: OpenedImage, sliced: str | None = None) -> Frame:
@@ -46,7 +50,7 @@ def frame_of(image: OpenedImage, sliced: str | None = None) -> Frame:
     """
     from napari_sam_adapter.image_io.image.composite import check_one_channel
 
-    check_one_channel(image, TIP)
+    check_one_channel(image, PAIR if image.channels == 2 else TIP)
     return Frame.of(image.label_axes, image.label_shape, sliced)
 
 
