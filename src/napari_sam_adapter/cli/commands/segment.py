@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from napari_sam_adapter.cli.jobs.segmentation import SliceReport
     from napari_sam_adapter.cli.jobs.task import Task
+    from napari_sam_adapter.image_io import OpenedImage
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.predictions import Predictor
     from napari_sam_adapter.volume.document.tidying import TidyCount
@@ -81,6 +82,7 @@ def segment(
     opened, window = choose_view(told, channel, level, intensity)
     check_labels_path(output, overwrite, opened.label_axes)
     task = Task.of(opened, asked)
+    _tell_labels(opened)
     _tell_left_out(task)
     _tell_beyond(task)
     predictor = loader_of(context)(model, adapter, device, preprocessing=preprocessing)
@@ -112,6 +114,14 @@ def _check_outputs(
     check_labels_path(output, overwrite)
     if report is not None:
         check_output(report, overwrite)
+
+
+def _tell_labels(image: OpenedImage) -> None:
+    from napari_sam_adapter.cli.inputs.label_images import told_of_labels
+
+    told = told_of_labels(image)
+    if told:
+        typer.echo(told, err=True)
 
 
 def _tell_left_out(task: Task) -> None:

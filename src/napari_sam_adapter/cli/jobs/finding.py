@@ -131,6 +131,7 @@ def find_in_file(
         written. No file is written then.
     """
     from napari_sam_adapter.cli.inputs.coordinates import frame_of
+    from napari_sam_adapter.cli.inputs.label_images import told_of_labels
     from napari_sam_adapter.cli.inputs.spacing import with_spacing
     from napari_sam_adapter.image_io import open_image, save_labels
     from napari_sam_adapter.image_io.files.opening import check_labels_path
@@ -156,7 +157,8 @@ def find_in_file(
     tidied = tidy_all(session, planes[0].axes).words if job.tidy else ""
     save_labels(job.output, session.labels, opened, job.overwrite)
     seconds = time.monotonic() - started
-    return Found(done, len(session.object_ids), seconds, image.problem, tidied)
+    problem = " ".join(filter(None, (image.problem, told_of_labels(opened))))
+    return Found(done, len(session.object_ids), seconds, problem, tidied)
 
 
 @lru_cache(maxsize=1)
