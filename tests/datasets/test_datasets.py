@@ -226,3 +226,15 @@ def test_parts_are_told_by_folders_and_lists(tmp_path: Path, save) -> None:
         "train",
         "val",
     ]
+
+
+def test_one_folder_for_images_and_labels_is_said_to_be_one(
+    tmp_path: Path, save
+) -> None:
+    for name in ("1", "2"):
+        save(tmp_path / f"img {name}.png", tmp_path / f"img {name}.png")
+    with pytest.raises(DatasetError) as error:
+        open_dataset(tmp_path, tmp_path / "." / ".." / tmp_path.name)
+    told = str(error.value)
+    assert "img 1.png, img 2.png: Expected labels, found none. " in told
+    assert "the folder of the images and of the labels" in told

@@ -20,6 +20,7 @@ from napari_sam_adapter.datasets.reference import (
     PARTS,
     TRAINING,
     VALIDATION,
+    BrokenPair,
     Dataset,
     Pair,
     role_of,
@@ -31,6 +32,8 @@ from napari_sam_adapter.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
+
+SHOWN_PAIRS = 5
 
 
 def open_dataset(
@@ -78,13 +81,20 @@ def open_dataset(
         dataset = dataset.part(split)
     if not dataset.pairs:
         part = f" in the split {split!r}" if split else ""
-        names = "".join(f"{b.name}: {b.reason} " for b in dataset.broken[:5])
         raise DatasetError(
             f"Expected at least one image with labels at {path}{part}, found none. "
-            f"{names}{_others_told(_open(path, labels, None))}"
-            f"{_where_images_lie(path, is_empty)}"
+            f"{_reasons(dataset.broken)}{_others_told(_open(path, labels, None))}"
+            f"{_where_images_lie(path, labels, is_empty)}"
         )
     return dataset
+
+
+def _reasons(broken: Sequence[BrokenPair]) -> str:
+    """Say what is wrong with some pairs, of those with the same fault at once."""
+    names: dict[str, list[str]] = {}
+    for entry in broken[:SHOWN_PAIRS]:
+        names.setdefault(entry.reason, []).append(entry.name)
+    return "".join(f"{', '.join(own)}: {reason} " for reason, own in names.items())
 
 
 def _others_told(dataset: Dataset) -> str:
@@ -94,7 +104,13 @@ def _others_told(dataset: Dataset) -> str:
     return f"It has {', '.join(told)}. " if parts else ""
 
 
-def _where_images_lie(path: Path, is_empty: bool) -> str:
+def _where_images_lie(path: Path, labels: Path | None, is_empty: bool) -> str:
+    if labels is not None and path.is_dir() and path.resolve() == labels.resolve():
+        return (
+            f"{path} is the folder of the images and of the labels: there a name has "
+            "to say which file is labels, as cell_mask.tif of cell.tif. Give the "
+            "folder of the labels (--labels)."
+        )
     if is_empty and path.is_dir() and not has_index(path):
         masks = " or ".join(LABEL_FOLDERS)
         return (
