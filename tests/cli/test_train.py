@@ -203,6 +203,28 @@ def test_an_interrupted_training_goes_on_after_the_step(
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
+def test_an_adapter_that_was_stopped_too_early_says_so_where_it_is_used(
+    command: list[str],
+    base: Path,
+    data: Path,
+    ctrl_c: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with register_optimizer_step_pre_hook(ctrl_c):
+        assert main([*command, "--validate-every", "4"]) == 130
+    adapter = str(tmp_path / "mine.safetensors")
+    told = "mine.safetensors has learned nothing in its training"
+    use = ["--model", str(base), "--device", "cpu"]
+    picture, labels = str(data / "images" / "a.png"), str(tmp_path / "labels.tif")
+    segment = ["segment", picture, "--point", "30,20", "-o", labels]
+    evaluate = ["evaluate", str(data), "--corrections", "1", "--compare", "none"]
+    capsys.readouterr()
+    for asked in ([*evaluate, adapter], [*segment, "--adapter", adapter]):
+        assert main([*asked, *use]) == 0
+        assert capsys.readouterr().err.count(told) == 1
+
+
 def test_nothing_is_promised_where_training_was_stopped_before_its_first_file(
     command: list[str],
     ctrl_c: Callable[..., None],

@@ -90,6 +90,20 @@ def test_images_are_prepared_as_for_the_training(
     assert not np.allclose(found, logits(base, faint), atol=1e-4)
 
 
+@pytest.mark.parametrize(("step", "is_told"), [(0.0, True), (3.0, False)])
+def test_an_adapter_that_has_learned_nothing_says_so(
+    base_file: Path, base: SamPredictor, first: Path, step: float, is_told: bool
+) -> None:
+    path = base_file.with_name("stopped.safetensors")
+    checkpoint = load_checkpoint(base_file)
+    notes = AdapterNotes(metrics={"step": step})
+    save_adapter(None, checkpoint.sam, path, "small", checkpoint.sha256, notes)
+    adapted = base.with_adapter(path)
+    assert ("has learned nothing" in adapted.description.get("note", "")) is is_told
+    assert "note" not in adapted.with_adapter(first).description
+    assert "note" not in adapted.with_adapter(None).description
+
+
 def test_an_adapter_for_other_images_is_refused(
     base_file: Path, base: SamPredictor
 ) -> None:

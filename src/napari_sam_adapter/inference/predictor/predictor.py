@@ -159,6 +159,9 @@ class SamPredictor:
             checkpoint = load_adapter(path, self._base, about["model"], functions)
             about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
         about["preprocessing"] = checkpoint.family.name
+        about.pop("note", None)
+        if checkpoint.note:
+            about["note"] = checkpoint.note
         changed = SamPredictor(checkpoint, about, str(self.device), self.network.dtype)
         changed._base = self._base
         told, own = self.loaded_with, {"adapter": lasting, "functions": functions}

@@ -172,8 +172,18 @@ def load_adapter(
         sam=sam,
         adapter=adapter or base.adapter,
         family=_family_of(header, base.family, path),
+        note=f"{base.note} {_note_on(header, path)}".strip(),
         intensity=_window_of(header),
         learned_from=header.notes.learned_from,
+    )
+
+
+def _note_on(header: AdapterHeader, path: Path) -> str:
+    if not header.notes.has_learned_nothing:
+        return ""
+    return (
+        f"{path.name} has learned nothing in its training, which was stopped too early "
+        "or found nothing better: it is as before the first step."
     )
 
 

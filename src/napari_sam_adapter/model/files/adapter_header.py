@@ -65,6 +65,11 @@ class AdapterNotes:
         listed = self.data.get(LABELS)
         return frozenset(map(str, listed if isinstance(listed, list) else ()))
 
+    @property
+    def has_learned_nothing(self) -> bool:
+        """Whether it is as before its first step; False if unknown."""
+        return self.metrics.get("step") == 0
+
 
 @dataclass(frozen=True)
 class AdapterHeader:

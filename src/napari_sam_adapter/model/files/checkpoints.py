@@ -65,7 +65,8 @@ class Checkpoint:
     family : Family
         How it wants its images and prompts.
     note : str
-        What of the file is not used; empty for nothing.
+        What of the file is not used, or whether its adapter has learned nothing; empty
+        for nothing to tell.
     intensity : IntensityMapping or None
         Window that its adapter was trained with, if that suits other images, too.
     learned_from : frozenset of str
