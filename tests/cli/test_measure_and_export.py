@@ -40,6 +40,15 @@ def test_measure_writes_a_table_in_the_unit_of_the_image(files, capsys):
     assert rows[0]["unit"] == "um"
 
 
+def test_labels_without_an_object_are_told(files, capsys):
+    folder, _, labels = files
+    save_labels(folder / "empty.tif", labels * 0, open_image(folder / "cells.tif"))
+    assert run(folder, "measure", "cells.tif", "empty.tif", "-o", "objects.csv") == 0
+    told = capsys.readouterr()
+    assert "0 lines" in told.out
+    assert "empty.tif has no object: all of its pixels are 0" in told.err
+
+
 def test_measure_reads_labels_with_a_palette(files, capsys):
     folder, data, labels = files
     image = OpenedImage(data[1], "yx", (1.0, 1.0), ("pixel",) * 2)

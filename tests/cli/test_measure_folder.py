@@ -199,3 +199,12 @@ def test_an_image_without_objects_has_no_line() -> None:
     columns = ("object", "voxels")
     tables = [("a", MeasurementTable(columns, ()))]
     assert joined_tables(tables) == MeasurementTable(("image", *columns), ())
+
+
+def test_labels_without_an_object_are_told_of_a_folder_too(
+    folder: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_labels(folder / "a2_labels.tif", np.zeros((8, 9), np.uint8), overwrite=True)
+    assert run("measure", folder, "-o", output) == 0
+    assert "a2_labels.tif has no object: all" in capsys.readouterr().err
+    assert {row["image"] for row in read(output)} == {"a10.tif"}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CSV = ".csv"
 SHOWN_NAMES = 5
+NO_OBJECT = "{} has no object: all of its pixels are 0, background."
 LabelsArgument = Annotated[
     Path | None,
     typer.Argument(
@@ -153,7 +154,10 @@ def _of_image(job: MeasureJob) -> MeasurementTable:
     if problem:
         typer.echo(problem, err=True)
     bar = shell_bar(measuring.blocks(), name="measuring", unit="block")
-    return table_of(measuring, [row for block in bar for row in block])
+    table = table_of(measuring, [row for block in bar for row in block])
+    if not table.rows:
+        typer.echo(NO_OBJECT.format(job.labels), err=True)
+    return table
 
 
 def _of_folder(folder: Path, jobs: Sequence[MeasureJob]) -> MeasurementTable:
@@ -169,6 +173,8 @@ def _of_folder(folder: Path, jobs: Sequence[MeasureJob]) -> MeasurementTable:
     for outcome in bar:
         job = outcome.item
         problem, table = outcome.result or (outcome.problem, None)
+        if table is not None and not table.rows:
+            problem = f"{problem} {NO_OBJECT.format(job.labels)}".strip()
         if problem:
             words = told.words(problem, job.image, job.labels)
             typer.echo(f"{job.image}: {words}", err=True)
