@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 import tifffile
-from tests.plugin.conftest import LEFT_DISK, disks, stack
+from tests.plugin.conftest import LEFT_DISK, RIGHT_DISK, stack
+
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.plugin.image_files import pixel_size_in
 
 SIZE = "Use 2.18 x 0.5 x 0.5 \u00b5m"
 
@@ -28,71 +31,110 @@ def readers(npe2pm):
         yield plugin
 
 
+def opened(scene, path, pixels=None, **options):
+    """Have napari open a file."""
+    if pixels is not None:
+        save(path, pixels)
+    (layer,) = scene.viewer.open(str(path), plugin="napari", **options)
+    return layer
+
+
+def scales(scene, *names):
+    return [tuple(np.round(scene.viewer.layers[name].scale, 2)) for name in names]
+
+
 @pytest.fixture
 def scene(make_scene, tmp_path):
     """A stack that napari opened, without its size."""
-    save(tmp_path / "cells.tif")
     scene = make_scene(None)
-    scene.viewer.open(str(tmp_path / "cells.tif"), plugin="napari")
+    opened(scene, tmp_path / "cells.tif", stack())
     return scene
 
 
 def test_the_size_of_the_file_is_offered_and_taken(scene):
-    scene.viewer.add_labels(np.zeros(stack().shape, int), name="same pixels")
-    scene.viewer.add_points([(3, 10, 10)], name="same places")
-    scene.viewer.add_image(disks(), name="other")
-    scene.controller.choose_image(scene.viewer.layers["cells"])
-    scene.viewer.dims.set_current_step(0, 3)
     button = button_when_shown(scene)
     assert button.text() == SIZE
+    assert "take it over under Image" in scene.state.message.text
+    scene.viewer.add_labels(np.zeros(stack().shape, int), name="same pixels")
+    scene.viewer.add_points([(3, 10, 10)], name="same places")
     button.click()
-    for name in "cells", "same pixels", "same places":
-        layer = scene.viewer.layers[name]
-        assert layer.scale == pytest.approx((2.18, 0.5, 0.5))
-        assert {str(unit) for unit in layer.units} == {"micrometer"}
-    assert tuple(scene.viewer.layers["other"].scale) == (1, 1)
-    assert scene.viewer.dims.current_step[0] == 3
+    names = "cells", "same pixels", "same places"
+    assert scales(scene, *names) == [(2.18, 0.5, 0.5)] * 3
+    for name in names:
+        units = scene.viewer.layers[name].units
+        assert {str(unit) for unit in units} == {"micrometer"}
     assert not button.isVisibleTo(scene.widget.image_panel)
     assert scene.state.message.text.startswith("cells: 2.18 x 0.5 x 0.5 \u00b5m now")
 
 
-def test_objects_made_before_are_where_they_were(scene):
-    button = button_when_shown(scene)
-    assert "take it over under Image" in scene.state.message.text
+def test_what_belongs_to_other_images_stays(scene, tmp_path):
+    other = opened(scene, tmp_path / "other.tif", stack()[:7])
+    scene.controller.choose_image(other)
     scene.viewer.dims.set_current_step(0, 3)
     scene.press("use_points")
     scene.click(LEFT_DISK)
-    before = scene.labels.copy()
+    copy = opened(scene, tmp_path / "copy.tif", stack())
+    moved = scene.viewer.add_labels(np.zeros(stack().shape, int), translate=(0, 9, 9))
+    scene.viewer.add_points([(3, 10, 10)], name="places")
+    own = [layer for w in scene.controller.workspaces for layer in w.layers.all]
+    assert own
+    scene.controller.choose_image(scene.viewer.layers["cells"])
+    button_when_shown(scene).click()
+    assert scales(scene, "cells") == [(2.18, 0.5, 0.5)]
+    for layer in (other, copy, moved, scene.viewer.layers["places"], *own):
+        assert set(layer.scale) == {1}
+
+
+def test_slice_view_and_objects_stay(scene):
+    button, camera = button_when_shown(scene), scene.viewer.scene.camera
+    scene.viewer.dims.set_current_step(0, 3)
+    scene.press("use_points")
+    scene.click(LEFT_DISK)
+    before, plane = scene.labels.copy(), scene.workspace.plane_in_view()
+    zoom, centre = camera.zoom, np.array(camera.center)
     button.click()
+    scene.settle()
     own = scene.workspace.layers.labels
     assert own.scale == pytest.approx((2.18, 0.5, 0.5))
     np.testing.assert_array_equal(own.data, before)
-    scene.click((LEFT_DISK[0] / 2 + 30, LEFT_DISK[1] / 2))
-    assert len(scene.workspace.session.object_ids) == 1
+    assert scene.workspace.plane_in_view() == plane
+    assert camera.zoom == pytest.approx(2 * zoom)
+    assert camera.center[1:] == pytest.approx(centre[1:] / 2)
+    steps = {tuple(layer.scale) for layer in scene.viewer.layers}
+    assert steps == {(2.18, 0.5, 0.5)}
+    scene.click((RIGHT_DISK[0] / 2, RIGHT_DISK[1] / 2))
+    assert scene.labels[(3, *RIGHT_DISK)] == 1
 
 
-def test_nothing_is_offered_where_the_layer_tells_it_or_has_other_pixels(
-    make_scene, tmp_path
-):
-    save(tmp_path / "cells.tif")
-    save(tmp_path / "edited.tif")
-    save(tmp_path / "offered.tif")
-    scene = make_scene(None)
-    for name, options in (
-        ("cells", {"scale": (3, 1, 1)}),
-        ("edited", {}),
-        ("offered", {}),
-    ):
-        (layer,) = scene.viewer.open(
-            str(tmp_path / f"{name}.tif"), plugin="napari", **options
-        )
-        if name == "edited":
-            save(tmp_path / "edited.tif", stack() + 1)
-        scene.controller.choose_image(layer)
-        if name == "offered":
-            button_when_shown(scene)
-    scene.controller.choose_image(scene.viewer.layers["edited"])
+def test_pixels_of_another_shape_have_another_size(scene):
+    button = button_when_shown(scene)
+    image = scene.viewer.layers["cells"]
+    image.data = image.data[:, ::2, ::2]
+    scene.settle()
+    assert not button.isVisibleTo(scene.widget.image_panel)
+
+
+@pytest.mark.parametrize("case", ["told", "moved", "no unit"])
+def test_nothing_is_offered_where_it_is_told_or_not_known(make_scene, tmp_path, case):
+    scene, path = make_scene(None), tmp_path / "a.tif"
+    save(path)
+    if case == "no unit":
+        spacing = {"spacing": 5, "unit": "pixel", "axes": "ZYX"}
+        tifffile.imwrite(path, stack(), imagej=True, metadata=spacing)
+    options = {"told": {"scale": (3, 1, 1)}, "moved": {"translate": (0, 1, 1)}}
+    (layer,) = scene.viewer.open(str(path), plugin="napari", **options.get(case, {}))
+    scene.controller.choose_image(layer)
     button = scene.widget.image_panel.size_in_file
     assert not button.isVisibleTo(scene.widget.image_panel)
-    scene.controller.choose_image(scene.viewer.layers["cells"])
+    scene.controller.choose_image(opened(scene, tmp_path / "b.tif", stack()))
+    button_when_shown(scene)  # it looked into the first file before
+    scene.controller.choose_image(layer)
     assert not button.isVisibleTo(scene.widget.image_panel)
+
+
+def test_a_file_of_other_pixels_tells_nothing(tmp_path):
+    save(tmp_path / "a.tif")
+    size = pixel_size_in(tmp_path / "a.tif", LazyArray(stack(), "a"), 3)
+    assert size.scale == pytest.approx((2.18, 0.5, 0.5))
+    assert pixel_size_in(tmp_path / "a.tif", LazyArray(stack() + 1, "a"), 3) is None
+    assert pixel_size_in(tmp_path / "gone.tif", LazyArray(stack(), "a"), 3) is None

@@ -24,7 +24,7 @@ from napari_sam_adapter.plugin.network.segmenter import Segmenter
 from napari_sam_adapter.plugin.objects.object_commands import ObjectCommands
 from napari_sam_adapter.plugin.objects.prompt_tools import PromptTools
 from napari_sam_adapter.plugin.reporting import reporting
-from napari_sam_adapter.plugin.session_view import show_session, with_slices
+from napari_sam_adapter.plugin.session_view import show_session, require_slices
 from napari_sam_adapter.plugin.state import Message, ModelChoice, PluginState, Tool
 from napari_sam_adapter.plugin.viewing.viewer_watch import ViewerWatch
 
@@ -188,7 +188,7 @@ class Controller:
     @reporting
     def propagate(self) -> None:
         """Follow the object through its neighbour planes."""
-        self._segmenter.propagate(with_slices(self.in_use()))
+        self._segmenter.propagate(require_slices(self.in_use()))
 
     def stop(self) -> None:
         """Stop what is running: loading, a click, a propagation, or a split."""

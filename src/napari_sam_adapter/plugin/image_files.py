@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import napari
 import numpy as np
@@ -13,6 +13,9 @@ from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.dicom.series import images_in
 from napari_sam_adapter.image_io.files.kinds import DICOM, named_format
 from napari_sam_adapter.image_io.files.opening import open_image
+from napari_sam_adapter.image_io.image.lazy_array import LazyArray
+from napari_sam_adapter.image_io.image.units import NO_UNIT
+from napari_sam_adapter.plugin.viewing.world_units import SIGNS
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
@@ -22,12 +25,13 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.types import LayerDataTuple
 
-    from napari_sam_adapter.image_io.image.lazy_array import LazyArray
     from napari_sam_adapter.image_io.image.opened_image import OpenedImage
 
 Reader: TypeAlias = "Callable[[str | list[str]], list[LayerDataTuple]]"
 MOST_BYTES_READ = 10**9
 """Images up to this size are read whole before they are shown."""
+COMPARED = 512
+"""Rows and columns that tell one image from another."""
 PATH = "napari-sam-adapter: path"
 """Under it the metadata of a layer name the file that we opened."""
 PARTS = "napari-sam-adapter: files"
@@ -192,8 +196,75 @@ def path_of(layer: Layer) -> Path | None:
     return None if found is None else Path(found)
 
 
+def is_opened_by_us(layer: Layer) -> bool:
+    """Tell whether a layer has all that its file tells.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer.
+
+    Returns
+    -------
+    bool
+        True if its file was opened by `layer_data`.
+    """
+    return PATH in layer.metadata
+
+
+class PixelSize(NamedTuple):
+    """How far apart pixels are.
+
+    Attributes
+    ----------
+    scale : tuple of float
+        Along each axis of a layer.
+    units : tuple of str
+        A name for each.
+    """
+
+    scale: tuple[float, ...]
+    units: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Say the distances of the axes that have a unit."""
+        told = [
+            (f"{step:.3g}", SIGNS.get(unit, unit))
+            for step, unit in zip(self.scale, self.units, strict=True)
+            if unit != NO_UNIT
+        ]
+        if len({unit for _, unit in told}) == 1:
+            return f"{' x '.join(step for step, _ in told)} {told[0][1]}"
+        return " x ".join(f"{step} {unit}" for step, unit in told)
+
+
+def pixel_size_in(path: Path, seen: LazyArray, ndim: int) -> PixelSize | None:
+    """Read how large pixels are from the file of a layer.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    seen : LazyArray
+        The pixels of the layer.
+    ndim : int
+        Its axes without colours.
+
+    Returns
+    -------
+    PixelSize or None
+        None if the file tells no unit, cannot be read, or holds other pixels.
+    """
+    try:
+        opened = open_image(path)
+        size = PixelSize(opened.scale[:ndim], opened.units[:ndim])
+        return size if str(size) and has_pixels(opened, seen) else None
+    except ImageError:
+        return None
+
+
 def has_pixels(opened: OpenedImage, seen: LazyArray) -> bool:
-    """Tell whether an array holds the pixels of a file; reads a plane of both.
+    """Tell whether an array holds the pixels of a file; reads a part of both.
 
     Parameters
     ----------
@@ -205,12 +276,17 @@ def has_pixels(opened: OpenedImage, seen: LazyArray) -> bool:
     Returns
     -------
     bool
-        True if the shapes are the same, and the planes in the middle.
+        True if the shapes are the same, and the middle of the plane in the middle.
     """
     if opened.data.shape != seen.shape:
         return False
-    leading = opened.label_shape[:-2]
-    middle = tuple(length // 2 for length in leading)
-    in_file, in_view = np.asarray(opened.data[middle]), seen[middle]
+    *leading, height, width = opened.label_shape
+    rows, columns = _middle(height), _middle(width)
+    middle = (*(length // 2 for length in leading), rows, columns)
+    in_file, in_view = LazyArray(opened.data, opened.name)[middle], seen[middle]
     has_holes = in_view.dtype.kind in "fc"  # of no value, and so equal to nothing
     return np.array_equal(in_file, in_view, equal_nan=has_holes)
+
+
+def _middle(length: int) -> slice:
+    return slice(max(length - COMPARED, 0) // 2, (length + COMPARED) // 2)

@@ -88,7 +88,7 @@ def require_pixels(session: Session, object_ids: Sequence[int]) -> None:
             )
 
 
-def with_slices(workspace: Workspace) -> Workspace:
+def require_slices(workspace: Workspace) -> Workspace:
     """Refuse an image without slices to follow something through.
 
     Parameters

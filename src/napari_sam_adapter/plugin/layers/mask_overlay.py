@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
@@ -30,6 +30,8 @@ FILL, FIRST_LINE = 1, 2
 FILL_OPACITY = 0.25
 LINES_ACROSS = 120
 """Side of a mask, in widths of its outline."""
+STEPS = "scale", "units"
+"""Of a layer: how far apart its pixels are."""
 SMALLEST_SIDE = 512
 """Of the layer in pixels, where the image is as large."""
 
@@ -58,6 +60,7 @@ class MaskOverlay:
         self._start = 0, 0
         self._viewer = viewer
         self._name = name
+        self._image: Layer | None = None
         self._colours: dict[int | None, str] = {None: "transparent"}
         self._colours[FILL] = f"{colours[0]}{round(255 * FILL_OPACITY):02x}"
         for number, colour in enumerate(colours):
@@ -81,6 +84,7 @@ class MaskOverlay:
         if layer is None or not is_here or layer.ndim != level.frame.ndim:
             self.close()
             layer = self.layer = self._build(level.frame)
+        self._follow(level.frame)
         self._lift(layer, level.image)
         return layer
 
@@ -134,8 +138,24 @@ class MaskOverlay:
     def close(self) -> None:
         """Take the layer out of the viewer."""
         layer, self.layer, self.is_shown = self.layer, None, False
+        self._follow(None)
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
+
+    def _follow(self, image: Layer | None) -> None:
+        """Have the layer steps as long as those of an image from now on."""
+        if image is not self._image:
+            for name in STEPS:
+                if self._image is not None:
+                    getattr(self._image.events, name).disconnect(self._on_steps)
+                if image is not None:
+                    getattr(image.events, name).connect(self._on_steps)
+            self._image = image
+
+    def _on_steps(self, event: Any) -> None:
+        self.hide()  # it lies where pixels were before
+        for name in STEPS:
+            setattr(self.layer, name, getattr(self._image, name))
 
     def _lift(self, layer: Labels, image: Layer) -> None:
         """Lay the layer over an image that came after it."""

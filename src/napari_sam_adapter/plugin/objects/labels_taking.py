@@ -13,7 +13,7 @@ from napari_sam_adapter.plugin.layers.labels_layer import fitting_layers
 from napari_sam_adapter.plugin.reporting import Feature, reporting
 from napari_sam_adapter.plugin.viewing.stroke_pause import StrokePause
 from napari_sam_adapter.volume.session.labels_to_take import reading_labels
-from napari_sam_adapter.wording import counted
+from napari_sam_adapter.wording import counted, sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,7 +73,7 @@ class LabelsTaking(Feature):
             others = [layer for layer in viewer.layers if layer is not own]
             chosen = viewer.layers.selection - {workspace.image}
             raise SessionError(
-                f"Expected a Labels layer of {_size(shape)} pixels beside the masks of "
+                f"Expected a Labels layer of {sized(shape)} pixels beside the masks of "
                 f"this widget, got {_instead(others, chosen)}"
             )
         return (selected or fitting)[0]
@@ -107,17 +107,13 @@ class LabelsTaking(Feature):
         )
 
 
-def _size(shape: Iterable[int]) -> str:
-    return " x ".join(map(str, shape))
-
-
 def _instead(others: Iterable[Layer], chosen: Iterable[Layer]) -> str:
     """Return which layer may be meant though it does not fit, and what to do."""
     for layer in others:
         if isinstance(layer, Labels):
             if layer.multiscale:
                 return f"{layer.name} with several levels. Open its full resolution."
-            size = _size(layer.data.shape)
+            size = sized(layer.data.shape)
             return f"{layer.name} of {size}. Choose the image that it belongs to."
     for layer in chosen:
         if isinstance(layer, Image):

@@ -10,7 +10,7 @@ from napari_sam_adapter.plugin.background import WAIT
 from napari_sam_adapter.plugin.network.propagation_run import not_looked_at
 from napari_sam_adapter.plugin.objects.object_finding import AT_ONCE, nothing_found
 from napari_sam_adapter.plugin.reporting import Feature, reporting
-from napari_sam_adapter.plugin.session_view import with_slices
+from napari_sam_adapter.plugin.session_view import require_slices
 from napari_sam_adapter.plugin.state import Progress
 from napari_sam_adapter.plugin.viewing.world_units import spacing_now
 from napari_sam_adapter.volume.document.journal_entries import Undo
@@ -53,7 +53,7 @@ class VolumeFinding(Feature):
     @reporting
     def find(self) -> None:
         """Look at all slices of the range for following, outwards from that in view."""
-        workspace = with_slices(self._controller.in_use())
+        workspace = require_slices(self._controller.in_use())
         seen, choice = workspace.plane_in_view(), self._controller.state.follow
         where = resolve_range(
             workspace.volume, seen, choice.axis, choice.first, choice.last
