@@ -24,7 +24,7 @@ from napari_sam_adapter.plugin.network.segmenter import Segmenter
 from napari_sam_adapter.plugin.objects.object_commands import ObjectCommands
 from napari_sam_adapter.plugin.objects.prompt_tools import PromptTools
 from napari_sam_adapter.plugin.reporting import reporting
-from napari_sam_adapter.plugin.session_view import show_session, require_slices
+from napari_sam_adapter.plugin.session_view import require_slices, show_session
 from napari_sam_adapter.plugin.state import Message, ModelChoice, PluginState, Tool
 from napari_sam_adapter.plugin.viewing.viewer_watch import ViewerWatch
 
