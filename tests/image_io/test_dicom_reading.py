@@ -232,3 +232,24 @@ def test_nonsense_in_a_file_of_another_series_does_not_matter(tmp_path: Path) ->
     image = open_image(scan / "IM0001.dcm")
     np.testing.assert_array_equal(image.data, VALUES)
     assert "odd.dcm" in image.problem
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (8, 8), (64, 64), (4, 5, 3)])
+@pytest.mark.parametrize("ways", [(LITTLE_ENDIAN, IMPLICIT), (IMPLICIT, LITTLE_ENDIAN)])
+def test_pixels_are_found_though_a_file_is_written_otherwise_than_it_says(
+    tmp_path: Path, shape: tuple[int, ...], ways: tuple[str, str]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    found = with_pixels(header(Modality="DX"), pixels)
+    found.PixelData = pixels.tobytes() + bytes(pixels.size % 2)
+    found.file_meta.TransferSyntaxUID = ways[0]
+    path = save(found, tmp_path / "a.dcm")
+    data = path.read_bytes()
+    meta = pydicom.filereader.read_file_meta_info(path)
+    end = 144 + meta.FileMetaInformationGroupLength
+    meta.TransferSyntaxUID = ways[1]
+    with path.open("wb") as file:
+        file.write(data[:132])
+        pydicom.filewriter.write_file_meta_info(file, meta)
+        file.write(data[end:])
+    np.testing.assert_array_equal(open_image(path).data, pixels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_sam_adapter.errors import ImageError
@@ -29,10 +28,9 @@ TAGS = (
 """What is read of a header: nothing about the patient."""
 _MARK, _MARK_AT = b"DICM", 128
 _LOOKED_AT = 100
-_FORMS = {"1.2.840.10008.1.2": "<HHL", "1.2.840.10008.1.2.1": "<HH2s2xL"}
-"""What stands before pixels, where these are as they are, the lowest byte first."""
-_TAGS = (0x7FE0, 0x10), (0x7FE0, 0x10, b"OW"), (0x7FE0, 0x10, b"OB")
-_UNKNOWN_LENGTH = 0xFFFFFFFF
+_IMPLICIT, _EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+"""Ways to write a file in which pixels are as they are, the lowest byte first."""
+_PIXELS, _KINDS = b"\xe0\x7f\x10\x00", (b"OW", b"OB", b"OF", b"OD")
 
 
 class FileStamp(NamedTuple):
@@ -61,11 +59,14 @@ class Pixels(NamedTuple):
         In bytes.
     stamp : FileStamp
         Of the file when this was found.
+    is_as_said : bool
+        Whether the file is written in the way that it tells.
     """
 
     start: int
     length: int
     stamp: FileStamp
+    is_as_said: bool = True
 
 
 def is_dicom(path: Path) -> bool:
@@ -176,14 +177,18 @@ def stamp_of(file: BinaryIO | Path) -> FileStamp:
 
 def _pixels(file: BinaryIO, header: Any) -> Pixels:
     """Find the pixels in a file that was read up to them."""
-    stamp = stamp_of(file)
-    form = _FORMS.get(header.file_meta.get("TransferSyntaxUID"))
-    data = file.read(struct.calcsize(form)) if form else b""
-    if form and len(data) == struct.calcsize(form):
-        *tag, length = struct.unpack(form, data)
-        if tuple(tag) in _TAGS and length != _UNKNOWN_LENGTH:
-            return Pixels(file.tell(), length, stamp)
-    return Pixels(-1, 0, stamp)
+    stamp, at = stamp_of(file), file.tell()
+    said = header.file_meta.get("TransferSyntaxUID")
+    if said not in (_IMPLICIT, _EXPLICIT):
+        return Pixels(-1, 0, stamp)
+    data = file.read(12)
+    # without a kind there is the length, which is even and so begins with no "O"
+    is_explicit = data[4:6] in _KINDS
+    size = 12 if is_explicit else 8
+    length = int.from_bytes(data[size - 4 : size], "little")
+    fits = data[:4] == _PIXELS and at + size + length <= stamp.size
+    is_as_said = is_explicit == (said == _EXPLICIT)
+    return Pixels(at + size if fits else -1, length, stamp, is_as_said)
 
 
 def load_pydicom() -> Any:

@@ -60,8 +60,8 @@ class Slice:
         From numbers in the file to values.
     is_tabled : bool
         Whether a table tells the values instead.
-    is_zipped : bool
-        Whether the file has to be read whole.
+    is_read_whole : bool
+        Whether the file has to be, as it is zipped or not written in the way it says.
     window : tuple of float
         Values that are shown black and white; empty if unknown.
     pixels : Pixels or None
@@ -82,7 +82,7 @@ class Slice:
     slope: float = 1.0
     intercept: float = 0.0
     is_tabled: bool = False
-    is_zipped: bool = False
+    is_read_whole: bool = False
     window: tuple[float, ...] = ()
     pixels: Pixels | None = None
 
@@ -166,11 +166,14 @@ def tells_places(header: Any) -> bool:
 def _slices(path: Path, header: Any, pixels: Pixels) -> Iterator[Slice]:
     _check_pixels(path, header)
     plain = pixels if _are_plain(header, pixels) else None
+    is_zipped = header.file_meta.TransferSyntaxUID.is_deflated
+    is_read_whole = is_zipped or not pixels.is_as_said
     shared = list(header.get("SharedFunctionalGroupsSequence") or ())
     frames = list(header.get("PerFrameFunctionalGroupsSequence") or ())
     for frame in range(frame_count(header)):
         groups = [*frames[frame : frame + 1], *shared]
-        yield replace(_slice(path, header, frame, groups), pixels=plain)
+        one = _slice(path, header, frame, groups)
+        yield replace(one, pixels=plain, is_read_whole=is_read_whole)
 
 
 def _are_plain(header: Any, pixels: Pixels) -> bool:
@@ -184,7 +187,7 @@ def _are_plain(header: Any, pixels: Pixels) -> bool:
         and header.get("PixelRepresentation") in (0, 1)
         and allocated in (8, 16, 32, 64)
         and 0 < int(header.get("BitsStored") or 0) <= allocated
-        and count * allocated // 8 <= pixels.length
+        and -(-count * allocated // 16) * 2 == pixels.length  # an even number
     )
 
 
@@ -222,7 +225,6 @@ def _slice(path: Path, header: Any, frame: int, groups: list[Any]) -> Slice:
         slope=slope,
         intercept=intercept,
         is_tabled="ModalityLUTSequence" in header,
-        is_zipped=header.file_meta.TransferSyntaxUID.is_deflated,
         window=_window(shown),
     )
 

@@ -114,7 +114,7 @@ def _decoded(one: Slice) -> npt.NDArray[Any]:
     header = pydicom.Dataset()
     try:
         with without_warnings():
-            source = pydicom.dcmread(one.path) if one.is_zipped else one.path
+            source = pydicom.dcmread(one.path) if one.is_read_whole else one.path
             stored = pydicom.pixels.pixel_array(source, index=one.frame, ds_out=header)
     except Exception as error:  # of one of several libraries
         reason = " ".join(str(error).split())[:200]
