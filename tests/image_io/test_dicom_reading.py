@@ -192,6 +192,20 @@ def test_headers_of_several_series_in_a_folder_are_read_once(
     assert len(asked) == 3 * len(VALUES) + 3
 
 
+def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path) -> None:
+    scale = {"RescaleSlope": 1, "RescaleIntercept": -1024}
+    scan = save_ct(tmp_path / "scan", VALUES, **scale)
+    image, other = open_image(scan), tmp_path / "other"
+    for path in scan.iterdir():
+        was = path.stat()
+        changed = path.read_bytes().replace(b"-1024", b"-2024")
+        other.write_bytes(changed[:-2] + bytes(2))
+        os.utime(other, ns=(was.st_atime_ns, was.st_mtime_ns))
+        os.replace(other, path)
+    assert (open_image(scan).data[:, 0] == VALUES[:, 0] - 1000).all()
+    assert image.data[0, -1, -1] == -1024  # of pixels as they are now
+
+
 def test_a_file_that_another_has_replaced_is_read_anew(tmp_path: Path) -> None:
     scan = save_ct(tmp_path / "scan", VALUES)
     image = open_image(scan)

@@ -42,10 +42,16 @@ class FileStamp(NamedTuple):
         In bytes.
     time : int
         Of its last change, in nanoseconds.
+    noted : int
+        When the disk noted a change of any kind, in nanoseconds.
+    number : int
+        Of the file on its disk.
     """
 
     size: int
     time: int
+    noted: int
+    number: int
 
 
 class Pixels(NamedTuple):
@@ -172,7 +178,7 @@ def stamp_of(file: BinaryIO | Path) -> FileStamp:
         If there is no such file.
     """
     found = os.stat(file if isinstance(file, os.PathLike) else file.fileno())
-    return FileStamp(found.st_size, found.st_mtime_ns)
+    return FileStamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 def _pixels(file: BinaryIO, header: Any) -> Pixels:
