@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import os
+import traceback
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -73,3 +76,68 @@ def test_what_is_no_dicom_file_is_refused(tmp_path: Path, content: bytes) -> Non
     path.write_bytes(content)
     with pytest.raises(ImageError, match=r"a\.dcm"):
         open_image(path)
+
+
+def failing_once(read: Any, name: str) -> Any:
+    """Return a reader of files that fails the first time for one of a name."""
+    failed: list[str] = []
+
+    def fails(file: Any, *args: Any, **options: Any) -> Any:
+        if os.path.basename(file.name) == name and not failed:
+            failed.append(name)
+            raise OSError(errno.EIO, "Input/output error")
+        return read(file, *args, **options)
+
+    return fails
+
+
+def test_a_disk_that_failed_once_is_asked_again(
+    scan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = failing_once(pydicom.dcmread, "IM0002.dcm")
+    monkeypatch.setattr(pydicom, "dcmread", reader)
+    with pytest.raises(ImageError, match=r"output error.*IM0002"):
+        open_image(scan)
+    np.testing.assert_array_equal(open_image(scan).data, VALUES)
+
+
+def test_a_file_that_could_not_be_opened_once_is_opened_again(
+    scan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = failing_once(type(scan).open, "IM0002.dcm")
+    monkeypatch.setattr(type(scan), "open", opened)
+    assert len(open_image(scan).data) == 3
+    np.testing.assert_array_equal(open_image(scan).data, VALUES)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [(b"DS\x02\x0012", b"DS\x02\x00xy"), (b"\x28\0\0\x01US", b"\x29\0\0\x01US")],
+    ids=["in a header", "in what is told of its pixels"],
+)
+def test_each_error_of_a_broken_file_is_a_new_one(scan: Path, broken: Any) -> None:
+    for found in ct_slices(VALUES[:1], FrameTime="12"):
+        odd = save(found, scan / "odd.dcm").read_bytes()
+        (scan / "odd.dcm").write_bytes(odd.replace(*broken))
+    errors = []
+    for _ in range(2):
+        with pytest.raises(ImageError, match=r"odd\.dcm") as error:
+            open_image(scan)
+        errors.append(error.value)
+    assert errors[0] is not errors[1]
+    lengths = {len(traceback.extract_tb(one.__traceback__)) for one in errors}
+    assert len(lengths) == 1
+
+
+def test_a_file_that_vanishes_is_passed_over(
+    scan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, listed = scan / "IM0002.dcm", type(scan).iterdir
+
+    def vanishing(folder: Path) -> Any:
+        paths = list(listed(folder))
+        gone.unlink(missing_ok=True)
+        return iter(paths)
+
+    monkeypatch.setattr(type(scan), "iterdir", vanishing)
+    assert len(open_image(scan).data) == 3

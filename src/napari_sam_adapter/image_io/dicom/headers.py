@@ -164,7 +164,7 @@ def tells_places(header: Any) -> bool:
 
 
 def _slices(path: Path, header: Any, pixels: Pixels) -> Iterator[Slice]:
-    _check_pixels(path, header)
+    _check_pixels(path, header, pixels.stamp.size)
     plain = pixels if _are_plain(header, pixels) else None
     is_zipped = header.file_meta.TransferSyntaxUID.is_deflated
     is_read_whole = is_zipped or not pixels.is_as_said
@@ -280,14 +280,14 @@ def _stored_type(header: Any, photometric: str) -> np.dtype[Any]:
     return np.dtype(f"{'i' if header.get('PixelRepresentation') else 'u'}{size}")
 
 
-def _check_pixels(path: Path, header: Any) -> None:
+def _check_pixels(path: Path, header: Any, file_size: int) -> None:
     """Raise unless the pixels are there and can be decoded with what is installed."""
     syntax, frames = header.file_meta.TransferSyntaxUID, frame_count(header)
     bits = int(header.Rows) * int(header.Columns) * int(header.BitsAllocated)
     ratio = RLE_RATIO if syntax == RLE else DEFLATE_RATIO if syntax.is_deflated else 1
     is_known = ratio > 1 or not syntax.is_compressed  # others have no such limit
     least = max(frames, bits * frames / 8 / ratio if is_known else 0)
-    if frames < 1 or path.stat().st_size < least:
+    if frames < 1 or file_size < least:
         raise ImageError(
             f"Expected a whole DICOM file, but {path} is cut off: its header tells of "
             "more pixels than it can hold. Copy it again."

@@ -26,7 +26,7 @@ from napari_sam_adapter.image_io.image.lazy_array import unreadable
 from napari_sam_adapter.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from napari_sam_adapter.image_io.dicom.files import FileStamp, Pixels
@@ -85,8 +85,10 @@ class _File:
         What a copy of the file has, too.
     frame_time : float
         Milliseconds from one frame to the next; 0 if it is no film.
-    slices : tuple of Slice or ImageError
-        Its images, or why they cannot be used.
+    slices : tuple of Slice
+        Its images.
+    flaw : str
+        Why they cannot be used; empty if they can.
     """
 
     path: Path
@@ -96,7 +98,8 @@ class _File:
     name: str = ""
     identity: tuple[str, ...] = ()
     frame_time: float = 0.0
-    slices: tuple[Slice, ...] | ImageError = ()
+    slices: tuple[Slice, ...] = ()
+    flaw: str = ""
 
     @property
     def is_alone(self) -> bool:
@@ -174,31 +177,24 @@ def read_series(path: Path) -> DicomSeries:
 def _files(paths: Iterable[Path], broken: list[Path] | None = None) -> Iterator[_File]:
     """Give the files that are images; broken ones are listed, if there is a list."""
     marked = [(path, stamp_of(path)) for path in paths if is_dicom(path)]
-    known = _read_all(frozenset(marked))
+    known = _known(frozenset(marked))
     for path, _ in marked:
-        file = known[path]
-        if isinstance(file, _File):
-            if file.has_image:
-                yield file
-        elif broken is None:
-            raise file
-        else:
+        try:
+            if path not in known:  # what fails is not kept: it may be well later
+                known[path] = _read(path)
+        except ImageError:
+            if broken is None:
+                raise
             broken.append(path)
+            continue
+        if known[path].has_image:
+            yield known[path]
 
 
 @lru_cache(maxsize=1)
-def _read_all(
-    files: frozenset[tuple[Path, FileStamp]],
-) -> Mapping[Path, _File | ImageError]:
-    """Read the headers of a folder once for all series in it."""
-    return {path: _read_or_error(path) for path, _ in files}
-
-
-def _read_or_error(path: Path) -> _File | ImageError:
-    try:
-        return _read(path)
-    except ImageError as error:
-        return error
+def _known(files: frozenset[tuple[Path, FileStamp]]) -> dict[Path, _File]:
+    """Return what was read of a folder, for all series in it, while it is as it was."""
+    return {}
 
 
 def _read(path: Path) -> _File:
@@ -207,6 +203,7 @@ def _read(path: Path) -> _File:
     if not header.get("Rows") or modality in NO_IMAGES:
         return _File(path, modality)
     try:
+        slices, flaw = _slices(path, header, pixels)
         return _File(
             path,
             modality,
@@ -215,7 +212,8 @@ def _read(path: Path) -> _File:
             name=str(header.get("SeriesDescription") or "without a name"),
             identity=tuple(str(header.get(name) or path) for name in IDENTITY),
             frame_time=max(float(header.get("FrameTime") or 0), 0.0),
-            slices=_slices(path, header, pixels),
+            slices=slices,
+            flaw=flaw,
         )
     except Exception as error:  # pydicom raises anything on values that are nonsense
         raise ImageError(unreadable(path, error)) from error
@@ -228,11 +226,11 @@ def _image_of(path: Path, header: Any, modality: str) -> tuple[str, str]:
     return series, "" if is_part else str(path)
 
 
-def _slices(path: Path, header: Any, pixels: Pixels) -> tuple[Slice, ...] | ImageError:
+def _slices(path: Path, header: Any, pixels: Pixels) -> tuple[tuple[Slice, ...], str]:
     try:
-        return tuple(slices_of(path, header, pixels))
+        return tuple(slices_of(path, header, pixels)), ""
     except ImageError as error:  # which only matters if this image is wanted
-        return error
+        return (), str(error)
 
 
 def _is_foreign(path: Path) -> bool:
@@ -259,8 +257,8 @@ def _series(files: list[_File], asked: Path | None, problem: str) -> DicomSeries
         once.setdefault(file.identity, file)
     kinds: list[list[Slice]] = []
     for file in once.values():
-        if isinstance(file.slices, ImageError):
-            raise file.slices
+        if file.flaw:
+            raise ImageError(file.flaw)
         for one in file.slices:
             kind = next((some for some in kinds if _are_alike(one, some[0])), None)
             kinds.append([one]) if kind is None else kind.append(one)
