@@ -192,6 +192,25 @@ def test_headers_of_several_series_in_a_folder_are_read_once(
     assert len(asked) == 3 * len(VALUES) + 3
 
 
+def test_files_of_a_folder_are_opened_once_to_see_what_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = save_ct(tmp_path / "scan", VALUES)
+    (scan / "notes.txt").write_text("not a scan")
+    open_image(scan)
+    really, asked = type(scan).open, []
+
+    def counted(path: Path, *args: Any, **options: Any) -> Any:
+        asked.append(path.name)
+        return really(path, *args, **options)
+
+    monkeypatch.setattr(type(scan), "open", counted)
+    (scan / "more.txt").write_bytes(b"as labels that were saved beside it")
+    asked.clear()
+    open_image(scan / "IM0001.dcm")
+    assert {*asked} == {"IM0001.dcm", "more.txt"}
+
+
 def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path) -> None:
     scale = {"RescaleSlope": 1, "RescaleIntercept": -1024}
     scan = save_ct(tmp_path / "scan", VALUES, **scale)

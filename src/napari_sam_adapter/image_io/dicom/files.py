@@ -89,13 +89,34 @@ def is_dicom(path: Path) -> bool:
         False if it cannot be read, too.
     """
     try:
-        if not path.is_file():  # a pipe would wait
-            return False
-        with path.open("rb") as file:
-            file.seek(_MARK_AT)
-            return file.read(len(_MARK)) == _MARK
+        return has_mark(path)
     except OSError:
         return False
+
+
+def has_mark(path: Path) -> bool:
+    """Tell whether a file is marked as DICOM, if it can be read.
+
+    Parameters
+    ----------
+    path : Path
+        Any file.
+
+    Returns
+    -------
+    bool
+        False if it is no file, too.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    if not path.is_file():  # a pipe would wait
+        return False
+    with path.open("rb") as file:
+        file.seek(_MARK_AT)
+        return file.read(len(_MARK)) == _MARK
 
 
 def holds_dicom(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 from napari_sam_adapter.errors import ImageError
 from napari_sam_adapter.image_io.dicom.files import (
     SUFFIXES,
-    is_dicom,
+    has_mark,
     load_pydicom,
     read_header,
     stamp_of,
@@ -39,6 +40,8 @@ IDENTITY = "SOPInstanceUID", "ImagePositionPatient", "InstanceNumber"
 """What a copy of a file has, too."""
 MOST_LISTED = 5
 """Images that a message lists."""
+MOST_MARKS = 2**15
+"""Files of which it is kept whether they are DICOM."""
 SAME_DIRECTION, SAME_SPACING = 0.005, 1e-3
 """Directions and distances (in parts) that differ by less are the same."""
 
@@ -176,7 +179,7 @@ def read_series(path: Path) -> DicomSeries:
 
 def _files(paths: Iterable[Path], broken: list[Path] | None = None) -> Iterator[_File]:
     """Give the files that are images; broken ones are listed, if there is a list."""
-    marked = [(path, stamp_of(path)) for path in paths if is_dicom(path)]
+    marked = list(_marked(paths))
     known = _known(frozenset(marked))
     for path, _ in marked:
         try:
@@ -189,6 +192,20 @@ def _files(paths: Iterable[Path], broken: list[Path] | None = None) -> Iterator[
             continue
         if known[path].has_image:
             yield known[path]
+
+
+def _marked(paths: Iterable[Path]) -> Iterator[tuple[Path, FileStamp]]:
+    """Give the files with the mark of DICOM; what cannot be read is passed over."""
+    for path in paths:
+        with suppress(OSError):
+            stamp = stamp_of(path)
+            if _has_mark(path, stamp):
+                yield path, stamp
+
+
+@lru_cache(maxsize=MOST_MARKS)
+def _has_mark(path: Path, stamp: FileStamp) -> bool:
+    return has_mark(path)
 
 
 @lru_cache(maxsize=1)
@@ -234,7 +251,7 @@ def _slices(path: Path, header: Any, pixels: Pixels) -> tuple[tuple[Slice, ...],
 
 
 def _is_foreign(path: Path) -> bool:
-    return path.name.lower().endswith(SUFFIXES) and not is_dicom(path)
+    return path.name.lower().endswith(SUFFIXES) and not any(_marked([path]))
 
 
 def _by_image(files: Iterable[_File]) -> list[list[_File]]:
