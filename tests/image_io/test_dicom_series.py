@@ -232,3 +232,14 @@ def test_chosen_files_of_a_series_are_one_image(scan: Path, tmp_path: Path) -> N
         odd = save(found, scan / "odd.dcm").read_bytes()
         (scan / "odd.dcm").write_bytes(odd.replace(b"DS\x02\x0012", b"DS\x02\x00xy"))
     assert len(Series.of_images(sorted(scan.iterdir())).entries) == 3
+
+
+def test_a_series_in_two_folders_is_two_images(tmp_path: Path) -> None:
+    for found in ct_slices(VALUES):
+        folder = tmp_path / ("a" if found.InstanceNumber < 3 else "b")
+        folder.mkdir(exist_ok=True)
+        save(found, folder / f"{found.InstanceNumber}.dcm")
+    entries = Series.of_images(sorted(tmp_path.glob("*/*.dcm"))).entries
+    assert [entry.path.name for entry in entries] == ["1.dcm", "3.dcm"]
+    seen = [entry.read().image.data for entry in entries]
+    np.testing.assert_array_equal(np.concatenate(seen), VALUES)

@@ -73,6 +73,19 @@ def test_several_series_opened_as_one_stack_know_their_files(make_scene, tmp_pat
     assert [path_of(one).name for one in scene.viewer.layers] == ["01.dcm", "11.dcm"]
 
 
+def test_a_stack_from_two_folders_is_a_layer_for_each(make_scene, tmp_path):
+    values = hounsfield()
+    for i, folder in enumerate("ab"):
+        (tmp_path / folder).mkdir()
+        for found in list(ct_slices(values))[2 * i : 2 * i + 2]:
+            save(found, tmp_path / folder / f"{found.InstanceNumber}.dcm")
+    scene = make_scene(None)
+    paths = sorted(map(str, tmp_path.glob("*/*.dcm")))
+    scene.viewer.open(paths, stack=True, plugin="napari-sam-adapter")
+    seen = [layer.data for layer in scene.viewer.layers]
+    np.testing.assert_array_equal(np.concatenate(seen), values)
+
+
 def test_nifti_files_are_no_stack(make_scene, tmp_path):
     nibabel = pytest.importorskip("nibabel")
     paths = [str(tmp_path / f"{name}.nii") for name in "ab"]

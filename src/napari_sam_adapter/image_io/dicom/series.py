@@ -123,7 +123,7 @@ def images_in(paths: Iterable[Path], broken: list[Path] | None = None) -> list[P
     Returns
     -------
     list of Path
-        The first of each image, in their order.
+        The first of each image, in their order; a series in two folders is two.
 
     Raises
     ------
@@ -255,9 +255,10 @@ def _is_foreign(path: Path) -> bool:
 
 
 def _by_image(files: Iterable[_File]) -> list[list[_File]]:
-    found: dict[tuple[str, str], list[_File]] = {}
+    # a series is read in one folder
+    found: dict[tuple[Path, tuple[str, str]], list[_File]] = {}
     for file in files:
-        found.setdefault(file.image, []).append(file)
+        found.setdefault((file.path.parent, file.image), []).append(file)
     return list(found.values())
 
 
