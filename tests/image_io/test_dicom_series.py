@@ -21,7 +21,7 @@ from tests.dicom_files import (
     with_pixels,
 )
 
-from napari_sam_adapter.errors import ImageError
+from napari_sam_adapter.errors import DatasetError, ImageError
 from napari_sam_adapter.image_io import open_image
 from napari_sam_adapter.image_io.series.series import Series
 
@@ -243,3 +243,14 @@ def test_a_series_in_two_folders_is_two_images(tmp_path: Path) -> None:
     assert [entry.path.name for entry in entries] == ["1.dcm", "3.dcm"]
     seen = [entry.read().image.data for entry in entries]
     np.testing.assert_array_equal(np.concatenate(seen), VALUES)
+
+
+def test_scans_two_folders_deeper_are_pointed_to(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name / "notes").mkdir(parents=True)
+        for i in range(20):
+            (tmp_path / name / "notes" / f"{i}.txt").touch()
+    for path in save_ct(tmp_path / "b" / "scan", VALUES).iterdir():
+        path.rename(path.with_suffix(""))
+    with pytest.raises(DatasetError, match=r"There are some in .*b: choose"):
+        Series.of_folder(tmp_path)

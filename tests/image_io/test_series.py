@@ -8,6 +8,7 @@ from PIL import Image
 from napari_sam_adapter.errors import DatasetError, ImageError, OutputError
 from napari_sam_adapter.image_io.files.opening import open_image, save_labels
 from napari_sam_adapter.image_io.series.entries import SeriesEntry
+from napari_sam_adapter.image_io.series.folders import MOST_OPENED
 from napari_sam_adapter.image_io.series.series import PROGRESS_NAME, Series
 
 SHAPE = (6, 8)
@@ -205,6 +206,30 @@ def test_images_a_folder_deeper_are_pointed_to(tmp_path):
     np.save(tmp_path / "patient" / "a.npy", labels_of(1))
     with pytest.raises(DatasetError, match=r"got none\. There are some in .*patient:"):
         Series.of_folder(tmp_path)
+
+
+def test_a_folder_of_labels_alone_is_not_pointed_to(tmp_path):
+    (tmp_path / "patient").mkdir()
+    np.save(tmp_path / "patient" / "a_labels.npy", labels_of(1))
+    with pytest.raises(DatasetError, match=r"Choose another\.$"):
+        Series.of_folder(tmp_path)
+
+
+def test_few_files_are_opened_to_say_where_images_are(tmp_path, monkeypatch):
+    for i in range(30):
+        (tmp_path / f"p{i:02}" / "notes").mkdir(parents=True)
+        for j in range(10):
+            (tmp_path / f"p{i:02}" / "notes" / f"{j}.txt").touch()
+    really, opened = type(tmp_path).open, []
+
+    def counted(path, *args, **options):
+        opened.append(path)
+        return really(path, *args, **options)
+
+    monkeypatch.setattr(type(tmp_path), "open", counted)
+    with pytest.raises(DatasetError, match="Choose another"):
+        Series.of_folder(tmp_path)
+    assert 20 < len(opened) <= MOST_OPENED
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"version": 9}'])

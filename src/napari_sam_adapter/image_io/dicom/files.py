@@ -10,6 +10,7 @@ from napari_sam_adapter.image_io.image.lazy_array import unreadable
 from napari_sam_adapter.quiet import without_warnings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from typing import BinaryIO
 
@@ -27,7 +28,6 @@ TAGS = (
 )
 """What is read of a header: nothing about the patient."""
 _MARK, _MARK_AT = b"DICM", 128
-_LOOKED_AT = 100
 _IMPLICIT, _EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 """Ways to write a file in which pixels are as they are, the lowest byte first."""
 _PIXELS, _KINDS = b"\xe0\x7f\x10\x00", (b"OW", b"OB", b"OF", b"OD")
@@ -119,24 +119,26 @@ def has_mark(path: Path) -> bool:
         return file.read(len(_MARK)) == _MARK
 
 
-def holds_dicom(folder: Path) -> bool:
+def holds_dicom(folder: Path, looks: Iterable[object] = range(100)) -> bool:
     """Tell whether files right in a folder are marked as DICOM.
 
     Parameters
     ----------
     folder : Path
         Any folder.
+    looks : iterable
+        As many files are looked into at most; default 100.
 
     Returns
     -------
     bool
-        Whether one of a hundred is, those named so first. False if it cannot be read.
+        Whether one of these is, those named so first. False if it cannot be read.
     """
     try:
         paths = sorted(folder.iterdir(), key=_is_named_otherwise)
     except OSError:
         return False
-    return any(is_dicom(path) for path in paths[:_LOOKED_AT])
+    return any(is_dicom(path) for path, _ in zip(paths, looks, strict=False))
 
 
 def _is_named_otherwise(path: Path) -> bool:

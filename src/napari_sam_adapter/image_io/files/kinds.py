@@ -177,13 +177,17 @@ def split_name(name: str) -> tuple[str, str]:
     return name[: len(name) - len(end)], end and name[-len(end) :]
 
 
-def images_in_folder(folder: Path) -> list[Path]:
-    """Return what is an image right in a folder; no file is opened for it.
+def images_in_folder(
+    folder: Path, is_scan: Callable[[Path], bool] = holds_dicom
+) -> list[Path]:
+    """Return what is an image right in a folder; no file right in it is opened.
 
     Parameters
     ----------
     folder : Path
         The folder.
+    is_scan : callable
+        What tells whether a folder in it holds DICOM files; default `holds_dicom`.
 
     Returns
     -------
@@ -201,17 +205,17 @@ def images_in_folder(folder: Path) -> list[Path]:
         return [folder]
     is_store = _is_zarr(folder)
     paths = sorted(folder.iterdir())
-    found = [path for path in paths if _is_listed(path, in_store=is_store)]
+    found = [path for path in paths if _is_listed(path, is_store, is_scan)]
     return found or [folder] * is_store
 
 
-def _is_listed(path: Path, in_store: bool) -> bool:
+def _is_listed(path: Path, in_store: bool, is_scan: Callable[[Path], bool]) -> bool:
     named = named_format(path)
     if path.name.startswith("."):
         return False
     if named is not None and not named.is_part:  # what is wrong with it is told later
         return True
-    return not in_store and os.path.isdir(path) and kind_of(path).is_image
+    return not in_store and os.path.isdir(path) and (_is_zarr(path) or is_scan(path))
 
 
 def _format_of_folder(path: Path) -> FileFormat | None:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from napari_sam_adapter.errors import DatasetError
-from napari_sam_adapter.image_io.dicom.files import is_dicom
+from napari_sam_adapter.image_io.dicom.files import holds_dicom, is_dicom
 from napari_sam_adapter.image_io.dicom.series import images_in
 from napari_sam_adapter.image_io.files.kinds import (
     DICOM,
@@ -29,8 +29,10 @@ SUFFIXES = tuple(
     suffix for kind in FORMATS if not kind.is_part for suffix in kind.suffixes
 )
 """Ends of names of images; of DICOM files many may be one image."""
-MOST_SEARCHED = 100
-"""Folders in one without images in which some are looked for."""
+MOST_SEARCHED = MOST_OPENED = 100
+"""Folders in one without images in which some are looked for, and files opened then."""
+FEW = 5
+"""Files of those that are opened in one folder."""
 
 
 def images_to_annotate(folder: Path) -> list[Path]:
@@ -102,9 +104,11 @@ def _is_dicom_file(path: Path) -> bool:
 def _advice(folder: Path) -> str:
     """Say where images are that lie deeper, as those of a patient do in its folder."""
     inside = (path for path in sorted(folder.iterdir()) if os.path.isdir(path))
+    looks = iter(range(MOST_OPENED))
     for path in islice(inside, MOST_SEARCHED):
         with suppress(OSError):
-            if images_in_folder(path):
+            found = images_in_folder(path, lambda f: holds_dicom(f, islice(looks, FEW)))
+            if not all(map(_is_labels, found)):
                 return f"There are some in {path}: choose that, and others like it."
     return "Choose another."
 
