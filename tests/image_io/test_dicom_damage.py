@@ -141,3 +141,23 @@ def test_a_file_that_vanishes_is_passed_over(
 
     monkeypatch.setattr(type(scan), "iterdir", vanishing)
     assert len(open_image(scan).data) == 3
+
+
+@pytest.mark.parametrize("syntax", [None, RLE])
+def test_numbers_that_end_above_the_lowest_bit_are_refused(
+    tmp_path: Path, syntax: str | None
+) -> None:
+    found = next(iter(ct_slices(VALUES)))
+    found.PixelData = (found.pixel_array << 4).tobytes()
+    found.HighBit = 15
+    if syntax:
+        found.compress(syntax)
+    path = save(found, tmp_path / "a.dcm")
+    with pytest.raises(ImageError, match=r"bit 11 as .*a\.dcm.*15.*Convert"):
+        open_image(path)
+
+
+def test_numbers_of_which_no_bit_is_lost_are_read(tmp_path: Path) -> None:
+    found = next(iter(ct_slices(VALUES, BitsStored=16)))  # but HighBit is 11
+    image = open_image(save(found, tmp_path / "a.dcm"))
+    np.testing.assert_array_equal(image.data, VALUES[0])

@@ -23,7 +23,7 @@ TAGS = (
     *("SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored"),
     *("PixelRepresentation", "ImagePositionPatient", "ImageOrientationPatient"),
     *("PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "RescaleSlope"),
-    *("RescaleIntercept", "WindowCenter", "WindowWidth"),
+    *("RescaleIntercept", "HighBit", "WindowCenter", "WindowWidth"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
 """What is read of a header: nothing about the patient."""

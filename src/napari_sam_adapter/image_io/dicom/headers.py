@@ -165,6 +165,7 @@ def tells_places(header: Any) -> bool:
 
 def _slices(path: Path, header: Any, pixels: Pixels) -> Iterator[Slice]:
     _check_pixels(path, header, pixels.stamp.size)
+    _check_bits(path, header)
     plain = pixels if _are_plain(header, pixels) else None
     is_zipped = header.file_meta.TransferSyntaxUID.is_deflated
     is_read_whole = is_zipped or not pixels.is_as_said
@@ -298,6 +299,17 @@ def _check_pixels(path: Path, header: Any, file_size: int) -> None:
         raise ImageError(
             f"Expected pixels that can be decoded, but those of {path} are compressed "
             f"({syntax.name}). {tip}"
+        )
+
+
+def _check_bits(path: Path, header: Any) -> None:
+    """Raise if numbers do not end at the lowest bit, where they are read."""
+    bits = int(header.get("BitsStored") or header.BitsAllocated)
+    highest = int(header.get("HighBit") or 0)
+    if highest >= bits:
+        raise ImageError(
+            f"Expected bit {bits - 1} as the highest of {bits} (HighBit), but {path} "
+            f"tells {highest}. Convert it to NIfTI or TIFF with the program it is from."
         )
 
 
