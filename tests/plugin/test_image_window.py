@@ -107,6 +107,26 @@ def test_a_rule_that_is_passed_counts_once_the_user_goes_elsewhere(scene):
     assert window_of(scene) == CT_WINDOWS["bone"]
 
 
+@pytest.mark.parametrize("key", [Qt.Key.Key_G, Qt.Key.Key_Return, Qt.Key.Key_Left])
+def test_a_rule_that_is_passed_counts_before_a_key_for_others(scene, key):
+    picker = scene.widget.image_window_panel.picker
+    go_to(scene, "bone")
+    QTest.keyClick(picker, key)
+    assert not picker.is_passing
+    assert window_of(scene) == CT_WINDOWS["bone"]
+
+
+def test_all_planes_are_predicted_through_the_rule_that_is_shown(scene):
+    scene.click(LEFT_DISK)
+    encoded = len(scene.predictor.encoded)
+    go_to(scene, "bone")
+    QTest.keyClick(scene.widget.image_window_panel.picker, Qt.Key.Key_G)
+    scene.settle()
+    assert scene.value(5, *LEFT_DISK) == 1
+    darkest = CT_WINDOWS["bone"].apply(np.array([[0]]))[0, 0]
+    assert {plane.min() for plane in scene.predictor.encoded[encoded:]} == {darkest}
+
+
 @pytest.mark.parametrize("after", ["percentile", "plane", "contrast_limits"])
 def test_the_contrast_from_before_a_ct_window_comes_back(scene, after):
     scene.viewer.layers["scan"].contrast_limits = before = (20, 1500)

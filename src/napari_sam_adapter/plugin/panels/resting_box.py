@@ -6,16 +6,26 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QComboBox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qtpy.QtGui import QFocusEvent, QKeyEvent, QWheelEvent
+    from qtpy.QtGui import QFocusEvent, QWheelEvent
 
 REST = 250
 """Milliseconds after the last arrow key or turn of the wheel."""
+MOVES = (
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+    Qt.Key.Key_PageUp,
+    Qt.Key.Key_PageDown,
+    Qt.Key.Key_Home,
+    Qt.Key.Key_End,
+)
+"""Keys that go through a list."""
 
 
 class RestingBox(QComboBox):
@@ -41,6 +51,27 @@ class RestingBox(QComboBox):
     def is_passing(self) -> bool:
         """Whether the row that is shown is not chosen yet."""
         return self._rest.isActive()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Choose what is shown before a key does anything else.
+
+        Qt asks with `ShortcutOverride` before a key means anything to anyone.
+
+        Parameters
+        ----------
+        event : QEvent or None
+            Any.
+
+        Returns
+        -------
+        bool
+            Whether the box took it.
+        """
+        if isinstance(event, QKeyEvent) and self.is_passing:
+            is_asked = event.type() == QEvent.Type.ShortcutOverride
+            if is_asked and not _is_move(event):
+                self._choose()
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802  Qt's name
         """Go through the rows with keys."""
@@ -75,3 +106,8 @@ class RestingBox(QComboBox):
     def _choose(self) -> None:
         self._rest.stop()
         self.chosen.emit(self.currentIndex())
+
+
+def _is_move(event: QKeyEvent) -> bool:
+    keypad = Qt.KeyboardModifier.KeypadModifier  # macOS has arrows on it
+    return event.key() in MOVES and not event.modifiers() & ~keypad
