@@ -127,6 +127,31 @@ def test_all_planes_are_predicted_through_the_rule_that_is_shown(scene):
     assert {plane.min() for plane in scene.predictor.encoded[encoded:]} == {darkest}
 
 
+def test_a_rule_that_is_passed_is_not_taken_for_another_image(scene):
+    other = scene.viewer.add_image(disks().astype(float))
+    go_to(scene, "bone")
+    scene.controller.choose_image(other)
+    assert shown(scene) == "percentile"
+    scene.qtbot.wait(2 * REST)
+    assert contrast_of(scene) != (CT_WINDOWS["bone"].low, CT_WINDOWS["bone"].high)
+    for workspace in scene.controller.workspaces:
+        assert workspace.session.intensity.rule == "percentile"
+
+
+@pytest.mark.parametrize("gone", ["image", "plugin"])
+def test_a_rule_that_is_passed_goes_with_its_image(scene, gone):
+    picker = scene.widget.image_window_panel.picker
+    go_to(scene, "bone")
+    if gone == "image":
+        scene.viewer.layers.remove("scan")
+        assert picker.currentText() == RULES["percentile"]
+    else:
+        scene.controller.close()
+    assert not picker.is_passing
+    scene.qtbot.wait(2 * REST)
+    assert not scene.state.message.is_error
+
+
 @pytest.mark.parametrize("after", ["percentile", "plane", "contrast_limits"])
 def test_the_contrast_from_before_a_ct_window_comes_back(scene, after):
     scene.viewer.layers["scan"].contrast_limits = before = (20, 1500)

@@ -73,7 +73,9 @@ def image_window_feature(
     """Choose what the network sees of its values."""
     window, panel = ImageWindow(controller), ImageWindowPanel()
     panel.rule_chosen.connect(window.choose)
+    window.image_changed.connect(panel.picker.forget)
     window.changed.connect(partial(panel.show_window, window))
+    controller.closed.connect(panel.picker.forget)
     return window, panel
 
 

@@ -57,6 +57,8 @@ class ImageWindow(Feature):
 
     changed = Signal()
     """Emitted when rule or picture may be others."""
+    image_changed = Signal()
+    """Emitted before that, when another image is in use, or none."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__(controller)
@@ -245,9 +247,10 @@ class ImageWindow(Feature):
 
     def _on_updated(self) -> None:
         workspace = self._controller.workspace
-        before = None if self._in_use is None else self._in_use()
-        if workspace is not before:
-            self._in_use = None if workspace is None else ref(workspace)
+        in_use = None if workspace is None else ref(workspace)
+        if in_use != self._in_use:
+            self._in_use = in_use
+            self.image_changed.emit()
             self._follow_contrast()  # which may have changed while it was not in use
         self._use_learned()
         if self._in_view() != self._seen:

@@ -85,6 +85,8 @@ class ImageWindowPanel(QWidget):
         window : ImageWindow
             What is chosen.
         """
+        if not window.has_choice:
+            self.picker.forget()
         self.picker.setEnabled(window.has_choice)
         self._allow(LEARNED, is_allowed=window.learned is not None)
         colours = CHANNELS if window.has_channels else COLOURS

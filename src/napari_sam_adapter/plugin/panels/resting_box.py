@@ -52,6 +52,10 @@ class RestingBox(QComboBox):
         """Whether the row that is shown is not chosen yet."""
         return self._rest.isActive()
 
+    def forget(self) -> None:
+        """Leave what is shown unchosen: what it was for is gone."""
+        self._rest.stop()
+
     def event(self, event: QEvent | None) -> bool:
         """Choose what is shown before a key does anything else.
 
