@@ -152,6 +152,23 @@ def test_a_rule_that_is_passed_goes_with_its_image(scene, gone):
     assert not scene.state.message.is_error
 
 
+def test_a_level_that_follows_its_contrast_is_not_changed_by_another_level(make_scene):
+    """A pyramid has one layer, and a session for each level that was used."""
+    big = np.kron(disks().astype(np.int16) * 10, np.ones((8, 8), np.int16))
+    levels = [big, big[::2, ::2], big[::4, ::4]]
+    scene = make_scene(levels, multiscale=True, contrast_limits=(0, 2000), name="scan")
+    levels_chosen = scene.widget.image_panel.level_chosen
+    choose(scene, "contrast_limits")
+    first, before = scene.workspace, window_of(scene)
+    levels_chosen.emit(1)
+    assert scene.workspace is not first
+    choose(scene, "lung")
+    levels_chosen.emit(0)
+    scene.qtbot.wait(2 * REST)
+    assert scene.workspace is first
+    assert window_of(scene) == before
+
+
 @pytest.mark.parametrize("after", ["percentile", "plane", "contrast_limits"])
 def test_the_contrast_from_before_a_ct_window_comes_back(scene, after):
     scene.viewer.layers["scan"].contrast_limits = before = (20, 1500)

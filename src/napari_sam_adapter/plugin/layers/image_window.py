@@ -145,11 +145,14 @@ class ImageWindow(Feature):
     def _show_through(
         self, workspace: Workspace, window: IntensityMapping | None
     ) -> None:
-        if window is None:
-            self._shown_through.end(workspace.image)
-        else:
-            self._shown_through.begin(workspace.image, window)
-        self._contrast_changed.discard(workspace)  # not by the user
+        image = workspace.image
+        # What is set here is not of the user, for no level of the image.
+        with image.events.contrast_limits.blocker(self._on_contrast):
+            if window is None:
+                self._shown_through.end(image)
+            else:
+                self._shown_through.begin(image, window)
+        self._contrast_changed.discard(workspace)  # what is chosen now counts
 
     def close(self) -> None:
         """Stop looking."""
