@@ -169,6 +169,29 @@ def test_a_level_that_follows_its_contrast_is_not_changed_by_another_level(make_
     assert window_of(scene) == before
 
 
+def test_linked_layers_get_their_contrast_back(scene):
+    scan = scene.viewer.layers["scan"]
+    scan.contrast_limits = (0, 500)
+    other = scene.viewer.add_image(scan.data + 1, contrast_limits=(0, 500))
+    scene.viewer.layers.link_layers([scan, other], ("contrast_limits",))
+    for image, rule in zip(
+        [scan, other] * 2, ["lung", "bone"] + 2 * ["percentile"], strict=True
+    ):
+        scene.controller.choose_image(image)
+        choose(scene, rule)
+    assert tuple(scan.contrast_limits) == tuple(other.contrast_limits) == (0, 500)
+
+
+def test_the_range_of_the_contrast_from_before_a_ct_window_comes_back(scene):
+    scan = scene.viewer.layers["scan"]
+    scan.contrast_limits_range = before = (0, 1500)
+    choose(scene, "lung")
+    choose(scene, "bone")
+    assert scan.contrast_limits_range[0] < 0
+    choose(scene, "plane")
+    assert tuple(scan.contrast_limits_range) == before
+
+
 @pytest.mark.parametrize("after", ["percentile", "plane", "contrast_limits"])
 def test_the_contrast_from_before_a_ct_window_comes_back(scene, after):
     scene.viewer.layers["scan"].contrast_limits = before = (20, 1500)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
@@ -13,11 +13,17 @@ if TYPE_CHECKING:
 Limits: TypeAlias = "tuple[float, float]"
 
 
+class _Contrast(NamedTuple):
+    limits: Limits
+    range: Limits
+    """How far the slider of the limits goes."""
+
+
 class ShownThrough:
     """Sets contrasts of layers, and knows what they were before."""
 
     def __init__(self) -> None:
-        self._limits: WeakKeyDictionary[Image, tuple[Limits, Limits]] = (
+        self._limits: WeakKeyDictionary[Image, tuple[_Contrast, Limits]] = (
             WeakKeyDictionary()
         )
 
@@ -32,7 +38,7 @@ class ShownThrough:
             With limits.
         """
         self.end(image)
-        before = _limits_of(image)
+        before = self._before(image)
         image.contrast_limits = window.low, window.high
         self._limits[image] = before, _limits_of(image)
 
@@ -45,8 +51,17 @@ class ShownThrough:
             Any; one that is not shown through a window stays as it is.
         """
         before, given = self._limits.pop(image, (None, None))
-        if given is not None and _limits_of(image) == given:
-            image.contrast_limits = before
+        if before is not None and _limits_of(image) == given:
+            image.contrast_limits = before.limits
+            image.contrast_limits_range = before.range
+
+    def _before(self, image: Image) -> _Contrast:
+        limits = _limits_of(image)
+        for before, given in self._limits.values():
+            if given == limits:  # it came from a layer that this one is linked to
+                return before
+        low, high = image.contrast_limits_range
+        return _Contrast(limits, (float(low), float(high)))
 
 
 def _limits_of(image: Image) -> Limits:
