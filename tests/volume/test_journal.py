@@ -57,7 +57,7 @@ from napari_sam_adapter.volume.propagation.propagation_request import (
     PropagationSettings,
 )
 from napari_sam_adapter.volume.saving.replaying import replay, replay_steps
-from napari_sam_adapter.volume.saving.session_folder import open_session
+from napari_sam_adapter.volume.saving.session_folder import open_session, save_session
 from napari_sam_adapter.volume.session.session import Session
 
 PLANE = Plane((2, 1), (4,))
@@ -202,17 +202,25 @@ def test_a_journal_of_another_version_is_told(saved, path, volume):
         replay(path, volume, DiskPredictor())
 
 
-def test_two_sessions_do_not_overwrite_each_other_in_a_journal(saved, path, volume):
+def test_two_sessions_do_not_overwrite_each_other_in_a_journal(
+    saved, path, volume, tmp_path
+):
     saved.new_object()
     other = replay(path, volume, DiskPredictor(), resume=True)
     saved.add_point(1, PLANE, (1, 2))
-    with pytest.raises(OutputError, match="another session has written into it"):
+    with pytest.raises(OutputError, match="another session has written") as refusal:
         other.new_object()
+    assert "room" not in str(refusal.value)
+    assert str(refusal.value).endswith("Save this session under another name.")
     other.new_object()
     saved.new_object()
     again = replay(path, volume, DiskPredictor())
     assert again.object_ids == [1, 2]
     assert again.prompts(1, PLANE).points.tolist() == [[1, 2]]
+    save_session(tmp_path / "other.session", other)
+    opened = open_session(tmp_path / "other.session", volume, DiskPredictor())
+    assert opened.object_ids == [1, 2, 3]
+    assert not opened.prompts(1, PLANE).points.size
 
 
 @pytest.mark.parametrize("part", ["image", "labels", "intensity", "spacing"])

@@ -117,7 +117,8 @@ class Journal:
         ------
         OutputError
             Once, when the file cannot be written any more. Entries then wait in
-            memory, in order, until one of them finds room again.
+            memory, in order, until one of them finds room again; for ever if
+            another session has written into the file.
         """
         was_failing = bool(self._unsaved)
         self._unsaved.append(entry_line(entry))
@@ -127,7 +128,7 @@ class Journal:
             if not was_failing:
                 raise OutputError(
                     f"Expected to write {self.path}, got: {error}. What you do from "
-                    "here on is not autosaved until there is room: save the labels."
+                    f"here on is not autosaved{_what_helps(error)}"
                 ) from error
 
     def close(self) -> None:
@@ -136,7 +137,7 @@ class Journal:
 
     def _write(self) -> None:
         if os.fstat(self._file.fileno()).st_size != self._size:
-            raise OSError("another session has written into it since")
+            raise _OvertakenError("another session has written into it since")
         while self._unsaved:
             line = self._unsaved[0]
             if self._file.write(line) != len(line):
@@ -188,6 +189,16 @@ class Recorded:
                     f"Expected the journal {self.path}, got: {error}. Save the labels."
                 ) from error
         return saved + b"".join(self.lines)
+
+
+class _OvertakenError(OSError):
+    """Two sessions write one file."""
+
+
+def _what_helps(error: OSError) -> str:
+    if isinstance(error, _OvertakenError):  # there will never be room
+        return ". Save this session under another name."
+    return " until there is room: save the labels."
 
 
 def _write_or_remove(path: Path, content: bytes) -> None:
