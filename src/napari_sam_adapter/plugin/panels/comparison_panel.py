@@ -110,6 +110,7 @@ class ComparisonPanel(QWidget):
         self.use_pressed.emit(self._choices[self.other.currentIndex()])
 
     def _add_tooltips(self) -> None:
+        self.other.setAccessibleName("Adapter to compare with")
         self.other.setToolTip("Adapter to compare with the one in use; none: without.")
         self.file.setToolTip("Compare with an adapter file.")
         self.switch.setToolTip(

@@ -52,6 +52,7 @@ class ImageWindowPanel(QWidget):
         self.picker = RestingBox()
         self._rows = QStandardItemModel(self)
         self.picker.setModel(self._rows)
+        self.picker.setAccessibleName("Intensity window")
         for rule, title in RULES.items():
             self.picker.addItem(title, rule)
         self.picker.addItem(COLOURS, AS_IS)

@@ -101,7 +101,9 @@ class PromptPanel(QWidget):
         for column, name in enumerate(SWITCHES):
             grid.addWidget(self.buttons[name], 0, column)
         grid.addWidget(self.buttons["ask_with_mask"], 1, 0, 1, 2)
-        grid.addWidget(QLabel("background"), 2, 0)
+        title = QLabel("background")
+        title.setBuddy(self.background)
+        grid.addWidget(title, 2, 0)
         grid.addWidget(self.background, 2, 1)
         row = QHBoxLayout()
         row.addWidget(self.no_candidates)

@@ -214,6 +214,7 @@ class TrainingPanel(QWidget):
             "Stop: what is reached is judged, too, and the best state can be used."
         )
         self.use.setToolTip("Predict with the trained adapter from now on.")
+        self.example.setAccessibleName("Slice to look at")
         self.example.setToolTip("A slice kept for validation, to look at below.")
         self.before.setToolTip("Yellow: mask before training. Green: your labels.")
         self.now.setToolTip("Yellow: mask of the network now. Green: your labels.")
