@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 FEW_POINTS = 8
+NEVER_CUT = {"min_level": 0.0}
+"""Lines of earlier versions do not name it: masks were not cut then."""
 
 
 @dataclass(frozen=True)
@@ -287,8 +289,8 @@ def _polygons(values: list[Mapping[str, Any]]) -> tuple[Polygon, ...]:
 
 
 def _settings(values: Mapping[str, Any]) -> PropagationSettings:
-    follow, stop = FollowRule(**values["follow"]), StopRule(**values["stop"])
-    return PropagationSettings(follow, stop, values["method"])
+    follow, stop = values["follow"], NEVER_CUT | values["stop"]
+    return PropagationSettings(FollowRule(**follow), StopRule(**stop), values["method"])
 
 
 def _array(value: Any) -> Any:

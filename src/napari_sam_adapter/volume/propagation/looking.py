@@ -14,6 +14,7 @@ from napari_sam_adapter.predictions import is_large
 from napari_sam_adapter.volume.asking.reasons import CONFLICT
 from napari_sam_adapter.volume.asking.results import AGREEMENT
 from napari_sam_adapter.volume.planes.windows import Window
+from napari_sam_adapter.volume.propagation.cutting import cut, is_even
 from napari_sam_adapter.volume.propagation.sightings import (
     Sighting,
     absent,
@@ -86,6 +87,7 @@ class PlaneLooker:
         except ImageError as error:
             return self._miss(index, runs, str(error))
         for run, answer in zip(runs, found, strict=True):
+            answer = self._cut(plane, image, run, answer)
             look = self._measure(plane, image, answer.mask)
             self._judge(index, look, run, answer)
 
@@ -107,21 +109,49 @@ class PlaneLooker:
             self._anchor_image = run.index, image
         if image is not None or self._is_large:
             run.look = self._measure(plane, image, run.last)
+            part = self._part(plane, image, run.last)
+            level = self._request.settings.stop.min_level
+            if run.look is not None and part is not None and level > 0:
+                run.is_even = is_even(part, run.last, run.look, level)
+
+    def _cut(
+        self,
+        plane: Plane,
+        image: npt.NDArray[np.uint8] | None,
+        run: Run,
+        answer: _Answer,
+    ) -> _Answer:
+        """Leave out what is only blur; if that is nearly all, the mask is faint."""
+        if not (run.is_even and run.look and answer.mask.pixels.size):
+            return answer
+        part = self._part(plane, image, answer.mask)
+        if part is None:
+            return answer
+        level = self._request.settings.stop.min_level
+        left = cut(part, answer.mask, run.look, level)
+        if left is None:
+            return answer._replace(is_faint=True)
+        return answer._replace(mask=left)
 
     def _measure(
         self, plane: Plane, image: npt.NDArray[np.uint8] | None, mask: BoxedMask
     ) -> Look | None:
-        """Measure an object; of a large plane only its surroundings are read."""
         if not mask.pixels.size:
             return None
+        part = self._part(plane, image, mask)
+        return None if part is None else Look.of_part(part, mask)
+
+    def _part(
+        self, plane: Plane, image: npt.NDArray[np.uint8] | None, mask: BoxedMask
+    ) -> npt.NDArray[np.uint8] | None:
+        """Return the surroundings of a mask; of a large plane only they are read."""
+        window = Window(*surroundings(mask))
         if image is not None:
-            return Look.of(image, mask)
-        volume, window = self._predictor.volume, Window(*surroundings(mask))
+            return image[window.slices]
         try:
-            part = volume.read_uint8(plane, window)
+            return self._predictor.volume.read_uint8(plane, window)
         except ImageError:
             return None
-        return Look.of_part(part, mask)
 
     def _ask(
         self, index: int, image: npt.NDArray[np.uint8] | None, runs: Sequence[Run]
@@ -169,11 +199,12 @@ class PlaneLooker:
         run: Run,
         answer: _Answer,
     ) -> None:
-        mask, score, is_taken = answer
+        mask, score, is_taken, is_faint = answer
         rule, request = self._request.settings.stop, self._request
         distance = request.step * abs(index - run.index)
         steadiness = expected_overlap(run.last, distance, request.pixel, rule.max_slope)
         likeness = run.look.likeness(look) if look and run.look else 1.0
+        likeness = 0.0 if is_faint else likeness
         area = run.anchor.mask.area
         cues = measure(mask, run.last, score, likeness, steadiness, area)
         if taper := run.stretch.taper:
@@ -195,11 +226,14 @@ class _Answer(NamedTuple):
         Of the whole mask.
     is_taken : bool
         Whether another object has most of it.
+    is_faint : bool
+        Whether next to nothing of it stands out as the object did before.
     """
 
     mask: BoxedMask
     score: float
     is_taken: bool
+    is_faint: bool = False
 
 
 def _is_taken(whole: BoxedMask, left: BoxedMask, run: Run) -> bool:

@@ -55,6 +55,11 @@ class StopRule:
     patience : int
         Failures in a row that end the object. If it is found again before, the planes
         in between are interpolated. An empty mask ends it at once.
+    min_level : float
+        A mask is cut where it stands out from its surroundings by less than this part
+        of what the object did before; 0 for never, to 1. It fails like one of too
+        little likeness if next to nothing is left. Objects that are not evenly bright,
+        or dark, where they begin are not cut.
 
     Raises
     ------
@@ -67,6 +72,7 @@ class StopRule:
     tolerance: float = 1.5
     min_likeness: float = 0.2
     patience: int = 2
+    min_level: float = 0.35
 
     def __post_init__(self) -> None:
         check_numbers(self, SessionError)
@@ -80,6 +86,8 @@ class StopRule:
                 "Expected min_score and min_likeness from 0 to 1, got "
                 f"{self.min_score} and {self.min_likeness}."
             )
+        if not 0 <= self.min_level <= 1:
+            raise SessionError(f"Expected min_level from 0 to 1, got {self.min_level}.")
         if self.patience < 1:
             raise SessionError(f"Expected patience from 1, got {self.patience}.")
 
