@@ -92,11 +92,14 @@ def cut(grey: Pixels, mask: BoxedMask, before: Look, level: float) -> BoxedMask 
 
 def _smooth(grey: Pixels, area: int) -> npt.NDArray[np.float64]:
     flat = grey.mean(axis=-1) if grey.ndim == 3 else grey.astype(float)
-    return ndimage.gaussian_filter(flat, min(SMOOTHEST, SMOOTHING * area**0.5))
+    sigma = min(SMOOTHEST, SMOOTHING * area**0.5)
+    smooth: npt.NDArray[np.float64] = ndimage.gaussian_filter(flat, sigma)
+    return smooth
 
 
 def _without_crumbs(kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     pieces, _ = ndimage.label(kept)
     areas = np.bincount(pieces.ravel())
     areas[0] = 0
-    return (areas >= SMALLEST_PIECE * areas.max())[pieces] & kept
+    is_large: npt.NDArray[np.bool_] = areas >= SMALLEST_PIECE * areas.max()
+    return is_large[pieces]
