@@ -101,5 +101,5 @@ def _without_crumbs(kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     pieces, _ = ndimage.label(kept)
     areas = np.bincount(pieces.ravel())
     areas[0] = 0
-    is_large: npt.NDArray[np.bool_] = areas >= SMALLEST_PIECE * areas.max()
-    return is_large[pieces]
+    large = np.flatnonzero(areas >= SMALLEST_PIECE * areas.max())
+    return np.isin(pieces, large)
