@@ -2,104 +2,209 @@
 
 Towards its ends an object gets smaller, while its blur stays wide. So a mask is cut
 where the grey value falls below a part of the way from the surroundings to the object,
-as it was on the planes before. On the plane where the object begins this must leave the
+as it was on the planes before, or to the core of the mask on this plane if that is
+fainter: an object may fade. On the plane where the object begins this must leave the
 mask about as it is: else the object is no even patch, and its masks are not cut.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
 
-from napari_sam_adapter.boxed_mask import BoxedMask, place
+from napari_sam_adapter.boxed_mask import Box, BoxedMask, common_box, place
 from napari_sam_adapter.volume.propagation.stop_rule import FAINT, Look, surroundings
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Pixels = npt.NDArray[np.uint8]
-
 SMOOTHEST = 2.0
 """Pixels, standard deviation of the Gaussian against noise; less for small masks."""
 SMOOTHING = 0.125
 """The same as a part of the square root of the area."""
+REACH = 8
+"""Pixels around a mask that smoothing needs: where the widest Gaussian ends."""
+CORE = 0.25
+"""Part of a mask, the one that stands out most, that says how faint the object is."""
 EVEN = 0.8
 """IoU of a mask where it begins with what is cut of it, from which on it is cut."""
-LEAST = 0.05
-"""Part of a mask that is left at least; else the object is not there."""
 SMALLEST_PIECE = 0.25
-"""Part of the largest piece below which others are dropped."""
+"""Part of the largest of the pieces that a cut leaves, below which one is dropped."""
 
 
-def is_even(grey: Pixels, mask: BoxedMask, look: Look, level: float) -> bool:
-    """Return whether cutting leaves a mask that is known to be good about as it is.
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """The part of a plane that cutting and measuring a mask need.
 
     Parameters
     ----------
+    box : (row_start, column_start, row_stop, column_stop)
+        Where it is, as of `box_of`.
     grey : (h, w) or (h, w, 3) uint8 array
-        The `surroundings` of the mask.
+        That part as the predictor sees it.
+    """
+
+    box: Box
+    grey: npt.NDArray[np.uint8]
+
+    @staticmethod
+    def box_of(mask: BoxedMask) -> Box:
+        """Return the part of a plane to read for a mask.
+
+        Parameters
+        ----------
+        mask : BoxedMask
+            Not empty.
+
+        Returns
+        -------
+        (row_start, column_start, row_stop, column_stop)
+            Half-open, inside the plane.
+        """
+        return common_box([mask], REACH)
+
+    def look(self, mask: BoxedMask) -> Look:
+        """Measure the object, or what is left of it.
+
+        Parameters
+        ----------
+        mask : BoxedMask
+            Not empty, inside of the mask that this was read for.
+
+        Returns
+        -------
+        Look
+            How it looks here.
+        """
+        return Look.of_part(self.within(surroundings(mask)), mask)
+
+    def within(self, box: Box) -> npt.NDArray[Any]:
+        """Return a part of this.
+
+        Parameters
+        ----------
+        box : (row_start, column_start, row_stop, column_stop)
+            Pixels of the plane, inside of this.
+
+        Returns
+        -------
+        (h, w) or (h, w, 3) uint8 array
+            A view.
+        """
+        return _crop(self.grey, self.box, box)
+
+
+def even_side(patch: Patch, mask: BoxedMask, level: float) -> int:
+    """Return whether an object is evenly bright or dark where its mask is known.
+
+    Parameters
+    ----------
+    patch : Patch
+        Around the mask.
     mask : BoxedMask
         The object, not empty.
-    look : Look
-        How it looks there.
     level : float
         As of `cut`.
 
     Returns
     -------
-    bool
-        False if the object hardly stands out.
+    int
+        1 for bright, -1 for dark; 0 if it hardly stands out, or if cutting would not
+        leave the mask about as it is: then its masks are not to be cut.
     """
-    if abs(look.inside - look.around) < max(FAINT, look.spread):
-        return False
-    left = cut(grey, mask, look, level)
-    return left is not None and left.overlap(mask) >= EVEN
+    look = patch.look(mask)
+    kept = place(_stands_out(patch, mask, look, level), patch.box, mask.shape)
+    return side(look) if kept.overlap(mask) >= EVEN else 0
 
 
-def cut(grey: Pixels, mask: BoxedMask, before: Look, level: float) -> BoxedMask | None:
+def side(look: Look) -> int:
+    """Return whether an object is brighter or darker than its surroundings.
+
+    Parameters
+    ----------
+    look : Look
+        The object on one plane, or on several.
+
+    Returns
+    -------
+    int
+        1 or -1; 0 if it does not stand out by more than its surroundings vary.
+    """
+    contrast = look.inside - look.around
+    if abs(contrast) < max(FAINT, look.spread):
+        return 0
+    return 1 if contrast > 0 else -1
+
+
+def cut(patch: Patch, mask: BoxedMask, before: Look, level: float) -> BoxedMask:
     """Return the part of a mask in which the object stands out.
 
     Parameters
     ----------
-    grey : (h, w) or (h, w, 3) uint8 array
-        The `surroundings` of the mask on this plane.
+    patch : Patch
+        Around the mask, of this plane.
     mask : BoxedMask
         What the network found, not empty.
     before : Look
         How the object looked on the planes before.
     level : float
-        Part of the contrast before that a pixel needs.
+        Part of the contrast that a pixel needs; see `StopRule`.
 
     Returns
     -------
-    BoxedMask or None
-        Holes are filled. None if next to nothing is left.
+    BoxedMask
+        With its holes. This very mask if nothing of it stands out.
     """
+    kept = _stands_out(patch, mask, before, level)
+    if not kept.any():
+        return mask
+    inside = mask.window(patch.box)
+    kept = ndimage.binary_fill_holes(kept) & inside
+    return place(_without_crumbs(kept, inside), patch.box, mask.shape)
+
+
+def _stands_out(
+    patch: Patch, mask: BoxedMask, before: Look, level: float
+) -> npt.NDArray[np.bool_]:
+    """Return where in a patch a mask is, and its object to be seen."""
     contrast = before.inside - before.around
     sign = 1 if contrast > 0 else -1
-    around = sign * min(sign * before.around, sign * Look.of_part(grey, mask).around)
-    height = sign * (_smooth(grey, mask.area) - around)
-    box = surroundings(mask)
-    inside = mask.window(box)
-    kept = inside & (height >= level * abs(contrast))
-    kept = ndimage.binary_fill_holes(kept) & inside
-    if kept.sum() < LEAST * mask.area:
-        return None
-    return place(_without_crumbs(kept), box, mask.shape)
+    around = min(sign * before.around, sign * patch.look(mask).around)
+    height = sign * _smooth(patch.grey, mask.area) - around
+    inside = mask.window(patch.box)
+    heights = np.sort(height[inside])
+    core = heights[int((1 - CORE) * len(heights)) :].mean()
+    if core <= 0:
+        return np.zeros_like(inside)
+    return inside & (height >= level * min(abs(contrast), core))
 
 
-def _smooth(grey: Pixels, area: int) -> npt.NDArray[np.float64]:
+def _smooth(grey: npt.NDArray[np.uint8], area: int) -> npt.NDArray[np.float64]:
     flat = grey.mean(axis=-1) if grey.ndim == 3 else grey.astype(float)
     sigma = min(SMOOTHEST, SMOOTHING * area**0.5)
     smooth: npt.NDArray[np.float64] = ndimage.gaussian_filter(flat, sigma)
     return smooth
 
 
-def _without_crumbs(kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _without_crumbs(
+    kept: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Drop small pieces that the cut made; those that the mask had stay."""
+    wholes, count = ndimage.label(inside)
     pieces, _ = ndimage.label(kept)
-    areas = np.bincount(pieces.ravel())
-    areas[0] = 0
-    large = np.flatnonzero(areas >= SMALLEST_PIECE * areas.max())
-    return np.isin(pieces, large)
+    left = np.zeros_like(kept)
+    for whole in range(1, count + 1):
+        areas = np.bincount(pieces[kept & (wholes == whole)])
+        if areas.size:
+            large = np.flatnonzero(areas >= SMALLEST_PIECE * areas.max())
+            left |= np.isin(pieces, large[large > 0])
+    return left
+
+
+def _crop(grey: npt.NDArray[Any], box: Box, inner: Box) -> npt.NDArray[Any]:
+    top, left = box[:2]
+    rows = slice(inner[0] - top, inner[2] - top)
+    return grey[rows, inner[1] - left : inner[3] - left]

@@ -14,17 +14,15 @@ from napari_sam_adapter.predictions import is_large
 from napari_sam_adapter.volume.asking.reasons import CONFLICT
 from napari_sam_adapter.volume.asking.results import AGREEMENT
 from napari_sam_adapter.volume.planes.windows import Window
-from napari_sam_adapter.volume.propagation.cutting import cut, is_even
+from napari_sam_adapter.volume.propagation.cutting import Patch, cut, even_side, side
 from napari_sam_adapter.volume.propagation.sightings import (
     Sighting,
     absent,
     made_disjoint,
 )
 from napari_sam_adapter.volume.propagation.stop_rule import (
-    Look,
     expected_overlap,
     measure,
-    surroundings,
 )
 
 if TYPE_CHECKING:
@@ -87,9 +85,7 @@ class PlaneLooker:
         except ImageError as error:
             return self._miss(index, runs, str(error))
         for run, answer in zip(runs, found, strict=True):
-            answer = self._cut(plane, image, run, answer)
-            look = self._measure(plane, image, answer.mask)
-            self._judge(index, look, run, answer)
+            self._judge(index, run, answer)
 
     def _miss(self, index: int, runs: Sequence[Run], reason: str) -> None:
         for run in runs:
@@ -108,48 +104,39 @@ class PlaneLooker:
                 image = None
             self._anchor_image = run.index, image
         if image is not None or self._is_large:
-            run.look = self._measure(plane, image, run.last)
-            part = self._part(plane, image, run.last)
-            level = self._request.settings.stop.min_level
-            if run.look is not None and part is not None and level > 0:
-                run.is_even = is_even(part, run.last, run.look, level)
+            self._remember(run, self._patch(plane, image, run.last))
 
-    def _cut(
-        self,
-        plane: Plane,
-        image: npt.NDArray[np.uint8] | None,
-        run: Run,
-        answer: _Answer,
-    ) -> _Answer:
-        """Leave out what is only blur; if that is nearly all, the mask is faint."""
-        if not (run.is_even and run.look and answer.mask.pixels.size):
-            return answer
-        part = self._part(plane, image, answer.mask)
-        if part is None:
-            return answer
+    def _remember(self, run: Run, patch: Patch | None) -> None:
+        """Take note how an object looks, and at its anchor whether it is even."""
+        if patch is None:
+            return
+        run.look = patch.look(run.last)
         level = self._request.settings.stop.min_level
-        left = cut(part, answer.mask, run.look, level)
-        if left is None:
-            return answer._replace(is_faint=True)
-        return answer._replace(mask=left)
+        if level and run.index == run.anchor.index and self._may_cut(run):
+            run.side = even_side(patch, run.last, level)
 
-    def _measure(
+    def _may_cut(self, run: Run) -> bool:
+        """Whether an object gets smaller on its way: known is how, or it is time."""
+        axis, letters = self._request.where.axis, self._predictor.volume.letters
+        return run.stretch.taper is None and letters[axis : axis + 1] != "t"
+
+    def _cut(self, patch: Patch | None, mask: BoxedMask, run: Run) -> BoxedMask:
+        """Leave out what is only blur, while the object looks as where it begins."""
+        if not (run.side and patch and run.look and side(run.look) == run.side):
+            return mask
+        return cut(patch, mask, run.look, self._request.settings.stop.min_level)
+
+    def _patch(
         self, plane: Plane, image: npt.NDArray[np.uint8] | None, mask: BoxedMask
-    ) -> Look | None:
+    ) -> Patch | None:
+        """Return what is around a mask; of a large plane only that is read."""
         if not mask.pixels.size:
             return None
-        part = self._part(plane, image, mask)
-        return None if part is None else Look.of_part(part, mask)
-
-    def _part(
-        self, plane: Plane, image: npt.NDArray[np.uint8] | None, mask: BoxedMask
-    ) -> npt.NDArray[np.uint8] | None:
-        """Return the surroundings of a mask; of a large plane only they are read."""
-        window = Window(*surroundings(mask))
+        box = Patch.box_of(mask)
         if image is not None:
-            return image[window.slices]
+            return Patch(box, image[Window(*box).slices])
         try:
-            return self._predictor.volume.read_uint8(plane, window)
+            return Patch(box, self._predictor.volume.read_uint8(plane, Window(*box)))
         except ImageError:
             return None
 
@@ -173,10 +160,12 @@ class PlaneLooker:
         for owner, answer in zip(owners, answers, strict=True):
             parts[owner].append(answer)
         wholes, scores = zip(*map(_join, parts), strict=True)
+        patches = [self._patch(plane, image, mask) for mask in wholes]
+        wholes = tuple(map(self._cut, patches, wholes, runs))
         left = [request.bystanders.spare(mask, plane) for mask in wholes]
         are_taken = map(_is_taken, wholes, left, runs)
         masks = made_disjoint(left, scores, [run.object_id for run in runs])
-        return list(map(_Answer, masks, scores, are_taken))
+        return list(map(_Answer, masks, scores, are_taken, patches))
 
     def _crowd(self, index: int, runs: Sequence[Run]) -> Labels | None:
         """Return who is where: bystanders, and the runs on the plane before."""
@@ -192,19 +181,13 @@ class PlaneLooker:
             crowd[top:bottom, left:right][run.last.pixels] = run.object_id
         return crowd
 
-    def _judge(
-        self,
-        index: int,
-        look: Look | None,
-        run: Run,
-        answer: _Answer,
-    ) -> None:
-        mask, score, is_taken, is_faint = answer
+    def _judge(self, index: int, run: Run, answer: _Answer) -> None:
+        mask, score, is_taken, patch = answer
+        look = patch.look(mask) if patch and mask.pixels.size else None
         rule, request = self._request.settings.stop, self._request
         distance = request.step * abs(index - run.index)
         steadiness = expected_overlap(run.last, distance, request.pixel, rule.max_slope)
         likeness = run.look.likeness(look) if look and run.look else 1.0
-        likeness = 0.0 if is_faint else likeness
         area = run.anchor.mask.area
         cues = measure(mask, run.last, score, likeness, steadiness, area)
         if taper := run.stretch.taper:
@@ -226,14 +209,14 @@ class _Answer(NamedTuple):
         Of the whole mask.
     is_taken : bool
         Whether another object has most of it.
-    is_faint : bool
-        Whether next to nothing of it stands out as the object did before.
+    patch : Patch or None
+        Where it is; None if there is no mask, or the plane cannot be read.
     """
 
     mask: BoxedMask
     score: float
     is_taken: bool
-    is_faint: bool = False
+    patch: Patch | None
 
 
 def _is_taken(whole: BoxedMask, left: BoxedMask, run: Run) -> bool:

@@ -37,7 +37,7 @@ class Run:
         self.stretch, self.anchor = stretch, anchor
         self.last, self.index = anchor.mask, anchor.index
         self.look: Look | None = None
-        self.is_even = False
+        self.side = 0
         self.sightings: dict[int, Sighting] = {}
         self.has_ended = False
         self._failed: dict[int, Sighting] = {}

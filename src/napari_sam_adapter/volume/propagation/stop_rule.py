@@ -57,9 +57,10 @@ class StopRule:
         in between are interpolated. An empty mask ends it at once.
     min_level : float
         A mask is cut where it stands out from its surroundings by less than this part
-        of what the object did before; 0 for never, to 1. It fails like one of too
-        little likeness if next to nothing is left. Objects that are not evenly bright,
-        or dark, where they begin are not cut.
+        of what the object did before, or does at its core on this plane if that is
+        less; 0 for never, to 1. Not cut are objects that are not evenly bright, or
+        dark, where they begin, planes along time, and those beyond the last of
+        several anchors if the object gets smaller towards it.
 
     Raises
     ------
