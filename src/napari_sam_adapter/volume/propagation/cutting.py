@@ -179,7 +179,8 @@ def _stands_out(
     core = heights[int((1 - CORE) * len(heights)) :].mean()
     if core <= 0:
         return np.zeros_like(inside)
-    return inside & (height >= level * min(abs(contrast), core))
+    stands: npt.NDArray[np.bool_] = height >= level * min(abs(contrast), core)
+    return inside & stands
 
 
 def _smooth(grey: npt.NDArray[np.uint8], area: int) -> npt.NDArray[np.float64]:

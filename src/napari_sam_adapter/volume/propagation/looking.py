@@ -116,7 +116,7 @@ class PlaneLooker:
             run.side = even_side(patch, run.last, level)
 
     def _may_cut(self, run: Run) -> bool:
-        """Whether an object gets smaller on its way: known is how, or it is time."""
+        """Whether masks are cut: not along time, nor where anchors tell the size."""
         axis, letters = self._request.where.axis, self._predictor.volume.letters
         return run.stretch.taper is None and letters[axis : axis + 1] != "t"
 
