@@ -71,8 +71,9 @@ def test_of_an_object_that_became_fainter_only_its_own_blur_is_cut():
     assert left.overlap(BoxedMask.of(disk(12))) > 0.85
 
 
-def test_a_mask_of_which_nothing_stands_out_stays():
-    left = cut_of(np.full((64, 64), 40, np.uint8), disk(14), BEFORE)
+@pytest.mark.parametrize("high", [40, 10], ids=["flat", "reversed"])
+def test_a_mask_of_which_nothing_stands_out_stays(high):
+    left = cut_of(blurred(disk(12), 40, high), disk(14), BEFORE)
     assert left.area == disk(14).sum()
 
 
@@ -88,10 +89,13 @@ def test_of_colours_all_count():
 
 
 def test_a_part_of_a_plane_is_cut_as_the_whole():
-    image = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
-    mask, before = BoxedMask.of(disk(18)), Look(200, 40)
+    hardly = DARK + LEVEL * (LIGHT - DARK) - 3
+    image = np.select([disk(10), disk(21)], [LIGHT, hardly], 255).astype(np.uint8)
+    mask, before = BoxedMask.of(disk(18)), Look(LIGHT, DARK)
     whole = cut(Patch((0, 0, 64, 64), image), mask, before, LEVEL)
     assert cut(patch_of(image, mask), mask, before, LEVEL).overlap(whole) == 1
+    alone = np.where(disk(21), image, DARK).astype(np.uint8)
+    assert cut_of(alone, disk(18), before).area < whole.area
 
 
 def test_crumbs_of_a_cut_go_but_not_small_pieces_of_the_mask():
@@ -108,7 +112,7 @@ def test_crumbs_of_a_cut_go_but_not_small_pieces_of_the_mask():
     [
         (disk(12), 1),
         (disk(12) & (COLUMNS < 32), 0),
-        (disk(12) & ~disk(9), 0),
+        (disk(12) & ~disk(8), 0),
         (disk(0), 0),
     ],
     ids=["even", "half of it", "hollow", "nothing"],
@@ -232,8 +236,8 @@ def _forget_level(value) -> int:
 
 @pytest.mark.parametrize(
     "shape",
-    [disk(12) & (COLUMNS < 32), disk(12) & ~disk(9)],
-    ids=["half", "hollow"],
+    [disk(12) & (COLUMNS < 32), disk(12) & ~disk(8), disk(12) / 30],
+    ids=["half", "hollow", "faint"],
 )
 def test_an_uneven_object_keeps_its_masks(shape):
     found = followed(begun([blurred(shape)] * PLANES))
