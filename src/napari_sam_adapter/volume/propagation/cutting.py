@@ -158,10 +158,9 @@ def cut(patch: Patch, mask: BoxedMask, before: Look, level: float) -> BoxedMask:
     BoxedMask
         With its holes. This very mask if nothing of it stands out.
     """
-    kept = _stands_out(patch, mask, before, level)
-    if not kept.any():
+    kept, inside = _stands_out(patch, mask, before, level), mask.window(patch.box)
+    if not kept.any() or np.array_equal(kept, inside):
         return mask
-    inside = mask.window(patch.box)
     kept = ndimage.binary_fill_holes(kept) & inside
     return place(_without_crumbs(kept, inside), patch.box, mask.shape)
 
@@ -175,8 +174,8 @@ def _stands_out(
     around = min(sign * before.around, sign * patch.look(mask).around)
     height = sign * _smooth(patch.grey, mask.area) - around
     inside = mask.window(patch.box)
-    heights = np.sort(height[inside])
-    core = heights[int((1 - CORE) * len(heights)) :].mean()
+    lowest = int((1 - CORE) * mask.area)
+    core = np.partition(height[inside], lowest)[lowest:].mean()
     if core <= 0:
         return np.zeros_like(inside)
     stands: npt.NDArray[np.bool_] = height >= level * min(abs(contrast), core)
@@ -194,8 +193,10 @@ def _without_crumbs(
     kept: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
     """Drop small pieces that the cut made; those that the mask had stay."""
+    pieces, n_pieces = ndimage.label(kept)
+    if n_pieces == 1:
+        return kept
     wholes, count = ndimage.label(inside)
-    pieces, _ = ndimage.label(kept)
     left = np.zeros_like(kept)
     for whole in range(1, count + 1):
         areas = np.bincount(pieces[kept & (wholes == whole)])
