@@ -13,6 +13,7 @@ from napari_sam_adapter.volume.propagation.propagation import follow, propagate
 from napari_sam_adapter.volume.propagation.propagation_request import (
     PropagationSettings,
 )
+from napari_sam_adapter.volume.propagation.stop_rule import StopRule
 from napari_sam_adapter.volume.session.session import Session
 
 DEPTH = 21
@@ -263,7 +264,9 @@ def test_both_directions_are_fused_by_distance_and_doubted_where_they_disagree()
     session = Session(paint_balls(cylinder()), DriftingPredictor())
     session.new_object()
     click(session, 4, 16)
-    results = {r.plane.position[0]: r for r in propagate(session, 1, 4, 16)}
+    uncut = PropagationSettings(stop=StopRule(min_level=0))  # a cut ends the drift
+    steps = propagate(session, 1, 4, 16, settings=uncut)
+    results = {r.plane.position[0]: r for r in steps}
     confidence = [results[z].confidence for z in range(5, 16)]
     centres = [np.argwhere(results[z].mask)[:, 1].mean() for z in range(5, 16)]
     assert max(centres) - min(centres) < 6 < max(centres) - 20 + 2
