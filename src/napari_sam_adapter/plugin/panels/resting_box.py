@@ -10,6 +10,8 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QComboBox
 
+from napari_sam_adapter.plugin.timers import stop_for_good
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -54,7 +56,7 @@ class RestingBox(QComboBox):
 
     def forget(self) -> None:
         """Leave what is shown unchosen: what it was for is gone."""
-        self._rest.stop()
+        stop_for_good(self._rest)
 
     def event(self, event: QEvent | None) -> bool:
         """Choose what is shown before a key does anything else.
