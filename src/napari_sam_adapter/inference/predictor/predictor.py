@@ -41,8 +41,7 @@ class SamPredictor:
     """Segments single planes; made by `load_predictor`.
 
     Remembers nothing of an image. May be called from several threads at once. A pickle
-    of it names its files, which are loaded again where it arrives. Whoever measures its
-    parts finds them in `network`.
+    names its files, which are loaded where it arrives. Its parts are in `network`.
 
     Parameters
     ----------
@@ -143,8 +142,7 @@ class SamPredictor:
         Returns
         -------
         SamPredictor
-            With the same base weights, in well under a second, for the memory of the
-            adapter file. Both can be used in turn.
+            With the same base weights, in well under a second; both can be used.
 
         Raises
         ------
@@ -152,16 +150,15 @@ class SamPredictor:
             If the adapter cannot be used, or belongs to another model.
         """
         about = {k: v for k, v in self.description.items() if "adapter" not in k}
+        about.pop("note", None)
         checkpoint, lasting = self._base, None
         if adapter is not None:
             path = find_weights(str(adapter), Kind.ADAPTER)
             lasting = lasting_name(str(adapter), Kind.ADAPTER)
             checkpoint = load_adapter(path, self._base, about["model"], functions)
             about |= {"adapter": str(adapter), "adapter_sha256": file_hash(path)}
-        about["preprocessing"] = checkpoint.family.name
-        about.pop("note", None)
-        if checkpoint.note:
-            about["note"] = checkpoint.note
+        noted = {"note": checkpoint.note} if checkpoint.note else {}
+        about |= {"preprocessing": checkpoint.family.name, **noted}
         changed = SamPredictor(checkpoint, about, str(self.device), self.network.dtype)
         changed._base = self._base
         told, own = self.loaded_with, {"adapter": lasting, "functions": functions}

@@ -91,8 +91,7 @@ class SeriesRun(Feature):
             A folder of images.
         """
         if not self.is_busy:  # headers of many files may have to be read
-            text = f"Looking for images in {folder} ..."
-            self._controller.state.message = Message(text)
+            self.say(f"Looking for images in {folder} ...")
             self._submit(map(Series.of_folder, (folder,)), self._begin)
 
     @reporting

@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import weakref
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from napari_sam_adapter.volume.journal.journal_lines import (
     edit_from_json,
     entry_line,
 )
+from napari_sam_adapter.volume.journal.recorded import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,49 +146,6 @@ class Journal:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._size += len(line)
             del self._unsaved[0]
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A journal up to some moment, while it goes on.
-
-    Parameters
-    ----------
-    path : Path or None
-        File that begins with it; None if there is none.
-    size : int
-        How many bytes of the file belong to it.
-    lines : tuple of bytes
-        What comes after them.
-    """
-
-    path: Path | None
-    size: int
-    lines: tuple[bytes, ...] = ()
-
-    def content(self) -> bytes:
-        """Read it; for any thread.
-
-        Returns
-        -------
-        bytes
-            Whole lines.
-
-        Raises
-        ------
-        SessionError
-            If the file is gone.
-        """
-        saved = b""
-        if self.path is not None:
-            try:
-                with self.path.open("rb") as file:
-                    saved = file.read(self.size)
-            except OSError as error:
-                raise SessionError(
-                    f"Expected the journal {self.path}, got: {error}. Save the labels."
-                ) from error
-        return saved + b"".join(self.lines)
 
 
 class _OvertakenError(OSError):

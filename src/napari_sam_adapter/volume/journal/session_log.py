@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.volume.document.journal_entries import UsePredictor
-from napari_sam_adapter.volume.journal.journal_file import Recorded
 from napari_sam_adapter.volume.journal.journal_lines import entry_line, entry_text
+from napari_sam_adapter.volume.journal.recorded import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

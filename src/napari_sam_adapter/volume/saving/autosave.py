@@ -13,9 +13,10 @@ from filelock import FileLock, Timeout
 
 from napari_sam_adapter.errors import OutputError, SessionError
 from napari_sam_adapter.volume.document.journal_entries import UsePredictor
-from napari_sam_adapter.volume.journal.journal_file import Journal, Recorded
+from napari_sam_adapter.volume.journal.journal_file import Journal
 from napari_sam_adapter.volume.journal.journal_header import JournalHeader, header_line
 from napari_sam_adapter.volume.journal.journal_lines import Recordable, entry_line
+from napari_sam_adapter.volume.journal.recorded import Recorded
 from napari_sam_adapter.volume.saving.autosave_files import (
     LOCK,
     autosaving,

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from napari_sam_adapter.image_io.image.opened_image import OpenedImage
     from napari_sam_adapter.intensity import IntensityMapping
     from napari_sam_adapter.volume.embeddings.embedding_store import EmbeddingStore
-    from napari_sam_adapter.volume.journal.journal_file import Recorded
+    from napari_sam_adapter.volume.journal.recorded import Recorded
     from napari_sam_adapter.volume.planes.planes import Volume
     from napari_sam_adapter.volume.saving.replaying import PredictorSource
     from napari_sam_adapter.volume.session.session import Session
